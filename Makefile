@@ -1,0 +1,86 @@
+# Everything a developer, CI or an operator trying it out runs. Needs make and Python >= 3.11; the rest comes from the
+# lock files into .venv. `make` alone lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+SEEDS ?= 20
+PYTEST_ARGS ?=
+
+# The first interpreter that is new enough and can make virtual environments; PYTHON=... overrides the search.
+CANDIDATES := $(PYTHON) python3 python3.13 python3.12 python3.11
+FIND_PYTHON = for candidate in $(CANDIDATES); do \
+	"$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& { echo "$$candidate"; exit 0; }; done; \
+	echo "No Python >= 3.11 with venv among: $(CANDIDATES)." >&2; \
+	echo "Install one (on Debian also its python3-venv package), or name it: make PYTHON=/path/to/python3.12" >&2; exit 1
+PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Nothing is fetched here: hatchling is in the lock files, and so are all dependencies.
+INSTALL_PROJECT = $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check sim demo gen docs lock upgrade format clean
+
+help: ## List the targets
+	@grep -hE '^[a-z.$$()A-Z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/^$$(VENV)/.venv/' \
+		| awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+$(VENV): $(VENV)/.dev-stamp ## Build the virtual environment from requirements-dev.lock, with hashes
+
+$(BIN)/python:
+	@set -e; python="$$($(FIND_PYTHON))"; echo "virtual environment from $$python"; "$$python" -m venv $(VENV)
+
+# Two levels of the same environment: what the daemon needs, and what its developers need on top.
+$(VENV)/.run-stamp: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r requirements-build.lock
+	$(PIP_INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL_PROJECT)
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	$(INSTALL_PROJECT)
+	@touch $(VENV)/.run-stamp $@
+
+run: $(VENV)/.run-stamp ## Start the daemon with a PostgreSQL of its own
+	$(BIN)/python -m daemon.quickstart
+
+demo: $(VENV)/.run-stamp ## Start the daemon with two emulated systems that are kept in step
+	$(BIN)/python -m daemon.quickstart --demo
+
+test: $(VENV)/.dev-stamp ## Run every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev-stamp ## The quick gate: style, types, import rules, tidiness, the pure core
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet tests/tidy tests/core $(PYTEST_ARGS)
+
+sim: $(VENV)/.dev-stamp ## Run the simulation over SEEDS seeds (make sim SEEDS=200)
+	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+gen: $(VENV)/.dev-stamp ## Regenerate proto/gen from proto/tandem
+	$(BIN)/python proto/generate.py
+
+docs: $(VENV)/.dev-stamp ## Regenerate the reference pages that come from the code
+	$(BIN)/python -m docs.generate
+
+lock: $(VENV)/.dev-stamp ## Write the lock files anew, keeping the versions that still fit
+	$(LOCK) pyproject.toml --output-file requirements.lock $(LOCK_ARGS)
+	$(LOCK) --constraint requirements.lock pyproject.toml --group dev --output-file requirements-dev.lock $(LOCK_ARGS)
+	$(LOCK) --constraint requirements-dev.lock --group pyproject.toml:build \
+		--output-file requirements-build.lock $(LOCK_ARGS)
+
+upgrade: ## Write the lock files with the newest versions that fit
+	$(MAKE) lock LOCK_ARGS=--upgrade
+
+format: $(VENV)/.dev-stamp ## Format the code and repair what ruff can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove the virtual environment, caches and build results
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

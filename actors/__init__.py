@@ -1,0 +1,1 @@
+"""The engine: actors and the pure core. Runs whole on fakes, without network or database."""

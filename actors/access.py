@@ -1,0 +1,161 @@
+"""One side of one link as a run sees it: looks become observations in shared values, writes go out under the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from actors.core.errors import LeaseLost
+from actors.core.mapping import Refs, observe, paths, references
+from actors.core.policy import StreamSpec
+from actors.core.types import SIDES, Observation, Presence, Record, Side
+from actors.core.values import Value
+from actors.messages import Call, Class
+from actors.ports import Clock, Declaration, Page, Store, Write, WriteResult
+
+Ask = Callable[[Call], Awaitable[Any]]
+
+
+class Access:
+    """`ask` reaches the ConnectionActor. Every look notes when it was asked for; every write asks the lease first."""
+
+    def __init__(
+        self,
+        side: Side,
+        link: str,
+        declaration: Declaration,
+        ask: Ask,
+        store: Store,
+        clock: Clock,
+        time_left_s: Callable[[], float],
+    ) -> None:
+        self.side = side
+        self.declaration = declaration
+        self._link = link
+        self._ask = ask
+        self._store = store
+        self._clock = clock
+        self._time_left_s = time_left_s
+
+    async def look(self, stream: StreamSpec, ids: Sequence[str], cls: Class = "poll") -> list[Observation]:
+        """A fresh look by id; what is not there (any more) is observed as deleted."""
+        out: list[Observation] = []
+        wanted = list(dict.fromkeys(ids))
+        for start in range(0, len(wanted), self.declaration.batch_max):
+            batch = wanted[start : start + self.declaration.batch_max]
+            asked = self._clock.monotonic()
+            records: Sequence[Record] = await self._ask(
+                self._call("read", cls, stream.object(self.side), batch, paths(stream, self.side))
+            )
+            out.extend(await self.observed(stream, records, asked))
+            there = {record.id for record in records}
+            out.extend(
+                Observation(self.side, one, asked, Presence.DELETED) for one in batch if one not in there
+            )
+        return out
+
+    async def changes(self, stream: StreamSpec, cursor: str, limit: int) -> tuple[Page, list[Observation]]:
+        """One page of what was touched since the cursor."""
+        return await self._page("changes", "poll", stream, cursor, limit)
+
+    async def scan(self, stream: StreamSpec, position: str, limit: int) -> tuple[Page, list[Observation]]:
+        """One page of a complete read."""
+        return await self._page("scan", "sweep", stream, position, limit)
+
+    async def look_token(self, stream: StreamSpec) -> str:
+        """The object's look token, or ""."""
+        token: str = await self._ask(self._call("look_token", "poll", stream.object(self.side)))
+        return token
+
+    async def reserve(self, stream: StreamSpec, count: int) -> Sequence[str]:
+        """Ids drawn for creates; empty where the system draws them itself."""
+        if not self.declaration.draws_ids or count == 0:
+            return ()
+        ids: Sequence[str] = await self._ask(
+            self._call("reserve", "instant", stream.object(self.side), count)
+        )
+        return ids
+
+    async def tagged(self, stream: StreamSpec, tag: str) -> list[Observation]:
+        """Records that carry the correlation tag."""
+        asked = self._clock.monotonic()
+        wanted = paths(stream, self.side)
+        records = await self._ask(self._call("find_tagged", "instant", stream.object(self.side), tag, wanted))
+        return await self.observed(stream, records, asked)
+
+    async def holding(self, stream: StreamSpec, path: str, value: Value) -> list[Observation]:
+        """Records whose native field holds the value."""
+        asked = self._clock.monotonic()
+        wanted = paths(stream, self.side)
+        records = await self._ask(
+            self._call("find_by", "instant", stream.object(self.side), path, value, wanted)
+        )
+        return await self.observed(stream, records, asked)
+
+    async def write(self, stream: StreamSpec, writes: Sequence[Write]) -> Sequence[WriteResult]:
+        """One batch. The request may take no longer than the rest of the lease; without time left nothing is sent."""
+        left_s = self._time_left_s()
+        if left_s <= 0.5:
+            raise LeaseLost
+        call = Call(
+            method="write",
+            args=(stream.object(self.side), tuple(writes), paths(stream, self.side)),
+            cls="instant",
+            link=self._link,
+            writes=True,
+            deadline_s=left_s - 0.25,
+        )
+        results: Sequence[WriteResult] = await self._ask(call)
+        return results
+
+    async def observed(
+        self, stream: StreamSpec, records: Iterable[Record], asked: float
+    ) -> list[Observation]:
+        """Records in shared values, references to other streams translated."""
+        records = tuple(records)
+        refs = await self.refs(stream, records)
+        return [observe(stream, self.side, record, asked, refs) for record in records]
+
+    async def refs(self, stream: StreamSpec, records: Sequence[Record]) -> Refs:
+        """What the records of this side refer to, as bindings."""
+        keys: dict[tuple[str, Side, str], int] = {}
+        for name, ids in references(stream, self.side, records).items():
+            for binding in await self._store.bindings(self._link, name, self.side, sorted(ids)):
+                held = binding.side(self.side)
+                if held is not None and binding.a is not None and binding.b is not None:
+                    keys[name, self.side, held.id] = binding.key
+        return Refs(keys=keys)
+
+    async def _page(
+        self, method: str, cls: Class, stream: StreamSpec, at: str, limit: int
+    ) -> tuple[Page, list[Observation]]:
+        asked = self._clock.monotonic()
+        wanted = paths(stream, self.side)
+        page: Page = await self._ask(self._call(method, cls, stream.object(self.side), at, wanted, limit))
+        seen = await self.observed(stream, page.records, asked)
+        seen.extend(Observation(self.side, one, asked, Presence.DELETED) for one in page.gone)
+        return page, seen
+
+    def _call(self, method: str, cls: Class, *args: Any) -> Call:
+        return Call(method=method, args=args, cls=cls, link=self._link)
+
+
+async def target_refs(store: Store, link: str, stream: StreamSpec, seen: Iterable[Observation]) -> Refs:
+    """The ids on both sides of every binding that these observations refer to: what a write needs."""
+    names = [spec.name for spec in stream.fields if spec.reference]
+    if not names:
+        return Refs()
+    streams = {spec.name: spec.reference for spec in stream.fields if spec.reference}
+    wanted = {value for one in seen for name in names if isinstance(value := one.fields.get(name), int)}
+    ids: dict[tuple[str, Side, int], str] = {}
+    keys: dict[tuple[str, Side, str], int] = {}
+    for binding in await store.bindings_by_key(link, sorted(wanted)):
+        for side in SIDES:
+            held = binding.side(side)
+            if held is not None and binding.stream in streams.values():
+                ids[binding.stream, side, binding.key] = held.id
+                keys[binding.stream, side, held.id] = binding.key
+    return Refs(keys=keys, ids=ids)
+
+
+Sides = Mapping[Side, Access]

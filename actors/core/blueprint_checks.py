@@ -1,0 +1,170 @@
+"""What the parts of a blueprint owe each other, and the order of its streams.
+
+Each check notes all it finds. Must not: read entries; by now everything is compiled.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from actors.core.blueprint_nodes import Node, guess, listed
+from actors.core.policy import DeletePolicy, FieldSpec, Owner, StreamSpec
+from actors.core.types import SIDES, Side, other
+
+
+def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
+    """Everything that holds between fields and between streams. `node` is the document's `streams`."""
+    names = [stream.name for stream in streams]
+    for stream in streams:
+        at = Node(stream, (*node.path, stream.name), node.faults)
+        _check_match(stream, at)
+        _check_groups(stream, at)
+        _check_writers(stream, at)
+        _check_marks(stream, at)
+        _check_names(stream, names, at)
+    _check_circles(streams, node)
+
+
+def working_order(streams: Sequence[StreamSpec]) -> tuple[StreamSpec, ...]:
+    """Parents before children, otherwise as written. Optional references count where they make no circle."""
+    needed = {stream.name: _needed(stream) for stream in streams}
+    wished = {stream.name: needed[stream.name] | _referenced(stream) for stream in streams}
+    ordered = _sorted(wished) or _sorted(needed) or list(needed)
+    by_name = {stream.name: stream for stream in streams}
+    return tuple(by_name[name] for name in ordered)
+
+
+def all_parents(stream: StreamSpec) -> tuple[str, ...]:
+    """Listed parents, then referenced streams; a stream is not its own parent."""
+    referenced = (field.reference for field in stream.fields if field.reference)
+    return tuple(name for name in dict.fromkeys((*stream.parents, *referenced)) if name != stream.name)
+
+
+def _check_match(stream: StreamSpec, at: Node) -> None:
+    fields = {field.name: field for field in stream.fields}
+    for level, key in enumerate(stream.match):
+        for place, name in enumerate(key):
+            where = ("match", level, place)
+            field = fields.get(name)
+            if field is None:
+                at.fault(f'"{name}" is not a field of this stream{guess(name, fields)}', *where)
+            elif field.owner is Owner.LOCAL or field.a is None or field.b is None:
+                at.fault(f'"{name}" is not on both sides, so nothing can be matched by it', *where)
+    if stream.kind == "document" and not stream.match:
+        at.fault("a document needs a `match` key, or it would be booked twice after a reset")
+
+
+def _check_groups(stream: StreamSpec, at: Node) -> None:
+    heads: dict[str, FieldSpec] = {}
+    for field in stream.fields:
+        head = heads.setdefault(field.group, field) if field.group else field
+        for rule in ("owner", "conflict", "first_contact"):
+            ours, theirs = (getattr(one, rule) or "the stream's" for one in (field, head))
+            if ours != theirs:
+                at.fault(
+                    f'the fields of group "{field.group}" are decided as one, but {rule} is {ours} here '
+                    f"and {theirs} in {head.name}",
+                    *("fields", field.name),
+                )
+
+
+def _written(field: FieldSpec, side: Side) -> tuple[str, ...]:
+    place = field.side(side)
+    return place.paths if place is not None and field.owner not in (Owner.LOCAL, Owner(side)) else ()
+
+
+def _check_writers(stream: StreamSpec, at: Node) -> None:
+    for side in SIDES:
+        writers: dict[str, list[str]] = defaultdict(list)
+        for field in stream.fields:
+            for path in _written(field, side):
+                writers[path].append(field.name)
+        for path, names in writers.items():
+            for name in names[1:]:
+                at.fault(
+                    f'"{path}" on side {side} is written by {listed(names)}; one field only', "fields", name
+                )
+
+
+def _check_marks(stream: StreamSpec, at: Node) -> None:
+    for side in SIDES:
+        marked = stream.mark.get(other(side), {})
+        if stream.deletes[side] is DeletePolicy.MARK and not marked:
+            at.fault(
+                f"`mark: {{{other(side)}: ...}}` is missing: which values mark a record as deleted there",
+                "deletes",
+                side,
+            )
+        if marked and stream.deletes[side] is not DeletePolicy.MARK:
+            at.fault(
+                f"nothing is marked on side {other(side)}; deletes: {{{side}: mark}} is missing",
+                "mark",
+                other(side),
+            )
+        values = stream.mark.get(side, {})
+        for field in stream.fields:
+            place = field.side(side)
+            if place is not None and field.owner in (Owner.BOTH, Owner(side)):
+                for path in sorted(set(place.paths) & set(values)):
+                    at.fault(
+                        f'"{path}" is also the field {field.name}: the mark would count as an edit',
+                        "mark",
+                        side,
+                        path,
+                    )
+
+
+def _check_names(stream: StreamSpec, names: Sequence[str], at: Node) -> None:
+    for place, parent in enumerate(stream.parents):
+        if parent not in names:
+            at.fault(f'there is no stream "{parent}"{guess(parent, names)}', "parents", place)
+    for field in stream.fields:
+        if field.reference and field.reference not in names:
+            message = f'there is no stream "{field.reference}"{guess(field.reference, names)}'
+            at.fault(message, "fields", field.name, "reference")
+
+
+def _check_circles(streams: Sequence[StreamSpec], node: Node) -> None:
+    needed = {stream.name: _needed(stream) for stream in streams}
+    if _sorted(needed) is not None:
+        return
+    circle = _circle(needed)
+    node.fault(
+        f"these streams need each other first: {' -> '.join(circle)}; one reference has to do without required: true",
+        circle[0],
+    )
+
+
+def _needed(stream: StreamSpec) -> frozenset[str]:
+    required = (field.reference for field in stream.fields if field.reference and field.required)
+    return frozenset((*stream.parents, *required))
+
+
+def _referenced(stream: StreamSpec) -> frozenset[str]:
+    return frozenset(field.reference for field in stream.fields if field.reference) - {stream.name}
+
+
+def _sorted(edges: Mapping[str, frozenset[str]]) -> list[str] | None:
+    """Names with what they need before them, stable; None where there is a circle. Unknown names don't count."""
+    ordered: list[str] = []
+    waiting = list(edges)
+    while waiting:
+        name = next((name for name in waiting if not (edges[name] & set(waiting))), None)
+        if name is None:
+            return None
+        waiting.remove(name)
+        ordered.append(name)
+    return ordered
+
+
+def _circle(edges: Mapping[str, frozenset[str]]) -> list[str]:
+    """One circle, first name again at its end."""
+    rest = dict(edges)
+    while free := [name for name, needs in rest.items() if not needs & rest.keys()]:
+        for name in free:
+            del rest[name]
+    walk = [next(iter(rest))]
+    while walk[-1] not in walk[:-1]:
+        walk.append(min(edges[walk[-1]] & rest.keys()))
+    return walk[walk.index(walk[-1]) :]

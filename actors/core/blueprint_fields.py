@@ -1,0 +1,111 @@
+"""One field of a blueprint: from its entries to a `FieldSpec`.
+
+Must not: compare fields with each other; that is blueprint_checks.py.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from actors.core.blueprint_nodes import Node, described, listed
+from actors.core.lens_build import build, join_for_paths
+from actors.core.policy import Choice, FieldSide, FieldSpec, FirstContact, Owner
+from actors.core.types import Side, other
+
+_KEYS: Final = (
+    *("a", "b", "lens", "lens_a", "lens_b", "owner", "conflict", "first_contact", "group"),
+    *("on_create_only", "required", "set", "reference", "lossy"),
+)
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+
+
+def read_fields(stream: str, node: Node | None) -> tuple[FieldSpec, ...]:
+    """The fields of a stream, in the order of the text."""
+    found = [] if node is None else [_field(stream, name, entry) for name, entry in node.entries()]
+    if node is not None and not found:
+        node.fault("a stream needs at least one field")
+    return tuple(found)
+
+
+def check_name(node: Node, name: str) -> None:
+    """Note a fault where `name` can't name a stream or a field."""
+    if not _NAME.fullmatch(name):
+        node.fault(f"{described(name)} is not a name: small letters, digits and _, a letter first")
+
+
+def flag(node: Node, key: str) -> bool:
+    """The flag under `key`, false where it is absent."""
+    found = node.get(key)
+    return found.flag() if found else False
+
+
+def _field(stream: str, name: str, entry: Node) -> FieldSpec:
+    check_name(entry, name)
+    node = entry.mapping(_KEYS)
+    sides = {side: _side(f"{stream}.{name}", node, side) for side in ("a", "b")}
+    owner, first_contact, group = node.get("owner"), node.get("first_contact"), node.get("group")
+    reference = node.get("reference")
+    spec = FieldSpec(
+        name=name,
+        a=sides["a"],
+        b=sides["b"],
+        owner=owner.choice(Owner, Owner.BOTH) if owner else Owner.BOTH,
+        conflict=_conflict(node.get("conflict")),
+        first_contact=first_contact.choice(FirstContact, FirstContact.ASK) if first_contact else None,
+        group=group.text() if group else "",
+        on_create_only=flag(node, "on_create_only"),
+        required=flag(node, "required"),
+        as_set=flag(node, "set"),
+        reference=reference.text() if reference else "",
+    )
+    _check_sides(node, spec)
+    _check_lossy(node, spec)
+    return spec
+
+
+def _side(label: str, node: Node, side: Side) -> FieldSide | None:
+    place, own = node.get(side), node.get(f"lens_{side}")
+    if place is None:
+        if own is not None:
+            own.fault(f"there is no path on side {side} for this lens")
+        return None
+    paths = _paths(place)
+    nodes = [found for found in (own, node.get("lens")) if found is not None]
+    lens = build(nodes, len(paths), f"{label} on side {side}")
+    join_for_paths(place, len(paths), lens)
+    return FieldSide(paths, lens)
+
+
+def _paths(node: Node) -> tuple[str, ...]:
+    paths = [item.text() for item in node.items()] if isinstance(node.value, list) else [node.text()]
+    if not paths:
+        node.fault("the path is missing")
+    if len(set(paths)) < len(paths):
+        node.fault("a path stands twice in one field")
+    return tuple(paths)
+
+
+def _conflict(node: Node | None) -> Choice:
+    if node is None:
+        return Choice.ASK
+    if node.value == "newest":
+        rules = listed(choice.value for choice in Choice if choice.startswith("newest"))
+        node.fault(f"not every change carries a time: say what holds without one, as in {rules}")
+        return Choice.ASK
+    return node.choice(Choice, Choice.ASK)
+
+
+def _check_sides(node: Node, spec: FieldSpec) -> None:
+    missing: list[Side] = [side for side in ("a", "b") if spec.side(side) is None]
+    if len(missing) == 2:
+        node.fault("the field is on neither side: `a` and `b` are missing")
+    elif missing and spec.owner is not Owner.LOCAL:
+        (side,) = missing
+        node.fault(f"`{side}` is missing; a field of side {other(side)} alone needs owner: local")
+
+
+def _check_lossy(node: Node, spec: FieldSpec) -> None:
+    lossy = any(place is not None and place.lens.lossy for place in (spec.a, spec.b))
+    if lossy and not flag(node, "lossy"):
+        node.fault("a lens of this field does not give back all it was given; say so with lossy: true")

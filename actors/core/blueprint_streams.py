@@ -1,0 +1,145 @@
+"""One stream of a blueprint: from its entries to a `StreamSpec`, budgets and their defaults included.
+
+Must not: compare streams with each other; that is blueprint_checks.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, cast
+
+from actors.core.blueprint_fields import check_name, read_fields
+from actors.core.blueprint_nodes import Node, described
+from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, DeletePolicy, FirstContact, StreamSpec
+from actors.core.types import SIDES, Side
+from actors.core.values import Value
+
+_KEYS: Final = (
+    *("kind", "a", "b", "parents", "match", "creates", "deletes", "delete_vs_edit", "mark"),
+    *("first_contact", "budgets", "complete_read", "fields"),
+)
+# What holds where a blueprint says nothing. No entry (creates): no limit, a first load is nothing but creates.
+DEFAULT_BUDGETS: Final[Mapping[str, Budget]] = MappingProxyType(
+    {
+        "deletes": Budget(10, 5.0, free=10),
+        "overwrites": Budget(200, 20.0),
+        "clears": Budget(20, 5.0),
+    }
+)
+_LIMITED: Final = ("deletes", "clears")
+_FREE: Final = 20
+_BUDGET: Final = re.compile(r"(\d{1,9})|(?:(\d{1,9})\s+or\s+)?(\d{1,3}(?:\.\d+)?)\s*%", re.ASCII)
+_COMPLETE_READ_S: Final = (10.0, 31 * 86400.0, 3600.0)  # shortest, longest, stand-in for a faulty one
+
+
+def read_stream(name: str, entry: Node) -> StreamSpec:
+    """The stream `name`; `parents` are the listed ones only and `map_ver` is open still."""
+    check_name(entry, name)
+    node = entry.mapping(_KEYS, ("a", "b", "complete_read", "fields"))
+    kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
+    contact = node.get("first_contact")
+    return StreamSpec(
+        name=name,
+        kind=kind.word(("master", "document"), "master") if kind else "master",
+        a_object=_text(node.get("a")),
+        b_object=_text(node.get("b")),
+        fields=read_fields(name, node.get("fields")),
+        match=_match(node.get("match")),
+        parents=_texts(node.get("parents")),
+        creates=_creates(node.get("creates")),
+        deletes=_deletes(node.get("deletes")),
+        delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,
+        mark=_mark(node.get("mark")),
+        first_contact=contact.choice(FirstContact, FirstContact.ASK) if contact else FirstContact.ASK,
+        budgets=_budgets(node.get("budgets")),
+        complete_read_s=read.seconds(*_COMPLETE_READ_S) if read else _COMPLETE_READ_S[2],
+    )
+
+
+def _text(node: Node | None) -> str:
+    return node.text() if node else ""
+
+
+def _texts(node: Node | None) -> tuple[str, ...]:
+    return tuple(item.text() for item in node.items()) if node else ()
+
+
+def _match(node: Node | None) -> tuple[tuple[str, ...], ...]:
+    if node is None:
+        return ()
+    keys = []
+    for item in node.items():
+        if isinstance(item.value, list) and item.value:
+            keys.append(tuple(part.text() for part in item.items()))
+        else:
+            item.fault(
+                f"{described(item.value)} is not a match key; each is a list of fields, as in [[number], [name, zip]]"
+            )
+    return tuple(keys)
+
+
+def _creates(node: Node | None) -> frozenset[Side]:
+    if node is None:
+        return frozenset(SIDES)
+    return frozenset(cast("Side", item.word(SIDES, "a")) for item in node.items())
+
+
+def _deletes(node: Node | None) -> Mapping[str, DeletePolicy]:
+    given = {side: node.mapping(SIDES).get(side) if node else None for side in SIDES}
+    return {
+        side: found.choice(DeletePolicy, DeletePolicy.IGNORE) if found else DeletePolicy.IGNORE
+        for side, found in given.items()
+    }
+
+
+def _mark(node: Node | None) -> Mapping[str, Mapping[str, Value]]:
+    if node is None:
+        return {}
+    sides = ((side, node.mapping(SIDES).get(side)) for side in SIDES)
+    return {side: {path: value.scalar() for path, value in found.entries()} for side, found in sides if found}
+
+
+def _budgets(node: Node | None) -> Mapping[str, Budget]:
+    budgets = dict(DEFAULT_BUDGETS)
+    if node is None:
+        return budgets
+    for kind in BUDGET_KINDS:
+        given = node.mapping(BUDGET_KINDS).get(kind)
+        if given is None:
+            continue
+        budget = _budget(given, kind)
+        if budget is None:
+            budgets.pop(kind, None)
+        else:
+            budgets[kind] = budget
+    return budgets
+
+
+def _budget(node: Node, kind: str) -> Budget | None:
+    if node.value == "unlimited":
+        if kind in _LIMITED:
+            node.fault(f"{kind} can't be unlimited; write a limit, as in 100 or 20%")
+        return None
+    if isinstance(node.value, Mapping):
+        return _budget_entries(node)
+    found = _BUDGET.fullmatch(str(node.value).strip())
+    if found is None or isinstance(node.value, bool) or float(found[3] or 0) > 100:
+        node.fault(f"{described(node.value)} is not a budget; write 100, 20%, 100 or 20%, or unlimited")
+        return Budget(0, 0.0, free=0)
+    count = int(found[1] or found[2] or 0)
+    return Budget(count, float(found[3] or 0), free=min(_FREE, count))
+
+
+def _budget_entries(node: Node) -> Budget:
+    entries = node.mapping(("count", "percent", "free"))
+    count, percent, free = entries.get("count"), entries.get("percent"), entries.get("free")
+    if count is None and percent is None:
+        node.fault("`count` or `percent` is missing")
+    limit = count.integer(0, 1_000_000_000, 0) if count else 0
+    return Budget(
+        limit,
+        percent.number(0, 100, 0) if percent else 0.0,
+        free.integer(0, 1_000_000, 0) if free else min(_FREE, limit),
+    )

@@ -1,0 +1,131 @@
+"""A link's life as independent facts; the state that is shown is computed from them. Pure.
+
+A pause is a wish and survives every other event; health is a set of reasons, each raised and cleared by its name.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from actors.core.errors import Kind
+from actors.core.types import Outcome
+
+
+class Wish(enum.StrEnum):
+    """What people want of the link."""
+
+    RUN = "run"
+    PAUSED = "paused"
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a link is not healthy. `kind`: an error kind; `text`: for people, names the thing and the way out."""
+
+    kind: str
+    text: str
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The facts of a link. `loaded`: streams whose initial load is complete. `failures`: failed runs in a row."""
+
+    wish: Wish = Wish.RUN
+    loaded: tuple[str, ...] = ()
+    recovering: bool = False
+    reasons: Mapping[str, Reason] = {}
+    failures: int = 0
+
+
+class Shown(enum.StrEnum):
+    """The state as shown."""
+
+    PAUSED = "paused"
+    RECOVERING = "recovering"
+    MISCONFIGURED = "misconfigured"
+    DEGRADED = "degraded"
+    RUNNING = "running"
+    LOADING = "loading"
+    IN_STEP = "in_step"
+
+
+def shown(facts: Facts, streams: tuple[str, ...], running: bool) -> Shown:
+    """The state to show: a wish first, then what is wrong, then what is going on."""
+    if facts.wish is Wish.PAUSED:
+        return Shown.PAUSED
+    if any(r.kind in (Kind.CONFIG, Kind.AUTH) for r in facts.reasons.values()):
+        return Shown.MISCONFIGURED
+    if facts.recovering:
+        return Shown.RECOVERING
+    if facts.reasons:
+        return Shown.DEGRADED
+    if not set(streams) <= set(facts.loaded):
+        return Shown.LOADING
+    return Shown.RUNNING if running else Shown.IN_STEP
+
+
+def wish(facts: Facts, value: Wish) -> Facts:
+    """Pause or resume."""
+    return msgspec.structs.replace(facts, wish=value)
+
+
+def raised(facts: Facts, name: str, reason: Reason) -> Facts:
+    """Add (or replace) a reason."""
+    return msgspec.structs.replace(facts, reasons={**facts.reasons, name: reason})
+
+
+def cleared(facts: Facts, name: str) -> Facts:
+    """Take a reason away."""
+    return msgspec.structs.replace(facts, reasons={n: r for n, r in facts.reasons.items() if n != name})
+
+
+def loaded(facts: Facts, stream: str) -> Facts:
+    """The initial load of a stream is complete."""
+    if stream in facts.loaded:
+        return facts
+    return msgspec.structs.replace(facts, loaded=(*facts.loaded, stream))
+
+
+def ended(facts: Facts, outcome: Outcome) -> Facts:
+    """A run has ended."""
+    return msgspec.structs.replace(facts, failures=facts.failures + 1 if outcome is Outcome.FAILED else 0)
+
+
+def backoff_s(failures: int, jitter: float) -> float:
+    """How long to wait after so many failed runs in a row, seconds: doubling from 2 s to 5 min, +-25 %."""
+    if failures <= 0:
+        return 0.0
+    return min(300.0, 2.0 * 2.0 ** min(failures - 1, 10)) * (0.75 + 0.5 * jitter)
+
+
+def load(data: Mapping[str, Any]) -> Facts:
+    """Facts from what the store keeps."""
+    return msgspec.convert(dict(data), Facts, strict=False)
+
+
+def dump(facts: Facts) -> dict[str, Any]:
+    """Facts as plain data for the store."""
+    out: dict[str, Any] = msgspec.to_builtins(facts)
+    return out
+
+
+def outcome(
+    *, confirmed: int, failed: int, waiting: int, held: bool, cut_short: bool, cancelled: bool
+) -> Outcome:
+    """How a run ended, from its records (S3, S5): never "succeeded" when a record failed or a look was cut short.
+
+    `confirmed`: writes and adoptions that took effect; `failed`: refused or unknown; `waiting`: newly parked;
+    `held`: a plan waits for a yes; `cut_short`: a side could not be looked at, or not to the end.
+    """
+    if cancelled:
+        return Outcome.CANCELLED
+    if held:
+        return Outcome.AWAITING_APPROVAL
+    bad = failed + waiting
+    if cut_short:
+        return Outcome.PARTIAL if confirmed else Outcome.FAILED
+    if bad:
+        return Outcome.PARTIAL if confirmed else (Outcome.FAILED if failed else Outcome.PARTIAL)
+    return Outcome.SUCCEEDED if confirmed else Outcome.NOTHING_NEW

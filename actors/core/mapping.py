@@ -1,0 +1,144 @@
+"""Between a system's own (native) fields and shared fields, by the lenses of a stream. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from actors.core.policy import FieldSpec, LensError, Owner, StreamSpec
+from actors.core.types import Observation, Record, Side
+from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, same
+
+
+class Refs(msgspec.Struct, frozen=True):
+    """References as known now: `keys[stream, side, id]` is a binding, `ids[stream, side, key]` an id on a side."""
+
+    keys: Mapping[tuple[str, Side, str], int] = {}
+    ids: Mapping[tuple[str, Side, int], str] = {}
+
+
+NO_REFS = Refs()
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A write translated for one side: native changes, and the shared values that side will show afterwards."""
+
+    native: Mapping[str, Value]
+    shown: Mapping[str, Value]
+
+
+def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
+    """The native fields of `side` that the stream reads, each once, in the order of the blueprint."""
+    seen: dict[str, None] = {}
+    for spec in stream.fields:
+        place = spec.side(side)
+        if place is not None:
+            seen.update(dict.fromkeys(place.paths))
+    for path in stream.mark.get(side, {}):
+        seen.setdefault(path)
+    return tuple(seen)
+
+
+def observe(
+    stream: StreamSpec, side: Side, record: Record, asked: float, refs: Refs = NO_REFS
+) -> Observation:
+    """What `side` was seen to hold, in shared values; a field that cannot be translated becomes the `problem`."""
+    fields: dict[str, Value] = {}
+    problem = ""
+    for spec in shared(stream, side):
+        try:
+            value = _get(spec, side, record.native, refs)
+        except (LensError, BadValue) as error:
+            problem = problem or _problem(spec, error)
+            continue
+        if value is not UNKNOWN:
+            fields[spec.name] = value
+    return Observation(
+        side=side,
+        id=record.id,
+        asked=asked,
+        fields=fields,
+        native=record.native,
+        version=record.version,
+        modified=record.modified,
+        problem=problem,
+    )
+
+
+def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: Refs = NO_REFS) -> Shown:
+    """Translate `wanted` (shared values) into native changes on top of `native` (as last seen; {} for a create).
+
+    Raises `LensError` where a value cannot be said on this side.
+    """
+    changes: dict[str, Value] = {}
+    shown: dict[str, Value] = {}
+    for name, value in wanted.items():
+        spec = stream.field(name)
+        place = spec.side(side)
+        if place is None:
+            continue
+        old = tuple(native.get(path) for path in place.paths)
+        put = _put(spec, side, old, value, refs)
+        shown[name] = _get_value(spec, side, put, refs)
+        changes.update(
+            {p: new for p, new, was in zip(place.paths, put, old, strict=True) if not same(new, was)}
+        )
+    return Shown(native=changes, shown=shown)
+
+
+def shared(stream: StreamSpec, side: Side) -> Iterable[FieldSpec]:
+    """The fields of the stream that `side` has and that are kept in step (not local)."""
+    return (spec for spec in stream.fields if spec.owner is not Owner.LOCAL and spec.side(side) is not None)
+
+
+def references(stream: StreamSpec, side: Side, records: Iterable[Record]) -> Mapping[str, set[str]]:
+    """Which ids of which other streams these records refer to: what `Refs` must know before `observe`."""
+    wanted: dict[str, set[str]] = {}
+    specs = [spec for spec in shared(stream, side) if spec.reference]
+    for record in records:
+        for spec in specs:
+            place = spec.side(side)
+            assert place is not None
+            value = record.native.get(place.paths[0])
+            if value is not None:
+                wanted.setdefault(spec.reference, set()).add(str(value))
+    return wanted
+
+
+def _get(spec: FieldSpec, side: Side, native: Fields, refs: Refs) -> Seen:
+    place = spec.side(side)
+    assert place is not None
+    if any(path not in native for path in place.paths):
+        return UNKNOWN
+    return _get_value(spec, side, tuple(native[path] for path in place.paths), refs)
+
+
+def _get_value(spec: FieldSpec, side: Side, native: tuple[Value, ...], refs: Refs) -> Value:
+    place = spec.side(side)
+    assert place is not None
+    value = place.lens.get(native)
+    if not spec.reference or value is None:
+        return value
+    record = str(value) if not isinstance(value, bytes) else value.hex()
+    key = refs.keys.get((spec.reference, side, record))
+    if key is None:
+        raise LensError(f"{spec.reference} {record} is not in step yet", waits=True)
+    return key
+
+
+def _put(spec: FieldSpec, side: Side, old: tuple[Value, ...], value: Value, refs: Refs) -> tuple[Value, ...]:
+    place = spec.side(side)
+    assert place is not None
+    if spec.reference and value is not None:
+        assert isinstance(value, int)
+        known = refs.ids.get((spec.reference, side, value))
+        if known is None:
+            raise LensError(f"the {spec.reference} record it refers to is not on side {side} yet", waits=True)
+        value = known
+    return place.lens.put(old, value)
+
+
+def _problem(spec: FieldSpec, error: LensError | BadValue) -> str:
+    waits = "waits: " if isinstance(error, LensError) and error.waits else ""
+    return f"{waits}field {spec.name}: {error}"

@@ -1,0 +1,32 @@
+"""Matching over whole key sets: which unbound records are the same. Only 1:1 groups bind; nothing is guessed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from actors.core.policy import StreamSpec
+from actors.core.values import UNKNOWN, Fields, key_hash
+
+Verdict = Literal["bind", "ambiguous", "free"]
+
+
+def keys(stream: StreamSpec, fields: Fields) -> tuple[int, ...]:
+    """One hash per match key of the stream, 0 where the record lacks a part of the key."""
+    return tuple(
+        key_hash(level, [fields.get(name, UNKNOWN) for name in names]) or 0
+        for level, names in enumerate(stream.match)
+    )
+
+
+def decide(a: Sequence[int], b: Sequence[int], taken: Sequence[int]) -> Verdict:
+    """What becomes of one group of bindings that share a key.
+
+    `a`, `b`: half bindings with only that side; `taken`: full bindings and tombstones with the same key. One to one
+    and nobody else binds. Half bindings of one side alone are free. Everything else goes to a person.
+    """
+    if not taken and len(a) == 1 and len(b) == 1:
+        return "bind"
+    if not taken and (not a or not b):
+        return "free"
+    return "ambiguous"

@@ -1,0 +1,279 @@
+"""Three-way merge of a value, a field group and a record against what each side held when last settled. Pure.
+
+A side changed if and only if it differs from *its own* settled value (base, or its deviation). Unknown is no change.
+A group is changed, merged and settled as a whole. Owner first, conflict rule second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from actors.core.policy import Choice, FieldSpec, FirstContact, Owner, StreamSpec
+from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
+from actors.core.values import UNKNOWN, Fields, Seen, Value, fingerprint, same
+
+Verb = Literal["quiet", "adopt", "a", "b", "value", "ask"]
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """A unit that no rule decides: listed with base and both values. `field` is the group's or the field's name."""
+
+    field: str
+    reason: str
+    fingerprint: str
+    base: Mapping[str, Value]
+    a: Mapping[str, Value]
+    b: Mapping[str, Value]
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """What is to become of a record: values agreed on, what each side must be written, what a person must decide."""
+
+    agreed: Mapping[str, Value]  # already held by both sides: settles without a write
+    writes: Mapping[Side, Mapping[str, Value]]  # shared values each side is to show
+    decisions: tuple[FieldDecision, ...]
+    disputes: tuple[Dispute, ...]
+    put_back: tuple[str, ...] = ()  # fields that were edited on the side that does not own them
+
+
+def settled(binding: Binding, side: Side, field: str) -> Seen:
+    """What `side` held in `field` when the binding was last settled; UNKNOWN where that is not known."""
+    held = binding.side(side)
+    if held is not None and field in held.dev:
+        return held.dev[field].value
+    return binding.base.get(field, UNKNOWN)
+
+
+def changed_fields(stream: StreamSpec, binding: Binding, seen: Observation) -> tuple[str, ...]:
+    """The fields of a look that differ from what that side held when last settled (or were never settled)."""
+    return tuple(
+        spec.name
+        for spec in stream.fields
+        if spec.name in seen.fields
+        and _merges(spec)
+        and not same(seen.fields[spec.name], settled(binding, seen.side, spec.name))
+    )
+
+
+def units(stream: StreamSpec) -> list[tuple[str, tuple[FieldSpec, ...]]]:
+    """The stream's mergeable fields as (name, members): a group under its name, every other field alone."""
+    grouped: dict[str, list[FieldSpec]] = {}
+    for spec in stream.fields:
+        if _merges(spec):
+            grouped.setdefault(f"group {spec.group}" if spec.group else spec.name, []).append(spec)
+    return [(name, tuple(members)) for name, members in grouped.items()]
+
+
+def merge(
+    stream: StreamSpec,
+    binding: Binding,
+    a: Observation,
+    b: Observation,
+    said: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Merged:
+    """Merge what both sides were seen to hold. `said`: decisions by unit name, {"choose", "value", "fingerprint"}."""
+    agreed: dict[str, Value] = {}
+    writes: dict[Side, dict[str, Value]] = {"a": {}, "b": {}}
+    decisions: list[FieldDecision] = []
+    disputes: list[Dispute] = []
+    put_back: list[str] = []
+    for name, members in units(stream):
+        view = _View(stream, binding, members, a, b)
+        if not view.known:
+            continue
+        verb, rule, values = view.judge((said or {}).get(name))
+        if verb == "quiet":
+            continue
+        if verb == "ask":
+            disputes.append(view.dispute(name, rule))
+            continue
+        view.apply(values, agreed, writes)
+        decisions.extend(view.decisions(values, rule))
+        if rule.startswith("put back"):
+            put_back.extend(spec.name for spec in members)
+    return Merged(agreed, writes, tuple(decisions), tuple(disputes), tuple(put_back))
+
+
+def _merges(spec: FieldSpec) -> bool:
+    return (
+        spec.owner is not Owner.LOCAL
+        and spec.a is not None
+        and spec.b is not None
+        and not spec.on_create_only
+    )
+
+
+class _View:
+    """One unit with everything needed to judge it: values now, values when settled, on both sides."""
+
+    def __init__(
+        self,
+        stream: StreamSpec,
+        binding: Binding,
+        members: Sequence[FieldSpec],
+        a: Observation,
+        b: Observation,
+    ) -> None:
+        self.stream = stream
+        self.members = members
+        self.spec = members[0]
+        self.names = [spec.name for spec in members]
+        self.base = {n: binding.base[n] for n in self.names if n in binding.base}
+        self.was: dict[Side, dict[str, Seen]] = {
+            s: {n: settled(binding, s, n) for n in self.names} for s in SIDES
+        }
+        self.raw: dict[Side, Observation] = {"a": a, "b": b}
+        # Unknown is no change: what was not seen counts as what it was.
+        self.now: dict[Side, dict[str, Seen]] = {
+            s: {n: self.raw[s].fields.get(n, self.was[s][n]) for n in self.names} for s in SIDES
+        }
+        self.known = all(v is not UNKNOWN for s in SIDES for v in self.now[s].values())
+        self.met = all(v is not UNKNOWN for s in SIDES for v in self.was[s].values())
+
+    def values(self, side: Side) -> dict[str, Value]:
+        return {n: v for n, v in self.now[side].items() if v is not UNKNOWN}
+
+    def changed(self, side: Side) -> bool:
+        return any(not same(self.now[side][n], self.was[side][n]) for n in self.names)
+
+    @property
+    def equal(self) -> bool:
+        return all(same(self.now["a"][n], self.now["b"][n]) for n in self.names)
+
+    def judge(self, said: Mapping[str, Any] | None) -> tuple[Verb, str, dict[str, Value]]:
+        """(verb, rule, the values both sides are to show)."""
+        if not self.met:
+            return self._first_contact(said)
+        in_a, in_b = self.changed("a"), self.changed("b")
+        if not in_a and not in_b:
+            return "quiet", "", {}
+        if self.equal:
+            return "adopt", "both sides agree", self.values("a")
+        if self.spec.owner in (Owner.A, Owner.B):
+            return self._owned("a" if self.spec.owner is Owner.A else "b")
+        if in_a != in_b:
+            side: Side = "a" if in_a else "b"
+            return side, f"changed on {side}", self.values(side)
+        return self._conflict(said)
+
+    def _owned(self, owner: Side) -> tuple[Verb, str, dict[str, Value]]:
+        rule = f"owned by {owner}"
+        if self.changed(other(owner)):
+            rule = f"put back: owned by {owner}"
+        return owner, rule, self.values(owner)
+
+    def _first_contact(self, said: Mapping[str, Any] | None) -> tuple[Verb, str, dict[str, Value]]:
+        if self.equal:
+            return "adopt", "first contact: both sides agree", self.values("a")
+        if self.spec.owner in (Owner.A, Owner.B):
+            side: Side = "a" if self.spec.owner is Owner.A else "b"
+            return side, f"first contact: owned by {side}", self.values(side)
+        rule = self.spec.first_contact or self.stream.first_contact
+        if rule in (FirstContact.A, FirstContact.B):
+            chosen: Side = "a" if rule is FirstContact.A else "b"
+            return chosen, f"first contact: {chosen} wins", self.values(chosen)
+        if rule is FirstContact.FILL_EMPTY:
+            for empty in SIDES:
+                if all(v is None or v == () for v in self.now[empty].values()):
+                    return other(empty), "first contact: filled", self.values(other(empty))
+            if self.spec.as_set:
+                return "value", "first contact: lists joined", self._united()
+        return self._decided(said) or ("ask", "first contact: both sides hold a value", {})
+
+    def _conflict(self, said: Mapping[str, Any] | None) -> tuple[Verb, str, dict[str, Value]]:
+        if self.spec.as_set:
+            return "value", "lists merged", self._united()
+        rule = self.spec.conflict
+        if rule in (Choice.A, Choice.B):
+            side: Side = "a" if rule is Choice.A else "b"
+            return side, f"conflict: {side} wins", self.values(side)
+        if rule is Choice.STRICTEST:
+            side = _stricter(self.values("a"), self.values("b"))
+            return side, "conflict: the stricter wins", self.values(side)
+        if rule is not Choice.ASK:
+            newest = self._newest(rule)
+            if newest is not None:
+                return newest, "conflict: the newer wins", self.values(newest)
+        return self._decided(said) or ("ask", "changed on both sides", {})
+
+    def _newest(self, rule: Choice) -> Side | None:
+        a, b = self.raw["a"].modified, self.raw["b"].modified
+        # Whole seconds: the coarser of two clocks decides nothing finer than itself.
+        if a is not None and b is not None and int(a) != int(b):
+            return "a" if a > b else "b"
+        fallback: dict[Choice, Side] = {Choice.NEWEST_ELSE_A: "a", Choice.NEWEST_ELSE_B: "b"}
+        return fallback.get(rule)
+
+    def _decided(self, said: Mapping[str, Any] | None) -> tuple[Verb, str, dict[str, Value]] | None:
+        if not said or said.get("fingerprint") != self.fingerprint:
+            return None
+        choose = said.get("choose")
+        if choose == "a":
+            return "a", "decided by a person: a", self.values("a")
+        if choose == "b":
+            return "b", "decided by a person: b", self.values("b")
+        if choose == "value" and len(self.names) == 1:
+            return "value", "decided by a person: a value", {self.names[0]: said.get("value")}
+        return None
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint([sorted(self.names), self.base, self.values("a"), self.values("b")])
+
+    def _united(self) -> dict[str, Value]:
+        name = self.names[0]
+        base = _items(self.base.get(name))
+        a, b = _items(self.now["a"][name]), _items(self.now["b"][name])
+        kept = [v for v in base if v in a and v in b]
+        added = [v for v in (*a, *b) if v not in base]
+        return {name: tuple(dict.fromkeys((*kept, *added)))}
+
+    def dispute(self, name: str, reason: str) -> Dispute:
+        return Dispute(name, reason, self.fingerprint, self.base, self.values("a"), self.values("b"))
+
+    def apply(self, values: Fields, agreed: dict[str, Value], writes: dict[Side, dict[str, Value]]) -> None:
+        for name, value in values.items():
+            behind = [s for s in SIDES if not same(self.now[s][name], value)]
+            for side in behind:
+                writes[side][name] = value
+            if not behind:
+                agreed[name] = value
+
+    def decisions(self, values: Fields, rule: str) -> Iterable[FieldDecision]:
+        for name, value in values.items():
+            unknown = tuple(
+                key
+                for key, held in (
+                    ("base", self.base),
+                    ("a", self.raw["a"].fields),
+                    ("b", self.raw["b"].fields),
+                )
+                if name not in held
+            )
+            yield FieldDecision(
+                field=name,
+                rule=rule,
+                chosen=value,
+                base=self.base.get(name),
+                a=self.raw["a"].fields.get(name),
+                b=self.raw["b"].fields.get(name),
+                unknown=unknown,
+            )
+
+
+def _items(value: Seen) -> tuple[Any, ...]:
+    if isinstance(value, tuple):
+        return value
+    return () if value is None or value is UNKNOWN else (value,)
+
+
+def _stricter(a: Mapping[str, Value], b: Mapping[str, Value]) -> Side:
+    """A withdrawal (False) wins, then null, then the smaller text; the same whichever side is called a."""
+
+    def rank(fields: Mapping[str, Value]) -> list[tuple[int, str]]:
+        return [(0 if v is False else 1 if v is None else 2, str(v)) for _, v in sorted(fields.items())]
+
+    return "a" if rank(a) <= rank(b) else "b"

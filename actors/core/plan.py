@@ -1,0 +1,576 @@
+"""What to do about one pair of records: the planner. A pure function of (binding, A, B, rules, decisions, now).
+
+Order (DESIGN section 4): stale observations were dropped by `fresh`; unknown is no change; a side changed iff it
+differs from its own settled value; groups as one; tombstones before creates; merge by owner first, conflict rule
+second; contested fields to the list. Matching, budgets and open creates are decided over sets, by the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from actors.core import match
+from actors.core.mapping import NO_REFS, Refs, Shown, show
+from actors.core.merge import Dispute, Merged, changed_fields, merge
+from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
+from actors.core.types import (
+    SIDES,
+    Action,
+    ActionState,
+    Binding,
+    Deviation,
+    FieldDecision,
+    Held,
+    Observation,
+    Op,
+    Parked,
+    Presence,
+    Room,
+    Side,
+    State,
+    other,
+)
+from actors.core.values import Value, fingerprint, same
+
+DAY_S = 86_400.0
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What the planner must know besides the pair: wall clock, breaker, what is parked for this binding, references."""
+
+    now: float
+    breaker: int = 20
+    parked: tuple[Parked, ...] = ()
+    refs: Refs = NO_REFS
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What is to be done about one pair.
+
+    `binding`: with everything adopted that needs no write (`rev` is left as stored: the window counts it up).
+    `actions`: writes, at most one per side. `park`: every reason why the record waits now; rooms not named here are
+    left. `items`: protocol lines without a write. `drop`: the half binding is of no use any more.
+    """
+
+    binding: Binding
+    actions: tuple[Action, ...] = ()
+    park: tuple[Parked, ...] = ()
+    items: tuple[Action, ...] = ()
+    drop: bool = False
+
+
+def fresh(seen: Observation, wrote: float | None, read_lag_s: float) -> bool:
+    """Fresh eyes: an observation asked for before our own last write (plus the system's lag) proves nothing."""
+    return wrote is None or seen.asked > wrote + read_lag_s
+
+
+def differs(stream: StreamSpec, binding: Binding, seen: Observation) -> bool:
+    """Whether a look shows anything new, so that the other side must be looked at before anything is planned."""
+    held = binding.side(seen.side)
+    if held is None or binding.state is State.MATCHED or seen.problem:
+        return True
+    if held.presence is not seen.presence:
+        return True
+    return seen.presence is Presence.PRESENT and bool(changed_fields(stream, binding, seen))
+
+
+def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observation, ctx: Context) -> Verdict:
+    """Plan a full binding from fresh looks at both sides."""
+    assert binding.a is not None and binding.b is not None
+    for seen in (a, b):
+        if seen.problem:
+            return _unreadable(stream, binding, seen)
+    if a.presence is Presence.PRESENT and b.presence is Presence.PRESENT:
+        return _both_present(stream, _presence(binding, a, b), a, b, ctx)
+    if a.presence is not Presence.PRESENT and b.presence is not Presence.PRESENT:
+        return Verdict(_tombstone(_presence(binding, a, b), "deleted on both sides"))
+    gone, left = (a, b) if a.presence is not Presence.PRESENT else (b, a)
+    return _one_gone(stream, binding, gone, left, ctx)
+
+
+def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
+    """Plan a half binding that matches nobody: create it on the other side, or say why not."""
+    side, target = seen.side, other(seen.side)
+    if seen.presence is not Presence.PRESENT:
+        return Verdict(half, drop=True)
+    if seen.problem:
+        return _unreadable(stream, half, seen)
+    if side not in stream.creates:
+        reason = f"new on {side}, and the blueprint lets no record be created from there"
+        item = _note(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
+        return Verdict(_state(half, State.HELD_BACK, reason), items=(item,))
+    wanted = {n: v for n, v in seen.fields.items() if _creatable(stream, n, target)}
+    missing = [
+        s.name
+        for s in stream.fields
+        if s.required and s.owner.value != target and seen.fields.get(s.name) is None
+    ]
+    if missing:
+        return Verdict(half, park=(_waits(stream, half, seen, f"needs {', '.join(missing)}"),))
+    try:
+        write = show(stream, target, {}, {n: v for n, v in wanted.items() if v is not None}, ctx.refs)
+    except LensError as error:
+        return Verdict(half, park=(_waits(stream, half, seen, str(error)),))
+    decisions = tuple(_told(n, v, side) for n, v in wanted.items())
+    action = _action(
+        stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id
+    )
+    return _tried(half, (action,), (), ctx)
+
+
+def adopt_keys(stream: StreamSpec, binding: Binding, fields: Mapping[str, Value]) -> Binding:
+    """The binding with its match keys brought up to date from `fields`."""
+    return msgspec.structs.replace(binding, keys=match.keys(stream, fields))
+
+
+def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Binding:
+    """A half binding for a record seen for the first time."""
+    held = Held(id=seen.id, version=seen.version, seen_gen=seen_gen)
+    return Binding(
+        stream=stream.name,
+        a=held if seen.side == "a" else None,
+        b=held if seen.side == "b" else None,
+        keys=match.keys(stream, seen.fields),
+        map_ver=stream.map_ver,
+        rev=1,
+    )
+
+
+# ------------------------------------------------------------------------------------------ both sides are there
+
+
+def _both_present(
+    stream: StreamSpec, binding: Binding, a: Observation, b: Observation, ctx: Context
+) -> Verdict:
+    merged = merge(stream, binding, a, b, _said(ctx.parked))
+    adopted = _adopt(stream, binding, merged, a, b)
+    park = [_dispute(stream, binding, dispute) for dispute in merged.disputes]
+    actions: list[Action] = []
+    for side, seen in (("a", a), ("b", b)):
+        wanted = merged.writes[side]  # type: ignore[index]
+        if not wanted:
+            continue
+        try:
+            written = _write(stream, adopted, seen, wanted, merged, ctx)
+        except LensError as error:
+            park.append(_waits(stream, binding, seen, str(error)))
+            return Verdict(adopted, park=tuple(park))
+        adopted, action, contested = written
+        park.extend(contested)
+        if action is not None:
+            actions.append(action)
+    return _tried((adopted), tuple(actions), tuple(park), ctx)
+
+
+def _write(
+    stream: StreamSpec,
+    binding: Binding,
+    seen: Observation,
+    wanted: Mapping[str, Value],
+    merged: Merged,
+    ctx: Context,
+) -> tuple[Binding, Action | None, list[Parked]]:
+    """The update of one side; fields that side can't show better than it does settle as lossy deviations."""
+    side = seen.side
+    contested = [n for n in wanted if _contested(binding, side, n, ctx)]
+    wanted = {n: v for n, v in wanted.items() if n not in contested}
+    park = [_contest(stream, binding, seen, n) for n in contested]
+    write = show(stream, side, seen.native, wanted, ctx.refs)
+    as_good = [
+        n
+        for n, v in wanted.items()
+        if same(write.shown[n], seen.fields.get(n)) and not same(v, write.shown[n])
+    ]
+    for name in as_good:
+        binding = _settle_field(binding, side, name, wanted[name], Deviation(write.shown[name], "lossy"))
+    wanted = {n: v for n, v in wanted.items() if n not in as_good}
+    if not wanted:
+        return binding, None, park
+    rules = sorted({d.rule for d in merged.decisions if d.field in wanted})
+    decisions = tuple(d for d in merged.decisions if d.field in wanted)
+    before = {n: seen.fields[n] for n in wanted if n in seen.fields}
+    held = binding.side(other(side))
+    action = _action(
+        stream,
+        binding,
+        side,
+        Op.UPDATE,
+        "; ".join(rules),
+        wanted,
+        write,
+        before,
+        decisions,
+        origin=held.id if held else "",
+        seen=seen,
+    )
+    return binding, action, park
+
+
+def _adopt(stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation) -> Binding:
+    for name, value in merged.agreed.items():
+        binding = _settle_field(binding, None, name, value, None)
+    state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE) else binding.state
+    binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note="")
+    known = {**b.fields, **a.fields, **binding.base}
+    return adopt_keys(stream, binding, known)
+
+
+def _settle_field(
+    binding: Binding, side: Side | None, name: str, value: Value, dev: Deviation | None
+) -> Binding:
+    """Both sides are settled on `value`; `side` (if given) shows it as `dev`."""
+    held: dict[Side, Held | None] = {"a": binding.a, "b": binding.b}
+    for each in SIDES:
+        one = held[each]
+        if one is None:
+            continue
+        devs = {n: d for n, d in one.dev.items() if n != name}
+        if each == side and dev is not None:
+            devs[name] = dev
+        if devs != one.dev:
+            held[each] = msgspec.structs.replace(one, dev=devs)
+    return msgspec.structs.replace(binding, base={**binding.base, name: value}, a=held["a"], b=held["b"])
+
+
+# --------------------------------------------------------------------------------------------- one side is gone
+
+
+def _one_gone(
+    stream: StreamSpec, binding: Binding, gone: Observation, left: Observation, ctx: Context
+) -> Verdict:
+    """Deleted on one side: the policy decides; an edit on the other side since then is never lost with it."""
+    side = gone.side
+    was = binding.side(side)
+    assert was is not None
+    known = was.presence is Presence.DELETED
+    after = _presence(binding, *((gone, left) if side == "a" else (left, gone)))
+    policy = stream.deletes[side]
+    edited = bool(changed_fields(stream, binding, left))
+    if binding.state is State.TOMBSTONE and known and policy is not DeletePolicy.RESTORE:
+        return Verdict(after)
+    if policy is DeletePolicy.IGNORE:
+        note = f"deleted on {side}, left on {left.side}"
+        item = _note(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
+        return Verdict(_tombstone(after, note), items=(item,))
+    choice = _chosen(ctx.parked, "*delete*", _delete_print(binding, left))
+    if edited and policy is not DeletePolicy.RESTORE and choice is None:
+        if stream.delete_vs_edit is DeleteEdit.KEEP:
+            return Verdict(after, park=(_delete_edit(stream, binding, gone, left),))
+        choice = "restore" if stream.delete_vs_edit is DeleteEdit.RESTORE else "remove"
+    if policy is DeletePolicy.RESTORE or choice in ("restore", left.side):
+        return _restore(stream, after, gone, left, ctx)
+    if choice == "keep":
+        return Verdict(_tombstone(after, f"deleted on {side}, kept on {left.side}"))
+    if policy is DeletePolicy.MARK:
+        return _mark(stream, binding, after, left)
+    return _remove(stream, binding, after, left, ctx)
+
+
+def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:
+    reason = f"deleted on {other(left.side)}"
+    action = _action(
+        stream,
+        after,
+        left.side,
+        Op.DELETE,
+        "deletes: remove",
+        {},
+        Shown({}, {}),
+        dict(left.fields),
+        (),
+        origin=_id(after, other(left.side)),
+        seen=left,
+        reason=reason,
+    )
+    return _tried((after), (action,), (), ctx)
+
+
+def _mark(stream: StreamSpec, binding: Binding, after: Binding, left: Observation) -> Verdict:
+    marks = stream.mark.get(left.side, {})
+    note = f"deleted on {other(left.side)}, marked on {left.side}"
+    if all(same(left.native.get(path), value) for path, value in marks.items()):
+        return Verdict(_tombstone(after, note))
+    write = Shown(native=dict(marks), shown={})
+    action = _action(
+        stream,
+        after,
+        left.side,
+        Op.MARK,
+        "deletes: mark",
+        {},
+        write,
+        {},
+        (),
+        origin=_id(after, other(left.side)),
+        seen=left,
+        reason=note,
+    )
+    return Verdict(after, (action,))
+
+
+def _restore(
+    stream: StreamSpec, after: Binding, gone: Observation, left: Observation, ctx: Context
+) -> Verdict:
+    """Create the record again on the side where it was deleted, from what is left of it."""
+    wanted = {n: v for n, v in {**after.base, **left.fields}.items() if stream_has(stream, n, gone.side)}
+    try:
+        write = show(stream, gone.side, {}, {n: v for n, v in wanted.items() if v is not None}, ctx.refs)
+    except LensError as error:
+        return Verdict(after, park=(_waits(stream, after, left, str(error)),))
+    action = _action(
+        stream,
+        after,
+        gone.side,
+        Op.CREATE,
+        "deletes: restore",
+        wanted,
+        write,
+        {},
+        (),
+        origin=left.id,
+        reason=f"deleted on {gone.side}, put back",
+    )
+    return _tried(after, (action,), (), ctx)
+
+
+# ------------------------------------------------------------------------------------------------------ helpers
+
+
+def stream_has(stream: StreamSpec, name: str, side: Side) -> bool:
+    """Whether the stream has a field of that name on `side` that is kept in step."""
+    return any(
+        s.name == name and s.owner is not Owner.LOCAL and s.side(side) is not None for s in stream.fields
+    )
+
+
+def _creatable(stream: StreamSpec, name: str, target: Side) -> bool:
+    # What the target owns (a number it draws) is not told to it; it comes back from there.
+    return stream_has(stream, name, target) and stream.field(name).owner.value != target
+
+
+def _presence(binding: Binding, a: Observation, b: Observation) -> Binding:
+    assert binding.a is not None and binding.b is not None
+    return msgspec.structs.replace(
+        binding,
+        a=msgspec.structs.replace(binding.a, presence=a.presence, version=a.version),
+        b=msgspec.structs.replace(binding.b, presence=b.presence, version=b.version),
+    )
+
+
+def _told(name: str, value: Value, side: Side) -> FieldDecision:
+    unknown = ("base", other(side))
+    rule = f"new on {side}"
+    if side == "a":
+        return FieldDecision(name, rule, value, a=value, unknown=unknown)
+    return FieldDecision(name, rule, value, b=value, unknown=unknown)
+
+
+def _state(binding: Binding, state: State, note: str) -> Binding:
+    return msgspec.structs.replace(binding, state=state, note=note)
+
+
+def _tombstone(binding: Binding, note: str) -> Binding:
+    return _state(binding, State.TOMBSTONE, note)
+
+
+def _id(binding: Binding, side: Side) -> str:
+    held = binding.side(side)
+    return held.id if held is not None else ""
+
+
+def _action(
+    stream: StreamSpec,
+    binding: Binding,
+    side: Side,
+    op: Op,
+    rule: str,
+    fields: Mapping[str, Value],
+    write: Shown,
+    before: Mapping[str, Value],
+    decisions: tuple[FieldDecision, ...],
+    *,
+    origin: str,
+    seen: Observation | None = None,
+    reason: str = "",
+) -> Action:
+    native = write.native
+    guarded = native if op is not Op.DELETE else dict.fromkeys(seen.native if seen else ())
+    return Action(
+        stream=stream.name,
+        side=side,
+        op=op,
+        binding=binding.key,
+        rule=rule,
+        reason=reason or rule,
+        target=_id(binding, side) if op is not Op.CREATE else "",
+        fields=fields,
+        native=native,
+        before=before,
+        seen_native={p: seen.native[p] for p in guarded if seen is not None and p in seen.native},
+        version=seen.version if seen is not None else None,
+        decisions=decisions,
+        fingerprint=fingerprint(
+            [stream.name, binding.key, side, op.value, dict(fields), dict(before), stream.map_ver]
+        ),
+        origin=origin,
+        kinds=_kinds(op, fields, before),
+    )
+
+
+def _kinds(op: Op, fields: Mapping[str, Value], before: Mapping[str, Value]) -> tuple[str, ...]:
+    if op is Op.CREATE:
+        return ("creates",)
+    if op in (Op.DELETE, Op.MARK):
+        return ("deletes",)
+    kinds = []
+    if any(fields[n] is not None for n in fields if before.get(n) is not None):
+        kinds.append("overwrites")
+    if any(fields[n] is None for n in fields if before.get(n) is not None):
+        kinds.append("clears")
+    return tuple(kinds)
+
+
+def _tried(binding: Binding, actions: tuple[Action, ...], park: tuple[Parked, ...], ctx: Context) -> Verdict:
+    """Leave out what a system refused before and nothing has changed since: it stays in quarantine."""
+    go: list[Action] = []
+    kept: list[Parked] = list(park)
+    for action in actions:
+        refused = next(
+            (p for p in ctx.parked if p.room is Room.QUARANTINE and p.fingerprint == action.fingerprint), None
+        )
+        if refused is None or (refused.decision or {}).get("choose") == "retry":
+            go.append(action)
+        else:
+            kept.append(refused)
+    return Verdict(binding, tuple(go), tuple(kept))
+
+
+def _contested(binding: Binding, side: Side, name: str, ctx: Context) -> bool:
+    count, since = binding.contests.get(f"{side}.{name}", (0, 0.0))
+    return count >= ctx.breaker and ctx.now - since < DAY_S
+
+
+def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:
+    return {
+        p.field: {**p.decision, "fingerprint": p.fingerprint}
+        for p in parked
+        if p.room is Room.CONFLICT and p.decision is not None
+    }
+
+
+def _chosen(parked: Sequence[Parked], field: str, print_: str) -> str | None:
+    for p in parked:
+        if (
+            p.room is Room.CONFLICT
+            and p.field == field
+            and p.fingerprint == print_
+            and p.decision is not None
+        ):
+            return str(p.decision.get("choose"))
+    return None
+
+
+def _delete_print(binding: Binding, left: Observation) -> str:
+    return fingerprint(["delete", binding.key, left.side, dict(left.fields)])
+
+
+def _note(
+    stream: StreamSpec, binding: Binding, side: Side, origin: str, rule: str, reason: str, state: ActionState
+) -> Action:
+    return Action(
+        stream=stream.name,
+        side=side,
+        op=Op.NONE,
+        binding=binding.key,
+        rule=rule,
+        reason=reason,
+        origin=origin,
+        target=_id(binding, side),
+        state=state,
+    )
+
+
+def _parked(
+    stream: StreamSpec, binding: Binding, room: Room, seen: Observation, reason: str, **more: Any
+) -> Parked:
+    return Parked(
+        stream=stream.name,
+        room=room,
+        binding=binding.key,
+        reason=reason,
+        side=seen.side,
+        record=seen.id,
+        **more,
+    )
+
+
+def _waits(stream: StreamSpec, binding: Binding, seen: Observation, reason: str) -> Parked:
+    hint = "it goes by itself when that is there"
+    return _parked(
+        stream, binding, Room.WAITING, seen, reason, hint=hint, fingerprint=fingerprint([dict(seen.fields)])
+    )
+
+
+def _unreadable(stream: StreamSpec, binding: Binding, seen: Observation) -> Verdict:
+    waits = seen.problem.startswith("waits: ")
+    room = Room.WAITING if waits else Room.QUARANTINE
+    hint = (
+        "it goes by itself when that is there"
+        if waits
+        else "mend the value in the system; it goes by itself then"
+    )
+    parked = _parked(
+        stream,
+        binding,
+        room,
+        seen,
+        seen.problem.removeprefix("waits: "),
+        hint=hint,
+        fingerprint=fingerprint([dict(seen.native)]),
+    )
+    return Verdict(binding, park=(parked,))
+
+
+def _dispute(stream: StreamSpec, binding: Binding, dispute: Dispute) -> Parked:
+    return Parked(
+        stream=stream.name,
+        room=Room.CONFLICT,
+        binding=binding.key,
+        field=dispute.field,
+        record=_id(binding, "a"),
+        reason=dispute.reason,
+        hint="decide whose value stays: a, b, or another value",
+        detail={"base": dispute.base, "a": dispute.a, "b": dispute.b},
+        fingerprint=dispute.fingerprint,
+    )
+
+
+def _delete_edit(stream: StreamSpec, binding: Binding, gone: Observation, left: Observation) -> Parked:
+    return _parked(
+        stream,
+        binding,
+        Room.CONFLICT,
+        left,
+        f"deleted on {gone.side}, edited on {left.side}",
+        field="*delete*",
+        hint="decide: remove it there too, keep it, or restore it",
+        detail={"base": dict(binding.base), left.side: dict(left.fields)},
+        fingerprint=_delete_print(binding, left),
+    )
+
+
+def _contest(stream: StreamSpec, binding: Binding, seen: Observation, name: str) -> Parked:
+    return _parked(
+        stream,
+        binding,
+        Room.CONFLICT,
+        seen,
+        f"contested: side {seen.side} keeps changing {name} after we write it",
+        field=name,
+        hint="something on that side answers our writes; stop it, or give the field to that side",
+        detail={seen.side: {name: seen.fields.get(name)}},
+        fingerprint=fingerprint(["contested", name]),
+    )

@@ -1,0 +1,195 @@
+"""The compiled rules of a link: what a blueprint becomes. Data and small look-ups; compiled once, never changed."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from actors.core.types import Side
+from actors.core.values import Value
+
+
+class LensError(ValueError):
+    """A value that a lens cannot translate; the record is parked with this text. `waits`: for a setting or parent."""
+
+    def __init__(self, message: str, waits: bool = False) -> None:
+        super().__init__(message)
+        self.waits = waits
+
+
+class Lens(Protocol):
+    """A named two-way transform between native values (one per path) and one shared value.
+
+    Laws: PutGet `get(put(old, v)) == v` (unless lossy), GetPut `put(old, get(old)) == old`, and "no change, no
+    write": where get(old) already equals v, put returns old.
+    """
+
+    @property
+    def lossy(self) -> bool:
+        """Whether what is written may come back as less."""
+        ...
+
+    def get(self, native: tuple[Value, ...]) -> Value:
+        """Native values, in the order of the paths, to the shared value."""
+        ...
+
+    def put(self, old: tuple[Value, ...], value: Value) -> tuple[Value, ...]:
+        """The native values that show `value`, staying as close to `old` as can be."""
+        ...
+
+
+class Owner(enum.StrEnum):
+    """Who may change a field."""
+
+    A = "a"
+    B = "b"
+    BOTH = "both"
+    LOCAL = "local"  # never transferred, never overwritten
+
+
+class Choice(enum.StrEnum):
+    """Conflict rule: whose value stays when both changed the same field differently."""
+
+    A = "a"
+    B = "b"
+    NEWEST_ELSE_A = "newest_else_a"
+    NEWEST_ELSE_B = "newest_else_b"
+    NEWEST_ELSE_ASK = "newest_else_ask"
+    ASK = "ask"
+    STRICTEST = "strictest"  # a withdrawal wins: False before True, then null, then by `order`
+
+
+class FirstContact(enum.StrEnum):
+    """Whose value stays when two records meet for the first time and differ."""
+
+    A = "a"
+    B = "b"
+    FILL_EMPTY = "fill_empty"  # null is filled from the other side; two values that differ go to the list
+    ASK = "ask"
+
+
+class DeletePolicy(enum.StrEnum):
+    """What a deletion on one side does on the other."""
+
+    IGNORE = "ignore"
+    MARK = "mark"
+    REMOVE = "remove"
+    RESTORE = "restore"
+
+
+class DeleteEdit(enum.StrEnum):
+    """Deleted on one side, edited on the other."""
+
+    KEEP = "keep"  # keep the edited record and list it
+    RESTORE = "restore"  # put the deleted one back
+    REMOVE = "remove"  # the deletion wins
+
+
+class FieldSide(msgspec.Struct, frozen=True):
+    """Where a field lives on one side: its native paths and the lens over them."""
+
+    paths: tuple[str, ...]
+    lens: Lens
+
+
+class FieldSpec(msgspec.Struct, frozen=True):
+    """One shared field. `a`/`b` None: the side does not have it (then it is one-sided: constants, marks)."""
+
+    name: str
+    a: FieldSide | None
+    b: FieldSide | None
+    owner: Owner = Owner.BOTH
+    conflict: Choice = Choice.ASK
+    first_contact: FirstContact | None = None  # None: the stream's
+    group: str = ""
+    on_create_only: bool = False
+    required: bool = False
+    as_set: bool = False  # a list merged three-way as a set
+    reference: str = ""  # the stream whose bindings translate this field
+
+    def side(self, side: Side) -> FieldSide | None:
+        """The field's place on `side`."""
+        return self.a if side == "a" else self.b
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """How much of one kind may happen in 24 h without a person's yes. The larger of count and per cent counts.
+
+    `free`: so many go at once; what is beyond waits until the look is complete and the totals are known.
+    """
+
+    count: int
+    percent: float
+    free: int = 20
+
+    def limit(self, records: int) -> int:
+        """The limit for a stream of so many bound records."""
+        return max(self.count, int(records * self.percent / 100))
+
+
+BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
+
+
+class StreamSpec(msgspec.Struct, frozen=True):
+    """One kind of record of a link.
+
+    `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
+    other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
+    `complete_read_s`: a complete read at least this often, seconds.
+    """
+
+    name: str
+    kind: str  # master | document
+    a_object: str
+    b_object: str
+    fields: tuple[FieldSpec, ...]
+    match: tuple[tuple[str, ...], ...] = ()
+    parents: tuple[str, ...] = ()
+    creates: frozenset[Side] = frozenset({"a", "b"})
+    deletes: Mapping[str, DeletePolicy] = msgspec.field(
+        default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
+    )
+    delete_vs_edit: DeleteEdit = DeleteEdit.KEEP
+    mark: Mapping[str, Mapping[str, Value]] = {}
+    first_contact: FirstContact = FirstContact.ASK
+    budgets: Mapping[str, Budget] = {}
+    complete_read_s: float = 3600.0
+    map_ver: str = ""
+
+    def object(self, side: Side) -> str:
+        """The name of the object that holds these records on `side`."""
+        return self.a_object if side == "a" else self.b_object
+
+    def field(self, name: str) -> FieldSpec:
+        """The field called `name`; KeyError where there is none."""
+        for spec in self.fields:
+            if spec.name == name:
+                return spec
+        raise KeyError(name)
+
+
+class LinkSpec(msgspec.Struct, frozen=True):
+    """A compiled blueprint. `streams` stand in working order: parents before children.
+
+    `poll_s[x]`: how often side x is looked at, seconds. `breaker`: how often we may write one field of one record
+    in 24 h before it is listed as contested.
+    """
+
+    name: str
+    version: str
+    a_connector: str
+    b_connector: str
+    streams: tuple[StreamSpec, ...]
+    poll_s: Mapping[str, float] = msgspec.field(default_factory=lambda: {"a": 60.0, "b": 60.0})
+    breaker: int = 20
+    description: str = ""
+
+    def stream(self, name: str) -> StreamSpec:
+        """The stream called `name`; KeyError where there is none."""
+        for spec in self.streams:
+            if spec.name == name:
+                return spec
+        raise KeyError(name)

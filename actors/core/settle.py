@@ -1,0 +1,225 @@
+"""What a finished write means for the binding. Pure; the same for a reply, a read-back and an intent found open later.
+
+Per field (REDTEAM "when a write comes back different"): as sent -> settled; the value before -> not taken, derived
+again; the lens shows no better -> lossy; the reply says so -> rewritten; anything else found later -> "differs",
+recorded and listed, not propagated: the next change from there is an edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from actors.core.mapping import NO_REFS, Refs, show
+from actors.core.plan import DAY_S, adopt_keys
+from actors.core.policy import StreamSpec
+from actors.core.types import Action, Binding, Deviation, Held, Observation, Op, Presence, Side, State, other
+from actors.core.values import UNKNOWN, Seen, Value, same
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """The binding after a write (`rev` as stored). `open`: fields not settled (not taken, or seen differently): look again.
+    `differs`: fields that show something nobody can explain. `not_taken`: nothing of the write is to be seen."""
+
+    binding: Binding
+    open: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    not_taken: bool = False
+
+
+def settle(
+    stream: StreamSpec,
+    binding: Binding,
+    action: Action,
+    after: Observation | None,
+    *,
+    now: float,
+    by_reply: bool,
+    skip: Collection[str] = (),
+    refs: Refs = NO_REFS,
+) -> Settled:
+    """Settle one action that took effect. `after`: the target as it is now (None: a delete, or marks).
+
+    `by_reply`: `after` is the reply to this very write, so nobody else can have changed it. `skip`: fields that are
+    not to be settled, because the same write on the other side was not done.
+    """
+    if action.op is Op.DELETE:
+        return Settled(_deleted(binding, action.side))
+    if action.op is Op.MARK:
+        return Settled(_marked(binding, action.side))
+    assert after is not None
+    base = _placed(stream, binding, action, after)
+    return _fields(stream, base, action, after, now, by_reply, skip, refs)
+
+
+Verdict = Literal["done", "not_done", "wait", "ask"]
+
+
+def resolve(
+    action: Action, seen: Sequence[Observation], *, now: float, sure_after: float, decisive: bool
+) -> Verdict:
+    """What became of an intent whose reply never came, from a look at its target.
+
+    `seen`: the target if it is there (several for a create that was looked for by tag or key). `sure_after`: wall
+    clock after which what is not to be seen did not happen (deadline, vendor tail, read lag). `decisive`: the look
+    can tell (by id, tag or key); if not, a person must.
+    """
+    if action.op is Op.CREATE and len(seen) > 1:
+        return "ask"
+    took_place = not seen if action.op is Op.DELETE else bool(seen) and _found(action, seen[0])
+    if took_place:
+        return "done"
+    if not decisive:
+        return "ask"
+    return "not_done" if now > sure_after else "wait"
+
+
+def _found(action: Action, seen: Observation) -> bool:
+    """Whether some written field no longer holds the value before."""
+    if action.op is Op.CREATE:
+        return True
+    if action.op is Op.MARK:
+        return all(same(seen.native.get(path, UNKNOWN), value) for path, value in action.native.items())
+    for name, value in action.fields.items():
+        now = seen.fields.get(name, UNKNOWN)
+        if same(now, value) or not same(now, action.before.get(name, UNKNOWN)):
+            return True
+    return False
+
+
+def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observation) -> Binding:
+    """The target's side of the binding: its id (new for a create), presence and version."""
+    held = binding.side(action.side)
+    if held is None or action.op is Op.CREATE:
+        held = Held(id=after.id, seen_gen=held.seen_gen if held is not None else 0)
+    held = msgspec.structs.replace(held, presence=Presence.PRESENT, version=after.version)
+    placed = _with(binding, action.side, held)
+    state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
+    return msgspec.structs.replace(placed, state=state, note="", map_ver=stream.map_ver)
+
+
+def _fields(
+    stream: StreamSpec,
+    binding: Binding,
+    action: Action,
+    after: Observation,
+    now: float,
+    by_reply: bool,
+    skip: Collection[str],
+    refs: Refs,
+) -> Settled:
+    side = action.side
+    base = dict(binding.base)
+    devs = {s: dict(held.dev) if (held := binding.side(s)) is not None else {} for s in ("a", "b")}
+    still_open: list[str] = []
+    differs: list[str] = []
+    for name, value in action.fields.items():
+        seen = after.fields.get(name, UNKNOWN)
+        if name in skip or (not by_reply and _not_taken(action, name, value, seen)):
+            still_open.append(name)
+            continue
+        base[name] = value
+        devs[other(side)].pop(name, None)
+        reason = _reason(stream, action, name, value, seen, by_reply, refs)
+        if not reason:
+            devs[side].pop(name, None)
+            continue
+        assert seen is not UNKNOWN
+        if _flows_back(stream, action, name):
+            base.pop(name)  # never agreed on: the owner's value counts
+            still_open.append(name)
+            continue
+        devs[side][name] = Deviation(seen, reason)
+        if reason == "differs":
+            differs.append(name)
+    still_open.extend(_unsettled(stream, after, base, devs[side], action))
+    out = _with_devs(msgspec.structs.replace(binding, base=base), devs)
+    out = _contests(out, action, now)
+    out = adopt_keys(stream, out, {**after.fields, **base})
+    return Settled(
+        out,
+        tuple(dict.fromkeys(still_open)),
+        tuple(differs),
+        not_taken=bool(action.fields) and all(n in still_open for n in action.fields),
+    )
+
+
+def _not_taken(action: Action, name: str, value: Value, seen: Seen) -> bool:
+    if action.op is Op.CREATE:
+        return False
+    return not same(seen, value) and same(seen, action.before.get(name, UNKNOWN))
+
+
+def _reason(
+    stream: StreamSpec, action: Action, name: str, value: Value, seen: Seen, by_reply: bool, refs: Refs
+) -> str:
+    """Why the side does not show the value as sent; "" where it does (or cannot be seen)."""
+    if seen is UNKNOWN or same(seen, value):
+        return ""
+    if action.op is Op.CREATE and value is None:
+        return "default"
+    shown = show(stream, action.side, action.seen_native, {name: value}, refs).shown.get(name, UNKNOWN)
+    if same(seen, shown):
+        return "lossy"
+    return "rewritten" if by_reply else "differs"
+
+
+def _flows_back(stream: StreamSpec, action: Action, name: str) -> bool:
+    return stream.field(name).owner.value == action.side
+
+
+def _unsettled(
+    stream: StreamSpec,
+    after: Observation,
+    base: Mapping[str, Value],
+    dev: Mapping[str, Deviation],
+    action: Action,
+) -> list[str]:
+    """Fields we did not write and that show something else than what was settled: number write-back, side effects."""
+    names = []
+    for spec in stream.fields:
+        if spec.name in action.fields or spec.name not in after.fields or spec.on_create_only:
+            continue
+        if spec.a is None or spec.b is None:
+            continue
+        was = dev[spec.name].value if spec.name in dev else base.get(spec.name, UNKNOWN)
+        if not same(was, after.fields[spec.name]):
+            names.append(spec.name)
+    return names
+
+
+def _deleted(binding: Binding, side: Side) -> Binding:
+    held = binding.side(side)
+    assert held is not None
+    gone = _with(binding, side, msgspec.structs.replace(held, presence=Presence.DELETED))
+    note = f"deleted on {other(side)}, removed on {side}"
+    return msgspec.structs.replace(gone, state=State.TOMBSTONE, note=note)
+
+
+def _marked(binding: Binding, side: Side) -> Binding:
+    note = f"deleted on {other(side)}, marked on {side}"
+    return msgspec.structs.replace(binding, state=State.TOMBSTONE, note=note)
+
+
+def _contests(binding: Binding, action: Action, now: float) -> Binding:
+    if action.op is not Op.UPDATE:
+        return binding
+    contests = {k: v for k, v in binding.contests.items() if now - v[1] < DAY_S}
+    for name in action.fields:
+        count, since = contests.get(f"{action.side}.{name}", (0, now))
+        contests[f"{action.side}.{name}"] = (count + 1, since)
+    return msgspec.structs.replace(binding, contests=contests)
+
+
+def _with(binding: Binding, side: Side, held: Held) -> Binding:
+    return (
+        msgspec.structs.replace(binding, a=held) if side == "a" else msgspec.structs.replace(binding, b=held)
+    )
+
+
+def _with_devs(binding: Binding, devs: Mapping[str, Mapping[str, Deviation]]) -> Binding:
+    a = msgspec.structs.replace(binding.a, dev=devs["a"]) if binding.a is not None else None
+    b = msgspec.structs.replace(binding.b, dev=devs["b"]) if binding.b is not None else None
+    return msgspec.structs.replace(binding, a=a, b=b)

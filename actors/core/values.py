@@ -1,0 +1,185 @@
+"""Canonical values: what a field can hold, when two values are the same, and how they are written down.
+
+Three states: a value, null (`None`) and *unknown* (`UNKNOWN`: not delivered, not allowed to be seen).
+Unknown is never a change, never written, never stored: in a mapping it is simply a missing key.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+
+class Unknown(enum.Enum):
+    """The type of `UNKNOWN`."""
+
+    UNKNOWN = "unknown"
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+# A list is a tuple of scalars; nested objects are flattened to paths by the connectors.
+Scalar = None | bool | int | str | Decimal | date | datetime | bytes
+Value = Scalar | tuple[Scalar, ...]
+Seen = Value | Unknown
+Fields = Mapping[str, Value]
+
+
+class BadValue(ValueError):
+    """A value that no store can hold (a NUL in a text, a number that is not finite, a foreign type)."""
+
+
+def canonical(value: object) -> Value:
+    """The one form of `value` that is compared and stored.
+
+    Text: NFC, line ends `\\n`. Numbers: `int` or finite `Decimal` without trailing zeros. Instants: UTC where a
+    zone is given. Lists: tuples. Raises `BadValue` for what cannot be stored, so that the record can be parked.
+    """
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Decimal):
+        return _decimal(value)
+    if isinstance(value, float):
+        return _decimal(Decimal(repr(value)))
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo is not None else value
+    if isinstance(value, date | bytes):
+        return value
+    if isinstance(value, list | tuple):
+        return tuple(_scalar(item) for item in value)
+    raise BadValue(f"a {type(value).__name__} is not a value that can be kept in step")
+
+
+def same(left: Seen, right: Seen) -> bool:
+    """Whether two canonical values are equal; `True` is not 1, unknown equals nothing but unknown."""
+    if isinstance(left, bool) is not isinstance(right, bool):
+        return False
+    if isinstance(left, datetime) is not isinstance(right, datetime):
+        return False
+    return left == right
+
+
+def encode(fields: Fields) -> str:
+    """Canonical fields as JSON text: sorted keys, equal fields give equal text."""
+    return _ENCODER.encode({name: _plain(value) for name, value in fields.items()}).decode()
+
+
+def decode(text: str) -> dict[str, Value]:
+    """The inverse of `encode`."""
+    return {name: _rich(value) for name, value in _DECODER.decode(text).items()}
+
+
+def fingerprint(parts: Iterable[object]) -> str:
+    """32 hex digits over canonical values, mappings of them and texts; equal content, equal fingerprint."""
+    plain = [_hashable(part) for part in parts]
+    return hashlib.blake2b(_ENCODER.encode(plain), digest_size=16).hexdigest()
+
+
+def key_hash(level: int, values: Iterable[Seen]) -> int | None:
+    """A signed 64-bit hash of one match key, or None where a part is missing, null or blank.
+
+    `level` (the key's place in the blueprint's list) is part of the hash, so that keys never mix.
+    Texts are compared without case and outer blanks.
+    """
+    parts = [_key_part(value) for value in values]
+    if not parts or any(part is None for part in parts):
+        return None
+    digest = hashlib.blake2b(_ENCODER.encode([level, parts]), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+
+
+def _text(value: str) -> str:
+    if "\x00" in value:
+        raise BadValue("the text contains a NUL character")
+    if value.isascii() and "\r" not in value:
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise BadValue("the text contains half a surrogate pair") from error
+    return unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _decimal(value: Decimal) -> Decimal:
+    if not value.is_finite():
+        raise BadValue(f"{value} is not a finite number")
+    # normalize() rounds to the context's precision; strip zeros by hand to stay exact.
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    kept = list(digits)
+    while len(kept) > 1 and kept[-1] == 0 and exponent < 0:
+        kept.pop()
+        exponent += 1
+    if exponent > 0:
+        kept.extend([0] * exponent)
+        exponent = 0
+    return Decimal((0 if not any(kept) else sign, tuple(kept), 0 if not any(kept) else exponent))
+
+
+def _scalar(item: object) -> Scalar:
+    value = canonical(item)
+    if isinstance(value, tuple):
+        raise BadValue("a list within a list is not a value that can be kept in step")
+    return value
+
+
+def _plain(value: Value) -> Any:
+    if isinstance(value, bool) or value is None or isinstance(value, int | str):
+        return value
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else {"n": format(value, "f")}
+    if isinstance(value, datetime):
+        return {"t": value.isoformat()}
+    if isinstance(value, date):
+        return {"d": value.isoformat()}
+    if isinstance(value, bytes):
+        return {"b": value.hex()}
+    return [_plain(item) for item in value]
+
+
+def _rich(value: Any) -> Value:
+    if isinstance(value, list):
+        return tuple(_scalar(_rich(item)) for item in value)
+    if not isinstance(value, dict):
+        return value  # type: ignore[no-any-return]
+    ((tag, text),) = value.items()
+    if tag == "n":
+        return Decimal(text)
+    if tag == "t":
+        return datetime.fromisoformat(text)
+    if tag == "d":
+        return date.fromisoformat(text)
+    return bytes.fromhex(text)
+
+
+def _hashable(part: object) -> Any:
+    if isinstance(part, Mapping):
+        return {name: _hashable(value) for name, value in part.items()}
+    if part is UNKNOWN:
+        return {"u": 1}
+    return _plain(canonical(part))
+
+
+def _key_part(value: Seen) -> Any:
+    if value is UNKNOWN or value is None:
+        return None
+    if isinstance(value, str):
+        folded = unicodedata.normalize("NFC", value.strip().casefold())
+        return folded or None
+    return _plain(value)

@@ -1,0 +1,323 @@
+"""LinkActor: the one owner of a link while it holds the lease. At most one run; status is answered during it.
+
+Its work is all in the store: hints, requests, decisions, cursors. Pokes only say "look there". A link at rest gives
+up its actor and its lease; a row and a due time are left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import msgspec
+
+from actors.access import Access
+from actors.core import lifecycle
+from actors.core.errors import Kind, LeaseLost, TandemError
+from actors.core.lifecycle import Facts, Reason, Wish
+from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.types import SIDES, Outcome, Side
+from actors.messages import CHANGED, Call, Cancel, Drained, Opened, OpenedAs, Options, Ports, Rest, Status
+from actors.ports import Find, Lease, LinkRow, RunRow
+from actors.run import Cancelled, Run, RunResult
+from actors.runtime.actor import Actor
+from actors.state import Memory, RunState
+
+AskConnection = Callable[[str, Any], Awaitable[Any]]
+PHASE_EVERY_S = 0.5
+
+
+class LinkActor(Actor):
+    """Pokes: WORK, CHANGED. Asks: Cancel, Rest, Status."""
+
+    kind = "link"
+
+    def __init__(self, link: str, ports: Ports, options: Options, ask: AskConnection) -> None:
+        super().__init__(f"link/{link}")
+        self._link = link
+        self._ports = ports
+        self._options = options
+        self._ask = ask
+        self._lease: Lease | None = None
+        self._memory = Memory(ports.clock.monotonic())
+        self._event = anyio.Event()
+        self._changed = True  # look once when taking over
+        self._poll_at = 0.0
+        self._retry_at = 0.0
+        self._recover_at = math.inf  # open intents can be resolved then
+        self._cancel = False
+        self._stop = False
+        self._run: RunRow | None = None
+        self._at_rest = anyio.Event()  # set while no run is under way
+        self._at_rest.set()
+        self._phase = ""
+        self._phase_at = -math.inf
+
+    # ------------------------------------------------------------------------------------------------ messages
+
+    async def started(self) -> None:
+        self._lease = await self._ports.store.take_lease(
+            self._link, self._options.owner, self._options.lease_ttl_s
+        )
+        if self._lease is None:
+            self.mailbox.close()
+            return
+        self._memory = Memory(self._ports.clock.monotonic())
+        self.tasks.start_soon(self._keep_lease)
+        self.tasks.start_soon(self._loop)
+
+    async def poked(self, key: str) -> None:
+        self._changed = self._changed or key == CHANGED
+        if self._run is not None:
+            row = await self._ports.store.link(self._link)
+            if row is None or lifecycle.load(row.facts).wish is Wish.PAUSED:
+                self._cancel = True
+        self._event.set()
+
+    async def asked(self, message: Any) -> Any:
+        if isinstance(message, Status):
+            return {"run": self.run_id, "phase": self._phase}
+        if isinstance(message, Cancel):
+            meant = self._run is not None and message.run in ("", self._run.id)
+            self._cancel = self._cancel or meant
+            return meant
+        if isinstance(message, Rest):
+            return await self._rest(message.timeout_s)
+        raise TypeError(f"{self.name} does not know {message!r}")
+
+    async def _rest(self, timeout_s: float) -> bool:
+        """Stop at the next safe point. An open intent is a legal resting state, so a deadline is enough."""
+        self._stop = True
+        self._event.set()
+        with anyio.move_on_after(timeout_s):
+            await self._at_rest.wait()
+        return self._run is None
+
+    @property
+    def run_id(self) -> str:
+        """The run under way, or ""."""
+        return self._run.id if self._run is not None else ""
+
+    # --------------------------------------------------------------------------------------------------- lease
+
+    @property
+    def lease(self) -> Lease:
+        """The lease as last renewed."""
+        if self._lease is None:
+            raise LeaseLost
+        return self._lease
+
+    def _time_left_s(self) -> float:
+        return self.lease.until - self._ports.clock.monotonic()
+
+    async def _keep_lease(self) -> None:
+        """Renew well before the end; a store that is away for a moment is asked again, until the lease is over."""
+        while True:
+            await anyio.sleep(self._options.lease_ttl_s / 3)
+            try:
+                self._lease = await self._ports.store.renew_lease(self.lease, self._options.lease_ttl_s)
+            except TandemError:
+                if self._time_left_s() <= 0:
+                    self._lose()
+                    return
+            except LeaseLost:
+                self._lose()
+                return
+
+    def _lose(self) -> None:
+        self._ports.telemetry.emit("link.lease_lost", link=self._link)
+        self._lease = None
+        self.mailbox.close()
+
+    # --------------------------------------------------------------------------------------------------- work
+
+    async def _loop(self) -> None:
+        """Do what is due, wait for a poke or the next due time; at rest for long enough, let go."""
+        idle_since = self._ports.clock.monotonic()
+        while not self._stop:
+            try:
+                worked, wait_s = await self._turn()
+            except LeaseLost:
+                self._lose()
+                return
+            except TandemError as error:
+                self._ports.telemetry.emit("link.store_away", link=self._link, error=error.message)
+                worked, wait_s = False, 1.0
+            now = self._ports.clock.monotonic()
+            idle_since = now if worked else idle_since
+            if now - idle_since > self._options.idle_s and wait_s > self._options.idle_s:
+                break
+            if self._event.is_set():
+                self._event = anyio.Event()
+                continue
+            with anyio.move_on_after(min(wait_s, self._options.idle_s)):
+                await self._event.wait()
+            self._event = anyio.Event()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            with contextlib.suppress(LeaseLost, TandemError):  # then it runs out by itself
+                await self._ports.store.release_lease(lease)
+        self.mailbox.close()
+
+    async def _turn(self) -> tuple[bool, float]:
+        """One decision: run now (and why), or how long nothing is due. Seconds."""
+        row = await self._ports.store.link(self._link)
+        if row is None:
+            self._stop = True
+            return False, 0.0
+        facts = lifecycle.load(row.facts)
+        now = self._ports.clock.now()
+        if facts.wish is Wish.PAUSED:
+            return False, math.inf
+        asked = await self._ports.store.queued_run(self._link)
+        if asked is not None:
+            await self._do(row, facts, msgspec.structs.replace(asked, started=now), look=True)
+            return True, 0.0
+        if now < self._retry_at:
+            return False, self._retry_at - now
+        hint_at = await self._ports.store.next_hint(self._link)
+        look = self._changed or now >= self._poll_at
+        due = min(self._poll_at, self._recover_at, math.inf if hint_at is None else hint_at)
+        if look or due <= now:
+            cause = "poll" if look else "hint"
+            self._recover_at = math.inf
+            ran = RunRow(id=self._ports.clock.token(), link=self._link, cause=cause, started=now)
+            await self._do(row, facts, ran, look=look)
+            return True, 0.0
+        return False, max(0.0, due - now)
+
+    async def _do(self, row: LinkRow, facts: Facts, ran: RunRow, *, look: bool) -> None:
+        """One run, from its start to the facts it leaves."""
+        self._changed = self._changed and not look
+        self._run, self._cancel, self.busy = ran, False, True
+        self._at_rest = anyio.Event()
+        emit = self._ports.telemetry.emit
+        emit("run.started", link=self._link, run=ran.id, mode=ran.mode, cause=ran.cause)
+        try:
+            result, state = await self._execute(row, facts, ran, look)
+            await self._conclude(row, facts, ran, result, state)
+        finally:
+            self._run, self._phase, self.busy = None, "", False
+            self._at_rest.set()
+
+    async def _execute(
+        self, row: LinkRow, facts: Facts, ran: RunRow, look: bool
+    ) -> tuple[RunResult, RunState | None]:
+        try:
+            spec = self._ports.blueprint(row.blueprint, row.settings)
+        except TandemError as error:
+            return _failed(facts, error), None
+        state = RunState(
+            store=self._ports.store,
+            clock=self._ports.clock,
+            telemetry=self._ports.telemetry,
+            spec=spec,
+            row=ran,
+            lease=lambda: self.lease,
+            memory=self._memory,
+            loaded=facts.loaded,
+        )
+        if ran.cause not in ("poll", "hint"):
+            await state.begin()
+        try:
+            sides, finds = await self._sides(row)
+        except TandemError as error:
+            return _failed(facts, error), state
+        run = Run(state, sides, self._options, lambda side, name: finds[side](name), self._safe_point(state))
+        streams = _scope(spec, ran.scope)
+        self._poll_at = self._ports.clock.now() + min(spec.poll_s.values()) if look else self._poll_at
+        return await run.execute(streams, look=look), state
+
+    async def _sides(self, row: LinkRow) -> tuple[dict[Side, Access], dict[Side, Callable[[str], Find]]]:
+        """Both connections open, their accounts verified, their feeds drained into the inbox."""
+        sides: dict[Side, Access] = {}
+        finds: dict[Side, Callable[[str], Find]] = {}
+        for side, connection in zip(SIDES, (row.a_connection, row.b_connection), strict=True):
+            opened: OpenedAs = await self._ask(connection, Opened())
+            if Find.FEED in opened.declaration.find:
+                await self._ask(connection, Drained())
+            finds[side] = opened.find
+            sides[side] = Access(
+                side,
+                self._link,
+                opened.declaration,
+                self._calls(connection),
+                self._ports.store,
+                self._ports.clock,
+                self._time_left_s,
+            )
+        return sides, finds
+
+    def _calls(self, connection: str) -> Callable[[Call], Awaitable[Any]]:
+        async def ask(call: Call) -> Any:
+            return await self._ask(connection, call)
+
+        return ask
+
+    def _safe_point(self, state: RunState) -> Callable[[str], Awaitable[None]]:
+        async def at(phase: str) -> None:
+            self._phase = phase
+            if self._time_left_s() <= 0:
+                raise LeaseLost
+            now = self._ports.clock.monotonic()
+            if state.begun and now - self._phase_at >= PHASE_EVERY_S:
+                self._phase_at = now
+                self._cancel |= await self._ports.store.update_run(self.lease, state.run, phase)
+            if self._cancel or self._stop:
+                raise Cancelled
+
+        return at
+
+    async def _conclude(
+        self, row: LinkRow, facts: Facts, ran: RunRow, result: RunResult, state: RunState | None
+    ) -> None:
+        now = self._ports.clock.now()
+        if state is not None and state.begun:
+            error = str(result.error) if result.error is not None else result.awaiting
+            ended = msgspec.structs.replace(ran, outcome=result.outcome, ended=now, error=error)
+            await self._ports.store.end_run(self.lease, ended)
+        after = _facts_after(facts, result)
+        if after != facts:
+            await self._ports.store.set_facts(self.lease, lifecycle.dump(after), row.next_due)
+        if result.error is not None:
+            wait_s = lifecycle.backoff_s(max(1, after.failures), self._ports.clock.jitter())
+            self._retry_at = now + max(wait_s, result.again_s or 0.0)
+        else:
+            self._retry_at = 0.0
+            if result.again_s is not None:
+                self._recover_at = now + result.again_s
+        self._memory.forget(self._ports.clock.monotonic() - 3600.0)
+        self._ports.telemetry.emit(
+            "run.ended",
+            link=self._link,
+            run=ran.id,
+            cause=ran.cause,
+            outcome=result.outcome.value,
+            duration_s=now - ran.started,
+            error=str(result.error) if result.error is not None else "",
+        )
+
+
+def _scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:
+    return [stream for stream in spec.streams if not names or stream.name in names]
+
+
+def _failed(facts: Facts, error: TandemError) -> RunResult:
+    return RunResult(Outcome.FAILED, frozenset(facts.loaded), error, again_s=error.retry_after_s)
+
+
+def _facts_after(facts: Facts, result: RunResult) -> Facts:
+    after = lifecycle.ended(facts, result.outcome)
+    for stream in sorted(result.loaded):
+        after = lifecycle.loaded(after, stream)
+    if result.error is not None and result.error.kind is not Kind.UNKNOWN:
+        return lifecycle.raised(after, "run", Reason(result.error.kind.value, str(result.error)))
+    if result.outcome is Outcome.CANCELLED:
+        return after
+    return lifecycle.cleared(after, "run")

@@ -1,0 +1,215 @@
+"""Unbound records, once both sides were looked at: matched over whole key sets, met for the first time, or created."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from actors.access import Sides
+from actors.carry import Carrier, Pair
+from actors.core import match
+from actors.core.policy import StreamSpec
+from actors.core.types import SIDES, Binding, Observation, Parked, Presence, Room, Side, State
+from actors.ports import KeyGroup, Settlement
+from actors.state import RunState
+from actors.window import Windows, matched
+
+GROUPS = 1000
+AMBIGUOUS = "ambiguous"
+
+
+class Newcomers:
+    """Brings the half bindings of a stream to rest."""
+
+    def __init__(
+        self, state: RunState, sides: Sides, carrier: Carrier, windows: Windows, window: int
+    ) -> None:
+        self._state = state
+        self._sides = sides
+        self._carrier = carrier
+        self._windows = windows
+        self._window = window
+
+    async def settle(self, stream: StreamSpec) -> None:
+        """Match, meet, create."""
+        if stream.name in self._windows.stirred and not self._state.dry:
+            await self._reopen(stream)
+        taken = await self._match(stream)
+        await self._meet(stream)
+        await self._create(stream, taken)
+
+    # ------------------------------------------------------------------------------------------------- match
+
+    async def _match(self, stream: StreamSpec) -> set[int]:
+        """Bind 1:1 groups, strongest key first; in a dry run only work out what would be bound."""
+        spoken_for: set[int] = set()
+        for level in range(len(stream.match)):
+            after: int | None = None
+            while True:
+                groups = await self._state.store.key_groups(
+                    self._state.link, stream.name, level, after, GROUPS
+                )
+                if not groups:
+                    break
+                await self._decide(stream, level, groups, spoken_for)
+                after = groups[-1].hash
+        return spoken_for
+
+    async def _decide(
+        self, stream: StreamSpec, level: int, groups: Sequence[KeyGroup], spoken_for: set[int]
+    ) -> None:
+        bind: list[tuple[int, int]] = []
+        unclear: list[KeyGroup] = []
+        for group in groups:
+            if spoken_for.intersection((*group.a, *group.b)):
+                continue
+            verdict = match.decide(group.a, group.b, group.taken)
+            if verdict == "bind":
+                bind.append((group.a[0], group.b[0]))
+            elif verdict == "ambiguous":
+                unclear.append(group)
+        if self._state.dry:
+            await self._plan_only(stream, bind, spoken_for)
+            spoken_for.update(key for group in unclear for key in (*group.a, *group.b))
+            return
+        await self._bind(bind)
+        await self._list(stream, level, unclear)
+
+    async def _bind(self, pairs: Sequence[tuple[int, int]]) -> None:
+        if not pairs:
+            return
+        state = self._state
+        halves = await self._by_key([key for pair in pairs for key in pair])
+        bindings = tuple(matched(halves[a], halves[b]) for a, b in pairs if a in halves and b in halves)
+        dropped = tuple(b for a, b in pairs if a in halves and b in halves)
+        await state.settle(Settlement(run=state.run, bindings=bindings, dropped=dropped))
+
+    async def _plan_only(
+        self, stream: StreamSpec, pairs: Sequence[tuple[int, int]], spoken_for: set[int]
+    ) -> None:
+        halves = await self._by_key([key for pair in pairs for key in pair])
+        spoken_for.update(halves)
+        await self._carry_matched(stream, [matched(halves[a], halves[b]) for a, b in pairs])
+
+    async def _list(self, stream: StreamSpec, level: int, groups: Sequence[KeyGroup]) -> None:
+        """Every member of an unclear group waits for a person, as one item with all its members."""
+        if not groups:
+            return
+        state = self._state
+        members = await self._by_key([key for g in groups for key in (*g.a, *g.b, *g.taken)])
+        held: list[Binding] = []
+        park: list[Parked] = []
+        for group in groups:
+            detail = {
+                "key": list(stream.match[level]),
+                "a": [b.a.id for key in (*group.a, *group.taken) if (b := members[key]).a is not None],
+                "b": [b.b.id for key in (*group.b, *group.taken) if (b := members[key]).b is not None],
+            }
+            for key in (*group.a, *group.b):
+                half = members[key]
+                held.append(
+                    msgspec.structs.replace(half, state=State.HELD_BACK, note=AMBIGUOUS, rev=half.rev + 1)
+                )
+                park.append(_ambiguous(stream, half, level, detail, group.hash))
+        state.waited += len(park)
+        await state.settle(Settlement(run=state.run, bindings=tuple(held), park=tuple(park)))
+
+    async def _by_key(self, keys: Iterable[int]) -> dict[int, Binding]:
+        found = await self._state.store.bindings_by_key(self._state.link, sorted(set(keys)))
+        return {binding.key: binding for binding in found}
+
+    async def _reopen(self, stream: StreamSpec) -> None:
+        """Somebody of an unclear group may have changed: all unclear ones are matched again."""
+        state = self._state
+        after = 0
+        while True:
+            held = await state.store.bindings_in(state.link, stream.name, [State.HELD_BACK], after, GROUPS)
+            if not held:
+                return
+            after = held[-1].key
+            again = tuple(
+                msgspec.structs.replace(b, state=State.NEW, note="", rev=b.rev + 1)
+                for b in held
+                if b.note == AMBIGUOUS
+            )
+            if again:
+                await state.settle(Settlement(run=state.run, bindings=again))
+
+    # --------------------------------------------------------------------------------------- meet and create
+
+    async def _meet(self, stream: StreamSpec) -> None:
+        """First contact of matched pairs."""
+        after = 0
+        while True:
+            pairs = await self._state.store.bindings_in(
+                self._state.link, stream.name, [State.MATCHED], after, self._window
+            )
+            if not pairs:
+                return
+            await self._carry_matched(stream, [p for p in pairs if not self._state.is_open(p.key)])
+            after = pairs[-1].key
+
+    async def _carry_matched(self, stream: StreamSpec, bindings: Sequence[Binding]) -> None:
+        looks: dict[Side, dict[str, Observation]] = {}
+        for side in SIDES:
+            ids = [held.id for b in bindings if (held := b.side(side)) is not None]
+            looks[side] = {o.id: o for o in await self._sides[side].look(stream, ids)} if ids else {}
+        pairs = []
+        for binding in bindings:
+            assert binding.a is not None and binding.b is not None
+            a, b = looks["a"][binding.a.id], looks["b"][binding.b.id]
+            if self._windows.too_early(stream, a, binding) or self._windows.too_early(stream, b, binding):
+                continue
+            pairs.append(Pair(binding, a=a, b=b))
+        await self._carrier.carry(stream, pairs)
+
+    async def _create(self, stream: StreamSpec, spoken_for: set[int]) -> None:
+        after = 0
+        while True:
+            halves = await self._state.store.bindings_in(
+                self._state.link, stream.name, [State.NEW], after, self._window
+            )
+            if not halves:
+                return
+            after = halves[-1].key
+            pairs: list[Pair] = []
+            for side in SIDES:
+                mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
+                if side not in self._state.blind(stream) and mine:
+                    pairs.extend(await self._looked(stream, side, mine))
+            await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
+
+    async def _looked(self, stream: StreamSpec, side: Side, halves: Sequence[Binding]) -> list[Pair]:
+        ids = {held.id: half for half in halves if (held := half.side(side)) is not None}
+        out = []
+        for seen in await self._sides[side].look(stream, list(ids)):
+            half = ids[seen.id]
+            if self._windows.too_early(stream, seen, half):
+                continue
+            readable = seen.presence is Presence.PRESENT and not seen.problem
+            # Its keys may have changed since it was matched: then it must be matched again first.
+            if readable and match.keys(stream, seen.fields) != half.keys:
+                continue
+            out.append(Pair(half, a=seen) if side == "a" else Pair(half, b=seen))
+        return out
+
+
+def _ambiguous(
+    stream: StreamSpec, half: Binding, level: int, detail: dict[str, list[str]], hash_: int
+) -> Parked:
+    side: Side = "a" if half.a is not None else "b"
+    held = half.side(side)
+    assert held is not None
+    key = ", ".join(stream.match[level])
+    return Parked(
+        stream=stream.name,
+        room=Room.AMBIGUOUS,
+        binding=half.key,
+        side=side,
+        record=held.id,
+        reason=f"several records share {key}: {', '.join(detail['a'])} on a, {', '.join(detail['b'])} on b",
+        hint=f"make {key} unique in the systems, or clear it; the record is matched again when it changes",
+        detail=detail,
+        fingerprint=str(hash_),
+    )

@@ -1,0 +1,151 @@
+"""RootActor: wakes links that are due, keeps connection and link actors under supervision, brings all to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+
+from actors.connection import ConnectionActor
+from actors.core.errors import Kind, TandemError
+from actors.link import LinkActor
+from actors.messages import WORK, Call, Cancel, Opened, OpenedAs, Options, Ports, Rest
+from actors.ports import Declaration
+from actors.runtime.actor import Actor
+from actors.runtime.mailbox import MailboxClosed, MailboxFull
+from actors.runtime.supervisor import Supervisor
+
+
+class RootActor:
+    """The top of the actor tree of one process. Everything it does can be done again: the work is in the store."""
+
+    def __init__(self, ports: Ports, options: Options) -> None:
+        self._ports = ports
+        self._options = options
+        self._supervisor: Supervisor | None = None
+        self._draining = False
+        self.scanned_at = float("-inf")  # monotonic; the last successful look for due links
+
+    async def run(self) -> None:
+        """Scan for due links until drained or cancelled; a lost poke costs one scan interval, never work."""
+        async with anyio.create_task_group() as tasks:
+            self._supervisor = Supervisor(tasks, crashed=self._crashed, clock=self._ports.clock.monotonic)
+            while not self._draining:
+                await self._scan()
+                await anyio.sleep(self._options.scan_interval_s)
+            tasks.cancel_scope.cancel()
+
+    def wake(self, link: str, poke: str = WORK) -> None:
+        """Something may be due for this link."""
+        if self._supervisor is not None and not self._draining:
+            self._supervisor.poke(f"link/{link}", lambda: self._link(link), poke)
+
+    async def call(self, connection: str, method: str, *args: Any) -> Any:
+        """An interactive connector call through its ConnectionActor."""
+        return await self._ask(connection, Call(method=method, args=args, cls="interactive"))
+
+    async def declaration(self, connection: str) -> Declaration:
+        """What the system behind a connection promises, after its account was verified."""
+        opened: OpenedAs = await self._ask(connection, Opened())
+        return opened.declaration
+
+    async def cancel(self, link: str, run: str) -> bool:
+        """Stop a run that is under way here at its next safe point; False where it is not under way here."""
+        actor = self._actor(f"link/{link}")
+        if actor is None:
+            return False
+        try:
+            return bool(await actor.mailbox.ask(Cancel(run)))
+        except (MailboxClosed, MailboxFull):
+            return False
+
+    def states(self) -> list[dict[str, Any]]:
+        """Name, kind, state, mailbox, restarts, error of every actor of this process."""
+        root = {
+            "name": "root",
+            "kind": "root",
+            "state": "busy" if self._supervisor is not None else "idle",
+            "mailbox": 0,
+            "restarts": 0,
+            "error": "",
+        }
+        return [root, *(self._supervisor.states() if self._supervisor is not None else ())]
+
+    def running(self) -> Mapping[str, str]:
+        """Link id -> run id under way here."""
+        out: dict[str, str] = {}
+        for name, child in (self._supervisor.children if self._supervisor is not None else {}).items():
+            if isinstance(child.actor, LinkActor) and child.actor.run_id:
+                out[name.removeprefix("link/")] = child.actor.run_id
+        return out
+
+    async def drain(self, timeout_s: float) -> int:
+        """Take up nothing new, bring every link to rest within the time; how many runs had not come to a safe point."""
+        self._draining = True
+        left: list[str] = []
+        supervisor = self._supervisor
+        if supervisor is None:
+            return 0
+
+        async def rest(actor: Actor) -> None:
+            try:
+                if not await actor.mailbox.ask(Rest(timeout_s)):
+                    left.append(actor.name)
+            except (MailboxClosed, MailboxFull):
+                pass
+
+        async with anyio.create_task_group() as tasks:
+            for child in list(supervisor.children.values()):
+                if isinstance(child.actor, LinkActor):
+                    tasks.start_soon(rest, child.actor)
+        return len(left)
+
+    async def forget_connection(self, connection: str) -> None:
+        """The settings changed: close it; it is opened anew at its next use."""
+        if self._supervisor is not None:
+            await self._supervisor.stop(f"connection/{connection}")
+
+    # --------------------------------------------------------------------------------------------------- inside
+
+    async def _scan(self) -> None:
+        try:
+            due = await self._ports.store.due_links(self._ports.clock.now(), self._options.links_max)
+        except TandemError as error:
+            self._ports.telemetry.emit("root.store_away", error=error.message)
+            return
+        self.scanned_at = self._ports.clock.monotonic()
+        for link in due:
+            self.wake(link)
+
+    def _link(self, link: str) -> Actor:
+        return LinkActor(link, self._ports, self._options, self._ask)
+
+    def _actor(self, name: str) -> Actor | None:
+        child = self._supervisor.children.get(name) if self._supervisor is not None else None
+        return child.actor if child is not None else None
+
+    async def _ask(self, connection: str, message: Any) -> Any:
+        if self._supervisor is None:
+            raise TandemError(Kind.TRANSIENT, "the daemon is not up yet")
+        child = self._supervisor.get(f"connection/{connection}", lambda: self._connection(connection))
+        if child.actor is None:
+            raise TandemError(Kind.TRANSIENT, f"connection {connection} is being restarted: {child.error}")
+        try:
+            return await child.actor.mailbox.ask(message)
+        except MailboxClosed as error:
+            raise TandemError(Kind.TRANSIENT, f"connection {connection} is being restarted") from error
+        except MailboxFull as error:
+            raise TandemError(Kind.TRANSIENT, f"connection {connection} is overloaded") from error
+
+    def _connection(self, connection: str) -> Actor:
+        return ConnectionActor(connection, self._ports, self._options.account_wait_s, self.wake)
+
+    async def _crashed(self, name: str, error: BaseException, crashes: int) -> None:
+        self._ports.telemetry.emit("actor.crashed", actor=name, error=_root_cause(error), crashes=crashes)
+
+
+def _root_cause(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup) and error.exceptions:
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""The actor machinery on anyio: actor, mailbox, supervisor. Knows nothing about sync."""

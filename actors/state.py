@@ -1,0 +1,211 @@
+"""What one run knows while it goes on, and what a link's owner remembers between runs. Plain state, few rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from actors.core.errors import TandemError
+from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
+from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.types import Action, Observation, Op, Parked, Room, Side
+from actors.ports import Clock, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
+
+DAY_S = 86_400.0
+MEMORY_MAX = 100_000
+
+
+class Memory:
+    """When this owner last wrote each outside record (monotonic seconds): what makes an older look worthless."""
+
+    def __init__(self, started: float) -> None:
+        # After a take-over nobody knows what the last owner wrote: everything asked for before now is stale.
+        self._started = started
+        self._wrote: dict[tuple[str, Side, str], float] = {}
+
+    def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
+        """Note a write (or a request whose outcome is not known)."""
+        self._wrote[object_name, side, record] = at
+
+    def last(self, object_name: str, side: Side, record: str) -> float:
+        """When it was last written, or when this owner took over."""
+        return self._wrote.get((object_name, side, record), self._started)
+
+    def forget(self, before: float) -> None:
+        """Drop what no look in flight can be older than."""
+        if len(self._wrote) > MEMORY_MAX // 2:
+            self._wrote = {key: at for key, at in self._wrote.items() if at >= before}
+
+
+class RunState:
+    """One run. `trouble`: why a connection cannot be used any more in this run."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        spec: LinkSpec,
+        row: RunRow,
+        lease: Callable[[], Lease],
+        memory: Memory,
+        loaded: Collection[str],
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.telemetry = telemetry
+        self.spec = spec
+        self.row = row
+        self.link = row.link
+        self.run = row.id
+        self.dry = row.mode == "plan"
+        self.memory = memory
+        self.loaded = set(loaded)
+        self._lease = lease
+        self.begun = False
+        self.trouble: TandemError | None = None
+        self.errors: list[TandemError] = []
+        self.looked_back: dict[int, Observation] = {}
+        self.open: dict[int, Action] = {}  # open intents by id: their records must wait
+        self.unknown_outcome = False
+        self.confirmed = self.failed = self.waited = self.planned = 0
+        self.awaiting: dict[str, str] = {}  # stream -> why a plan waits
+        self.spooled: set[str] = set()  # streams with actions held until the totals are known
+        self.pending: dict[str, int] = {}  # kind -> held actions of the stream still to be decided on
+        self._parked: dict[int, tuple[Parked, ...]] = {}
+        self._records: dict[str, int] = {}
+        self._plans: dict[str, bool] = {}
+
+    @property
+    def lease(self) -> Lease:
+        """The lease as last renewed."""
+        return self._lease()
+
+    async def begin(self) -> None:
+        """Put the run into the history. Looks that show nothing new never come so far."""
+        if not self.begun:
+            self.begun = True
+            await self.store.begin_run(self.lease, self.row)
+
+    async def settle(self, settlement: Settlement) -> Sequence[int]:
+        """Commit under the lease."""
+        if (
+            settlement.bindings
+            or settlement.items
+            or settlement.closed
+            or settlement.park
+            or settlement.dropped
+        ):
+            await self.begin()
+        elif not self.begun:
+            settlement = msgspec.structs.replace(settlement, counters=())
+        return await self.store.settle(self.lease, settlement)
+
+    async def intend(self, actions: Sequence[Action]) -> Sequence[int]:
+        """Commit intents under the lease."""
+        await self.begin()
+        return await self.store.intend(self.lease, self.run, actions)
+
+    async def hold(self, kind: str, stream: str, reason: str, actions: Sequence[Action]) -> None:
+        """Put actions into the open plan of that kind."""
+        await self.begin()
+        await self.store.hold(self.lease, kind, stream, reason, actions)
+
+    # ------------------------------------------------------------------------------------------- open intents
+
+    def is_open(self, binding: int) -> bool:
+        """Whether an intent on this binding is open."""
+        return any(action.binding == binding for action in self.open.values())
+
+    def is_open_id(self, stream: StreamSpec, side: Side, record: str) -> bool:
+        """Whether an intent on this outside record is open, under whatever binding."""
+        return any(
+            action.target == record and action.side == side and self._object(action) == stream.object(side)
+            for action in self.open.values()
+        )
+
+    def blind(self, stream: StreamSpec) -> frozenset[Side]:
+        """Sides towards which a create is open whose id is not known: a stranger there may be our own record."""
+        return frozenset(
+            a.side
+            for a in self.open.values()
+            if a.op is Op.CREATE and not a.target and a.stream == stream.name
+        )
+
+    def _object(self, action: Action) -> str:
+        return self.spec.stream(action.stream).object(action.side)
+
+    # ------------------------------------------------------------------------------------------------ budgets
+
+    async def spent(self, stream: str) -> Mapping[str, int]:
+        """The ledger of the last 24 h, and what is held and still to be decided on."""
+        spent = await self.store.spent(self.link, stream, self.clock.now() - DAY_S)
+        return {kind: spent.get(kind, 0) + self.pending.get(kind, 0) for kind in {*spent, *self.pending}}
+
+    def pend(self, actions: Sequence[Action], by: int) -> None:
+        """Add (or take off) held actions still to be decided on."""
+        for action in actions:
+            for kind in action.kinds:
+                self.pending[kind] = self.pending.get(kind, 0) + by
+
+    async def records(self, stream: str) -> int:
+        """Settled bindings of the stream, counted once per run."""
+        if stream not in self._records:
+            self._records[stream] = await self.store.count_bindings(self.link, stream)
+        return self._records[stream]
+
+    def exempt(self, stream: str) -> Collection[str]:
+        """What the activation of the link said yes to: creates and first-contact overwrites of the initial load."""
+        return () if stream in self.loaded else BUDGET_EXEMPT_WHILE_LOADING
+
+    def held_over(self, stream: StreamSpec, over: Mapping[str, int], text: str, totals_known: bool) -> None:
+        """Actions of this stream were held."""
+        self._plans[stream.name] = True
+        if totals_known and over:
+            self.awaiting[stream.name] = text
+        else:
+            self.spooled.add(stream.name)
+
+    def hold_reason(self, stream: StreamSpec) -> str:
+        """Why actions of this stream are held, in words."""
+        return self.awaiting.get(stream.name, "held until the look is complete and the totals are known")
+
+    async def has_plan(self, stream: str) -> bool:
+        """Whether the stream has a held plan."""
+        if stream not in self._plans:
+            self._plans[stream] = await self.store.held(self.link, stream, "held") is not None
+        return self._plans[stream]
+
+    # -------------------------------------------------------------------------------------------------- rooms
+
+    def note_parked(self, binding: int, rows: tuple[Parked, ...]) -> None:
+        """What was parked for a binding before it was planned."""
+        self._parked[binding] = rows
+
+    def parked_of(self, binding: int) -> tuple[Parked, ...]:
+        """What was parked for a binding before it was planned."""
+        return self._parked.pop(binding, ())
+
+    def rooms_of(self, binding: int) -> list[Room]:
+        """The rooms a binding stands in."""
+        return list(dict.fromkeys(row.room for row in self._parked.pop(binding, ())))
+
+    # ------------------------------------------------------------------------------------------------- reports
+
+    def cut_short(self, error: TandemError) -> None:
+        """A side could not be reached, or not to the end."""
+        self.errors.append(error)
+
+    def report_writes(
+        self, connector: str, results: Iterable[WriteResult], ops: Sequence[Op], took_s: float
+    ) -> None:
+        """Tell telemetry what became of a batch."""
+        counts: dict[tuple[str, str], int] = {}
+        for result, op in zip(results, ops, strict=True):
+            counts[op.value, result.status.value] = counts.get((op.value, result.status.value), 0) + 1
+        for (op_name, status), count in counts.items():
+            self.telemetry.emit(
+                "write.done", connector=connector, op=op_name, status=status, count=count, duration_s=took_s
+            )

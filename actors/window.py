@@ -1,0 +1,214 @@
+"""One window of observations: loaded bindings, stale looks and echoes dropped, strangers noted, the rest carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from actors.access import Sides
+from actors.carry import Carrier, Extra, Pair
+from actors.core import match
+from actors.core.plan import differs, fresh, half_binding
+from actors.core.policy import StreamSpec
+from actors.core.types import Binding, Hint, Observation, Presence, Side, State, other
+from actors.ports import Counters, Cursor
+from actors.state import RunState
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What one look brought, and what goes with it in the same transaction.
+
+    `seen`: observations of `side`. `forced`: ids to be planned even if they show nothing new (decisions, retries).
+    `attempts`: id -> how often it was tried. `generation`: of the running complete read, 0 if this is none.
+    """
+
+    side: Side
+    seen: tuple[Observation, ...]
+    forced: Collection[str] = ()
+    attempts: Mapping[str, int] = {}
+    acks: tuple[Hint, ...] = ()
+    cursor: Cursor | None = None
+    generation: int = 0
+    totals_known: bool = True
+
+
+class Windows:
+    """Takes windows of one link's run."""
+
+    def __init__(self, state: RunState, sides: Sides, carrier: Carrier) -> None:
+        self._state = state
+        self._sides = sides
+        self._carrier = carrier
+        self.stirred: set[str] = set()  # streams whose unbound records changed in this run
+
+    async def take(self, stream: StreamSpec, window: Window) -> None:
+        """Settle one window: everything it showed is settled, parked, carried out, or noted to be looked at again."""
+        state = self._state
+        began = state.clock.monotonic()
+        sorted_ = await self._sort(stream, window)
+        if sorted_.strangers or sorted_.gone:
+            self.stirred.add(stream.name)
+        pairs = await self._partners(stream, window, sorted_)
+        extra = Extra(
+            bindings=tuple(sorted_.strangers),
+            acks=window.acks,
+            hints=tuple(sorted_.later),
+            cursors=(window.cursor,) if window.cursor is not None else (),
+            seen=self._met(stream, window, sorted_),
+            counters=self._counts(stream, window, sorted_),
+        )
+        await self._carrier.carry(stream, pairs, extra, totals_known=window.totals_known)
+        state.telemetry.emit(
+            "window.settled",
+            link=state.link,
+            stream=stream.name,
+            side=window.side,
+            records=len(window.seen),
+            writes=len(pairs),
+            duration_s=state.clock.monotonic() - began,
+        )
+
+    async def _sort(self, stream: StreamSpec, window: Window) -> _Sorted:
+        state = self._state
+        known = {
+            held.id: binding
+            for binding in await state.store.bindings(
+                state.link, stream.name, window.side, [seen.id for seen in window.seen]
+            )
+            if (held := binding.side(window.side)) is not None
+        }
+        keys = [b.key for b in known.values()]
+        parked = {row.binding for row in await state.store.parked(state.link, keys)} if keys else set()
+        out = _Sorted()
+        for seen in {one.id: one for one in window.seen}.values():
+            self._place(stream, window, seen, known.get(seen.id), parked, out)
+        return out
+
+    def _place(
+        self,
+        stream: StreamSpec,
+        window: Window,
+        seen: Observation,
+        binding: Binding | None,
+        parked: Collection[int],
+        out: _Sorted,
+    ) -> None:
+        if self.too_early(stream, seen, binding):
+            out.later.append(self._look_again(stream, window, seen))
+        elif binding is None:
+            if seen.presence is Presence.PRESENT:
+                out.strangers.append(half_binding(stream, seen, window.generation))
+        elif binding.side(other(window.side)) is None:
+            self._half(stream, window, seen, binding, out)
+        elif seen.id in window.forced or binding.key in parked or differs(stream, binding, seen):
+            out.changed.append((binding, seen))
+        else:
+            out.unchanged.append(seen.id)
+
+    def too_early(self, stream: StreamSpec, seen: Observation, binding: Binding | None) -> bool:
+        """Whether a look must be thrown away: fresh eyes, and no planning while an intent on the record is open."""
+        name = stream.object(seen.side)
+        if binding is not None and self._state.is_open(binding.key):
+            return True
+        if self._state.is_open_id(stream, seen.side, seen.id):
+            return True
+        lag_s = self._sides[seen.side].declaration.read_lag_s
+        return not fresh(seen, self._state.memory.last(name, seen.side, seen.id), lag_s)
+
+    def _look_again(self, stream: StreamSpec, window: Window, seen: Observation) -> Hint:
+        # A short pause even without lag: an open intent needs time to be resolved.
+        wait_s = max(1.0, self._sides[seen.side].declaration.read_lag_s)
+        return Hint(
+            stream=stream.name,
+            side=seen.side,
+            id=seen.id,
+            reason="look again",
+            attempts=window.attempts.get(seen.id, 0),
+            not_before=self._state.clock.now() + wait_s,
+        )
+
+    def _half(
+        self, stream: StreamSpec, window: Window, seen: Observation, half: Binding, out: _Sorted
+    ) -> None:
+        if seen.presence is not Presence.PRESENT:
+            out.gone.append((half, seen))
+            return
+        keys = match.keys(stream, seen.fields)
+        moved = keys != half.keys or seen.id in window.forced
+        if moved and half.state is State.HELD_BACK:
+            half = msgspec.structs.replace(half, state=State.NEW, note="")
+        if moved:
+            out.strangers.append(msgspec.structs.replace(half, keys=keys, rev=half.rev + 1))
+        out.unchanged.append(seen.id)
+
+    async def _partners(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> list[Pair]:
+        """Pairs with a fresh look at both sides; what can't be looked at freshly now waits."""
+        there = other(window.side)
+        wanted = [held.id for binding, _ in sorted_.changed if (held := binding.side(there)) is not None]
+        looks = (
+            {one.id: one for one in await self._sides[there].look(stream, wanted, "instant")}
+            if wanted
+            else {}
+        )
+        pairs = []
+        for binding, seen in sorted_.changed:
+            held = binding.side(there)
+            assert held is not None
+            partner = looks[held.id]
+            if self.too_early(stream, partner, binding):
+                sorted_.later.append(self._look_again(stream, window, seen))
+                continue
+            pairs.append(_pair(binding, seen, partner, window.attempts.get(seen.id, 0)))
+        pairs.extend(_half_pair(half, seen) for half, seen in sorted_.gone)
+        return pairs
+
+    def _met(
+        self, stream: StreamSpec, window: Window, sorted_: _Sorted
+    ) -> tuple[tuple[str, Side, int, tuple[str, ...]], ...]:
+        if not window.generation:
+            return ()
+        ids = [
+            *sorted_.unchanged,
+            *(seen.id for _, seen in sorted_.changed if seen.presence is Presence.PRESENT),
+        ]
+        ids.extend(hint.id for hint in sorted_.later)
+        return ((stream.name, window.side, window.generation, tuple(ids)),) if ids else ()
+
+    def _counts(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> tuple[Counters, ...]:
+        if not sorted_.unchanged:
+            return ()
+        return (Counters(stream=stream.name, side=window.side, unchanged=len(sorted_.unchanged)),)
+
+
+class _Sorted:
+    """A window's observations by what becomes of them."""
+
+    def __init__(self) -> None:
+        self.strangers: list[Binding] = []
+        self.changed: list[tuple[Binding, Observation]] = []
+        self.unchanged: list[str] = []
+        self.gone: list[tuple[Binding, Observation]] = []
+        self.later: list[Hint] = []
+
+
+def _pair(binding: Binding, seen: Observation, partner: Observation, attempts: int) -> Pair:
+    if seen.side == "a":
+        return Pair(binding, a=seen, b=partner, attempts=attempts)
+    return Pair(binding, a=partner, b=seen, attempts=attempts)
+
+
+def _half_pair(half: Binding, seen: Observation) -> Pair:
+    return Pair(half, a=seen) if seen.side == "a" else Pair(half, b=seen)
+
+
+def matched(a: Binding, b: Binding) -> Binding:
+    """Two half bindings found to be the same record: one binding, to be settled by first contact."""
+    held_a, held_b = a.a, b.b
+    assert held_a is not None and held_b is not None
+    return msgspec.structs.replace(a, b=held_b, state=State.MATCHED, note="", rev=a.rev + 1)
+
+
+def ids(bindings: Iterable[Binding], side: Side) -> list[str]:
+    """The ids of these bindings on `side`."""
+    return [held.id for binding in bindings if (held := binding.side(side)) is not None]

@@ -1,0 +1,1 @@
+"""Code that speaks somebody's API from outside. Its folders never import each other."""

@@ -1,0 +1,60 @@
+"""What the descriptors can't say about a command: facts only, checked against the API by tests/cli/test_facts.py.
+
+Must not: hold code, command names or help. A method that is not listed here gets its command all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Request fields that are given by position, in this order, where the rule in `options.positional_fields` (a first field
+# that names the thing itself) is not enough. Method -> fields.
+POSITIONAL: Mapping[str, tuple[str, ...]] = {
+    "tandem.v1.Connections.CreateConnection": ("name", "connector"),
+    "tandem.v1.Connections.DescribeObjects": ("connection", "object"),
+    "tandem.v1.Links.CheckBlueprint": ("blueprint",),
+    "tandem.v1.Links.CreateLink": ("name", "a", "b", "blueprint"),
+    "tandem.v1.Plans.ApprovePlan": ("plan", "revision"),
+    "tandem.v1.Records.GetRecord": ("link", "stream", "side", "id"),
+    "tandem.v1.Records.RefreshRecord": ("link", "stream", "side", "id"),
+    "tandem.v1.System.CreateToken": ("name",),
+}
+# The positional fields that may be left out; they come last.
+OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "tandem.v1.Connections.DescribeObjects": ("object",),
+}
+
+# Field of a watched message that says how it ended, and the exit status of each value. Others: not ended yet.
+OUTCOME = "outcome"
+ENDED: Mapping[str, int] = {
+    "succeeded": 0,
+    "nothing_new": 0,
+    "partial": 1,
+    "failed": 1,
+    "cancelled": 1,
+    "awaiting_approval": 1,
+}
+# What to do about it. Methods are named; help and errors spell them as commands.
+OUTCOME_HINTS: Mapping[str, str] = {
+    "partial": "ListRunItems says what did not go through; ListParked and ListConflicts, what waits",
+    "failed": "GetRun says why, GetLink what the link needs",
+    "cancelled": "nothing is lost: StartRun goes on from there",
+    "awaiting_approval": "ListPlans shows the plan, ApprovePlan says yes to it",
+}
+# What a dry run that has made its plan is for: waiting for a yes is its good end. Field, value, outcome.
+GOOD_END_OF_DRY_RUN = ("mode", "plan", "awaiting_approval")
+
+EXIT_STATUS: Mapping[int, str] = {
+    0: "done",
+    1: "a watched run ended partial, failed, cancelled or awaiting approval",
+    2: "wrong usage",
+    3: "not found",
+    4: "not authenticated, or not permitted",
+    5: "refused: invalid, or not possible in the present state",
+    6: "not reachable, too busy, or not in time",
+    70: "internal error",
+    130: "interrupted",
+}
+
+ADDRESS = "127.0.0.1:7443"
+TIMEOUT_S = 30.0

@@ -1,0 +1,1 @@
+"""Connectors: the code for each kind of system, found through `catalog.py`."""

@@ -1,0 +1,70 @@
+"""THE list of connectors: one line each. A system's module is imported when it is asked for, and only that one.
+
+Must not: know anything of a system but its name and module; what it promises is in the module's `DECLARATION`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
+from types import MappingProxyType, ModuleType
+from typing import Any, Final
+
+from actors.core.errors import Kind, TandemError
+from actors.ports import Connector, Declaration
+from clients.connectors.definition import checked_settings
+
+Connect = Callable[[Mapping[str, Any]], Awaitable[Connector]]
+
+
+class Entry:
+    """One kind of system: its declaration and how to open it, both loaded from its module on first use."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    @property
+    def declaration(self) -> Declaration:
+        """What this kind of system promises."""
+        declaration: Declaration = self._load().DECLARATION
+        return declaration
+
+    @property
+    def connect(self) -> Connect:
+        """Opens an account; takes checked settings."""
+        connect: Connect = self._load().connect
+        return connect
+
+    def _load(self) -> ModuleType:
+        try:
+            return import_module(self._module)
+        except ImportError as error:
+            raise TandemError(
+                Kind.CONFIG,
+                f"the connector module {self._module} cannot be loaded: {error}",
+                hint="install what it needs, or use another connector",
+            ) from error
+
+
+CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "csv": Entry("clients.connectors.systems.csv"),
+        "memory": Entry("clients.connectors.systems.memory"),
+        "postgres": Entry("clients.connectors.systems.postgres"),
+    }
+)
+
+
+def entry(name: str) -> Entry:
+    """The connector called `name`; CONFIG naming the known ones where there is none."""
+    found = CATALOG.get(name)
+    if found is None:
+        known = ", ".join(sorted(CATALOG))
+        raise TandemError(Kind.CONFIG, f"there is no connector '{name}'", hint=f"use one of: {known}")
+    return found
+
+
+async def open_connector(name: str, settings: Mapping[str, Any]) -> Connector:
+    """An open connector for one account; CONFIG for an unknown name or wrong settings (all faults at once)."""
+    found = entry(name)
+    return await found.connect(checked_settings(found.declaration, settings))

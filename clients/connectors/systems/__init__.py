@@ -1,0 +1,1 @@
+"""One file per kind of system; listed in `clients/connectors/catalog.py` and nowhere else."""

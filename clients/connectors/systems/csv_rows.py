@@ -1,0 +1,158 @@
+"""Writes against a parsed file: checked against what stands there now, applied to raw rows, one outcome each.
+
+Pure (ids are drawn by a function that is passed in). Must not: touch files; a batch is swapped in by `csv.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from actors.core.types import Op, Record
+from actors.core.values import BadValue, Value, canonical, same
+from actors.ports import Write, WriteResult, WriteStatus
+from clients.connectors.systems.csv_text import QUOTE, Row, Table, joined, line_end, quoted, split
+from clients.connectors.systems.csv_values import BadCell, Meaning, read_cell, write_cell
+
+
+class Refused(Exception):
+    """One write cannot be done, in words for a person."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A file that is being changed. `draw` gives a new id, or "" where the object has none of its own."""
+
+    table: Table
+    meaning: Meaning
+    draw: Callable[[], str]
+    rows: list[Row | None] = field(init=False)
+    index: dict[str, int] = field(init=False)
+    changed: bool = False
+
+    def __post_init__(self) -> None:
+        self.rows = list(self.table.rows)
+        self.index = dict(self.table.index)
+
+    def apply(self, write: Write, fields: Sequence[str]) -> WriteResult:
+        """Carry out one write in the draft."""
+        try:
+            if write.op is Op.CREATE:
+                return self._create(write, fields)
+            if write.id not in self.index:
+                return WriteResult(WriteStatus.GONE, write.id)
+            if not self._as_seen(write):
+                return WriteResult(WriteStatus.MOVED_ON, write.id)
+            return self._delete(write) if write.op is Op.DELETE else self._update(write, fields)
+        except (Refused, BadValue) as error:
+            return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
+
+    def final_rows(self) -> list[Row]:
+        """The rows as they shall stand in the file."""
+        return [row for row in self.rows if row is not None]
+
+    def _as_seen(self, write: Write) -> bool:
+        held = native(self.table, self._row(write.id), self.meaning, list(write.seen))
+        return all(same(held[name], canonical(value)) for name, value in write.seen.items())
+
+    def _update(self, write: Write, fields: Sequence[str]) -> WriteResult:
+        old = self._row(write.id)
+        cells = split(old.raw, self.table.dialect)
+        for place, name in enumerate(self.table.columns):
+            if name in write.native:
+                cells[place] = self._cell(
+                    name, write.native[name], cells[place], cells[place].startswith(QUOTE)
+                )
+        raw = joined(cells, line_end(old.raw), self.table.dialect)
+        if self._key_of(cells) != write.id:
+            raise Refused(
+                f"the key '{self.table.key}' of '{write.id}' cannot be changed: it says which record this is"
+            )
+        self._put(self.index[write.id], Row(raw, old.line))
+        return self._done(write.id, fields)
+
+    def _delete(self, write: Write) -> WriteResult:
+        self._put(self.index.pop(write.id), None)
+        return WriteResult(WriteStatus.DONE, write.id)
+
+    def _create(self, write: Write, fields: Sequence[str]) -> WriteResult:
+        stated = canonical(write.native.get(self.table.key))
+        natural = "" if stated is None else write_cell_or_refuse(stated, self.table.key, "", self.meaning)
+        id_ = write.id or natural or self.draw()
+        if not id_.strip():
+            hint = f"give '{self.table.key}' a value, or set new_id for this object"
+            raise Refused(f"a new record needs a value in the key column '{self.table.key}' ({hint})")
+        if natural and natural != id_:
+            raise Refused(
+                f"the key '{self.table.key}' says '{natural}', but the record was reserved as '{id_}'"
+            )
+        if id_ in self.index:
+            raise Refused(f"'{id_}' exists already")
+        styles = self._styles()
+        cells = []
+        for name, style in zip(self.table.columns, styles, strict=True):
+            text = self._checked(name, id_) if name == self.table.key else None
+            cells.append(
+                quoted(text, self.table.dialect, style) if text else self._new_cell(name, write.native, style)
+            )
+        self.index[id_] = len(self.rows)
+        self.rows.append(Row(joined(cells, self.table.dialect.eol, self.table.dialect), 0))
+        self.changed = True
+        return self._done(id_, fields)
+
+    def _new_cell(self, name: str, values: Mapping[str, Value], style: bool) -> str:
+        return self._cell(name, values.get(name), quoted("", self.table.dialect, style), style)
+
+    def _cell(self, name: str, value: Value, old_raw: str, style: bool) -> str:
+        old = old_raw[1:-1].replace('""', QUOTE) if old_raw.startswith(QUOTE) else old_raw
+        text = write_cell_or_refuse(canonical(value), name, old, self.meaning)
+        return old_raw if text == old else quoted(self._checked(name, text), self.table.dialect, style)
+
+    def _checked(self, name: str, text: str) -> str:
+        try:
+            text.encode(self.table.dialect.encoding)
+        except UnicodeEncodeError as error:
+            wrong, encoding = text[error.start], self.table.dialect.encoding
+            raise Refused(
+                f"field '{name}': the file is {encoding}, which has no character {wrong!r}"
+            ) from None
+        return text
+
+    def _styles(self) -> list[bool]:
+        """Which columns stand in quotes: as in the last row, else as in the header."""
+        last = next(
+            (row for row in reversed(self.rows) if row is not None and row.raw.strip()), self.table.head
+        )
+        cells = split(last.raw, self.table.dialect)
+        return [cell.startswith(QUOTE) for cell in cells]
+
+    def _key_of(self, cells: Sequence[str]) -> str:
+        cell = cells[self.table.columns.index(self.table.key)]
+        return cell[1:-1].replace('""', QUOTE) if cell.startswith(QUOTE) else cell
+
+    def _put(self, place: int, row: Row | None) -> None:
+        self.changed = self.changed or row is None or row != self.rows[place]
+        self.rows[place] = row
+
+    def _row(self, id_: str) -> Row:
+        row = self.rows[self.index[id_]]
+        assert row is not None
+        return row
+
+    def _done(self, id_: str, fields: Sequence[str]) -> WriteResult:
+        shown = Record(id_, native(self.table, self._row(id_), self.meaning, fields))
+        return WriteResult(WriteStatus.DONE, id_, shown)
+
+
+def native(table: Table, row: Row, meaning: Meaning, fields: Sequence[str]) -> dict[str, Value]:
+    """The wanted fields of a row."""
+    texts = table.texts(row)
+    return {name: read_cell(texts[name], name, meaning) for name in fields}
+
+
+def write_cell_or_refuse(value: Value, name: str, old: str, meaning: Meaning) -> str:
+    """`write_cell`, refusing in words that name the field."""
+    try:
+        return write_cell(value, name, old, meaning)
+    except BadCell as error:
+        raise Refused(f"field '{name}': {error}") from None

@@ -1,0 +1,391 @@
+"""The `memory` connector: a system that lives in this process, honest by default and lying on demand.
+
+For trying rules out and for the simulation. The records stand in a `MemorySystem` that outlives every connector; all
+that goes wrong is drawn from a seed, so that the same requests meet the same fate. Must not know the engine.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import anyio
+import msgspec
+
+from actors.core.errors import Kind, Scope, TandemError
+from actors.core.types import Op, Record
+from actors.core.values import Value, same
+from actors.ports import (
+    Declaration,
+    FieldInfo,
+    Find,
+    ObjectInfo,
+    Page,
+    Setting,
+    Touched,
+    Write,
+    WriteResult,
+    WriteStatus,
+)
+from clients.connectors.systems.memory_system import (
+    Faults,
+    MemorySystem,
+    ObjectShape,
+    Refused,
+    State,
+    happens,
+)
+
+DECLARATION: Final = Declaration(
+    name="memory",
+    doc="Records in the daemon's own memory, for trying rules out; they are gone when the daemon stops.",
+    settings=(
+        Setting("name", required=True, doc="Which system; connections with one name share its records."),
+        Setting("objects", "map", default={}, doc="Object name -> {fields: {name: type}, key, rewrites}."),
+        Setting("faults", "map", default={}, doc="What goes wrong: probability or seconds by name."),
+        Setting("declare", "map", default={}, doc="Abilities declared otherwise than here, by name."),
+        Setting("seed", default="0", doc="What the faults are drawn from."),
+    ),
+    find=(Find.FEED, Find.MODIFIED, Find.FULL),
+    absence="proof",
+    ids="never_reused",
+    version="content",
+    precondition="atomic",
+    reply="record",
+    draws_ids=True,
+    tag=True,
+    find_by_field=True,
+    missing_means="unknown",
+    deadline_s=10.0,
+)
+
+
+class Systems:
+    """The systems of one process by name."""
+
+    def __init__(self) -> None:
+        self._systems: dict[str, MemorySystem] = {}
+
+    def named(self, name: str, objects: Mapping[str, ObjectShape]) -> MemorySystem:
+        """The system called `name`, made where it is new; objects it does not know yet are added."""
+        system = self._systems.setdefault(name, MemorySystem(name, {}, time.time))
+        system.add_objects(objects)
+        return system
+
+
+# The records have to be somewhere between two openings, and `connect` gets nothing but settings.
+SYSTEMS: Final = Systems()
+
+
+async def connect(settings: Mapping[str, Any]) -> MemoryConnector:
+    """Open the system called `settings["name"]`. Raises CONFIG for settings that make no sense."""
+    try:
+        objects = msgspec.convert(settings.get("objects", {}), dict[str, ObjectShape])
+        faults = msgspec.convert(settings.get("faults", {}), Faults)
+        declared = msgspec.to_builtins(DECLARATION) | dict(settings.get("declare", {}))
+        declaration = msgspec.convert(declared, Declaration)
+        system = SYSTEMS.named(str(settings["name"]), objects)
+        system.faults, system.seed = faults, str(settings.get("seed", "0"))
+        system.keep_s = max(system.keep_s, declaration.read_lag_s)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise TandemError(
+            Kind.CONFIG, f"memory: {error}", hint="compare with the connector's settings"
+        ) from error
+    return MemoryConnector(system, declaration)
+
+
+class MemoryConnector:
+    """One open access to a `MemorySystem`. `who`: the name under which the system notes its writes."""
+
+    def __init__(
+        self,
+        system: MemorySystem,
+        declaration: Declaration = DECLARATION,
+        *,
+        who: str = "daemon",
+    ) -> None:
+        self.declaration = declaration
+        self._system = system
+        self._who = who
+        self._requests = 0
+        self._closed = False
+
+    # -- what it is ---------------------------------------------------------------------------------------------
+
+    async def identity(self) -> str:
+        await self._request()
+        return f"memory:{self._system.name}"
+
+    async def check(self) -> None:
+        await self._request()
+
+    async def describe(self) -> Sequence[ObjectInfo]:
+        await self._request()
+        return [
+            ObjectInfo(
+                name,
+                shape.key,
+                (
+                    FieldInfo(shape.key, "text", required=True),
+                    *(FieldInfo(*at) for at in shape.fields.items()),
+                ),
+            )
+            for name, shape in sorted(self._system.objects.items())
+        ]
+
+    def find(self, object_name: str) -> Find:
+        return self.declaration.find[0]
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        luck = await self._request()
+        self._check_fields(object_name, fields)
+        at = self._read_at(luck)
+        found = ((id, self._system.get(object_name, id, at)) for id in dict.fromkeys(ids))
+        return [
+            self._record(object_name, id, state, fields, luck) for id, state in found if state is not None
+        ]
+
+    async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
+        self._need("changes", Find.MODIFIED in self.declaration.find)
+        luck = await self._request()
+        self._check_fields(object_name, fields)
+        if not cursor:
+            return Page((), str(self._system.last_seq(object_name)), False)
+        changed = self._system.changed(object_name, int(cursor), self._read_at(luck))
+        page = changed[:limit]
+        alive = [(id, state) for id, state in page if state.fields is not None]
+        gone = tuple(id for id, state in page if state.fields is None)
+        return Page(
+            tuple(self._record(object_name, id, state, fields, luck) for id, state in alive),
+            cursor=str(page[-1][1].seq) if page else cursor,
+            more=len(changed) > limit,
+            gone=gone if self.declaration.absence == "proof" else (),
+        )
+
+    async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
+        luck = await self._request()
+        self._check_fields(object_name, fields)
+        rows = list(self._system.rows(object_name, position, self._read_at(luck)))
+        page = rows[:limit]
+        hidden = self._system.faults.hide_row if self.declaration.absence != "proof" else 0.0
+        shown = [row for row in page if not happens(luck, hidden)]
+        return Page(
+            tuple(self._record(object_name, id, state, fields, luck) for id, state in shown),
+            cursor=page[-1][0] if page else position,
+            more=len(rows) > limit,
+        )
+
+    async def look_token(self, object_name: str) -> str:
+        luck = await self._request()
+        self._check_fields(object_name, ())
+        return str(self._system.last_seq(object_name, self._read_at(luck)))
+
+    async def find_tagged(self, object_name: str, tag: str, fields: Sequence[str]) -> Sequence[Record]:
+        self._need("find_tagged", self.declaration.tag)
+        return await self._search(object_name, fields, lambda state: bool(tag) and state.tag == tag)
+
+    async def find_by(
+        self, object_name: str, field: str, value: Value, fields: Sequence[str]
+    ) -> Sequence[Record]:
+        self._need("find_by", self.declaration.find_by_field)
+        self._check_fields(object_name, (field,))
+        return await self._search(object_name, fields, lambda state: same((state.fields or {})[field], value))
+
+    async def _search(
+        self, object_name: str, fields: Sequence[str], fits: Callable[[State], bool]
+    ) -> Sequence[Record]:
+        luck = await self._request()
+        self._check_fields(object_name, fields)
+        rows = self._system.rows(object_name, at=self._read_at(luck))
+        return [self._record(object_name, id, state, fields, luck) for id, state in rows if fits(state)]
+
+    # -- the feed -----------------------------------------------------------------------------------------------
+
+    async def drain(self, limit: int) -> Sequence[Touched]:
+        self._need("drain", Find.FEED in self.declaration.find)
+        luck = await self._request()
+        touched = self._system.touched()[:limit]
+        if happens(luck, self._system.faults.hint_disorder):
+            luck.shuffle(touched)
+        return [Touched(touch.object, touch.id, str(touch.number)) for touch in touched]
+
+    async def ack(self, touched: Sequence[Touched]) -> None:
+        await self._request()
+        for touch in touched:
+            self._system.acknowledge(int(touch.ack))
+
+    async def watch(self) -> AsyncIterator[None]:
+        bell = anyio.Event()
+
+        def ring() -> None:
+            bell.set()
+
+        self._system.bells.append(ring)
+        try:
+            while True:
+                await bell.wait()
+                bell = anyio.Event()
+                yield
+        finally:
+            self._system.bells.remove(ring)
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    async def reserve(self, object_name: str, count: int) -> Sequence[str]:
+        self._need("reserve", self.declaration.draws_ids)
+        await self._request()
+        self._check_fields(object_name, ())
+        return [self._system.draw_id() for _ in range(count)]
+
+    async def write(
+        self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
+    ) -> Sequence[WriteResult]:
+        asked = self._system.now()
+        luck = self._luck()
+        tail_s = luck.random() * self.declaration.vendor_tail_s
+        late = happens(luck, self._system.faults.late) and tail_s > 0
+        try:
+            await self._delay(luck)
+        except anyio.get_cancelled_exc_class():
+            # Whoever gave up cannot call the request back: it may be on its way.
+            if late:
+                self._send_late(object_name, writes, asked, tail_s)
+            raise
+        self._check_fields(object_name, fields)
+        self._fail(luck)
+        if late:
+            self._send_late(object_name, writes, asked, tail_s)
+            raise TandemError(Kind.UNKNOWN, f"memory: no answer about {len(writes)} {object_name}")
+        results = [self._carry_out(object_name, write, fields, asked, luck) for write in writes]
+        await self._delay(luck)
+        return results
+
+    def _send_late(self, object_name: str, writes: Sequence[Write], asked: float, tail_s: float) -> None:
+        at = self._system.now() + tail_s
+        for write in writes:
+            self._system.later(at, partial(self._apply, object_name, write, asked))
+
+    def _carry_out(
+        self, object_name: str, write: Write, fields: Sequence[str], asked: float, luck: random.Random
+    ) -> WriteResult:
+        if happens(luck, self._system.faults.not_done):
+            return WriteResult(WriteStatus.NOT_DONE, write.id, error="busy, try again")
+        if happens(luck, self._system.faults.refuse):
+            return WriteResult(WriteStatus.REFUSED, write.id, error="the system is in a bad mood")
+        if happens(luck, self._system.faults.lose_request):
+            return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
+        result = self._apply(object_name, write, asked)
+        if happens(luck, self._system.faults.lose_reply):
+            return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
+        if result.status is not WriteStatus.DONE or self.declaration.reply != "record":
+            return result
+        state = self._system.get(object_name, result.id)
+        if state is None:
+            return result
+        return msgspec.structs.replace(
+            result, record=self._record(object_name, result.id, state, fields, luck)
+        )
+
+    def _apply(self, object_name: str, write: Write, asked: float) -> WriteResult:
+        try:
+            return self._applied(object_name, write, asked)
+        except Refused as refusal:
+            return WriteResult(WriteStatus.REFUSED, write.id, error=str(refusal))
+
+    def _applied(self, object_name: str, write: Write, asked: float) -> WriteResult:
+        system, who = self._system, self._who
+        if write.op is Op.CREATE:
+            if write.id and not self.declaration.draws_ids:
+                raise Refused("this system draws its ids itself")
+            tag = write.tag if self.declaration.tag else ""
+            id = system.create(object_name, write.native, who, id=write.id, tag=tag, asked=asked)
+            return WriteResult(WriteStatus.DONE, id)
+        state = system.get(object_name, write.id)
+        if state is None or state.fields is None:
+            return WriteResult(WriteStatus.GONE, write.id)
+        if self._moved_on(object_name, state, write):
+            return WriteResult(WriteStatus.MOVED_ON, write.id)
+        if write.op is Op.DELETE:
+            system.delete(object_name, write.id, who, asked=asked)
+        else:
+            system.edit(object_name, write.id, write.native, who, asked=asked)
+        return WriteResult(WriteStatus.DONE, write.id)
+
+    def _moved_on(self, object_name: str, state: State, write: Write) -> bool:
+        covered = self.declaration.version == "content" and write.version is not None
+        if covered and write.version != str(state.seq):
+            return True
+        holds = {self._system.objects[object_name].key: write.id, **(state.fields or {})}
+        return any(not same(holds.get(name), value) for name, value in write.seen.items())
+
+    async def aclose(self) -> None:
+        self._closed = True
+
+    # -- luck ---------------------------------------------------------------------------------------------------
+
+    def _luck(self) -> random.Random:
+        """One source per request: whether another request is cancelled must not change the fate of this one."""
+        if self._closed:
+            raise TandemError(Kind.TRANSIENT, f"memory: the connection to {self._system.name} is closed")
+        self._requests += 1
+        return random.Random(f"{self._system.seed}/{self._system.name}/{self._who}/{self._requests}")  # noqa: S311
+
+    async def _request(self) -> random.Random:
+        luck = self._luck()
+        await self._delay(luck)
+        self._fail(luck)
+        return luck
+
+    async def _delay(self, luck: random.Random) -> None:
+        slow = happens(luck, self._system.faults.slow)
+        await anyio.sleep(self._system.faults.slow_s if slow else self._system.faults.delay_s * luck.random())
+
+    def _fail(self, luck: random.Random) -> None:
+        if happens(luck, self._system.faults.transient):
+            raise TandemError(Kind.TRANSIENT, f"memory: {self._system.name} is away for a moment")
+        if happens(luck, self._system.faults.rate_limit):
+            raise TandemError(
+                Kind.RATE_LIMITED,
+                "memory: too many requests",
+                retry_after_s=self._system.faults.retry_after_s,
+            )
+
+    def _read_at(self, luck: random.Random) -> float | None:
+        """The time of the state that a read answers from; None: now."""
+        lag_s = luck.random() * self.declaration.read_lag_s
+        return self._system.now() - lag_s if happens(luck, self._system.faults.lag) else None
+
+    def _need(self, ability: str, declared: bool) -> None:
+        if not declared:
+            raise TandemError(
+                Kind.CONFIG, f"memory: {ability} is not declared here", hint="see the setting `declare`"
+            )
+
+    # -- shapes -------------------------------------------------------------------------------------------------
+
+    def _check_fields(self, object_name: str, fields: Sequence[str]) -> None:
+        shape = self._system.objects.get(object_name)
+        if shape is None:
+            known = ", ".join(sorted(self._system.objects)) or "none"
+            raise _no_such(f"{self._system.name} has no object {object_name}", known)
+        if missing := sorted(set(fields) - set(shape.fields) - {shape.key}):
+            raise _no_such(
+                f"{object_name} has no field {', '.join(missing)}", ", ".join(sorted(shape.fields))
+            )
+
+    def _record(
+        self, object_name: str, id: str, state: State, fields: Sequence[str], luck: random.Random
+    ) -> Record:
+        key, chance = self._system.objects[object_name].key, self._system.faults.drop_field
+        whole = {key: id, **(state.fields or {})}
+        shown = [name for name in fields if name == key or not happens(luck, chance)]
+        return Record(id, {name: whole[name] for name in shown}, version=str(state.seq), modified=state.at)
+
+
+def _no_such(message: str, known: str) -> TandemError:
+    return TandemError(Kind.CONFIG, f"memory: {message}", scope=Scope.STREAM, hint=f"there are: {known}")

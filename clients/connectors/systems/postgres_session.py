@@ -1,0 +1,104 @@
+"""The pool of connections to one database: opened late, asked again where a line was lost, errors translated.
+
+Owns time-outs and session settings. Must not know tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from actors.core.errors import Kind, TandemError
+from clients.connectors.systems import postgres_errors as errors
+from clients.connectors.systems.postgres_values import SESSION_FORMATS
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+T = TypeVar("T")
+CONNECT_TIMEOUT_S = 10.0
+
+
+class Session:
+    """Connections to one database. `deadline_s`: how long one statement may take, on the server and here."""
+
+    def __init__(self, url: str, *, size_max: int, deadline_s: float) -> None:
+        self.deadline_s = deadline_s
+        self.secrets = errors.secrets_in(url)
+        self._url = url
+        self._size_max = size_max
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._is_closed = False
+
+    async def fetch(self, doing: str, query: str, *values: Any) -> Sequence[asyncpg.Record]:
+        """A read: asked once more on a fresh line where the first was lost. Raises TandemError naming `doing`."""
+
+        async def ask(connection: Connection) -> Sequence[asyncpg.Record]:
+            return await connection.fetch(query, *values)
+
+        return await self.reading(doing, ask)
+
+    async def reading(self, doing: str, ask: Callable[[Connection], Awaitable[T]]) -> T:
+        """`ask` with a connection, and again on another one where the line was lost. Only for what may be repeated."""
+        try:
+            try:
+                return await self._once(ask)
+            except errors.FAILURES as error:
+                if not errors.is_lost(error):
+                    raise
+            return await self._once(ask)
+        except errors.FAILURES as error:
+            raise errors.translated(error, doing, self.secrets) from error
+
+    async def _once(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self.connection() as connection:
+            return await ask(connection)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """One connection of the pool; raises what asyncpg raises."""
+        pool = await self._opened()
+        async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+            yield connection
+
+    async def dedicated(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of its own, for LISTEN; the caller closes it."""
+        await self._opened()
+        return await asyncpg.connect(self._url, **self._options())
+
+    async def aclose(self) -> None:
+        """Close all; safe to call twice. Lines that are in use are cut, for nobody may wait for them."""
+        self._is_closed = True
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
+        if self._is_closed:
+            raise TandemError(Kind.BUG, "the postgres connection is closed already")
+        if self._pool is None:
+            # Without a smallest size nothing is connected here, so nobody can come in between.
+            self._pool = await asyncpg.create_pool(
+                self._url, min_size=0, max_size=self._size_max, **self._options()
+            )
+        return self._pool
+
+    def _options(self) -> dict[str, Any]:
+        milliseconds = str(int(self.deadline_s * 1000))
+        session = {
+            **SESSION_FORMATS,
+            "application_name": "tandem",
+            "client_encoding": "UTF8",
+            "default_transaction_isolation": "read committed",
+            "statement_timeout": milliseconds,
+            # A daemon that was frozen within a transaction must not commit when it wakes up.
+            "idle_in_transaction_session_timeout": milliseconds,
+        }
+        # A little later than the server's own, whose answer says more.
+        return {
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": self.deadline_s + 2,
+            "server_settings": session,
+        }

@@ -1,0 +1,144 @@
+"""Who may do what: one table from rpc to role, access tokens, and the caller of the call that is under way.
+
+An rpc that is not in the table can't be called at all. Must not: know grpc, or store a token (only its hash leaves here).
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+import msgspec
+
+_TOKEN: Final = re.compile(r"tdm_([0-9a-z]{4,32})_[0-9A-Za-z_\-]{20,128}")
+
+
+class Role(enum.IntEnum):
+    """What a token allows; a higher one allows all of the lower ones."""
+
+    OPEN = 0  # no token needed
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+
+class Need(msgspec.Struct, frozen=True):
+    """What an rpc asks for. `global_`: it concerns the daemon as a whole, so a tenant's token is not enough."""
+
+    role: Role
+    global_: bool = False
+
+
+_VIEW: Final = Need(Role.VIEWER)
+_OPERATE: Final = Need(Role.OPERATOR)
+_ADMIN: Final = Need(Role.ADMIN)
+_OPEN: Final = Need(Role.OPEN)
+
+NEEDED: Final[Mapping[str, Need]] = {
+    "/tandem.v1.Connections/ListConnectors": _VIEW,
+    "/tandem.v1.Connections/CreateConnection": _ADMIN,
+    "/tandem.v1.Connections/UpdateConnection": _ADMIN,
+    "/tandem.v1.Connections/TestConnection": _OPERATE,
+    "/tandem.v1.Connections/GetConnection": _VIEW,
+    "/tandem.v1.Connections/ListConnections": _VIEW,
+    "/tandem.v1.Connections/DescribeObjects": _VIEW,
+    "/tandem.v1.Connections/DeleteConnection": _ADMIN,
+    "/tandem.v1.Links/CheckBlueprint": _VIEW,
+    "/tandem.v1.Links/CreateLink": _ADMIN,
+    "/tandem.v1.Links/GetLink": _VIEW,
+    "/tandem.v1.Links/ListLinks": _VIEW,
+    "/tandem.v1.Links/PauseLink": _OPERATE,
+    "/tandem.v1.Links/ResumeLink": _OPERATE,
+    "/tandem.v1.Links/DeleteLink": _ADMIN,
+    "/tandem.v1.Runs/StartRun": _OPERATE,
+    "/tandem.v1.Runs/WatchRun": _VIEW,
+    "/tandem.v1.Runs/CancelRun": _OPERATE,
+    "/tandem.v1.Runs/GetRun": _VIEW,
+    "/tandem.v1.Runs/ListRuns": _VIEW,
+    "/tandem.v1.Runs/ListRunItems": _VIEW,
+    "/tandem.v1.Plans/ListPlans": _VIEW,
+    "/tandem.v1.Plans/GetPlan": _VIEW,
+    "/tandem.v1.Plans/ListPlanActions": _VIEW,
+    "/tandem.v1.Plans/ApprovePlan": _OPERATE,
+    "/tandem.v1.Plans/RejectPlan": _OPERATE,
+    "/tandem.v1.Records/GetRecord": _VIEW,
+    "/tandem.v1.Records/RefreshRecord": _OPERATE,
+    "/tandem.v1.Conflicts/ListConflicts": _VIEW,
+    "/tandem.v1.Conflicts/ResolveConflict": _OPERATE,
+    "/tandem.v1.Quarantine/ListParked": _VIEW,
+    "/tandem.v1.Quarantine/RetryParked": _OPERATE,
+    "/tandem.v1.System/GetStatus": _VIEW,
+    "/tandem.v1.System/ListActors": Need(Role.VIEWER, global_=True),
+    "/tandem.v1.System/Drain": Need(Role.ADMIN, global_=True),
+    "/tandem.v1.System/CreateTenant": Need(Role.ADMIN, global_=True),
+    "/tandem.v1.System/ListTenants": _VIEW,
+    "/tandem.v1.System/CreateToken": _ADMIN,
+    "/tandem.v1.System/ListTokens": _ADMIN,
+    "/tandem.v1.System/RevokeToken": _ADMIN,
+    "/grpc.health.v1.Health/Check": _OPEN,
+    "/grpc.health.v1.Health/List": _OPEN,
+    "/grpc.health.v1.Health/Watch": _OPEN,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _VIEW,
+}
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who calls. `tenant` "" = all tenants; `token`: the token's id, which the audit names."""
+
+    token: str
+    role: Role
+    tenant: str = ""
+
+    def sees(self, tenant: str) -> bool:
+        """Whether things of this tenant exist for the caller."""
+        return self.tenant in {"", tenant}
+
+
+class NewToken(msgspec.Struct, frozen=True):
+    """A token that was just drawn. `text` is shown once; `hash` is what the store keeps."""
+
+    id: str
+    text: str
+    hash: bytes
+
+
+def new_token() -> NewToken:
+    """A fresh token, `tdm_<id>_<secret>` with 256 bits of secret."""
+    id_ = secrets.token_hex(6)
+    text = f"tdm_{id_}_{secrets.token_urlsafe(32)}"
+    return NewToken(id_, text, token_hash(text))
+
+
+def token_hash(text: str) -> bytes:
+    """What the store knows of a token: random ones need no slow hash."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def bearer(authorization: str) -> str | None:
+    """The token of an `authorization: Bearer ...` header, or None where it is none of ours."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and _TOKEN.fullmatch(token.strip()) else None
+
+
+_CALLER: ContextVar[Caller] = ContextVar("tandem_caller")
+
+
+def caller() -> Caller:
+    """Who made the call that this task serves; LookupError outside of a call."""
+    return _CALLER.get()
+
+
+@contextmanager
+def calling(who: Caller) -> Iterator[None]:
+    """For the time of one call."""
+    before = _CALLER.set(who)
+    try:
+        yield
+    finally:
+        _CALLER.reset(before)

@@ -1,0 +1,236 @@
+"""The way of every call, in layers: counted, errors translated, within a deadline, by a known caller, a sound request.
+
+One interceptor holds the layers, so that their order is one list. Must not: know any service.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any, Final
+
+import anyio
+import grpc
+from google.protobuf.message import Message
+
+from daemon import log
+from daemon.api import access, errors, rules
+from daemon.api.access import Caller, Role
+from daemon.api.errors import ApiError
+from daemon.metrics import Metrics
+
+_OK: Final = "OK"
+FindCaller = Callable[[bytes], Awaitable[Caller | None]]
+
+
+class Rpc:
+    """One call under way: what every layer may look at. `code` is set by the layer that translates errors."""
+
+    def __init__(self, method: str, request: Any, context: grpc.aio.ServicerContext[Any, Any], streams: bool) -> None:
+        self.method = method
+        self.request = request
+        self.context = context
+        self.streams = streams
+        self.code = _OK
+        self.caller: Caller | None = None
+
+    @property
+    def service(self) -> str:
+        """Short name of the service."""
+        return self.method.strip("/").partition("/")[0].rpartition(".")[2]
+
+    @property
+    def name(self) -> str:
+        """Short name of the method."""
+        return self.method.rpartition("/")[2]
+
+
+Layer = Callable[[Rpc], AbstractAsyncContextManager[None]]
+
+
+class Layers(grpc.aio.ServerInterceptor):
+    """Puts the layers around every handler, the first one outermost."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = tuple(layers)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """See grpc.aio.ServerInterceptor."""
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return handler  # type: ignore[unreachable]  # an unknown method: grpc answers UNIMPLEMENTED
+        method: str = handler_call_details.method
+        return self._wrapped(handler, method)
+
+    def _wrapped(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
+        coders = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+
+        async def one(request: Any, context: Any) -> Any:
+            async with self._around(Rpc(method, request, context, streams=False)):
+                call = handler.stream_unary if handler.request_streaming else handler.unary_unary
+                return await call(request, context)
+
+        # Not a generator: one that is left in mid-send would be cleaned up by another task, out of its context.
+        async def many(request: Any, context: Any) -> None:
+            async with self._around(Rpc(method, request, context, streams=True)):
+                call = handler.stream_stream if handler.request_streaming else handler.unary_stream
+                await _answer(call(request, context), context)
+
+        if handler.response_streaming:
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            return make(many, **coders)
+        make_one = (
+            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        return make_one(one, **coders)
+
+    @asynccontextmanager
+    async def _around(self, rpc: Rpc) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for layer in self._layers:
+                await stack.enter_async_context(layer(rpc))
+            yield
+
+
+async def _answer(result: Any, context: Any) -> None:
+    """A handler may be a generator, or a coroutine that writes to the context by itself (as the health service)."""
+    if not hasattr(result, "__aiter__"):
+        await result
+        return
+    async with aclosing(result):
+        async for answer in result:
+            await context.write(answer)
+
+
+def counted(metrics: Metrics) -> Layer:
+    """Metrics and a log line for every call."""
+    lines = log.logger("api")
+
+    @asynccontextmanager
+    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+        began = time.monotonic()
+        rpc.code = "CANCELLED"
+        try:
+            yield
+            rpc.code = _OK
+        finally:
+            duration_s = time.monotonic() - began
+            metrics.count("tandem_api_calls_total", (rpc.service, rpc.name, rpc.code))
+            metrics.observe("tandem_api_call_duration_seconds", (rpc.service, rpc.name), duration_s)
+            write = lines.debug if rpc.code == _OK else lines.info
+            who = rpc.caller.token if rpc.caller else ""
+            write("api.called", method=rpc.method, code=rpc.code, duration_s=round(duration_s, 4), by=who)
+
+    return layer
+
+
+def translated() -> Layer:
+    """Exceptions to status with details; what is our own fault goes to the log under an incident id."""
+    lines = log.logger("api")
+
+    @asynccontextmanager
+    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+        try:
+            yield
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            told = errors.told(error)
+            if told is None:
+                incident = secrets.token_hex(6)
+                lines.error("api.failed", incident=incident, method=rpc.method, exc_info=error)
+                told = errors.internal(incident)
+            rpc.code = told.code.name
+            await rpc.context.abort_with_status(errors.status(told))
+
+    return layer
+
+
+def within_deadline(default_s: float, longest_s: float) -> Layer:
+    """Unary calls end in time, whatever they wait for; a stream ends when its caller goes."""
+
+    @asynccontextmanager
+    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+        if rpc.streams:
+            yield
+            return
+        asked_s = rpc.context.time_remaining()
+        limit_s = min(default_s if asked_s is None else asked_s, longest_s)
+        with anyio.move_on_after(limit_s) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise ApiError(
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                "DEADLINE",
+                f"{rpc.name} was not done within {limit_s:.1f} s",
+                hint="it may still have happened: look, then repeat it with a longer deadline",
+            )
+
+    return layer
+
+
+def authorised(find: FindCaller) -> Layer:
+    """The caller of the call, if it may; `find` looks a token up by its hash."""
+
+    @asynccontextmanager
+    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+        need = access.NEEDED.get(rpc.method)
+        if need is not None and need.role is Role.OPEN:
+            yield
+            return
+        who = await _caller(rpc, find)
+        rpc.caller = who
+        if need is None or who.role < need.role or (need.global_ and who.tenant):
+            raise _denied(rpc.name, who, need)
+        with access.calling(who):
+            yield
+
+    return layer
+
+
+async def _caller(rpc: Rpc, find: FindCaller) -> Caller:
+    metadata = {str(key).lower(): value for key, value in rpc.context.invocation_metadata() or ()}
+    given = metadata.get("authorization", "")
+    token = access.bearer(given if isinstance(given, str) else given.decode("ascii", "replace"))
+    who = await find(access.token_hash(token)) if token else None
+    if who is None:
+        said = "the access token is not valid" if given else "the call carries no access token"
+        hint = "send `authorization: Bearer <token>`; the first admin token is in <data_dir>/admin.token"
+        raise ApiError(grpc.StatusCode.UNAUTHENTICATED, "NO_TOKEN", said, hint=hint)
+    return who
+
+
+def _denied(name: str, who: Caller, need: access.Need | None) -> ApiError:
+    if need is None:
+        said, hint = f"{name} can't be called", "it is not in the table of access"
+    elif who.role < need.role:
+        said = f"{name} needs the role {need.role.name.lower()}, and this token has {who.role.name.lower()}"
+        hint = "use a token with a higher role (tandemctl system create-token)"
+    else:
+        said, hint = f"{name} concerns all tenants, and this token is for {who.tenant}", "use a token for all tenants"
+    return ApiError(grpc.StatusCode.PERMISSION_DENIED, "DENIED", said, hint=hint, metadata={"token": who.token})
+
+
+def sound() -> Layer:
+    """The request keeps the rules."""
+
+    @asynccontextmanager
+    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+        if isinstance(rpc.request, Message):
+            rules.check(rpc.request)
+        yield
+
+    return layer

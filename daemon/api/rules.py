@@ -1,0 +1,186 @@
+"""What a request may hold: one rule per field of every request, checked before any servicer sees it.
+
+A field without a rule is a failed test (tests/api/test_rules.py). Must not: look anything up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+
+from daemon.api.errors import Violation, invalid
+
+Rule = Callable[[Any], str]  # the fault in words, or ""
+
+NAME_SIZE_MAX: Final = 100
+BLUEPRINT_SIZE_MAX: Final = 1_000_000
+SETTINGS_SIZE_MAX: Final = 1_000_000
+PAGE_SIZE_MAX: Final = 1000
+_TENANT: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _anything(_: Any) -> str:
+    return ""
+
+
+def _text(size_max: int) -> Rule:
+    def rule(value: Any) -> str:
+        if len(value) > size_max:
+            return f"is {len(value)} characters long, at most {size_max} are allowed"
+        return "holds a control character" if any(ord(char) < 32 for char in value) else ""
+
+    return rule
+
+
+def _required(rule: Rule) -> Rule:
+    return lambda value: rule(value) if value else "is required"
+
+
+def _name(value: Any) -> str:
+    if value != value.strip() or "/" in value:
+        return "can't begin or end with a space or hold a slash"
+    return _text(NAME_SIZE_MAX)(value)
+
+
+def _tenant(value: Any) -> str:
+    return "" if not value or _TENANT.fullmatch(value) else "is lower-case letters, digits and hyphens, at most 63"
+
+
+def _long_text(value: Any) -> str:
+    if len(value) > BLUEPRINT_SIZE_MAX:
+        return f"is {len(value)} characters long, at most {BLUEPRINT_SIZE_MAX} are allowed"
+    return ""
+
+
+def _page_size(value: Any) -> str:
+    return "" if 0 <= value <= PAGE_SIZE_MAX else f"is from 1 to {PAGE_SIZE_MAX}, or 0 for 50"
+
+
+def _one_of(*words: str) -> Rule:
+    return lambda value: "" if value in words else f"is one of {', '.join(filter(None, words))}"
+
+
+def _enum(*numbers: int) -> Rule:
+    return lambda value: "" if value in numbers else "is none of the known values"
+
+
+def _positive(value: Any) -> str:
+    return "" if value > 0 else "is required: a number from 1"
+
+
+def _settings(value: Struct) -> str:
+    return "" if value.ByteSize() <= SETTINGS_SIZE_MAX else f"is larger than {SETTINGS_SIZE_MAX} bytes"
+
+
+def _streams(value: Any) -> str:
+    return "" if len(value) <= 100 and all(0 < len(one) <= NAME_SIZE_MAX for one in value) else "names no streams"
+
+
+def _duration(seconds_max: int) -> Rule:
+    def rule(value: Duration) -> str:
+        seconds = value.seconds + value.nanos / 1e9
+        return "" if 0 <= seconds <= seconds_max else f"is from 0 to {seconds_max} s"
+
+    return rule
+
+
+_REF: Final = _required(_text(NAME_SIZE_MAX))
+_ID: Final = _required(_text(64))
+_LINK: Final[Mapping[str, Rule]] = {"link": _REF, "tenant": _tenant}
+_CONNECTION: Final[Mapping[str, Rule]] = {"connection": _REF, "tenant": _tenant}
+_PAGE: Final[Mapping[str, Rule]] = {"page_size": _page_size, "page_token": _text(500)}
+_RECORD: Final[Mapping[str, Rule]] = {
+    **_LINK,
+    "stream": _required(_text(NAME_SIZE_MAX)),
+    "side": _enum(1, 2),
+    "id": _required(_text(1000)),
+}
+_ROOMS: Final = ("", "quarantine", "waiting", "staged", "conflict", "ambiguous")
+_PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded")
+_ITEM_STATES: Final = (
+    *("", "planned", "sent", "confirmed", "unconfirmed"),
+    *("refused", "unknown", "dropped", "parked"),
+)
+
+RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
+    "ListConnectorsRequest": {},
+    "CreateConnectionRequest": {
+        "tenant": _tenant,
+        "name": _required(_name),
+        "connector": _required(_text(NAME_SIZE_MAX)),
+        "settings": _settings,
+    },
+    "UpdateConnectionRequest": {**_CONNECTION, "settings": _settings},
+    "TestConnectionRequest": _CONNECTION,
+    "GetConnectionRequest": _CONNECTION,
+    "ListConnectionsRequest": {"tenant": _tenant, **_PAGE},
+    "DescribeObjectsRequest": {**_CONNECTION, "object": _text(500)},
+    "DeleteConnectionRequest": _CONNECTION,
+    "CheckBlueprintRequest": {"blueprint": _required(_long_text)},
+    "CreateLinkRequest": {
+        "tenant": _tenant,
+        "name": _required(_name),
+        "a": _REF,
+        "b": _REF,
+        "blueprint": _required(_long_text),
+        "paused": _anything,
+    },
+    "GetLinkRequest": _LINK,
+    "ListLinksRequest": {"tenant": _tenant, **_PAGE},
+    "PauseLinkRequest": _LINK,
+    "ResumeLinkRequest": _LINK,
+    "DeleteLinkRequest": _LINK,
+    "StartRunRequest": {**_LINK, "scope": _enum(0, 1, 2, 3), "streams": _streams, "dry_run": _anything},
+    "WatchRunRequest": {"run": _ID},
+    "CancelRunRequest": {"run": _ID},
+    "GetRunRequest": {"run": _ID},
+    "ListRunsRequest": {**_LINK, **_PAGE},
+    "ListRunItemsRequest": {"run": _ID, "state": _one_of(*_ITEM_STATES), **_PAGE},
+    "ListPlansRequest": {**_LINK, "state": _one_of(*_PLAN_STATES), **_PAGE},
+    "GetPlanRequest": {"plan": _ID},
+    "ListPlanActionsRequest": {"plan": _ID, **_PAGE},
+    "ApprovePlanRequest": {"plan": _ID, "revision": _positive},
+    "RejectPlanRequest": {"plan": _ID},
+    "GetRecordRequest": _RECORD,
+    "RefreshRecordRequest": _RECORD,
+    "ListConflictsRequest": {**_LINK, **_PAGE},
+    "ResolveConflictRequest": {
+        "id": _positive,
+        "choose": _required(_one_of("a", "b", "value")),
+        "value": _anything,
+    },
+    "ListParkedRequest": {**_LINK, "room": _one_of(*_ROOMS), **_PAGE},
+    "RetryParkedRequest": {"id": _positive},
+    "GetStatusRequest": {},
+    "ListActorsRequest": {},
+    "DrainRequest": {"timeout": _duration(3600)},
+    "CreateTenantRequest": {"id": _required(_tenant), "name": _name},
+    "ListTenantsRequest": _PAGE,
+    "CreateTokenRequest": {
+        "name": _required(_name),
+        "role": _enum(1, 2, 3),
+        "tenant": _tenant,
+        "ttl": _duration(10 * 366 * 86400),
+    },
+    "ListTokensRequest": _PAGE,
+    "RevokeTokenRequest": {"id": _ID},
+}
+
+
+def check(request: Message) -> None:
+    """Raises INVALID_ARGUMENT with every fault; requests that are not ours (health, reflection) have no rules."""
+    rules = RULES.get(request.DESCRIPTOR.name, {})
+    found = ((name, rule(getattr(request, name))) for name, rule in rules.items())
+    violations = [Violation(name, fault) for name, fault in found if fault]
+    if violations:
+        raise invalid(violations)
+
+
+def page_size(request: Any) -> int:
+    """How many rows a page holds: 50 where the caller did not say."""
+    return int(request.page_size) or 50

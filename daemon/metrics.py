@@ -1,0 +1,205 @@
+"""Every metric of the daemon, declared in one table, and the registry that holds them.
+
+Names begin with `tandem_` and end with their unit; labels are bounded: tenants' links and connections, streams, sides,
+connectors, actors, and fixed words, never ids of records. What the store knows is counted when somebody asks
+(`Snapshot`), so that it is true after a restart and for links that other processes work on. docs/METRICS.md is written from
+the table. Must not: ask the store itself, or know what an action means (telemetry.py).
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from actors.ports import WriteStatus
+
+Labels = tuple[str, ...]
+_FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """One metric. `kind`: counter and histogram count in this process; a gauge is looked up when it is asked for."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    doc: str
+    labels: Labels = ()
+    buckets: tuple[float, ...] = ()
+
+
+COUNTED: Final = (
+    Declared("tandem_runs_total", "counter", "Runs that ended.", ("link", "mode", "outcome")),
+    Declared("tandem_run_duration_seconds", "histogram", "How long runs took.", ("mode",), _SLOW),
+    Declared("tandem_records_settled_total", "counter", "Records that windows settled.", ("link", "stream", "side")),
+    Declared("tandem_window_duration_seconds", "histogram", "How long windows took, from look to settled.", (), _FAST),
+    Declared("tandem_writes_total", "counter", "Writes that were answered.", ("connector", "op", "status")),
+    Declared("tandem_write_duration_seconds", "histogram", "How long batches of writes took.", ("connector", "op"), _FAST),
+    Declared("tandem_looks_total", "counter", "Looks that were finished.", ("link", "stream", "side", "kind")),
+    Declared("tandem_records_looked_at_total", "counter", "Records that looks delivered.", ("link", "stream", "side")),
+    Declared("tandem_look_duration_seconds", "histogram", "How long looks took.", ("kind",), _FAST),
+    Declared("tandem_records_parked_total", "counter", "Records that went to a room.", ("link", "room")),
+    Declared("tandem_lease_losses_total", "counter", "Times that a link went to another owner in mid-work.", ("link",)),
+    Declared("tandem_link_degradations_total", "counter", "Times that a link was given up as degraded.", ("link",)),
+    Declared("tandem_connection_pauses_total", "counter", "Times that an account was paused.", ("connection", "kind")),
+    Declared("tandem_connection_recoveries_total", "counter", "Times that an account came back.", ("connection",)),
+    Declared(
+        "tandem_connection_feed_failures_total",
+        "counter",
+        "Times that watching or draining a feed failed; polls make it good.",
+        ("connection",),
+    ),
+    Declared("tandem_actor_restarts_total", "counter", "Crashes of an actor, each answered by its supervisor.", ("actor",)),
+    Declared("tandem_api_calls_total", "counter", "Calls of the API.", ("service", "method", "code")),
+    Declared("tandem_api_call_duration_seconds", "histogram", "How long calls took.", ("service", "method"), _FAST),
+)
+LOOKED_UP: Final = (
+    Declared("tandem_build_info", "gauge", "Always 1; the version is in the labels.", ("version", "python")),
+    Declared("tandem_store_up", "gauge", "1 while the database answers."),
+    Declared("tandem_store_answer_seconds", "gauge", "How long the database took to count what is below."),
+    Declared("tandem_store_restarts", "gauge", "Times that the daemon's own PostgreSQL had to be brought back."),
+    Declared("tandem_ready", "gauge", "1 while the daemon takes up work: database up, engine alive, not draining."),
+    Declared("tandem_healthy", "gauge", "1 while /healthz has nothing to name."),
+    Declared("tandem_runs_active", "gauge", "Runs under way in this process."),
+    Declared("tandem_actor_up", "gauge", "1 while the actor serves its mailbox, 0 while it is dead.", ("actor", "kind")),
+    Declared("tandem_actor_mailbox_messages", "gauge", "Messages that wait for the actor.", ("actor",)),
+    Declared("tandem_links", "gauge", "Links by state.", ("state",)),
+    Declared("tandem_link_state", "gauge", "1 for the state that the link is in.", ("link", "state")),
+    Declared(
+        "tandem_link_freshness_seconds", "gauge", "Age of the oldest deliverable change not yet delivered.", ("link",)
+    ),
+    Declared(
+        "tandem_link_last_look_seconds",
+        "gauge",
+        "Time since the side was last looked at with success; since the link was created where it never was.",
+        ("link", "stream", "side"),
+    ),
+    Declared(
+        "tandem_link_last_complete_read_seconds",
+        "gauge",
+        "Time since the last complete read ended; since the link was created where none has.",
+        ("link", "stream", "side"),
+    ),
+    Declared("tandem_link_failures", "gauge", "Failed runs in a row.", ("link",)),
+    Declared("tandem_parked_records", "gauge", "Records that wait in a room.", ("link", "room")),
+    Declared("tandem_parked_oldest_seconds", "gauge", "How long the oldest one waits; 0 = none.", ("link", "room")),
+    Declared("tandem_inbox_hints", "gauge", "Hints that are not settled yet.", ("link",)),
+    Declared("tandem_open_intents", "gauge", "Writes whose outcome is not settled yet.", ("link",)),
+    Declared("tandem_unknown_outcomes", "gauge", "Writes whose outcome nothing can decide; a person must.", ("link",)),
+    Declared("tandem_bindings", "gauge", "Pairs of records known to be the same.", ("link",)),
+    Declared("tandem_plans_open", "gauge", "Plans that wait for a yes or no.", ("link",)),
+)
+BY_NAME: Final[Mapping[str, Declared]] = {one.name: one for one in (*COUNTED, *LOOKED_UP)}
+
+MODES: Final = ("sync", "plan")
+OUTCOMES: Final = ("succeeded", "partial", "failed", "nothing_new", "cancelled", "awaiting_approval")
+ROOMS: Final = ("quarantine", "waiting", "staged", "conflict", "ambiguous")
+OPS: Final = ("create", "update", "delete", "mark")
+STATUSES: Final = tuple(status.value for status in WriteStatus)
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One value of a looked-up metric; `labels` in the declared order."""
+
+    name: str
+    value: float
+    labels: Labels = ()
+
+
+Snapshot = tuple[Sample, ...]
+
+
+class Metrics:
+    """All metrics of one daemon, in a registry of its own."""
+
+    def __init__(self, version: str) -> None:
+        disable_created_metrics()  # twice the series, and nobody asks for them
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._counters = {one.name: _counter(one, self.registry) for one in COUNTED if one.kind == "counter"}
+        self._histograms = {one.name: _histogram(one, self.registry) for one in COUNTED if one.kind == "histogram"}
+        self._snapshot = _Snapshots((Sample("tandem_build_info", 1.0, (version, platform.python_version())),))
+        self.registry.register(self._snapshot)
+
+    def count(self, name: str, labels: Sequence[str] = (), by: float = 1.0) -> None:
+        """Count a counter up; by 0 makes the series exist."""
+        counter = self._counters[name]
+        (counter.labels(*labels) if labels else counter).inc(by)
+
+    def observe(self, name: str, labels: Sequence[str], value: float) -> None:
+        """Note a duration."""
+        histogram = self._histograms[name]
+        (histogram.labels(*labels) if labels else histogram).observe(value)
+
+    def show(self, snapshot: Iterable[Sample]) -> None:
+        """Replace what was looked up last."""
+        self._snapshot.show(snapshot)
+
+    def add_link(self, link: str, streams: Iterable[str] = ()) -> None:
+        """Make the series of a new link exist, at zero: a rate over a series that appears at 1 misses the first."""
+        for mode in MODES:
+            for outcome in OUTCOMES:
+                self.count("tandem_runs_total", (link, mode, outcome), 0)
+        for room in ROOMS:
+            self.count("tandem_records_parked_total", (link, room), 0)
+        self.count("tandem_lease_losses_total", (link,), 0)
+        self.count("tandem_link_degradations_total", (link,), 0)
+        for stream in streams:
+            for side in ("a", "b"):
+                self.count("tandem_records_settled_total", (link, stream, side), 0)
+                self.count("tandem_records_looked_at_total", (link, stream, side), 0)
+
+    def add_connector(self, connector: str) -> None:
+        """Make the series of a kind of system exist, at zero."""
+        for op in OPS:
+            for status in STATUSES:
+                self.count("tandem_writes_total", (connector, op, status), 0)
+
+    def forget_link(self, link: str) -> None:
+        """Drop the series of a deleted link, so that their number stays bounded."""
+        for name, counter in self._counters.items():
+            if "link" in BY_NAME[name].labels:
+                counter.remove_by_labels({"link": link})
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self.registry)
+
+
+class _Snapshots(Collector):
+    def __init__(self, fixed: Snapshot) -> None:
+        self._fixed = fixed
+        self._samples: Snapshot = fixed
+
+    def show(self, snapshot: Iterable[Sample]) -> None:
+        self._samples = (*self._fixed, *snapshot)
+
+    def collect(self) -> Iterator[Metric]:
+        families = {one.name: GaugeMetricFamily(one.name, one.doc, labels=one.labels) for one in LOOKED_UP}
+        for sample in self._samples:
+            families[sample.name].add_metric(sample.labels, sample.value)
+        yield from families.values()
+
+
+def _counter(one: Declared, registry: CollectorRegistry) -> Counter:
+    return Counter(one.name, one.doc, one.labels, registry=registry)
+
+
+def _histogram(one: Declared, registry: CollectorRegistry) -> Histogram:
+    return Histogram(one.name, one.doc, one.labels, buckets=one.buckets, registry=registry)

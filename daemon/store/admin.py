@@ -1,0 +1,153 @@
+"""`Admin`: what the API needs besides the engine's port, over the same pool. Tokens, audit, figures and the stamp here.
+
+Every method is one transaction, or one and a read after it. Refusals are those of rows.py: Missing, Taken, Refused.
+Who may do what is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from daemon.store.admin_links import AdminLinks
+from daemon.store.admin_work import NEWEST, AdminWork
+from daemon.store.codec import Row, clean, to_json
+from daemon.store.queries import sql
+from daemon.store.rows import (
+    AuditRow,
+    LinkStats,
+    Listing,
+    Look,
+    Missing,
+    RoomCount,
+    Stamp,
+    Taken,
+    TokenRow,
+    page_place,
+    page_token,
+)
+
+
+class Admin(AdminLinks, AdminWork):
+    """Everything the API asks of the store; constructed like `PgStore`."""
+
+    # ------------------------------------------------------------------------------------- tokens and audit
+
+    async def create_token(
+        self, tenant: str, name: str, role: str, hash_: bytes, expires: float = 0.0
+    ) -> TokenRow:
+        """`hash_`: SHA-256 of the token, which is never stored. `tenant` "" = all; `expires` 0 = never."""
+        row = TokenRow(f"tok-{self._clock.token()}", tenant, name, role, self._clock.now(), expires)
+        if tenant:
+            await self._known_tenant(tenant)
+        arguments = row.id, tenant, name, role, hash_, row.created, expires
+        if not await self._execute(sql("token_create"), *arguments):
+            raise Taken("token", name)
+        return row
+
+    async def list_tokens(self, size: int, page: str = "") -> Listing[TokenRow]:
+        """By id, revoked ones too."""
+        found = await self._fetch(sql("tokens_list"), *page_place(page, ""), size + 1)
+        rows = tuple(map(_token, found[:size]))
+        return Listing(rows, page_token(rows[-1].id) if len(found) > size else "")
+
+    async def verify_token(self, hash_: bytes) -> TokenRow | None:
+        """The token, unless it is unknown, revoked or expired. Its use is noted once a minute."""
+        now = self._clock.now()
+        row = await self._row(sql("token_verify"), hash_, now)
+        if row is None:
+            return None
+        if row["last_used"] < now - 60:
+            await self._execute(sql("token_used"), row["id"], now)
+        return _token(row)
+
+    async def revoke_token(self, token: str) -> TokenRow:
+        """From now on it is good for nothing; revoking again changes nothing."""
+        await self._execute(sql("token_revoke"), token, self._clock.now())
+        row = await self._row(sql("token_get"), token)
+        if row is None:
+            raise Missing("token", token)
+        return _token(row)
+
+    async def add_audit(
+        self,
+        actor: str,
+        action: str,
+        target: str,
+        *,
+        tenant: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note who did what; `detail` plain data without personal data."""
+        who = clean(tenant), clean(actor), clean(action), clean(target)
+        await self._execute(sql("audit_add"), self._clock.now(), *who, to_json(detail or {}))
+
+    async def list_audit(self, tenant: str, size: int, page: str = "") -> Listing[AuditRow]:
+        """Newest first; tenant "" = all."""
+        found = await self._fetch(sql("audit_list"), tenant, *page_place(page, NEWEST), size + 1)
+        rows = tuple(
+            AuditRow(**{**dict(row), "detail": msgspec.json.decode(row["detail"])}) for row in found[:size]
+        )
+        return Listing(rows, page_token(rows[-1].id) if len(found) > size else "")
+
+    # --------------------------------------------------------------------------------- figures and the stamp
+
+    async def stats(self, link: str = "") -> list[LinkStats]:
+        """Figures per link, or of one; all from one moment."""
+        async with self._transaction() as db:
+            await db.execute("set transaction isolation level repeatable read, read only")
+            links = await db.fetch(sql("stats_links"), link)
+            inbox = {row["link"]: row for row in await db.fetch(sql("stats_inbox"), link)}
+            rooms = _by_link(await db.fetch(sql("stats_rooms"), link))
+            looks = _by_link(await db.fetch(sql("stats_looks"), link))
+        return [
+            _stats(row, inbox.get(row["id"]), rooms.get(row["id"], []), looks.get(row["id"], []))
+            for row in links
+        ]
+
+    async def stamp(self) -> Stamp:
+        """Which database this is now, and what was noted of it at the last advance."""
+        row = await self._row(sql("stamp_read"))
+        assert row is not None
+        return Stamp(**dict(row))
+
+    async def advance_stamp(self) -> int:
+        """Note this database as ours and count one up; the caller keeps the number in its file too."""
+        counter: int = await self._value(sql("stamp_advance"))
+        return counter
+
+
+def _token(row: Row) -> TokenRow:
+    names = ("id", "name", "role", "created", "expires", "last_used", "revoked")
+    return TokenRow(tenant=row["tenant"] or "", **{name: row[name] for name in names})
+
+
+def _by_link(rows: list[asyncpg.Record]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        fields = dict(row)
+        found.setdefault(fields.pop("link"), []).append(fields)
+    return found
+
+
+def _stats(
+    row: Row, inbox: Row | None, rooms: list[dict[str, Any]], looks: list[dict[str, Any]]
+) -> LinkStats:
+    leased = bool(row["owner"]) and row["lease_left_s"] > 0
+    return LinkStats(
+        link=row["id"],
+        tenant=row["tenant"],
+        wish=row["wish"],
+        owner=row["owner"] if leased else "",
+        lease_left_s=row["lease_left_s"] if leased else 0.0,
+        open_actions=row["open_actions"],
+        unknown_actions=row["unknown_actions"],
+        inbox=inbox["size"] if inbox is not None else 0,
+        inbox_oldest=inbox["oldest"] if inbox is not None else 0.0,
+        running=row["running"],
+        rooms=tuple(RoomCount(**fields) for fields in rooms),
+        looks=tuple(Look(**fields) for fields in looks),
+    )

@@ -1,0 +1,45 @@
+"""Look-ups of bindings in PostgreSQL. What a settlement does to them is in settling.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors.core.types import Binding, Side, State
+from actors.ports import KeyGroup
+from daemon.store.base import Base
+from daemon.store.codec import binding
+from daemon.store.queries import sql
+
+
+class Bindings(Base):
+    """The part of the Store port that reads bindings."""
+
+    async def bindings(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Sequence[Binding]:
+        return await self._bindings(sql("bindings_by_id", side=side), link, stream, list(ids))
+
+    async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]:
+        return await self._bindings(sql("bindings_by_key"), link, list(keys))
+
+    async def bindings_in(
+        self, link: str, stream: str, states: Sequence[str], after: int, limit: int
+    ) -> Sequence[Binding]:
+        query = sql("bindings_in" if State.SETTLED in states else "bindings_in_unsettled")
+        return await self._bindings(query, link, stream, list(states), after, limit)
+
+    async def unseen(
+        self, link: str, stream: str, side: Side, generation: int, after: int, limit: int
+    ) -> Sequence[Binding]:
+        return await self._bindings(sql("bindings_unseen", side=side), link, stream, generation, after, limit)
+
+    async def count_bindings(self, link: str, stream: str) -> int:
+        count: int = await self._value(sql("bindings_count"), link, stream)
+        return count
+
+    async def key_groups(
+        self, link: str, stream: str, level: int, after: int | None, limit: int
+    ) -> Sequence[KeyGroup]:
+        rows = await self._fetch(sql("key_groups", level=level), link, stream, after, limit)
+        return [KeyGroup(row["hash"], tuple(row["a"]), tuple(row["b"]), tuple(row["taken"])) for row in rows]
+
+    async def _bindings(self, query: str, *arguments: object) -> list[Binding]:
+        return [binding(row) for row in await self._fetch(query, *arguments)]

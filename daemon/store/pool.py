@@ -1,0 +1,97 @@
+"""Connections to PostgreSQL, and the one edge where its errors become ours.
+
+Owns the pool's settings and the translation. Must not hold queries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from actors.core.errors import Kind, Scope, TandemError
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = Pool = Any
+
+WAY_OUT = "check that PostgreSQL runs and can be reached; the work goes on by itself once it answers"
+CHECK = "check the database's address, user and password"
+NOT_LET_IN = (
+    asyncpg.ClientConfigurationError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+# Nothing was committed, or the server went away: worth another try.
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutdown, crash, cancelled statement
+    asyncpg.InsufficientResourcesError,  # too many connections, disk full
+    asyncpg.TransactionRollbackError,  # deadlock, serialisation
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InterfaceError,  # our end of a closed connection or pool
+    OSError,
+    TimeoutError,
+    asyncio.TimeoutError,
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """TRANSIENT where the store could not be reached, BUG where it refused what we sent; TandemError passes."""
+    try:
+        yield
+    except NOT_LET_IN as error:
+        raise TandemError(
+            Kind.CONFIG, f"the store does not let us in: {error}", scope=Scope.LINK, hint=CHECK
+        ) from error
+    except AWAY as error:
+        said = str(error) or type(error).__name__
+        if isinstance(error, ValueError):  # asyncpg could not encode an argument
+            raise bug(f"the store can't hold this: {said}") from error
+        raise TandemError(
+            Kind.TRANSIENT, f"the store can't be reached: {said}", scope=Scope.LINK, hint=WAY_OUT
+        ) from error
+    except asyncpg.PostgresError as error:
+        detail = getattr(error, "detail", None)
+        raise bug(f"the store refused: {error}{f' ({detail})' if detail else ''}") from error
+
+
+def bug(message: str) -> TandemError:
+    """The error of a transaction that contradicts what is stored; nothing of it was kept."""
+    return TandemError(
+        Kind.BUG, message, scope=Scope.LINK, hint="nothing was stored; the work is derived again"
+    )
+
+
+async def open_pool(dsn: str, size_max: int = 10, command_timeout_s: float = 60.0) -> Pool:
+    """A pool for the store; close it with `close()`. TRANSIENT when the server can't be reached."""
+    with translated():
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=size_max,
+            command_timeout=command_timeout_s,
+            reset=_leave_as_is,
+            server_settings={
+                "application_name": "tandemd",
+                # Queries are short and known; compiling one would take longer than running it.
+                "jit": "off",
+                "timezone": "UTC",
+                # A daemon that is frozen in a transaction must not hold its link's row for ever.
+                "idle_in_transaction_session_timeout": "60s",
+            },
+        )
+
+
+async def _leave_as_is(_: Connection) -> None:
+    """No round trip to reset a session: nothing here changes one beyond its transaction."""

@@ -1,0 +1,65 @@
+-- Tokens, audit, figures for status and metrics, the stamp.
+
+-- token_create
+insert into tokens (id, tenant, name, role, hash, created, expires)
+values ($1, nullif($2, ''), $3, $4, $5, $6, $7)
+on conflict do nothing
+
+-- tokens_list
+select * from tokens where id > $1 order by id limit $2
+
+-- token_verify
+select * from tokens where hash = $1 and revoked = 0 and (expires = 0 or expires > $2)
+
+-- token_used
+update tokens set last_used = $2 where id = $1 and last_used < $2 - 60
+
+-- token_revoke
+update tokens set revoked = $2 where id = $1 and revoked = 0
+
+-- token_get
+select * from tokens where id = $1
+
+-- audit_add
+insert into audit (at, tenant, actor, action, target, detail) values ($1, $2, $3, $4, $5, $6)
+
+-- audit_list
+select * from audit where ($1 = '' or tenant = $1) and id < $2 order by id desc limit $3
+
+-- stats_links
+select id, tenant, wish, owner,
+    extract(epoch from greatest(lease_until - clock_timestamp(), interval '0'))::float8 as lease_left_s,
+    coalesce((select id from runs where link = links.id and outcome = 'running' and started <> 0 limit 1), '') as running,
+    (select count(*) from actions where link = links.id and state = 'sent') as open_actions,
+    (select count(*) from actions where link = links.id and state = 'unknown') as unknown_actions
+from links
+where $1 = '' or id = $1
+order by id
+
+-- stats_inbox
+select link, count(*) as size, min(since) as oldest from inbox where $1 = '' or link = $1 group by link
+
+-- stats_rooms
+select link, room, count(*) as count, min(since) as oldest
+from parked
+where $1 = '' or link = $1
+group by link, room
+order by link, room
+
+-- stats_looks
+select link, stream, side, looked, completed from cursors where $1 = '' or link = $1 order by link, stream, side
+
+-- stamp_read
+select (select system_identifier from pg_control_system())::text as system_identifier,
+    (select timeline_id from pg_control_checkpoint()) as timeline,
+    coalesce(max(stamp.system_identifier), '') as known_system_identifier,
+    coalesce(max(stamp.timeline), 0) as known_timeline,
+    coalesce(max(stamp.counter), 0) as counter
+from stamp
+
+-- stamp_advance
+insert into stamp (system_identifier, timeline, counter)
+select (select system_identifier from pg_control_system())::text, (select timeline_id from pg_control_checkpoint()), 1
+on conflict (single) do update
+set system_identifier = excluded.system_identifier, timeline = excluded.timeline, counter = stamp.counter + 1
+returning counter

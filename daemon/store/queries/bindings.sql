@@ -1,0 +1,143 @@
+-- Bindings: look-ups by id, key, state, generation and match key; what a settlement does to them.
+
+-- bindings_by_id
+select * from bindings where link = $1 and stream = $2 and {side}_id = any ($3::text[]) order by key
+
+-- bindings_by_key
+select * from bindings where link = $1 and key = any ($2::bigint[]) order by key
+
+-- bindings_in
+select *
+from bindings
+where link = $1 and stream = $2 and state = any ($3::text[]) and key > $4
+order by key
+limit $5
+
+-- bindings_in_unsettled
+-- The same where settled is not asked for, so that the small index serves.
+select *
+from bindings
+where link = $1 and stream = $2 and state = any ($3::text[]) and key > $4 and state <> 'settled'
+order by key
+limit $5
+
+-- bindings_unseen
+select *
+from bindings
+where link = $1 and stream = $2 and key > $4
+  and {side}_id is not null and {side}_presence is null and {side}_gen < $3
+order by key
+limit $5
+
+-- bindings_count
+select count(*)
+from bindings
+where link = $1 and stream = $2 and state = 'settled' and a_id is not null and b_id is not null
+
+-- key_groups
+-- Hashes of NEW half bindings in order, each kept when some binding of the same hash has the other side.
+with groups as materialized (
+    select fresh.hash
+    from (
+        select keys[{level}] as hash, bool_or(a_id is not null) as a, bool_or(b_id is not null) as b
+        from bindings
+        where link = $1 and stream = $2 and state = 'new' and keys[{level}] <> 0
+          and ($3::bigint is null or keys[{level}] > $3)
+          and (a_id is null) <> (b_id is null)
+        group by keys[{level}]
+        order by keys[{level}]
+    ) as fresh
+    where (fresh.a and fresh.b)
+       or exists (
+            select
+            from bindings as other
+            where other.link = $1 and other.stream = $2 and other.keys[{level}] <> 0
+              and other.keys[{level}] = fresh.hash
+              and (fresh.a and other.b_id is not null or fresh.b and other.a_id is not null)
+        )
+    order by fresh.hash
+    limit $4
+)
+select groups.hash,
+    coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is null), '{}') as a,
+    coalesce(array_agg(m.key order by m.key) filter (where m.b_id is not null and m.a_id is null), '{}') as b,
+    coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is not null), '{}') as taken
+from groups
+join bindings as m
+    on m.link = $1 and m.stream = $2 and m.keys[{level}] <> 0 and m.keys[{level}] = groups.hash
+group by groups.hash
+order by groups.hash
+
+-- bindings_drop
+with gone as (
+    delete from bindings
+    where link = $1 and key = any ($2::bigint[]) and (a_id is null or b_id is null)
+    returning key
+), unparked as (
+    delete from parked where link = $1 and binding = any ($2::bigint[])
+)
+select count(*) from gone
+
+-- bindings_release_ids
+-- Ids that are about to change are let go first, so that bindings of one settlement can hand them to each other.
+update bindings
+set a_id = case when bindings.a_id = n.a_id then bindings.a_id end,
+    b_id = case when bindings.b_id = n.b_id then bindings.b_id end
+from unnest($2::bigint[], $3::text[], $4::text[]) as n (key, a_id, b_id)
+where bindings.link = $1 and bindings.key = n.key
+  and (bindings.a_id is not null and bindings.a_id is distinct from n.a_id
+    or bindings.b_id is not null and bindings.b_id is distinct from n.b_id)
+
+-- binding_replace
+-- seen_gen never falls; a record that is new on its side was met by the complete read that is running.
+update bindings
+set stream = n.stream, state = n.state, rev = n.rev,
+    a_id = n.a_id, a_presence = n.a_presence, a_version = n.a_version, a_dev = n.a_dev,
+    a_gen = greatest(n.a_gen, case when bindings.a_id = n.a_id then bindings.a_gen else n.a_met end),
+    b_id = n.b_id, b_presence = n.b_presence, b_version = n.b_version, b_dev = n.b_dev,
+    b_gen = greatest(n.b_gen, case when bindings.b_id = n.b_id then bindings.b_gen else n.b_met end),
+    base = n.base, keys = n.keys::bigint[], map_ver = n.map_ver, note = n.note, contests = n.contests
+from (
+    select u.*, coalesce(ca.generation, 0) as a_met, coalesce(cb.generation, 0) as b_met
+    from unnest($2::bigint[], $3::text[], $4::text[], $5::integer[],
+        $6::text[], $7::text[], $8::integer[], $9::text[], $10::text[],
+        $11::text[], $12::text[], $13::integer[], $14::text[], $15::text[],
+        $16::text[], $17::text[], $18::text[], $19::text[], $20::text[])
+        as u (key, stream, state, rev, a_id, a_presence, a_gen, a_version, a_dev,
+            b_id, b_presence, b_gen, b_version, b_dev, base, keys, map_ver, note, contests)
+    left join cursors as ca on ca.link = $1 and ca.stream = u.stream and ca.side = 'a'
+    left join cursors as cb on cb.link = $1 and cb.stream = u.stream and cb.side = 'b'
+) as n
+where bindings.link = $1 and bindings.key = n.key and bindings.rev = n.rev - 1
+
+-- binding_insert
+-- Keys are drawn in the order given and returned in it.
+with n as materialized (
+    select nextval('binding_key') as new_key, given.*
+    from (
+        select u.*, coalesce(ca.generation, 0) as a_met, coalesce(cb.generation, 0) as b_met
+        from unnest($2::bigint[], $3::text[], $4::text[], $5::integer[],
+            $6::text[], $7::text[], $8::integer[], $9::text[], $10::text[],
+            $11::text[], $12::text[], $13::integer[], $14::text[], $15::text[],
+            $16::text[], $17::text[], $18::text[], $19::text[], $20::text[]) with ordinality
+            as u (key, stream, state, rev, a_id, a_presence, a_gen, a_version, a_dev,
+                b_id, b_presence, b_gen, b_version, b_dev, base, keys, map_ver, note, contests, place)
+        left join cursors as ca on ca.link = $1 and ca.stream = u.stream and ca.side = 'a'
+        left join cursors as cb on cb.link = $1 and cb.stream = u.stream and cb.side = 'b'
+        order by u.place
+    ) as given
+), inserted as (
+    insert into bindings (link, key, stream, state, rev, a_id, a_presence, a_gen, a_version, a_dev,
+        b_id, b_presence, b_gen, b_version, b_dev, base, keys, map_ver, note, contests)
+    select $1, new_key, stream, state, rev,
+        a_id, a_presence, case when a_id is null then 0 else greatest(a_gen, a_met) end, a_version, a_dev,
+        b_id, b_presence, case when b_id is null then 0 else greatest(b_gen, b_met) end, b_version, b_dev,
+        base, keys::bigint[], map_ver, note, contests
+    from n
+)
+select new_key from n order by place
+
+-- bindings_mark_seen
+update bindings
+set {side}_gen = $3
+where link = $1 and stream = $2 and {side}_id = any ($4::text[]) and {side}_gen < $3

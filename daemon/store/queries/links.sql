@@ -1,0 +1,72 @@
+-- Links, connections, leases, cursors. Leases go by the database's clock: clock_timestamp(), since now() stands still
+-- within a transaction.
+
+-- fence
+-- Shared, so that the owner's own transactions do not wait for each other; whoever takes or moves the lease waits.
+select 1
+from links
+where id = $1 and owner = $2 and epoch = $3 and lease_until > clock_timestamp()
+for share
+
+-- link_get
+select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due
+from links
+where id = $1
+
+-- connection_get
+select id, tenant, name, connector, settings, sealed, identity, rev
+from connections
+where id = $1
+
+-- connection_set_identity
+update connections set identity = $2 where id = $1
+
+-- links_of
+select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due
+from links
+where a_connection = $1 or b_connection = $1
+order by id
+
+-- links_due
+select id
+from links
+where wish = 'run'
+  and (owner = '' or lease_until <= clock_timestamp())
+  and (next_due <= $1 or exists (select from inbox where inbox.link = links.id and inbox.not_before <= $1))
+order by next_due, id
+limit $2
+
+-- lease_take
+update links
+set owner = $2, epoch = epoch + 1, lease_until = clock_timestamp() + $3 * interval '1 second'
+where id = $1 and (owner in ('', $2) or lease_until <= clock_timestamp())
+returning epoch
+
+-- lease_renew
+update links
+set lease_until = clock_timestamp() + $4 * interval '1 second'
+where id = $1 and owner = $2 and epoch = $3 and lease_until > clock_timestamp()
+
+-- lease_release
+update links
+set owner = '', lease_until = 'epoch'
+where id = $1 and owner = $2 and epoch = $3 and lease_until > clock_timestamp()
+
+-- link_set_facts
+update links
+set facts = facts || $4, next_due = $5
+where id = $1 and owner = $2 and epoch = $3 and lease_until > clock_timestamp()
+
+-- cursors_get
+select stream, side, cursor, position, generation, began, token, completed, looked
+from cursors
+where link = $1
+order by stream, side
+
+-- cursors_put
+insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked)
+select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::float8[], $8::text[],
+    $9::float8[], $10::float8[])
+on conflict (link, stream, side) do update
+set cursor = excluded.cursor, position = excluded.position, generation = excluded.generation, began = excluded.began,
+    token = excluded.token, completed = excluded.completed, looked = excluded.looked

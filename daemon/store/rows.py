@@ -1,0 +1,218 @@
+"""What the admin queries return, and the refusals they raise. Data only; times are epoch seconds, 0 = never."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from actors.core.errors import Kind, Scope, TandemError
+from actors.core.types import Action, Binding, Parked, Side
+from actors.ports import LinkRow, PlanRow, RunRow
+
+T = TypeVar("T")
+
+
+class Missing(TandemError):
+    """There is no such thing (gRPC NOT_FOUND)."""
+
+    def __init__(self, what: str, name: object) -> None:
+        super().__init__(
+            Kind.CONFIG,
+            f"there is no {what} {name}",
+            scope=Scope.LINK,
+            hint=f"list the {what}s to see which there are",
+        )
+
+
+class Taken(TandemError):
+    """The name or id is in use (gRPC ALREADY_EXISTS)."""
+
+    def __init__(self, what: str, name: object) -> None:
+        super().__init__(
+            Kind.CONFIG, f"there is a {what} {name} already", scope=Scope.LINK, hint="choose another name"
+        )
+
+
+class Refused(TandemError):
+    """It would break a rule, or what it was meant for has moved on (gRPC FAILED_PRECONDITION)."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(Kind.CONFIG, message, scope=Scope.LINK, hint=hint)
+
+
+class Listing(msgspec.Struct, Generic[T], frozen=True):
+    """A page of a list. `next_page`: the token of the next page, "" at the end."""
+
+    rows: tuple[T, ...]
+    next_page: str = ""
+
+
+class TenantRow(msgspec.Struct, frozen=True):
+    """A tenant."""
+
+    id: str
+    name: str
+    created: float
+
+
+class ConnectionInfo(msgspec.Struct, frozen=True):
+    """A connection without its secrets. `health`: as the daemon last noted it."""
+
+    id: str
+    tenant: str
+    name: str
+    connector: str
+    settings: Mapping[str, Any]
+    identity: str
+    health: Mapping[str, Any]
+    rev: int
+    created: float
+
+
+class LinkInfo(msgspec.Struct, frozen=True):
+    """A link with what the engine's row does not carry."""
+
+    row: LinkRow
+    created: float
+    host: str
+
+
+class RunInfo(msgspec.Struct, frozen=True):
+    """A run with its counters. `cancel`: a person asked to cancel it."""
+
+    row: RunRow
+    tenant: str
+    asked: float
+    cancel: bool
+
+
+class PlanInfo(msgspec.Struct, frozen=True):
+    """A plan and whose it is."""
+
+    row: PlanRow
+    tenant: str
+
+
+class ItemRow(msgspec.Struct, frozen=True):
+    """A line of the protocol. `closed` 0: still open."""
+
+    action: Action
+    link: str
+    run: str
+    created: float
+    closed: float
+
+
+class ParkedInfo(msgspec.Struct, frozen=True):
+    """A parked row and whose it is. `by`, `at`: who decided and when ("" and 0: nobody yet)."""
+
+    row: Parked
+    link: str
+    tenant: str
+    by: str = ""
+    at: float = 0.0
+
+
+class BindingInfo(msgspec.Struct, frozen=True):
+    """A binding with its parked rows and its last actions, newest first."""
+
+    binding: Binding
+    parked: tuple[Parked, ...]
+    actions: tuple[ItemRow, ...]
+
+
+class TokenRow(msgspec.Struct, frozen=True):
+    """An access token without the token. `tenant` "": all tenants."""
+
+    id: str
+    tenant: str
+    name: str
+    role: str
+    created: float
+    expires: float = 0.0
+    last_used: float = 0.0
+    revoked: float = 0.0
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """Who did what to which thing."""
+
+    id: int
+    at: float
+    tenant: str
+    actor: str
+    action: str
+    target: str
+    detail: Mapping[str, Any]
+
+
+class RoomCount(msgspec.Struct, frozen=True):
+    """How many rows a room holds and since when the oldest waits."""
+
+    room: str
+    count: int
+    oldest: float
+
+
+class Look(msgspec.Struct, frozen=True):
+    """When a side of a stream was last looked at, and last read completely."""
+
+    stream: str
+    side: Side
+    looked: float
+    completed: float
+
+
+class LinkStats(msgspec.Struct, frozen=True):
+    """What status and metrics show of a link. `owner` "": nobody holds the lease; `lease_left_s` by the database's clock.
+
+    `inbox_oldest`: when the hint came that waits longest; 0 = the inbox is empty.
+    """
+
+    link: str
+    tenant: str
+    wish: str
+    owner: str
+    lease_left_s: float
+    open_actions: int
+    unknown_actions: int
+    inbox: int
+    inbox_oldest: float
+    running: str  # id of the run that is under way, or ""
+    rooms: tuple[RoomCount, ...]
+    looks: tuple[Look, ...]
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """Which database this is and how far it got. `known_*`: as noted at the last advance ("" and 0: never)."""
+
+    system_identifier: str
+    timeline: int
+    known_system_identifier: str = ""
+    known_timeline: int = 0
+    counter: int = 0
+
+
+def page_token(*place: object) -> str:
+    """An opaque token for the place where a page ended."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def page_place(token: str, *first: Any) -> list[Any]:
+    """The place of a token, or `first` for the first page; Refused when it is not one of ours."""
+    if not token:
+        return list(first)
+    try:
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        return [
+            msgspec.convert(part, type(at))
+            for part, at in zip(msgspec.json.decode(raw, type=list), first, strict=True)
+        ]
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise Refused(
+            "the page token is not one of this list", "leave it out to start from the first page"
+        ) from None

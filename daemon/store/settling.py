@@ -1,0 +1,159 @@
+"""Actions, settlements, parked rows and the ledger in PostgreSQL.
+
+A settlement is one transaction: a statement per kind of thing, whatever their number, and none where there is nothing.
+Anything that contradicts what is stored raises BUG and leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from actors.core.types import Action, ActionState, Binding, Parked, Room
+from actors.ports import Closed, Counters, Cursor, Lease, Settlement
+from daemon.store.base import Base, touched
+from daemon.store.codec import action, action_columns, binding_columns, clean, columns, parked, parked_columns
+from daemon.store.inbox import ack_hints, put_hints
+from daemon.store.pool import Connection, bug
+from daemon.store.queries import sql
+
+HOUR_S = 3600
+
+
+class Settling(Base):
+    """The part of the Store port about intents and settlements."""
+
+    async def open_actions(self, link: str) -> Sequence[Action]:
+        return [action(row) for row in await self._fetch(sql("actions_open"), link)]
+
+    async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:
+        sent = [msgspec.structs.replace(intent, state=ActionState.SENT) for intent in actions]
+        async with self._fenced(lease) as connection:
+            # Whatever the server's default: an intent must outlive the machine before its request leaves.
+            await connection.execute("set local synchronous_commit = on")
+            return await insert_actions(connection, lease.link, run, sent, self._clock.now(), None)
+
+    async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
+        now = self._clock.now()
+        async with self._fenced(lease) as connection:
+            keys = await _put_bindings(connection, lease.link, settlement)
+            await _put_actions(connection, lease.link, settlement, keys, now)
+            await _put_parked(connection, lease.link, settlement, keys, now)
+            await _put_marks(connection, lease.link, settlement, now)
+            # Last, since whoever adds a hint to this link waits from here to the commit.
+            if settlement.acks or settlement.hints:
+                await connection.fetchval(sql("inbox_lock"), lease.link)
+            if settlement.acks:
+                await ack_hints(connection, lease.link, settlement.acks)
+            if settlement.hints:
+                await put_hints(connection, lease.link, settlement.hints, now)
+            return keys
+
+    async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]:
+        return [parked(row) for row in await self._fetch(sql("parked_of"), link, list(bindings))]
+
+    async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
+        return {row["kind"]: row["used"] for row in await self._fetch(sql("spent"), link, stream, since)}
+
+
+async def insert_actions(
+    connection: Connection, link: str, run: str, actions: Sequence[Action], now: float, closed: float | None
+) -> list[int]:
+    """Rows of `actions`, as given; their ids in order."""
+    if not actions:
+        return []
+    rows = await connection.fetch(sql("actions_insert"), link, run, now, closed, *action_columns(actions))
+    return [row["id"] for row in rows]
+
+
+async def _put_bindings(connection: Connection, link: str, work: Settlement) -> list[int]:
+    """Cursors first (new bindings are stamped with their generation), then what frees ids, then what takes them."""
+    if work.cursors:
+        rows = [msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)]
+        await connection.execute(sql("cursors_put"), link, *columns(rows, 9))
+    dropped = sorted(set(work.dropped))
+    if dropped and await connection.fetchval(sql("bindings_drop"), link, dropped) != len(dropped):
+        raise bug(f"of bindings {dropped} not all are half bindings of link {link}")
+    known = [binding for binding in work.bindings if binding.key]
+    if known:
+        await _replace(connection, link, known)
+    new = [binding for binding in work.bindings if not binding.key]
+    drawn = await connection.fetch(sql("binding_insert"), link, *binding_columns(new)) if new else []
+    keys = iter([row["new_key"] for row in drawn])
+    return [binding.key or next(keys) for binding in work.bindings]
+
+
+async def _replace(connection: Connection, link: str, bindings: Sequence[Binding]) -> None:
+    ids = [(row.key, row.a.id if row.a else None, row.b.id if row.b else None) for row in bindings]
+    await connection.execute(sql("bindings_release_ids"), link, *columns(ids, 3))
+    status = await connection.execute(sql("binding_replace"), link, *binding_columns(bindings))
+    if touched(status) != len(bindings):
+        raise bug(
+            f"of {len(bindings)} bindings of link {link} only {touched(status)} were still at the revision planned"
+        )
+
+
+async def _put_actions(
+    connection: Connection, link: str, work: Settlement, keys: Sequence[int], now: float
+) -> None:
+    if work.closed:
+        await _close_actions(connection, link, work.closed, now)
+    items = [msgspec.structs.replace(item, binding=resolve(item.binding, keys)) for item in work.items]
+    await insert_actions(connection, link, work.run, items, now, now)
+
+
+async def _close_actions(connection: Connection, link: str, closed: Sequence[Closed], now: float) -> None:
+    rows = [(end.action, end.state.value, end.target, clean(end.error)) for end in closed]
+    status = await connection.execute(sql("actions_close"), link, now, *columns(rows, 4))
+    if touched(status) != len(rows):
+        raise bug(f"of {len(rows)} actions to close only {touched(status)} are actions of link {link}")
+
+
+async def _put_parked(
+    connection: Connection, link: str, work: Settlement, keys: Sequence[int], now: float
+) -> None:
+    rows = [msgspec.structs.replace(row, binding=resolve(row.binding, keys)) for row in work.park]
+    coming: dict[tuple[int, Room, str], Parked] = {(row.binding, row.room, row.field): row for row in rows}
+    if work.unpark:
+        await connection.execute(sql("unpark"), link, *columns(work.unpark, 3), *columns(list(coming), 3))
+    if coming:
+        await connection.execute(sql("park"), link, now, *parked_columns(coming.values()))
+
+
+async def _put_marks(connection: Connection, link: str, work: Settlement, now: float) -> None:
+    for stream, side, generation, ids in work.seen:
+        await connection.execute(sql("bindings_mark_seen", side=side), link, stream, generation, list(ids))
+    if work.spend:
+        spend = [(*split_kind(name), used) for name, used in work.spend.items()]
+        await connection.execute(sql("spend"), link, int(now // HOUR_S), *columns(spend, 3))
+    if work.counters:
+        rows = [msgspec.structs.astuple(counters) for counters in _summed(work.counters)]
+        await connection.execute(sql("count"), work.run, *columns(rows, 10))
+
+
+def resolve(binding: int, keys: Sequence[int]) -> int:
+    """A negative number -n stands for the n-th binding of the settlement, whose key is drawn with it."""
+    return keys[-binding - 1] if binding < 0 else binding
+
+
+def split_kind(name: str) -> tuple[str, str]:
+    """ "stream/kind" -> (stream, kind); a stream's name may hold a slash, a kind's does not."""
+    stream, _, kind = name.rpartition("/")
+    return stream, kind
+
+
+def _last_each(cursors: Sequence[Cursor]) -> list[Cursor]:
+    return list({(cursor.stream, cursor.side): cursor for cursor in cursors}.values())
+
+
+def _summed(counters: Sequence[Counters]) -> list[Counters]:
+    """One row per stream and side: an upsert must not meet a row twice."""
+    totals: dict[tuple[str, str], tuple[int, ...]] = {}
+    for row in counters:
+        stream, side, *numbers = msgspec.structs.astuple(row)
+        before = totals.get((stream, side), (0,) * len(numbers))
+        totals[stream, side] = tuple(old + more for old, more in zip(before, numbers, strict=True))
+    return [
+        Counters(stream, "a" if side == "a" else "b", *numbers) for (stream, side), numbers in totals.items()
+    ]

@@ -1,0 +1,1 @@
+"""Generated from proto/tandem by proto/generate.py; never edited."""

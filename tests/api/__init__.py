@@ -1,0 +1,1 @@
+"""The API: rules, access, errors, and every rpc over real sockets with a real PostgreSQL."""

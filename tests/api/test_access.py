@@ -1,0 +1,78 @@
+"""Access: every rpc of every service is in the one table of roles, and tokens are what they should be."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from daemon.api import access
+from daemon.api.access import NEEDED, Caller, Need, Role
+
+
+def api_methods() -> dict[str, descriptor_pb2.MethodDescriptorProto]:
+    """Every method of our API, by the path it is called under."""
+    data = importlib.resources.files("tandem.v1").joinpath("descriptors.binpb").read_bytes()
+    return {
+        f"/{file.package}.{service.name}/{method.name}": method
+        for file in descriptor_pb2.FileDescriptorSet.FromString(data).file
+        for service in file.service
+        for method in service.method
+    }
+
+
+def standard_methods() -> set[str]:
+    return {
+        f"/{service.full_name}/{method.name}"
+        for module in (health_pb2, reflection_pb2)
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+
+
+def test_every_rpc_is_in_the_table_and_nothing_else_is() -> None:
+    assert set(NEEDED) == set(api_methods()) | standard_methods()
+
+
+def test_only_health_is_open() -> None:
+    assert {path for path, need in NEEDED.items() if need.role is Role.OPEN} == {
+        path for path in standard_methods() if path.startswith("/grpc.health")
+    }
+
+
+@pytest.mark.parametrize("path", sorted(api_methods()))
+def test_looking_needs_a_viewer_and_changing_more(path: str) -> None:
+    verb = path.rpartition("/")[2]
+    looks = verb.startswith(("Get", "List", "Describe", "Check", "Watch")) and verb != "ListTokens"
+    assert (NEEDED[path].role is Role.VIEWER) == looks
+    if verb.startswith(("Create", "Delete", "Update", "Revoke", "Drain")):
+        assert NEEDED[path] in (Need(Role.ADMIN), Need(Role.ADMIN, global_=True))
+
+
+def test_a_token_is_random_and_only_its_hash_is_kept() -> None:
+    first, second = access.new_token(), access.new_token()
+    assert first.text != second.text and first.text.startswith(f"tdm_{first.id}_")
+    assert first.hash == access.token_hash(first.text)
+    assert access.bearer(f"Bearer {first.text}") == first.text
+    assert access.bearer(f"bearer  {first.text} ") == first.text
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic tdm_0123_" + "x" * 40, "tdm_0123_" + "x" * 40])
+def test_other_headers_are_no_token(header: str) -> None:
+    assert access.bearer(header) is None
+
+
+def test_a_tenants_caller_sees_that_tenant_alone() -> None:
+    assert Caller("t", Role.VIEWER).sees("acme")
+    assert Caller("t", Role.VIEWER, "acme").sees("acme")
+    assert not Caller("t", Role.ADMIN, "acme").sees("other")
+
+
+def test_there_is_no_caller_outside_of_a_call() -> None:
+    with access.calling(Caller("t", Role.VIEWER)):
+        assert access.caller().token == "t"
+    with pytest.raises(LookupError):
+        access.caller()

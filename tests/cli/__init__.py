@@ -1,0 +1,1 @@
+"""The command line: generated commands against real servers."""

@@ -1,0 +1,1 @@
+"""The client library for other services, against a real server."""

@@ -1,0 +1,1 @@
+"""The two distributions, `tandemd` and `tandem-client`, as packages."""

@@ -1,0 +1,1 @@
+"""One contract for every connector, and what each connector promises beyond it."""

@@ -1,0 +1,108 @@
+"""The catalog is the one list: complete, lazy, and every connector in it is declared well and held to the contract."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actors.core.errors import Kind, TandemError
+from actors.ports import Find
+from clients.connectors.catalog import CATALOG, Entry, entry, open_connector
+from clients.connectors.definition import checked_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTING_TYPES = {"text", "integer", "decimal", "boolean", "path", "list", "map"}
+
+
+def names_in(path: Path) -> set[str]:
+    """What a module's top level binds or uses, without importing it."""
+    tree = ast.parse(path.read_text("utf-8"))
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def test_every_system_is_in_the_catalog() -> None:
+    systems = {
+        path.stem
+        for path in (ROOT / "clients/connectors/systems").glob("*.py")
+        if "_" not in path.stem and "DECLARATION" in names_in(path)
+    }
+    assert systems == set(CATALOG)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_connector_is_held_to_the_contract(name: str) -> None:
+    assert "ConnectorContract" in names_in(ROOT / f"tests/connectors/test_{name}.py")
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_declarations_are_complete(name: str) -> None:
+    declared = CATALOG[name].declaration
+    assert declared.name == name
+    assert declared.doc
+    assert set(declared.find) <= set(Find)
+    assert declared.find
+    settings = declared.settings
+    assert len({setting.name for setting in settings}) == len(settings)
+    assert not [setting.name for setting in settings if not setting.doc or setting.type not in SETTING_TYPES]
+    assert not [setting.name for setting in settings if setting.secret and setting.default is not None]
+    assert callable(CATALOG[name].connect)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_defaults_pass_their_own_check(name: str) -> None:
+    declared = CATALOG[name].declaration
+    samples = {"integer": 1, "decimal": 1, "boolean": True, "list": [], "map": {}}
+    given = {
+        setting.name: (setting.choices or (samples.get(setting.type, "x"),))[0]
+        if setting.required and setting.default is None
+        else setting.default
+        for setting in declared.settings
+    }
+    checked = checked_settings(declared, given)
+    assert set(checked) == {setting.name for setting in declared.settings}
+
+
+@pytest.mark.anyio
+async def test_an_unknown_connector_names_the_known_ones() -> None:
+    with pytest.raises(TandemError, match="no connector 'sap'") as caught:
+        await open_connector("sap", {})
+    assert caught.value.kind is Kind.CONFIG
+    assert caught.value.hint == f"use one of: {', '.join(sorted(CATALOG))}"
+
+
+@pytest.mark.anyio
+async def test_settings_are_checked_before_anything_is_opened() -> None:
+    with pytest.raises(TandemError, match="'path' is required") as caught:
+        await open_connector("csv", {"paht": "/nowhere"})
+    assert caught.value.kind is Kind.CONFIG
+    assert "'paht' is not a setting" in str(caught.value)
+
+
+def test_a_module_that_cannot_be_loaded_says_so() -> None:
+    with pytest.raises(TandemError, match=r"systems\.gone cannot be loaded") as caught:
+        _ = Entry("clients.connectors.systems.gone").declaration
+    assert caught.value.kind is Kind.CONFIG
+
+
+def test_a_system_is_imported_only_when_it_is_asked_for() -> None:
+    code = """
+import sys
+from clients.connectors.catalog import CATALOG
+assert not [name for name in sys.modules if name.startswith("clients.connectors.systems.")]
+assert CATALOG["csv"].declaration.name == "csv"
+assert not {"asyncpg", "clients.connectors.systems.postgres"} & set(sys.modules)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_catalog_cannot_be_changed() -> None:
+    assert entry("csv") is CATALOG["csv"]
+    with pytest.raises(TypeError):
+        CATALOG["other"] = Entry("x")  # type: ignore[index]

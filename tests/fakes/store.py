@@ -1,0 +1,363 @@
+"""`MemoryStore`: the Store port in memory, deterministic, for the simulation and the engine's tests.
+
+Held to the same contract as the PostgreSQL store (tests/store/contract.py). Numbers are drawn in order, the only
+clock is the one passed in, and nothing iterates over sets, so that a seed replays. `step` is called with the name of
+the method before and after each transaction: there the simulation switches tasks, kills, or raises (before: the store
+is away; after: committed, but the caller never hears of it).
+Must not import the daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from actors.core.errors import Kind, LeaseLost, Scope, TandemError
+from actors.core.types import Action, ActionState, Binding, Hint, Outcome, Parked, Side, other
+from actors.ports import (
+    Clock,
+    ConnectionRow,
+    Counters,
+    Cursor,
+    KeyGroup,
+    Lease,
+    LinkRow,
+    PlanRow,
+    RunRow,
+    Settlement,
+)
+from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, Numbers, has_due
+
+Step = Callable[[str], Awaitable[None]]
+
+
+class MemoryStore:
+    """The Store port, plus what people do through the API (the methods after `release_held`)."""
+
+    def __init__(self, clock: Clock, step: Step | None = None) -> None:
+        self.clock = clock
+        self.step = step
+        self.links: dict[str, LinkState] = {}
+        self.connections: dict[str, ConnectionRow] = {}
+        self._numbers = Numbers()
+
+    @asynccontextmanager
+    async def _transaction(self, name: str, lease: Lease | None = None) -> AsyncIterator[None]:
+        if self.step is not None:
+            await self.step(name)
+        if lease is not None and not self._holds(lease):
+            raise LeaseLost(f"link {lease.link} is no longer held by {lease.owner} at epoch {lease.epoch}")
+        yield
+        if self.step is not None:
+            await self.step(name)
+
+    def _holds(self, lease: Lease) -> bool:
+        state = self.links.get(lease.link)
+        if state is None or (state.row.owner, state.row.epoch) != (lease.owner, lease.epoch):
+            return False
+        return state.lease_until > self.clock.now()
+
+    def _state(self, link: str) -> LinkState:
+        """The link, or a stand-in without content where there is none."""
+        return self.links.get(link) or LinkState(LinkRow(link, "", "", "", "", ""), self._numbers)
+
+    # ------------------------------------------------------------------------------- links, leases, cursors
+
+    async def link(self, link: str) -> LinkRow | None:
+        async with self._transaction("link"):
+            return self.links[link].row if link in self.links else None
+
+    async def connection(self, connection: str) -> ConnectionRow | None:
+        async with self._transaction("connection"):
+            return self.connections.get(connection)
+
+    async def set_identity(self, connection: str, identity: str) -> None:
+        async with self._transaction("set_identity"):
+            if connection in self.connections:
+                row = self.connections[connection]
+                self.connections[connection] = msgspec.structs.replace(row, identity=identity)
+
+    async def links_of(self, connection: str) -> Sequence[LinkRow]:
+        async with self._transaction("links_of"):
+            rows = [self.links[link].row for link in sorted(self.links)]
+            return [row for row in rows if connection in {row.a_connection, row.b_connection}]
+
+    async def due_links(self, now: float, limit: int) -> Sequence[str]:
+        async with self._transaction("due_links"):
+            due = [
+                state
+                for state in self.links.values()
+                if state.row.facts.get("wish") == "run"
+                and (state.row.next_due <= now or has_due(state.inbox, now))
+                and not (state.row.owner and state.lease_until > self.clock.now())
+            ]
+            due.sort(key=lambda state: (state.row.next_due, state.row.id))
+            return [state.row.id for state in due[:limit]]
+
+    async def take_lease(self, link: str, owner: str, ttl_s: float) -> Lease | None:
+        asked = self.clock.monotonic()
+        async with self._transaction("take_lease"):
+            state = self.links.get(link)
+            if state is None:
+                return None
+            if state.row.owner not in {"", owner} and state.lease_until > self.clock.now():
+                return None
+            state.row = msgspec.structs.replace(state.row, owner=owner, epoch=state.row.epoch + 1)
+            state.lease_until = self.clock.now() + ttl_s
+            return Lease(link, owner, state.row.epoch, asked + ttl_s)
+
+    async def renew_lease(self, lease: Lease, ttl_s: float) -> Lease:
+        asked = self.clock.monotonic()
+        async with self._transaction("renew_lease", lease):
+            self.links[lease.link].lease_until = self.clock.now() + ttl_s
+            return msgspec.structs.replace(lease, until=asked + ttl_s)
+
+    async def release_lease(self, lease: Lease) -> None:
+        async with self._transaction("release_lease", lease):
+            state = self.links[lease.link]
+            state.row = msgspec.structs.replace(state.row, owner="")
+            state.lease_until = 0.0
+
+    async def set_facts(self, lease: Lease, facts: Mapping[str, Any], next_due: float) -> None:
+        async with self._transaction("set_facts", lease):
+            state = self.links[lease.link]
+            kept = {**state.row.facts, **facts, "wish": state.row.facts["wish"]}
+            state.row = msgspec.structs.replace(state.row, facts=kept, next_due=next_due)
+
+    async def cursors(self, link: str) -> Sequence[Cursor]:
+        async with self._transaction("cursors"):
+            cursors = self._state(link).cursors
+            return [cursors[at] for at in sorted(cursors)]
+
+    # ---------------------------------------------------------------------------------------------- bindings
+
+    async def bindings(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Sequence[Binding]:
+        async with self._transaction("bindings"):
+            state = self._state(link)
+            keys = {state.places.get((stream, side, id_), 0) for id_ in ids}
+            return [state.bindings[key] for key in sorted(keys) if key]
+
+    async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]:
+        async with self._transaction("bindings_by_key"):
+            bindings = self._state(link).bindings
+            return [bindings[key] for key in sorted(set(keys)) if key in bindings]
+
+    async def bindings_in(
+        self, link: str, stream: str, states: Sequence[str], after: int, limit: int
+    ) -> Sequence[Binding]:
+        async with self._transaction("bindings_in"):
+            found = self._state(link).ordered(stream)
+            return [binding for binding in found if binding.state in states and binding.key > after][:limit]
+
+    async def unseen(
+        self, link: str, stream: str, side: Side, generation: int, after: int, limit: int
+    ) -> Sequence[Binding]:
+        async with self._transaction("unseen"):
+            found = self._state(link).unseen(stream, side, generation)
+            return [binding for binding in found if binding.key > after][:limit]
+
+    async def count_bindings(self, link: str, stream: str) -> int:
+        async with self._transaction("count_bindings"):
+            found = self._state(link).ordered(stream)
+            return sum(
+                1 for row in found if row.state == "settled" and row.a is not None and row.b is not None
+            )
+
+    async def key_groups(
+        self, link: str, stream: str, level: int, after: int | None, limit: int
+    ) -> Sequence[KeyGroup]:
+        async with self._transaction("key_groups"):
+            groups = self._state(link).key_groups(stream, level)
+            return [group for group in groups if after is None or group.hash > after][:limit]
+
+    # ------------------------------------------------------------------------------- inbox, actions, settling
+
+    async def hints(self, link: str, streams: Sequence[str], now: float, limit: int) -> Sequence[Hint]:
+        async with self._transaction("hints"):
+            inbox = self._state(link).inbox.values()
+            due = [hint for hint in inbox if hint.stream in streams and hint.not_before <= now]
+            return sorted(due, key=lambda hint: hint.seq)[:limit]
+
+    async def add_hints(self, link: str, hints: Sequence[Hint]) -> None:
+        async with self._transaction("add_hints"):
+            if hints and link not in self.links:
+                raise _no_such("link", link)
+            self._state(link).add_hints(hints)
+
+    async def next_hint(self, link: str) -> float | None:
+        async with self._transaction("next_hint"):
+            return min((hint.not_before for hint in self._state(link).inbox.values()), default=None)
+
+    async def open_actions(self, link: str) -> Sequence[Action]:
+        async with self._transaction("open_actions"):
+            actions = self._state(link).actions
+            return [actions[id_][1] for id_ in sorted(actions) if actions[id_][1].state is ActionState.SENT]
+
+    async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:
+        async with self._transaction("intend", lease):
+            sent = [msgspec.structs.replace(action, state=ActionState.SENT) for action in actions]
+            return self.links[lease.link].intend(run, sent)
+
+    async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
+        async with self._transaction("settle", lease):
+            return self.links[lease.link].settle(settlement, self.clock.now())
+
+    async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]:
+        async with self._transaction("parked"):
+            rows = [row for row in self._state(link).parked.values() if row.binding in set(bindings)]
+            return sorted(rows, key=lambda row: row.id)
+
+    async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
+        async with self._transaction("spent"):
+            totals: dict[str, int] = {}
+            for (at, kind, hour), amount in self._state(link).ledger.items():
+                if at == stream and (hour + 1) * HOUR_S > since:
+                    totals[kind] = totals.get(kind, 0) + amount
+            return totals
+
+    # -------------------------------------------------------------------------------------------------- runs
+
+    async def begin_run(self, lease: Lease, run: RunRow) -> None:
+        async with self._transaction("begin_run", lease):
+            runs = self.links[lease.link].runs
+            for old in [old for old in runs.values() if old.outcome is Outcome.RUNNING and old.started]:
+                runs[old.id] = msgspec.structs.replace(
+                    old, outcome=Outcome.FAILED, error="interrupted", ended=self.clock.now()
+                )
+            runs[run.id] = msgspec.structs.replace(run, link=lease.link, counters=())
+
+    async def queued_run(self, link: str) -> RunRow | None:
+        async with self._transaction("queued_run"):
+            runs = self._state(link).runs.values()
+            return next((run for run in runs if run.outcome is Outcome.RUNNING and not run.started), None)
+
+    async def update_run(self, lease: Lease, run: str, phase: str) -> bool:
+        async with self._transaction("update_run", lease):
+            state = self.links[lease.link]
+            if run in state.runs:
+                state.runs[run] = msgspec.structs.replace(state.runs[run], phase=phase)
+            return run in state.cancelled
+
+    async def end_run(self, lease: Lease, run: RunRow) -> None:
+        async with self._transaction("end_run", lease):
+            runs = self.links[lease.link].runs
+            if run.id in runs:
+                ends = {
+                    name: getattr(run, name) for name in ("outcome", "ended", "phase", "error", "waiting")
+                }
+                runs[run.id] = msgspec.structs.replace(runs[run.id], **ends)
+
+    async def run_counters(self, run: str) -> Sequence[Counters]:
+        async with self._transaction("run_counters"):
+            found = [
+                item for state in self.links.values() for item in state.counters.items() if item[0][0] == run
+            ]
+            return [counters for _, counters in sorted(found)]
+
+    # ------------------------------------------------------------------------------------------------- plans
+
+    async def hold(self, lease: Lease, kind: str, stream: str, reason: str, actions: Sequence[Action]) -> str:
+        async with self._transaction("hold", lease):
+            planned = [msgspec.structs.replace(action, state=ActionState.PLANNED) for action in actions]
+            return self.links[lease.link].hold(kind, stream, reason, planned, self.clock.now())
+
+    async def held(self, link: str, stream: str, kind: str) -> PlanRow | None:
+        async with self._transaction("held"):
+            return self._state(link).live_plan(stream, kind)
+
+    async def held_actions(self, plan: str, after: int, limit: int) -> Sequence[Action]:
+        async with self._transaction("held_actions"):
+            held = [row for state in self.links.values() for _, row in state.held.get(plan, {}).values()]
+            return sorted((row for row in held if row.id > after), key=lambda row: row.id)[:limit]
+
+    async def approved(self, link: str, stream: str, bindings: Sequence[int]) -> frozenset[str]:
+        async with self._transaction("approved"):
+            return self._state(link).approved(stream, bindings)
+
+    async def close_plan(self, lease: Lease, plan: str, state: str) -> None:
+        async with self._transaction("close_plan", lease):
+            self._close_plan(self.links[lease.link], plan, state)
+
+    async def release_held(self, lease: Lease, stream: str, kind: str, bindings: Sequence[int]) -> None:
+        async with self._transaction("release_held", lease):
+            self.links[lease.link].release(stream, kind, bindings)
+
+    def _close_plan(self, state: LinkState, plan: str, ends: str) -> None:
+        if plan in state.plans and state.plans[plan].state in LIVE_PLANS:
+            state.plans[plan] = msgspec.structs.replace(state.plans[plan], state=ends)
+
+    # ------------------------------------------------------------------------- what people do through the API
+
+    def add_connection(self, row: ConnectionRow) -> None:
+        """A connection, as given."""
+        self.connections[row.id] = row
+
+    def add_link(self, row: LinkRow) -> None:
+        """A link, as given; its wish is `run` unless its facts say otherwise."""
+        row = msgspec.structs.replace(row, facts={"wish": "run", **row.facts})
+        self.links[row.id] = LinkState(row, self._numbers)
+
+    def set_wish(self, link: str, wish: str) -> None:
+        """run | paused."""
+        state = self.links[link]
+        state.row = msgspec.structs.replace(
+            state.row, facts={**state.row.facts, "wish": wish}, rev=state.row.rev + 1
+        )
+
+    def request_run(self, run: RunRow) -> None:
+        """Queue a run (outcome RUNNING, started 0) and make its link due."""
+        state = self.links[run.link]
+        state.runs[run.id] = run
+        state.row = msgspec.structs.replace(state.row, next_due=0.0)
+
+    def cancel_run(self, link: str, run: str) -> None:
+        """A queued run ends at once; a running one is asked to."""
+        state = self.links[link]
+        row = state.runs[run]
+        state.cancelled.add(run)
+        if not row.started and row.outcome is Outcome.RUNNING:
+            state.runs[run] = msgspec.structs.replace(row, outcome=Outcome.CANCELLED, ended=self.clock.now())
+
+    def approve_plan(self, link: str, plan: str, rev: int) -> None:
+        """A yes to the actions of this revision; each of their records gets a hint "approved"."""
+        state = self.links[link]
+        row = state.plans[plan]
+        ends = "approved" if rev == row.rev else row.state
+        state.plans[plan] = msgspec.structs.replace(row, approved_rev=max(row.approved_rev, rev), state=ends)
+        said_yes = [action for at, action in state.held[plan].values() if at <= rev]
+        for action in sorted(said_yes, key=lambda action: action.id):
+            self._hint(state, action.binding, "approved", other(action.side))
+
+    def reject_plan(self, link: str, plan: str) -> None:
+        """The plan is closed; what it held is not done."""
+        self._close_plan(self.links[link], plan, "rejected")
+
+    def decide(self, link: str, parked: int, fingerprint: str, decision: Mapping[str, Any]) -> bool:
+        """A person's decision on a parked row; False where it stands there with another fingerprint by now."""
+        state = self.links[link]
+        for at, row in state.parked.items():
+            if row.id == parked and row.fingerprint == fingerprint:
+                state.parked[at] = msgspec.structs.replace(row, decision=decision)
+                state.decided[parked] = fingerprint
+                self._hint(state, row.binding, "decided", row.side)
+                return True
+        return False
+
+    def _hint(self, state: LinkState, binding: int, reason: str, side: Side | None = None) -> None:
+        row = state.bindings.get(binding)
+        if row is None:
+            return
+        if side is None or row.side(side) is None:
+            side = "a" if row.a is not None else "b"
+        held = row.side(side)
+        if held is not None:
+            state.add_hints([Hint(row.stream, side, held.id, reason, not_before=self.clock.now())])
+
+
+def _no_such(what: str, name: str) -> TandemError:
+    return TandemError(
+        Kind.CONFIG, f"there is no {what} {name}", scope=Scope.LINK, hint=f"create the {what} first"
+    )

@@ -1,0 +1,239 @@
+"""The auditor: judges by the systems' own logs whether the invariants held. Shares no code with the engine.
+
+`safety` holds at any moment and under any faults; `liveness` (settled.py) only once faults and edits have stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from actors.core.values import Value
+from tests.sim.evidence import Entry, Evidence, Violation
+from tests.sim.laws import FieldLaw, StreamLaw, other
+from tests.sim.timeline import Timeline
+
+Check = Callable[[Evidence, Timeline], Iterator[Violation]]
+
+
+def safety(evidence: Evidence) -> list[Violation]:
+    """Everything that must hold at every moment, the worst first."""
+    found: list[Violation] = []
+    for stream in evidence.laws.streams:
+        timeline = Timeline(evidence, stream)
+        for check in CHECKS:
+            found.extend(check(evidence, timeline))
+    return [*found, *single_owner(evidence), *obedience(evidence), *bounded(evidence)]
+
+
+def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """A daemon never makes a second record of one that exists on that side."""
+    live: dict[tuple[str, Value], dict[str, Entry]] = {}
+    for entry in timeline.entries:
+        there = live.setdefault((entry.side, timeline.ref(entry)), {})
+        if entry.op == "delete":
+            there.pop(entry.id, None)
+            continue
+        if entry.op == "create" and not entry.by_person and not may_be_unseen(evidence, there, entry):
+            text = f"{entry.who} made {tell(entry)} though there is {', '.join(there)}"
+            yield Violation("no duplicates", text, entry.at)
+        there.setdefault(entry.id, entry)
+
+
+def may_be_unseen(evidence: Evidence, there: dict[str, Entry], entry: Entry) -> bool:
+    """Whether all that is there was made by people so shortly before that nobody need have seen it yet."""
+    return all(one.by_person and entry.asked - one.at < evidence.laws.race_s for one in there.values())
+
+
+def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """No daemon changes a field on the side that owns it, or one that is not shared; a read-only side stays as it is."""
+    read_only = {side for side in ("a", "b") if all(law.owner == side for law in timeline.stream.fields)}
+    for entry in timeline.entries:
+        if entry.by_person:
+            continue
+        if entry.side in read_only:
+            yield Violation("read-only", f"{entry.who} did {tell(entry)} on a read-only side", entry.at)
+            continue
+        if entry.op == "delete":
+            continue
+        for native in entry.changed():
+            law = timeline.stream.law(entry.side, native)
+            if law is None or (law.owner == entry.side and entry.op == "update"):
+                why = "is not shared" if law is None else f"is owned by {entry.side}"
+                yield Violation(
+                    "ownership", f"{entry.who} changed {native}, which {why}: {tell(entry)}", entry.at
+                )
+
+
+def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """A daemon deletes only where the policy says so, and only after a person deleted the partner."""
+    for entry in timeline.entries:
+        if entry.by_person or entry.op != "delete":
+            continue
+        origin = other(entry.side)
+        if origin not in timeline.stream.removes:
+            yield Violation("deletes", f"{entry.who} deleted, no policy allows it: {tell(entry)}", entry.at)
+        elif not any(
+            one.side == origin and one.op == "delete" and one.by_person and one.at <= entry.asked
+            for one in timeline.before(entry)
+        ):
+            text = f"{entry.who} deleted, nobody had deleted its partner: {tell(entry)}"
+            yield Violation("deletes", text, entry.at)
+
+
+def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Every value that a daemon writes was given by a person; what a system made of our value never travels back."""
+    for entry in timeline.entries:
+        if entry.by_person or entry.op == "delete":
+            continue
+        for native, value in entry.sent.items():
+            law = timeline.stream.law(entry.side, native)
+            if law is None or (entry.before or {}).get(native) == value:
+                continue
+            known = timeline.written_by_persons(entry, law.name) | decided(evidence, timeline, entry, law)
+            if value not in known:
+                text = f"{entry.who} wrote {law.name}={value!r}, which no person gave: {tell(entry)}"
+                yield Violation("no invention", text, entry.at)
+
+
+def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """After a daemon's write the fields of a group stand together as they once stood on one of the sides."""
+    names = sorted({law.group for law in timeline.stream.fields if law.group})
+    for group in names:
+        laws = [law for law in timeline.stream.fields if law.group == group]
+        for entry in timeline.entries:
+            touched = any(law.native(entry.side) in entry.changed() for law in laws)
+            if entry.by_person or entry.after is None or not touched:
+                continue
+            now = together(laws, entry)
+            if not any(one.by_person and together(laws, one) == now for one in timeline.before(entry)):
+                text = f"{entry.who} made {group} {now!r}, which never stood together: {tell(entry)}"
+                yield Violation("groups", text, entry.at)
+
+
+def together(laws: list[FieldLaw], entry: Entry) -> tuple[Value, ...] | None:
+    """The values of a group after an entry."""
+    return tuple(entry.after.get(law.native(entry.side)) for law in laws) if entry.after is not None else None
+
+
+def nothing_lost(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """What a person wrote is overwritten or deleted only if the other side had shown it, or a stored record names it."""
+    for entry in timeline.entries:
+        if entry.by_person or entry.op == "create":
+            continue
+        for native in entry.changed():
+            law = timeline.stream.law(entry.side, native)
+            writer = timeline.writer(entry, native)
+            if law is None or writer is None or not writer.by_person:
+                continue
+            yield from unseen_loss(evidence, timeline, entry, law, (entry.before or {}).get(native))
+
+
+def unseen_loss(
+    evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, value: Value
+) -> Iterator[Violation]:
+    """The two ways in which a person's value can be lost in one entry."""
+    if timeline.shown_on(other(entry.side), law.name, value, entry):
+        return
+    what = f"{law.name}={value!r} of a person: {tell(entry)}"
+    if value is not None and not is_named(evidence, timeline.stream, law, value):
+        yield Violation("no silent loss", f"{entry.who} overwrote {what}; no record names it", entry.at)
+    asks = law.owner == "both" and law.conflict == "ask" and entry.op == "update"
+    if asks and not was_decided(evidence, timeline, entry, law):
+        yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)
+
+
+def is_named(evidence: Evidence, stream: StreamLaw, law: FieldLaw, value: Value) -> bool:
+    """Whether a stored action or parked row names the value of that field."""
+    return any(
+        (named.stream, named.field) == (stream.name, law.name) and named.value == value
+        for named in evidence.store.named
+    )
+
+
+def was_decided(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether a person had answered about that field of that record."""
+    ids = timeline.ids(timeline.ref(entry))
+    return any(
+        one.stream == timeline.stream.name
+        and one.field in (law.name, law.group or law.name, "")
+        and one.at <= entry.at
+        and any(id in ids[side] for side, id in one.ids.items())
+        for one in evidence.decisions
+    )
+
+
+def decided(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> set[Value]:
+    """Values that people chose in answers about that field of that record."""
+    ids = timeline.ids(timeline.ref(entry))
+    return {
+        one.value
+        for one in evidence.decisions
+        if one.choose == "value"
+        and one.field == law.name
+        and any(id in ids[side] for side, id in one.ids.items())
+    }
+
+
+def single_owner(evidence: Evidence) -> Iterator[Violation]:
+    """Commits come from one owner at a time, and who has lost the link sends nothing more."""
+    owners: dict[int, str] = {}
+    last, taken = 0, list[tuple[float, str]]()
+    for commit in evidence.commits:
+        if commit.epoch < last:
+            yield Violation(
+                "single owner", f"{commit.owner} committed {commit.method} at an old epoch", commit.at
+            )
+        if owners.setdefault(commit.epoch, commit.owner) != commit.owner:
+            yield Violation(
+                "single owner", f"{commit.owner} shares an epoch with {owners[commit.epoch]}", commit.at
+            )
+        if not taken or taken[-1][1] != commit.owner:
+            taken.append((commit.at, commit.owner))
+        last = max(last, commit.epoch)
+    for entry in evidence.entries:
+        if not entry.by_person and (now := owner_at(taken, entry.asked)) not in (None, entry.who):
+            text = f"{entry.who} sent {tell(entry)} while {now} owned the link"
+            yield Violation("single owner", text, entry.asked)
+
+
+def owner_at(taken: list[tuple[float, str]], at: float) -> str | None:
+    """Who had last committed at that time."""
+    return next((owner for since, owner in reversed(taken) if since <= at), None)
+
+
+def obedience(evidence: Evidence) -> Iterator[Violation]:
+    """A dry run writes nothing; a paused link, after a moment to come to rest, sends nothing."""
+    for name, spans in (("dry run", evidence.store.dry_runs), ("pause", evidence.pauses)):
+        for entry in evidence.entries:
+            if not entry.by_person and any(span.began < entry.asked < span.ended for span in spans):
+                yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
+
+
+def bounded(evidence: Evidence) -> Iterator[Violation]:
+    """The inbox never holds more than the records there are; one live plan per stream and kind."""
+    records = {(entry.side, entry.stream, entry.id) for entry in evidence.entries}
+    limit = len(records) + 2 * len(evidence.laws.streams)
+    if evidence.store.inbox > limit:
+        yield Violation("bounded", f"{evidence.store.inbox} hints for {len(records)} records")
+    live = evidence.store.live_plans
+    if len(set(live)) != len(live):
+        yield Violation("bounded", f"more than one live plan of a kind: {live}")
+
+
+def tell(entry: Entry) -> str:
+    """An entry in a few words."""
+    if entry.op != "update":
+        return f"{entry.op} {entry.stream} {entry.side}:{entry.id}"
+    before, after = entry.before or {}, entry.after or {}
+    changes = ", ".join(f"{name}: {before.get(name)!r} -> {after.get(name)!r}" for name in entry.changed())
+    return f"update {entry.stream} {entry.side}:{entry.id} ({changes})"
+
+
+CHECKS: tuple[Check, ...] = (
+    no_duplicates,
+    ownership,
+    deletes,
+    truth_of_values,
+    groups_stay_whole,
+    nothing_lost,
+)

@@ -1,0 +1,71 @@
+"""The rules of `laws.py`, said to the engine: a compiled blueprint."""
+
+from __future__ import annotations
+
+from actors.core.lenses import Same
+from actors.core.policy import (
+    Budget,
+    Choice,
+    DeleteEdit,
+    DeletePolicy,
+    FieldSide,
+    FieldSpec,
+    FirstContact,
+    LinkSpec,
+    Owner,
+    StreamSpec,
+)
+from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw
+
+PLENTY = Budget(count=100_000, percent=100.0, free=100_000)
+
+
+def blueprint(laws: Laws, budgets: dict[str, Budget]) -> LinkSpec:
+    """The whole link; budgets not named are plenty."""
+    return LinkSpec(
+        name="sim",
+        version="1",
+        a_connector="memory",
+        b_connector="memory",
+        streams=tuple(stream(law, budgets) for law in laws.streams),
+        poll_s=dict.fromkeys(SIDES, laws.poll_s),
+    )
+
+
+def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
+    """One stream."""
+    plenty = dict.fromkeys(("deletes", "creates", "overwrites", "clears"), PLENTY)
+    return StreamSpec(
+        name=law.name,
+        kind="master",
+        a_object=law.name,
+        b_object=law.name,
+        fields=tuple(field(one) for one in law.fields),
+        match=((law.key,),),
+        creates=law.creates,
+        deletes={side: deletion(law, side) for side in SIDES},
+        delete_vs_edit=DeleteEdit.KEEP,
+        first_contact=FirstContact.ASK,
+        budgets=plenty | budgets,
+        complete_read_s=3 * 60.0,
+        map_ver="1",
+    )
+
+
+def deletion(law: StreamLaw, side: Side) -> DeletePolicy:
+    """What a deletion on `side` does on the other one."""
+    if side in law.removes:
+        return DeletePolicy.REMOVE
+    return DeletePolicy.RESTORE if side in law.restores else DeletePolicy.IGNORE
+
+
+def field(law: FieldLaw) -> FieldSpec:
+    """One field."""
+    return FieldSpec(
+        name=law.name,
+        a=FieldSide((law.native("a"),), Same()),
+        b=FieldSide((law.native("b"),), Same()),
+        owner=Owner(law.owner),
+        conflict=Choice(law.conflict),
+        group=law.group,
+    )

@@ -1,0 +1,149 @@
+"""What the auditor judges by: the two systems' own write logs, and what the store says in plain values.
+
+Knows nothing of the engine; whoever fills it in (`world.py`, or a test by hand) translates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from actors.core.values import Value
+from tests.sim.laws import Laws, Side, StreamLaw
+
+PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One effect in one system. `asked`: when the request was made; `sent`: what was asked for; times in seconds."""
+
+    at: float
+    asked: float
+    side: Side
+    stream: str
+    id: str
+    op: str
+    who: str
+    sent: Mapping[str, Value]
+    before: Mapping[str, Value] | None
+    after: Mapping[str, Value] | None
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person did it, not a daemon."""
+        return self.who == PERSON
+
+    def changed(self) -> Iterable[str]:
+        """Native names of the fields that the effect changed (of a deletion: all that held something)."""
+        before, after = self.before or {}, self.after or {}
+        return [name for name in {**before, **after} if before.get(name) != after.get(name)]
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """The store says: this side holds `value` where the base says otherwise, for this reason."""
+
+    stream: str
+    side: Side
+    id: str
+    field: str
+    value: Value
+    reason: str
+
+
+@dataclass(frozen=True)
+class ParkedRow:
+    """The store says: this pair (or one field of it) waits. `ids`: the record's id per side, where known."""
+
+    stream: str
+    room: str
+    ids: Mapping[Side, str]
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """A value that a stored record (an action, a parked row) names: nobody can say it was lost silently."""
+
+    stream: str
+    field: str
+    value: Value
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's answer to a parked row. `value`: what was chosen, where it is a value of its own."""
+
+    at: float
+    stream: str
+    ids: Mapping[Side, str]
+    field: str
+    choose: str
+    value: Value = None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A transaction under a lease that the store accepted."""
+
+    at: float
+    owner: str
+    epoch: int
+    method: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """From when to when something was so (a dry run, a pause)."""
+
+    began: float
+    ended: float
+
+
+@dataclass
+class StoreView:
+    """What the store holds at one moment. `counted`: (stream, side, what) -> count, over all runs."""
+
+    deviations: list[Deviation] = field(default_factory=list)
+    parked: list[ParkedRow] = field(default_factory=list)
+    named: list[Named] = field(default_factory=list)
+    held: list[ParkedRow] = field(default_factory=list)
+    counted: dict[tuple[str, Side, str], int] = field(default_factory=dict)
+    unsure: int = 0
+    open_actions: int = 0
+    live_plans: list[tuple[str, str]] = field(default_factory=list)
+    inbox: int = 0
+    dry_runs: list[Span] = field(default_factory=list)
+
+
+@dataclass
+class Evidence:
+    """Everything the auditor gets. `entries` are in the order of their effect; `faults_end`, `edits_end`,
+    `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
+
+    laws: Laws
+    entries: list[Entry] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    pauses: list[Span] = field(default_factory=list)
+    store: StoreView = field(default_factory=StoreView)
+    edits_end: float = float("inf")
+    quiet_from: float = float("inf")
+
+    def of(self, stream: StreamLaw, side: Side | None = None) -> list[Entry]:
+        """The entries of one stream, of one side or both."""
+        return [e for e in self.entries if e.stream == stream.name and side in (None, e.side)]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken invariant, with the entry that shows it."""
+
+    invariant: str
+    text: str
+    at: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.invariant} at {self.at:.3f}: {self.text}"

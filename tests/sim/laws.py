@@ -1,0 +1,94 @@
+"""The rules of the simulated link, as the auditor reads them: plain tables, no code of the engine.
+
+`blueprint.py` says the same to the engine; `test_sim.py` checks that the two agree in names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Side = Literal["a", "b"]
+SIDES: tuple[Side, Side] = ("a", "b")
+
+
+def other(side: Side) -> Side:
+    """The opposite side."""
+    return "b" if side == "a" else "a"
+
+
+@dataclass(frozen=True)
+class FieldLaw:
+    """One shared field: its native name per side, who may change it, what happens when both do."""
+
+    name: str
+    owner: Literal["a", "b", "both"] = "both"
+    conflict: str = "ask"
+    group: str = ""
+    type: str = "text"
+
+    def native(self, side: Side) -> str:
+        """The field's name in the system of `side`."""
+        return self.name if side == "a" else f"{self.name}_b"
+
+
+@dataclass(frozen=True)
+class StreamLaw:
+    """One stream: the object of both systems, its fields, where records may be created and deleted from.
+
+    `ref`: the field by which a person tells records apart; nobody ever edits it. `creates`, `removes`, `restores`:
+    sides on which a new record leads to one on the other side, a deleted one to a deletion there, or comes back.
+    """
+
+    name: str
+    ref: str
+    fields: tuple[FieldLaw, ...]
+    creates: frozenset[Side] = frozenset(SIDES)
+    removes: frozenset[Side] = frozenset()
+    restores: frozenset[Side] = frozenset()
+    key: str = ""
+
+    def law(self, side: Side, native: str) -> FieldLaw | None:
+        """The shared field behind a native name, None for one that is not shared."""
+        return next((law for law in self.fields if law.native(side) == native), None)
+
+
+@dataclass(frozen=True)
+class Laws:
+    """All streams of the link. `race_s`: how long a person's new record may go unseen; `poll_s`: how often we look."""
+
+    streams: tuple[StreamLaw, ...]
+    race_s: float = 150.0
+    poll_s: float = 20.0
+    by_name: dict[str, StreamLaw] = field(init=False, repr=False, hash=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {stream.name: stream for stream in self.streams})
+
+
+CUSTOMER_FIELDS = (
+    FieldLaw("ref"),
+    FieldLaw("email"),
+    FieldLaw("name"),
+    FieldLaw("phone", conflict="newest_else_a"),
+    FieldLaw("street", conflict="a", group="address"),
+    FieldLaw("city", conflict="a", group="address"),
+    FieldLaw("remark", conflict="b"),
+    FieldLaw("rating", owner="a"),
+    FieldLaw("credit", owner="b", type="decimal"),
+)
+ARTICLE_FIELDS = (
+    FieldLaw("sku", owner="a"),
+    FieldLaw("title", owner="a"),
+    FieldLaw("price", owner="a", type="decimal"),
+)
+
+
+def customers(removes: frozenset[Side], restores: frozenset[Side]) -> StreamLaw:
+    """Two-way, with owners, a group, and every conflict rule."""
+    return StreamLaw("customers", "ref", CUSTOMER_FIELDS, removes=removes, restores=restores, key="email")
+
+
+def articles(removes: frozenset[Side]) -> StreamLaw:
+    """One way: side a owns everything and is never written to."""
+    return StreamLaw("articles", "sku", ARTICLE_FIELDS, frozenset({"a"}), removes, key="sku")

@@ -1,0 +1,197 @@
+"""One life of a daemon: what it reaches the outside through, and how it is killed.
+
+Each call draws a delay; before and after it the daemon may be dead, frozen or just dying. Once dead, everything it
+still tries raises, as if the process were gone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import anyio
+
+from actors.core.errors import Kind, Scope, TandemError
+from actors.ports import Connector, Declaration, Find, Lease, Store
+from tests.sim.luck import source
+
+Note = Callable[[str], None]
+Call = Callable[..., Awaitable[Any]]
+
+
+class Dead(BaseException):
+    """The process is gone. No `Exception`: nothing in the daemon may get hold of its own end."""
+
+
+@dataclass(frozen=True)
+class StoreFaults:
+    """What goes wrong with the store, as probabilities per call."""
+
+    delay_s: float = 0.0
+    away: float = 0.0
+    lose_reply: float = 0.0
+    slow: float = 0.0
+    slow_s: float = 8.0
+
+
+class Life:
+    """One run of a daemon. `dies_at`: the number of the port call at which it is killed; 0 = not by a call."""
+
+    def __init__(self, name: str, seed: str, note: Note, dies_at: int = 0) -> None:
+        self.name = name
+        self.scope = anyio.CancelScope()
+        self.dead = False
+        self.frozen_until = 0.0
+        self._seed = seed
+        self._note = note
+        self._dies_at = dies_at
+        self._calls = 0
+
+    def luck(self) -> random.Random:
+        """A source of its own for the next call, so that no other call's end can disturb it."""
+        self._calls += 1
+        return source(self._seed, self.name, self._calls)
+
+    def kill(self) -> None:
+        """End it: at once, wherever it stands."""
+        if not self.dead:
+            self._note(f"{self.name} is killed after {self._calls} calls")
+            self.dead = True
+            self.scope.cancel()
+
+    def note(self, text: str) -> None:
+        """A line for the trace."""
+        self._note(f"{self.name} {text}")
+
+    async def step(self, wait_s: float) -> None:
+        """Let time pass on the way to a port or back; raises where the daemon does not live to see the end of it."""
+        if self._dies_at and self._calls >= self._dies_at:
+            self.kill()
+        self._check()
+        await anyio.sleep(max(wait_s, self.frozen_until - anyio.current_time()))
+        self._check()
+
+    def _check(self) -> None:
+        if self.dead:
+            raise Dead(self.name)
+
+
+class SimStore:
+    """The store as one life of a daemon reaches it."""
+
+    def __init__(self, inner: Any, life: Life, faults: Callable[[], StoreFaults], committed: Any) -> None:
+        self._inner = inner
+        self._life = life
+        self._faults = faults
+        self._committed = committed
+
+    def __getattr__(self, name: str) -> Call:
+        inner = getattr(self._inner, name)
+
+        async def call(*positional: Any, **named: Any) -> Any:
+            return await self._call(name, inner, *positional, **named)
+
+        return call
+
+    async def _call(self, name: str, inner: Call, *positional: Any, **named: Any) -> Any:
+        luck, faults = self._life.luck(), self._faults()
+        slow = luck.random() < faults.slow
+        await self._life.step(faults.slow_s if slow else faults.delay_s * luck.random())
+        if luck.random() < faults.away:
+            self._life.note(f"store.{name}: away")
+            raise gone(name)
+        answer = await inner(*positional, **named)
+        if positional and isinstance(positional[0], Lease):
+            self._life.note(f"store.{name}")
+            self._committed(positional[0], name, positional[1:])
+        await self._life.step(faults.delay_s * luck.random())
+        if luck.random() < faults.lose_reply:
+            self._life.note(f"store.{name}: reply lost")
+            raise gone(name)
+        return answer
+
+
+def gone(name: str) -> TandemError:
+    """What a caller of the store hears, done or not."""
+    return TandemError(Kind.TRANSIENT, f"the store went away during {name}", scope=Scope.LINK)
+
+
+def store_port(inner: Any, life: Life, faults: Callable[[], StoreFaults], committed: Any) -> Store:
+    """A `SimStore` under the port's type: it forwards whatever the port has."""
+    return cast(Store, SimStore(inner, life, faults, committed))
+
+
+class SimConnector:
+    """A connector as one life of a daemon reaches it. The system's own delays and lies are the inner one's part."""
+
+    def __init__(self, inner: Connector, life: Life, side: str) -> None:
+        self.declaration: Declaration = inner.declaration
+        self._inner = inner
+        self._life = life
+        self._side = side
+
+    def find(self, object_name: str) -> Find:
+        return self._inner.find(object_name)
+
+    async def watch(self) -> AsyncIterator[None]:
+        async for _ in self._inner.watch():
+            await self._life.step(0.0)
+            yield
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def __getattr__(self, name: str) -> Call:
+        inner = getattr(self._inner, name)
+
+        async def call(*positional: Any, **named: Any) -> Any:
+            self._life.luck()
+            await self._life.step(0.0)
+            if name == "write":
+                self._life.note(f"{self._side}.write {positional[0]} {[(w.op, w.id) for w in positional[1]]}")
+            answer = await inner(*positional, **named)
+            if name == "write":
+                self._life.note(f"{self._side}.write -> {[result.status.value for result in answer]}")
+            await self._life.step(0.0)
+            return answer
+
+        return call
+
+
+def connector_port(inner: Connector, life: Life, side: str) -> Connector:
+    """A `SimConnector` under the port's type."""
+    return cast(Connector, SimConnector(inner, life, side))
+
+
+class SimClock:
+    """The Clock port on the loop's virtual time; ids and jitter from the life's own source."""
+
+    EPOCH_S = 1_700_000_000.0
+
+    def __init__(self, seed: str) -> None:
+        self._luck = source(seed, "clock")
+
+    def now(self) -> float:
+        return self.EPOCH_S + anyio.current_time()
+
+    def monotonic(self) -> float:
+        return anyio.current_time()
+
+    def token(self) -> str:
+        return f"{self._luck.getrandbits(64):016x}"
+
+    def jitter(self) -> float:
+        return self._luck.random()
+
+
+class SimTelemetry:
+    """The Telemetry port: lines in the trace."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def emit(self, action: str, **fields: Any) -> None:
+        told = " ".join(f"{name}={value}" for name, value in sorted(fields.items()))
+        self._life.note(f"# {action} {told}")

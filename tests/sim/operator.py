@@ -1,0 +1,98 @@
+"""The person who steers the link: pauses it, asks for runs, answers what it asks. Works on the store's rows only."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import anyio
+
+from actors.core.types import Outcome, Parked, Room
+from actors.ports import RunRow
+from tests.fakes.store import MemoryStore
+from tests.sim.evidence import Decision, Span
+from tests.sim.view import ids_of
+
+LINK = "sim"
+# A request that was on its way when the pause came may still be on its way for so long.
+REST_S = 12.0
+
+
+class Operator:
+    """One person. `decisions`, `pauses`: what was done, for the auditor."""
+
+    def __init__(self, store: MemoryStore, luck: random.Random, note: Callable[[str], None]) -> None:
+        self.decisions: list[Decision] = []
+        self.pauses: list[Span] = []
+        self._store = store
+        self._luck = luck
+        self._note = note
+        self._runs = 0
+
+    async def work(self, during_s: float) -> None:
+        """Do something now and then."""
+        until = anyio.current_time() + during_s
+        while anyio.current_time() < until:
+            await anyio.sleep(self._luck.expovariate(1 / 25))
+            deed = self._luck.choices(
+                ["run", "plan", "cancel", "pause", "decide", "approve"], [3, 2, 1, 1, 4, 2]
+            )[0]
+            if deed in ("run", "plan"):
+                self.ask_for_run("sync" if deed == "run" else "plan")
+            elif deed == "cancel":
+                self._cancel()
+            elif deed == "pause":
+                await self._pause(self._luck.uniform(5, 50))
+            elif deed == "decide":
+                self.decide(self._luck.choice([0.3, 1.0]))
+            else:
+                self.approve()
+
+    def ask_for_run(self, mode: str) -> None:
+        """Queue a run."""
+        self._runs += 1
+        self._note(f"operator asks for run {self._runs} ({mode})")
+        self._store.request_run(RunRow(id=f"asked-{self._runs}", link=LINK, mode=mode))
+
+    def _cancel(self) -> None:
+        runs = self._store.links[LINK].runs.values()
+        live = [run.id for run in runs if run.outcome is Outcome.RUNNING]
+        if live:
+            self._note(f"operator cancels {live[-1]}")
+            self._store.cancel_run(LINK, live[-1])
+
+    async def _pause(self, for_s: float) -> None:
+        began = anyio.current_time() + REST_S
+        self._note("operator pauses the link")
+        self._store.set_wish(LINK, "paused")
+        await anyio.sleep(for_s)
+        self._note("operator lets it run")
+        self._store.set_wish(LINK, "run")
+        self.pauses.append(Span(began, anyio.current_time()))
+
+    def decide(self, share: float) -> None:
+        """Answer some of what is parked."""
+        for row in sorted(self._store.links[LINK].parked.values(), key=lambda row: row.id):
+            if row.decision is None and self._luck.random() < share and (answer := self._answer(row)):
+                self._say(row, answer)
+
+    def _answer(self, row: Parked) -> str:
+        if row.room is Room.CONFLICT and row.field == "*delete*":
+            return self._luck.choice(["keep", "restore", "remove"])
+        if row.room is Room.CONFLICT:
+            return self._luck.choice(["a", "b"])
+        return "retry" if row.room in (Room.QUARANTINE, Room.WAITING) else ""
+
+    def _say(self, row: Parked, choose: str) -> None:
+        ids = ids_of(self._store.links[LINK], row.binding)
+        if self._store.decide(LINK, row.id, row.fingerprint, {"choose": choose}):
+            self._note(f"operator decides {row.stream} {ids} {row.field or row.room.value}: {choose}")
+            name = row.field.removeprefix("group ")
+            self.decisions.append(Decision(anyio.current_time(), row.stream, ids, name, choose))
+
+    def approve(self) -> None:
+        """Say yes to what is held, as it is now."""
+        for plan in list(self._store.links[LINK].plans.values()):
+            if plan.state == "open" and plan.kind == "held":
+                self._note(f"operator approves {plan.id} at revision {plan.rev}")
+                self._store.approve_plan(LINK, plan.id, plan.rev)

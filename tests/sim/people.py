@@ -1,0 +1,176 @@
+"""The people of the simulation: they work in both systems and steer the link, while the daemon runs.
+
+Every value they give is unlike all others, so that the auditor can tell where a value came from.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+
+import anyio
+
+from actors.core.values import Value
+from clients.connectors.systems.memory_system import MemorySystem
+from tests.sim.evidence import PERSON
+from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw
+
+
+class People:
+    """All the people at once: one loop that draws what somebody does next."""
+
+    def __init__(self, laws: Laws, systems: dict[Side, MemorySystem], luck: random.Random) -> None:
+        self._laws = laws
+        self._systems = systems
+        self._luck = luck
+        self._count = 0
+        self._forms: list[tuple[StreamLaw, Side, str, dict[str, Value]]] = []
+
+    async def work(self, edits: int, during_s: float) -> None:
+        """So many deeds, spread over so much time."""
+        for _ in range(edits):
+            await anyio.sleep(self._luck.expovariate(edits / during_s))
+            self.one_deed()
+
+    def one_deed(self) -> None:
+        """Something somebody does in one of the systems, or in both at the same moment."""
+        deeds: list[tuple[Callable[[], None], int]] = [
+            (self._new, 4),
+            (self._new_on_both, 1),
+            (self._edit, 10),
+            (self._edit_both_same, 2),
+            (self._edit_both_different, 2),
+            (self._clear, 1),
+            (self._save_unchanged, 1),
+            (self._open_form, 2),
+            (self._save_form, 2),
+            (self._delete, 2),
+        ]
+        (deed,) = self._luck.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])
+        deed()
+
+    def fill(self, records: int) -> None:
+        """Records that are there before the link is."""
+        for _ in range(records):
+            self._luck.choice([self._new, self._new, self._new_on_both])()
+
+    # -- values -------------------------------------------------------------------------------------------------
+
+    def _value(self, law: FieldLaw) -> Value:
+        self._count += 1
+        if law.type == "decimal":
+            return Decimal(self._count) + Decimal("0.25")
+        return f"{law.name[:2]}{self._count}" + self._luck.choice(["", "", " and a lot more"])
+
+    def _fresh(self, stream: StreamLaw) -> dict[str, Value]:
+        """Shared values of a record that nobody knows yet."""
+        given = {law.name: self._value(law) for law in stream.fields if self._luck.random() < 0.8}
+        self._count += 1
+        keys = {name: f"{name}-{self._count}" for name in {stream.ref, stream.key}}
+        return given | keys
+
+    def _native(self, stream: StreamLaw, side: Side, values: dict[str, Value]) -> dict[str, Value]:
+        laws = {law.name: law for law in stream.fields}
+        return {laws[name].native(side): value for name, value in values.items()}
+
+    def _editable(self, stream: StreamLaw) -> list[FieldLaw]:
+        return [law for law in stream.fields if law.name not in (stream.ref, stream.key)]
+
+    # -- deeds --------------------------------------------------------------------------------------------------
+
+    def _stream(self) -> StreamLaw:
+        return self._luck.choices(self._laws.streams, [3, 1])[0]
+
+    def _some(self, stream: StreamLaw, side: Side) -> str | None:
+        ids = [id for id, _ in self._systems[side].rows(stream.name)]
+        return self._luck.choice(ids) if ids else None
+
+    def _create(self, stream: StreamLaw, side: Side, values: dict[str, Value]) -> None:
+        native = self._native(stream, side, values)
+        self._systems[side].create(stream.name, {**native, "memo": f"memo {self._count}"}, PERSON)
+
+    def _change(self, stream: StreamLaw, side: Side, id: str, laws: list[FieldLaw]) -> None:
+        values = {law.name: self._value(law) for law in laws}
+        self._systems[side].edit(stream.name, id, self._native(stream, side, values), PERSON)
+
+    def _new(self) -> None:
+        stream = self._stream()
+        self._create(stream, self._luck.choice(SIDES), self._fresh(stream))
+
+    def _new_on_both(self) -> None:
+        stream = self._laws.streams[0]
+        mine = self._fresh(stream)
+        theirs = {**self._fresh(stream), stream.ref: mine[stream.ref], stream.key: mine[stream.key]}
+        self._create(stream, "a", mine)
+        self._create(stream, "b", theirs)
+
+    def _edit(self) -> None:
+        stream, side = self._stream(), self._luck.choice(SIDES)
+        if (id := self._some(stream, side)) is not None:
+            laws = self._luck.sample(self._editable(stream), self._luck.randint(1, 2))
+            self._change(stream, side, id, laws)
+
+    def _clear(self) -> None:
+        stream, side = self._stream(), self._luck.choice(SIDES)
+        if (id := self._some(stream, side)) is not None:
+            law = self._luck.choice(self._editable(stream))
+            self._systems[side].edit(stream.name, id, {law.native(side): None}, PERSON)
+
+    def _pair(self) -> dict[Side, str] | None:
+        """The two records of one reference."""
+        stream = self._laws.streams[0]
+        law = next(law for law in stream.fields if law.name == stream.ref)
+        refs = {
+            side: {
+                (state.fields or {})[law.native(side)]: id
+                for id, state in self._systems[side].rows(stream.name)
+            }
+            for side in SIDES
+        }
+        both = [ref for ref in refs["a"] if ref in refs["b"]]
+        if not both:
+            return None
+        ref = self._luck.choice(both)
+        return {side: refs[side][ref] for side in SIDES}
+
+    def _edit_both_same(self) -> None:
+        if (pair := self._pair()) is not None:
+            law = self._luck.choice(self._editable(self._laws.streams[0]))
+            for side in SIDES:
+                self._change(self._laws.streams[0], side, pair[side], [law])
+
+    def _edit_both_different(self) -> None:
+        if (pair := self._pair()) is not None:
+            laws = self._luck.sample(self._editable(self._laws.streams[0]), 2)
+            for side, law in zip(SIDES, laws, strict=True):
+                self._change(self._laws.streams[0], side, pair[side], [law])
+
+    def _save_unchanged(self) -> None:
+        stream, side = self._stream(), self._luck.choice(SIDES)
+        if (id := self._some(stream, side)) is not None:
+            state = self._systems[side].get(stream.name, id)
+            assert state is not None
+            self._systems[side].edit(stream.name, id, state.fields or {}, PERSON)
+
+    def _open_form(self) -> None:
+        """Somebody opens a record, and will save the whole form later, old values and all."""
+        stream, side = self._stream(), self._luck.choice(SIDES)
+        if (id := self._some(stream, side)) is not None:
+            state = self._systems[side].get(stream.name, id)
+            assert state is not None
+            law = self._luck.choice(self._editable(stream))
+            form = {**(state.fields or {}), law.native(side): self._value(law)}
+            self._forms.append((stream, side, id, form))
+
+    def _save_form(self) -> None:
+        if not self._forms:
+            return
+        stream, side, id, form = self._forms.pop(0)
+        if self._systems[side].get(stream.name, id) is not None:
+            self._systems[side].edit(stream.name, id, form, PERSON)
+
+    def _delete(self) -> None:
+        stream, side = self._stream(), self._luck.choice(SIDES)
+        if (id := self._some(stream, side)) is not None:
+            self._systems[side].delete(stream.name, id, PERSON)

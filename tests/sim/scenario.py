@@ -1,0 +1,161 @@
+"""What a seed stands for: the systems' abilities and faults, the rules, the crashes; all drawn beforehand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from actors.core.policy import Budget
+from actors.ports import Declaration
+from clients.connectors.systems import memory
+from clients.connectors.systems.memory_system import Faults, ObjectShape
+from tests.sim.laws import (
+    ARTICLE_FIELDS,
+    CUSTOMER_FIELDS,
+    SIDES,
+    FieldLaw,
+    Laws,
+    Side,
+    StreamLaw,
+    articles,
+    customers,
+)
+from tests.sim.life import StoreFaults
+from tests.sim.luck import source
+
+HONEST = Faults(delay_s=0.2)
+CALM = StoreFaults(delay_s=0.01)
+NOBODY: frozenset[Side] = frozenset()
+ONLY_A: frozenset[Side] = frozenset({"a"})
+ONLY_B: frozenset[Side] = frozenset({"b"})
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One seed's world. Times are virtual seconds from the start."""
+
+    seed: int
+    laws: Laws
+    declarations: Mapping[Side, Declaration]
+    faults: Mapping[Side, Faults]
+    store_faults: StoreFaults
+    rewrites: Mapping[str, str]
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    records: int = 6
+    edits: int = 25
+    edits_s: float = 240.0
+    daemons: int = 1
+    kills: tuple[float, ...] = ()
+    dying_calls: tuple[int, ...] = ()
+    freezes: tuple[tuple[float, float], ...] = ()
+
+    def luck(self, purpose: str) -> random.Random:
+        """A source of its own per purpose, so that one purpose's draws never shift another's."""
+        return source(self.seed, purpose)
+
+    def shapes(self, side: Side) -> dict[str, ObjectShape]:
+        """The objects of one system; `memo` is the system's own and shared with nobody."""
+        rewrites = self.rewrites if side == "b" else {}
+        return {
+            "customers": shape(CUSTOMER_FIELDS, side, rewrites),
+            "articles": shape(ARTICLE_FIELDS, side, rewrites),
+        }
+
+
+def shape(fields: tuple[FieldLaw, ...], side: Side, rewrites: Mapping[str, str]) -> ObjectShape:
+    """One object of one system."""
+    natives = {law.native(side): law.type for law in fields}
+    return ObjectShape(
+        {**natives, "memo": "text"}, rewrites={n: r for n, r in rewrites.items() if n in natives}
+    )
+
+
+def draw(seed: int) -> Scenario:
+    """The world of a seed."""
+    luck = source(seed, "scenario")
+    nasty = luck.choice([0.0, 0.3, 1.0])
+    return Scenario(
+        seed=seed,
+        laws=Laws((draw_customers(luck), articles(luck.choice([NOBODY, ONLY_A])))),
+        declarations={side: draw_declaration(luck) for side in SIDES},
+        faults={side: draw_faults(luck, nasty) for side in SIDES},
+        store_faults=draw_store_faults(luck, nasty),
+        rewrites=luck.choice(
+            [{}, {"name_b": "truncate:9"}, {"name_b": "truncate:9", "credit_b": "decimals:1"}]
+        ),
+        budgets=luck.choice([{}, {}, {"deletes": Budget(1, 0.0, 1), "creates": Budget(8, 0.0, 3)}]),
+        records=luck.randint(0, 8),
+        edits=luck.randint(8, 35),
+        daemons=luck.choice([1, 1, 2]),
+        kills=draw_times(luck, [0, 0, 1, 3]),
+        dying_calls=tuple(luck.randint(1, 400) for _ in range(luck.choice([0, 0, 1, 4]))),
+        freezes=tuple((at, luck.uniform(5, 40)) for at in draw_times(luck, [0, 0, 1])),
+    )
+
+
+def draw_customers(luck: random.Random) -> StreamLaw:
+    """The two-way stream under one of the delete policies."""
+    removes = luck.choice([NOBODY, ONLY_A, frozenset(SIDES)])
+    restores = luck.choice([NOBODY, ONLY_B]) - removes
+    return customers(removes, restores)
+
+
+def draw_times(luck: random.Random, counts: list[int]) -> tuple[float, ...]:
+    """Some moments of the time in which people edit."""
+    return tuple(sorted(luck.uniform(1, 240) for _ in range(luck.choice(counts))))
+
+
+def draw_declaration(luck: random.Random) -> Declaration:
+    """What one system can do. Something always tells what became of a create, but not always the same thing."""
+    can = luck.choice([{"draws_ids"}, {"tag"}, {"find_by_field"}, {"draws_ids", "tag", "find_by_field"}])
+    said: dict[str, Any] = {
+        "find": [luck.choice(["feed", "modified", "full"])],
+        "reply": luck.choice(["record", "id"]),
+        "absence": luck.choice(["proof", "hint"]),
+        "version": luck.choice(["content", "none"]),
+        "read_lag_s": luck.choice([0.0, 0.0, 4.0]),
+        "vendor_tail_s": luck.choice([0.0, 10.0]),
+        "batch_max": luck.choice([1, 3, 500]),
+        "concurrency": luck.choice([1, 4]),
+        **{name: name in can for name in ("draws_ids", "tag", "find_by_field")},
+    }
+    return msgspec.convert(msgspec.to_builtins(memory.DECLARATION) | said, Declaration)
+
+
+def draw_faults(luck: random.Random, nasty: float) -> Faults:
+    """How one system lies."""
+    chance = {name: nasty * luck.choice([0.0, 0.02, 0.1]) for name in FAULTS}
+    return Faults(delay_s=luck.choice([0.0, 0.3, 2.0]), slow_s=45.0, hint_late_s=20.0, **chance)
+
+
+def draw_store_faults(luck: random.Random, nasty: float) -> StoreFaults:
+    """How the store fails."""
+    return StoreFaults(
+        delay_s=luck.choice([0.0, 0.02, 0.2]),
+        away=nasty * luck.choice([0.0, 0.01]),
+        lose_reply=nasty * luck.choice([0.0, 0.01]),
+        slow=nasty * luck.choice([0.0, 0.005]),
+    )
+
+
+FAULTS = (
+    "slow",
+    "lose_request",
+    "lose_reply",
+    "late",
+    "refuse",
+    "not_done",
+    "transient",
+    "rate_limit",
+    "lag",
+    "hide_row",
+    "drop_field",
+    "hint_lost",
+    "hint_twice",
+    "hint_late",
+    "hint_disorder",
+)

@@ -1,0 +1,162 @@
+"""The auditor's second half: what must be true once faults have ended, people have stopped and time has passed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from actors.core.values import Value
+from tests.sim.auditor import tell
+from tests.sim.evidence import Entry, Evidence, ParkedRow, Violation
+from tests.sim.laws import SIDES, FieldLaw, Side, StreamLaw, other
+from tests.sim.timeline import Timeline
+
+WRITES_PER_FIELD_MAX = 3
+REASONS = frozenset({"rewritten", "lossy", "default", "differs", "accepted", "undone"})
+
+
+def liveness(evidence: Evidence) -> list[Violation]:
+    """Everything that must hold in the end."""
+    found: list[Violation] = []
+    for stream in evidence.laws.streams:
+        timeline = Timeline(evidence, stream)
+        found.extend(convergence(evidence, timeline))
+        found.extend(truth_of_counts(evidence, timeline))
+    return [*found, *quiet(evidence), *termination(evidence), *rest(evidence)]
+
+
+def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Records with one reference exist on both sides and agree, up to what the store names."""
+    for ref in timeline.refs():
+        live, ids = timeline.live(ref), timeline.ids(ref)
+        if is_parked(evidence, timeline.stream, ids, "") or max(len(live["a"]), len(live["b"])) > 1:
+            continue
+        if live["a"] and live["b"]:
+            (a,), (b,) = live["a"].values(), live["b"].values()
+            yield from agreement(evidence, timeline, a, b)
+        else:
+            yield from one_sided(timeline, ref, live)
+
+
+def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Iterator[Violation]:
+    """Two records agree on every shared field."""
+    for law in timeline.stream.fields:
+        held: dict[Side, Value] = {
+            "a": (a.after or {}).get(law.name),
+            "b": (b.after or {}).get(law.native("b")),
+        }
+        if held["a"] == held["b"] or is_parked(
+            evidence, timeline.stream, {"a": {a.id}, "b": {b.id}}, law.name
+        ):
+            continue
+        if law.group and is_parked(evidence, timeline.stream, {"a": {a.id}, "b": {b.id}}, law.group):
+            continue
+        if deviates(evidence, timeline, law, {"a": a, "b": b}, held):
+            continue
+        text = (
+            f"{timeline.stream.name} {law.name}: a:{a.id} holds {held['a']!r}, b:{b.id} holds {held['b']!r}"
+        )
+        yield Violation("convergence", text, max(a.at, b.at))
+
+
+def deviates(
+    evidence: Evidence, timeline: Timeline, law: FieldLaw, last: dict[Side, Entry], held: dict[Side, Value]
+) -> bool:
+    """Whether the store records the difference; a claimed rewriting must be in the system's log."""
+    for side in SIDES:
+        for said in evidence.store.deviations:
+            where = (said.stream, said.side, said.id, said.field)
+            if where != (timeline.stream.name, side, last[side].id, law.name) or said.value != held[side]:
+                continue
+            if said.reason not in REASONS:
+                continue
+            if said.reason != "rewritten" or was_rewritten(timeline, last[side], law, held):
+                return True
+    return False
+
+
+def was_rewritten(timeline: Timeline, entry: Entry, law: FieldLaw, held: dict[Side, Value]) -> bool:
+    """Whether the system was given the other side's value and made of it what it holds."""
+    native = law.native(entry.side)
+    return any(
+        native in one.sent
+        and one.sent[native] == held[other(entry.side)]
+        and (one.after or {}).get(native) == held[entry.side]
+        for one in timeline.record(entry)
+    )
+
+
+def one_sided(timeline: Timeline, ref: Value, live: dict[Side, dict[str, Entry]]) -> Iterator[Violation]:
+    """A record on one side only must have a reason: a rule, or somebody's deletion."""
+    stream = timeline.stream
+    for side in SIDES:
+        for entry in live[side].values():
+            gone = other(side)
+            ended = [one for one in timeline.about(ref) if one.side == gone and one.op == "delete"]
+            if not ended and side in stream.creates:
+                yield Violation("convergence", f"{tell(entry)} ({ref}) never came to {gone}", entry.at)
+            elif ended and gone in stream.restores:
+                yield Violation("convergence", f"{ref} was deleted on {gone} and not put back", ended[-1].at)
+            elif ended and gone in stream.removes and not edited_since(timeline, entry, ended[-1]):
+                yield Violation(
+                    "convergence", f"{ref} was deleted on {gone} and still is on {side}", ended[-1].at
+                )
+
+
+def edited_since(timeline: Timeline, entry: Entry, end: Entry) -> bool:
+    """Whether anything spoke against deleting this one too: it was made or edited by a person after that end."""
+    return any(one.by_person and one.at >= end.at for one in timeline.record(entry))
+
+
+def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], field_name: str) -> bool:
+    """Whether a room or a plan holds the record as a whole, or this field of it."""
+    rows: list[ParkedRow] = [*evidence.store.parked, *evidence.store.held]
+    return any(
+        row.stream == stream.name
+        and any(id in ids[side] for side, id in row.ids.items())
+        and (row.field in ("", "*", "*delete*") or row.field == field_name)
+        for row in rows
+    )
+
+
+def truth_of_counts(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """What the runs say was done is what the systems saw: never more, and less only by what is not known."""
+    seen: Counter[tuple[Side, str]] = Counter()
+    for entry in timeline.entries:
+        if not entry.by_person:
+            seen[entry.side, f"{entry.op.rstrip('e')}ed"] += 1
+    for side in SIDES:
+        for what in ("created", "updated", "deleted"):
+            said = evidence.store.counted.get((timeline.stream.name, side, what), 0)
+            did = seen[side, what]
+            if said > did or did - said > evidence.store.unsure:
+                text = f"{timeline.stream.name}: {said} {what} on {side} by the runs, {did} by the system"
+                yield Violation("truth", text)
+
+
+def quiet(evidence: Evidence) -> Iterator[Violation]:
+    """Nobody writes anything once everything was settled."""
+    for entry in evidence.entries:
+        if not entry.by_person and entry.at > evidence.quiet_from:
+            yield Violation("quiet", f"{entry.who} still did {tell(entry)}", entry.at)
+
+
+def termination(evidence: Evidence) -> Iterator[Violation]:
+    """After the last edit a field is written a few times at most."""
+    written: Counter[tuple[Side, str, str, str]] = Counter()
+    for entry in evidence.entries:
+        if entry.by_person or entry.at <= evidence.edits_end:
+            continue
+        for native in entry.changed():
+            written[entry.side, entry.stream, entry.id, native] += 1
+    for (side, stream, id, native), count in written.items():
+        if count > WRITES_PER_FIELD_MAX:
+            yield Violation("termination", f"{stream} {side}:{id} {native} was written {count} times")
+
+
+def rest(evidence: Evidence) -> Iterator[Violation]:
+    """No intent is left open, no hint is left lying."""
+    if evidence.store.open_actions:
+        yield Violation("rest", f"{evidence.store.open_actions} intents are still open")
+    if evidence.store.inbox:
+        yield Violation("rest", f"{evidence.store.inbox} hints are still in the inbox")

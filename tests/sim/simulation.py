@@ -1,0 +1,112 @@
+"""A seed from beginning to end: under faults (safety), then without (liveness), then judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from actors.messages import Options, Ports
+from actors.root import RootActor
+from tests.sim import loop
+from tests.sim.auditor import safety
+from tests.sim.evidence import Violation
+from tests.sim.scenario import Scenario, draw
+from tests.sim.settled import liveness
+from tests.sim.world import Daemon, Outcome, World
+
+# Virtual seconds: until everything must be in step, and for which nothing may move then.
+CALM_S = 15 * 60.0
+QUIET_S = 5 * 60.0
+
+
+def simulate(seed: int, daemon: Daemon | None = None) -> Outcome:
+    """Run one seed with the real engine, or another daemon (tests of the harness), and judge it."""
+    return play(draw(seed), daemon or engine)
+
+
+def play(scenario: Scenario, daemon: Daemon) -> Outcome:
+    """Run one scenario and judge it."""
+    outcome = Outcome(scenario.seed)
+
+    async def main() -> None:
+        world = World(scenario)
+        outcome.trace = world.trace
+        try:
+            await history(world, daemon)
+        except loop.Stuck:
+            raise
+        except Exception as error:
+            world.fallen.append(Violation("the daemon fell over", repr(error), anyio.current_time()))
+        outcome.evidence = world.judged()
+        outcome.violations = [*world.fallen, *safety(outcome.evidence)]
+        if not world.fallen:
+            outcome.violations += liveness(outcome.evidence)
+
+    loop.run(main)
+    return outcome
+
+
+async def engine(ports: dict[str, Any], owner: str) -> None:
+    """The real one."""
+    await RootActor(Ports(**ports), Options(owner=owner)).run()
+
+
+async def history(world: World, daemon: Daemon) -> None:
+    """Everything that happens in a world."""
+    world.people.fill(world.scenario.records)
+    async with anyio.create_task_group() as tasks:
+        for number in range(world.scenario.daemons):
+            tasks.start_soon(keep_alive, world, daemon, f"d{number + 1}")
+        await under_faults(world)
+        await in_calm(world)
+        tasks.cancel_scope.cancel()
+
+
+async def keep_alive(world: World, daemon: Daemon, name: str) -> None:
+    """Start a daemon, and start it again some time after it died."""
+    luck = world.scenario.luck(f"restarts of {name}")
+    for life in range(1, 1000):
+        await world.live(daemon, f"{name}.{life}")
+        await anyio.sleep(luck.choice([0.1, 5.0, 25.0]))
+
+
+async def under_faults(world: World) -> None:
+    """People work, the link is steered, daemons are killed and frozen, everything fails now and then."""
+    scenario = world.scenario
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(world.people.work, scenario.edits, scenario.edits_s)
+        tasks.start_soon(world.operator.work, scenario.edits_s)
+        for at in scenario.kills:
+            tasks.start_soon(strike, world, at, None)
+        for at, for_s in scenario.freezes:
+            tasks.start_soon(strike, world, at, for_s)
+    world.evidence.edits_end = anyio.current_time()
+
+
+async def strike(world: World, at: float, freeze_s: float | None) -> None:
+    """Kill a daemon at that time, or freeze it for a while."""
+    await anyio.sleep(at)
+    if not world.lives:
+        return
+    life = world.scenario.luck(f"strike at {at}").choice(world.lives)
+    if freeze_s is None:
+        life.kill()
+    else:
+        world.note(f"{life.name} is frozen for {freeze_s:.1f} s")
+        life.frozen_until = anyio.current_time() + freeze_s
+
+
+async def in_calm(world: World) -> None:
+    """Nothing fails any more and nobody edits; what is asked is answered; then nothing may move."""
+    world.end_faults()
+    world.operator.ask_for_run("sync")
+    for _ in range(10):
+        await anyio.sleep(CALM_S / 10)
+        world.operator.decide(1.0)
+        world.operator.approve()
+    await anyio.sleep(CALM_S / 3)
+    world.note("quiet from here on")
+    world.evidence.quiet_from = anyio.current_time()
+    world.operator.ask_for_run("sync")
+    await anyio.sleep(QUIET_S)

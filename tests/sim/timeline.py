@@ -1,0 +1,114 @@
+"""What the two systems held when, worked out from their write logs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from actors.core.values import Value
+from tests.sim.evidence import Entry, Evidence
+from tests.sim.laws import Side, StreamLaw
+
+
+class Timeline:
+    """The past of one stream: every record by side and id, and by the reference a person gave it."""
+
+    def __init__(self, evidence: Evidence, stream: StreamLaw) -> None:
+        self.stream = stream
+        self.entries = evidence.of(stream)
+        self._by_record: dict[tuple[Side, str], list[Entry]] = {}
+        self._refs: dict[tuple[Side, str], Value] = {}
+        self._by_ref: dict[Value, list[Entry]] = {}
+        given: dict[tuple[str, Value], Value] = {}
+        for entry in self.entries:
+            at = entry.side, entry.id
+            self._by_record.setdefault(at, []).append(entry)
+            if entry.op == "create":
+                self._refs[at] = self._reference(entry, given)
+            ref = self._refs.get(at)
+            self._by_ref.setdefault(ref, []).append(entry)
+            if entry.by_person:
+                given.update(dict.fromkeys(self._values(entry), ref))
+
+    def _reference(self, entry: Entry, given: dict[tuple[str, Value], Value]) -> Value:
+        """The reference of a new record; a copy made without it is known by any other value that a person gave."""
+        law = next(law for law in self.stream.fields if law.name == self.stream.ref)
+        said = (entry.after or {}).get(law.native(entry.side))
+        if said is not None:
+            return said
+        return next((given[value] for value in self._values(entry) if value in given), None)
+
+    def _values(self, entry: Entry) -> list[tuple[str, Value]]:
+        """The shared values that an entry gave: (field, value)."""
+        laws = ((self.stream.law(entry.side, native), value) for native, value in entry.sent.items())
+        return [(law.name, value) for law, value in laws if law is not None and value is not None]
+
+    def ref(self, entry: Entry) -> Value:
+        """The reference of the record that an entry is about."""
+        return self._refs.get((entry.side, entry.id))
+
+    def refs(self) -> list[Value]:
+        """All references, in the order in which they came up."""
+        return [ref for ref in self._by_ref if ref is not None]
+
+    def record(self, entry: Entry) -> list[Entry]:
+        """Everything that happened to the entry's record, in order."""
+        return self._by_record[entry.side, entry.id]
+
+    def about(self, ref: Value) -> list[Entry]:
+        """Everything that happened to records with this reference, on both sides, in order."""
+        return self._by_ref.get(ref, [])
+
+    def live(self, ref: Value) -> dict[Side, dict[str, Entry]]:
+        """The records with this reference that exist at the end: side -> id -> last entry."""
+        found: dict[Side, dict[str, Entry]] = {"a": {}, "b": {}}
+        for entry in self.about(ref):
+            if entry.op == "delete":
+                found[entry.side].pop(entry.id, None)
+            else:
+                found[entry.side][entry.id] = entry
+        return found
+
+    def ids(self, ref: Value) -> dict[Side, set[str]]:
+        """All ids that records with this reference ever had."""
+        found: dict[Side, set[str]] = {"a": set(), "b": set()}
+        for entry in self.about(ref):
+            found[entry.side].add(entry.id)
+        return found
+
+    def before(self, entry: Entry) -> Iterator[Entry]:
+        """Entries about the same reference, both sides, that took effect before `entry`, newest first."""
+        about = self.about(self.ref(entry))
+        at = next(n for n, one in enumerate(about) if one is entry)
+        return reversed(about[:at])
+
+    def writer(self, entry: Entry, native: str) -> Entry | None:
+        """Who gave a field the value that `entry` found there."""
+        for one in self.before(entry):
+            if (one.side, one.id) == (entry.side, entry.id) and native in one.changed():
+                return one
+        return None
+
+    def shown_on(self, side: Side, field_name: str, value: Value, until: Entry) -> bool:
+        """Whether `side` held this value of a shared field, or was given it, at any time before an entry."""
+        native = next(law for law in self.stream.fields if law.name == field_name).native(side)
+        return any(
+            one.side == side
+            and one.after is not None
+            and (one.after.get(native) == value or (native in one.sent and one.sent[native] == value))
+            for one in self.before(until)
+        )
+
+    def written_by_persons(self, entry: Entry, field_name: str) -> set[Value]:
+        """Every value of a shared field that people gave records with this reference, before `entry`, as stored.
+
+        Of an owned field also what the owner's side held, as nobody but people can have changed it.
+        """
+        law = next(law for law in self.stream.fields if law.name == field_name)
+        found: set[Value] = set()
+        for one in self.before(entry):
+            native = law.native(one.side)
+            if one.after is not None and one.side == law.owner:
+                found.add(one.after.get(native))
+            if one.by_person and one.after is not None and (native in one.sent or one.op == "create"):
+                found.add(one.after.get(native))
+        return found

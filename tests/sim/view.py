@@ -1,0 +1,116 @@
+"""What the in-memory store holds, translated into the auditor's plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from actors.core.types import Action, ActionState, Binding, Outcome, Parked
+from tests.fakes.store_link import LIVE_PLANS, LinkState
+from tests.sim.evidence import Deviation, Named, ParkedRow, Span, StoreView
+from tests.sim.laws import SIDES, Side
+
+COUNTED = ("created", "updated", "deleted")
+NEVER_SURE = (ActionState.UNKNOWN, ActionState.UNCONFIRMED, ActionState.SENT, ActionState.DROPPED)
+
+
+def view(link: LinkState, ever_parked: Iterable[Parked], epoch_s: float) -> StoreView:
+    """The store as it is now. `ever_parked`: every row that was ever put into a room; `epoch_s`: wall clock at 0."""
+    held = [action for plan in link.held.values() for _, action in plan.values()]
+    actions = [action for _, action in link.actions.values()]
+    return StoreView(
+        deviations=list(deviations(link.bindings.values())),
+        parked=[row for parked in link.parked.values() for row in parked_rows(link, parked)],
+        named=[*named_by_actions([*actions, *held]), *named_by_rooms(ever_parked)],
+        held=[held_row(link, action) for action in live_held(link)],
+        counted=counted(link),
+        unsure=sum(action.state in NEVER_SURE for action in actions),
+        open_actions=sum(action.state is ActionState.SENT for action in actions),
+        live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
+        inbox=len(link.inbox),
+        dry_runs=[
+            Span(run.started - epoch_s, run.ended - epoch_s)
+            for run in link.runs.values()
+            if run.mode == "plan" and run.started and run.outcome is not Outcome.RUNNING
+        ],
+    )
+
+
+def deviations(bindings: Iterable[Binding]) -> Iterable[Deviation]:
+    """Every recorded deviation."""
+    for binding in bindings:
+        for side in SIDES:
+            held = binding.side(side)
+            for name, said in (held.dev if held is not None else {}).items():
+                assert held is not None
+                yield Deviation(binding.stream, side, held.id, name, said.value, said.reason)
+
+
+def ids_of(link: LinkState, binding: int) -> dict[Side, str]:
+    """The ids behind a binding."""
+    row = link.bindings.get(binding)
+    sides = {side: row.side(side) if row is not None else None for side in SIDES}
+    return {side: held.id for side, held in sides.items() if held is not None}
+
+
+def parked_rows(link: LinkState, row: Parked) -> Iterable[ParkedRow]:
+    """A parked row, and for every other record it names (the members of an ambiguous group) one more."""
+    name = row.field.removeprefix("group ")
+    yield ParkedRow(row.stream, row.room.value, ids_of(link, row.binding), name, row.reason)
+    for member in members(row.detail):
+        yield ParkedRow(row.stream, row.room.value, ids_of(link, member), name, row.reason)
+
+
+def members(detail: Any) -> Iterable[int]:
+    """Every binding number in a row's detail."""
+    if isinstance(detail, Mapping):
+        for value in detail.values():
+            yield from members(value)
+    elif isinstance(detail, list | tuple):
+        for value in detail:
+            yield from members(value)
+    elif isinstance(detail, int) and not isinstance(detail, bool):
+        yield detail
+
+
+def live_held(link: LinkState) -> Iterable[Action]:
+    """Actions that wait for a yes."""
+    for plan in link.plans.values():
+        if plan.state in LIVE_PLANS and plan.kind == "held":
+            yield from (action for _, action in link.held[plan.id].values())
+
+
+def held_row(link: LinkState, action: Action) -> ParkedRow:
+    """A held action: the whole record waits for a yes."""
+    return ParkedRow(action.stream, "held", ids_of(link, action.binding), "", action.reason)
+
+
+def named_by_actions(actions: Iterable[Action]) -> Iterable[Named]:
+    """Every value that the protocol names."""
+    for action in actions:
+        for name, value in action.before.items():
+            yield Named(action.stream, name, value)
+        for decision in action.decisions:
+            for value in (decision.base, decision.a, decision.b, decision.chosen):
+                yield Named(action.stream, decision.field, value)
+
+
+def named_by_rooms(rows: Iterable[Parked]) -> Iterable[Named]:
+    """Every value that a room named at any time."""
+    for row in rows:
+        for values in row.detail.values():
+            if isinstance(values, Mapping):
+                for name, value in values.items():
+                    yield Named(row.stream, str(name), value)
+
+
+def counted(link: LinkState) -> dict[tuple[str, Side, str], int]:
+    """What all runs together say was done."""
+    totals: dict[tuple[str, Side, str], int] = {}
+    for counters in link.counters.values():
+        for what in COUNTED:
+            at = counters.stream, counters.side, what
+            totals[at] = totals.get(at, 0) + getattr(counters, what)
+        marked = counters.stream, counters.side, "updated"
+        totals[marked] += counters.marked
+    return totals

@@ -1,0 +1,175 @@
+"""A whole world on virtual time: two systems, a store, daemons that live and die, people, and a log of what happened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import anyio
+
+from actors.core.policy import LinkSpec
+from actors.core.types import Parked
+from actors.ports import ConnectionRow, Connector, Lease, LinkRow, Settlement
+from clients.connectors.systems.memory import MemoryConnector
+from clients.connectors.systems.memory_system import Change, MemorySystem
+from tests.fakes.store import MemoryStore
+from tests.sim.blueprint import blueprint
+from tests.sim.evidence import Commit, Entry, Evidence, Violation
+from tests.sim.laws import SIDES, Side
+from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, store_port
+from tests.sim.operator import LINK, Operator
+from tests.sim.people import People
+from tests.sim.scenario import CALM, HONEST, Scenario
+from tests.sim.view import view
+
+Daemon = Callable[..., Any]
+
+
+@dataclass
+class Outcome:
+    """What came of a seed."""
+
+    seed: int
+    violations: list[Violation] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+    evidence: Evidence | None = None
+
+
+class World:
+    """The world of one scenario. `begin` makes it, `daemon` lives in it; everything else is outside."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.trace: list[str] = []
+        self.clock = SimClock(f"{scenario.seed}/world")
+        self.evidence = Evidence(scenario.laws)
+        self.faulty = True
+        self.fallen: list[Violation] = []
+        self.systems: dict[Side, MemorySystem] = {side: self._system(side) for side in SIDES}
+        self.inner = MemoryStore(self.clock)
+        self.people = People(scenario.laws, self.systems, scenario.luck("people"))
+        self.operator = Operator(self.inner, scenario.luck("operator"), self.note)
+        self.lives: list[Life] = []
+        self._spec = blueprint(scenario.laws, scenario.budgets)
+        self._parked: list[Parked] = []
+        self._dying_calls = list(scenario.dying_calls)
+        self._register()
+
+    def note(self, text: str) -> None:
+        """A line for the trace."""
+        self.trace.append(f"{anyio.current_time():10.3f} {text}")
+
+    # -- making it ----------------------------------------------------------------------------------------------
+
+    def _system(self, side: Side) -> MemorySystem:
+        declared = self.scenario.declarations[side]
+        system = MemorySystem(
+            f"{side}{self.scenario.seed}",
+            self.scenario.shapes(side),
+            self.clock.now,
+            seed=str(self.scenario.seed),
+            faults=self.scenario.faults[side],
+            keep_s=declared.read_lag_s + 60.0,
+        )
+        system.listeners.append(partial(self._changed, side))
+        return system
+
+    def _register(self) -> None:
+        for side in SIDES:
+            self.inner.add_connection(ConnectionRow(side, "tenant", side, "memory"))
+        self.inner.add_link(LinkRow(LINK, "tenant", "sim", "a", "b", blueprint="sim"))
+
+    def _changed(self, side: Side, change: Change) -> None:
+        zero = SimClock.EPOCH_S
+        entry = Entry(
+            change.at - zero, change.asked - zero, side, change.object, change.id, change.op, change.who,
+            change.sent, change.before, change.after,
+        )  # fmt: skip
+        self.evidence.entries.append(entry)
+        changes = {name: (entry.after or {}).get(name) for name in entry.changed()}
+        self.note(f"{side} {entry.who} {entry.op} {entry.stream}:{entry.id} {changes if entry.after else ''}")
+
+    # -- daemons ------------------------------------------------------------------------------------------------
+
+    async def live(self, daemon: Daemon, name: str) -> None:
+        """One life of a daemon, to its end."""
+        dies_at = self._dying_calls.pop(0) if self._dying_calls and self.faulty else 0
+        life = Life(name, str(self.scenario.seed), self.note, dies_at)
+        self.lives.append(life)
+        self.note(f"{name} starts")
+        try:
+            with life.scope:
+                await daemon(self._ports(life), owner=name)
+        except anyio.get_cancelled_exc_class():
+            raise  # the world ends, not the daemon
+        except BaseException as error:  # also Dead, alone or in a group
+            if not only_death(error):
+                self.fallen.append(Violation("the daemon fell over", repr(error), anyio.current_time()))
+                raise
+        else:
+            if not life.scope.cancel_called:
+                self.fallen.append(
+                    Violation("the daemon fell over", "it ended by itself", anyio.current_time())
+                )
+        finally:
+            life.dead = True
+            self.lives.remove(life)
+
+    def _ports(self, life: Life) -> dict[str, Any]:
+        async def connect(row: ConnectionRow) -> Connector:
+            side: Side = "a" if row.id == "a" else "b"
+            inner = MemoryConnector(self.systems[side], self.scenario.declarations[side], who=life.name)
+            return connector_port(inner, life, side)
+
+        def rules(text: str, settings: Mapping[str, Any]) -> LinkSpec:
+            return self._spec
+
+        faults = self.scenario.store_faults
+        return {
+            "store": store_port(self.inner, life, lambda: faults if self.faulty else CALM, self._committed),
+            "connect": connect,
+            "blueprint": rules,
+            "clock": SimClock(f"{self.scenario.seed}/{life.name}"),
+            "telemetry": SimTelemetry(life),
+        }
+
+    def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
+        self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
+        for part in rest:
+            if isinstance(part, Settlement):
+                self._parked.extend(part.park)
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def end_faults(self) -> None:
+        """From now on everything works."""
+        self.note("faults end")
+        self.faulty = False
+        for system in self.systems.values():
+            system.catch_up()
+            system.faults = HONEST
+
+    def judged(self) -> Evidence:
+        """The evidence as of now, in the order of effects."""
+        for system in self.systems.values():
+            system.catch_up()
+        self.evidence.entries.sort(key=lambda entry: entry.at)
+        self.evidence.store = view(self.inner.links[LINK], self._parked, SimClock.EPOCH_S)
+        self.evidence.decisions = self.operator.decisions
+        self.evidence.pauses = self.operator.pauses
+        return self.evidence
+
+
+def only_death(error: BaseException) -> bool:
+    """Whether an error is the end that a life was given, and nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(only_death(one) for one in error.exceptions)
+    return isinstance(error, Dead)
+
+
+def without_addresses(line: str) -> str:
+    """A trace line that is the same in another process."""
+    return re.sub(r"0x[0-9a-f]+", "0x", line)

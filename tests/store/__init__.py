@@ -1,0 +1,1 @@
+"""Tests of daemon/store: against real PostgreSQL servers, files and processes."""

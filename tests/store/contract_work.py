@@ -1,0 +1,540 @@
+"""The contract of the Store port, part 2: bindings, settlements, generations, match keys, parked rows, ledger, plans."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from actors.core.errors import Kind, TandemError
+from actors.core.types import (
+    Action,
+    ActionState,
+    Binding,
+    Deviation,
+    FieldDecision,
+    Held,
+    Op,
+    Parked,
+    Presence,
+    Room,
+    Side,
+    State,
+)
+from actors.ports import Closed, Counters, Cursor, KeyGroup, Lease, PlanRow, Settlement, Store
+from tests.store.world import START, World, create, full, half, hint, leased, line, park
+
+VALUES = {
+    "text": "M\u00fcnchen \u2028 \U0001f600 'quote' \"double\" back\\slash {1,2} %s $1\nline",
+    "number": Decimal("12345678901234567890.0001"),
+    "whole": 10**30,
+    "flag": True,
+    "none": None,
+    "day": date(2024, 2, 29),
+    "instant": datetime(2024, 2, 29, 12, 30, 1, 5, tzinfo=UTC),
+    "local": datetime(2024, 2, 29, 12, 30),  # noqa: DTZ001
+    "bytes": b"\x00\xff",
+    "list": ("x", None, Decimal("0.5"), date(2020, 1, 1)),
+    "": "a field without a name",
+}
+
+
+async def stored(world: World, lease: Lease, *bindings: Binding) -> list[int]:
+    """Settle new bindings."""
+    return list(await world.store.settle(lease, Settlement("r1", bindings=bindings)))
+
+
+async def one(store: Store, key: int) -> Binding:
+    (binding,) = await store.bindings_by_key("l1", [key])
+    return binding
+
+
+class BindingContract:
+    """Bindings are kept as given, once per record, and found by id, key and state."""
+
+    async def test_everything_of_a_binding_comes_back(self, world: World) -> None:
+        binding = Binding(
+            "customers",
+            state=State.TOMBSTONE,
+            a=Held(
+                "A 1 \u00e9", Presence.DELETED, {"text": Deviation(VALUES["text"], "rewritten")}, 'W/"1"', 3
+            ),
+            b=Held("B\\1", Presence.OUT_OF_SCOPE, {"day": Deviation(date(1, 1, 1), "default")}, None, 0),
+            base=VALUES,
+            keys=(-(2**63), 0, 2**63 - 1),
+            map_ver="m7",
+            rev=1,
+            note="deleted on a",
+            contests={"a.phone": (3, 1.5), "b.phone": (1, 0.0)},
+        )
+        (key,) = await stored(world, await leased(world), binding)
+        assert await one(world.store, key) == msgspec.structs.replace(binding, key=key)
+
+    async def test_keys_come_in_the_order_of_the_bindings(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        (first,) = await stored(world, lease, half("a", "A0"))
+        work = (half("a", "A2"), msgspec.structs.replace(half("a", "A0"), key=first, rev=2), half("b", "B1"))
+        keys = await stored(world, lease, *work)
+        assert keys[1] == first
+        found = {row.key: (row.a or row.b) for row in await store.bindings_by_key("l1", keys)}
+        assert [held.id for held in map(found.__getitem__, keys) if held] == ["A2", "A0", "B1"]
+
+    async def test_found_by_the_ids_of_a_side(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        keys = await stored(world, lease, full("X", "Y"), half("a", "Y"), half("a", "X", stream="articles"))
+        assert [row.key for row in await store.bindings("l1", "customers", "a", ["X", "Y", "Z"])] == keys[:2]
+        assert [row.key for row in await store.bindings("l1", "customers", "b", ["X", "Y", "Y"])] == keys[:1]
+        assert await store.bindings("l2", "customers", "a", ["X"]) == []
+        assert await store.bindings_by_key("l2", keys) == []
+        assert await store.bindings("l1", "customers", "a", []) == []
+
+    async def test_found_by_state_in_pages(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        states = (State.NEW, State.HELD_BACK, State.SETTLED, State.NEW, State.TOMBSTONE, State.NEW)
+        rows = [
+            msgspec.structs.replace(full(f"A{n}", f"B{n}"), state=state) for n, state in enumerate(states)
+        ]
+        keys = await stored(world, lease, *rows)
+        wanted = ["new", "tombstone"]
+        first = await store.bindings_in("l1", "customers", wanted, 0, 2)
+        assert [row.key for row in first] == [keys[0], keys[3]]
+        assert [row.key for row in await store.bindings_in("l1", "customers", wanted, keys[3], 9)] == keys[4:]
+        assert [row.key for row in await store.bindings_in("l1", "customers", ["settled"], 0, 9)] == [keys[2]]
+        assert len(await store.bindings_in("l1", "customers", ["settled", "new"], 0, 9)) == 4
+
+    async def test_only_full_settled_bindings_are_counted(self, world: World) -> None:
+        rows = (full("A1", "B1"), full("A2", "B2", state=State.MATCHED), half("a", "A3", state=State.SETTLED))
+        await stored(world, await leased(world), *rows)
+        assert await world.store.count_bindings("l1", "customers") == 1
+        assert await world.store.count_bindings("l1", "articles") == 0
+
+    async def test_a_record_is_bound_once_per_link_and_stream(self, world: World) -> None:
+        lease = await leased(world)
+        await stored(world, lease, full("X", "Y"))
+        await stored(world, await leased(world, "l2"), full("X", "Y"))
+        await stored(world, lease, half("b", "X"), full("X", "Y", stream="articles"))
+        for twin in ((half("a", "X"),), (half("b", "Y"),), (half("a", "N"), half("a", "N"))):
+            with pytest.raises(TandemError) as caught:
+                await stored(world, lease, *twin)
+            assert caught.value.kind is Kind.BUG
+        assert await world.store.bindings("l1", "customers", "a", ["N"]) == []
+
+    async def test_ids_pass_from_one_binding_to_another_within_a_settlement(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        pair, stray, other = await stored(world, lease, full("A1", "B1"), half("a", "A2"), full("A3", "B3"))
+        moved = msgspec.structs.replace(full("A2", "B3"), key=pair, rev=2)
+        swapped = msgspec.structs.replace(full("A3", "B1"), key=other, rev=2)
+        await store.settle(lease, Settlement("r1", bindings=(moved, swapped), dropped=(stray,)))
+        found = await store.bindings("l1", "customers", "a", ["A1", "A2", "A3"])
+        assert [(row.key, row.a and row.a.id, row.b and row.b.id) for row in found] == [
+            (pair, "A2", "B3"),
+            (other, "A3", "B1"),
+        ]
+
+
+class SettleContract:
+    """A settlement is kept whole or not at all."""
+
+    async def test_a_binding_that_moved_on_stops_the_whole_settlement(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        good, bad, dropped = await stored(world, lease, half("a", "A1"), half("a", "A2"), half("a", "A3"))
+        (intent,) = await store.intend(lease, "r1", [create(good)])
+        await store.add_hints("l1", [hint("A1")])
+        work = Settlement(
+            "r1",
+            bindings=(
+                msgspec.structs.replace(full("A1", "B1"), key=good, rev=2),
+                half("b", "B8"),
+                msgspec.structs.replace(half("a", "A2"), key=bad, rev=3),
+            ),
+            dropped=(dropped,),
+            closed=(Closed(intent, ActionState.CONFIRMED),),
+            items=(line(good),),
+            park=(park(good),),
+            acks=tuple(await store.hints("l1", ["customers"], START, 9)),
+            hints=(hint("A7"),),
+            cursors=(Cursor("customers", "a", "9"),),
+            seen=(("customers", "a", 9, ("A1", "A2")),),
+            spend={"customers/creates": 1},
+            counters=(Counters("customers", "b", created=1),),
+        )
+        before = await self.everything(store, good)
+        with pytest.raises(TandemError) as caught:
+            await store.settle(lease, work)
+        assert caught.value.kind is Kind.BUG
+        assert await self.everything(store, good) == before
+        await store.settle(lease, msgspec.structs.replace(work, bindings=work.bindings[:2]))
+        assert (await one(store, good)).rev == 2
+        assert await store.spent("l1", "customers", 0.0) == {"creates": 1}
+
+    async def everything(self, store: Store, key: int) -> list[object]:
+        return [
+            await store.bindings_in("l1", "customers", list(State), 0, 99),
+            await store.open_actions("l1"),
+            await store.parked("l1", [key]),
+            await store.hints("l1", ["customers"], START, 99),
+            await store.cursors("l1"),
+            await store.spent("l1", "customers", 0.0),
+            await store.run_counters("r1"),
+        ]
+
+    async def test_of_two_settlements_planned_on_one_revision_the_second_is_refused(
+        self, world: World
+    ) -> None:
+        store, lease = world.store, await leased(world)
+        (key,) = await stored(world, lease, half("a", "A1"))
+        work = Settlement("r1", bindings=(msgspec.structs.replace(full("A1", "B1"), key=key, rev=2),))
+        assert await store.settle(lease, work) == [key]
+        with pytest.raises(TandemError):
+            await store.settle(lease, work)
+        assert (await one(store, key)).rev == 2
+
+    async def test_only_half_bindings_of_this_link_are_dropped_and_their_parked_rows_with_them(
+        self, world: World
+    ) -> None:
+        store, lease = world.store, await leased(world)
+        loose, tied = await stored(world, lease, half("a", "A1"), full("A2", "B2"))
+        (foreign,) = await store.settle(
+            await leased(world, "l2"), Settlement("r1", bindings=(half("a", "A1"),))
+        )
+        await store.settle(lease, Settlement("r1", park=(park(loose), park(tied))))
+        for key in (tied, foreign, 10**9):
+            with pytest.raises(TandemError):
+                await store.settle(lease, Settlement("r1", dropped=(loose, key)))
+        assert len(await store.bindings_by_key("l1", [loose, tied])) == 2
+        await store.settle(lease, Settlement("r1", dropped=(loose,)))
+        assert [row.key for row in await store.bindings_by_key("l1", [loose, tied])] == [tied]
+        assert [row.binding for row in await store.parked("l1", [loose, tied])] == [tied]
+
+    async def test_a_window_of_a_thousand_records(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        keys = await stored(world, lease, *(half("a", f"A{n}", n + 1) for n in range(1000)))
+        intents = await store.intend(lease, "r1", [create(key) for key in keys])
+        bound = tuple(
+            msgspec.structs.replace(full(f"A{n}", f"B{n}", n + 1), key=key, rev=2)
+            for n, key in enumerate(keys)
+        )
+        closed = tuple(Closed(id_, ActionState.CONFIRMED, f"B{n}") for n, id_ in enumerate(intents))
+        assert await store.settle(lease, Settlement("r1", bindings=bound, closed=closed)) == keys
+        assert await store.count_bindings("l1", "customers") == 1000
+        assert await store.open_actions("l1") == []
+        found = await store.bindings_by_key("l1", keys)
+        assert [row.b and row.b.id for row in found] == [f"B{n}" for n in range(1000)]
+
+    async def test_new_bindings_are_parked_and_protocolled_by_their_place(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        work = Settlement(
+            "r1", bindings=(half("a", "A1"), half("a", "A2")), park=(park(-2),), items=(line(-1),)
+        )
+        keys = await store.settle(lease, work)
+        assert [row.binding for row in await store.parked("l1", keys)] == [keys[1]]
+
+    async def test_cursors_are_replaced_whole(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        running = Cursor("customers", "a", "c1", "p9", 4, START, "etag", START - 9, START)
+        await store.settle(lease, Settlement("r1", cursors=(running, Cursor("customers", "b", "c2"))))
+        assert await store.cursors("l1") == [running, Cursor("customers", "b", "c2")]
+        await store.settle(lease, Settlement("r1", cursors=(Cursor("customers", "a", "c3", generation=4),)))
+        assert (await store.cursors("l1"))[0] == Cursor("customers", "a", "c3", generation=4)
+        assert await store.cursors("l2") == []
+
+    async def test_the_ledger_is_a_window_over_hours(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        await store.settle(lease, Settlement("r1", spend={"customers/deletes": 2, "other/name/creates": 9}))
+        world.clock.advance(2 * 3600)
+        await store.settle(lease, Settlement("r2", spend={"customers/deletes": 3, "customers/creates": 1}))
+        now = world.clock.now()
+        assert await store.spent("l1", "customers", now - 86400) == {"deletes": 5, "creates": 1}
+        assert await store.spent("l1", "customers", now) == {"deletes": 3, "creates": 1}
+        assert await store.spent("l1", "customers", now + 3600) == {}
+        assert await store.spent("l1", "other/name", now - 86400) == {"creates": 9}
+        assert await store.spent("l2", "customers", 0.0) == {}
+
+
+class GenerationContract:
+    """What a complete read did not meet."""
+
+    async def unseen(self, store: Store, side: Side, generation: int) -> list[str]:
+        found = await store.unseen("l1", "customers", side, generation, 0, 99)
+        return [held.id for held in (row.side(side) for row in found) if held]
+
+    async def test_met_bindings_are_not_unseen(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        keys = await stored(world, lease, full("A1", "B1"), full("A2", "B2"), full("A3", "B3"))
+        assert await self.unseen(store, "a", 1) == ["A1", "A2", "A3"]
+        await store.settle(lease, Settlement("r1", seen=(("customers", "a", 1, ("A1", "A9")),)))
+        assert await self.unseen(store, "a", 1) == ["A2", "A3"]
+        assert await self.unseen(store, "b", 1) == ["B1", "B2", "B3"]
+        assert await self.unseen(store, "a", 2) == ["A1", "A2", "A3"]
+        page = await store.unseen("l1", "customers", "b", 1, keys[0], 1)
+        assert [row.key for row in page] == [keys[1]]
+        assert (await one(store, keys[0])).rev == 1
+
+    async def test_seen_marks_never_go_back(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        (key,) = await stored(world, lease, full("A1", "B1"))
+        await store.settle(lease, Settlement("r1", seen=(("customers", "a", 5, ("A1",)),)))
+        await store.settle(lease, Settlement("r1", seen=(("customers", "a", 4, ("A1",)),)))
+        planned_before = msgspec.structs.replace(full("A1", "B1"), key=key, rev=2)
+        await store.settle(lease, Settlement("r1", bindings=(planned_before,)))
+        held = (await one(store, key)).a
+        assert held is not None
+        assert held.seen_gen == 5
+
+    async def test_bindings_made_after_the_read_began_count_as_met(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        (old,) = await stored(world, lease, half("a", "A1"))
+        running = Cursor("customers", "b", position="p1", generation=3, began=START)
+        await store.settle(lease, Settlement("r1", cursors=(running,)))
+        bound = msgspec.structs.replace(full("A1", "B1"), key=old, rev=2)
+        await stored(world, lease, bound, half("b", "B2"), half("b", "B3", stream="articles"))
+        assert await self.unseen(store, "b", 3) == []
+        assert await self.unseen(store, "b", 4) == ["B1", "B2"]
+        assert await self.unseen(store, "a", 1) == ["A1"]
+
+    async def test_what_is_known_to_be_away_is_not_unseen(self, world: World) -> None:
+        gone, hidden = Held("A1", Presence.DELETED), Held("A2", Presence.OUT_OF_SCOPE)
+        rows = [Binding("customers", a=held, state=State.TOMBSTONE, rev=1) for held in (gone, hidden)]
+        await stored(world, await leased(world), *rows)
+        assert await self.unseen(world.store, "a", 9) == []
+
+
+class KeyGroupContract:
+    """Matching by whole groups of one match key."""
+
+    async def test_groups_that_may_be_matched(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        rows = (
+            half("a", "A1", 10),  # 1:1
+            half("b", "B1", 10),
+            half("a", "A2", 20),  # n:m
+            half("a", "A3", 20),
+            half("b", "B2", 20),
+            half("b", "B3", 20),
+            half("a", "A4", 30),  # taken
+            full("A5", "B5", 30),
+            half("a", "A6", -40),  # one side only
+            half("a", "A7", -40),
+            half("a", "A8", 50, state=State.HELD_BACK),  # nothing new
+            half("b", "B8", 50, state=State.HELD_BACK),
+            half("a", "A9", 0),  # no key
+            half("b", "B9", 0),
+            half("b", "B10"),
+            half("b", "B11", -60),  # new against held back
+            half("a", "A11", -60, state=State.HELD_BACK),
+            full("A12", "B12", 70, state=State.NEW),  # no half
+        )
+        keys = await stored(world, lease, *rows)
+        groups = [
+            KeyGroup(-60, (keys[16],), (keys[15],), ()),
+            KeyGroup(10, (keys[0],), (keys[1],), ()),
+            KeyGroup(20, (keys[2], keys[3]), (keys[4], keys[5]), ()),
+            KeyGroup(30, (keys[6],), (), (keys[7],)),
+        ]
+        assert await store.key_groups("l1", "customers", 0, None, 99) == groups
+        assert await store.key_groups("l1", "customers", 0, None, 2) == groups[:2]
+        assert await store.key_groups("l1", "customers", 0, 10, 99) == groups[2:]
+        assert await store.key_groups("l1", "articles", 0, None, 99) == []
+        assert await store.key_groups("l2", "customers", 0, None, 99) == []
+
+    @pytest.mark.parametrize("level", [1, 3, 5])
+    async def test_each_level_by_itself(self, world: World, level: int) -> None:
+        store, lease = world.store, await leased(world)
+        at_level = [0] * level + [77]
+        keys = await stored(
+            world, lease, half("a", "A1", *at_level), half("b", "B1", *at_level), half("b", "B2", 77)
+        )
+        assert await store.key_groups("l1", "customers", level, None, 9) == [
+            KeyGroup(77, (keys[0],), (keys[1],), ())
+        ]
+        assert await store.key_groups("l1", "customers", level + 1, None, 9) == []
+
+
+class ParkedContract:
+    """Rooms: one row per binding, room and field; decisions count for what they were made on."""
+
+    async def test_everything_of_a_row_comes_back(self, world: World) -> None:
+        detail = {"values": VALUES, "nested": {"deep": {"n": Decimal("1.50")}, "list": (1, "2")}, "n": 1.5}
+        row = Parked(
+            "customers", Room.CONFLICT, 5, "both changed", "phone", "b", "B5", "choose", detail, "f1"
+        )
+        await world.store.settle(await leased(world), Settlement("r1", park=(row,)))
+        (found,) = await world.store.parked("l1", [5, 6])
+        assert found == msgspec.structs.replace(row, id=found.id, since=world.clock.now())
+        assert await world.store.parked("l2", [5]) == []
+        assert await world.store.parked("l1", []) == []
+
+    async def test_parking_again_keeps_since_and_id(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        await store.settle(lease, Settlement("r1", park=(park(5),)))
+        (first,) = await store.parked("l1", [5])
+        world.clock.advance(60)
+        again = park(5, reason="refused\u0000again", fingerprint="f2", record="A5")
+        await store.settle(
+            lease, Settlement("r1", park=(again, park(5, Room.WAITING), park(5, field="phone")))
+        )
+        found = await store.parked("l1", [5])
+        assert [(row.room, row.field) for row in found] == [
+            (Room.QUARANTINE, ""),
+            (Room.WAITING, ""),
+            (Room.QUARANTINE, "phone"),
+        ]
+        assert (found[0].id, found[0].since, found[0].fingerprint, found[0].record) == (
+            first.id,
+            START,
+            "f2",
+            "A5",
+        )
+        assert found[1].since == START + 60
+
+    async def test_unparking_one_field_or_a_whole_room(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        rows = [
+            park(5, room, field) for room in (Room.CONFLICT, Room.WAITING) for field in ("", "phone", "name")
+        ]
+        await store.settle(lease, Settlement("r1", park=(*rows, park(6, Room.CONFLICT))))
+        await store.settle(lease, Settlement("r1", unpark=((5, Room.CONFLICT, "phone"),)))
+        assert len(await store.parked("l1", [5])) == 5
+        await store.settle(lease, Settlement("r1", unpark=((5, Room.CONFLICT, "*"),)))
+        assert {row.room for row in await store.parked("l1", [5])} == {Room.WAITING}
+        assert len(await store.parked("l1", [5, 6])) == 4
+
+    async def test_a_room_rebuilt_in_one_settlement_keeps_what_stays(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        await store.settle(lease, Settlement("r1", park=(park(5, field="name"), park(5, field="phone"))))
+        world.clock.advance(60)
+        rebuilt = (park(5, field="phone"), park(5, field="city"))
+        await store.settle(lease, Settlement("r1", unpark=((5, Room.QUARANTINE, "*"),), park=rebuilt))
+        assert [(row.field, row.since) for row in await store.parked("l1", [5])] == [
+            ("phone", START),
+            ("city", START + 60),
+        ]
+
+    async def test_a_decision_counts_for_the_fingerprint_it_was_made_on(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        (key,) = await stored(world, lease, full("A1", "B1"))
+        await store.settle(lease, Settlement("r1", park=(park(key, side="b"),)))
+        (row,) = await store.parked("l1", [key])
+        assert row.decision is None
+        choice = {"choose": "value", "value": Decimal("1.5")}
+        assert not await world.decide("l1", row.id, "f0", choice)
+        assert await world.decide("l1", row.id, "f1", choice)
+        assert (await store.parked("l1", [key]))[0].decision == choice
+        due = await store.hints("l1", ["customers"], world.clock.now(), 9)
+        assert [(found.side, found.id, found.reason) for found in due] == [("b", "B1", "decided")]
+        await store.settle(lease, Settlement("r1", park=(park(key, side="b"),)))
+        (kept,) = await store.parked("l1", [key])
+        assert kept.decision == choice
+        moved = msgspec.structs.replace(kept, fingerprint="f2")
+        await store.settle(lease, Settlement("r1", park=(moved,)))
+        assert (await store.parked("l1", [key]))[0].decision is None
+
+
+class PlanContract:
+    """At most one live plan per link, stream and kind, recomputed in place; a yes covers what was shown."""
+
+    async def held(self, world: World, kind: str = "held") -> PlanRow:
+        plan = await world.store.held("l1", "customers", kind)
+        assert plan is not None
+        return plan
+
+    async def test_held_actions_come_back_whole_in_pages(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        decision = FieldDecision("phone", "b wins", "1", None, Decimal("2.5"), ("x",), ("base",))
+        action = Action(
+            "customers", "b", Op.UPDATE, 5, "owner a", "too\u0000many", "B5", "tag", VALUES, VALUES, {"x": None}, VALUES,
+            "v1", (decision,), "f1", deadline=START, origin="A5", kinds=("overwrites", "clears"),
+        )  # fmt: skip
+        plan = await store.hold(
+            lease, "held", "customers", "over budget", [action, create(6, fingerprint="f2")]
+        )
+        (first,) = await store.held_actions(plan, 0, 1)
+        assert first == msgspec.structs.replace(action, id=first.id, reason=first.reason)
+        assert first.reason.startswith("too")
+        assert [row.binding for row in await store.held_actions(plan, first.id, 9)] == [6]
+        row = await self.held(world)
+        assert (row.id, row.rev, row.state, row.reason, row.actions) == (plan, 1, "open", "over budget", 2)
+        assert await store.held("l1", "customers", "requested") is None
+        assert await store.held_actions("nobody", 0, 9) == []
+
+    async def test_recomputing_replaces_in_place(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        plan = await store.hold(
+            lease, "held", "customers", "r", [create(5, fingerprint="f5"), create(6, fingerprint="f6")]
+        )
+        assert await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")]) == plan
+        assert (await self.held(world)).rev == 1
+        more = [
+            create(6, fingerprint="f6x"),
+            create(6, "a", fingerprint="a"),
+            create(6, op=Op.DELETE, fingerprint="d"),
+        ]
+        assert await store.hold(lease, "held", "customers", "why", more) == plan
+        row = await self.held(world)
+        assert (row.rev, row.actions, row.reason) == (2, 4, "why")
+        prints = {held.fingerprint for held in await store.held_actions(plan, 0, 9)}
+        assert prints == {"f5", "f6x", "a", "d"}
+        other = await store.hold(lease, "requested", "customers", "dry run", [create(5, fingerprint="f5")])
+        assert other != plan
+
+    async def test_a_yes_covers_what_was_shown_and_is_unchanged_since(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        five, six, seven = await stored(world, lease, half("a", "A5"), half("a", "A6"), half("a", "A7"))
+        plan = await store.hold(
+            lease, "held", "customers", "r", [create(five, fingerprint="f5"), create(six, fingerprint="f6")]
+        )
+        assert await store.approved("l1", "customers", [five, six]) == frozenset()
+        await store.hold(
+            lease, "held", "customers", "r", [create(six, fingerprint="f6x"), create(seven, fingerprint="f7")]
+        )
+        await world.approve_plan("l1", plan, 1)
+        assert await store.approved("l1", "customers", [five, six, seven]) == {"f5"}
+        assert ((await self.held(world)).state, (await self.held(world)).approved_rev) == ("open", 1)
+        due = await store.hints("l1", ["customers"], world.clock.now(), 9)
+        assert [(row.id, row.reason) for row in due] == [("A5", "approved")]
+        await world.approve_plan("l1", plan, 2)
+        assert await store.approved("l1", "customers", [five, six, seven]) == {"f5", "f6x", "f7"}
+        assert await store.approved("l1", "customers", [six]) == {"f6x"}
+        assert (await self.held(world)).state == "approved"
+
+    async def test_a_plan_recomputed_every_tick_can_still_be_approved(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        (key,) = await stored(world, lease, half("a", "A5"))
+        for tick in range(3):
+            again = [create(key, fingerprint="f5"), create(100 + tick, fingerprint=f"t{tick}")]
+            plan = await store.hold(lease, "held", "customers", "r", again)
+            if tick == 1:
+                await world.approve_plan("l1", plan, 2)
+        row = await self.held(world)
+        assert (row.rev, row.state, row.approved_rev, row.actions) == (3, "open", 2, 4)
+        assert await store.approved("l1", "customers", [key, 100, 101, 102]) == {"f5", "t0", "t1"}
+
+    async def test_actions_taken_out_and_the_plan_applied(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        plan = await store.hold(
+            lease, "held", "customers", "r", [create(5, fingerprint="f5"), create(6, fingerprint="f6")]
+        )
+        await store.release_held(lease, "customers", "held", [5, 9])
+        assert ((await self.held(world)).actions, (await self.held(world)).rev) == (1, 1)
+        await store.release_held(lease, "customers", "requested", [6])
+        await store.release_held(lease, "customers", "held", [6])
+        assert await store.held("l1", "customers", "held") is None
+        assert await store.held_actions(plan, 0, 9) == []
+        assert await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")]) != plan
+
+    async def test_a_closed_plan_says_yes_to_nothing(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        first = await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")])
+        await world.approve_plan("l1", first, 1)
+        assert await store.approved("l1", "customers", [5]) == {"f5"}
+        await store.close_plan(lease, first, "superseded")
+        assert await store.approved("l1", "customers", [5]) == frozenset()
+        second = await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")])
+        assert second != first
+        await world.reject_plan("l1", second)
+        assert await store.held("l1", "customers", "held") is None
+        await store.close_plan(lease, second, "applied")
+        third = await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")])
+        assert len({first, second, third}) == 3

@@ -1,0 +1,1 @@
+"""The house rules as tests: what review would otherwise have to repeat."""
