@@ -23,6 +23,7 @@ from actors.core.types import (
     Action,
     ActionState,
     Binding,
+    FieldDecision,
     Hint,
     Observation,
     Op,
@@ -36,6 +37,7 @@ from actors.ports import COUNTER, Closed, Counters, Cursor, Settlement, Write, W
 from actors.state import RunState
 
 RETRY_MAX_S = 300.0
+LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -215,6 +217,8 @@ class Carrier:
                 continue
             if verdict.binding != pair.binding:
                 done.bindings[key] = verdict.binding
+            if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
+                done.hints.append(self._look_again(stream, pair, verdict.again_s))
             for item in verdict.items:
                 done.items.append(item)
                 state.waited += item.state is ActionState.PARKED
@@ -360,6 +364,8 @@ class Carrier:
                 self._again(pair, action, done, "accepted but not to be seen")
             elif out.open:
                 done.hints.append(_hint_of(action, result.id or action.target, "follow-up"))
+            if out.differs and after is not None:
+                done.items.append(differs_line(action, after, out.differs))
             done.bindings[action.binding] = out.binding
             done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
             done.add(action.side, COUNTER[action.op])
@@ -397,6 +403,19 @@ class Carrier:
             return None, False
         seen = observe(stream, action.side, result.record, self._state.clock.monotonic())
         return (None, False) if seen.problem else (seen, True)
+
+    def _look_again(self, stream: StreamSpec, pair: Pair, after_s: float) -> Hint:
+        seen = pair.seen[0]
+        attempts = pair.attempts + 1
+        not_before = self._state.clock.now() + min(RETRY_MAX_S, after_s * attempts)
+        return Hint(
+            stream=stream.name,
+            side=seen.side,
+            id=seen.id,
+            reason="look again",
+            attempts=attempts,
+            not_before=not_before,
+        )
 
     def _again(self, pair: Pair, action: Action, done: _Done, reason: str, later: bool = False) -> None:
         attempts = pair.attempts + 1
@@ -504,6 +523,27 @@ def _parked_line(row: Parked) -> Action:
         reason=row.reason,
         target=row.record,
         state=ActionState.PARKED,
+    )
+
+
+def differs_line(action: Action, after: Observation, names: Sequence[str]) -> Action:
+    """The protocol line for fields that show neither what was sent nor what was there before."""
+    decisions = []
+    for name in names:
+        sent, seen = action.fields[name], after.fields.get(name)
+        a, b = (seen, sent) if action.side == "a" else (sent, seen)
+        decisions.append(FieldDecision(name, "differs after our write", seen, base=sent, a=a, b=b))
+    return Action(
+        stream=action.stream,
+        side=action.side,
+        op=Op.NONE,
+        binding=action.binding,
+        rule="differs after our write",
+        reason=f"side {action.side} shows another value than was written: {', '.join(names)}",
+        target=after.id,
+        origin=action.origin,
+        decisions=tuple(decisions),
+        state=ActionState.CONFIRMED,
     )
 
 

@@ -72,10 +72,13 @@ class LinkActor(Actor):
     async def poked(self, key: str) -> None:
         self._changed = self._changed or key == CHANGED
         if self._run is not None:
-            row = await self._ports.store.link(self._link)
-            if row is None or lifecycle.load(row.facts).wish is Wish.PAUSED:
-                self._cancel = True
+            self._cancel |= await self._wish_is_pause()
         self._event.set()
+
+    async def _wish_is_pause(self) -> bool:
+        """Whether the link was paused or deleted since, by whichever process."""
+        row = await self._ports.store.link(self._link)
+        return row is None or lifecycle.load(row.facts).wish is Wish.PAUSED
 
     async def asked(self, message: Any) -> Any:
         if isinstance(message, Status):
@@ -182,7 +185,7 @@ class LinkActor(Actor):
         if now < self._retry_at:
             return False, self._retry_at - now
         hint_at = await self._ports.store.next_hint(self._link)
-        look = self._changed or now >= self._poll_at
+        look = self._changed or now >= min(self._poll_at, self._recover_at)
         due = min(self._poll_at, self._recover_at, math.inf if hint_at is None else hint_at)
         if look or due <= now:
             cause = "poll" if look else "hint"
@@ -266,9 +269,11 @@ class LinkActor(Actor):
             if self._time_left_s() <= 0:
                 raise LeaseLost
             now = self._ports.clock.monotonic()
-            if state.begun and now - self._phase_at >= PHASE_EVERY_S:
+            if now - self._phase_at >= PHASE_EVERY_S:
                 self._phase_at = now
-                self._cancel |= await self._ports.store.update_run(self.lease, state.run, phase)
+                if state.begun:
+                    self._cancel |= await self._ports.store.update_run(self.lease, state.run, phase)
+                self._cancel |= await self._wish_is_pause()
             if self._cancel or self._stop:
                 raise Cancelled
 

@@ -30,14 +30,17 @@ class Newcomers:
         self._carrier = carrier
         self._windows = windows
         self._window = window
+        self._left = False
 
-    async def settle(self, stream: StreamSpec) -> None:
-        """Match, meet, create."""
+    async def settle(self, stream: StreamSpec) -> bool:
+        """Match, meet, create. True when nobody had to be left for later."""
+        self._left = False
         if stream.name in self._windows.stirred and not self._state.dry:
             await self._reopen(stream)
         taken = await self._match(stream)
         await self._meet(stream)
         await self._create(stream, taken)
+        return not self._left
 
     # ------------------------------------------------------------------------------------------------- match
 
@@ -112,7 +115,11 @@ class Newcomers:
                     msgspec.structs.replace(half, state=State.HELD_BACK, note=AMBIGUOUS, rev=half.rev + 1)
                 )
                 park.append(_ambiguous(stream, half, level, detail, group.hash))
-        state.waited += len(park)
+        known = {
+            (row.binding, row.reason)
+            for row in await state.store.parked(state.link, [p.binding for p in park])
+        }
+        state.waited += sum((row.binding, row.reason) not in known for row in park)
         await state.settle(Settlement(run=state.run, bindings=tuple(held), park=tuple(park)))
 
     async def _by_key(self, keys: Iterable[int]) -> dict[int, Binding]:
@@ -160,6 +167,7 @@ class Newcomers:
             assert binding.a is not None and binding.b is not None
             a, b = looks["a"][binding.a.id], looks["b"][binding.b.id]
             if self._windows.too_early(stream, a, binding) or self._windows.too_early(stream, b, binding):
+                self._left = True
                 continue
             pairs.append(Pair(binding, a=a, b=b))
         await self._carrier.carry(stream, pairs)
@@ -176,7 +184,9 @@ class Newcomers:
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
-                if side not in self._state.blind(stream) and mine:
+                if side in self._state.blind(stream):
+                    self._left = self._left or bool(mine)
+                elif mine:
                     pairs.extend(await self._looked(stream, side, mine))
             await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
 
@@ -186,10 +196,12 @@ class Newcomers:
         for seen in await self._sides[side].look(stream, list(ids)):
             half = ids[seen.id]
             if self._windows.too_early(stream, seen, half):
+                self._left = True
                 continue
             readable = seen.presence is Presence.PRESENT and not seen.problem
             # Its keys may have changed since it was matched: then it must be matched again first.
             if readable and match.keys(stream, seen.fields) != half.keys:
+                self._left = True
                 continue
             out.append(Pair(half, a=seen) if side == "a" else Pair(half, b=seen))
         return out

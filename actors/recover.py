@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.access import Access, Sides
+from actors.carry import differs_line
 from actors.core.errors import TandemError
 from actors.core.guard import spend
 from actors.core.policy import StreamSpec
@@ -128,6 +129,7 @@ class Recovery:
                 bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1),),
                 dropped=drop,
                 closed=(Closed(action.id, ActionState.CONFIRMED, record),),
+                items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
                 hints=tuple(hints),
                 spend=spend([action]),
                 counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),

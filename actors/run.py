@@ -24,6 +24,7 @@ from actors.recover import Recovery
 from actors.state import RunState
 from actors.window import Window, Windows, ids
 
+LOOK_NOTED_EVERY_S = 10.0
 OWN_HINTS = frozenset({"changed"})  # hints from outside: an echo shows nothing new and is dropped
 
 
@@ -94,7 +95,7 @@ class Run:
             )
         error = state.errors[0] if state.errors else None
         again_s = next((e.retry_after_s for e in state.errors if e.retry_after_s is not None), None)
-        if again_s is None and state.open:
+        if again_s is None and (state.open or state.left_for_later):
             again_s = max(1.0, *(side.declaration.read_lag_s for side in self._sides.values()))
         return RunResult(ended, frozenset(state.loaded), error, awaiting, again_s)
 
@@ -111,15 +112,17 @@ class Run:
         try:
             await self._hints(stream)
             looked = look and await self._look(stream)
+            at_rest = True
             for _ in range(self._options.rounds_max):
                 if looked:
-                    await self._newcomers.settle(stream)
+                    at_rest = await self._newcomers.settle(stream)
                 await self._spooled(stream)
                 if not await self._hints(stream):
                     break
                 # A stranger met by a hint is created only after both sides were looked at.
                 looked = looked or (stream.name in self._windows.stirred and await self._look(stream))
-            if looked and not state.dry and state.trouble is None:
+            state.left_for_later |= looked and not at_rest
+            if looked and at_rest and not state.dry and state.trouble is None:
                 state.loaded.add(stream.name)
         except TandemError as error:
             state.cut_short(error)
@@ -178,8 +181,15 @@ class Run:
         for side in SIDES:
             if self._finds(side, stream.object(side)) is Find.MODIFIED:
                 await self._poll(stream, side)
-            await self._complete_read(stream, side)
+            if not await self._complete_read(stream, side):
+                await self._note_look(stream, side)
         return True
+
+    async def _note_look(self, stream: StreamSpec, side: Side) -> None:
+        """Nothing to read is a look too (a drained feed, an unchanged token): said now and then, not every time."""
+        cursor, now = self._cursor(stream, side), self._state.clock.now()
+        if now - cursor.looked >= LOOK_NOTED_EVERY_S:
+            await self._take(stream, side, (), msgspec.structs.replace(cursor, looked=now), all_known=True)
 
     async def _begin(self, stream: StreamSpec, side: Side) -> None:
         """The first look of all: note where changes start from *before* anything is read."""
@@ -197,18 +207,20 @@ class Run:
             page, seen = await self._sides[side].changes(stream, cursor, self._options.window)
             moved = self._moved(stream, side, cursor=page.cursor, looked=self._state.clock.now())
             self._looked(stream, side, "modified", len(seen), began)
+            if not seen and page.cursor == cursor:
+                return
             await self._take(stream, side, seen, moved, all_known=not page.more)
             if not page.more or page.cursor == cursor:
                 return
             cursor = page.cursor
 
-    async def _complete_read(self, stream: StreamSpec, side: Side) -> None:
-        """A complete read if one is due or under way; resumable, in windows. Then: what was not seen?"""
+    async def _complete_read(self, stream: StreamSpec, side: Side) -> bool:
+        """A complete read if one is due or under way; resumable, in windows. Then: what was not seen? False: none due."""
         cursor = self._cursor(stream, side)
         if not cursor.began:
             token = await self._due(stream, side, cursor)
             if token is None:
-                return
+                return False
             cursor = msgspec.structs.replace(
                 cursor,
                 began=self._state.clock.now(),
@@ -231,6 +243,7 @@ class Run:
         self._windows.stirred.add(stream.name)
         done = msgspec.structs.replace(cursor, began=0.0, position="", completed=self._state.clock.now())
         await self._take(stream, side, (), done, all_known=True)
+        return True
 
     async def _due(self, stream: StreamSpec, side: Side, cursor: Cursor) -> str | None:
         """The look token to note when a complete read is due, else None."""

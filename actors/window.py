@@ -94,17 +94,24 @@ class Windows:
         parked: Collection[int],
         out: _Sorted,
     ) -> None:
-        if self.too_early(stream, seen, binding):
+        if binding is None:
+            self._stranger(stream, window, seen, out)
+        elif self.too_early(stream, seen, binding):
             out.later.append(self._look_again(stream, window, seen))
-        elif binding is None:
-            if seen.presence is Presence.PRESENT:
-                out.strangers.append(half_binding(stream, seen, window.generation))
         elif binding.side(other(window.side)) is None:
             self._half(stream, window, seen, binding, out)
         elif seen.id in window.forced or binding.key in parked or differs(stream, binding, seen):
             out.changed.append((binding, seen))
         else:
             out.unchanged.append(seen.id)
+
+    def _stranger(self, stream: StreamSpec, window: Window, seen: Observation, out: _Sorted) -> None:
+        """A record without a binding is noted from a stale look too: it is looked at again before it is planned, and
+        a side with records left out would not have been looked at (a double would be made there)."""
+        if self._state.is_open_id(stream, seen.side, seen.id):
+            out.later.append(self._look_again(stream, window, seen))
+        elif seen.presence is Presence.PRESENT:
+            out.strangers.append(half_binding(stream, seen, window.generation))
 
     def too_early(self, stream: StreamSpec, seen: Observation, binding: Binding | None) -> bool:
         """Whether a look must be thrown away: fresh eyes, and no planning while an intent on the record is open."""

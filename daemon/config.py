@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -21,13 +22,26 @@ PREFIX: Final = "TANDEM_"
 SECRETS: Final = frozenset({"database_url", "secret_key"})
 # What the command line and the tests read from the same prefix.
 NOT_OURS: Final = frozenset(
-    {"ADDRESS", "CA", "CERT", "CONFIG", "KEY", "OUTPUT", "REQUIRE_ALL", "TENANT", "TIMEOUT", "TLS", "TOKEN", "TOKEN_FILE"}
+    {
+        "ADDRESS",
+        "CA",
+        "CERT",
+        "CONFIG",
+        "KEY",
+        "OUTPUT",
+        "REQUIRE_ALL",
+        "TENANT",
+        "TIMEOUT",
+        "TLS",
+        "TOKEN",
+        "TOKEN_FILE",
+    }
 )
 _FILES: Final = (Path("tandem.toml"), Path("/etc/tandem/tandem.toml"))
 
 
-def _says(text: str, **limits: float) -> msgspec.Meta:
-    return msgspec.Meta(description=text, **limits)
+def _says(text: str, *, ge: float | None = None, le: float | None = None) -> msgspec.Meta:
+    return msgspec.Meta(description=text, ge=ge, le=le)
 
 
 def default_data_dir() -> Path:
@@ -35,26 +49,31 @@ def default_data_dir() -> Path:
     return Path("/var/lib/tandem") if os.geteuid() == 0 else Path("~/.local/share/tandem").expanduser()
 
 
-Seconds = Annotated[float, _says("", gt=0, le=86400)]
+Seconds = Annotated[float, _says("", ge=0.1, le=86400)]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting of the daemon, typed and checked (`load`)."""
 
-    data_dir: Annotated[Path, _says("Where the daemon keeps its files: database, secret key, lock, admin token.")] = (
-        msgspec.field(default_factory=default_data_dir)
-    )
+    data_dir: Annotated[
+        Path, _says("Where the daemon keeps its files: database, secret key, lock, admin token.")
+    ] = msgspec.field(default_factory=default_data_dir)
     database_url: Annotated[
-        str, _says("PostgreSQL to use, postgresql://user:password@host/database. Empty: one of the daemon's own.")
+        str,
+        _says("PostgreSQL to use, postgresql://user:password@host/database. Empty: one of the daemon's own."),
     ] = ""
     database_pool_size: Annotated[int, _says("Connections to the database, at most.", ge=2, le=100)] = 10
     postgres_bin: Annotated[
-        Path | None, _says("Folder of the PostgreSQL programs for the daemon's own server. Empty: found by itself.")
+        Path | None,
+        _says("Folder of the PostgreSQL programs for the daemon's own server. Empty: found by itself."),
     ] = None
     secret_key: Annotated[
-        str, _says("Key that seals the secrets of connections, base64 of 32 bytes. Empty: <data_dir>/secret.key.")
+        str,
+        _says("Key that seals the secrets of connections, base64 of 32 bytes. Empty: <data_dir>/secret.key."),
     ] = ""
-    listen: Annotated[str, _says("Address of the gRPC API, host:port; port 0 takes a free one.")] = "127.0.0.1:7443"
+    listen: Annotated[str, _says("Address of the gRPC API, host:port; port 0 takes a free one.")] = (
+        "127.0.0.1:7443"
+    )
     http_listen: Annotated[
         str, _says("Address of /metrics and the health pages, host:port; port 0 takes a free one.")
     ] = "127.0.0.1:9464"
@@ -64,12 +83,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         Path | None, _says("Callers must show a certificate of this authority (PEM), beside their token.")
     ] = None
     insecure_listen: Annotated[
-        bool, _says("Allow the gRPC API on other than loopback addresses without TLS: tokens travel in the clear.")
+        bool,
+        _says("Allow the gRPC API on other than loopback addresses without TLS: tokens travel in the clear."),
     ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _says("The least important lines that are written.")
     ] = "info"
-    log_format: Annotated[Literal["console", "json"], _says("console for people, json for machines.")] = "console"
+    log_format: Annotated[Literal["console", "json"], _says("console for people, json for machines.")] = (
+        "console"
+    )
     call_timeout_s: Annotated[
         Seconds, _says("Deadline of a call whose caller gave none, seconds. Watching has none.")
     ] = 30.0
@@ -82,10 +104,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30.0
     stale_after_s: Annotated[
         float,
-        _says("A side not looked at for so long (or three poll intervals, if longer) is not healthy, seconds.", ge=1),
+        _says(
+            "A side not looked at for so long (or three poll intervals, if longer) is not healthy, seconds.",
+            ge=1,
+        ),
     ] = 300.0
     window: Annotated[int, _says("Records per window of a run.", ge=1, le=10_000)] = 500
-    links_max: Annotated[int, _says("Links with work under way in this process at once.", ge=1, le=100_000)] = 200
+    links_max: Annotated[
+        int, _says("Links with work under way in this process at once.", ge=1, le=100_000)
+    ] = 200
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -197,7 +224,11 @@ def _from_file(path: Path | None, faults: list[Fault]) -> dict[str, Given]:
         faults.append(Fault(str(path), f"is no TOML: {error}"))
         return {}
     known = _hints()
-    faults += [Fault(f"{name} in {path}", f"is no setting{_meant(name, known)}") for name in data if name not in known]
+    faults += [
+        Fault(f"{name} in {path}", f"is no setting{_meant(name, known)}")
+        for name in data
+        if name not in known
+    ]
     return {name: Given(f"{name} in {path}", value) for name, value in data.items() if name in known}
 
 
@@ -214,7 +245,9 @@ def _notes(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Not faults: an orchestrator may well put variables of this prefix there for a service of our name."""
     known = {PREFIX + name.upper() for name in _hints()}
     strange = [
-        name for name in environment if name.startswith(PREFIX) and name not in known and name[len(PREFIX) :] not in NOT_OURS
+        name
+        for name in environment
+        if name.startswith(PREFIX) and name not in known and name[len(PREFIX) :] not in NOT_OURS
     ]
     return tuple(
         f"{name} is no setting{_meant(name, known, cutoff=0.85)}"
@@ -254,7 +287,11 @@ def _contradictions(config: Config, given: Mapping[str, Given]) -> list[Fault]:
     for name in ("tls_cert", "tls_key", "tls_client_ca"):
         path: Path | None = getattr(config, name)
         if path is not None and not os.access(path, os.R_OK):
-            faults.append(Fault(where(name), f"the file {path} is missing or can't be read by uid {os.geteuid()}"))
+            faults.append(
+                Fault(where(name), f"the file {path} is missing or can't be read by uid {os.geteuid()}")
+            )
+    if config.tls_cert is not None and config.tls_key is not None and not faults:
+        faults += _pair_faults(config.tls_cert, config.tls_key, where("tls_cert"))
     host = address(config.listen)[0]
     if not is_loopback(host) and config.tls_cert is None and not config.insecure_listen:
         faults.append(
@@ -265,10 +302,22 @@ def _contradictions(config: Config, given: Mapping[str, Given]) -> list[Fault]:
             )
         )
     if config.call_timeout_s > config.call_timeout_max_s:
-        faults.append(Fault(where("call_timeout_s"), "is longer than call_timeout_max_s; lower it or raise that"))
+        faults.append(
+            Fault(where("call_timeout_s"), "is longer than call_timeout_max_s; lower it or raise that")
+        )
     if config.database_url and not config.database_url.startswith(("postgresql://", "postgres://")):
         faults.append(Fault(where("database_url"), "write postgresql://user:password@host:port/database"))
     return faults
+
+
+def _pair_faults(cert: Path, key: Path, where: str) -> list[Fault]:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except OSError as error:
+        return [
+            Fault(where, f"{cert} and {key} are no certificate with its key (PEM, no passphrase): {error}")
+        ]
+    return []
 
 
 # ---------------------------------------------------------------------------------------------------- about
@@ -279,7 +328,9 @@ def _hints() -> dict[str, Any]:
 
 
 def _doc(hint: Any) -> str:
-    said = [meta.description for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta) and meta.description]
+    said = [
+        meta.description for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta) and meta.description
+    ]
     return str(said[-1])
 
 
@@ -300,7 +351,13 @@ def _shown(name: str, value: Any) -> str:
         return ""
     if name in SECRETS:
         return "(set)"
-    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def _reason(name: str, error: msgspec.ValidationError) -> str:
@@ -310,7 +367,11 @@ def _reason(name: str, error: msgspec.ValidationError) -> str:
         return f"write one of {', '.join(typing.get_args(_base(hint)))}"
     if "write " in text or "the port" in text:
         return text
-    words = text.replace("`int`", "a whole number").replace("`float`", "a number").replace("`bool`", "true or false")
+    words = (
+        text.replace("`int`", "a whole number")
+        .replace("`float`", "a number")
+        .replace("`bool`", "true or false")
+    )
     return words[0].lower() + words[1:].partition(", got")[0]
 
 

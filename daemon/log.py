@@ -26,14 +26,17 @@ _SECRET_TEXT: Final = (
     (re.compile(r"\b(tdm_[0-9a-z]+)_[0-9A-Za-z\-]+"), rf"\1_{STRUCK_OUT}"),
     (re.compile(r"\b(bearer)\s+\S+", re.IGNORECASE), rf"\1 {STRUCK_OUT}"),
     (
-        re.compile(r"\b(password|passwd|pwd|secret|token|api_?key)(\s*[=:]\s*)(?!\*)('[^']*'|\"[^\"]*\"|[^\s,;&)]+)", re.IGNORECASE),
+        re.compile(
+            r"\b(password|passwd|pwd|secret|token|api_?key)(\s*[=:]\s*)(?!\*)('[^']*'|\"[^\"]*\"|[^\s,;&)]+)",
+            re.IGNORECASE,
+        ),
         rf"\1\2{STRUCK_OUT}",
     ),
 )
 _DEPTH_MAX: Final = 6
 
 
-def configure(level: str, format: Literal["console", "json"], stream: TextIO | None = None) -> None:
+def configure(level: str, form: Literal["console", "json"], stream: TextIO | None = None) -> None:
     """Send every log line of the process to `stream` (standard error), in this format, from this level on."""
     out = stream or sys.stderr
     shared: list[Processor] = [
@@ -62,7 +65,7 @@ def configure(level: str, format: Literal["console", "json"], stream: TextIO | N
                 structlog.processors.EventRenamer("action"),
                 struck_out,
                 action_first,
-                _renderer(format, out),
+                _renderer(form, out),
             ],
         )
     )
@@ -78,11 +81,14 @@ def configure(level: str, format: Literal["console", "json"], stream: TextIO | N
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
-def _renderer(format: str, stream: TextIO) -> Processor:
-    if format == "json":
+def _renderer(form: str, stream: TextIO) -> Processor:
+    if form == "json":
         return structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
     return structlog.dev.ConsoleRenderer(
-        colors=stream.isatty(), event_key="action", sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+        colors=stream.isatty(),
+        event_key="action",
+        sort_keys=False,
+        exception_formatter=structlog.dev.plain_traceback,
     )
 
 

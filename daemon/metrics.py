@@ -26,6 +26,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from actors.core.errors import Kind
 from actors.ports import WriteStatus
 
 Labels = tuple[str, ...]
@@ -46,42 +47,96 @@ class Declared(msgspec.Struct, frozen=True):
 COUNTED: Final = (
     Declared("tandem_runs_total", "counter", "Runs that ended.", ("link", "mode", "outcome")),
     Declared("tandem_run_duration_seconds", "histogram", "How long runs took.", ("mode",), _SLOW),
-    Declared("tandem_records_settled_total", "counter", "Records that windows settled.", ("link", "stream", "side")),
-    Declared("tandem_window_duration_seconds", "histogram", "How long windows took, from look to settled.", (), _FAST),
+    Declared(
+        "tandem_records_settled_total", "counter", "Records that windows settled.", ("link", "stream", "side")
+    ),
+    Declared(
+        "tandem_window_duration_seconds",
+        "histogram",
+        "How long windows took, from look to settled.",
+        (),
+        _FAST,
+    ),
     Declared("tandem_writes_total", "counter", "Writes that were answered.", ("connector", "op", "status")),
-    Declared("tandem_write_duration_seconds", "histogram", "How long batches of writes took.", ("connector", "op"), _FAST),
-    Declared("tandem_looks_total", "counter", "Looks that were finished.", ("link", "stream", "side", "kind")),
-    Declared("tandem_records_looked_at_total", "counter", "Records that looks delivered.", ("link", "stream", "side")),
+    Declared(
+        "tandem_write_duration_seconds",
+        "histogram",
+        "How long batches of writes took.",
+        ("connector", "op"),
+        _FAST,
+    ),
+    Declared(
+        "tandem_looks_total", "counter", "Looks that were finished.", ("link", "stream", "side", "kind")
+    ),
+    Declared(
+        "tandem_records_looked_at_total",
+        "counter",
+        "Records that looks delivered.",
+        ("link", "stream", "side"),
+    ),
     Declared("tandem_look_duration_seconds", "histogram", "How long looks took.", ("kind",), _FAST),
     Declared("tandem_records_parked_total", "counter", "Records that went to a room.", ("link", "room")),
-    Declared("tandem_lease_losses_total", "counter", "Times that a link went to another owner in mid-work.", ("link",)),
-    Declared("tandem_link_degradations_total", "counter", "Times that a link was given up as degraded.", ("link",)),
-    Declared("tandem_connection_pauses_total", "counter", "Times that an account was paused.", ("connection", "kind")),
-    Declared("tandem_connection_recoveries_total", "counter", "Times that an account came back.", ("connection",)),
+    Declared(
+        "tandem_lease_losses_total",
+        "counter",
+        "Times that a link went to another owner in mid-work.",
+        ("link",),
+    ),
+    Declared(
+        "tandem_link_degradations_total", "counter", "Times that a link was given up as degraded.", ("link",)
+    ),
+    Declared(
+        "tandem_connection_pauses_total",
+        "counter",
+        "Times that an account was paused.",
+        ("connection", "kind"),
+    ),
+    Declared(
+        "tandem_connection_recoveries_total", "counter", "Times that an account came back.", ("connection",)
+    ),
     Declared(
         "tandem_connection_feed_failures_total",
         "counter",
         "Times that watching or draining a feed failed; polls make it good.",
         ("connection",),
     ),
-    Declared("tandem_actor_restarts_total", "counter", "Crashes of an actor, each answered by its supervisor.", ("actor",)),
+    Declared(
+        "tandem_actor_restarts_total",
+        "counter",
+        "Crashes of an actor, each answered by its supervisor.",
+        ("actor",),
+    ),
     Declared("tandem_api_calls_total", "counter", "Calls of the API.", ("service", "method", "code")),
-    Declared("tandem_api_call_duration_seconds", "histogram", "How long calls took.", ("service", "method"), _FAST),
+    Declared(
+        "tandem_api_call_duration_seconds", "histogram", "How long calls took.", ("service", "method"), _FAST
+    ),
 )
 LOOKED_UP: Final = (
     Declared("tandem_build_info", "gauge", "Always 1; the version is in the labels.", ("version", "python")),
     Declared("tandem_store_up", "gauge", "1 while the database answers."),
     Declared("tandem_store_answer_seconds", "gauge", "How long the database took to count what is below."),
-    Declared("tandem_store_restarts", "gauge", "Times that the daemon's own PostgreSQL had to be brought back."),
-    Declared("tandem_ready", "gauge", "1 while the daemon takes up work: database up, engine alive, not draining."),
+    Declared(
+        "tandem_store_restarts", "gauge", "Times that the daemon's own PostgreSQL had to be brought back."
+    ),
+    Declared(
+        "tandem_ready", "gauge", "1 while the daemon takes up work: database up, engine alive, not draining."
+    ),
     Declared("tandem_healthy", "gauge", "1 while /healthz has nothing to name."),
     Declared("tandem_runs_active", "gauge", "Runs under way in this process."),
-    Declared("tandem_actor_up", "gauge", "1 while the actor serves its mailbox, 0 while it is dead.", ("actor", "kind")),
+    Declared(
+        "tandem_actor_up",
+        "gauge",
+        "1 while the actor serves its mailbox, 0 while it is dead.",
+        ("actor", "kind"),
+    ),
     Declared("tandem_actor_mailbox_messages", "gauge", "Messages that wait for the actor.", ("actor",)),
     Declared("tandem_links", "gauge", "Links by state.", ("state",)),
     Declared("tandem_link_state", "gauge", "1 for the state that the link is in.", ("link", "state")),
     Declared(
-        "tandem_link_freshness_seconds", "gauge", "Age of the oldest deliverable change not yet delivered.", ("link",)
+        "tandem_link_freshness_seconds",
+        "gauge",
+        "Age of the oldest deliverable change not yet delivered.",
+        ("link",),
     ),
     Declared(
         "tandem_link_last_look_seconds",
@@ -97,11 +152,17 @@ LOOKED_UP: Final = (
     ),
     Declared("tandem_link_failures", "gauge", "Failed runs in a row.", ("link",)),
     Declared("tandem_parked_records", "gauge", "Records that wait in a room.", ("link", "room")),
-    Declared("tandem_parked_oldest_seconds", "gauge", "How long the oldest one waits; 0 = none.", ("link", "room")),
+    Declared(
+        "tandem_parked_oldest_seconds", "gauge", "How long the oldest one waits; 0 = none.", ("link", "room")
+    ),
     Declared("tandem_inbox_hints", "gauge", "Hints that are not settled yet.", ("link",)),
     Declared("tandem_open_intents", "gauge", "Writes whose outcome is not settled yet.", ("link",)),
-    Declared("tandem_unknown_outcomes", "gauge", "Writes whose outcome nothing can decide; a person must.", ("link",)),
-    Declared("tandem_bindings", "gauge", "Pairs of records known to be the same.", ("link",)),
+    Declared(
+        "tandem_unknown_outcomes",
+        "gauge",
+        "Writes whose outcome nothing can decide; a person must.",
+        ("link",),
+    ),
     Declared("tandem_plans_open", "gauge", "Plans that wait for a yes or no.", ("link",)),
 )
 BY_NAME: Final[Mapping[str, Declared]] = {one.name: one for one in (*COUNTED, *LOOKED_UP)}
@@ -128,12 +189,14 @@ class Metrics:
     """All metrics of one daemon, in a registry of its own."""
 
     def __init__(self, version: str) -> None:
-        disable_created_metrics()  # twice the series, and nobody asks for them
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series, and nobody asks for them
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._counters = {one.name: _counter(one, self.registry) for one in COUNTED if one.kind == "counter"}
-        self._histograms = {one.name: _histogram(one, self.registry) for one in COUNTED if one.kind == "histogram"}
+        self._histograms = {
+            one.name: _histogram(one, self.registry) for one in COUNTED if one.kind == "histogram"
+        }
         self._snapshot = _Snapshots((Sample("tandem_build_info", 1.0, (version, platform.python_version())),))
         self.registry.register(self._snapshot)
 
@@ -165,17 +228,27 @@ class Metrics:
                 self.count("tandem_records_settled_total", (link, stream, side), 0)
                 self.count("tandem_records_looked_at_total", (link, stream, side), 0)
 
+    def add_connection(self, connection: str) -> None:
+        """Make the series of a connection exist, at zero."""
+        for kind in Kind:
+            self.count("tandem_connection_pauses_total", (connection, kind.value), 0)
+        self.count("tandem_connection_recoveries_total", (connection,), 0)
+        self.count("tandem_connection_feed_failures_total", (connection,), 0)
+
     def add_connector(self, connector: str) -> None:
         """Make the series of a kind of system exist, at zero."""
         for op in OPS:
             for status in STATUSES:
                 self.count("tandem_writes_total", (connector, op, status), 0)
 
-    def forget_link(self, link: str) -> None:
-        """Drop the series of a deleted link, so that their number stays bounded."""
-        for name, counter in self._counters.items():
-            if "link" in BY_NAME[name].labels:
-                counter.remove_by_labels({"link": link})
+    def forget(self, name: str) -> None:
+        """Drop the series of a deleted link or connection, so that their number stays bounded."""
+        for metric, counter in self._counters.items():
+            for label in {"link", "connection"} & set(BY_NAME[metric].labels):
+                counter.remove_by_labels({label: name})
+            if metric == "tandem_actor_restarts_total":
+                for kind in ("link", "connection"):
+                    counter.remove_by_labels({"actor": f"{kind}/{name}"})
 
     def exposition(self) -> bytes:
         """The text that Prometheus reads."""

@@ -80,7 +80,9 @@ def _from_file(path: Path) -> bytes:
     except FileExistsError:
         return _read(path)
     except OSError as error:
-        raise _config(f"can't make {path}: {error.strerror}", f"set {VARIABLE}, or make the folder writable") from error
+        raise _config(
+            f"can't make {path}: {error.strerror}", f"set {VARIABLE}, or make the folder writable"
+        ) from error
     return key
 
 

@@ -45,7 +45,10 @@ REPORTED: Final[Mapping[str, Reported]] = {
     "run.started": Reported("debug"),
     "run.ended": Reported(
         "info",
-        (Counts("tandem_runs_total", ("link", "mode", "outcome")), Times("tandem_run_duration_seconds", ("mode",))),
+        (
+            Counts("tandem_runs_total", ("link", "mode", "outcome")),
+            Times("tandem_run_duration_seconds", ("mode",)),
+        ),
     ),
     "window.settled": Reported(
         "debug",
@@ -72,8 +75,12 @@ REPORTED: Final[Mapping[str, Reported]] = {
     "record.parked": Reported("info", (Counts("tandem_records_parked_total", ("link", "room"), "count"),)),
     "link.lease_lost": Reported("warning", (Counts("tandem_lease_losses_total", ("link",)),)),
     "link.degraded": Reported("error", (Counts("tandem_link_degradations_total", ("link",)),)),
-    "connection.paused": Reported("warning", (Counts("tandem_connection_pauses_total", ("connection", "kind")),)),
-    "connection.recovered": Reported("info", (Counts("tandem_connection_recoveries_total", ("connection",)),)),
+    "connection.paused": Reported(
+        "warning", (Counts("tandem_connection_pauses_total", ("connection", "kind")),)
+    ),
+    "connection.recovered": Reported(
+        "info", (Counts("tandem_connection_recoveries_total", ("connection",)),)
+    ),
     "connection.watch_lost": Reported("warning", _FEED),
     "connection.drain_failed": Reported("warning", _FEED),
     "link.store_away": Reported("warning"),
@@ -113,13 +120,15 @@ class ActionTelemetry:
 
     def name_connection(self, connection: str, name: str) -> None:
         """The label of a connection from now on ("tenant/name")."""
-        self._names[connection] = name
+        if self._names.get(connection) != name:
+            self._names[connection] = name
+            self._metrics.add_connection(name)
 
     def forget(self, id_: str) -> None:
         """A link or connection was deleted."""
         name = self._names.pop(id_, None)
         if name is not None:
-            self._metrics.forget_link(name)
+            self._metrics.forget(name)
 
     def _complete(self, action: str, fields: Fields) -> dict[str, Any]:
         """Names in place of ids; and the mode of a run, which its end does not repeat."""

@@ -214,8 +214,9 @@ class Case(SingleLens, frozen=True):
     def read(self, native: Value) -> Value:
         if not isinstance(native, str):
             return native
-        # Twice: "ŉ" and its like reach their last form only then.
-        return self._turn(self._turn(native))
+        once = self._turn(native)
+        # A few letters reach their last form only at the second time.
+        return once if once.isascii() else self._turn(once)
 
     def write(self, old: Value, value: Value) -> Value:
         return value

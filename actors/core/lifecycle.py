@@ -94,10 +94,10 @@ def ended(facts: Facts, outcome: Outcome) -> Facts:
 
 
 def backoff_s(failures: int, jitter: float) -> float:
-    """How long to wait after so many failed runs in a row, seconds: doubling from 2 s to 5 min, +-25 %."""
+    """How long to wait after so many failed runs in a row, seconds: doubling from 2 s to 1 min, +-25 %."""
     if failures <= 0:
         return 0.0
-    return min(300.0, 2.0 * 2.0 ** min(failures - 1, 10)) * (0.75 + 0.5 * jitter)
+    return min(60.0, 2.0 * 2.0 ** min(failures - 1, 10)) * (0.75 + 0.5 * jitter)
 
 
 def load(data: Mapping[str, Any]) -> Facts:

@@ -37,6 +37,7 @@ class Merged(msgspec.Struct, frozen=True):
     decisions: tuple[FieldDecision, ...]
     disputes: tuple[Dispute, ...]
     put_back: tuple[str, ...] = ()  # fields that were edited on the side that does not own them
+    unseen: tuple[str, ...] = ()  # "side.field" that would be overwritten without having been seen: not now
 
 
 def settled(binding: Binding, side: Side, field: str) -> Seen:
@@ -80,6 +81,7 @@ def merge(
     decisions: list[FieldDecision] = []
     disputes: list[Dispute] = []
     put_back: list[str] = []
+    unseen: list[str] = []
     for name, members in units(stream):
         view = _View(stream, binding, members, a, b)
         if not view.known:
@@ -90,11 +92,15 @@ def merge(
         if verb == "ask":
             disputes.append(view.dispute(name, rule))
             continue
+        blind = view.unseen(values)
+        if blind:
+            unseen.extend(blind)
+            continue
         view.apply(values, agreed, writes)
         decisions.extend(view.decisions(values, rule))
         if rule.startswith("put back"):
             put_back.extend(spec.name for spec in members)
-    return Merged(agreed, writes, tuple(decisions), tuple(disputes), tuple(put_back))
+    return Merged(agreed, writes, tuple(decisions), tuple(disputes), tuple(put_back), tuple(unseen))
 
 
 def _merges(spec: FieldSpec) -> bool:
@@ -126,12 +132,28 @@ class _View:
             s: {n: settled(binding, s, n) for n in self.names} for s in SIDES
         }
         self.raw: dict[Side, Observation] = {"a": a, "b": b}
-        # Unknown is no change: what was not seen counts as what it was.
+        # Unknown is no change: what was not seen counts as what it was; a group that was half seen was not seen.
         self.now: dict[Side, dict[str, Seen]] = {
-            s: {n: self.raw[s].fields.get(n, self.was[s][n]) for n in self.names} for s in SIDES
+            s: dict(self.was[s]) if self._half_seen(s) else {n: self._now(s, n) for n in self.names}
+            for s in SIDES
         }
         self.known = all(v is not UNKNOWN for s in SIDES for v in self.now[s].values())
         self.met = all(v is not UNKNOWN for s in SIDES for v in self.was[s].values())
+
+    def _now(self, side: Side, name: str) -> Seen:
+        return self.raw[side].fields.get(name, self.was[side][name])
+
+    def _half_seen(self, side: Side) -> bool:
+        return any(n not in self.raw[side].fields for n in self.names)
+
+    def unseen(self, values: Fields) -> list[str]:
+        """What would have to be overwritten unseen to make both sides show `values`."""
+        return [
+            f"{s}.{n}"
+            for n, value in values.items()
+            for s in SIDES
+            if n not in self.raw[s].fields and not same(self.now[s][n], value)
+        ]
 
     def values(self, side: Side) -> dict[str, Value]:
         return {n: v for n, v in self.now[side].items() if v is not UNKNOWN}

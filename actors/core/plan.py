@@ -7,13 +7,13 @@ second; contested fields to the list. Matching, budgets and open creates are dec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from actors.core import match
-from actors.core.mapping import NO_REFS, Refs, Shown, show
+from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
 from actors.core.merge import Dispute, Merged, changed_fields, merge
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.types import (
@@ -36,6 +36,7 @@ from actors.core.types import (
 from actors.core.values import Value, fingerprint, same
 
 DAY_S = 86_400.0
+UNSEEN_AGAIN_S = 10.0
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -52,7 +53,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `binding`: with everything adopted that needs no write (`rev` is left as stored: the window counts it up).
     `actions`: writes, at most one per side. `park`: every reason why the record waits now; rooms not named here are
-    left. `items`: protocol lines without a write. `drop`: the half binding is of no use any more.
+    left. `items`: protocol lines without a write. `drop`: the half binding is of no use any more. `again_s`: look again
+    after so long, though nothing may have changed (0: no need).
     """
 
     binding: Binding
@@ -60,6 +62,7 @@ class Verdict(msgspec.Struct, frozen=True):
     park: tuple[Parked, ...] = ()
     items: tuple[Action, ...] = ()
     drop: bool = False
+    again_s: float = 0.0
 
 
 def fresh(seen: Observation, wrote: float | None, read_lag_s: float) -> bool:
@@ -148,6 +151,7 @@ def _both_present(
     merged = merge(stream, binding, a, b, _said(ctx.parked))
     adopted = _adopt(stream, binding, merged, a, b)
     park = [_dispute(stream, binding, dispute) for dispute in merged.disputes]
+    park.extend(_not_delivered(stream, binding, a, merged.unseen))
     actions: list[Action] = []
     for side, seen in (("a", a), ("b", b)):
         wanted = merged.writes[side]  # type: ignore[index]
@@ -162,7 +166,8 @@ def _both_present(
         park.extend(contested)
         if action is not None:
             actions.append(action)
-    return _tried((adopted), tuple(actions), tuple(park), ctx)
+    verdict = _tried(adopted, tuple(actions), tuple(park), ctx)
+    return msgspec.structs.replace(verdict, again_s=UNSEEN_AGAIN_S if merged.unseen else 0.0)
 
 
 def _write(
@@ -285,7 +290,7 @@ def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observat
         seen=left,
         reason=reason,
     )
-    return _tried((after), (action,), (), ctx)
+    return _tried(after, (action,), (), ctx)
 
 
 def _mark(stream: StreamSpec, binding: Binding, after: Binding, left: Observation) -> Verdict:
@@ -512,6 +517,25 @@ def _waits(stream: StreamSpec, binding: Binding, seen: Observation, reason: str)
     return _parked(
         stream, binding, Room.WAITING, seen, reason, hint=hint, fingerprint=fingerprint([dict(seen.fields)])
     )
+
+
+def _not_delivered(
+    stream: StreamSpec, binding: Binding, seen: Observation, names: Sequence[str]
+) -> Iterable[Parked]:
+    """Nothing is written over what was not seen: the record waits until the field is delivered."""
+    if names:
+        reason = f"not delivered: {', '.join(names)}"
+        hint = "it goes by itself when the system delivers the field; if it never does, check its name and rights"
+        yield _parked(
+            stream,
+            binding,
+            Room.WAITING,
+            seen,
+            reason,
+            hint=hint,
+            field="*unseen*",
+            fingerprint=fingerprint([reason]),
+        )
 
 
 def _unreadable(stream: StreamSpec, binding: Binding, seen: Observation) -> Verdict:

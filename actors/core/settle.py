@@ -77,16 +77,16 @@ def resolve(
 
 
 def _found(action: Action, seen: Observation) -> bool:
-    """Whether some written field no longer holds the value before."""
+    """Whether the write is to be seen: some field holds what was sent and did not hold it before.
+
+    A field that holds neither what was sent nor what was there before is somebody's edit, and goes to the planner.
+    """
     if action.op is Op.CREATE:
         return True
-    if action.op is Op.MARK:
-        return all(same(seen.native.get(path, UNKNOWN), value) for path, value in action.native.items())
-    for name, value in action.fields.items():
-        now = seen.fields.get(name, UNKNOWN)
-        if same(now, value) or not same(now, action.before.get(name, UNKNOWN)):
-            return True
-    return False
+    return any(
+        same(seen.native.get(path, UNKNOWN), sent) and not same(action.seen_native.get(path, UNKNOWN), sent)
+        for path, sent in action.native.items()
+    )
 
 
 def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observation) -> Binding:

@@ -116,7 +116,12 @@ def _run(schema: Api, method: Method, bound: Sequence[Binding], **given: Any) ->
     target = targets.resolve({**(ctx.obj or {}), **own}, os.environ)
     request = options.request(method, bound, given)
     _fill_tenant(request, target)
-    ctx.exit(_call(schema, method, request, target, given))
+    try:
+        status = _call(schema, method, request, target, given)
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was asked for may happen all the same", err=True)
+        status = facts.INTERRUPTED
+    ctx.exit(status)
 
 
 def _fill_tenant(request: Message, target: Target) -> None:

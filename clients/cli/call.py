@@ -88,9 +88,12 @@ def connect(target: Target) -> Iterator[Caller]:
 def _channel(target: Target) -> grpc.Channel:
     if not target.tls:
         return grpc.insecure_channel(target.address, _OPTIONS)
-    read: Callable[[Path | None], bytes | None] = lambda path: path.read_bytes() if path else None  # noqa: E731
-    credentials = grpc.ssl_channel_credentials(read(target.ca), read(target.key), read(target.cert))
+    credentials = grpc.ssl_channel_credentials(_read(target.ca), _read(target.key), _read(target.cert))
     return grpc.secure_channel(target.address, credentials, _OPTIONS)
+
+
+def _read(path: Path | None) -> bytes | None:
+    return path.read_bytes() if path else None
 
 
 def _serialize(message: Message) -> bytes:

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from clients.cli import text
+from clients.cli import facts, text
 
 _EXIT_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.NOT_FOUND: 3,
@@ -32,7 +32,6 @@ _EXIT_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: 6,
     grpc.StatusCode.CANCELLED: 6,
 }
-_INTERNAL = 70
 _HINTS: Mapping[grpc.StatusCode, str] = {
     grpc.StatusCode.NOT_FOUND: "the matching `list` command shows what there is; --tenant looks in another tenant",
     grpc.StatusCode.UNAUTHENTICATED: "give an access token: --token-file, or the variable TANDEM_TOKEN",
@@ -71,7 +70,7 @@ class CallFailed(click.ClickException):
         super().__init__(failure.message)
         self.failure = failure
         # click types it as a constant of the class.
-        vars(self)["exit_code"] = _EXIT_STATUS.get(failure.code, _INTERNAL)
+        vars(self)["exit_code"] = _EXIT_STATUS.get(failure.code, facts.INTERNAL)
         self._output = output
 
     @classmethod

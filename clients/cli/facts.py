@@ -1,6 +1,6 @@
 """What the descriptors can't say about a command: facts only, checked against the API by tests/cli/test_facts.py.
 
-Must not: hold code, command names or help. A method that is not listed here gets its command all the same.
+Must not: hold code or names of commands. A method that is not listed here gets its command all the same.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ OUTCOME_HINTS: Mapping[str, str] = {
 # What a dry run that has made its plan is for: waiting for a yes is its good end. Field, value, outcome.
 GOOD_END_OF_DRY_RUN = ("mode", "plan", "awaiting_approval")
 
+NOT_IN_TIME, INTERNAL, INTERRUPTED = 6, 70, 130
 EXIT_STATUS: Mapping[int, str] = {
     0: "done",
     1: "a watched run ended partial, failed, cancelled or awaiting approval",
@@ -51,9 +52,9 @@ EXIT_STATUS: Mapping[int, str] = {
     3: "not found",
     4: "not authenticated, or not permitted",
     5: "refused: invalid, or not possible in the present state",
-    6: "not reachable, too busy, or not in time",
-    70: "internal error",
-    130: "interrupted",
+    NOT_IN_TIME: "not reachable, too busy, or not in time",
+    INTERNAL: "internal error",
+    INTERRUPTED: "interrupted",
 }
 
 ADDRESS = "127.0.0.1:7443"

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import get_completion_class
 
-from clients.cli import api
+from clients.cli import api, facts
 from clients.cli.build import PROGRAM, build
 
-_INTERNAL = 70
 _COMPLETE_VARIABLE = f"_{PROGRAM.upper()}_COMPLETE"
 
 
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception:
         traceback.print_exc()
         click.echo("error: internal error of tandemctl\nhint: report it, with the lines above", err=True)
-        sys.exit(_INTERNAL)
+        sys.exit(facts.INTERNAL)
 
 
 def command_line(descriptors: bytes) -> click.Group:

@@ -191,7 +191,7 @@ def compact(message: Message) -> str:
 
 
 def _well_known(name: str, message: Message) -> str:
-    plain_value = json_format.MessageToDict(message)
+    plain_value: Any = json_format.MessageToDict(message)
     if name == "google.protobuf.Timestamp":
         return text.moment(str(plain_value))
     if name == "google.protobuf.Duration":

@@ -25,7 +25,9 @@ def next_token(answer: Message) -> str:
 
 
 def watcher(schema: Api, message: Descriptor) -> Method | None:
-    """The method that streams messages of this type, asked for by one field."""
+    """The method that streams messages of this type, asked for by one field: the id."""
+    if "id" not in message.fields_by_name:
+        return None
     for method in schema.methods():
         if (
             method.streams

@@ -15,7 +15,7 @@ import click
 
 from clients.cli import facts, values
 
-_TOKEN_FILE = (
+_FILE_HELP = (
     "Read the access token from this file. Without one: the variable TANDEM_TOKEN, then admin.token in "
     "TANDEM_DATA_DIR; for a daemon on this machine also in ./var or ~/.local/share/tandem."
 )
@@ -59,7 +59,7 @@ def options(hidden: bool = False) -> list[click.Option]:
             ["--token"],
             {"help": "Access token. Better in a file or in TANDEM_TOKEN: others can see arguments."},
         ),
-        (["--token-file"], {"type": file, "help": _TOKEN_FILE}),
+        (["--token-file"], {"type": file, "help": _FILE_HELP}),
         (["--tls"], {"is_flag": True, "default": None, "envvar": "TANDEM_TLS", "help": "Use TLS."}),
         (
             ["--ca"],

@@ -18,9 +18,6 @@ from clients.cli.api import Api, Method
 from clients.cli.call import Caller
 from clients.cli.target import Target
 
-INTERRUPTED = 130
-_NOT_ENDED = 6
-
 
 def follow_answer(schema: Api, caller: Caller, method: Method, field: str, answer: Message) -> int:
     """Show the answer, then watch what it holds until it has ended. Returns the exit status."""
@@ -46,7 +43,7 @@ def follow(schema: Api, caller: Caller, method: Method, request: Message) -> int
                 last = message
     except KeyboardInterrupt:
         click.echo("stopped watching; what was watched goes on", err=True)
-        return INTERRUPTED
+        return facts.INTERRUPTED
     return outcome_status(schema, last) if facts.OUTCOME in method.response.fields_by_name else 0
 
 
@@ -55,7 +52,7 @@ def outcome_status(schema: Api, message: Message | None) -> int:
     outcome: str = getattr(message, facts.OUTCOME) if message else ""
     if outcome not in facts.ENDED:
         click.echo("error: the daemon ended the stream before the end was known\nhint: watch again", err=True)
-        return _NOT_ENDED
+        return facts.NOT_IN_TIME
     field, value, good = facts.GOOD_END_OF_DRY_RUN
     if outcome == good and getattr(message, field, None) == value:
         return 0

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
-from tandem.v1 import common_pb2, connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2
 
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side
 from actors.ports import Counters, Declaration, Find, ObjectInfo, PlanRow, RunRow
+from tandem.v1 import common_pb2, connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2
 
 # Whole numbers beyond this lose digits in a JSON number.
 _EXACT_MAX: Final = 2**53
-_SIDES: Final[Mapping[str, common_pb2.Side]] = {"a": common_pb2.SIDE_A, "b": common_pb2.SIDE_B}
+_SIDES: Final[Mapping[str, common_pb2.Side.ValueType]] = {"a": common_pb2.SIDE_A, "b": common_pb2.SIDE_B}
 
 
 def stamp(seconds: float) -> Timestamp | None:
@@ -32,7 +32,7 @@ def stamp(seconds: float) -> Timestamp | None:
     return found
 
 
-def side(value: Side | str | None) -> common_pb2.Side:
+def side(value: Side | str | None) -> common_pb2.Side.ValueType:
     """a and b; nothing else is a side."""
     return _SIDES.get(value or "", common_pb2.SIDE_UNSPECIFIED)
 

@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.runtime.mailbox import MailboxClosed, MailboxFull
 from daemon.log import redacted_text
+from daemon.store.rows import Missing, Refused, Taken
 
 DOMAIN: Final = "tandem"
 # Status details travel in a trailer, of which clients take 8 KB in all, in base64.
@@ -36,6 +37,11 @@ _OF_KIND: Final[Mapping[Kind, grpc.StatusCode]] = {
     Kind.REJECTED: grpc.StatusCode.FAILED_PRECONDITION,
     Kind.UNSAFE: grpc.StatusCode.FAILED_PRECONDITION,
     Kind.BUG: grpc.StatusCode.INTERNAL,
+}
+_OF_REFUSAL: Final[Mapping[type[TandemError], tuple[grpc.StatusCode, str]]] = {
+    Missing: (grpc.StatusCode.NOT_FOUND, "NOT_FOUND"),
+    Taken: (grpc.StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS"),
+    Refused: (grpc.StatusCode.FAILED_PRECONDITION, "REFUSED"),
 }
 
 
@@ -82,14 +88,22 @@ def not_found(what: str, name: str, nearby: Iterable[str] = ()) -> ApiError:
     close = get_close_matches(name, known, n=NEARBY_MAX) or known[:NEARBY_MAX]
     hint = f"there is {', '.join(close)}" if close else f"there is no {what} at all that this token can see"
     return ApiError(
-        grpc.StatusCode.NOT_FOUND, "NOT_FOUND", f"there is no {what} {name!r}", hint=hint, metadata={what: name}
+        grpc.StatusCode.NOT_FOUND,
+        "NOT_FOUND",
+        f"there is no {what} {name!r}",
+        hint=hint,
+        metadata={what: name},
     )
 
 
 def exists(what: str, name: str, message: str, hint: str, **metadata: str) -> ApiError:
     """It is there already; names the other one."""
     return ApiError(
-        grpc.StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS", message, hint=hint, metadata={what: name, **metadata}
+        grpc.StatusCode.ALREADY_EXISTS,
+        "ALREADY_EXISTS",
+        message,
+        hint=hint,
+        metadata={what: name, **metadata},
     )
 
 
@@ -98,7 +112,12 @@ def precondition(
 ) -> ApiError:
     """Well said, but not possible as things stand."""
     return ApiError(
-        grpc.StatusCode.FAILED_PRECONDITION, reason, message, hint=hint, metadata=metadata, violations=violations
+        grpc.StatusCode.FAILED_PRECONDITION,
+        reason,
+        message,
+        hint=hint,
+        metadata=metadata,
+        violations=violations,
     )
 
 
@@ -106,18 +125,29 @@ def told(error: BaseException) -> ApiError | None:
     """What the caller is told of `error`; None where it is our own fault and only an id may leave."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, Missing | Taken | Refused):
+        code, reason = _OF_REFUSAL[type(error)]
+        return ApiError(code, reason, error.message, hint=error.hint)
     if isinstance(error, TandemError):
         return None if error.kind is Kind.BUG else _of(error)
     if isinstance(error, LeaseLost):
         return ApiError(
-            grpc.StatusCode.ABORTED, "LEASE_LOST", "another process took over the link", hint="repeat the command"
+            grpc.StatusCode.ABORTED,
+            "LEASE_LOST",
+            "another process took over the link",
+            hint="repeat the command",
         )
     if isinstance(error, MailboxFull):
         return ApiError(
-            grpc.StatusCode.RESOURCE_EXHAUSTED, "BUSY", "too many requests wait already", hint="repeat it later"
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "BUSY",
+            "too many requests wait already",
+            hint="repeat it later",
         )
     if isinstance(error, MailboxClosed):
-        return ApiError(grpc.StatusCode.UNAVAILABLE, "RESTARTING", "the actor is being restarted", hint="repeat it")
+        return ApiError(
+            grpc.StatusCode.UNAVAILABLE, "RESTARTING", "the actor is being restarted", hint="repeat it"
+        )
     return None
 
 
@@ -146,7 +176,9 @@ def _of(error: TandemError) -> ApiError:
 def status(error: ApiError) -> grpc.Status:
     """The gRPC status with google.rpc details, small enough for every client."""
     message = redacted_text(error.message)[:MESSAGE_SIZE_MAX]
-    details = [_packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_short(error)))]
+    details = [
+        _packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_short(error)))
+    ]
     if error.hint:
         hint = redacted_text(error.hint)[:MESSAGE_SIZE_MAX]
         details.append(_packed(error_details_pb2.LocalizedMessage(locale="en", message=hint)))
@@ -158,7 +190,8 @@ def status(error: ApiError) -> grpc.Status:
     if error.violations:
         details.append(_packed(_bad_request(error.violations, room)))
     code = error.code.value[0]
-    return rpc_status.to_status(status_pb2.Status(code=code, message=message, details=details))
+    found: grpc.Status = rpc_status.to_status(status_pb2.Status(code=code, message=message, details=details))
+    return found
 
 
 def _short(error: ApiError) -> dict[str, str]:

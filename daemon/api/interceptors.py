@@ -28,7 +28,9 @@ FindCaller = Callable[[bytes], Awaitable[Caller | None]]
 class Rpc:
     """One call under way: what every layer may look at. `code` is set by the layer that translates errors."""
 
-    def __init__(self, method: str, request: Any, context: grpc.aio.ServicerContext[Any, Any], streams: bool) -> None:
+    def __init__(
+        self, method: str, request: Any, context: grpc.aio.ServicerContext[Any, Any], streams: bool
+    ) -> None:
         self.method = method
         self.request = request
         self.context = context
@@ -58,15 +60,12 @@ class Layers(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
-        """See grpc.aio.ServerInterceptor."""
-        handler: Any = await continuation(handler_call_details)
-        if handler is None:
-            return handler  # type: ignore[unreachable]  # an unknown method: grpc answers UNIMPLEMENTED
-        method: str = handler_call_details.method
-        return self._wrapped(handler, method)
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """See grpc.aio.ServerInterceptor; an unknown method has no handler, and grpc answers UNIMPLEMENTED."""
+        handler = await continuation(handler_call_details)
+        return self._wrapped(handler, handler_call_details.method) if handler is not None else None
 
     def _wrapped(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
         coders = {
@@ -93,7 +92,9 @@ class Layers(grpc.aio.ServerInterceptor):
             )
             return make(many, **coders)
         make_one = (
-            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+            grpc.stream_unary_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_unary_rpc_method_handler
         )
         return make_one(one, **coders)
 
@@ -202,7 +203,7 @@ def authorised(find: FindCaller) -> Layer:
 
 
 async def _caller(rpc: Rpc, find: FindCaller) -> Caller:
-    metadata = {str(key).lower(): value for key, value in rpc.context.invocation_metadata() or ()}
+    metadata = {str(key).lower(): value for key, value in rpc.context.invocation_metadata() or {}}
     given = metadata.get("authorization", "")
     token = access.bearer(given if isinstance(given, str) else given.decode("ascii", "replace"))
     who = await find(access.token_hash(token)) if token else None
@@ -220,8 +221,13 @@ def _denied(name: str, who: Caller, need: access.Need | None) -> ApiError:
         said = f"{name} needs the role {need.role.name.lower()}, and this token has {who.role.name.lower()}"
         hint = "use a token with a higher role (tandemctl system create-token)"
     else:
-        said, hint = f"{name} concerns all tenants, and this token is for {who.tenant}", "use a token for all tenants"
-    return ApiError(grpc.StatusCode.PERMISSION_DENIED, "DENIED", said, hint=hint, metadata={"token": who.token})
+        said, hint = (
+            f"{name} concerns all tenants, and this token is for {who.tenant}",
+            "use a token for all tenants",
+        )
+    return ApiError(
+        grpc.StatusCode.PERMISSION_DENIED, "DENIED", said, hint=hint, metadata={"token": who.token}
+    )
 
 
 def sound() -> Layer:

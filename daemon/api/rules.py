@@ -48,7 +48,11 @@ def _name(value: Any) -> str:
 
 
 def _tenant(value: Any) -> str:
-    return "" if not value or _TENANT.fullmatch(value) else "is lower-case letters, digits and hyphens, at most 63"
+    return (
+        ""
+        if not value or _TENANT.fullmatch(value)
+        else "is lower-case letters, digits and hyphens, at most 63"
+    )
 
 
 def _long_text(value: Any) -> str:
@@ -78,7 +82,11 @@ def _settings(value: Struct) -> str:
 
 
 def _streams(value: Any) -> str:
-    return "" if len(value) <= 100 and all(0 < len(one) <= NAME_SIZE_MAX for one in value) else "names no streams"
+    return (
+        ""
+        if len(value) <= 100 and all(0 < len(one) <= NAME_SIZE_MAX for one in value)
+        else "names no streams"
+    )
 
 
 def _duration(seconds_max: int) -> Rule:

@@ -37,10 +37,13 @@ class Admin(AdminLinks, AdminWork):
     # ------------------------------------------------------------------------------------- tokens and audit
 
     async def create_token(
-        self, tenant: str, name: str, role: str, hash_: bytes, expires: float = 0.0
+        self, tenant: str, name: str, role: str, hash_: bytes, expires: float = 0.0, *, id_: str = ""
     ) -> TokenRow:
-        """`hash_`: SHA-256 of the token, which is never stored. `tenant` "" = all; `expires` 0 = never."""
-        row = TokenRow(f"tok-{self._clock.token()}", tenant, name, role, self._clock.now(), expires)
+        """`hash_`: SHA-256 of the token, which is never stored. `tenant` "" = all; `expires` 0 = never.
+
+        `id_`: the id that the token carries in its text; else one is drawn.
+        """
+        row = TokenRow(id_ or f"tok-{self._clock.token()}", tenant, name, role, self._clock.now(), expires)
         if tenant:
             await self._known_tenant(tenant)
         arguments = row.id, tenant, name, role, hash_, row.created, expires

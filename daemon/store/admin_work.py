@@ -52,7 +52,9 @@ class AdminWork(Base):
             row = await db.fetchrow(sql("run_of_mode"), link, mode)
             if row is None:
                 run = f"run-{self._clock.token()}"
-                asked = run_columns(RunRow(run, link, mode, tuple(scope), cause), link, asked=self._clock.now())
+                asked = run_columns(
+                    RunRow(run, link, mode, tuple(scope), cause), link, asked=self._clock.now()
+                )
                 await db.execute(sql("run_begin"), *asked)
             else:
                 run = row["id"]

@@ -60,7 +60,9 @@ def test_a_token_is_random_and_only_its_hash_is_kept() -> None:
     assert access.bearer(f"bearer  {first.text} ") == first.text
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic tdm_0123_" + "x" * 40, "tdm_0123_" + "x" * 40])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer x", "Basic tdm_0123_" + "x" * 40, "tdm_0123_" + "x" * 40]
+)
 def test_other_headers_are_no_token(header: str) -> None:
     assert access.bearer(header) is None
 

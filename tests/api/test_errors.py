@@ -26,7 +26,9 @@ CODES = {
 def details(error: ApiError, kind: Any) -> Any:
     """The detail of this type in the status as it travels, or None."""
     metadata = dict(errors.status(error).trailing_metadata)
-    for packed in status_pb2.Status.FromString(metadata["grpc-status-details-bin"]).details:
+    packed_status = metadata["grpc-status-details-bin"]
+    assert isinstance(packed_status, bytes)
+    for packed in status_pb2.Status.FromString(packed_status).details:
         found = kind()
         if packed.Unpack(found):
             return found
@@ -39,17 +41,26 @@ def test_every_kind_has_its_status_and_reason(kind: Kind) -> None:
     assert told is not None
     assert (told.code.name, told.reason, told.message) == (CODES[kind], kind.value.upper(), "it happened")
     info = details(told, error_details_pb2.ErrorInfo)
-    assert (info.domain, info.reason, dict(info.metadata)) == ("tandem", kind.value.upper(), {"scope": "link"})
+    assert (info.domain, info.reason, dict(info.metadata)) == (
+        "tandem",
+        kind.value.upper(),
+        {"scope": "link"},
+    )
     words = details(told, error_details_pb2.LocalizedMessage)
     assert (words.locale, words.message) == ("en", "do this")
 
 
-@pytest.mark.parametrize("error", [TandemError(Kind.BUG, "secret inner state"), KeyError("inner"), RuntimeError("x")])
+@pytest.mark.parametrize(
+    "error", [TandemError(Kind.BUG, "secret inner state"), KeyError("inner"), RuntimeError("x")]
+)
 def test_what_is_our_own_fault_leaves_as_an_id_alone(error: Exception) -> None:
     assert errors.told(error) is None
     told = errors.internal("abc123")
     assert told.code is grpc.StatusCode.INTERNAL
-    assert "abc123" in told.message and details(told, error_details_pb2.ErrorInfo).metadata["incident"] == "abc123"
+    assert (
+        "abc123" in told.message
+        and details(told, error_details_pb2.ErrorInfo).metadata["incident"] == "abc123"
+    )
 
 
 def test_a_wait_is_told_in_a_form_for_programs() -> None:
@@ -84,4 +95,7 @@ def test_secrets_in_a_message_are_struck_out() -> None:
     told = errors.told(TandemError(Kind.CONFIG, "can't reach postgresql://ann:hush@db/x", hint="token=hush"))
     assert told is not None
     status = errors.status(told)
-    assert "hush" not in status.details and b"hush" not in dict(status.trailing_metadata)["grpc-status-details-bin"]
+    assert (
+        "hush" not in status.details
+        and b"hush" not in dict(status.trailing_metadata)["grpc-status-details-bin"]
+    )

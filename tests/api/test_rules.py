@@ -6,10 +6,19 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from tandem.v1 import common_pb2, connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2
 
 from daemon.api import rules
 from daemon.api.errors import ApiError
+from tandem.v1 import (
+    common_pb2,
+    connections_pb2,
+    links_pb2,
+    plans_pb2,
+    records_pb2,
+    rooms_pb2,
+    runs_pb2,
+    system_pb2,
+)
 
 MODULES = (connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2)
 
@@ -60,7 +69,10 @@ def test_all_faults_of_a_request_come_at_once() -> None:
         (system_pb2.CreateTenantRequest(id="Acme"), "id"),
         (system_pb2.CreateTenantRequest(id="-acme"), "id"),
         (system_pb2.CreateTokenRequest(name="x"), "role"),
-        (system_pb2.CreateTokenRequest(name="x", role=system_pb2.ROLE_ADMIN, ttl=Duration(seconds=-5)), "ttl"),
+        (
+            system_pb2.CreateTokenRequest(name="x", role=system_pb2.ROLE_ADMIN, ttl=Duration(seconds=-5)),
+            "ttl",
+        ),
         (connections_pb2.CreateConnectionRequest(name="a/b", connector="csv"), "name"),
     ],
 )

@@ -5,6 +5,7 @@ Owns: remembering what it was asked, and refusing with real error details. Must 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from grpc_status import rpc_status
 
 from clients.cli.api import Api, Method
 
-# What a method does with a request (of a dynamic type, hence Any): a message, or for a stream an async iterator of them.
+# What a method does with a request (of a dynamic type, hence Any): a message, now or awaited; for a stream an async
+# iterator of messages.
 Answer = Callable[[Any], Any]
 
 
@@ -100,7 +102,8 @@ def _handler(daemon: FakeDaemon, name: str, method: Method) -> grpc.RpcMethodHan
     async def unary(request: Any, context: Any) -> Any:
         daemon.note(name, request, context)
         try:
-            return daemon.answers[name](request)
+            answer = daemon.answers[name](request)
+            return await answer if inspect.isawaitable(answer) else answer
         except Refusal as refusal:
             await _abort(context, refusal)
 

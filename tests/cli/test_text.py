@@ -52,10 +52,10 @@ def test_a_whole_message_on_one_line(schema: Api) -> None:
         "chosen": {"value": {"n": 17}},
         "a": {"unknown": True},
     }
-    row = {"id": "9", "side": "SIDE_B", "reason": "name changed", "decisions": [decision]}
+    row = {"id": "9", "side": "SIDE_B", "reason": "name\x1b[2J changed", "decisions": [decision]}
     json_format.ParseDict({"actions": [row]}, answer)
     (shown,) = (render.cell(field, value) for field, value in api.set_fields(answer))
     assert shown == (
-        'id=9 side=b reason="name changed" '
+        'id=9 side=b reason="name\\\\x1b[2J changed" '
         'decisions=[field=name base="Old Ltd" a=[unknown=yes] chosen="{\\"n\\": 17}"]'
     )

@@ -119,6 +119,21 @@ async def test_an_interrupt_stops_only_the_watching(schema: Api) -> None:
             assert b"goes on" in await process.stderr.receive()
 
 
+async def test_an_interrupt_while_waiting_for_an_answer(schema: Api) -> None:
+    asked = anyio.Event()
+
+    async def never(request: Any) -> None:
+        asked.set()
+        await anyio.sleep_forever()
+
+    async with serving(FakeDaemon(schema, {"Runs.GetRun": never})) as daemon:
+        command = [*TANDEMCTL, "--address", daemon.address, "runs", "get", "r1"]
+        async with await anyio.open_process(command, env=environment()) as process:
+            await asked.wait()
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 130
+
+
 async def test_live_on_a_terminal(schema: Api) -> None:
     answers = {"Runs.WatchRun": progress("running", "succeeded")}
     async with serving(FakeDaemon(schema, answers)) as daemon:

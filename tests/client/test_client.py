@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import grpc
 import pytest
 from google.rpc import error_details_pb2
@@ -118,7 +119,7 @@ async def test_a_lost_stream_is_taken_up_again(schema: Api) -> None:
     async def watch(request: Any) -> AsyncIterator[runs_pb2.Run]:
         for outcome in streams.pop(0):
             if outcome == "lost":
-                raise Refusal(grpc.StatusCode.UNAVAILABLE, "restarting")
+                raise Refusal.as_the_daemon(grpc.StatusCode.UNAVAILABLE, "restarting", "TRANSIENT", "wait")
             yield runs_pb2.Run(id=request.run, outcome=outcome)
 
     answers: dict[str, Answer] = {"Runs.StartRun": start, "Runs.WatchRun": watch}
@@ -252,3 +253,24 @@ async def test_tls_with_certificates_on_both_sides(schema: Api, tmp_path: Path) 
                 await tandem.links.PauseLink(links_pb2.PauseLinkRequest(link="l1"))
     assert daemon.last.metadata["authorization"] == "Bearer s3cret"
     assert daemon.names == ["Links.GetLink"]
+
+
+async def test_whoever_stops_listening_stops_the_call(schema: Api) -> None:
+    stopped = anyio.Event()
+
+    async def watch(request: Any) -> AsyncIterator[runs_pb2.Run]:
+        try:
+            yield runs_pb2.Run(id=request.run, outcome="running")
+            await anyio.sleep_forever()
+        finally:
+            stopped.set()
+
+    answers: dict[str, Answer] = {"Runs.StartRun": start, "Runs.WatchRun": watch}
+    async with serving(FakeDaemon(schema, answers)) as daemon, Tandem(daemon.address) as tandem:
+        run = await tandem.start_run("erp-crm")
+        async for state in run:
+            assert state.outcome == "running"
+            break
+        with anyio.fail_after(5):
+            await stopped.wait()
+    assert not run.ended

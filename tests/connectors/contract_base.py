@@ -121,7 +121,7 @@ def check_same(shown: Mapping[str, Value], expected: Mapping[str, Value]) -> Non
     assert not wrong, f"(shown, expected): {wrong}"
 
 
-def check_exact(values: Mapping[str, Value]) -> None:
+def check_exact(values: Mapping[str, object]) -> None:
     """No float anywhere: numbers are exact."""
     assert not [name for name, value in values.items() if isinstance(value, float)]
 

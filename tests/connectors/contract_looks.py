@@ -6,6 +6,7 @@ gone", "nothing knows which account is behind a connection"; rows B8, B13, B18 o
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date
 from decimal import Decimal
 
@@ -216,7 +217,7 @@ class Looks(Case):
 
     async def test_undeclared_abilities_are_refused(self, system: System, connector: Connector) -> None:
         declared, name = connector.declaration, system.object_name
-        calls = {
+        calls: dict[str, tuple[bool, Callable[[], Awaitable[object]]]] = {
             "changes": (Find.MODIFIED in declared.find, lambda: connector.changes(name, "", FIELDS, 1)),
             "drain": (Find.FEED in declared.find, lambda: connector.drain(1)),
             "reserve": (declared.draws_ids, lambda: connector.reserve(name, 1)),

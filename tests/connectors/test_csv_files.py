@@ -7,6 +7,7 @@ Real files, processes and locks throughout. The contract itself is in test_csv.p
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -14,8 +15,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PosixPath
 from typing import Any
 
 import anyio
@@ -23,21 +23,18 @@ import anyio.to_thread
 import pytest
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.types import Op
 from actors.core.values import Value
-from actors.ports import Connector, Write, WriteResult, WriteStatus
-from clients.connectors.catalog import open_connector
+from actors.ports import Connector, WriteResult, WriteStatus
 from clients.connectors.definition import checked_settings
 from clients.connectors.systems import csv_file
 from clients.connectors.systems.csv import DECLARATION
 from clients.connectors.systems.csv_folder import Folder
 from clients.connectors.systems.csv_rows import Draft
 from clients.connectors.systems.csv_settings import folder_spec
+from tests.connectors.csv_people import PEOPLE, connect, names, rename, settings
 
 pytestmark = pytest.mark.anyio
 REPOSITORY = Path(__file__).resolve().parents[2]
-PEOPLE = "id;name;note\nK1;Anna;x\nK2;Bert;y\n"
-OBJECTS = {"people": {"file": "people.csv", "key": "id", "new_id": "K{number}"}}
 
 
 @pytest.fixture
@@ -45,23 +42,6 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "people.csv"
     path.write_text(PEOPLE)
     return path
-
-
-def settings(folder: Path, **changes: Any) -> dict[str, Any]:
-    return {"path": str(folder), "quiet_s": 0, "objects": OBJECTS, **changes}
-
-
-async def connect(folder: Path, **changes: Any) -> Connector:
-    return await open_connector("csv", settings(folder, **changes))
-
-
-def rename(id_: str, name: str, seen: str) -> Write:
-    return Write(Op.UPDATE, id=id_, native={"name": name}, seen={"name": seen})
-
-
-async def names(connector: Connector, object_name: str = "people") -> dict[str, Value]:
-    page = await connector.scan(object_name, "", ["name"], 1000)
-    return {record.id: record.native["name"] for record in page.records}
 
 
 async def failing(connector: Connector, object_name: str = "people") -> TandemError:
@@ -104,6 +84,52 @@ async def test_a_file_that_is_being_written_is_waited_for(file: Path) -> None:
             with file.open("a") as writer:
                 writer.write("K2;Bert;y\n")
     assert shown == {"K1": "Anna", "K2": "Bert"}
+
+
+class Edited(PosixPath):
+    """A file that somebody edits while it is being read: after the bytes are out, before the read is over."""
+
+    def disturb(self) -> None:
+        """What the other person does."""
+        Path(self).write_text(PEOPLE + "K3;Cora;z\n")
+
+    def open(self, *_: Any, **__: Any) -> Any:
+        """Opened for reading."""
+        path = self
+
+        class Reading(io.FileIO):
+            def readall(self) -> bytes:
+                data = super().readall()
+                path.disturb()
+                return data
+
+            def read(self, size: int | None = -1, /) -> bytes:
+                return self.readall()
+
+        return Reading(str(self), "r")
+
+
+class Replaced(Edited):
+    """Another file takes its name."""
+
+    def disturb(self) -> None:
+        new = Path(f"{self}.new")
+        new.write_text(PEOPLE)
+        new.replace(self)
+
+
+class Removed(Edited):
+    """It is removed."""
+
+    def disturb(self) -> None:
+        self.unlink()
+
+
+@pytest.mark.parametrize("kind", [Edited, Replaced, Removed])
+def test_a_read_that_was_disturbed_does_not_count(file: Path, kind: type[Edited]) -> None:
+    os.utime(file, (1, 1))
+    with pytest.raises(csv_file.Unsettled):
+        csv_file.read_whole(kind(file))
 
 
 async def test_a_file_that_never_holds_still_is_left_alone(file: Path) -> None:
@@ -174,6 +200,11 @@ async def test_without_objects_every_csv_file_is_one(file: Path) -> None:
     assert not connector.declaration.draws_ids
 
 
+async def test_an_id_that_is_asked_for_twice_comes_once(file: Path) -> None:
+    records = await (await connect(file.parent)).read("people", ["K2", "K1", "K2"], ["name"])
+    assert [record.id for record in records] == ["K2", "K1"]
+
+
 async def test_an_edit_in_the_same_tick_is_seen(file: Path) -> None:
     """Same size, same time, same inode: what the file system does not tell is found in the bytes."""
     connector = await connect(file.parent)
@@ -203,9 +234,31 @@ async def test_watch_tells_of_changes(file: Path) -> None:
         file.write_text(PEOPLE + "K3;Cora;z\n")
         await anext(watch)
         assert "K3" in await names(connector)
+        with anyio.move_on_after(1.2) as nothing_new:
+            await anext(watch)
+        assert nothing_new.cancelled_caught
+        watch = connector.watch()
+        await anext(watch)
         shutil.rmtree(file.parent)
         with pytest.raises(TandemError, match="does not exist"):
             await anext(watch)
+
+
+async def test_a_million_cells_are_read_in_seconds(file: Path) -> None:
+    """100,000 rows of ten cells, in pages; a look at an unchanged file costs no second parse."""
+    head = ";".join(["id", "name", *(f"f{number}" for number in range(8))])
+    rest = ";".join("abcdefgh")
+    file.write_text(
+        f"{head}\n" + "".join(f"K{number:06};Name {number};{rest}\n" for number in range(100_000))
+    )
+    os.utime(file, (1, 1))
+    connector = await connect(file.parent)
+    start, position, count, more = time.monotonic(), "", 0, True
+    while more:
+        page = await connector.scan("people", position, ["name", "f7"], 5000)
+        position, more, count = page.cursor, page.more, count + len(page.records)
+    assert count == 100_000
+    assert time.monotonic() - start < 30
 
 
 # ------------------------------------------------------------------------------------------------- writing
@@ -299,6 +352,17 @@ async def test_a_write_waits_for_the_lock(file: Path) -> None:
     assert "New" in file.read_text()
 
 
+async def test_our_own_write_is_not_waited_for(file: Path) -> None:
+    """A second look within a minute would otherwise fail: only other people's writes may be unfinished."""
+    os.utime(file, (1, 1))
+    connector = await connect(file.parent, quiet_s=60)
+    with anyio.fail_after(20):
+        for old, new in (("Anna", "Anne"), ("Anne", "Anja")):
+            (result,) = await connector.write("people", [rename("K1", new, old)], [])
+            assert result.status is WriteStatus.DONE
+            assert (await names(connector))["K1"] == new
+
+
 def run(code: str, *arguments: object) -> subprocess.Popen[str]:
     """A Python process of its own, in the repository."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
@@ -371,122 +435,3 @@ async def test_a_killed_writer_leaves_a_whole_file_and_no_lock(file: Path, turns
     assert isinstance(name, str)
     (result,) = await connector.write("people", [rename("K1", "after", name)], [])
     assert result.status is WriteStatus.DONE
-
-
-# ---------------------------------------------------------------------------------------- ids and identity
-
-
-async def test_ids_never_come_twice(file: Path) -> None:
-    (first,) = await (await connect(file.parent)).reserve("people", 1)
-    assert first == "K3"
-    # Reserved by a process that is gone, written by nobody; and the row with the highest number is deleted.
-    connector = await connect(file.parent)
-    drawn = await connector.reserve("people", 2)
-    await connector.write("people", [Write(Op.CREATE, id=drawn[1], native={"name": "Eva"})], [])
-    await connector.write("people", [Write(Op.DELETE, id=drawn[1], seen={"name": "Eva"})], [])
-    (last,) = await (await connect(file.parent)).reserve("people", 1)
-    assert [*drawn, last] == ["K4", "K5", "K6"]
-
-
-async def test_a_number_that_somebody_else_took_is_left_out(file: Path) -> None:
-    connector = await connect(file.parent)
-    assert list(await connector.reserve("people", 1)) == ["K3"]
-    file.write_text(PEOPLE + "K41;Theirs;t\nX99;Other;o\n")
-    assert list(await connector.reserve("people", 2)) == ["K42", "K43"]
-
-
-async def test_ids_may_be_random(file: Path) -> None:
-    connector = await connect(file.parent, objects={"people": {"new_id": "uuid"}})
-    drawn = await connector.reserve("people", 50)
-    assert len({len(id_) for id_ in drawn}) == 1
-    assert len(set(drawn)) == 50
-
-
-async def test_damaged_counters_stop_with_a_way_out(file: Path) -> None:
-    (file.parent / ".tandem-ids.json").write_text("{")
-    connector = await connect(file.parent)
-    with pytest.raises(TandemError, match="damaged") as caught:
-        await connector.reserve("people", 1)
-    assert caught.value.kind is Kind.CONFIG
-    assert "remove" in caught.value.hint
-
-
-async def test_an_object_without_new_id_takes_the_key_it_is_given(file: Path) -> None:
-    connector = await connect(file.parent, objects={"people": {}})
-    writes = [
-        Write(Op.CREATE, native={"id": "A7", "name": "Eva"}),
-        Write(Op.CREATE, native={"name": "Nobody"}),
-    ]
-    results = await connector.write("people", writes, ["name"])
-    assert [result.status for result in results] == [WriteStatus.DONE, WriteStatus.REFUSED]
-    assert "new_id" in results[1].error
-    assert set(await names(connector)) == {"A7", "K1", "K2"}
-    with pytest.raises(TandemError, match=r"objects\.people\.new_id"):
-        await connector.reserve("people", 1)
-
-
-async def test_the_same_folder_is_one_account_and_a_copy_another(file: Path, tmp_path: Path) -> None:
-    folder = file.parent
-    first = await (await connect(folder)).identity()
-    (folder.parent / f"{folder.name}-link").symlink_to(folder)
-    assert await (await connect(folder.parent / f"{folder.name}-link")).identity() == first
-    assert await (await connect(Path(f"{folder}/../{folder.name}"))).identity() == first
-    copy = folder.parent / f"{folder.name}-copy"
-    shutil.copytree(folder, copy)
-    assert await (await connect(copy)).identity() != first
-    moved = folder.parent / f"{folder.name}-moved"
-    folder.rename(moved)
-    assert await (await connect(moved)).identity() == first
-
-
-async def test_a_folder_that_may_not_be_written_is_known_by_its_path() -> None:
-    """Nobody can make a file in /sys, root included."""
-    assert await (await connect(Path("/sys/../sys"), objects={})).identity() == "csv:/sys"
-
-
-# ------------------------------------------------------------------------------------------------ settings
-
-
-def faults(changes: Mapping[str, Any]) -> str:
-    with pytest.raises(TandemError) as caught:
-        folder_spec(checked_settings(DECLARATION, settings(Path("/"), **changes)))
-    assert caught.value.kind is Kind.CONFIG
-    return str(caught.value)
-
-
-def test_all_faults_of_the_objects_are_named_at_once() -> None:
-    wrong = {
-        "file": "../secret.csv",
-        "kee": "id",
-        "key": 1,
-        "types": {"n": "money"},
-        "date_format": "%d.%m.",
-        "true_words": [True],
-        "empty": "maybe",
-        "new_id": "K{n}",
-    }
-    text = faults({"encoding": "utf-9", "quiet_s": 3600, "objects": {"a": wrong, "b": 1}})
-    for word in ("encoding 'utf-9'", "quiet_s", "objects.b must", *(f"objects.a.{name}" for name in wrong)):
-        assert word in text
-
-
-def test_two_objects_of_one_file_are_refused() -> None:
-    text = faults({"objects": {"a": {"file": "x.csv"}, "b": {"file": "X.csv"}}})
-    assert "objects.a and objects.b are the same file" in text
-
-
-async def test_a_million_cells_are_read_in_seconds(file: Path) -> None:
-    """100,000 rows of ten cells, in pages; a look at an unchanged file costs no second parse."""
-    head = ";".join(["id", "name", *(f"f{number}" for number in range(8))])
-    rest = ";".join("abcdefgh")
-    file.write_text(
-        f"{head}\n" + "".join(f"K{number:06};Name {number};{rest}\n" for number in range(100_000))
-    )
-    os.utime(file, (1, 1))
-    connector = await connect(file.parent)
-    start, position, count, more = time.monotonic(), "", 0, True
-    while more:
-        page = await connector.scan("people", position, ["name", "f7"], 5000)
-        position, more, count = page.cursor, page.more, count + len(page.records)
-    assert count == 100_000
-    assert time.monotonic() - start < 30

@@ -144,9 +144,13 @@ def test_a_missing_key_column_names_the_columns() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
-def test_auto_finds_the_encoding(encoding: str) -> None:
-    table = table_of("id;name\n1;Jürgen\n".encode(encoding))
+def test_auto_finds_the_encoding_and_keeps_it(encoding: str) -> None:
+    content = "id;name\n1;Jürgen\n".encode(encoding)
+    table = table_of(content)
     assert table.texts(table.rows[0])["name"] == "Jürgen"
+    draft = draft_of(table)
+    draft.apply(Write(Op.UPDATE, id="1", native={"name": "Jörg"}, seen={"name": "Jürgen"}), [])
+    assert rendered(table, draft.final_rows()) == "id;name\n1;Jörg\n".encode(encoding)
 
 
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])

@@ -234,7 +234,7 @@ def test_the_quickstart_reads_both_sides_of_one_customer_as_equal() -> None:
 
 def test_the_quickstart_writes_the_erp_as_the_erp_writes() -> None:
     stream = quickstart().stream("customers")
-    changes = {
+    changes: dict[str, Value] = {
         "name": "Weingut Beispiel Filiale Süd",
         "phone": "+49351999888",
         "credit_limit": Decimal("2000.5"),

@@ -77,7 +77,7 @@ def test_a_file_that_is_no_toml_or_not_there_is_a_fault(tmp_path: Path) -> None:
     assert "can't be read" in faults({}, tmp_path / "none.toml")[str(tmp_path / "none.toml")]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1", "tandem.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1", "tandem.example"])  # noqa: S104
 def test_tokens_do_not_travel_in_the_clear_unasked(host: str) -> None:
     assert "insecure_listen" in faults({"TANDEM_LISTEN": f"{host}:7443"})["TANDEM_LISTEN"]
     assert loaded({"TANDEM_LISTEN": f"{host}:7443", "TANDEM_INSECURE_LISTEN": "true"}).insecure_listen
@@ -90,7 +90,7 @@ def test_loopback_needs_no_tls(host: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "host", ":1", "h:x", "h:70000", "h:-1", "h:"])
 def test_addresses_that_are_none(text: str) -> None:
-    with pytest.raises(ValueError, match="host:port|port is a number"):
+    with pytest.raises(ValueError, match=r"host:port|port is a number"):
         config.address(text)
 
 

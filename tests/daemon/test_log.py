@@ -82,7 +82,17 @@ def test_the_console_shows_the_same_without_secrets() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["password", "db_password", "client_secret", "api_key", "apikey", "Authorization", "access_token", "credentials"]
+    "key",
+    [
+        "password",
+        "db_password",
+        "client_secret",
+        "api_key",
+        "apikey",
+        "Authorization",
+        "access_token",
+        "credentials",
+    ],
 )
 def test_secrets_are_struck_out_by_the_name_of_their_key(key: str) -> None:
     assert log.redacted({"deep": [{key: "hush"}]}) == {"deep": [{key: "***"}]}

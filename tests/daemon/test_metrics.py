@@ -14,7 +14,17 @@ from daemon.metrics import BY_NAME, COUNTED, LOOKED_UP, OUTCOMES, Metrics, Sampl
 from daemon.metrics_reference import PAGE, page
 from daemon.telemetry import REPORTED, ActionTelemetry, Counts, Times
 
-UNITS = ("_total", "_seconds", "_records", "_hints", "_intents", "_messages", "_outcomes", "_restarts", "_failures")
+UNITS = (
+    "_total",
+    "_seconds",
+    "_records",
+    "_hints",
+    "_intents",
+    "_messages",
+    "_outcomes",
+    "_restarts",
+    "_failures",
+)
 STATES = ("_info", "_up", "_ready", "_healthy", "_active", "_state", "_links", "_bindings", "_open")
 
 
@@ -57,7 +67,19 @@ def test_names_have_the_prefix_and_end_with_their_unit() -> None:
 
 def test_no_label_is_unbounded() -> None:
     allowed = {
-        *("link", "connection", "stream", "side", "mode", "outcome", "room", "connector", "op", "status", "kind"),
+        *(
+            "link",
+            "connection",
+            "stream",
+            "side",
+            "mode",
+            "outcome",
+            "room",
+            "connector",
+            "op",
+            "status",
+            "kind",
+        ),
         *("actor", "service", "method", "code", "state", "version", "python"),
     }
     assert {label for one in BY_NAME.values() for label in one.labels} <= allowed
@@ -76,7 +98,9 @@ def test_what_is_reported_fits_the_metrics() -> None:
             assert isinstance(metric, Counts | Times)
 
 
-def test_a_new_link_begins_at_zero_and_a_deleted_one_is_gone(metrics: Metrics, telemetry: ActionTelemetry) -> None:
+def test_a_new_link_begins_at_zero_and_a_deleted_one_is_gone(
+    metrics: Metrics, telemetry: ActionTelemetry
+) -> None:
     before = series(metrics)
     for outcome in OUTCOMES:
         assert before["tandem_runs_total", ("acme/orders", "sync", outcome)] == 0
@@ -97,7 +121,14 @@ def test_naming_a_link_again_does_not_reset_it(metrics: Metrics, telemetry: Acti
     [
         (
             "window.settled",
-            {"link": "id-1", "stream": "customers", "side": "a", "records": 40, "writes": 2, "duration_s": 0.5},
+            {
+                "link": "id-1",
+                "stream": "customers",
+                "side": "a",
+                "records": 40,
+                "writes": 2,
+                "duration_s": 0.5,
+            },
             "tandem_records_settled_total",
             ("acme/orders", "customers", "a"),
             40,
@@ -111,7 +142,14 @@ def test_naming_a_link_again_does_not_reset_it(metrics: Metrics, telemetry: Acti
         ),
         (
             "look.done",
-            {"link": "id-1", "stream": "customers", "side": "b", "kind": "complete", "records": 9, "duration_s": 0.1},
+            {
+                "link": "id-1",
+                "stream": "customers",
+                "side": "b",
+                "kind": "complete",
+                "records": 9,
+                "duration_s": 0.1,
+            },
             "tandem_records_looked_at_total",
             ("acme/orders", "customers", "b"),
             9,
@@ -152,7 +190,9 @@ def test_reports_are_counted(
     assert series(metrics)[name, labels] == value
 
 
-def test_a_run_is_counted_under_the_mode_it_started_with(metrics: Metrics, telemetry: ActionTelemetry) -> None:
+def test_a_run_is_counted_under_the_mode_it_started_with(
+    metrics: Metrics, telemetry: ActionTelemetry
+) -> None:
     telemetry.emit("run.started", link="id-1", run="r1", mode="plan", cause="command")
     telemetry.emit("run.ended", link="id-1", run="r1", outcome="failed", duration_s=0.2, error="")
     found = series(metrics)
@@ -162,7 +202,9 @@ def test_a_run_is_counted_under_the_mode_it_started_with(metrics: Metrics, telem
 
 def test_an_unheard_of_report_does_not_stop_the_engine(metrics: Metrics) -> None:
     heard: list[str] = []
-    ActionTelemetry(metrics, lambda action, _: heard.append(action)).emit("something.new", link="x", odd=object())
+    ActionTelemetry(metrics, lambda action, _: heard.append(action)).emit(
+        "something.new", link="x", odd=object()
+    )
     assert heard == ["something.new"]
 
 

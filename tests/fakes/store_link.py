@@ -255,11 +255,8 @@ class LinkState:
             plan = PlanRow(id=id_, link=self.row.id, stream=stream, kind=kind, created=now)
             self.held[id_] = {}
         held = self.held[plan.id]
-        changed = [
-            action
-            for action in actions
-            if _differs(held.get((action.binding, action.side, action.op)), action)
-        ]
+        last = {(action.binding, action.side, action.op): action for action in actions}
+        changed = [action for at, action in last.items() if _differs(held.get(at), action)]
         rev = plan.rev + 1 if changed else plan.rev
         for action in changed:
             stored = msgspec.structs.replace(action, id=next(self._numbers.action))

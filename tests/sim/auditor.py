@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
-from tests.sim.evidence import Entry, Evidence, Violation
+from tests.sim.evidence import Entry, Evidence, Named, Violation
 from tests.sim.laws import FieldLaw, StreamLaw, other
 from tests.sim.timeline import Timeline
 
@@ -105,7 +105,9 @@ def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violat
             if entry.by_person or entry.after is None or not touched:
                 continue
             now = together(laws, entry)
-            if not any(one.by_person and together(laws, one) == now for one in timeline.before(entry)):
+            answered = was_decided(evidence, timeline, entry, laws[0])
+            stood = (one for one in timeline.before(entry) if one.by_person or answered)
+            if not any(together(laws, one) == now for one in stood):
                 text = f"{entry.who} made {group} {now!r}, which never stood together: {tell(entry)}"
                 yield Violation("groups", text, entry.at)
 
@@ -137,9 +139,31 @@ def unseen_loss(
     what = f"{law.name}={value!r} of a person: {tell(entry)}"
     if value is not None and not is_named(evidence, timeline.stream, law, value):
         yield Violation("no silent loss", f"{entry.who} overwrote {what}; no record names it", entry.at)
-    asks = law.owner == "both" and law.conflict == "ask" and entry.op == "update"
-    if asks and not was_decided(evidence, timeline, entry, law):
+    if entry.op == "delete" or law.owner != "both" or was_decided(evidence, timeline, entry, law):
+        return
+    if Named(timeline.stream.name, law.name, value) in evidence.store.differed:
+        return
+    if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)
+    elif law.conflict == entry.side:
+        yield Violation("rule", f"{entry.who} overwrote {what}; in a conflict {entry.side} wins", entry.at)
+
+
+def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """A daemon that has itself made both sides agree on a value does not write another one until somebody edits."""
+    for entry in timeline.entries:
+        if entry.by_person or entry.op != "update":
+            continue
+        for native in entry.changed():
+            law = timeline.stream.law(entry.side, native)
+            if law is None or was_decided(evidence, timeline, entry, law):
+                continue
+            last = timeline.last_write(entry, other(entry.side), law)
+            if last is None or last.by_person or last.at >= entry.asked:
+                continue
+            if (last.after or {}).get(law.native(last.side)) == (entry.before or {}).get(native):
+                text = f"{entry.who} undid {law.name}, on which both sides agreed: {tell(entry)}"
+                yield Violation("fresh eyes", text, entry.at)
 
 
 def is_named(evidence: Evidence, stream: StreamLaw, law: FieldLaw, value: Value) -> bool:
@@ -163,15 +187,21 @@ def was_decided(evidence: Evidence, timeline: Timeline, entry: Entry, law: Field
 
 
 def decided(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> set[Value]:
-    """Values that people chose in answers about that field of that record."""
+    """Values that people chose in answers about that field of that record: one of their own, or what a side held."""
     ids = timeline.ids(timeline.ref(entry))
-    return {
-        one.value
-        for one in evidence.decisions
-        if one.choose == "value"
-        and one.field == law.name
-        and any(id in ids[side] for side, id in one.ids.items())
-    }
+    found: set[Value] = set()
+    for one in evidence.decisions:
+        named = one.field in (law.name, law.group or law.name, "*delete*")
+        if not named or not any(id in ids[side] for side, id in one.ids.items()):
+            continue
+        if one.choose == "value":
+            found.add(one.value)
+        found |= {
+            (past.after or {}).get(law.native(past.side))
+            for past in timeline.before(entry)
+            if past.side == one.choose and past.at <= one.at
+        }
+    return found
 
 
 def single_owner(evidence: Evidence) -> Iterator[Violation]:
@@ -198,7 +228,7 @@ def single_owner(evidence: Evidence) -> Iterator[Violation]:
 
 def owner_at(taken: list[tuple[float, str]], at: float) -> str | None:
     """Who had last committed at that time."""
-    return next((owner for since, owner in reversed(taken) if since <= at), None)
+    return next((owner for since, owner in reversed(taken) if since <= at + 1e-6), None)
 
 
 def obedience(evidence: Evidence) -> Iterator[Violation]:
@@ -236,4 +266,5 @@ CHECKS: tuple[Check, ...] = (
     truth_of_values,
     groups_stay_whole,
     nothing_lost,
+    fresh_eyes,
 )

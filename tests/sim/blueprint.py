@@ -47,7 +47,7 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         delete_vs_edit=DeleteEdit.KEEP,
         first_contact=FirstContact.ASK,
         budgets=plenty | budgets,
-        complete_read_s=3 * 60.0,
+        complete_read_s=75.0,
         map_ver="1",
     )
 

@@ -104,11 +104,13 @@ class Span:
 
 @dataclass
 class StoreView:
-    """What the store holds at one moment. `counted`: (stream, side, what) -> count, over all runs."""
+    """What the store holds at one moment. `differed`: values ever recorded as "differs after our write", which are
+    listed and not carried on; `counted`: (stream, side, what) -> count, over all runs."""
 
     deviations: list[Deviation] = field(default_factory=list)
     parked: list[ParkedRow] = field(default_factory=list)
     named: list[Named] = field(default_factory=list)
+    differed: list[Named] = field(default_factory=list)
     held: list[ParkedRow] = field(default_factory=list)
     counted: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     unsure: int = 0

@@ -74,6 +74,7 @@ CUSTOMER_FIELDS = (
     FieldLaw("street", conflict="a", group="address"),
     FieldLaw("city", conflict="a", group="address"),
     FieldLaw("remark", conflict="b"),
+    FieldLaw("website"),
     FieldLaw("rating", owner="a"),
     FieldLaw("credit", owner="b", type="decimal"),
 )

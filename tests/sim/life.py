@@ -6,12 +6,12 @@ still tries raises, as if the process were gone.
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.ports import Connector, Declaration, Find, Lease, Store
@@ -44,15 +44,10 @@ class Life:
         self.scope = anyio.CancelScope()
         self.dead = False
         self.frozen_until = 0.0
-        self._seed = seed
+        self.luck = source(seed, name)
         self._note = note
         self._dies_at = dies_at
         self._calls = 0
-
-    def luck(self) -> random.Random:
-        """A source of its own for the next call, so that no other call's end can disturb it."""
-        self._calls += 1
-        return source(self._seed, self.name, self._calls)
 
     def kill(self) -> None:
         """End it: at once, wherever it stands."""
@@ -67,11 +62,14 @@ class Life:
 
     async def step(self, wait_s: float) -> None:
         """Let time pass on the way to a port or back; raises where the daemon does not live to see the end of it."""
+        self._calls += 1
         if self._dies_at and self._calls >= self._dies_at:
             self.kill()
         self._check()
-        await anyio.sleep(max(wait_s, self.frozen_until - anyio.current_time()))
-        self._check()
+        wait_s = max(wait_s, self.frozen_until - anyio.current_time())
+        if wait_s > 0.0:
+            await anyio.sleep(wait_s)
+            self._check()
 
     def _check(self) -> None:
         if self.dead:
@@ -96,8 +94,9 @@ class SimStore:
         return call
 
     async def _call(self, name: str, inner: Call, *positional: Any, **named: Any) -> Any:
-        luck, faults = self._life.luck(), self._faults()
+        luck, faults = self._life.luck, self._faults()
         slow = luck.random() < faults.slow
+        await anyio.lowlevel.checkpoint()
         await self._life.step(faults.slow_s if slow else faults.delay_s * luck.random())
         if luck.random() < faults.away:
             self._life.note(f"store.{name}: away")
@@ -147,7 +146,6 @@ class SimConnector:
         inner = getattr(self._inner, name)
 
         async def call(*positional: Any, **named: Any) -> Any:
-            self._life.luck()
             await self._life.step(0.0)
             if name == "write":
                 self._life.note(f"{self._side}.write {positional[0]} {[(w.op, w.id) for w in positional[1]]}")
@@ -168,7 +166,7 @@ def connector_port(inner: Connector, life: Life, side: str) -> Connector:
 class SimClock:
     """The Clock port on the loop's virtual time; ids and jitter from the life's own source."""
 
-    EPOCH_S = 1_700_000_000.0
+    EPOCH_S = 1_000_000.0
 
     def __init__(self, seed: str) -> None:
         self._luck = source(seed, "clock")

@@ -14,8 +14,8 @@ from tests.sim.evidence import Decision, Span
 from tests.sim.view import ids_of
 
 LINK = "sim"
-# A request that was on its way when the pause came may still be on its way for so long.
-REST_S = 12.0
+# A run that is under way may take so long to come to its next safe point.
+REST_S = 30.0
 
 
 class Operator:
@@ -70,11 +70,13 @@ class Operator:
         self._store.set_wish(LINK, "run")
         self.pauses.append(Span(began, anyio.current_time()))
 
-    def decide(self, share: float) -> None:
-        """Answer some of what is parked."""
+    def decide(self, share: float) -> int:
+        """Answer some of what is parked; how many."""
+        before = len(self.decisions)
         for row in sorted(self._store.links[LINK].parked.values(), key=lambda row: row.id):
             if row.decision is None and self._luck.random() < share and (answer := self._answer(row)):
                 self._say(row, answer)
+        return len(self.decisions) - before
 
     def _answer(self, row: Parked) -> str:
         if row.room is Room.CONFLICT and row.field == "*delete*":
@@ -90,9 +92,12 @@ class Operator:
             name = row.field.removeprefix("group ")
             self.decisions.append(Decision(anyio.current_time(), row.stream, ids, name, choose))
 
-    def approve(self) -> None:
-        """Say yes to what is held, as it is now."""
+    def approve(self) -> int:
+        """Say yes to what is held, as it is now; to how many plans."""
+        count = 0
         for plan in list(self._store.links[LINK].plans.values()):
             if plan.state == "open" and plan.kind == "held":
                 self._note(f"operator approves {plan.id} at revision {plan.rev}")
                 self._store.approve_plan(LINK, plan.id, plan.rev)
+                count += 1
+        return count

@@ -39,7 +39,7 @@ class People:
             (self._new, 4),
             (self._new_on_both, 1),
             (self._edit, 10),
-            (self._edit_both_same, 2),
+            (self._edit_both_same, 3),
             (self._edit_both_different, 2),
             (self._clear, 1),
             (self._save_unchanged, 1),
@@ -136,7 +136,8 @@ class People:
 
     def _edit_both_same(self) -> None:
         if (pair := self._pair()) is not None:
-            law = self._luck.choice(self._editable(self._laws.streams[0]))
+            laws = [law for law in self._editable(self._laws.streams[0]) if law.owner == "both"]
+            law = self._luck.choice(laws)
             for side in SIDES:
                 self._change(self._laws.streams[0], side, pair[side], [law])
 

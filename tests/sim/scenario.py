@@ -28,7 +28,7 @@ from tests.sim.life import StoreFaults
 from tests.sim.luck import source
 
 HONEST = Faults(delay_s=0.2)
-CALM = StoreFaults(delay_s=0.01)
+CALM = StoreFaults()
 NOBODY: frozenset[Side] = frozenset()
 ONLY_A: frozenset[Side] = frozenset({"a"})
 ONLY_B: frozenset[Side] = frozenset({"b"})
@@ -47,7 +47,7 @@ class Scenario:
     budgets: dict[str, Budget] = field(default_factory=dict)
     records: int = 6
     edits: int = 25
-    edits_s: float = 240.0
+    edits_s: float = 200.0
     daemons: int = 1
     kills: tuple[float, ...] = ()
     dying_calls: tuple[int, ...] = ()
@@ -92,7 +92,7 @@ def draw(seed: int) -> Scenario:
         edits=luck.randint(8, 35),
         daemons=luck.choice([1, 1, 2]),
         kills=draw_times(luck, [0, 0, 1, 3]),
-        dying_calls=tuple(luck.randint(1, 400) for _ in range(luck.choice([0, 0, 1, 4]))),
+        dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
         freezes=tuple((at, luck.uniform(5, 40)) for at in draw_times(luck, [0, 0, 1])),
     )
 
@@ -106,7 +106,7 @@ def draw_customers(luck: random.Random) -> StreamLaw:
 
 def draw_times(luck: random.Random, counts: list[int]) -> tuple[float, ...]:
     """Some moments of the time in which people edit."""
-    return tuple(sorted(luck.uniform(1, 240) for _ in range(luck.choice(counts))))
+    return tuple(sorted(luck.uniform(1, 200) for _ in range(luck.choice(counts))))
 
 
 def draw_declaration(luck: random.Random) -> Declaration:
@@ -117,7 +117,7 @@ def draw_declaration(luck: random.Random) -> Declaration:
         "reply": luck.choice(["record", "id"]),
         "absence": luck.choice(["proof", "hint"]),
         "version": luck.choice(["content", "none"]),
-        "read_lag_s": luck.choice([0.0, 0.0, 4.0]),
+        "read_lag_s": luck.choice([0.0, 4.0, 12.0]),
         "vendor_tail_s": luck.choice([0.0, 10.0]),
         "batch_max": luck.choice([1, 3, 500]),
         "concurrency": luck.choice([1, 4]),
@@ -129,6 +129,7 @@ def draw_declaration(luck: random.Random) -> Declaration:
 def draw_faults(luck: random.Random, nasty: float) -> Faults:
     """How one system lies."""
     chance = {name: nasty * luck.choice([0.0, 0.02, 0.1]) for name in FAULTS}
+    chance["lag"] = luck.choice([0.0, 0.1, 0.5])
     return Faults(delay_s=luck.choice([0.0, 0.3, 2.0]), slow_s=45.0, hint_late_s=20.0, **chance)
 
 
@@ -151,7 +152,6 @@ FAULTS = (
     "not_done",
     "transient",
     "rate_limit",
-    "lag",
     "hide_row",
     "drop_field",
     "hint_lost",

@@ -35,7 +35,7 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             (a,), (b,) = live["a"].values(), live["b"].values()
             yield from agreement(evidence, timeline, a, b)
         else:
-            yield from one_sided(timeline, ref, live)
+            yield from one_sided(evidence, timeline, ref, live)
 
 
 def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Iterator[Violation]:
@@ -86,9 +86,13 @@ def was_rewritten(timeline: Timeline, entry: Entry, law: FieldLaw, held: dict[Si
     )
 
 
-def one_sided(timeline: Timeline, ref: Value, live: dict[Side, dict[str, Entry]]) -> Iterator[Violation]:
-    """A record on one side only must have a reason: a rule, or somebody's deletion."""
+def one_sided(
+    evidence: Evidence, timeline: Timeline, ref: Value, live: dict[Side, dict[str, Entry]]
+) -> Iterator[Violation]:
+    """A record on one side only must have a reason: a rule, somebody's deletion, or somebody's word to keep it."""
     stream = timeline.stream
+    if was_told_to_keep(evidence, timeline, ref):
+        return
     for side in SIDES:
         for entry in live[side].values():
             gone = other(side)
@@ -101,6 +105,15 @@ def one_sided(timeline: Timeline, ref: Value, live: dict[Side, dict[str, Entry]]
                 yield Violation(
                     "convergence", f"{ref} was deleted on {gone} and still is on {side}", ended[-1].at
                 )
+
+
+def was_told_to_keep(evidence: Evidence, timeline: Timeline, ref: Value) -> bool:
+    """Whether a person, asked about a deletion, said to leave the other record where it is."""
+    ids = timeline.ids(ref)
+    return any(
+        one.choose == "keep" and any(id in ids[side] for side, id in one.ids.items())
+        for one in evidence.decisions
+    )
 
 
 def edited_since(timeline: Timeline, entry: Entry, end: Entry) -> bool:

@@ -15,9 +15,13 @@ from tests.sim.scenario import Scenario, draw
 from tests.sim.settled import liveness
 from tests.sim.world import Daemon, Outcome, World
 
-# Virtual seconds: until everything must be in step, and for which nothing may move then.
-CALM_S = 15 * 60.0
-QUIET_S = 5 * 60.0
+# Virtual seconds. Everything must be in step CALM_MAX_S after faults and edits have ended. Nothing has moved for
+# STILL_S (longer than a complete read is apart from the next): then it counts as settled, and QUIET_S is the proof.
+CALM_MAX_S = 15 * 60.0
+ROUND_S = 25.0
+SCAN_S = 2.0
+STILL_S = 100.0
+QUIET_S = 100.0
 
 
 def simulate(seed: int, daemon: Daemon | None = None) -> Outcome:
@@ -49,7 +53,7 @@ def play(scenario: Scenario, daemon: Daemon) -> Outcome:
 
 async def engine(ports: dict[str, Any], owner: str) -> None:
     """The real one."""
-    await RootActor(Ports(**ports), Options(owner=owner)).run()
+    await RootActor(Ports(**ports), Options(owner=owner, scan_interval_s=SCAN_S)).run()
 
 
 async def history(world: World, daemon: Daemon) -> None:
@@ -98,14 +102,15 @@ async def strike(world: World, at: float, freeze_s: float | None) -> None:
 
 
 async def in_calm(world: World) -> None:
-    """Nothing fails any more and nobody edits; what is asked is answered; then nothing may move."""
+    """Nothing fails any more and nobody edits; what is asked is answered; once all has settled, nothing may move."""
     world.end_faults()
     world.operator.ask_for_run("sync")
-    for _ in range(10):
-        await anyio.sleep(CALM_S / 10)
-        world.operator.decide(1.0)
-        world.operator.approve()
-    await anyio.sleep(CALM_S / 3)
+    ends, still = anyio.current_time() + CALM_MAX_S, 0.0
+    while still < STILL_S and anyio.current_time() < ends:
+        before = world.movements()
+        await anyio.sleep(ROUND_S)
+        answered = world.operator.decide(1.0) + world.operator.approve()
+        still = 0.0 if answered or world.movements() != before else still + ROUND_S
     world.note("quiet from here on")
     world.evidence.quiet_from = anyio.current_time()
     world.operator.ask_for_run("sync")

@@ -185,10 +185,16 @@ SINS: dict[str, tuple[str, Callable[[], Story]]] = {
         "groups", lambda: pair().update("a", PERSON, "A1", street="s1", city="c1")
         .update("b", PERSON, "B1", street="s2", city="c2").update("b", "d1", "B1", city="c1").names("city", "c2")),
     "an edit is overwritten and named nowhere": (
-        "no silent loss", lambda: pair().update("b", PERSON, "B1", remark="y").update("b", "d1", "B1", remark=None)),
+        "no silent loss", lambda: pair().update("b", PERSON, "B1", phone="y").update("b", "d1", "B1", phone=None)),
     "an edit is deleted with its record and named nowhere": (
         "no silent loss", lambda: pair("a").update("b", PERSON, "B1", phone="p9").delete("a", PERSON, "A1")
         .delete("b", "d1", "B1")),
+    "the side that wins is overwritten": (
+        "rule", lambda: pair().update("a", PERSON, "A1", remark="x").update("b", PERSON, "B1", remark="y")
+        .update("b", "d1", "B1", remark="x").names("remark", "y")),
+    "an edit is undone from an old look": (
+        "fresh eyes", lambda: pair().update("b", PERSON, "B1", name="n2").update("a", "d1", "A1", name="n2")
+        .update("b", "d1", "B1", name="n1")),
     "a conflict is decided by nobody": (
         "ask", lambda: pair().update("a", PERSON, "A1", name="n2").update("b", PERSON, "B1", name="n3")
         .update("b", "d1", "B1", name="n2").names("name", "n3")),

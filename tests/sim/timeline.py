@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from actors.core.values import Value
 from tests.sim.evidence import Entry, Evidence
-from tests.sim.laws import Side, StreamLaw
+from tests.sim.laws import FieldLaw, Side, StreamLaw
 
 
 class Timeline:
@@ -85,6 +85,17 @@ class Timeline:
         """Who gave a field the value that `entry` found there."""
         for one in self.before(entry):
             if (one.side, one.id) == (entry.side, entry.id) and native in one.changed():
+                return one
+        return None
+
+    def last_write(self, entry: Entry, side: Side, law: FieldLaw) -> Entry | None:
+        """Who gave a shared field its value on `side`, as it was when `entry` took effect; None where it is gone."""
+        for one in self.before(entry):
+            if one.side != side:
+                continue
+            if one.op == "delete":
+                return None
+            if law.native(side) in one.changed():
                 return one
         return None
 

@@ -17,13 +17,13 @@ from clients.connectors.systems.memory import MemoryConnector
 from clients.connectors.systems.memory_system import Change, MemorySystem
 from tests.fakes.store import MemoryStore
 from tests.sim.blueprint import blueprint
-from tests.sim.evidence import Commit, Entry, Evidence, Violation
+from tests.sim.evidence import Commit, Entry, Evidence, Named, Violation
 from tests.sim.laws import SIDES, Side
 from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, store_port
 from tests.sim.operator import LINK, Operator
 from tests.sim.people import People
 from tests.sim.scenario import CALM, HONEST, Scenario
-from tests.sim.view import view
+from tests.sim.view import deviations, view
 
 Daemon = Callable[..., Any]
 
@@ -55,6 +55,7 @@ class World:
         self.lives: list[Life] = []
         self._spec = blueprint(scenario.laws, scenario.budgets)
         self._parked: list[Parked] = []
+        self._differed: list[Named] = []
         self._dying_calls = list(scenario.dying_calls)
         self._register()
 
@@ -141,6 +142,8 @@ class World:
         for part in rest:
             if isinstance(part, Settlement):
                 self._parked.extend(part.park)
+                found = deviations(part.bindings)
+                self._differed += [Named(d.stream, d.field, d.value) for d in found if d.reason == "differs"]
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -152,12 +155,21 @@ class World:
             system.catch_up()
             system.faults = HONEST
 
+    def movements(self) -> tuple[object, ...]:
+        """What changes while anything is still going on; the clock and the daemon's looks do not count."""
+        link = self.inner.links[LINK]
+        # Not their revisions: an unclear group is matched again at each complete read, to the same end.
+        bindings = [(binding.state, binding.note, binding.base) for binding in link.bindings.values()]
+        counts = len(self.evidence.entries), len(link.parked), len(link.actions), len(link.inbox)
+        return (*counts, repr(bindings))
+
     def judged(self) -> Evidence:
         """The evidence as of now, in the order of effects."""
         for system in self.systems.values():
             system.catch_up()
         self.evidence.entries.sort(key=lambda entry: entry.at)
         self.evidence.store = view(self.inner.links[LINK], self._parked, SimClock.EPOCH_S)
+        self.evidence.store.differed = self._differed
         self.evidence.decisions = self.operator.decisions
         self.evidence.pauses = self.operator.pauses
         return self.evidence

@@ -1,4 +1,4 @@
-"""The contract of the Store port, part 1: links, leases, runs, inbox, and what a stale lease must not change.
+"""The contract of the Store port, part 1: links, leases, inbox, and what a stale lease must not change.
 
 Sentence by sentence what actors/ports.py promises, run against every implementation (test_memory.py, test_pg.py).
 """
@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from actors.core.errors import Kind, LeaseLost, TandemError
-from actors.core.types import ActionState, Hint, Outcome, Side
-from actors.ports import Closed, Counters, Cursor, Lease, RunRow, Settlement, Store
-from tests.store.world import START, TTL_S, World, create, half, hint, leased, line, park
+from actors.core.types import Hint, Outcome, Side
+from actors.ports import Counters, Cursor, Lease, RunRow, Settlement, Store
+from tests.store.world import START, TTL_S, World, create, half, hint, leased, line
 
 
 class LinkContract:
@@ -285,132 +285,3 @@ class InboxContract:
             await world.store.add_hints("nobody", [hint("A1")])
         assert caught.value.kind is Kind.CONFIG
         await world.store.add_hints("nobody", [])
-
-
-class RunContract:
-    """Runs: asked for, begun, cancelled, ended; counters add up."""
-
-    async def test_the_oldest_run_that_was_asked_for_is_next(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        assert await store.queued_run("l1") is None
-        plan = RunRow("r2", "l1", mode="plan", scope=("customers",), cause="command")
-        await world.request_run(plan)
-        world.clock.advance(1)
-        await world.request_run(RunRow("r1", "l1"))
-        assert await store.queued_run("l1") == plan
-        await store.begin_run(lease, RunRow("r2", "l1", mode="plan", scope=("customers",), started=START + 2))
-        queued = await store.queued_run("l1")
-        assert queued is not None
-        assert queued.id == "r1"
-
-    async def test_a_request_makes_its_link_due(self, world: World) -> None:
-        lease = await leased(world)
-        await world.store.set_facts(lease, {}, START + 1e6)
-        await world.store.release_lease(lease)
-        assert "l1" not in await world.store.due_links(START, 10)
-        await world.request_run(RunRow("r1", "l1"))
-        assert "l1" in await world.store.due_links(START, 10)
-
-    async def test_a_run_of_a_dead_owner_is_closed_by_the_next(self, world: World) -> None:
-        store = world.store
-        await store.begin_run(await leased(world), RunRow("r1", "l1", started=START))
-        await world.expire("l1")
-        lease = await leased(world, owner="w2")
-        await world.request_run(RunRow("r3", "l1"))
-        await store.begin_run(lease, RunRow("r2", "l1", started=START + 5))
-        assert (await world.run("r1")).outcome is Outcome.FAILED
-        assert (await world.run("r1")).error == "interrupted"
-        assert (await world.run("r1")).ended == world.clock.now()
-        assert (await world.run("r2")).outcome is Outcome.RUNNING
-        queued = await store.queued_run("l1")
-        assert queued is not None
-        assert queued.id == "r3"
-
-    async def test_a_person_cancels_a_run(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        await store.begin_run(lease, RunRow("r1", "l1", started=START))
-        assert await store.update_run(lease, "r1", "reading customers") is False
-        await world.cancel_run("l1", "r1")
-        assert await store.update_run(lease, "r1", "writing") is True
-        assert (await world.run("r1")).phase == "writing"
-        await world.request_run(RunRow("r2", "l1"))
-        await world.cancel_run("l1", "r2")
-        assert await store.queued_run("l1") is None
-        assert (await world.run("r2")).outcome is Outcome.CANCELLED
-
-    async def test_the_end_of_a_run_is_kept(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        await store.begin_run(lease, RunRow("r1", "l1", cause="poll", scope=("customers",), started=START))
-        ended = RunRow("r1", "l1", outcome=Outcome.PARTIAL, ended=START + 9, error="3 refused", waiting=3)
-        await store.end_run(lease, ended)
-        row = await world.run("r1")
-        assert (row.outcome, row.ended, row.error, row.waiting) == (
-            Outcome.PARTIAL,
-            START + 9,
-            "3 refused",
-            3,
-        )
-        assert (row.cause, row.scope, row.started) == ("poll", ("customers",), START)
-
-    async def test_counters_add_up(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        await store.begin_run(lease, RunRow("r1", "l1", started=START))
-        for created in (2, 3):
-            more = (
-                Counters("customers", "b", created=created, failed=1),
-                Counters("customers", "a", unchanged=9),
-            )
-            await store.settle(
-                lease, Settlement("r1", counters=(*more, Counters("customers", "b", waiting=1)))
-            )
-        assert await store.run_counters("r1") == [
-            Counters("customers", "a", unchanged=18),
-            Counters("customers", "b", created=5, failed=2, waiting=2),
-        ]
-        assert await store.run_counters("r2") == []
-
-
-class ActionContract:
-    """Intents and their ends."""
-
-    async def test_intents_are_open_until_closed(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        sent = [
-            create(7, target="B7", tag="t-7", deadline=START + 30),
-            create(8, side="a", fields={"x": None}),
-        ]
-        first, second = await store.intend(lease, "r1", sent)
-        assert first < second
-        found = await store.open_actions("l1")
-        assert [(row.id, row.binding, row.side, row.state) for row in found] == [
-            (first, 7, "b", ActionState.SENT),
-            (second, 8, "a", ActionState.SENT),
-        ]
-        assert (found[0].target, found[0].tag, found[0].deadline) == ("B7", "t-7", START + 30)
-        assert await store.open_actions("l2") == []
-        await store.settle(
-            lease, Settlement("r1", closed=(Closed(first, ActionState.REFUSED, error="no\u0000 \ud800"),))
-        )
-        assert [row.id for row in await store.open_actions("l1")] == [second]
-        await store.settle(
-            lease, Settlement("r1", closed=(Closed(second, ActionState.CONFIRMED, target="A99"),))
-        )
-        assert await store.open_actions("l1") == []
-        assert await store.intend(lease, "r1", []) == []
-
-    async def test_closing_what_is_not_ours_changes_nothing(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        (foreign,) = await store.intend(await leased(world, "l2"), "r9", [create(1)])
-        (ours,) = await store.intend(lease, "r1", [create(1)])
-        ends = Closed(ours, ActionState.CONFIRMED), Closed(foreign, ActionState.CONFIRMED)
-        with pytest.raises(TandemError) as caught:
-            await store.settle(lease, Settlement("r1", closed=ends))
-        assert caught.value.kind is Kind.BUG
-        assert [row.id for row in await store.open_actions("l1")] == [ours]
-
-    async def test_lines_of_the_protocol_are_not_open(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        await store.settle(
-            lease, Settlement("r1", items=(line(1), line(2, ActionState.PARKED)), park=(park(1),))
-        )
-        assert await store.open_actions("l1") == []

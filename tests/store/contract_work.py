@@ -1,4 +1,4 @@
-"""The contract of the Store port, part 2: bindings, settlements, generations, match keys, parked rows, ledger, plans."""
+"""The contract of the Store port, part 2: bindings, settlements, generations, match keys, ledger."""
 
 from __future__ import annotations
 
@@ -10,23 +10,19 @@ import pytest
 
 from actors.core.errors import Kind, TandemError
 from actors.core.types import (
-    Action,
     ActionState,
     Binding,
     Deviation,
-    FieldDecision,
     Held,
-    Op,
-    Parked,
     Presence,
-    Room,
     Side,
     State,
 )
-from actors.ports import Closed, Counters, Cursor, KeyGroup, Lease, PlanRow, Settlement, Store
+from actors.core.values import Value
+from actors.ports import Closed, Counters, Cursor, KeyGroup, Lease, Settlement, Store
 from tests.store.world import START, World, create, full, half, hint, leased, line, park
 
-VALUES = {
+VALUES: dict[str, Value] = {
     "text": "M\u00fcnchen \u2028 \U0001f600 'quote' \"double\" back\\slash {1,2} %s $1\nline",
     "number": Decimal("12345678901234567890.0001"),
     "whole": 10**30,
@@ -350,191 +346,3 @@ class KeyGroupContract:
             KeyGroup(77, (keys[0],), (keys[1],), ())
         ]
         assert await store.key_groups("l1", "customers", level + 1, None, 9) == []
-
-
-class ParkedContract:
-    """Rooms: one row per binding, room and field; decisions count for what they were made on."""
-
-    async def test_everything_of_a_row_comes_back(self, world: World) -> None:
-        detail = {"values": VALUES, "nested": {"deep": {"n": Decimal("1.50")}, "list": (1, "2")}, "n": 1.5}
-        row = Parked(
-            "customers", Room.CONFLICT, 5, "both changed", "phone", "b", "B5", "choose", detail, "f1"
-        )
-        await world.store.settle(await leased(world), Settlement("r1", park=(row,)))
-        (found,) = await world.store.parked("l1", [5, 6])
-        assert found == msgspec.structs.replace(row, id=found.id, since=world.clock.now())
-        assert await world.store.parked("l2", [5]) == []
-        assert await world.store.parked("l1", []) == []
-
-    async def test_parking_again_keeps_since_and_id(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        await store.settle(lease, Settlement("r1", park=(park(5),)))
-        (first,) = await store.parked("l1", [5])
-        world.clock.advance(60)
-        again = park(5, reason="refused\u0000again", fingerprint="f2", record="A5")
-        await store.settle(
-            lease, Settlement("r1", park=(again, park(5, Room.WAITING), park(5, field="phone")))
-        )
-        found = await store.parked("l1", [5])
-        assert [(row.room, row.field) for row in found] == [
-            (Room.QUARANTINE, ""),
-            (Room.WAITING, ""),
-            (Room.QUARANTINE, "phone"),
-        ]
-        assert (found[0].id, found[0].since, found[0].fingerprint, found[0].record) == (
-            first.id,
-            START,
-            "f2",
-            "A5",
-        )
-        assert found[1].since == START + 60
-
-    async def test_unparking_one_field_or_a_whole_room(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        rows = [
-            park(5, room, field) for room in (Room.CONFLICT, Room.WAITING) for field in ("", "phone", "name")
-        ]
-        await store.settle(lease, Settlement("r1", park=(*rows, park(6, Room.CONFLICT))))
-        await store.settle(lease, Settlement("r1", unpark=((5, Room.CONFLICT, "phone"),)))
-        assert len(await store.parked("l1", [5])) == 5
-        await store.settle(lease, Settlement("r1", unpark=((5, Room.CONFLICT, "*"),)))
-        assert {row.room for row in await store.parked("l1", [5])} == {Room.WAITING}
-        assert len(await store.parked("l1", [5, 6])) == 4
-
-    async def test_a_room_rebuilt_in_one_settlement_keeps_what_stays(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        await store.settle(lease, Settlement("r1", park=(park(5, field="name"), park(5, field="phone"))))
-        world.clock.advance(60)
-        rebuilt = (park(5, field="phone"), park(5, field="city"))
-        await store.settle(lease, Settlement("r1", unpark=((5, Room.QUARANTINE, "*"),), park=rebuilt))
-        assert [(row.field, row.since) for row in await store.parked("l1", [5])] == [
-            ("phone", START),
-            ("city", START + 60),
-        ]
-
-    async def test_a_decision_counts_for_the_fingerprint_it_was_made_on(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        (key,) = await stored(world, lease, full("A1", "B1"))
-        await store.settle(lease, Settlement("r1", park=(park(key, side="b"),)))
-        (row,) = await store.parked("l1", [key])
-        assert row.decision is None
-        choice = {"choose": "value", "value": Decimal("1.5")}
-        assert not await world.decide("l1", row.id, "f0", choice)
-        assert await world.decide("l1", row.id, "f1", choice)
-        assert (await store.parked("l1", [key]))[0].decision == choice
-        due = await store.hints("l1", ["customers"], world.clock.now(), 9)
-        assert [(found.side, found.id, found.reason) for found in due] == [("b", "B1", "decided")]
-        await store.settle(lease, Settlement("r1", park=(park(key, side="b"),)))
-        (kept,) = await store.parked("l1", [key])
-        assert kept.decision == choice
-        moved = msgspec.structs.replace(kept, fingerprint="f2")
-        await store.settle(lease, Settlement("r1", park=(moved,)))
-        assert (await store.parked("l1", [key]))[0].decision is None
-
-
-class PlanContract:
-    """At most one live plan per link, stream and kind, recomputed in place; a yes covers what was shown."""
-
-    async def held(self, world: World, kind: str = "held") -> PlanRow:
-        plan = await world.store.held("l1", "customers", kind)
-        assert plan is not None
-        return plan
-
-    async def test_held_actions_come_back_whole_in_pages(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        decision = FieldDecision("phone", "b wins", "1", None, Decimal("2.5"), ("x",), ("base",))
-        action = Action(
-            "customers", "b", Op.UPDATE, 5, "owner a", "too\u0000many", "B5", "tag", VALUES, VALUES, {"x": None}, VALUES,
-            "v1", (decision,), "f1", deadline=START, origin="A5", kinds=("overwrites", "clears"),
-        )  # fmt: skip
-        plan = await store.hold(
-            lease, "held", "customers", "over budget", [action, create(6, fingerprint="f2")]
-        )
-        (first,) = await store.held_actions(plan, 0, 1)
-        assert first == msgspec.structs.replace(action, id=first.id, reason=first.reason)
-        assert first.reason.startswith("too")
-        assert [row.binding for row in await store.held_actions(plan, first.id, 9)] == [6]
-        row = await self.held(world)
-        assert (row.id, row.rev, row.state, row.reason, row.actions) == (plan, 1, "open", "over budget", 2)
-        assert await store.held("l1", "customers", "requested") is None
-        assert await store.held_actions("nobody", 0, 9) == []
-
-    async def test_recomputing_replaces_in_place(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        plan = await store.hold(
-            lease, "held", "customers", "r", [create(5, fingerprint="f5"), create(6, fingerprint="f6")]
-        )
-        assert await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")]) == plan
-        assert (await self.held(world)).rev == 1
-        more = [
-            create(6, fingerprint="f6x"),
-            create(6, "a", fingerprint="a"),
-            create(6, op=Op.DELETE, fingerprint="d"),
-        ]
-        assert await store.hold(lease, "held", "customers", "why", more) == plan
-        row = await self.held(world)
-        assert (row.rev, row.actions, row.reason) == (2, 4, "why")
-        prints = {held.fingerprint for held in await store.held_actions(plan, 0, 9)}
-        assert prints == {"f5", "f6x", "a", "d"}
-        other = await store.hold(lease, "requested", "customers", "dry run", [create(5, fingerprint="f5")])
-        assert other != plan
-
-    async def test_a_yes_covers_what_was_shown_and_is_unchanged_since(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        five, six, seven = await stored(world, lease, half("a", "A5"), half("a", "A6"), half("a", "A7"))
-        plan = await store.hold(
-            lease, "held", "customers", "r", [create(five, fingerprint="f5"), create(six, fingerprint="f6")]
-        )
-        assert await store.approved("l1", "customers", [five, six]) == frozenset()
-        await store.hold(
-            lease, "held", "customers", "r", [create(six, fingerprint="f6x"), create(seven, fingerprint="f7")]
-        )
-        await world.approve_plan("l1", plan, 1)
-        assert await store.approved("l1", "customers", [five, six, seven]) == {"f5"}
-        assert ((await self.held(world)).state, (await self.held(world)).approved_rev) == ("open", 1)
-        due = await store.hints("l1", ["customers"], world.clock.now(), 9)
-        assert [(row.id, row.reason) for row in due] == [("A5", "approved")]
-        await world.approve_plan("l1", plan, 2)
-        assert await store.approved("l1", "customers", [five, six, seven]) == {"f5", "f6x", "f7"}
-        assert await store.approved("l1", "customers", [six]) == {"f6x"}
-        assert (await self.held(world)).state == "approved"
-
-    async def test_a_plan_recomputed_every_tick_can_still_be_approved(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        (key,) = await stored(world, lease, half("a", "A5"))
-        for tick in range(3):
-            again = [create(key, fingerprint="f5"), create(100 + tick, fingerprint=f"t{tick}")]
-            plan = await store.hold(lease, "held", "customers", "r", again)
-            if tick == 1:
-                await world.approve_plan("l1", plan, 2)
-        row = await self.held(world)
-        assert (row.rev, row.state, row.approved_rev, row.actions) == (3, "open", 2, 4)
-        assert await store.approved("l1", "customers", [key, 100, 101, 102]) == {"f5", "t0", "t1"}
-
-    async def test_actions_taken_out_and_the_plan_applied(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        plan = await store.hold(
-            lease, "held", "customers", "r", [create(5, fingerprint="f5"), create(6, fingerprint="f6")]
-        )
-        await store.release_held(lease, "customers", "held", [5, 9])
-        assert ((await self.held(world)).actions, (await self.held(world)).rev) == (1, 1)
-        await store.release_held(lease, "customers", "requested", [6])
-        await store.release_held(lease, "customers", "held", [6])
-        assert await store.held("l1", "customers", "held") is None
-        assert await store.held_actions(plan, 0, 9) == []
-        assert await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")]) != plan
-
-    async def test_a_closed_plan_says_yes_to_nothing(self, world: World) -> None:
-        store, lease = world.store, await leased(world)
-        first = await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")])
-        await world.approve_plan("l1", first, 1)
-        assert await store.approved("l1", "customers", [5]) == {"f5"}
-        await store.close_plan(lease, first, "superseded")
-        assert await store.approved("l1", "customers", [5]) == frozenset()
-        second = await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")])
-        assert second != first
-        await world.reject_plan("l1", second)
-        assert await store.held("l1", "customers", "held") is None
-        await store.close_plan(lease, second, "applied")
-        third = await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")])
-        assert len({first, second, third}) == 3

@@ -55,7 +55,7 @@ class PgWorld:
 
     async def request_run(self, run: RunRow) -> None:
         """`Admin.request_run` draws the id; the contract wants to choose it, and several of one mode."""
-        await self.pool.execute("update runs set mode = 'other:' || mode where outcome = 'running' and started = 0")
+        await self.pool.execute("update runs set mode = 'other:' || mode where outcome = 'running'")
         made, _ = await self.admin.request_run(run.link, run.mode, run.scope, run.cause)
         await self.pool.execute("update runs set id = $2 where id = $1", made.row.id, run.id)
         await self.pool.execute("update runs set mode = replace(mode, 'other:', '')")

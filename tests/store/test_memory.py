@@ -11,7 +11,7 @@ import pytest
 from actors.core.errors import Kind, TandemError
 from actors.ports import RunRow, Settlement, Store
 from tests.fakes.store import MemoryStore
-from tests.store import contract, contract_work
+from tests.store import contract, contract_runs, contract_work
 from tests.store.world import CONNECTIONS, LINK, HandClock, half, hint, leased
 
 pytestmark = pytest.mark.anyio
@@ -74,11 +74,11 @@ class TestInbox(contract.InboxContract):
     pass
 
 
-class TestRuns(contract.RunContract):
+class TestRuns(contract_runs.RunContract):
     pass
 
 
-class TestActions(contract.ActionContract):
+class TestActions(contract_runs.ActionContract):
     pass
 
 
@@ -98,11 +98,11 @@ class TestKeyGroups(contract_work.KeyGroupContract):
     pass
 
 
-class TestParked(contract_work.ParkedContract):
+class TestParked(contract_runs.ParkedContract):
     pass
 
 
-class TestPlans(contract_work.PlanContract):
+class TestPlans(contract_runs.PlanContract):
     pass
 
 

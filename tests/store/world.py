@@ -79,8 +79,8 @@ def half(
 ) -> Binding:
     """A new half binding."""
     held = Held(id_, seen_gen=gen)
-    sides = {"a": held} if side == "a" else {"b": held}
-    return Binding(stream, state=state, keys=keys, rev=1, **sides)
+    a, b = (held, None) if side == "a" else (None, held)
+    return Binding(stream, state=state, a=a, b=b, keys=keys, rev=1)
 
 
 def full(a: str, b: str, *keys: int, state: State = State.SETTLED, stream: str = "customers") -> Binding:

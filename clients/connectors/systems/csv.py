@@ -17,7 +17,7 @@ import anyio.to_thread
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.types import Record
+from actors.core.types import Op, Record
 from actors.core.values import BadValue, Value
 from actors.ports import (
     Declaration,
@@ -48,7 +48,6 @@ DECLARATION: Final = Declaration(
     reply="record",
     # An open connection declares it where every object says how new ids look (new_id).
     draws_ids=False,
-    missing_means="null",
     batch_max=1000,
     concurrency=2,
 )
@@ -129,7 +128,7 @@ class CsvConnector:
     async def write(
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
-        """All writes in one swap of the file. A file that never holds still has moved on, for all of them."""
+        """All writes in one swap of the file. Where the file never holds still, none is done."""
         spec = await self._folder.object(object_name)
         if not writes:
             return []
@@ -140,11 +139,7 @@ class CsvConnector:
             return [draft.apply(write, fields) for write in writes]
 
         results = await self._folder.swap(spec, apply)
-        return (
-            results
-            if results is not None
-            else [WriteResult(WriteStatus.MOVED_ON, write.id) for write in writes]
-        )
+        return results if results is not None else [_restless(write) for write in writes]
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         """Not among a file's abilities."""
@@ -205,6 +200,13 @@ def _check_fields(spec: ObjectSpec, table: Table, fields: Sequence[str]) -> None
             there = ", ".join(column for column in table.columns if column)
             message = f"the file {spec.file} has no column '{name}'"
             raise TandemError(Kind.CONFIG, message, scope=Scope.STREAM, hint=f"it has: {there}")
+
+
+def _restless(write: Write) -> WriteResult:
+    status = WriteStatus.NOT_DONE if write.op is Op.CREATE else WriteStatus.MOVED_ON
+    return WriteResult(
+        status, write.id, error="the file was replaced again and again while it was to be written"
+    )
 
 
 def _cannot(ability: str) -> TandemError:

@@ -97,7 +97,7 @@ def swap(path: Path, old: Content, data: bytes) -> Content:
     finally:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     return Content(data, stamp, hashlib.blake2b(data, digest_size=16).hexdigest())
 
 
@@ -144,8 +144,12 @@ def folder_identity(folder: Path) -> str:
 
 def check_folder(folder: Path) -> None:
     """CONFIG where the folder is missing, no folder, or may not be read."""
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
+    try:
+        is_folder, exists = folder.is_dir(), folder.exists()
+    except OSError as error:
+        raise failure(error, folder, "cannot be read") from error
+    if not is_folder:
+        what = "is not a folder" if exists else "does not exist"
         raise TandemError(
             Kind.CONFIG, f"the folder {folder} {what}", hint="correct the setting 'path', or mount it"
         )
@@ -165,6 +169,17 @@ def failure(error: OSError, path: Path, what: str) -> TandemError:
         message = f"{path} {what}: {error.strerror}"
         return TandemError(Kind.CONFIG, message, scope=Scope.STREAM, hint="give the daemon's user access")
     return TandemError(Kind.TRANSIENT, f"{path} {what}: {error.strerror or error}", scope=Scope.STREAM)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in the folder last through a power cut."""
+    # Some network file systems cannot sync a folder; the swap has taken place all the same.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _stamp(found: os.stat_result) -> Stamp:
@@ -194,16 +209,6 @@ def _write_new(new: Path, data: bytes, old: os.stat_result) -> None:
         os.fchmod(handle, stat.S_IMODE(old.st_mode))
         file.flush()
         os.fsync(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Some network file systems cannot sync a folder; the swap has taken place all the same.
-        with contextlib.suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _draw_folder_id(folder: Path, place: Path) -> None:

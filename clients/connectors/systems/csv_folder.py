@@ -49,7 +49,7 @@ class Folder:
         self.path = Path(spec.path)
         self.spec = spec
         self._held: dict[str, Held] = {}
-        self._ours: dict[str, Stamp] = {}
+        self._quiet: dict[str, Stamp] = {}
         self._known: dict[str, ObjectSpec] = dict(spec.objects)
 
     async def objects(self) -> dict[str, ObjectSpec]:
@@ -87,10 +87,11 @@ class Folder:
         """Apply writes to the file as it is now and swap it in one step; None where it never held still for that."""
         async with self.lock():
             for _ in range(_SWAPS_MAX):
-                if await self._settled(spec) is None:
+                stamp = await self._settled(spec)
+                if stamp is None:
                     continue
                 try:
-                    return await anyio.to_thread.run_sync(self._swap, spec, apply)
+                    return await anyio.to_thread.run_sync(self._swap, spec, stamp, apply)
                 except Unsettled:
                     continue
         return None
@@ -136,7 +137,7 @@ class Folder:
             if known is not None and known.is_current(stamp) and (known.table is not None or not parsed):
                 return known
             try:
-                held = await anyio.to_thread.run_sync(self._read_once, spec, known, parsed)
+                held = await anyio.to_thread.run_sync(self._read_once, spec, stamp, known, parsed)
             except Unsettled:
                 continue
             self._held[spec.name] = held
@@ -148,9 +149,11 @@ class Folder:
             hint="it is read as soon as it holds still",
         )
 
-    def _read_once(self, spec: ObjectSpec, known: Held | None, parsed: bool) -> Held:
+    def _read_once(self, spec: ObjectSpec, quiet: Stamp, known: Held | None, parsed: bool) -> Held:
         read_at = time.time()
         content = csv_file.read_whole(self.path / spec.file)
+        if content.stamp != quiet:
+            raise Unsettled
         same = known is not None and known.content.digest == content.digest
         table = known.table if known is not None and same else None
         if parsed and table is None:
@@ -164,10 +167,12 @@ class Folder:
         if stamp is None:
             self._missing(spec)
         age_s = time.time() - stamp.mtime_ns / 1e9
-        if age_s >= self.spec.quiet_s or stamp == self._ours.get(spec.name):
-            return stamp
-        await anyio.sleep(self.spec.quiet_s - max(age_s, 0.0))
-        return stamp if await anyio.to_thread.run_sync(csv_file.stamp_of, path) == stamp else None
+        if age_s < self.spec.quiet_s and stamp != self._quiet.get(spec.name):
+            await anyio.sleep(self.spec.quiet_s - max(age_s, 0.0))
+            if await anyio.to_thread.run_sync(csv_file.stamp_of, path) != stamp:
+                return None
+        self._quiet[spec.name] = stamp
+        return stamp
 
     def _parse(self, spec: ObjectSpec, content: Content) -> Table:
         try:
@@ -181,9 +186,13 @@ class Folder:
             hint = "correct this line; until then nothing of the file is taken"
             raise TandemError(Kind.REJECTED, message, scope=Scope.STREAM, hint=hint) from None
 
-    def _swap(self, spec: ObjectSpec, apply: Callable[[Draft], list[WriteResult]]) -> list[WriteResult]:
+    def _swap(
+        self, spec: ObjectSpec, quiet: Stamp, apply: Callable[[Draft], list[WriteResult]]
+    ) -> list[WriteResult]:
         path = self.path / spec.file
         content = csv_file.read_whole(path)
+        if content.stamp != quiet:
+            raise Unsettled
         known = self._held.get(spec.name)
         table = known.table if known is not None and known.content.digest == content.digest else None
         table = table or self._parse(spec, content)
@@ -195,12 +204,14 @@ class Folder:
         results = apply(draft)
         if draft.changed:
             swapped = csv_file.swap(path, content, rendered(table, draft.final_rows()))
-            self._ours[spec.name] = swapped.stamp
+            self._quiet[spec.name] = swapped.stamp
         return results
 
     def _draw(self, spec: ObjectSpec, wanted: csv_ids.Pattern, taken: Iterable[str], count: int) -> list[str]:
         try:
-            return csv_ids.draw(self.path, spec.file, wanted, taken, count)
+            drawn = csv_ids.draw(self.path, spec.file, wanted, taken, count)
+            csv_file.sync_folder(self.path)
+            return drawn
         except csv_ids.BadCounters as error:
             hint = f"remove {self.path / csv_ids.COUNTERS}; ids that were reserved and never written may then come again"
             raise TandemError(Kind.CONFIG, str(error), scope=Scope.STREAM, hint=hint) from error
@@ -220,8 +231,11 @@ class Folder:
 def csv_files(folder: Path) -> list[str]:
     """The CSV files of a folder; no hidden, temporary or unfinished ones (.tmp, .part and ~ are other endings)."""
     csv_file.check_folder(folder)
-    return sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".csv" and not path.name.startswith((".", "~")) and path.is_file()
-    )
+    try:
+        return sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.suffix.lower() == ".csv" and not path.name.startswith((".", "~")) and path.is_file()
+        )
+    except OSError as error:
+        raise csv_file.failure(error, folder, "cannot be read") from error

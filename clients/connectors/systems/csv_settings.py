@@ -111,10 +111,16 @@ def _encoding(name: str, faults: list[str]) -> str:
     if name == "auto":
         return name
     try:
-        return codecs.lookup(name).name.replace("_", "-") if "".encode(name) == b"" else name
-    except (LookupError, ValueError):
-        faults.append(f"encoding '{name}' is not known; name one such as utf-8, cp1252 or latin-1, or auto")
-        return "auto"
+        known = codecs.lookup(name).name
+        # What writes a mark of its own would write it in the middle of a file; a mark that is there is kept anyway.
+        if known == "utf-8-sig" or "".encode(known) == b"":
+            return known
+    except LookupError:
+        pass
+    faults.append(
+        f"encoding '{name}' is not known; name one such as utf-8, cp1252, latin-1 or utf-16-le, or auto"
+    )
+    return "auto"
 
 
 def _object(name: str, stated: Mapping[str, Any], decimal: str, faults: list[str]) -> ObjectSpec:

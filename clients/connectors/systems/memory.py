@@ -6,7 +6,6 @@ that goes wrong is drawn from a seed, so that the same requests meet the same fa
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
@@ -36,7 +35,6 @@ from clients.connectors.systems.memory_system import (
     ObjectShape,
     Refused,
     State,
-    happens,
 )
 
 DECLARATION: Final = Declaration(
@@ -88,7 +86,7 @@ async def connect(settings: Mapping[str, Any]) -> MemoryConnector:
         declared = msgspec.to_builtins(DECLARATION) | dict(settings.get("declare", {}))
         declaration = msgspec.convert(declared, Declaration)
         system = SYSTEMS.named(str(settings["name"]), objects)
-        system.faults, system.seed = faults, str(settings.get("seed", "0"))
+        system.lie(faults, str(settings.get("seed", "0")))
         system.keep_s = max(system.keep_s, declaration.read_lag_s)
     except (msgspec.ValidationError, ValueError) as error:
         raise TandemError(
@@ -110,7 +108,6 @@ class MemoryConnector:
         self.declaration = declaration
         self._system = system
         self._who = who
-        self._requests = 0
         self._closed = False
 
     # -- what it is ---------------------------------------------------------------------------------------------
@@ -142,48 +139,51 @@ class MemoryConnector:
     # -- looking ------------------------------------------------------------------------------------------------
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        luck = await self._request()
+        await self._request()
         self._check_fields(object_name, fields)
-        at = self._read_at(luck)
+        at = self._read_at()
         found = ((id, self._system.get(object_name, id, at)) for id in dict.fromkeys(ids))
-        return [
-            self._record(object_name, id, state, fields, luck) for id, state in found if state is not None
-        ]
+        return [self._record(object_name, id, state, fields) for id, state in found if state is not None]
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         self._need("changes", Find.MODIFIED in self.declaration.find)
-        luck = await self._request()
+        await self._request()
         self._check_fields(object_name, fields)
         if not cursor:
             return Page((), str(self._system.last_seq(object_name)), False)
-        changed = self._system.changed(object_name, int(cursor), self._read_at(luck))
+        changed = self._system.changed(object_name, int(cursor), self._read_at())
         page = changed[:limit]
         alive = [(id, state) for id, state in page if state.fields is not None]
         gone = tuple(id for id, state in page if state.fields is None)
         return Page(
-            tuple(self._record(object_name, id, state, fields, luck) for id, state in alive),
+            tuple(self._record(object_name, id, state, fields) for id, state in alive),
             cursor=str(page[-1][1].seq) if page else cursor,
             more=len(changed) > limit,
             gone=gone if self.declaration.absence == "proof" else (),
         )
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
-        luck = await self._request()
+        await self._request()
         self._check_fields(object_name, fields)
-        rows = list(self._system.rows(object_name, position, self._read_at(luck)))
+        rows = list(self._system.rows(object_name, position, self._read_at()))
         page = rows[:limit]
-        hidden = self._system.faults.hide_row if self.declaration.absence != "proof" else 0.0
-        shown = [row for row in page if not happens(luck, hidden)]
+        shown = [row for row in page if not self._hidden(object_name, row[0])]
         return Page(
-            tuple(self._record(object_name, id, state, fields, luck) for id, state in shown),
+            tuple(self._record(object_name, id, state, fields) for id, state in shown),
             cursor=page[-1][0] if page else position,
             more=len(rows) > limit,
         )
 
+    def _hidden(self, object_name: str, id: str) -> bool:
+        """Only what was shown before can vanish: a record that no look ever shows is out of anybody's reach."""
+        if self.declaration.absence == "proof" or self._system.show(object_name, id):
+            return False
+        return self._system.happens(self._system.faults.hide_row)
+
     async def look_token(self, object_name: str) -> str:
-        luck = await self._request()
+        await self._request()
         self._check_fields(object_name, ())
-        return str(self._system.last_seq(object_name, self._read_at(luck)))
+        return str(self._system.last_seq(object_name, self._read_at()))
 
     async def find_tagged(self, object_name: str, tag: str, fields: Sequence[str]) -> Sequence[Record]:
         self._need("find_tagged", self.declaration.tag)
@@ -199,19 +199,19 @@ class MemoryConnector:
     async def _search(
         self, object_name: str, fields: Sequence[str], fits: Callable[[State], bool]
     ) -> Sequence[Record]:
-        luck = await self._request()
+        await self._request()
         self._check_fields(object_name, fields)
-        rows = self._system.rows(object_name, at=self._read_at(luck))
-        return [self._record(object_name, id, state, fields, luck) for id, state in rows if fits(state)]
+        rows = self._system.rows(object_name, at=self._read_at())
+        return [self._record(object_name, id, state, fields) for id, state in rows if fits(state)]
 
     # -- the feed -----------------------------------------------------------------------------------------------
 
     async def drain(self, limit: int) -> Sequence[Touched]:
         self._need("drain", Find.FEED in self.declaration.find)
-        luck = await self._request()
+        await self._request()
         touched = self._system.touched()[:limit]
-        if happens(luck, self._system.faults.hint_disorder):
-            luck.shuffle(touched)
+        if self._system.happens(self._system.faults.hint_disorder):
+            self._system.luck.shuffle(touched)
         return [Touched(touch.object, touch.id, str(touch.number)) for touch in touched]
 
     async def ack(self, touched: Sequence[Touched]) -> None:
@@ -246,23 +246,23 @@ class MemoryConnector:
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
         asked = self._system.now()
-        luck = self._luck()
-        tail_s = luck.random() * self.declaration.vendor_tail_s
-        late = happens(luck, self._system.faults.late) and tail_s > 0
+        self._check_open()
+        tail_s = self._system.luck.random() * self.declaration.vendor_tail_s
+        late = self._system.happens(self._system.faults.late) and tail_s > 0
         try:
-            await self._delay(luck)
+            await self._delay()
         except anyio.get_cancelled_exc_class():
             # Whoever gave up cannot call the request back: it may be on its way.
             if late:
                 self._send_late(object_name, writes, asked, tail_s)
             raise
         self._check_fields(object_name, fields)
-        self._fail(luck)
+        self._fail()
         if late:
             self._send_late(object_name, writes, asked, tail_s)
             raise TandemError(Kind.UNKNOWN, f"memory: no answer about {len(writes)} {object_name}")
-        results = [self._carry_out(object_name, write, fields, asked, luck) for write in writes]
-        await self._delay(luck)
+        results = [self._carry_out(object_name, write, fields, asked) for write in writes]
+        await self._delay()
         return results
 
     def _send_late(self, object_name: str, writes: Sequence[Write], asked: float, tail_s: float) -> None:
@@ -270,26 +270,22 @@ class MemoryConnector:
         for write in writes:
             self._system.later(at, partial(self._apply, object_name, write, asked))
 
-    def _carry_out(
-        self, object_name: str, write: Write, fields: Sequence[str], asked: float, luck: random.Random
-    ) -> WriteResult:
-        if happens(luck, self._system.faults.not_done):
+    def _carry_out(self, object_name: str, write: Write, fields: Sequence[str], asked: float) -> WriteResult:
+        if self._system.happens(self._system.faults.not_done):
             return WriteResult(WriteStatus.NOT_DONE, write.id, error="busy, try again")
-        if happens(luck, self._system.faults.refuse):
+        if self._system.happens(self._system.faults.refuse):
             return WriteResult(WriteStatus.REFUSED, write.id, error="the system is in a bad mood")
-        if happens(luck, self._system.faults.lose_request):
+        if self._system.happens(self._system.faults.lose_request):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
         result = self._apply(object_name, write, asked)
-        if happens(luck, self._system.faults.lose_reply):
+        if self._system.happens(self._system.faults.lose_reply):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
         if result.status is not WriteStatus.DONE or self.declaration.reply != "record":
             return result
         state = self._system.get(object_name, result.id)
         if state is None:
             return result
-        return msgspec.structs.replace(
-            result, record=self._record(object_name, result.id, state, fields, luck)
-        )
+        return msgspec.structs.replace(result, record=self._record(object_name, result.id, state, fields))
 
     def _apply(self, object_name: str, write: Write, asked: float) -> WriteResult:
         try:
@@ -328,37 +324,35 @@ class MemoryConnector:
 
     # -- luck ---------------------------------------------------------------------------------------------------
 
-    def _luck(self) -> random.Random:
-        """One source per request: whether another request is cancelled must not change the fate of this one."""
+    def _check_open(self) -> None:
         if self._closed:
             raise TandemError(Kind.TRANSIENT, f"memory: the connection to {self._system.name} is closed")
-        self._requests += 1
-        return random.Random(f"{self._system.seed}/{self._system.name}/{self._who}/{self._requests}")  # noqa: S311
 
-    async def _request(self) -> random.Random:
-        luck = self._luck()
-        await self._delay(luck)
-        self._fail(luck)
-        return luck
+    async def _request(self) -> None:
+        self._check_open()
+        await self._delay()
+        self._fail()
 
-    async def _delay(self, luck: random.Random) -> None:
-        slow = happens(luck, self._system.faults.slow)
-        await anyio.sleep(self._system.faults.slow_s if slow else self._system.faults.delay_s * luck.random())
+    async def _delay(self) -> None:
+        slow = self._system.happens(self._system.faults.slow)
+        await anyio.sleep(
+            self._system.faults.slow_s if slow else self._system.faults.delay_s * self._system.luck.random()
+        )
 
-    def _fail(self, luck: random.Random) -> None:
-        if happens(luck, self._system.faults.transient):
+    def _fail(self) -> None:
+        if self._system.happens(self._system.faults.transient):
             raise TandemError(Kind.TRANSIENT, f"memory: {self._system.name} is away for a moment")
-        if happens(luck, self._system.faults.rate_limit):
+        if self._system.happens(self._system.faults.rate_limit):
             raise TandemError(
                 Kind.RATE_LIMITED,
                 "memory: too many requests",
                 retry_after_s=self._system.faults.retry_after_s,
             )
 
-    def _read_at(self, luck: random.Random) -> float | None:
+    def _read_at(self) -> float | None:
         """The time of the state that a read answers from; None: now."""
-        lag_s = luck.random() * self.declaration.read_lag_s
-        return self._system.now() - lag_s if happens(luck, self._system.faults.lag) else None
+        lag_s = self._system.luck.random() * self.declaration.read_lag_s
+        return self._system.now() - lag_s if self._system.happens(self._system.faults.lag) else None
 
     def _need(self, ability: str, declared: bool) -> None:
         if not declared:
@@ -378,12 +372,10 @@ class MemoryConnector:
                 f"{object_name} has no field {', '.join(missing)}", ", ".join(sorted(shape.fields))
             )
 
-    def _record(
-        self, object_name: str, id: str, state: State, fields: Sequence[str], luck: random.Random
-    ) -> Record:
+    def _record(self, object_name: str, id: str, state: State, fields: Sequence[str]) -> Record:
         key, chance = self._system.objects[object_name].key, self._system.faults.drop_field
         whole = {key: id, **(state.fields or {})}
-        shown = [name for name in fields if name == key or not happens(luck, chance)]
+        shown = [name for name in fields if name == key or not self._system.happens(chance)]
         return Record(id, {name: whole[name] for name in shown}, version=str(state.seq), modified=state.at)
 
 

@@ -26,9 +26,9 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `delay_s`: a request takes up to so long. `slow`: it takes `slow_s` instead. `lose_request`, `lose_reply`, `late`:
     a write never arrives; takes place but is not answered; takes place up to the declared vendor tail after the
     caller gave up. `refuse`, `not_done`: one write of a batch. `transient`, `rate_limit`: a whole request, nothing
-    done. `lag`: a read answers from a state up to the declared read lag old. `hide_row`: a complete read leaves a
-    record out. `drop_field`: a record is delivered without one of its fields. `hint_...`: the feed loses, doubles
-    and delays (up to `hint_late_s`) touched keys, or drains them in disorder.
+    done. `lag`: a read answers from a state up to the declared read lag old. `hide_row`: a complete read leaves out a
+    record that one before has shown. `drop_field`: a record is delivered without one of its fields. `hint_...`: the
+    feed loses, doubles and delays (up to `hint_late_s`) touched keys, or drains them in disorder.
     """
 
     delay_s: float = 0.0
@@ -99,11 +99,6 @@ class Touch(msgspec.Struct, frozen=True):
     visible: float
 
 
-def happens(luck: random.Random, chance: float) -> bool:
-    """Whether it does this time; a chance of 0 draws nothing."""
-    return chance > 0.0 and luck.random() < chance
-
-
 class Refused(Exception):
     """The system's no, in its own words."""
 
@@ -160,14 +155,14 @@ class MemorySystem:
     ) -> None:
         self.name = name
         self.objects: dict[str, ObjectShape] = {}
-        self.seed = seed
-        self.faults = faults
+        self.lie(faults, seed)
         self.listeners: list[Callable[[Change], None]] = []
         self.bells: list[Callable[[], None]] = []
         self.now = now
         self.keep_s = keep_s
         self._past: dict[str, dict[str, list[State]]] = {}
         self._feed: dict[int, Touch] = {}
+        self._shown: set[tuple[str, str]] = set()
         self._late: list[tuple[float, int, Callable[[], object]]] = []
         self._bent: float | None = None
         self._seq = 0
@@ -183,6 +178,15 @@ class MemorySystem:
                 raise ValueError(f"{name}: unknown type {', '.join(bad)}; there are {', '.join(TYPES)}")
             self.objects[name] = shape
             self._past.setdefault(name, {})
+
+    def lie(self, faults: Faults, seed: str) -> None:
+        """From now on these things go wrong, drawn from the seed."""
+        self.faults = faults
+        self.luck = random.Random(f"{seed}/{self.name}")  # noqa: S311 (replayed on purpose)
+
+    def happens(self, chance: float) -> bool:
+        """Whether it does this time; a chance of 0 draws nothing."""
+        return chance > 0.0 and self.luck.random() < chance
 
     def next_seq(self) -> int:
         """A number larger than all before: of changes, hints and late effects."""
@@ -214,6 +218,12 @@ class MemorySystem:
         last = ((id, self._at(past, at)) for id, past in self._past[object_name].items())
         found = [(id, state) for id, state in last if state is not None and state.seq > seq]
         return sorted(found, key=lambda pair: pair[1].seq)
+
+    def show(self, object_name: str, id: str) -> bool:
+        """Note that a complete read shows a record; whether it is for the first time."""
+        known = len(self._shown)
+        self._shown.add((object_name, id))
+        return len(self._shown) > known
 
     def last_seq(self, object_name: str, at: float | None = None) -> int:
         """The number of the last change of an object up to `at`; 0 where there was none."""
@@ -335,12 +345,11 @@ class MemorySystem:
     def _hint_fate(self) -> Sequence[float]:
         """How often a touched key enters the feed, and how long after the change each time."""
         faults = self.faults
-        luck = random.Random(f"{self.seed}/{self.name}/hint/{self._seq}")  # noqa: S311
-        if happens(luck, faults.hint_lost):
+        if self.happens(faults.hint_lost):
             return ()
-        times = 2 if happens(luck, faults.hint_twice) else 1
+        times = 2 if self.happens(faults.hint_twice) else 1
         return [
-            faults.hint_late_s * luck.random() if happens(luck, faults.hint_late) else 0.0
+            faults.hint_late_s * self.luck.random() if self.happens(faults.hint_late) else 0.0
             for _ in range(times)
         ]
 

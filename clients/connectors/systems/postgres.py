@@ -11,7 +11,8 @@ applies, nor partitions that are attached, detached or truncated by themselves: 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import anyio
@@ -124,13 +125,14 @@ class PostgresConnector:
             raise _undeclared("this connection", "ack", "no object is in mode find: trigger")
         await self._feed.ack(touched)
 
-    async def watch(self) -> AsyncIterator[None]:
+    async def watch(self) -> AsyncGenerator[None, None]:
         """Wakes for the feed; without one there is nothing to wait for, and it waits."""
         if self._feed is None:
             await anyio.sleep_forever()
             return
-        async for _ in self._feed.watch():
-            yield
+        async with aclosing(self._feed.watch()) as wakes:
+            async for _ in wakes:
+                yield
 
     async def reserve(self, object_name: str, count: int) -> Sequence[str]:
         """Ids of the key's sequence or default, or uuids; empty where this object's key can't be drawn."""

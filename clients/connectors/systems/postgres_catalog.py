@@ -92,13 +92,9 @@ class Catalog:
         """All objects as last read."""
         return tuple((self._tables or {}).values())
 
-    def forget(self) -> None:
-        """Read the catalog again at the next use: a table or column was not there."""
-        self._tables = None
-
     async def table(self, object_name: str) -> Table:
-        """The object's table; raises CONFIG naming the objects there are."""
-        if self._tables is None:
+        """The object's table, which may be new; raises CONFIG naming the objects there are."""
+        if object_name not in (self._tables or {}):
             await self.refresh()
         table = (self._tables or {}).get(object_name)
         if table is None:

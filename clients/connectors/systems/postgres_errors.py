@@ -23,7 +23,14 @@ LOST = (
     OSError,
 )
 # Everything that a call of asyncpg may raise; timeouts are OSErrors since Python 3.11.
-FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, UnicodeError, BadValue, *LOST)
+FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    UnicodeError,
+    BadValue,
+    *LOST,
+)
 _AUTH = ("28",)
 _TRANSIENT = ("08", "53", "57", "58", "40", "55", "25")
 _MISSING = ("42P01", "42703", "3F000", "42704", "42883", "42P10")
@@ -70,6 +77,9 @@ def is_lost(error: BaseException) -> bool:
     """Whether the line to the server is gone, so that a read may be asked again on another one."""
     if isinstance(error, asyncpg.PostgresError):
         return isinstance(error, LOST)
+    if isinstance(error, asyncpg.InternalClientError):
+        # asyncpg's word for a line on which the server's last message arrived between two statements.
+        return True
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError) and "closed" in str(error)
     return isinstance(error, LOST) and not isinstance(error, TimeoutError)
@@ -110,7 +120,7 @@ def _sorted(error: BaseException) -> tuple[Kind, Scope, str]:
         return Kind.TRANSIENT, Scope.CONNECTION, _HINTS.get(code, "")
     if isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN:
         return Kind.CONFIG, Scope.CONNECTION, "Check the host in the setting url"
-    if is_lost(error) or isinstance(error, OSError | asyncpg.InternalClientError):
+    if is_lost(error) or isinstance(error, OSError):
         return Kind.TRANSIENT, Scope.CONNECTION, "Is the server running, and can it be reached from here?"
     if isinstance(error, asyncpg.ClientConfigurationError):
         return Kind.CONFIG, Scope.CONNECTION, "Check the setting url"

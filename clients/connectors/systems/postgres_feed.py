@@ -6,7 +6,7 @@ are never touched. A row is acknowledged by its own number, never "all up to". M
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -28,36 +28,32 @@ LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
 WATCH_PERIOD_S, POLL_PERIOD_S = 30.0, 0.5
 VERIFY_PERIOD_S = 60.0
 
-IS_INSTALLED = "SELECT to_regclass('tandem.install') IS NOT NULL AS there"
-INSTALLED = (
-    "SELECT version, (SELECT id FROM tandem.consumers WHERE name = $1) AS consumer FROM tandem.install"
-)
+IS_INSTALLED = "SELECT to_regclass('tandem.feed_install') IS NOT NULL AS there"
+INSTALLED = "SELECT version, (SELECT id FROM tandem.feed_consumers WHERE name = $1) AS consumer FROM tandem.feed_install"
 REGISTER = """
-INSERT INTO tandem.consumers (name) VALUES ($1)
+INSERT INTO tandem.feed_consumers (name) VALUES ($1)
 ON CONFLICT (name) DO UPDATE SET seen = now() RETURNING id, registered = now() AS is_new"""
 TRIGGERS = """
 SELECT t.tgrelid::bigint AS relation, t.tgname::text AS name, t.tgenabled = 'O' AS is_enabled,
        pg_get_triggerdef(t.oid) AS definition, n.nspname::text AS schema, c.relname::text AS table
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE t.tgfoid = to_regprocedure('tandem.touch()') AND NOT t.tgisinternal AND t.tgparentid = 0
+ WHERE t.tgfoid = to_regprocedure('tandem.feed_touch()') AND NOT t.tgisinternal AND t.tgparentid = 0
    AND t.tgname ~ ('^tandem_' || $1::text || '_')"""
-CREATE = (
-    "CREATE TRIGGER {name} AFTER {event} ON {table} {transition} FOR EACH {level} EXECUTE FUNCTION {function}"
-)
+CREATE = "CREATE TRIGGER {name} AFTER {event} ON {table} {transition} FOR EACH {level} EXECUTE FUNCTION tandem.{function}"
 DROP = "DROP TRIGGER {name} ON {table}"
 DRAIN = """
 SELECT seq, coalesce(pg_partition_root(relation), relation)::bigint AS relation, key
-  FROM tandem.touched WHERE consumer = $1 ORDER BY seq LIMIT $2"""
-ACK = "DELETE FROM tandem.touched WHERE consumer = $1 AND seq = ANY ($2::bigint[])"
-TOUCH_ALL = "INSERT INTO tandem.touched (consumer, relation, key) VALUES ($1, $2::bigint::oid, '')"
-SEEN = "UPDATE tandem.consumers SET seen = now() WHERE id = $1 AND seen < now() - interval '1 hour'"
-IS_ANY = "SELECT EXISTS (SELECT FROM tandem.touched WHERE consumer = $1) AS there"
+  FROM tandem.feed_touched WHERE consumer = $1 ORDER BY seq LIMIT $2"""
+ACK = "DELETE FROM tandem.feed_touched WHERE consumer = $1 AND seq = ANY ($2::bigint[])"
+TOUCH_ALL = "INSERT INTO tandem.feed_touched (consumer, relation, key) VALUES ($1, $2::bigint::oid, '')"
+SEEN = "UPDATE tandem.feed_consumers SET seen = now() WHERE id = $1 AND seen < now() - interval '1 hour'"
+IS_ANY = "SELECT EXISTS (SELECT FROM tandem.feed_touched WHERE consumer = $1) AS there"
 MAY_NOTIFY = """
 SELECT current_setting('max_prepared_transactions') = '0'
        OR coalesce(current_setting('tandem.notify', true), '') = 'on' AS there"""
 UNINSTALL = """
-DROP FUNCTION tandem.touch(); DROP FUNCTION tandem.forget(text);
-DROP TABLE tandem.touched, tandem.consumers, tandem.install"""
+DROP FUNCTION tandem.feed_touch(); DROP FUNCTION tandem.forget(text);
+DROP TABLE tandem.feed_touched, tandem.feed_consumers, tandem.feed_install"""
 IS_SCHEMA_EMPTY = (
     "SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'tandem'::regnamespace) AS there"
 )
@@ -119,7 +115,7 @@ class Feed:
         if numbers:
             await self._session.fetch("acknowledge", ACK, await self._consumer(), numbers)
 
-    async def watch(self) -> AsyncIterator[None]:
+    async def watch(self) -> AsyncGenerator[None, None]:
         """Yields at the start, at every NOTIFY, and now and then; polls where the server may not notify."""
         consumer = await self._consumer()
         woken = anyio.Event()
@@ -152,7 +148,7 @@ class Feed:
                 if not await connection.fetchval(IS_INSTALLED):
                     return
                 await connection.execute("SELECT tandem.forget($1)", self._name)
-                if not await connection.fetchval("SELECT EXISTS (SELECT FROM tandem.consumers)"):
+                if not await connection.fetchval("SELECT EXISTS (SELECT FROM tandem.feed_consumers)"):
                     await connection.execute(UNINSTALL)
                     if await connection.fetchval(IS_SCHEMA_EMPTY):
                         await connection.execute("DROP SCHEMA tandem")
@@ -205,7 +201,7 @@ class Feed:
 
     async def _make(self, connection: Connection) -> int:
         is_there = await connection.fetchval(IS_INSTALLED)
-        version = await connection.fetchval("SELECT version FROM tandem.install") if is_there else None
+        version = await connection.fetchval("SELECT version FROM tandem.feed_install") if is_there else None
         if (version or 0) < VERSION:
             await connection.execute(INSTALL_SQL)
         registered = await connection.fetchrow(REGISTER, self._name)
@@ -245,12 +241,12 @@ def _names(consumer: int) -> dict[str, str]:
 
 def _literal(text: str) -> str:
     """As the server itself writes it in a trigger's definition, which is compared with this."""
-    doubled = text.replace("'", "''")
-    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in text else f"'{doubled}'"
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _function(consumer: int, key: str) -> str:
-    return f"tandem.touch('{consumer}', {_literal(key)})"
+    """Without its schema: a role called tandem has that in its search path and is shown the bare name."""
+    return f"feed_touch('{consumer}', {_literal(key)})"
 
 
 def _statements(table: Table, consumer: int) -> list[str]:

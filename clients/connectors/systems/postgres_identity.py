@@ -16,10 +16,11 @@ SELECT system_identifier::text AS system, (SELECT oid::text FROM pg_database WHE
   FROM pg_control_system()"""
 MARK = """
 CREATE SCHEMA IF NOT EXISTS tandem;
-CREATE TABLE IF NOT EXISTS tandem.identity (only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row), id text NOT NULL)"""
-MARKED = "SELECT id FROM tandem.identity"
-IS_MARKED = "SELECT to_regclass('tandem.identity') IS NOT NULL AS there"
-SET_MARK = "INSERT INTO tandem.identity (id) VALUES ($1) ON CONFLICT DO NOTHING"
+CREATE TABLE IF NOT EXISTS tandem.feed_identity (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row), id text NOT NULL)"""
+MARKED = "SELECT id FROM tandem.feed_identity"
+IS_MARKED = "SELECT to_regclass('tandem.feed_identity') IS NOT NULL AS there"
+SET_MARK = "INSERT INTO tandem.feed_identity (id) VALUES ($1) ON CONFLICT DO NOTHING"
 
 SEQUENCE = "SELECT pg_get_serial_sequence($1, $2) AS name"
 NEXT = "SELECT nextval($1::text::regclass)::text AS id FROM generate_series(1, $2::int)"

@@ -6,9 +6,10 @@ Owns time-outs and session settings. Must not know tables.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias, TypeVar
 
+import anyio
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
@@ -19,6 +20,7 @@ from clients.connectors.systems.postgres_values import SESSION_FORMATS
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 T = TypeVar("T")
 CONNECT_TIMEOUT_S = 10.0
+RELEASE_TIMEOUT_S = 2.0
 
 
 class Session:
@@ -58,15 +60,35 @@ class Session:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """One connection of the pool; raises what asyncpg raises."""
+        """One connection of the pool; raises what asyncpg raises. A line that was lost does not go back to it."""
         pool = await self._opened()
-        async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+        try:
+            connection = await pool.acquire(timeout=CONNECT_TIMEOUT_S)
+        except ValueError:
+            raise self._unreadable() from None
+        try:
             yield connection
+        except errors.FAILURES as error:
+            if errors.is_lost(error):
+                cut(connection)
+            raise
+        finally:
+            # Cancelled or not, the line is handed back here: asyncpg would go on with it behind our back.
+            with anyio.CancelScope(shield=True), suppress(*errors.FAILURES):
+                await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
 
     async def dedicated(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of its own, for LISTEN; the caller closes it."""
         await self._opened()
-        return await asyncpg.connect(self._url, **self._options())
+        try:
+            return await asyncpg.connect(self._url, **self._options())
+        except ValueError:
+            raise self._unreadable() from None
+
+    def _unreadable(self) -> TandemError:
+        """What asyncpg says of a URL may quote it, password and all."""
+        hint = "It must be postgresql://user:password@host:port/database, special characters as %xx"
+        return TandemError(Kind.CONFIG, "the setting url can't be read", hint=hint)
 
     async def aclose(self) -> None:
         """Close all; safe to call twice. Lines that are in use are cut, for nobody may wait for them."""
@@ -102,3 +124,9 @@ class Session:
             "command_timeout": self.deadline_s + 2,
             "server_settings": session,
         }
+
+
+def cut(connection: Connection) -> None:
+    """End the line at once; one that the pool has taken back already is gone anyway."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()

@@ -17,13 +17,14 @@ import msgspec
 
 from actors.core.values import BadValue, Value, canonical
 
-# Text output of these never depends on how the server or the role is set up.
+# So that no text, in or out, depends on how the server or the role is set up.
 SESSION_FORMATS = {
     "datestyle": "ISO",
     "intervalstyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "xmloption": "content",
+    "standard_conforming_strings": "on",
 }
 FIELD_TYPES: Mapping[str, str] = {
     "bool": "boolean",

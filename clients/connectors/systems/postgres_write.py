@@ -21,7 +21,7 @@ from actors.ports import Write, WriteResult, WriteStatus
 from clients.connectors.systems import postgres_errors as errors
 from clients.connectors.systems.postgres_catalog import Table
 from clients.connectors.systems.postgres_look import Delivery, fetch_readable
-from clients.connectors.systems.postgres_session import Connection, Session
+from clients.connectors.systems.postgres_session import Connection, Session, cut
 from clients.connectors.systems.postgres_statements import Shape, grouped
 from clients.connectors.systems.postgres_values import encoded, fill, quoted
 
@@ -32,6 +32,7 @@ PRIVILEGES: Mapping[Op, str] = {Op.CREATE: "INSERT", Op.UPDATE: "UPDATE", Op.DEL
 # A plan that became old under our feet: the same statement, asked again, is planned anew.
 _STALE_PLAN = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 SWALLOWED = "nothing was written: a trigger, rule or policy of the table discarded it"
+ABANDON_TIMEOUT_S = 2.0
 LATE = TandemError(Kind.TRANSIENT, "the deadline has passed")
 
 
@@ -88,7 +89,7 @@ class Writer:
             batch.results.update(dict.fromkeys(places, unknown))
         except _Unmatched:
             await self._halve(batch, shape, places)
-        except errors.FAILURES as error:
+        except (TandemError, *errors.FAILURES) as error:
             await self._failed(batch, shape, places, error)
         else:
             batch.results.update({place: result for place, result in results.items() if result is not None})
@@ -168,12 +169,11 @@ class Writer:
                 if anyio.current_time() > batch.until:
                     raise TimeoutError(LATE.message)
             except (*errors.FAILURES, _Unmatched):
-                with suppress(*errors.FAILURES):
+                with anyio.CancelScope(shield=True), suppress(*errors.FAILURES):
                     await transaction.rollback()
                 raise
             except BaseException:
-                # Cancelled: without COMMIT the server rolls back, and nobody has to wait for it.
-                connection.terminate()
+                await _abandon(connection)
                 raise
             await _commit(connection, transaction)
             return results
@@ -186,11 +186,19 @@ async def _commit(connection: Connection, transaction: asyncpg.transaction.Trans
         if isinstance(error, asyncpg.PostgresError) and not errors.is_lost(error):
             # An answer: a deferred constraint, say. It is rolled back.
             raise
-        connection.terminate()
+        cut(connection)
         raise _CommitLost(f"the line was lost while committing: {errors.words(error)}") from error
     except BaseException:
-        connection.terminate()
+        await _abandon(connection)
         raise
+
+
+async def _abandon(connection: Connection) -> None:
+    """Cancelled: stop what runs on the server, so that it holds no locks for nobody, then end the line."""
+    with anyio.CancelScope(shield=True), suppress(*errors.FAILURES):
+        with anyio.fail_after(ABANDON_TIMEOUT_S):
+            await connection.execute("ROLLBACK")
+    cut(connection)
 
 
 async def _carry_out(connection: Connection, batch: _Batch, shape: Shape, places: list[int]) -> Results:

@@ -40,7 +40,7 @@ def services() -> list[ServiceDescriptor]:
 
 
 class Tandem:
-    """A connection to tandemd, to be used as `async with Tandem(...) as tandem`.
+    """A connection to tandemd, to be used as `async with Tandem(...) as tandem`, created where the event loop runs.
 
     `address`: host:port, or unix:/path. `token`: sent with every call; without `tls` it travels in the clear.
     `timeout_s`: deadline of each call that names none itself; streams have none. Every call raises TandemError.

@@ -126,6 +126,3 @@ async def _translated(call: Any) -> AsyncIterator[Any]:
             yield message
     except grpc.aio.AioRpcError as error:
         raise TandemError.of(error) from error
-    finally:
-        # Whoever stops listening stops the call too.
-        call.cancel()

@@ -56,13 +56,17 @@ class RunHandle:
             fault = TandemError(
                 grpc.StatusCode.UNAVAILABLE, f"the stream of run {self.id} ended before the run"
             )
+            call = self._runs.WatchRun(runs_pb2.WatchRunRequest(run=self.id))
             try:
-                async for run in self._runs.WatchRun(runs_pb2.WatchRunRequest(run=self.id)):
+                async for run in call:
                     lost = 0
                     self.run = run
                     yield run
             except TandemError as error:
                 fault = error
+            finally:
+                # Whoever stops listening stops the call too; it would live on until the garbage collector came.
+                call.cancel()
             lost += 1
             if not self.ended:
                 await _before_reconnecting(lost, fault)
@@ -90,6 +94,6 @@ class RunHandle:
 
 async def _before_reconnecting(lost: int, fault: TandemError) -> None:
     """A stream that broke off is taken up again (the daemon may be restarting); anything else is raised."""
-    if fault.kind != "unavailable" or lost > _RECONNECTS_MAX:
+    if fault.code is not grpc.StatusCode.UNAVAILABLE or lost > _RECONNECTS_MAX:
         raise fault
     await asyncio.sleep(_RECONNECT_FIRST_S * 2 ** (lost - 1))

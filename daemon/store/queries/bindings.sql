@@ -35,7 +35,9 @@ from bindings
 where link = $1 and stream = $2 and state = 'settled' and a_id is not null and b_id is not null
 
 -- key_groups
--- Hashes of NEW half bindings in order, each kept when some binding of the same hash has the other side.
+-- Hashes of NEW half bindings in order, each kept when some binding of the same hash has the other side. While one
+-- side of the stream is empty (a first load) nothing can match, which two probes of the
+-- unique indexes find out (ordered, or the planner may prefer to read the table).
 with groups as materialized (
     select fresh.hash
     from (
@@ -44,6 +46,12 @@ with groups as materialized (
         where link = $1 and stream = $2 and state = 'new' and keys[{level}] <> 0
           and ($3::bigint is null or keys[{level}] > $3)
           and (a_id is null) <> (b_id is null)
+          and (
+            select a_id from bindings where link = $1 and stream = $2 and a_id is not null order by a_id limit 1
+          ) is not null
+          and (
+            select b_id from bindings where link = $1 and stream = $2 and b_id is not null order by b_id limit 1
+          ) is not null
         group by keys[{level}]
         order by keys[{level}]
     ) as fresh
@@ -58,14 +66,17 @@ with groups as materialized (
     order by fresh.hash
     limit $4
 )
-select groups.hash,
-    coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is null), '{}') as a,
-    coalesce(array_agg(m.key order by m.key) filter (where m.b_id is not null and m.a_id is null), '{}') as b,
-    coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is not null), '{}') as taken
+select groups.hash, members.a, members.b, members.taken
 from groups
-join bindings as m
-    on m.link = $1 and m.stream = $2 and m.keys[{level}] <> 0 and m.keys[{level}] = groups.hash
-group by groups.hash
+cross join lateral (
+    -- Group by group: a join of the sets would read the index from its start for every page.
+    select
+        coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is null), '{}') as a,
+        coalesce(array_agg(m.key order by m.key) filter (where m.b_id is not null and m.a_id is null), '{}') as b,
+        coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is not null), '{}') as taken
+    from bindings as m
+    where m.link = $1 and m.stream = $2 and m.keys[{level}] <> 0 and m.keys[{level}] = groups.hash
+) as members
 order by groups.hash
 
 -- bindings_drop

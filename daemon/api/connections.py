@@ -1,0 +1,206 @@
+"""The Connections service: a tenant's access to accounts. What is stored was opened, checked and identified first.
+
+Must not: show a secret, or store settings that were not tried.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from actors.core.errors import TandemError
+from actors.ports import Connector, Declaration, ObjectInfo
+from clients.connectors.catalog import CATALOG
+from clients.connectors.definition import checked_settings
+from daemon.api import convert, rules
+from daemon.api.desk import Desk
+from daemon.api.errors import Violation, exists, invalid, not_found, precondition
+from daemon.store.rows import ConnectionInfo
+from tandem.v1 import connections_pb2 as pb
+from tandem.v1 import connections_pb2_grpc
+
+CLOSE_TIMEOUT_S = 5.0
+
+
+class Connections(connections_pb2_grpc.ConnectionsServicer):
+    """See proto/tandem/v1/connections.proto."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        # Of two creations at once the second sees what the first stored.
+        self._creating = anyio.Lock()
+
+    async def ListConnectors(
+        self, request: pb.ListConnectorsRequest, context: Any
+    ) -> pb.ListConnectorsResponse:
+        found = [_declared(name) for name in sorted(CATALOG)]
+        return pb.ListConnectorsResponse(
+            connectors=[convert.connector(one) for one in found if one is not None]
+        )
+
+    async def CreateConnection(self, request: pb.CreateConnectionRequest, context: Any) -> pb.Connection:
+        tenant = await self._desk.one_tenant(request.tenant)
+        declaration = _known(request.connector)
+        settings = _checked(declaration, convert.settings_of(request.settings))
+        identity = await self._identity(request.connector, settings)
+        async with self._creating:
+            await self._refuse_twice(tenant, request.connector, identity, request.name)
+            plain, secrets = _parted(declaration, settings)
+            info = await self._desk.admin.create_connection(
+                tenant, request.name, request.connector, plain, secrets, identity
+            )
+        await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
+        self._desk.telemetry.name_connection(info.id, f"{tenant}/{info.name}")
+        await self._desk.audit("connection.create", info.id, tenant, name=info.name, connector=info.connector)
+        return _shown(await self._desk.admin.get_connection(info.id))
+
+    async def UpdateConnection(self, request: pb.UpdateConnectionRequest, context: Any) -> pb.Connection:
+        info = await self._desk.connection(request.connection, request.tenant)
+        declaration = _known(info.connector)
+        changes = convert.settings_of(request.settings)
+        if not changes:
+            raise invalid([Violation("settings", "is required: the settings to change")])
+        stored = await self._desk.store.connection(info.id)
+        before = stored.settings if stored is not None else info.settings
+        settings = _checked(declaration, {**before, **changes})
+        identity = await self._identity(info.connector, settings)
+        if info.identity and identity != info.identity:
+            raise precondition(
+                "OTHER_ACCOUNT",
+                f"another account is behind these settings: {identity} instead of {info.identity}",
+                "nothing was changed; create a connection of its own for the other account",
+                connection=info.name,
+            )
+        plain, secrets = _parted(declaration, settings)
+        changed = await self._desk.admin.update_connection(info.id, plain, secrets)
+        await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
+        await self._desk.engine.forget_connection(info.id)
+        await self._wake_links(info.id)
+        await self._desk.audit("connection.update", info.id, info.tenant, settings=sorted(changes))
+        return _shown(changed)
+
+    async def _wake_links(self, connection: str) -> None:
+        for link in await self._desk.store.links_of(connection):
+            await self._desk.admin.poke_link(link.id)
+            self._desk.engine.wake(link.id)
+
+    async def TestConnection(
+        self, request: pb.TestConnectionRequest, context: Any
+    ) -> pb.TestConnectionResponse:
+        info = await self._desk.connection(request.connection, request.tenant)
+        began = time.monotonic()
+        await self._desk.engine.call(info.id, "check")
+        identity = await self._desk.engine.call(info.id, "identity")
+        latency_ms = (time.monotonic() - began) * 1000
+        found: Sequence[ObjectInfo] = await self._desk.engine.call(info.id, "describe")
+        await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
+        objects = [one.name for one in found]
+        return pb.TestConnectionResponse(identity=identity, objects=objects, latency_ms=latency_ms)
+
+    async def GetConnection(self, request: pb.GetConnectionRequest, context: Any) -> pb.Connection:
+        return _shown(await self._desk.connection(request.connection, request.tenant))
+
+    async def ListConnections(
+        self, request: pb.ListConnectionsRequest, context: Any
+    ) -> pb.ListConnectionsResponse:
+        tenant = self._desk.visible(request.tenant)
+        found = await self._desk.admin.list_connections(tenant, rules.page_size(request), request.page_token)
+        return pb.ListConnectionsResponse(
+            connections=map(_shown, found.rows), next_page_token=found.next_page
+        )
+
+    async def DescribeObjects(
+        self, request: pb.DescribeObjectsRequest, context: Any
+    ) -> pb.DescribeObjectsResponse:
+        info = await self._desk.connection(request.connection, request.tenant)
+        found: Sequence[ObjectInfo] = await self._desk.engine.call(info.id, "describe")
+        wanted = [one for one in found if request.object in {"", one.name}]
+        if not wanted and request.object:
+            raise not_found("object", request.object, [one.name for one in found])
+        ways = {find.value for find in (await self._desk.engine.declaration(info.id)).find}
+        way = next(iter(ways)) if len(ways) == 1 else ""
+        return pb.DescribeObjectsResponse(objects=[convert.described(one, way) for one in wanted])
+
+    async def DeleteConnection(
+        self, request: pb.DeleteConnectionRequest, context: Any
+    ) -> pb.DeleteConnectionResponse:
+        info = await self._desk.connection(request.connection, request.tenant)
+        await self._desk.admin.delete_connection(info.id)
+        await self._desk.engine.forget_connection(info.id)
+        self._desk.telemetry.forget(info.id)
+        await self._desk.audit("connection.delete", info.id, info.tenant, name=info.name)
+        return pb.DeleteConnectionResponse()
+
+    async def _identity(self, connector: str, settings: Mapping[str, Any]) -> str:
+        """Which account is behind these settings; raises where it can't be reached with them."""
+        async with self._opened(connector, settings) as account:
+            await account.check()
+            return await account.identity()
+
+    @asynccontextmanager
+    async def _opened(self, connector: str, settings: Mapping[str, Any]) -> AsyncIterator[Connector]:
+        account = await self._desk.open(connector, settings)
+        try:
+            yield account
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_TIMEOUT_S):
+                await account.aclose()
+
+    async def _refuse_twice(self, tenant: str, connector: str, identity: str, name: str) -> None:
+        other = await self._desk.names.same_account(tenant, connector, identity)
+        if other is not None:
+            raise exists(
+                "connection",
+                other.name,
+                f"connection {other.name} of this tenant is the same account ({identity})",
+                f"use connection {other.name}; one account is connected once, or its records would be taken for two",
+                refused=name,
+            )
+
+
+def _declared(name: str) -> Declaration | None:
+    """None where what the connector needs is not installed."""
+    try:
+        return CATALOG[name].declaration
+    except TandemError:
+        return None
+
+
+def _known(name: str) -> Declaration:
+    if name not in CATALOG:
+        raise not_found("connector", name, CATALOG)
+    return CATALOG[name].declaration
+
+
+def _checked(declaration: Declaration, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given, once they are sound; defaults are not frozen into what is stored."""
+    try:
+        checked_settings(declaration, settings)
+    except TandemError as error:
+        raise invalid([Violation("settings", f"{error.message}; {error.hint}")], error.message) from error
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _parted(declaration: Declaration, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is shown, and what is sealed."""
+    secret = {one.name for one in declaration.settings if one.secret}
+    plain = {name: convert.plain(value) for name, value in settings.items() if name not in secret}
+    return plain, {name: convert.plain(value) for name, value in settings.items() if name in secret}
+
+
+def _shown(info: ConnectionInfo) -> pb.Connection:
+    return pb.Connection(
+        id=info.id,
+        tenant=info.tenant,
+        name=info.name,
+        connector=info.connector,
+        settings=convert.struct(info.settings),
+        identity=info.identity,
+        health=str(info.health.get("state", "unknown")),
+        health_reason=str(info.health.get("reason", "")),
+        created=convert.stamp(info.created),
+    )

@@ -1,0 +1,65 @@
+"""Whether a blueprint fits two accounts: what it names has to be there, and nothing else may keep the same records in step.
+
+Pure. Everything that is missing is listed, not the first of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.types import SIDES, Side
+from actors.ports import ObjectInfo
+from daemon.api.errors import Violation
+
+
+def missing(
+    spec: LinkSpec, offers: Mapping[Side, Sequence[ObjectInfo]], names: Mapping[Side, str]
+) -> list[Violation]:
+    """Objects and native fields that the blueprint names and the account does not have. `names`: of the connections."""
+    found: list[Violation] = []
+    for stream in spec.streams:
+        for side in SIDES:
+            known = {info.name: info for info in offers[side]}
+            info = known.get(stream.object(side))
+            if info is None:
+                there = _meant(stream.object(side), known)
+                said = f"connection {names[side]} has no object {stream.object(side)!r}{there}"
+                found.append(Violation(f"streams.{stream.name}.{side}", said))
+            else:
+                found += _missing_fields(stream, side, info, names[side])
+    return found
+
+
+def _missing_fields(stream: StreamSpec, side: Side, info: ObjectInfo, name: str) -> Iterator[Violation]:
+    known = {field.name for field in info.fields}
+    for where, path in _paths(stream, side):
+        if path not in known:
+            said = f"{info.name} of connection {name} has no field {path!r}{_meant(path, known)}"
+            yield Violation(f"streams.{stream.name}.{where}", said)
+
+
+def _paths(stream: StreamSpec, side: Side) -> Iterator[tuple[str, str]]:
+    for field in stream.fields:
+        place = field.side(side)
+        for path in place.paths if place is not None else ():
+            yield f"fields.{field.name}.{side}", path
+    for path in stream.mark.get(side, {}):
+        yield f"mark.{side}", path
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    there = sorted(known)
+    close = get_close_matches(name, there, n=3) or there[:5]
+    return f"; it has {', '.join(close)}" if close else "; it has none at all"
+
+
+def overlap(spec: LinkSpec, other: LinkSpec, mirrored: bool) -> tuple[str, str] | None:
+    """The first pair of objects that both would keep in step; `mirrored`: the other's side a is our side b."""
+    theirs = {
+        (stream.b_object, stream.a_object) if mirrored else (stream.a_object, stream.b_object)
+        for stream in other.streams
+    }
+    ours = ((stream.a_object, stream.b_object) for stream in spec.streams)
+    return next((pair for pair in ours if pair in theirs), None)

@@ -1,0 +1,50 @@
+"""The Records service: what is known of one record, and another look at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.core.types import Hint
+from daemon.api import convert
+from daemon.api.desk import Desk
+from daemon.api.errors import not_found
+from daemon.store.rows import LinkInfo, Missing
+from tandem.v1 import records_pb2 as pb
+from tandem.v1 import records_pb2_grpc
+
+
+class Records(records_pb2_grpc.RecordsServicer):
+    """See proto/tandem/v1/records.proto."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def GetRecord(self, request: pb.GetRecordRequest, context: Any) -> pb.RecordBinding:
+        link = await self._link(request)
+        side = convert.side_of(request.side)
+        try:
+            found = await self._desk.admin.find_binding(link.row.id, request.stream, side, request.id)
+        except Missing:
+            error = not_found("record", request.id)
+            error.hint = f"link {link.row.name} knows no such record of {request.stream} on side {side} (yet)"
+            error.metadata |= {"link": link.row.name, "stream": request.stream, "side": side}
+            raise error from None
+        actions = [item.action for item in found.actions]
+        return convert.binding(found.binding, found.parked, actions, link.row.id)
+
+    async def RefreshRecord(self, request: pb.RefreshRecordRequest, context: Any) -> pb.RefreshRecordResponse:
+        link = await self._link(request)
+        side = convert.side_of(request.side)
+        await self._desk.look_again(link.row.id, Hint(request.stream, side, request.id, "asked"))
+        detail = {"stream": request.stream, "side": side}
+        await self._desk.audit("record.refresh", link.row.id, link.row.tenant, **detail)
+        return pb.RefreshRecordResponse()
+
+    async def _link(self, request: pb.GetRecordRequest | pb.RefreshRecordRequest) -> LinkInfo:
+        """The link, if it has the stream."""
+        link = await self._desk.link(request.link, request.tenant)
+        spec = self._desk.blueprints.for_engine(link.row.blueprint, link.row.settings)
+        known = [stream.name for stream in spec.streams]
+        if request.stream not in known:
+            raise not_found("stream", request.stream, known)
+        return link

@@ -1,0 +1,111 @@
+"""The Conflicts and Quarantine services: what waits for a person, and the person's decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actors.core.types import Room
+from actors.core.values import BadValue, canonical
+from daemon.api import access, convert, rules
+from daemon.api.desk import Desk
+from daemon.api.errors import Violation, invalid, not_found, precondition
+from daemon.store.rows import Listing, Missing, ParkedInfo
+from tandem.v1 import rooms_pb2 as pb
+from tandem.v1 import rooms_pb2_grpc
+
+
+class Rooms:
+    """What both services share."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def page(
+        self, request: pb.ListConflictsRequest | pb.ListParkedRequest, room: str
+    ) -> Listing[ParkedInfo]:
+        """A page of one room of a link."""
+        link = await self._desk.link(request.link, request.tenant)
+        size = rules.page_size(request)
+        return await self._desk.admin.list_parked(link.row.id, "", room, size, request.page_token)
+
+    async def entry(self, what: str, id_: int) -> ParkedInfo:
+        """An entry, if the caller sees its tenant."""
+        try:
+            info = await self._desk.admin.get_parked(id_)
+        except Missing:
+            raise not_found(what, str(id_)) from None
+        if not access.caller().sees(info.tenant):
+            raise not_found(what, str(id_))
+        return info
+
+    async def decide(self, info: ParkedInfo, decision: Mapping[str, Any], action: str) -> pb.Parked:
+        """Store the decision for what the entry stands on now; the link's owner carries it out."""
+        who = access.caller().token
+        found = await self._desk.admin.decide(info.row.id, info.row.fingerprint, decision, who)
+        self._desk.engine.wake(info.link)
+        choose = str(decision["choose"])
+        await self._desk.audit(action, str(info.row.id), info.tenant, link=info.link, choose=choose)
+        return convert.parked(found.row, found.link)
+
+
+class Conflicts(rooms_pb2_grpc.ConflictsServicer):
+    """See proto/tandem/v1/rooms.proto."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._rooms = Rooms(desk)
+
+    async def ListConflicts(self, request: pb.ListConflictsRequest, context: Any) -> pb.ListConflictsResponse:
+        found = await self._rooms.page(request, Room.CONFLICT.value)
+        return pb.ListConflictsResponse(
+            conflicts=[convert.parked(one.row, one.link) for one in found.rows],
+            next_page_token=found.next_page,
+        )
+
+    async def ResolveConflict(self, request: pb.ResolveConflictRequest, context: Any) -> pb.Parked:
+        info = await self._rooms.entry("conflict", request.id)
+        if info.row.room is not Room.CONFLICT:
+            raise precondition(
+                "NO_CONFLICT",
+                f"entry {request.id} is in the room {info.row.room.value}, and no conflict",
+                f"try the record again: tandemctl quarantine retry-parked {request.id}",
+            )
+        decision: dict[str, Any] = {"choose": request.choose}
+        if request.choose == "value":
+            decision["value"] = _value(request, info)
+        return await self._rooms.decide(info, decision, "conflict.resolve")
+
+
+def _value(request: pb.ResolveConflictRequest, info: ParkedInfo) -> Any:
+    if not request.HasField("value"):
+        raise invalid([Violation("value", "is required where choose is value")])
+    if not info.row.field:
+        said = "can't be given: the conflict is about the whole record; choose a or b"
+        raise invalid([Violation("value", said)])
+    try:
+        return canonical(convert.value_of(request.value))
+    except BadValue as error:
+        raise invalid([Violation("value", str(error))]) from error
+
+
+class Quarantine(rooms_pb2_grpc.QuarantineServicer):
+    """See proto/tandem/v1/rooms.proto."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._rooms = Rooms(desk)
+
+    async def ListParked(self, request: pb.ListParkedRequest, context: Any) -> pb.ListParkedResponse:
+        found = await self._rooms.page(request, request.room or Room.QUARANTINE.value)
+        return pb.ListParkedResponse(
+            parked=[convert.parked(one.row, one.link) for one in found.rows], next_page_token=found.next_page
+        )
+
+    async def RetryParked(self, request: pb.RetryParkedRequest, context: Any) -> pb.Parked:
+        info = await self._rooms.entry("entry", request.id)
+        if info.row.room is Room.CONFLICT:
+            raise precondition(
+                "CONFLICT",
+                f"entry {request.id} is a conflict: trying again would find it again",
+                f"say whose value stays: tandemctl conflicts resolve {request.id} --choose a",
+            )
+        return await self._rooms.decide(info, {"choose": "retry"}, "parked.retry")

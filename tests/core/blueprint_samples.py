@@ -1,0 +1,101 @@
+"""A blueprint that uses every entry, as plain data, and ways to change it. Must not: hold tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from actors.core.blueprint import compile_blueprint
+from actors.core.policy import LinkSpec
+
+Document = dict[str, Any]
+
+
+def customers() -> Document:
+    """The stream of that blueprint with most entries."""
+    return {
+        "kind": "master",
+        "a": "KUNDEN",
+        "b": "customers",
+        "match": [["number"], ["name", "zip"]],
+        "creates": ["a"],
+        "deletes": {"a": "mark", "b": "restore"},
+        "delete_vs_edit": "restore",
+        "mark": {"b": {"status": "deleted"}},
+        "first_contact": "fill_empty",
+        "budgets": {
+            "deletes": {"count": 10, "percent": 5},
+            "overwrites": "100 or 20%",
+            "creates": 50,
+        },
+        "complete_read": "1h",
+        "fields": {
+            "number": {"a": "NR", "b": "number", "owner": "a"},
+            "name": {
+                "a": ["VORNAME", "NACHNAME"],
+                "b": "name",
+                "lens_a": {"join": " "},
+                "lens": "trim",
+            },
+            "street": {
+                "a": "STRASSE",
+                "b": "street",
+                "group": "address",
+                "conflict": "newest else a",
+            },
+            "zip": {"a": "PLZ", "b": "zip", "group": "address", "conflict": "newest_else_a"},
+            "price": {
+                "a": "PREIS",
+                "b": "price",
+                "lens_b": {"scale": 2},
+                "owner": "a",
+                "first_contact": "a",
+            },
+            "vat": {"a": "MWST", "b": "vat", "lens_a": ["trim", {"map": {"1": "full", "2": "full"}}]},
+            "tags": {"a": "TAGS", "b": "tags", "lens_a": {"list": ";"}, "set": True},
+            "short": {"a": "KURZ", "b": "short", "lens_b": {"length": 5}, "lossy": True},
+            "notes": {"owner": "local", "b": "notes", "on_create_only": True},
+        },
+    }
+
+
+def document() -> Document:
+    """A blueprint that uses every entry."""
+    return {
+        "blueprint": "erp-crm",
+        "version": 3,
+        "description": "Customers and orders",
+        "a": {"connector": "csv", "poll": "2s"},
+        "b": {"connector": "postgres"},
+        "breaker": 7,
+        "streams": {
+            "orders": {
+                "kind": "document",
+                "a": "AUFTRAG",
+                "b": "orders",
+                "match": [["number"]],
+                "complete_read": "1d",
+                "fields": {
+                    "number": {"a": "NR", "b": "number"},
+                    "customer": {
+                        "a": "KUNDE",
+                        "b": "customer_id",
+                        "reference": "customers",
+                        "required": True,
+                    },
+                },
+            },
+            "customers": customers(),
+        },
+    }
+
+
+def compiled(change: Callable[[Document], object] = lambda _: None) -> LinkSpec:
+    data = document()
+    change(data)
+    return compile_blueprint(data)
+
+
+def fields(data: Document) -> Document:
+    found: Document = data["streams"]["customers"]["fields"]
+    return found

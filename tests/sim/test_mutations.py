@@ -1,0 +1,70 @@
+"""The simulation notices a broken engine: each planted fault is found within a few seeds, by the invariant it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actors import recover, window
+from actors.core import match, merge, settle
+from actors.core.policy import DeletePolicy
+from clients.connectors.systems.memory import MemoryConnector
+from tests.fakes.store import MemoryStore
+from tests.fakes.store_link import LinkState
+from tests.sim import blueprint
+from tests.sim.simulation import simulate
+
+SEEDS = 40
+
+
+def always(answer: Any) -> Callable[..., Any]:
+    """A function that says the same whatever it is asked."""
+    return lambda *_, **__: answer
+
+
+def counted_twice(original: Callable[..., None]) -> Callable[..., None]:
+    def add(self: LinkState, run: str, more: Any) -> None:
+        original(self, run, more)
+        original(self, run, more)
+
+    return add
+
+
+def first_side(self: Any, said: Any) -> Any:
+    return "a", "planted", self.values("a")
+
+
+def wrong_owner(self: Any, owner: Any) -> Any:
+    loser = "b" if owner == "a" else "a"
+    return loser, "planted", self.values(loser)
+
+
+MUTATIONS: dict[str, tuple[Any, str, Any, set[str]]] = {
+    "writes are blind": (MemoryConnector, "_moved_on", always(False), {"no silent loss", "ask"}),
+    "an open create is sent again": (recover, "resolve", always("not_done"), {"no duplicates"}),
+    "a rewriting is not recorded": (settle, "_reason", always(""), {"no invention"}),
+    "nothing is ever matched": (match, "decide", always("free"), {"no duplicates"}),
+    "a lost lease still commits": (MemoryStore, "_holds", always(True), {"single owner"}),
+    "conflicts are decided by nobody": (merge._View, "_conflict", first_side, {"ask", "rule"}),
+    "the wrong side owns": (merge._View, "_owned", wrong_owner, {"ownership", "no invention"}),
+    "every deletion is carried": (blueprint, "deletion", always(DeletePolicy.REMOVE), {"deletes"}),
+    "old looks count": (
+        window,
+        "fresh",
+        always(True),
+        {"fresh eyes"},
+    ),
+    "counts lie": (LinkState, "_add_counters", counted_twice(LinkState._add_counters), {"truth"}),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, attribute, planted, expected = MUTATIONS[name]
+    monkeypatch.setattr(place, attribute, planted)
+    for seed in range(SEEDS):
+        if {violation.invariant for violation in simulate(seed).violations} & expected:
+            return
+    pytest.fail(f"{SEEDS} seeds saw nothing of it")

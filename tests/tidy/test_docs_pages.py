@@ -1,0 +1,96 @@
+"""Pages of docs/ that can be held to the code: the rows of SPEC.md with their tests, the red-team table, the index of
+decisions, and every state that an operator can meet.
+
+Connector pages have a test of their own (test_connector_docs.py).
+"""
+
+from __future__ import annotations
+
+import re
+
+from actors.core.errors import Kind
+from actors.core.lifecycle import Shown
+from actors.core.types import Outcome, Room
+from daemon import config as configuration
+from tests.tidy import repository, spec_status
+
+REDTEAM = "docs/decisions/redteam.md"
+SCENARIOS = 45
+DECISION = re.compile(r"docs/decisions/(\d{4})-[a-z0-9-]+\.md")
+# What the pages name: a test or a module of tests by its bare name (files move), or a path under tests.
+NAMED_TEST = re.compile(r"`(test_\w+)`")
+NAMED_PATH = re.compile(r"`(tests/[\w/]+(?:\.py)?)`")
+
+
+def test_every_row_of_the_spec_stands_there_once_and_in_order() -> None:
+    wanted = [f"{letter}{n}" for letter, count in spec_status.ROWS.items() for n in range(1, count + 1)]
+    assert spec_status.rows(repository.texts()[spec_status.PAGE]) == wanted
+
+
+def test_the_status_of_every_row_is_what_the_tests_say() -> None:
+    page = repository.texts()[spec_status.PAGE]
+    stale = [
+        f"{old} should be {new}"
+        for old, new in zip(
+            page.splitlines(),
+            spec_status.filled(page, spec_status.tests_by_row()).splitlines(),
+            strict=True,
+        )
+        if old != new
+    ]
+    assert not stale, "run python -m tests.tidy.spec_status:\n" + "\n".join(stale)
+
+
+def test_a_row_is_filled_from_the_names_of_its_tests() -> None:
+    page = "| D1 | it runs | open |\n| D2 | one at a time | `test_d02_gone` |\n"
+    after = "| D1 | it runs | `test_d01_a`, `test_d01_b` |\n| D2 | one at a time | open |\n"
+    assert spec_status.filled(page, {"D1": ["test_d01_b", "test_d01_a"]}) == after
+
+
+def test_every_scenario_of_the_red_team_is_listed_once() -> None:
+    listed = [int(n) for n in re.findall(r"^\| (\d+) \|", repository.texts()[REDTEAM], re.MULTILINE)]
+    assert listed == list(range(1, SCENARIOS + 1))
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    known = {
+        name.rpartition(".")[2]
+        for module in repository.modules()
+        for name, _ in repository.functions(module.tree)
+    }
+    known |= {path.rpartition("/")[2].removesuffix(".py") for path in repository.files()}
+    pages = {path: text for path, text in repository.texts().items() if path.endswith(".md")}
+    missing = [
+        f"{page}: {name}"
+        for page, text in pages.items()
+        for name in NAMED_TEST.findall(text)
+        if name not in known
+    ]
+    missing += [
+        f"{page}: {path}"
+        for page, text in pages.items()
+        for path in NAMED_PATH.findall(text)
+        if not (repository.ROOT / path).exists()
+    ]
+    assert pages and not missing, "\n".join(missing)
+
+
+def test_every_decision_is_dated_and_in_the_index() -> None:
+    texts = repository.texts()
+    pages = {path: text for path, text in texts.items() if DECISION.fullmatch(path)}
+    index = texts["docs/decisions/README.md"]
+    undated = [p for p, text in pages.items() if not re.search(r"^\d{4}-\d\d-\d\d\b", text, re.MULTILINE)]
+    unlisted = [path for path in pages if f"({path.rpartition('/')[2]})" not in index]
+    numbers = sorted(int(match[1]) for path in pages if (match := DECISION.fullmatch(path)))
+    assert not undated and not unlisted
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_operating_says_every_setting_state_room_outcome_and_kind() -> None:
+    page = repository.texts()["docs/OPERATING.md"]
+    words = (
+        *(one.variable for one in configuration.settings()),
+        *(one.value for kind in (Shown, Room, Kind) for one in kind),
+        *(one.value for one in Outcome if one is not Outcome.RUNNING),
+    )
+    assert [word for word in words if f"| `{word}` |" not in page] == []
