@@ -72,13 +72,14 @@ class LinkActor(Actor):
     async def poked(self, key: str) -> None:
         self._changed = self._changed or key == CHANGED
         if self._run is not None:
-            self._cancel |= await self._wish_is_pause()
+            self._cancel |= await self._must_stop()
         self._event.set()
 
-    async def _wish_is_pause(self) -> bool:
-        """Whether the link was paused or deleted since, by whichever process."""
+    async def _must_stop(self) -> bool:
+        """Whether the link was paused or deleted since, by whichever process (a plan may go on under a pause)."""
         row = await self._ports.store.link(self._link)
-        return row is None or lifecycle.load(row.facts).wish is Wish.PAUSED
+        dry = self._run is not None and self._run.mode == "plan"
+        return row is None or (not dry and lifecycle.load(row.facts).wish is Wish.PAUSED)
 
     async def asked(self, message: Any) -> Any:
         if isinstance(message, Status):
@@ -176,9 +177,10 @@ class LinkActor(Actor):
             return False, 0.0
         facts = lifecycle.load(row.facts)
         now = self._ports.clock.now()
-        if facts.wish is Wish.PAUSED:
-            return False, math.inf
         asked = await self._ports.store.queued_run(self._link)
+        # A plan only looks: it may be asked for to be read before the link goes on.
+        if facts.wish is Wish.PAUSED and (asked is None or asked.mode != "plan"):
+            return False, math.inf
         if asked is not None:
             await self._do(row, facts, msgspec.structs.replace(asked, started=now), look=True)
             return True, 0.0
@@ -273,7 +275,7 @@ class LinkActor(Actor):
                 self._phase_at = now
                 if state.begun:
                     self._cancel |= await self._ports.store.update_run(self.lease, state.run, phase)
-                self._cancel |= await self._wish_is_pause()
+                self._cancel |= await self._must_stop()
             if self._cancel or self._stop:
                 raise Cancelled
 

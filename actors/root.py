@@ -25,6 +25,7 @@ class RootActor:
         self._options = options
         self._supervisor: Supervisor | None = None
         self._draining = False
+        self._drained = anyio.Event()
         self.scanned_at = float("-inf")  # monotonic; the last successful look for due links
 
     async def run(self) -> None:
@@ -34,6 +35,7 @@ class RootActor:
             while not self._draining:
                 await self._scan()
                 await anyio.sleep(self._options.scan_interval_s)
+            await self._drained.wait()
             tasks.cancel_scope.cancel()
 
     def wake(self, link: str, poke: str = WORK) -> None:
@@ -86,6 +88,7 @@ class RootActor:
         left: list[str] = []
         supervisor = self._supervisor
         if supervisor is None:
+            self._drained.set()
             return 0
 
         async def rest(actor: Actor) -> None:
@@ -99,6 +102,7 @@ class RootActor:
             for child in list(supervisor.children.values()):
                 if isinstance(child.actor, LinkActor):
                     tasks.start_soon(rest, child.actor)
+        self._drained.set()
         return len(left)
 
     async def forget_connection(self, connection: str) -> None:

@@ -1,12 +1,12 @@
 """Keeps what the engine reports of connections where people see it: the health of a connection's row.
 
-The engine reports without waiting; here it waits in a bounded queue. A note that is lost is made good by the next one.
+The engine reports without waiting; here only the last report of each connection waits to be stored. Must not: judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
@@ -14,7 +14,7 @@ from actors.core.errors import TandemError
 from daemon import log
 from daemon.store.admin import Admin
 
-QUEUE_SIZE_MAX: Final = 1000
+RETRY_S = 1.0
 
 
 class ConnectionNotes:
@@ -22,9 +22,8 @@ class ConnectionNotes:
 
     def __init__(self, admin: Admin) -> None:
         self._admin = admin
-        self._send, self._receive = anyio.create_memory_object_stream[tuple[str, dict[str, str]]](
-            QUEUE_SIZE_MAX
-        )
+        self._waiting: dict[str, dict[str, str]] = {}
+        self._wake = anyio.Event()
 
     def heard(self, action: str, fields: Mapping[str, Any]) -> None:
         """Something was reported."""
@@ -34,16 +33,22 @@ class ConnectionNotes:
             health = {"state": "ok"}
         else:
             return
-        try:
-            self._send.send_nowait((str(fields["connection"]), health))
-        except anyio.WouldBlock:
-            log.logger("notes").warning("notes.lost", connection=fields["connection"])
+        self._waiting[str(fields["connection"])] = health
+        self._wake.set()
 
     async def keep(self) -> None:
-        """Store what was heard, in order."""
-        with self._send, self._receive:
-            async for connection, health in self._receive:
-                try:
-                    await self._admin.set_connection_health(connection, health)
-                except TandemError as error:
-                    log.logger("notes").warning("notes.lost", connection=connection, error=error.message)
+        """Store what was heard."""
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            while self._waiting:
+                await self._store(*self._waiting.popitem())
+
+    async def _store(self, connection: str, health: dict[str, str]) -> None:
+        try:
+            await self._admin.set_connection_health(connection, health)
+        except TandemError as error:
+            log.logger("notes").warning("notes.late", connection=connection, error=error.message)
+            # What was heard meanwhile is newer.
+            self._waiting.setdefault(connection, health)
+            await anyio.sleep(RETRY_S)

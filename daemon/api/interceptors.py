@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
 import grpc
@@ -168,7 +168,8 @@ def within_deadline(default_s: float, longest_s: float) -> Layer:
         if rpc.streams:
             yield
             return
-        asked_s = rpc.context.time_remaining()
+        # None where the caller gave no deadline, whatever its type says.
+        asked_s = cast("float | None", rpc.context.time_remaining())
         limit_s = min(default_s if asked_s is None else asked_s, longest_s)
         with anyio.move_on_after(limit_s) as scope:
             yield

@@ -26,7 +26,7 @@ class Runs(runs_pb2_grpc.RunsServicer):
 
     async def StartRun(self, request: pb.StartRunRequest, context: Any) -> pb.StartRunResponse:
         info = await self._desk.link(request.link, request.tenant)
-        if info.row.facts.get("wish") == "paused":
+        if info.row.facts.get("wish") == "paused" and not request.dry_run:  # a plan only looks
             raise precondition(
                 "PAUSED",
                 f"link {info.row.name} is paused",

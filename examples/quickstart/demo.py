@@ -12,7 +12,6 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import anyio
 
@@ -84,9 +83,9 @@ async def _plan_then_sync(stand: Stand) -> None:
     )
     say(f"   {rows[9]['KUNDENNR']}: phone in the ERP, e-mail in the CRM: different fields, no conflict.")
     say(f"   {rows[11]['KUNDENNR']}: another name on both sides: a conflict.")
-    await stand.ctl("links", "resume", LINK)
     await stand.ctl("runs", "start", LINK, "--dry-run", "--watch", check=False)
     await _show_plan(stand)
+    await stand.ctl("links", "resume", LINK)
     await _in_step(stand)
     say("   Synced. Both edits of the first are on both sides; the second waits for a decision.")
 
@@ -163,18 +162,13 @@ async def _in_step(stand: Stand, conflicts: int | None = None) -> None:
     """Wait until the daemon says that nothing is left to do, and a fresh run finds nothing new."""
     with anyio.move_on_after(QUIET_WITHIN_S):
         while True:
-            run = (await stand.ctl("runs", "start", LINK, "--watch", check=False)).get("run", {})
-            outcome = await _outcome(stand, run)
-            if outcome in ("nothing_new", "awaiting_approval") and await _settled(stand, conflicts):
+            run = await stand.ctl("runs", "start", LINK, "--watch", check=False)
+            if run.get("outcome") in ("nothing_new", "awaiting_approval") and await _settled(
+                stand, conflicts
+            ):
                 return
             await anyio.sleep(0.2)
     raise StandError(f"the link was not in step within {QUIET_WITHIN_S:g} s; see {stand.log}")
-
-
-async def _outcome(stand: Stand, run: dict[str, Any]) -> str:
-    if not run.get("id"):
-        return ""
-    return str((await stand.ctl("runs", "get", run["id"])).get("outcome", ""))
 
 
 async def _settled(stand: Stand, conflicts: int | None) -> bool:

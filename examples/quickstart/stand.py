@@ -148,7 +148,7 @@ class Stand:
         self.daemon = None
 
     async def ctl(self, *words: str, check: bool = True) -> Any:
-        """One `tandemctl` command; its answer as plain data."""
+        """One `tandemctl` command; its answer as plain data (the last one where it streams)."""
         env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")},
             "TANDEM_DATA_DIR": str(self.data_dir),
@@ -159,8 +159,7 @@ class Stand:
         done = await anyio.run_process(command, env=env, check=False)
         if check and done.returncode != 0:
             raise StandError(f"tandemctl {' '.join(words)} said:\n{done.stderr.decode()}")
-        text = done.stdout.decode()
-        return json.loads(text) if text.strip() else {}
+        return _last_document(done.stdout.decode())
 
     async def connect(self) -> None:
         """Tenant, the two connections and the link between them, unless they are there already."""
@@ -191,3 +190,12 @@ class Stand:
 
     def _last_words(self, lines: int = 15) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _last_document(text: str) -> Any:
+    decoder, at = json.JSONDecoder(), 0
+    found: Any = {}
+    while text[at:].strip():
+        at += len(text[at:]) - len(text[at:].lstrip())
+        found, at = decoder.raw_decode(text, at)
+    return found

@@ -25,7 +25,7 @@ from tests.fakes.store_link import LinkState
 from tests.sim.life import SimClock
 
 CUSTOMERS = "customers"
-NOTHING: Mapping[str, Any] = {}
+REQUEST_S = 0.01  # nothing takes no time: a look is always asked for after the write before it
 
 
 def field(name: str, **rules: Any) -> FieldSpec:
@@ -72,6 +72,7 @@ class Tap:
 
     async def _before(self, method: str, args: tuple[Any, ...]) -> None:
         self._rig.requests.append((anyio.current_time(), self._connection, method, args))
+        await anyio.sleep(REQUEST_S)
         step = self._rig.on.get((self._connection, method)) or self._rig.on.get((self._connection, "*"))
         if step is not None:
             await step()
@@ -100,6 +101,7 @@ class Rig:
         *streams: StreamSpec,
         systems: tuple[str, ...] = SIDES,
         links: Mapping[str, tuple[str, str]] | None = None,
+        streams_of: Mapping[str, tuple[str, ...]] | None = None,
         poll_s: float = 60.0,
         **declared: Any,
     ) -> None:
@@ -120,12 +122,13 @@ class Rig:
         for name in systems:
             self.store.add_connection(ConnectionRow(name, "t", name, "memory"))
         for link, (a, b) in (links or {"l": ("a", "b")}).items():
-            self.store.add_link(LinkRow(link, "t", link, a, b, blueprint="rig"))
+            names = (streams_of or {}).get(link, tuple(spec.name for spec in specs))
+            self.store.add_link(LinkRow(link, "t", link, a, b, blueprint=" ".join(names)))
 
     # ------------------------------------------------------------------------------------------------- people
 
     def create(
-        self, system: str, name: str, phone: str = "1", object_name: str = CUSTOMERS, **more: Any
+        self, system: str, name: str, phone: Any = "1", object_name: str = CUSTOMERS, **more: Any
     ) -> str:
         """A person enters a record."""
         fields = {"name": name, "phone": phone} | more
@@ -184,10 +187,14 @@ class Rig:
         return Ports(
             store=store or self.store,
             connect=self.connect,
-            blueprint=lambda text, settings: self.spec,
+            blueprint=self._blueprint,
             clock=self.clock,
             telemetry=self,
         )
+
+    def _blueprint(self, text: str, settings: Mapping[str, Any]) -> LinkSpec:
+        streams = tuple(spec for spec in self.spec.streams if spec.name in text.split())
+        return msgspec.structs.replace(self.spec, streams=streams)
 
     @asynccontextmanager
     async def daemon(self, owner: str = "d1", store: Any = None, **options: Any) -> AsyncIterator[RootActor]:
@@ -195,8 +202,7 @@ class Rig:
         root = RootActor(self.ports(store), Options(owner=owner, **options))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(root.run)
-            while root.scanned_at < 0:
-                await anyio.sleep(0.001)
+            await anyio.sleep(REQUEST_S)
             yield root
             tasks.cancel_scope.cancel()
 

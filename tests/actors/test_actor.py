@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from actors.runtime.actor import Actor
@@ -87,7 +88,7 @@ def test_a_crash_ends_the_actor_and_answers_everybody_who_waits() -> None:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask, "first")
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             diary.mailbox.poke("crash")
             with pytest.raises(ExceptionGroup) as raised:
                 await diary.run()

@@ -96,7 +96,8 @@ def test_pokes_and_asks_take_turns() -> None:
                 tasks.start_soon(box.ask, number)
                 box.poke(f"p{number}")
             await anyio.sleep(0.1)
-            return await read(box, 6)
+            order = await read(box, 6)
+        return order
 
     assert loop.run(main) == ["p0", "?0", "p1", "?1", "p2", "?2"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import ActionState
-from tests.actors.rig import Rig, takes, until
+from tests.actors.rig import Rig, customers, takes, until
 from tests.sim import loop
 
 
@@ -57,20 +57,30 @@ def test_a_slow_connection_delays_only_its_own_links() -> None:
     assert slow > 15
 
 
-def test_capacity_one_everywhere_does_not_deadlock() -> None:
-    async def main() -> Any:
-        links = {"ab": ("a", "b"), "ba": ("b", "a"), "bc": ("b", "c"), "ca": ("c", "a")}
-        rig = Rig(systems=("a", "b", "c"), links=links, concurrency=1, batch_max=1, rate_per_s=50.0)
-        for system in ("a", "b", "c"):
-            rig.on[system, "*"] = takes(0.2)
-        rig.create("a", "Ada")
-        async with rig.daemon(window=1):
-            await until(lambda: all("Ada" in rig.names(system) for system in "abc"), timeout_s=900)
-        return max(rig.active_max.values()), [rig.names(system) for system in "abc"]
+def test_redteam_36_capacity_one_everywhere_does_not_deadlock() -> None:
+    """One request at a time per account, one record per window, links that use the same accounts crosswise."""
 
-    most, names = loop.run(main)
-    assert most <= 2  # the watch of a feed holds no slot
-    assert names == [["Ada"]] * 3
+    async def main() -> Any:
+        rig = Rig(
+            customers(),
+            customers(name="articles", a_object="articles", b_object="articles"),
+            links={"there": ("a", "b"), "back": ("b", "a")},
+            streams_of={"there": ("customers",), "back": ("articles",)},
+            concurrency=1,
+            batch_max=1,
+            rate_per_s=50.0,
+        )
+        for system in ("a", "b"):
+            rig.on[system, "*"] = takes(0.2)
+        for number in range(4):
+            rig.create("a", f"c{number}")
+            rig.create("b", f"i{number}", object_name="articles")
+        async with rig.daemon(window=1):
+            await until(lambda: len(rig.names("b")) == len(rig.rows("a", "articles")) == 4, timeout_s=900)
+            await anyio.sleep(60)
+        return len(rig.names("a")), len(rig.rows("b", "articles"))
+
+    assert loop.run(main) == (4, 4)
 
 
 def test_drain_brings_links_to_rest_at_once_where_nothing_is_under_way() -> None:
@@ -149,7 +159,7 @@ def test_a_store_that_is_away_stops_no_scan_for_good() -> None:
             return told, root.scanned_at
 
     told, scanned_at = loop.run(main)
-    assert told == 10
+    assert told >= 10
     assert scanned_at >= 10
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from actors.core.lenses import Length, MapValues, Scale
 from actors.core.lenses_text import Join
-from actors.core.mapping import NO_REFS, Refs, observe, paths, references, show
-from actors.core.policy import FieldSide, FieldSpec, LensError, Owner, StreamSpec
+from actors.core.mapping import Refs, observe, paths, references, show
+from actors.core.policy import FieldSide, FieldSpec, LensError, Owner
 from actors.core.types import Record
 from actors.core.values import Value
 from tests.core.pairs import one, place, stream

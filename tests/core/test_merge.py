@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,7 @@ def check_outcome(merged: Merged, unit: Unit, outcome: str) -> None:
     assert {d.field for d in merged.decisions} == {*agreed, *writes["a"], *writes["b"]}
     for dispute in merged.disputes:
         assert (dict(dispute.a), dict(dispute.b)) == (unit.now["a"], unit.now["b"])
-    assert not any(v is UNKNOWN for s in SIDES for v in merged.writes[s].values())
+    assert UNKNOWN not in [value for side in SIDES for value in merged.writes[side].values()]
 
 
 def stamps_of(stamps: str) -> tuple[float | None, float | None]:
@@ -177,10 +178,12 @@ def test_every_pattern_of_one_field_goes_by_the_tables(owner: str, conflict: str
 @pytest.mark.parametrize("conflict", ["a", "b", "ask"])
 @pytest.mark.parametrize("first", FIRSTS)
 def test_every_pattern_of_a_group_goes_as_one(owner: str, conflict: str, first: str) -> None:
-    rules = {"owner": Owner(owner), "conflict": Choice(conflict), "group": "g"}
+    rules: dict[str, Any] = {"owner": Owner(owner), "conflict": Choice(conflict), "group": "g"}
     spec = stream(one("g1", **rules), one("g2", **rules), first_contact=FirstContact(first))
     sides = list(itertools.product((UNKNOWN, None, "x", "y"), repeat=2))
-    for base1, base2 in itertools.product((UNKNOWN, "x"), ("x", None)):
+    firsts: tuple[Seen, ...] = (UNKNOWN, "x")
+    seconds: tuple[Seen, ...] = ("x", None)
+    for base1, base2 in itertools.product(firsts, seconds):
         base: dict[str, Seen] = {"g1": base1, "g2": base2}
         for (a1, a2), (b1, b2) in itertools.product(sides, sides):
             looks: dict[Side, dict[str, Seen]] = {"a": {"g1": a1, "g2": a2}, "b": {"g1": b1, "g2": b2}}
@@ -221,7 +224,8 @@ def test_lists_that_meet_are_joined_and_never_cut() -> None:
     lists = [tuple(items) for size in range(3) for items in itertools.combinations("pqr", size)]
     for a, b in itertools.product(lists, lists):
         merged = merge(spec, bound({}, state=State.MATCHED), seen("a", {"f": a}), seen("b", {"f": b}))
-        after = [set(merged.writes[side].get("f", has)) for side, has in (("a", a), ("b", b))]  # type: ignore[arg-type]
+        sides: tuple[tuple[Side, Any], ...] = (("a", a), ("b", b))
+        after = [set(merged.writes[side].get("f", has)) for side, has in sides]
         assert after == [{*a, *b}] * 2
 
 
@@ -260,7 +264,7 @@ def test_a_decision_counts_only_for_what_it_was_made_on(choose: str, current: bo
 
 
 @pytest.mark.parametrize("rules", [{"owner": Owner.LOCAL}, {"on_create_only": True}])
-def test_fields_that_are_not_kept_in_step_are_never_merged(rules: Mapping[str, object]) -> None:
+def test_fields_that_are_not_kept_in_step_are_never_merged(rules: dict[str, Any]) -> None:
     spec = stream(one(**rules), one("shared"))
     looks = seen("a", {"f": "x", "shared": 1}), seen("b", {"f": "y", "shared": 1})
     merged = merge(spec, bound({"f": "base", "shared": 0}), *looks)

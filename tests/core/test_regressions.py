@@ -12,7 +12,7 @@ from actors.core.guard import guard
 from actors.core.lenses import Length, MapValues
 from actors.core.lifecycle import outcome
 from actors.core.merge import merge
-from actors.core.plan import Context, differs, fresh, half_binding, plan_new, plan_pair
+from actors.core.plan import Context, Verdict, differs, fresh, half_binding, plan_new, plan_pair
 from actors.core.policy import (
     Budget,
     Choice,
@@ -192,7 +192,7 @@ def test_redteam_14_a_workflow_that_answers_every_write_is_stopped() -> None:
     """The CRM sets Type back to Lead whenever we write Kunde: after `breaker` writes the field is listed."""
     spec = stream(one("type", owner=Owner.A), one("g"))
     binding = bound({"type": "Kunde", "g": 1})
-    writes = 0
+    writes, verdict = 0, Verdict(binding)
     for _ in range(10):
         looks = seen("a", {"type": "Kunde", "g": 1}), seen("b", {"type": "Lead", "g": 1})
         verdict = plan_pair(spec, binding, *looks, Context(NOW, breaker=3))
@@ -279,11 +279,9 @@ def test_redteam_32_an_address_is_never_made_of_two() -> None:
     )
     for rule, right in ((Choice.A, munich), (Choice.B, typo)):
         spec = stream(*(one(name, group="address", conflict=rule) for name in names))
-        looks = [
-            seen(s, dict(zip(names, has, strict=True))) for s, has in zip(SIDES, (munich, typo), strict=True)
-        ]
-        merged = merge(spec, bound(dict(zip(names, old, strict=True))), *looks)
-        after = [{**look.fields, **merged.writes[look.side]} for look in looks]
+        a, b = (seen(s, dict(zip(names, has, strict=True))) for s, has in (("a", munich), ("b", typo)))
+        merged = merge(spec, bound(dict(zip(names, old, strict=True))), a, b)
+        after = [{**look.fields, **merged.writes[look.side]} for look in (a, b)]
         assert after == [dict(zip(names, right, strict=True))] * 2
 
 

@@ -190,6 +190,38 @@ async def test_drained_it_takes_up_nothing_and_says_so_but_lives(data_dir: Path)
         assert daemon.stop() == 0
 
 
+async def test_asked_to_end_in_mid_run_it_stops_at_a_safe_point_and_goes_on_after_a_start(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    people = [(str(number), f"Ann {number}", "Bonn") for number in range(1, 2001)]
+    with running(data_dir, window="20") as daemon:
+        async with client(daemon) as admin:
+            tenant = await admin.tenant()
+            a, b = folders(tmp_path / "files", people)
+            await admin.connection(tenant, "a", a)
+            await admin.connection(tenant, "b", b)
+            link = await admin.link(tenant)
+            get = links_pb2.GetLinkRequest(link=link.id)
+
+            async def working() -> bool:
+                return 0 < (await admin(admin.links.GetLink, get)).bindings < len(people)
+
+            await eventually(working, 60)
+        assert daemon.stop() == 0
+        lines = {line["action"]: line for line in daemon.lines()}
+        assert lines["run.ended"]["outcome"] == "cancelled"
+        assert lines["daemon.drained"]["runs_left"] == 0
+    with running(data_dir) as again:
+        async with client(again) as admin:
+
+            async def settled() -> bool:
+                return bool((await admin(admin.links.GetLink, get)).bindings == len(people))
+
+            await eventually(settled, 60)
+        names = [line.split(";")[1] for line in (b / "kunden.csv").read_text().splitlines()[1:]]
+        assert sorted(names) == sorted(name for _, name, _ in people)
+
+
 # ------------------------------------------------------------------------------------------- another's database
 
 

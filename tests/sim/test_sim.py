@@ -17,7 +17,7 @@ from tests.sim.simulation import simulate
 from tests.sim.world import without_addresses
 
 SEEDS = int(os.environ.get("TANDEM_SIM_SEEDS", "200"))
-PARTS = 8
+PARTS = 10
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -1,56 +1,84 @@
-"""The status column of docs/SPEC.md: for each row the tests under tests/spec that are named after it, else `open`.
+"""Columns of two pages that follow from the names of tests: the status in docs/SPEC.md (`test_w07_...` under tests/spec, else
+`open`) and the last column of docs/decisions/redteam.md (`test_redteam_05_...` anywhere under tests).
 
-`python -m tests.tidy.spec_status` writes the column; tests/tidy/test_docs_pages.py compares. Must not: judge whether a test
-passes; running it does.
+`python -m tests.tidy.spec_status` writes them; tests/tidy/test_docs_pages.py compares. Must not: judge whether a test passes;
+running it does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.tidy import repository
 
-PAGE = "docs/SPEC.md"
+SPEC = "docs/SPEC.md"
+REDTEAM = "docs/decisions/redteam.md"
 OPEN = "open"
 # How many rows each letter has: a row can neither get lost nor be added in passing.
 ROWS: Mapping[str, int] = {"W": 34, "S": 19, "T": 23, "U": 25, "G": 25, "D": 8, "B": 18}
-ROW = re.compile(r"^\| ([A-Z])(\d+) \| (.+) \| ([^|]+) \|$", re.MULTILINE)
-_NAMED = re.compile(r"test_([wstugdb])(\d\d)(_|$)")
+SCENARIOS = 45
+# A row of either table: its name, what stands between, and the column that is filled.
+ROW = re.compile(r"^\| ([A-Z]\d+|\d+) \| (.+) \|([^|]*)\|$", re.MULTILINE)
+_SPEC_TEST = re.compile(r"test_([wstugdb])(\d\d)(_|$)")
+_REDTEAM_TEST = re.compile(r"test_redteam_(\d\d)_")
+Tests = Mapping[str, Sequence[str]]
 
 
-def tests_by_row() -> dict[str, list[str]]:
+def spec_tests() -> Tests:
     """Row -> names of its tests under tests/spec; a module named after a row stands for the tests it holds."""
     found: dict[str, list[str]] = {}
     for module in repository.modules():
         if not module.path.startswith("tests/spec/"):
             continue
         stem = module.path.rpartition("/")[2].removesuffix(".py")
-        tests = [name for name, _ in repository.functions(module.tree) if "test_" in name]
-        names = [stem] if _NAMED.match(stem) and tests else [name.rpartition(".")[2] for name in tests]
+        tests = [bare for bare in _bare_names(module) if bare.startswith("test_")]
+        names = [stem] if _SPEC_TEST.match(stem) and tests else tests
         for name in names:
-            if match := _NAMED.match(name):
+            if match := _SPEC_TEST.match(name):
                 found.setdefault(f"{match[1].upper()}{int(match[2])}", []).append(name)
     return found
 
 
-def filled(page: str, tests: Mapping[str, list[str]]) -> str:
-    """The page with its status column as it should be."""
+def redteam_tests() -> Tests:
+    """Scenario -> names of the tests that are named after it."""
+    found: dict[str, list[str]] = {}
+    for module in repository.modules():
+        if module.path.startswith("tests/"):
+            for name in _bare_names(module):
+                if match := _REDTEAM_TEST.match(name):
+                    found.setdefault(str(int(match[1])), []).append(name)
+    return found
+
+
+def filled(page: str, tests: Tests, nothing: str) -> str:
+    """The page with its last column as it should be; `nothing` where a row has no test."""
 
     def row(match: re.Match[str]) -> str:
-        letter, number, what, _ = match.groups()
-        names = tests.get(f"{letter}{number}", [])
-        status = ", ".join(f"`{name}`" for name in sorted(names)) or OPEN
-        return f"| {letter}{number} | {what} | {status} |"
+        names = ", ".join(f"`{name}`" for name in sorted(set(tests.get(match[1], ()))))
+        return f"| {match[1]} | {match[2]} | {names or nothing} |"
 
     return ROW.sub(row, page)
 
 
 def rows(page: str) -> list[str]:
-    """The rows of the page, in order."""
-    return [f"{letter}{number}" for letter, number, _, _ in ROW.findall(page)]
+    """The names of the rows, in order."""
+    return [match[0] for match in ROW.findall(page)]
+
+
+def pages() -> dict[str, str]:
+    """Both pages as they should be, by path."""
+    texts = repository.texts()
+    return {
+        SPEC: filled(texts[SPEC], spec_tests(), OPEN),
+        REDTEAM: filled(texts[REDTEAM], redteam_tests(), "-"),
+    }
+
+
+def _bare_names(module: repository.Module) -> list[str]:
+    return [name.rpartition(".")[2] for name, _ in repository.functions(module.tree)]
 
 
 if __name__ == "__main__":
-    path = repository.ROOT / PAGE
-    path.write_text(filled(path.read_text("utf-8"), tests_by_row()), encoding="utf-8")
+    for path, page in pages().items():
+        (repository.ROOT / path).write_text(page, encoding="utf-8")

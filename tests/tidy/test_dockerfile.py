@@ -116,8 +116,8 @@ def test_the_final_stage_runs_as_an_ordinary_user() -> None:
 def test_the_final_stage_has_health_check_ports_and_entry_point() -> None:
     steps = final_stage()
     (check,) = arguments("HEALTHCHECK", steps)
-    assert "/healthz" in check
-    assert set(" ".join(arguments("EXPOSE", steps)).split()) == {"50051", "9464"}
+    assert "/livez" in check
+    assert set(" ".join(arguments("EXPOSE", steps)).split()) == {"7443", "9464"}
     (entry,) = arguments("ENTRYPOINT", steps)
     project = tomllib.loads((repository.ROOT / "pyproject.toml").read_text())["project"]
     assert entry == '["tandemd"]'

@@ -11,11 +11,10 @@ import re
 from actors.core.errors import Kind
 from actors.core.lifecycle import Shown
 from actors.core.types import Outcome, Room
+from daemon import blueprints_yaml
 from daemon import config as configuration
 from tests.tidy import repository, spec_status
 
-REDTEAM = "docs/decisions/redteam.md"
-SCENARIOS = 45
 DECISION = re.compile(r"docs/decisions/(\d{4})-[a-z0-9-]+\.md")
 # What the pages name: a test or a module of tests by its bare name (files move), or a path under tests.
 NAMED_TEST = re.compile(r"`(test_\w+)`")
@@ -24,32 +23,28 @@ NAMED_PATH = re.compile(r"`(tests/[\w/]+(?:\.py)?)`")
 
 def test_every_row_of_the_spec_stands_there_once_and_in_order() -> None:
     wanted = [f"{letter}{n}" for letter, count in spec_status.ROWS.items() for n in range(1, count + 1)]
-    assert spec_status.rows(repository.texts()[spec_status.PAGE]) == wanted
+    assert spec_status.rows(repository.texts()[spec_status.SPEC]) == wanted
+
+
+def test_every_scenario_of_the_red_team_stands_there_once_and_in_order() -> None:
+    wanted = [str(n) for n in range(1, spec_status.SCENARIOS + 1)]
+    assert spec_status.rows(repository.texts()[spec_status.REDTEAM]) == wanted
 
 
 def test_the_status_of_every_row_is_what_the_tests_say() -> None:
-    page = repository.texts()[spec_status.PAGE]
     stale = [
-        f"{old} should be {new}"
-        for old, new in zip(
-            page.splitlines(),
-            spec_status.filled(page, spec_status.tests_by_row()).splitlines(),
-            strict=True,
-        )
+        f"{path}: {old}"
+        for path, page in spec_status.pages().items()
+        for old, new in zip(repository.texts()[path].splitlines(), page.splitlines(), strict=True)
         if old != new
     ]
-    assert not stale, "run python -m tests.tidy.spec_status:\n" + "\n".join(stale)
+    assert not stale, "run python -m tests.tidy.spec_status for\n" + "\n".join(stale)
 
 
 def test_a_row_is_filled_from_the_names_of_its_tests() -> None:
     page = "| D1 | it runs | open |\n| D2 | one at a time | `test_d02_gone` |\n"
     after = "| D1 | it runs | `test_d01_a`, `test_d01_b` |\n| D2 | one at a time | open |\n"
-    assert spec_status.filled(page, {"D1": ["test_d01_b", "test_d01_a"]}) == after
-
-
-def test_every_scenario_of_the_red_team_is_listed_once() -> None:
-    listed = [int(n) for n in re.findall(r"^\| (\d+) \|", repository.texts()[REDTEAM], re.MULTILINE)]
-    assert listed == list(range(1, SCENARIOS + 1))
+    assert spec_status.filled(page, {"D1": ["test_d01_b", "test_d01_a"]}, "open") == after
 
 
 def test_every_test_that_a_page_names_exists() -> None:
@@ -94,3 +89,15 @@ def test_operating_says_every_setting_state_room_outcome_and_kind() -> None:
         *(one.value for one in Outcome if one is not Outcome.RUNNING),
     )
     assert [word for word in words if f"| `{word}` |" not in page] == []
+
+
+def test_every_blueprint_in_the_docs_loads() -> None:
+    found = {
+        f"{page}:{text.count(chr(10), 0, match.start()) + 1}": match[1]
+        for page, text in repository.texts().items()
+        if page.endswith(".md")
+        for match in re.finditer(r"^```yaml\n((?:#.*\n)*blueprint:.*?)^```", text, re.MULTILINE | re.DOTALL)
+    }
+    assert {page.partition(":")[0] for page in found} >= {"README.md", "docs/BLUEPRINTS.md"}
+    for text in found.values():
+        assert blueprints_yaml.load(text).streams

@@ -1,0 +1,1 @@
+"""The whole product: real daemon processes, real files, real PostgreSQL."""
