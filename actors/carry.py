@@ -17,7 +17,7 @@ from actors.core.guard import guard, over_text, spend
 from actors.core.mapping import observe
 from actors.core.plan import Context, Verdict, plan_new, plan_pair
 from actors.core.policy import StreamSpec
-from actors.core.settle import settle
+from actors.core.settle import settle, unseen
 from actors.core.types import (
     SIDES,
     Action,
@@ -60,6 +60,8 @@ class Extra(msgspec.Struct, frozen=True):
     bindings: tuple[Binding, ...] = ()
     acks: tuple[Hint, ...] = ()
     hints: tuple[Hint, ...] = ()
+    park: tuple[Parked, ...] = ()
+    unpark: tuple[tuple[int, Room, str], ...] = ()
     cursors: tuple[Cursor, ...] = ()
     seen: tuple[tuple[str, Side, int, tuple[str, ...]], ...] = ()
     counters: tuple[Counters, ...] = ()
@@ -310,7 +312,7 @@ class Carrier:
             return results
         for i, one in ids.items():
             look = seen.get(one)
-            if look is not None and look.presence is Presence.PRESENT and not look.problem:
+            if look is not None and look.presence is Presence.PRESENT and _settles(stream, go[i], look):
                 state.looked_back[go[i].id] = look
         return results
 
@@ -402,7 +404,7 @@ class Carrier:
         if result.record is None:
             return None, False
         seen = observe(stream, action.side, result.record, self._state.clock.monotonic())
-        return (None, False) if seen.problem else (seen, True)
+        return (seen, True) if _settles(stream, action, seen) else (None, False)
 
     def _look_again(self, stream: StreamSpec, pair: Pair, after_s: float) -> Hint:
         seen = pair.seen[0]
@@ -460,8 +462,8 @@ class Carrier:
                 dropped=tuple(dict.fromkeys(done.dropped)),
                 closed=tuple(done.closed),
                 items=tuple(done.items),
-                park=tuple(_one_per_place(done.park)),
-                unpark=tuple(done.unpark),
+                park=tuple(_one_per_place([*extra.park, *done.park])),
+                unpark=(*extra.unpark, *done.unpark),
                 acks=extra.acks,
                 hints=(*extra.hints, *done.hints),
                 cursors=extra.cursors,
@@ -500,12 +502,14 @@ def _revised(binding: Binding) -> Binding:
 
 
 def _quarantined(action: Action, words: str) -> Parked:
+    # A record that was not made is named by the one that people know: what it was to be made from.
+    unmade = action.op is Op.CREATE
     return Parked(
         stream=action.stream,
         room=Room.QUARANTINE,
         binding=action.binding,
-        side=action.side,
-        record=action.target or action.origin,
+        side=other(action.side) if unmade else action.side,
+        record=action.origin if unmade else action.target or action.origin,
         reason=words or "refused without a word",
         hint="mend the record, or retry it once the system takes it",
         detail={"op": action.op.value, "fields": dict(action.fields)},
@@ -545,6 +549,10 @@ def differs_line(action: Action, after: Observation, names: Sequence[str]) -> Ac
         decisions=tuple(decisions),
         state=ActionState.CONFIRMED,
     )
+
+
+def _settles(stream: StreamSpec, action: Action, seen: Observation) -> bool:
+    return not seen.problem and not unseen(stream, action, seen)
 
 
 def _one_per_place(rows: Iterable[Parked]) -> Iterable[Parked]:

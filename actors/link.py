@@ -50,11 +50,15 @@ class LinkActor(Actor):
         self._recover_at = math.inf  # open intents can be resolved then
         self._cancel = False
         self._stop = False
+        self._interrupted = (
+            True  # a run may stand as running that is not: a former owner's, or one that lost the store
+        )
         self._run: RunRow | None = None
         self._at_rest = anyio.Event()  # set while no run is under way
         self._at_rest.set()
         self._phase = ""
         self._phase_at = -math.inf
+        self._told = ""  # the phase that the history shows
 
     # ------------------------------------------------------------------------------------------------ messages
 
@@ -149,6 +153,7 @@ class LinkActor(Actor):
                 return
             except TandemError as error:
                 self._ports.telemetry.emit("link.store_away", link=self._link, error=error.message)
+                self._interrupted = True
                 worked, wait_s = False, 1.0
             now = self._ports.clock.monotonic()
             idle_since = now if worked else idle_since
@@ -175,6 +180,9 @@ class LinkActor(Actor):
         if row is None:
             self._stop = True
             return False, 0.0
+        if self._interrupted:
+            await self._ports.store.interrupt_runs(self.lease)
+            self._interrupted = False
         facts = lifecycle.load(row.facts)
         now = self._ports.clock.now()
         asked = await self._ports.store.queued_run(self._link)
@@ -201,6 +209,7 @@ class LinkActor(Actor):
         """One run, from its start to the facts it leaves."""
         self._changed = self._changed and not look
         self._run, self._cancel, self.busy = ran, False, True
+        self._told = ""
         self._at_rest = anyio.Event()
         emit = self._ports.telemetry.emit
         emit("run.started", link=self._link, run=ran.id, mode=ran.mode, cause=ran.cause)
@@ -271,10 +280,13 @@ class LinkActor(Actor):
             if self._time_left_s() <= 0:
                 raise LeaseLost
             now = self._ports.clock.monotonic()
-            if now - self._phase_at >= PHASE_EVERY_S:
+            due = now - self._phase_at >= PHASE_EVERY_S
+            # A new phase is told at once: the step that follows may take long.
+            if state.begun and (due or phase != self._told):
+                self._told = phase
+                self._cancel |= await self._ports.store.update_run(self.lease, state.run, phase)
+            if due:
                 self._phase_at = now
-                if state.begun:
-                    self._cancel |= await self._ports.store.update_run(self.lease, state.run, phase)
                 self._cancel |= await self._must_stop()
             if self._cancel or self._stop:
                 raise Cancelled

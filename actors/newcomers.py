@@ -10,7 +10,7 @@ from actors.access import Sides
 from actors.carry import Carrier, Pair
 from actors.core import match
 from actors.core.policy import StreamSpec
-from actors.core.types import SIDES, Binding, Observation, Parked, Presence, Room, Side, State
+from actors.core.types import SIDES, Binding, Observation, Parked, Presence, Room, Side, State, other
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
 from actors.window import Windows, matched
@@ -172,7 +172,13 @@ class Newcomers:
             pairs.append(Pair(binding, a=a, b=b))
         await self._carrier.carry(stream, pairs)
 
+    async def _unsure(self, stream: StreamSpec) -> set[Side]:
+        """Sides with a stranger who can't be matched yet: whatever is created there may be he."""
+        found = await self._state.store.bindings_in(self._state.link, stream.name, [State.UNSURE], 0, GROUPS)
+        return {side for half in found for side in SIDES if half.side(side) is not None}
+
     async def _create(self, stream: StreamSpec, spoken_for: set[int]) -> None:
+        unsure = await self._unsure(stream)
         after = 0
         while True:
             halves = await self._state.store.bindings_in(
@@ -184,7 +190,7 @@ class Newcomers:
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
-                if side in self._state.blind(stream):
+                if side in self._state.blind(stream) or other(side) in unsure:
                     self._left = self._left or bool(mine)
                 elif mine:
                     pairs.extend(await self._looked(stream, side, mine))

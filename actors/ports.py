@@ -465,6 +465,10 @@ class Store(Protocol):
         """Also closes runs of this link that a dead owner left running (outcome FAILED, error "interrupted")."""
         ...
 
+    async def interrupt_runs(self, lease: Lease) -> None:
+        """Close runs of this link that stand as running though none is under way: their owner died, or lost the store."""
+        ...
+
     async def queued_run(self, link: str) -> RunRow | None:
         """The oldest run that was asked for (outcome RUNNING, started 0), or None."""
         ...

@@ -16,12 +16,13 @@ from actors.carry import differs_line
 from actors.core.errors import TandemError
 from actors.core.guard import spend
 from actors.core.policy import StreamSpec
-from actors.core.settle import resolve, settle
+from actors.core.settle import resolve, settle, unseen
 from actors.core.types import (
     SIDES,
     Action,
     ActionState,
     Binding,
+    Held,
     Hint,
     Observation,
     Op,
@@ -31,8 +32,11 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.core.values import same
 from actors.ports import COUNTER, Closed, Counters, Settlement
 from actors.state import RunState
+
+HALF_SEEN_S = 3600.0  # so long a written field that is not delivered may hold up its intent
 
 
 class Recovery:
@@ -59,6 +63,7 @@ class Recovery:
         asked = self._state.clock.now()
         seen, decisive = await self._looks(stream, access, action)
         readable = [one for one in seen if not one.problem]
+        by_key = not action.target and not (access.declaration.tag and action.tag)
         declared = access.declaration
         verdict = resolve(
             action,
@@ -67,12 +72,15 @@ class Recovery:
             sure_after=action.deadline + declared.vendor_tail_s + declared.read_lag_s,
             decisive=decisive and len(readable) == len(seen),
         )
-        if verdict == "wait":
+        half_seen = any(unseen(stream, action, one) for one in readable)
+        if verdict == "wait" or (verdict == "done" and half_seen and asked < action.deadline + HALF_SEEN_S):
             return False
         bindings = await self._state.store.bindings_by_key(self._state.link, [action.binding])
         binding = bindings[0] if bindings else None
         if binding is None or verdict == "not_done":
             await self._not_done(action)
+        elif verdict == "done" and by_key and not _as_sent(action, readable[0]):
+            await self._met(stream, action, binding, readable[0])
         elif verdict == "done":
             await self._done(stream, action, binding, readable[0] if readable else None)
         else:
@@ -137,6 +145,26 @@ class Recovery:
         )
         state.confirmed += 1
 
+    async def _met(self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation) -> None:
+        """Found by its key, but it does not hold what was sent: somebody made the same record there. They meet."""
+        state = self._state
+        met = await state.store.bindings(state.link, stream.name, action.side, [seen.id])
+        held = Held(id=seen.id, version=seen.version)
+        pair = msgspec.structs.replace(binding, state=State.MATCHED, note="", rev=binding.rev + 1)
+        pair = (
+            msgspec.structs.replace(pair, a=held)
+            if action.side == "a"
+            else msgspec.structs.replace(pair, b=held)
+        )
+        await state.settle(
+            Settlement(
+                run=state.run,
+                bindings=(pair,),
+                dropped=tuple(b.key for b in met if b.key != binding.key),
+                closed=(Closed(action.id, ActionState.DROPPED, error="somebody else made the record"),),
+            )
+        )
+
     async def _not_done(self, action: Action) -> None:
         """It surely did not happen: both sides are looked at again, and the work is derived again."""
         state = self._state
@@ -187,3 +215,8 @@ class Recovery:
             )
         )
         state.failed += 1
+
+
+def _as_sent(action: Action, seen: Observation) -> bool:
+    """Whether a record found by its key holds everything that was sent: then it is taken for ours."""
+    return all(same(seen.native.get(path), value) for path, value in action.native.items())

@@ -11,7 +11,7 @@ from actors.connection import ConnectionActor
 from actors.core.errors import Kind, TandemError
 from actors.link import LinkActor
 from actors.messages import WORK, Call, Cancel, Opened, OpenedAs, Options, Ports, Rest
-from actors.ports import Declaration
+from actors.ports import Declaration, Find
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import MailboxClosed, MailboxFull
 from actors.runtime.supervisor import Supervisor
@@ -51,6 +51,11 @@ class RootActor:
         """What the system behind a connection promises, after its account was verified."""
         opened: OpenedAs = await self._ask(connection, Opened())
         return opened.declaration
+
+    async def finds(self, connection: str, object_name: str) -> Find:
+        """How changes of an object are found on this connection."""
+        opened: OpenedAs = await self._ask(connection, Opened())
+        return opened.find(object_name)
 
     async def cancel(self, link: str, run: str) -> bool:
         """Stop a run that is under way here at its next safe point; False where it is not under way here."""

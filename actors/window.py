@@ -9,11 +9,13 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier, Extra, Pair
 from actors.core import match
-from actors.core.plan import differs, fresh, half_binding
+from actors.core.plan import differs, fresh, half_binding, newcomer_state, unsure
 from actors.core.policy import StreamSpec
-from actors.core.types import Binding, Hint, Observation, Presence, Side, State, other
+from actors.core.types import Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
 from actors.ports import Counters, Cursor
 from actors.state import RunState
+
+LOOK_PAUSE_MAX_S = 60
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -54,6 +56,8 @@ class Windows:
             bindings=tuple(sorted_.strangers),
             acks=window.acks,
             hints=tuple(sorted_.later),
+            park=tuple(sorted_.park),
+            unpark=tuple(sorted_.unpark),
             cursors=(window.cursor,) if window.cursor is not None else (),
             seen=self._met(stream, window, sorted_),
             counters=self._counts(stream, window, sorted_),
@@ -111,7 +115,10 @@ class Windows:
         if self._state.is_open_id(stream, seen.side, seen.id):
             out.later.append(self._look_again(stream, window, seen))
         elif seen.presence is Presence.PRESENT:
-            out.strangers.append(half_binding(stream, seen, window.generation))
+            half = half_binding(stream, seen, window.generation)
+            out.strangers.append(half)
+            if half.state is State.UNSURE:
+                out.later.append(self._look_again(stream, window, seen))
 
     def too_early(self, stream: StreamSpec, seen: Observation, binding: Binding | None) -> bool:
         """Whether a look must be thrown away: fresh eyes, and no planning while an intent on the record is open."""
@@ -124,14 +131,15 @@ class Windows:
         return not fresh(seen, self._state.memory.last(name, seen.side, seen.id), lag_s)
 
     def _look_again(self, stream: StreamSpec, window: Window, seen: Observation) -> Hint:
-        # A short pause even without lag: an open intent needs time to be resolved.
-        wait_s = max(1.0, self._sides[seen.side].declaration.read_lag_s)
+        # A short pause even without lag: an open intent needs time to be resolved, a field to be delivered.
+        attempts = window.attempts.get(seen.id, 0) + 1
+        wait_s = max(float(min(attempts, LOOK_PAUSE_MAX_S)), self._sides[seen.side].declaration.read_lag_s)
         return Hint(
             stream=stream.name,
             side=seen.side,
             id=seen.id,
             reason="look again",
-            attempts=window.attempts.get(seen.id, 0),
+            attempts=attempts,
             not_before=self._state.clock.now() + wait_s,
         )
 
@@ -141,13 +149,18 @@ class Windows:
         if seen.presence is not Presence.PRESENT:
             out.gone.append((half, seen))
             return
-        keys = match.keys(stream, seen.fields)
-        moved = keys != half.keys or seen.id in window.forced
-        if moved and half.state is State.HELD_BACK:
-            half = msgspec.structs.replace(half, state=State.NEW, note="")
-        if moved:
-            out.strangers.append(msgspec.structs.replace(half, keys=keys, rev=half.rev + 1))
         out.unchanged.append(seen.id)
+        keys, state = match.keys(stream, seen.fields), newcomer_state(stream, seen)
+        if state is State.UNSURE:
+            out.later.append(self._look_again(stream, window, seen))
+            out.park.append(unsure(stream, half, seen))
+        elif half.state is State.UNSURE:
+            out.unpark.append((half.key, Room.WAITING, "*unseen*"))
+        elif keys == half.keys and seen.id not in window.forced:
+            return
+        if (state, keys) != (half.state, half.keys):
+            now = msgspec.structs.replace(half, state=state, keys=keys, note="", rev=half.rev + 1)
+            out.strangers.append(now)
 
     async def _partners(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> list[Pair]:
         """Pairs with a fresh look at both sides; what can't be looked at freshly now waits."""
@@ -197,6 +210,8 @@ class _Sorted:
         self.unchanged: list[str] = []
         self.gone: list[tuple[Binding, Observation]] = []
         self.later: list[Hint] = []
+        self.park: list[Parked] = []
+        self.unpark: list[tuple[int, Room, str]] = []
 
 
 def _pair(binding: Binding, seen: Observation, partner: Observation, attempts: int) -> Pair:

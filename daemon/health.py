@@ -33,6 +33,7 @@ LIVING: Final = frozenset({"idle", "busy"})
 LOOK_TIMEOUT_S: Final = 5.0
 SHARED_FOR_S: Final = 1.0
 POLLS_MISSED_MAX: Final = 3
+SCAN_AGE_MAX_S: Final = 30.0
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -96,12 +97,16 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """How the rest of the process is at this moment, without asking the store."""
+    """How the rest of the process is at this moment, without asking the store.
+
+    `scan_age_s`: since the engine last looked for due links with success.
+    """
 
     engine_up: bool
     draining: bool
     actors: Sequence[Mapping[str, Any]]
     running: Mapping[str, str]
+    scan_age_s: float = 0.0
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -207,6 +212,8 @@ class Watcher:
             yield Reason("store", "", trouble)
         if not pulse.engine_up:
             yield Reason("engine", "", "the root actor is dead; nothing is kept in step by this process")
+        elif not trouble and not pulse.draining and pulse.scan_age_s > SCAN_AGE_MAX_S:
+            yield Reason("engine", "", f"it has not looked for due links for {pulse.scan_age_s:.0f} s")
         if pulse.draining:
             yield Reason("draining", "", "no new work is taken up")
         by_id = {view.info.row.id: view for view in links}

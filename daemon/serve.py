@@ -181,7 +181,9 @@ class Daemon:
         alive = self._engine_alive or self._draining
         if root is None:
             return Pulse(alive, self._draining, (), {})
-        return Pulse(alive, self._draining or self._stopping, root.states(), root.running())
+        now = self._clock.monotonic()
+        age_s = now - max(root.scanned_at, self._started)
+        return Pulse(alive, self._draining or self._stopping, root.states(), root.running(), age_s)
 
     async def _side(self, name: str, run: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         """A task that may end only when the daemon does."""

@@ -16,6 +16,7 @@ from daemon.metrics import Metrics
 
 Level = Literal["debug", "info", "warning", "error"]
 Fields = Mapping[str, Any]
+FORGOTTEN_MAX: Final = 1000
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -98,6 +99,8 @@ class ActionTelemetry:
         self._heard = heard
         self._names: dict[str, str] = {}
         self._modes: dict[str, str] = {}
+        # The engine may report a last word of what was just deleted: that must not make its series again.
+        self._forgotten: dict[str, None] = {}
         self._log = log.logger("engine")
 
     def emit(self, action: str, **fields: Any) -> None:
@@ -106,9 +109,10 @@ class ActionTelemetry:
         # Polls that find nothing new are the heartbeat of a healthy link, many times a minute.
         level = "debug" if fields.get("outcome") == "nothing_new" else reported.level
         getattr(self._log, level)(action, **fields)
-        known = self._complete(action, fields)
-        for metric in reported.metrics:
-            self._update(metric, known)
+        if not self._forgotten or not self._is_forgotten(fields):
+            known = self._complete(action, fields)
+            for metric in reported.metrics:
+                self._update(metric, known)
         if self._heard is not None:
             self._heard(action, fields)
 
@@ -126,9 +130,20 @@ class ActionTelemetry:
 
     def forget(self, id_: str) -> None:
         """A link or connection was deleted."""
+        self._forgotten[id_] = None
+        if len(self._forgotten) > FORGOTTEN_MAX:
+            del self._forgotten[next(iter(self._forgotten))]
         name = self._names.pop(id_, None)
         if name is not None:
             self._metrics.forget(name)
+
+    def _is_forgotten(self, fields: Fields) -> bool:
+        about = {
+            str(fields.get("link")),
+            str(fields.get("connection")),
+            str(fields.get("actor")).partition("/")[2],
+        }
+        return not about.isdisjoint(self._forgotten)
 
     def _complete(self, action: str, fields: Fields) -> dict[str, Any]:
         """Names in place of ids; and the mode of a run, which its end does not repeat."""

@@ -19,6 +19,11 @@ def keys(stream: StreamSpec, fields: Fields) -> tuple[int, ...]:
     )
 
 
+def undelivered(stream: StreamSpec, fields: Fields) -> tuple[str, ...]:
+    """Fields of the match keys that were not delivered: without them nobody can say whom this record matches."""
+    return tuple(dict.fromkeys(name for names in stream.match for name in names if name not in fields))
+
+
 def decide(a: Sequence[int], b: Sequence[int], taken: Sequence[int]) -> Verdict:
     """What becomes of one group of bindings that share a key.
 

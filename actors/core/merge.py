@@ -152,7 +152,7 @@ class _View:
             f"{s}.{n}"
             for n, value in values.items()
             for s in SIDES
-            if n not in self.raw[s].fields and not same(self.now[s][n], value)
+            if self._half_seen(s) and not same(self.now[s][n], value)
         ]
 
     def values(self, side: Side) -> dict[str, Value]:

@@ -37,6 +37,7 @@ from actors.core.values import Value, fingerprint, same
 
 DAY_S = 86_400.0
 UNSEEN_AGAIN_S = 10.0
+RESTORE = "deleted on the other side, to be put back"
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -101,11 +102,16 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, drop=True)
     if seen.problem:
         return _unreadable(stream, half, seen)
-    if side not in stream.creates:
+    restore = half.note == RESTORE
+    if side not in stream.creates and not restore:
         reason = f"new on {side}, and the blueprint lets no record be created from there"
         item = _note(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
         return Verdict(_state(half, State.HELD_BACK, reason), items=(item,))
-    wanted = {n: v for n, v in seen.fields.items() if _creatable(stream, n, target)}
+    wanted = _told(stream, half, seen, restore)
+    unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
+    if unknown:
+        park = tuple(_not_delivered(stream, half, seen, unknown))
+        return Verdict(half, park=park, again_s=UNSEEN_AGAIN_S)
     missing = [
         s.name
         for s in stream.fields
@@ -117,7 +123,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         write = show(stream, target, {}, {n: v for n, v in wanted.items() if v is not None}, ctx.refs)
     except LensError as error:
         return Verdict(half, park=(_waits(stream, half, seen, str(error)),))
-    decisions = tuple(_told(n, v, side) for n, v in wanted.items())
+    decisions = tuple(_decided(n, v, side) for n, v in wanted.items())
     action = _action(
         stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id
     )
@@ -134,12 +140,27 @@ def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Bindin
     held = Held(id=seen.id, version=seen.version, seen_gen=seen_gen)
     return Binding(
         stream=stream.name,
+        state=newcomer_state(stream, seen),
         a=held if seen.side == "a" else None,
         b=held if seen.side == "b" else None,
         keys=match.keys(stream, seen.fields),
         map_ver=stream.map_ver,
         rev=1,
     )
+
+
+def newcomer_state(stream: StreamSpec, seen: Observation) -> State:
+    """NEW, or UNSURE while a match key is not delivered (what can't be read at all is parked when it is planned)."""
+    return State.UNSURE if match.undelivered(stream, seen.fields) and not seen.problem else State.NEW
+
+
+def unsure(stream: StreamSpec, half: Binding, seen: Observation) -> Parked:
+    """The line in the waiting room for a newcomer whose match keys are not delivered."""
+    names = ", ".join(f"{seen.side}.{name}" for name in match.undelivered(stream, seen.fields))
+    reason = f"not delivered: {names}; until then it can't be matched, and nothing is created on {seen.side}"
+    hint = "it goes by itself when the system delivers the field; if it never does, check its name and rights"
+    print_ = fingerprint([reason])
+    return _parked(stream, half, Room.WAITING, seen, reason, hint=hint, field="*unseen*", fingerprint=print_)
 
 
 # ------------------------------------------------------------------------------------------ both sides are there
@@ -266,7 +287,7 @@ def _one_gone(
             return Verdict(after, park=(_delete_edit(stream, binding, gone, left),))
         choice = "restore" if stream.delete_vs_edit is DeleteEdit.RESTORE else "remove"
     if policy is DeletePolicy.RESTORE or choice in ("restore", left.side):
-        return _restore(stream, after, gone, left, ctx)
+        return _restore(stream, after, gone, left)
     if choice == "keep":
         return Verdict(_tombstone(after, f"deleted on {side}, kept on {left.side}"))
     if policy is DeletePolicy.MARK:
@@ -316,29 +337,16 @@ def _mark(stream: StreamSpec, binding: Binding, after: Binding, left: Observatio
     return Verdict(after, (action,))
 
 
-def _restore(
-    stream: StreamSpec, after: Binding, gone: Observation, left: Observation, ctx: Context
-) -> Verdict:
-    """Create the record again on the side where it was deleted, from what is left of it."""
-    wanted = {n: v for n, v in {**after.base, **left.fields}.items() if stream_has(stream, n, gone.side)}
-    try:
-        write = show(stream, gone.side, {}, {n: v for n, v in wanted.items() if v is not None}, ctx.refs)
-    except LensError as error:
-        return Verdict(after, park=(_waits(stream, after, left, str(error)),))
-    action = _action(
-        stream,
-        after,
-        gone.side,
-        Op.CREATE,
-        "deletes: restore",
-        wanted,
-        write,
-        {},
-        (),
-        origin=left.id,
-        reason=f"deleted on {gone.side}, put back",
+def _restore(stream: StreamSpec, after: Binding, gone: Observation, left: Observation) -> Verdict:
+    """Put it back: what is left becomes a newcomer again, so that it is matched (somebody may have made the record
+    anew there) and created by the one way in which records are created."""
+    half = _state(after, State.NEW, RESTORE)
+    half = (
+        msgspec.structs.replace(half, a=None) if gone.side == "a" else msgspec.structs.replace(half, b=None)
     )
-    return _tried(after, (action,), (), ctx)
+    reason = f"deleted on {gone.side}, to be put back"
+    item = _note(stream, after, gone.side, left.id, "deletes: restore", reason, ActionState.CONFIRMED)
+    return Verdict(half, items=(item,))
 
 
 # ------------------------------------------------------------------------------------------------------ helpers
@@ -349,6 +357,19 @@ def stream_has(stream: StreamSpec, name: str, side: Side) -> bool:
     return any(
         s.name == name and s.owner is not Owner.LOCAL and s.side(side) is not None for s in stream.fields
     )
+
+
+def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -> dict[str, Value]:
+    """What a create tells the other side; for a record that is put back, also what that side itself had decided."""
+    held = half.side(seen.side)
+    assert held is not None
+    target = other(seen.side)
+    values = dict(half.base)
+    for name, value in seen.fields.items():
+        dev = held.dev.get(name)
+        if dev is None or not same(dev.value, value) or name not in values:
+            values[name] = value
+    return {n: v for n, v in values.items() if (stream_has if restore else _creatable)(stream, n, target)}
 
 
 def _creatable(stream: StreamSpec, name: str, target: Side) -> bool:
@@ -365,7 +386,7 @@ def _presence(binding: Binding, a: Observation, b: Observation) -> Binding:
     )
 
 
-def _told(name: str, value: Value, side: Side) -> FieldDecision:
+def _decided(name: str, value: Value, side: Side) -> FieldDecision:
     unknown = ("base", other(side))
     rule = f"new on {side}"
     if side == "a":
@@ -402,7 +423,7 @@ def _action(
     reason: str = "",
 ) -> Action:
     native = write.native
-    guarded = native if op is not Op.DELETE else dict.fromkeys(seen.native if seen else ())
+    guarded = _guarded(stream, side, fields, native) if op is not Op.DELETE else (seen.native if seen else ())
     return Action(
         stream=stream.name,
         side=side,
@@ -423,6 +444,15 @@ def _action(
         origin=origin,
         kinds=_kinds(op, fields, before),
     )
+
+
+def _guarded(
+    stream: StreamSpec, side: Side, fields: Mapping[str, Value], native: Mapping[str, Value]
+) -> set[str]:
+    """The native fields that must still be as seen: those written, and the rest of every group they belong to."""
+    groups = {spec.group for spec in stream.fields if spec.name in fields and spec.group}
+    members = (spec.side(side) for spec in stream.fields if spec.group in groups)
+    return {*native, *(path for place in members if place is not None for path in place.paths)}
 
 
 def _kinds(op: Op, fields: Mapping[str, Value], before: Mapping[str, Value]) -> tuple[str, ...]:

@@ -117,11 +117,25 @@ def _fields(
     differs: list[str] = []
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
-        if name in skip or (not by_reply and _not_taken(action, name, value, seen)):
+        if (
+            name in skip
+            or (seen is UNKNOWN and name in _shown_on(stream, side))
+            or (not by_reply and _not_taken(action, name, value, seen))
+        ):
             still_open.append(name)
             continue
         base[name] = value
         devs[other(side)].pop(name, None)
+        if (
+            action.op is Op.CREATE
+            and value is None
+            and seen is not UNKNOWN
+            and seen is not None
+            and not by_reply
+        ):
+            still_open.append(name)  # a default of the system, or a person's edit since: the planner decides
+            devs[side].pop(name, None)
+            continue
         reason = _reason(stream, action, name, value, seen, by_reply, refs)
         if not reason:
             devs[side].pop(name, None)
@@ -144,6 +158,15 @@ def _fields(
         tuple(differs),
         not_taken=bool(action.fields) and all(n in still_open for n in action.fields),
     )
+
+
+def unseen(stream: StreamSpec, action: Action, after: Observation) -> bool:
+    """Whether a look or a reply lacks a field that was written: it can't settle the write."""
+    return any(name not in after.fields for name in action.fields if name in _shown_on(stream, action.side))
+
+
+def _shown_on(stream: StreamSpec, side: Side) -> frozenset[str]:
+    return frozenset(spec.name for spec in stream.fields if spec.side(side) is not None)
 
 
 def _not_taken(action: Action, name: str, value: Value, seen: Seen) -> bool:

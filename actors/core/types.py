@@ -85,6 +85,9 @@ class State(enum.StrEnum):
     """Where a binding stands."""
 
     NEW = "new"  # half binding: to be matched, then created on the other side
+    UNSURE = (
+        "unsure"  # half binding whose match keys were not delivered: nothing is created on its side meanwhile
+    )
     MATCHED = "matched"  # both sides known, never settled: first contact is due
     SETTLED = "settled"  # both sides known and settled
     HELD_BACK = "held_back"  # half binding that may not go (refused, excluded, ambiguous): see `note`

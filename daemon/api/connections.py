@@ -121,9 +121,10 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         wanted = [one for one in found if request.object in {"", one.name}]
         if not wanted and request.object:
             raise not_found("object", request.object, [one.name for one in found])
-        ways = {find.value for find in (await self._desk.engine.declaration(info.id)).find}
-        way = next(iter(ways)) if len(ways) == 1 else ""
-        return pb.DescribeObjectsResponse(objects=[convert.described(one, way) for one in wanted])
+        described = [
+            convert.described(one, (await self._desk.engine.finds(info.id, one.name)).value) for one in wanted
+        ]
+        return pb.DescribeObjectsResponse(objects=described)
 
     async def DeleteConnection(
         self, request: pb.DeleteConnectionRequest, context: Any

@@ -15,7 +15,7 @@ from google.protobuf import json_format, struct_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side
-from actors.ports import Counters, Declaration, Find, ObjectInfo, PlanRow, RunRow
+from actors.ports import Counters, Declaration, ObjectInfo, PlanRow, RunRow
 from tandem.v1 import common_pb2, connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2
 
 # Whole numbers beyond this lose digits in a JSON number.
@@ -234,7 +234,7 @@ def connector(declaration: Declaration) -> connections_pb2.Connector:
     )
 
 
-def described(info: ObjectInfo, find: Find | str) -> connections_pb2.Object:
+def described(info: ObjectInfo, find: str) -> connections_pb2.Object:
     """An object of a system."""
     fields = [
         connections_pb2.ObjectField(
@@ -242,7 +242,7 @@ def described(info: ObjectInfo, find: Find | str) -> connections_pb2.Object:
         )
         for one in info.fields
     ]
-    return connections_pb2.Object(name=info.name, key=info.key, fields=fields, find=str(find))
+    return connections_pb2.Object(name=info.name, key=info.key, fields=fields, find=find)
 
 
 def look(stream: str, of: str, looked: float, completed: float) -> links_pb2.Look:

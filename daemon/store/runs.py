@@ -20,6 +20,10 @@ class Runs(Base):
             await connection.execute(sql("runs_interrupt"), lease.link, now, run.id)
             await connection.execute(sql("run_begin"), *run_columns(run, lease.link, asked=now))
 
+    async def interrupt_runs(self, lease: Lease) -> None:
+        async with self._fenced(lease) as connection:
+            await connection.execute(sql("runs_interrupt"), lease.link, self._clock.now(), "")
+
     async def queued_run(self, link: str) -> RunRow | None:
         row = await self._row(sql("run_queued"), link)
         return run_row(row) if row else None

@@ -22,6 +22,7 @@ from clients.connectors.systems.memory import DECLARATION, MemoryConnector
 from clients.connectors.systems.memory_system import MemorySystem, ObjectShape
 from tests.fakes.store import MemoryStore
 from tests.fakes.store_link import LinkState
+from tests.sim import loop
 from tests.sim.life import SimClock
 
 CUSTOMERS = "customers"
@@ -214,7 +215,7 @@ def _natives(spec: StreamSpec) -> list[str]:
 async def until(done: Callable[[], Any], timeout_s: float = 60.0) -> float:
     """Wait (virtual time) until it holds; fails when it does not. Returns the time."""
     with anyio.fail_after(timeout_s):
-        while not done():
+        while not done():  # noqa: ASYNC110 (what it waits for is outside of everybody's events)
             await anyio.sleep(0.05)
     return anyio.current_time()
 
@@ -235,3 +236,27 @@ def fails(error: Exception) -> Callable[[], Awaitable[None]]:
         raise error
 
     return step
+
+
+Body = Callable[[Rig, RootActor], Awaitable[Any]]
+
+
+def on(rig_of: Callable[[], Rig], body: Body, **options: Any) -> Any:
+    """Run the body with one daemon on a fresh rig and virtual loop."""
+
+    async def main() -> Any:
+        rig = rig_of()
+        async with rig.daemon(**options) as root:
+            return await body(rig, root)
+
+    return loop.run(main)
+
+
+def loaded(rig: Rig, stream: str = CUSTOMERS) -> bool:
+    """Whether the initial load of a stream is complete."""
+    return stream in rig.link().row.facts.get("loaded", ())
+
+
+def writes(rig: Rig, *systems: str) -> int:
+    """How many write requests reached those systems."""
+    return sum(len(rig.asked(system, "write")) for system in systems or ("a", "b"))

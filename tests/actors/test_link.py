@@ -128,6 +128,30 @@ def test_an_owner_that_cannot_renew_stops_when_its_lease_is_over() -> None:
     assert 5 <= living(body, lease_ttl_s=15.0) <= 25
 
 
+def test_no_request_of_a_long_batch_leaves_after_the_lease() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        in_time: list[bool] = []
+
+        async def write() -> None:
+            in_time.append(rig.clock.now() < rig.link().lease_until)
+            await anyio.sleep(4)
+
+        async def no_renewal(name: str) -> None:
+            if name == "renew_lease":
+                raise TandemError(Kind.TRANSIENT, "the store is away", scope=Scope.LINK)
+
+        rig.store.step = no_renewal
+        rig.on["b", "write"] = write
+        for number in range(12):
+            rig.create("a", f"n{number}")
+        await until(lambda: len(rig.names("b")) == 12, timeout_s=900)
+        return in_time, rig.link().row.epoch > 1, len(rig.names("b"))
+
+    in_time, taken_again, count = living(body, lambda: Rig(batch_max=1), lease_ttl_s=15.0)
+    assert all(in_time)
+    assert (taken_again, count) == (True, 12)
+
+
 def test_a_store_that_is_away_for_a_moment_ends_nobody() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         await until(lambda: rig.said("run.ended"))

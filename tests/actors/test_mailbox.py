@@ -97,7 +97,7 @@ def test_pokes_and_asks_take_turns() -> None:
                 box.poke(f"p{number}")
             await anyio.sleep(0.1)
             order = await read(box, 6)
-        return order
+        return list(order)
 
     assert loop.run(main) == ["p0", "?0", "p1", "?1", "p2", "?2"]
 

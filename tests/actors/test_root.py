@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
-import pytest
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import ActionState
@@ -98,9 +97,6 @@ def test_drain_brings_links_to_rest_at_once_where_nothing_is_under_way() -> None
     assert loop.run(main) == (0, "", [])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="run() ends at the first scan after drain() began and cancels what drain() waits for"
-)
 def test_drain_lets_a_run_come_to_a_safe_point_within_its_time() -> None:
     async def main() -> Any:
         rig = Rig()
@@ -114,10 +110,6 @@ def test_drain_lets_a_run_come_to_a_safe_point_within_its_time() -> None:
     assert loop.run(main) == (0, [ActionState.CONFIRMED])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a link that is cancelled by the end of run() answers drain() with MailboxClosed: counted as rested",
-)
 def test_drain_counts_the_runs_that_did_not_come_to_rest() -> None:
     async def main() -> int:
         rig = Rig()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_a_crash_restarts_with_backoff_and_a_cap_and_then_is_degraded() -> None:
     async def body(supervisor: Supervisor, make: Callable[[], Actor], lives: Lives) -> Any:
         supervisor.get("x", make)
         await anyio.sleep(100)
-        return [round(after - before, 3) for before, after in zip(lives, lives[1:], strict=False)]
+        return [round(after - before, 3) for before, after in itertools.pairwise(lives)]
 
     pauses, crashes = supervised(body, 0.0, restarts_max=5, backoff_s=1, backoff_max_s=4)
     assert pauses == [1, 2, 4, 4, 4]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tandem.v1 import (
@@ -68,12 +69,8 @@ async def test_one_account_is_connected_once_per_tenant(admin: Client, tenant: s
 
 async def test_secrets_are_sealed_and_never_shown(admin: Client, tenant: str, daemon: DaemonProcess) -> None:
     # The daemon's own server, as an account: reachable for sure.
-    socket = daemon.data_dir / "postgres-socket"
-    ready = next(iter(sorted(daemon.data_dir.glob("*/.s.PGSQL.*"))), None)
-    host = (ready.parent if ready is not None else socket).as_posix()
-    url = f"postgresql://tandem:hush-hush@/tandem?host={host}&port={ready.suffix[1:] if ready else 5432}"
     request = connections_pb2.CreateConnectionRequest(
-        tenant=tenant, name="pg", connector="postgres", settings=struct({"url": url, "find": "full"})
+        tenant=tenant, name="pg", connector="postgres", settings=struct({"url": daemon.dsn, "find": "full"})
     )
     created = await admin(admin.connections.CreateConnection, request)
     assert "url" not in created.settings and "hush" not in str(created)
@@ -130,3 +127,23 @@ async def test_a_connection_in_use_is_not_deleted(admin: Client, tenant: str, pa
     await admin(admin.links.DeleteLink, links_pb2.DeleteLinkRequest(link=link.id))
     await admin(admin.connections.DeleteConnection, delete)
     assert (await admin.refused(admin.connections.DeleteConnection, delete)).code == "NOT_FOUND"
+
+
+async def test_every_change_leaves_who_did_what_in_the_audit_without_secrets(
+    admin: Client, tenant: str, pair: Pair, daemon: DaemonProcess
+) -> None:
+    operator = await admin.token("operator", tenant)
+    link = await admin.link(tenant)
+    await operator(admin.links.PauseLink, links_pb2.PauseLinkRequest(link=link.id))
+    await operator(admin.links.PauseLink, links_pb2.PauseLinkRequest(link=link.id))
+    await admin(admin.links.DeleteLink, links_pb2.DeleteLinkRequest(link=link.id))
+    database = await asyncpg.connect(daemon.dsn)
+    rows = await database.fetch(
+        "select actor, action, target, detail from audit where tenant = $1 order by id", tenant
+    )
+    await database.close()
+    expected = ["tenant.create", "connection.create", "connection.create", "token.create"]
+    assert [row["action"] for row in rows] == [*expected, "link.create", "link.pause", "link.delete"]
+    actors = {row["action"]: row["actor"] for row in rows}
+    assert actors["link.pause"] == operator.id != actors["link.delete"] == admin.id
+    assert all(row["target"] for row in rows) and "tdm_" not in str(rows)

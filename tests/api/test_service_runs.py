@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tandem.v1 import (
     common_pb2,
+    connections_pb2,
     links_pb2,
     plans_pb2,
     records_pb2,
@@ -17,7 +19,7 @@ from tandem.v1 import (
     system_pb2,
 )
 from tests.api.world import Client
-from tests.daemon.process import eventually
+from tests.daemon.process import DaemonProcess, eventually
 
 pytestmark = pytest.mark.anyio
 Pair = tuple[Path, Path]
@@ -178,3 +180,45 @@ async def test_status_and_actors(admin: Client, tenant: str, pair: Pair) -> None
     assert status.version and status.store == "embedded" and not status.draining
     actors = await admin(admin.system.ListActors, system_pb2.ListActorsRequest())
     assert "root" in [one.name for one in actors.actors]
+
+
+async def test_an_account_that_goes_away_shows_on_its_connection_its_link_and_the_health_page(
+    admin: Client, tenant: str, pair: Pair, daemon: DaemonProcess
+) -> None:
+    link = await admin.link(tenant)
+
+    async def settled() -> bool:
+        return bool((await admin(admin.links.GetLink, links_pb2.GetLinkRequest(link=link.id))).bindings == 2)
+
+    await eventually(settled)
+    hidden = pair[1].rename(pair[1].with_name("hidden"))
+    get = connections_pb2.GetConnectionRequest(connection="b", tenant=tenant)
+
+    async def health() -> str:
+        return str((await admin(admin.connections.GetConnection, get)).health)
+
+    async def paused() -> bool:
+        return await health() == "paused"
+
+    await eventually(paused)
+    shown = await admin(admin.connections.GetConnection, get)
+    assert str(pair[1]) in shown.health_reason
+
+    async def reasons() -> Any:
+        return (await admin(admin.links.GetLink, links_pb2.GetLinkRequest(link=link.id))).reasons
+
+    assert await eventually(reasons)
+
+    async def named() -> bool:
+        async with aiohttp.ClientSession() as session, session.get(f"{daemon.http}/healthz") as answer:
+            said = await answer.json()
+            return answer.status == 503 and f"{tenant}/people" in said["degraded_links"]
+
+    await eventually(named)
+    status = await admin(admin.system.GetStatus, system_pb2.GetStatusRequest())
+    assert status.health == "degraded" and any(f"{tenant}/people" in one for one in status.reasons)
+    hidden.rename(pair[1])
+    test = connections_pb2.TestConnectionRequest(connection="b", tenant=tenant)
+    await admin(admin.connections.TestConnection, test)
+    assert await health() == "ok"
+    await admin(admin.links.DeleteLink, links_pb2.DeleteLinkRequest(link=link.id))

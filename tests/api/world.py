@@ -57,6 +57,7 @@ class Client:
 
     def __init__(self, channel: grpc.aio.Channel, token: str = "") -> None:
         self.channel = channel
+        self.id = token.split("_")[1] if "_" in token else ""
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self.connections: Any = connections_pb2_grpc.ConnectionsStub(channel)
         self.links: Any = links_pb2_grpc.LinksStub(channel)

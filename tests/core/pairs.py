@@ -17,8 +17,6 @@ from actors.core.lenses import Same
 from actors.core.plan import Context, Verdict, plan_pair
 from actors.core.policy import (
     Choice,
-    DeleteEdit,
-    DeletePolicy,
     FieldSide,
     FieldSpec,
     FirstContact,
@@ -253,7 +251,3 @@ def match_all(records: Mapping[Side, Sequence[tuple[str, tuple[int, ...]]]]) -> 
                     for id in ids:
                         del free[side][id]  # type: ignore[index]
     return set(pairs), unclear
-
-
-NEVER = {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
-__all__ = ["DeleteEdit", "DeletePolicy"]

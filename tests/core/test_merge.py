@@ -89,14 +89,25 @@ class Unit:
         stamps: str = "none",
     ) -> None:
         self.was = {side: {n: devs[side].get(n, v) for n, v in base.items()} for side in SIDES}
-        self.now = {
-            side: {n: v if v is not UNKNOWN else self.was[side][n] for n, v in looks[side].items()}
-            for side in SIDES
-        }
+        # What was not seen counts as what it was, and a group that was half seen was not seen.
+        whole = {side: UNKNOWN not in looks[side].values() for side in SIDES}
+        self.now = {side: dict(looks[side]) if whole[side] else self.was[side] for side in SIDES}
         self.looks, self.stamps = looks, stamps
 
     def outcome(self, owner: str, conflict: str, first: str) -> str:
-        """quiet | nothing | adopt | A | B | list: what is right."""
+        """quiet | adopt | A | B | list | unseen: what is right."""
+        found = self._by_tables(owner, conflict, first)
+        if found in ("A", "B") and self.overwritten_unseen("b" if found == "A" else "a"):
+            return "unseen"
+        return found
+
+    def overwritten_unseen(self, loser: Side) -> set[str]:
+        """What would be written over although the unit was not seen there now, or not as a whole."""
+        if UNKNOWN not in self.looks[loser].values():
+            return set()
+        return {f"{loser}.{n}" for n, value in self.now["a"].items() if value != self.now["b"][n]}
+
+    def _by_tables(self, owner: str, conflict: str, first: str) -> str:
         if any(value is UNKNOWN for side in SIDES for value in self.now[side].values()):
             return "quiet"  # nothing can be said of a unit of which a part was never seen
         now = "equal" if self.now["a"] == self.now["b"] else "differ"
@@ -106,9 +117,7 @@ class Unit:
         return looked_up("conflict", conflict, self.stamps) if found == "rule" else found
 
     def _moved(self, side: Side) -> str:
-        seen_ = self.looks[side]
-        moved = any(v is not UNKNOWN and v != self.was[side][n] for n, v in seen_.items())
-        return "moved" if moved else "still"
+        return "moved" if self.now[side] != self.was[side] else "still"
 
     def _filled(self, side: Side) -> str:
         return "empty" if all(value is None for value in self.now[side].values()) else "filled"
@@ -130,6 +139,8 @@ def check_outcome(merged: Merged, unit: Unit, outcome: str) -> None:
                 writes[loser][name] = value
     assert dict(merged.writes) == writes
     assert dict(merged.agreed) == agreed
+    assert bool(merged.unseen) is (outcome == "unseen")
+    assert set(merged.unseen) <= unit.overwritten_unseen("a") | unit.overwritten_unseen("b")
     assert len(merged.disputes) == (outcome == "list")
     assert {d.field for d in merged.decisions} == {*agreed, *writes["a"], *writes["b"]}
     for dispute in merged.disputes:

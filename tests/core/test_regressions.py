@@ -279,7 +279,8 @@ def test_redteam_32_an_address_is_never_made_of_two() -> None:
     )
     for rule, right in ((Choice.A, munich), (Choice.B, typo)):
         spec = stream(*(one(name, group="address", conflict=rule) for name in names))
-        a, b = (seen(s, dict(zip(names, has, strict=True))) for s, has in (("a", munich), ("b", typo)))
+        a = seen("a", dict(zip(names, munich, strict=True)))
+        b = seen("b", dict(zip(names, typo, strict=True)))
         merged = merge(spec, bound(dict(zip(names, old, strict=True))), a, b)
         after = [{**look.fields, **merged.writes[look.side]} for look in (a, b)]
         assert after == [dict(zip(names, right, strict=True))] * 2

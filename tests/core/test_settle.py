@@ -39,8 +39,8 @@ TABLE: list[tuple[Seen, bool, str, str, str]] = [
     # shows, by the reply?, outcome, recorded reason, listed as differing
     ("newer", True, "settled", "", ""),
     ("newer", False, "settled", "", ""),
-    (UNKNOWN, True, "settled", "", ""),
-    (UNKNOWN, False, "settled", "", ""),
+    (UNKNOWN, True, "not taken", "", ""),  # not delivered: it can't settle the write
+    (UNKNOWN, False, "not taken", "", ""),
     ("old", False, "not taken", "", ""),
     ("old", True, "settled", "rewritten", ""),
     ("NEWER", True, "settled", "rewritten", ""),

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 
 REPOSITORY = Path(__file__).parents[2]
-START_TIMEOUT_S = 60.0
+PASSWORD = "hush-hush"  # the server lets its user in by the folder's mode; tests look for where this turns up
 STOP_TIMEOUT_S = 40.0
 
 
@@ -34,6 +34,12 @@ class DaemonProcess:
     def token(self) -> str:
         """The first admin token."""
         return (self.data_dir / "admin.token").read_text().strip()
+
+    @property
+    def dsn(self) -> str:
+        """Its own database, as an outsider with the right to the folder reaches it."""
+        lines = (self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
+        return f"postgresql://tandem:{PASSWORD}@/tandem?host={lines[4]}&port={lines[3]}"
 
     def lines(self) -> list[dict[str, Any]]:
         """What it logged so far."""

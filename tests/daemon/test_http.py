@@ -238,6 +238,15 @@ async def test_a_dead_engine_is_dead_everywhere() -> None:
             assert (await world.page(path))[0] == 503
 
 
+async def test_an_engine_that_looks_for_no_work_is_not_healthy_unless_the_database_is_why() -> None:
+    async with serving() as world:
+        world.pulse = msgspec.structs.replace(world.pulse, scan_age_s=31.0)
+        status, said = await world.page("/healthz")
+        assert status == 503 and "due links" in said["reasons"][0]
+        world.store.trouble = TandemError(Kind.TRANSIENT, "away")
+        assert [line.partition(":")[0] for line in (await world.page("/healthz"))[1]["reasons"]] == ["store"]
+
+
 async def test_draining_is_not_ready() -> None:
     async with serving() as world:
         world.pulse = msgspec.structs.replace(world.pulse, draining=True)

@@ -107,7 +107,8 @@ def test_a_new_link_begins_at_zero_and_a_deleted_one_is_gone(
     assert before["tandem_records_settled_total", ("acme/orders", "customers", "b")] == 0
     assert before["tandem_records_parked_total", ("acme/orders", "conflict")] == 0
     telemetry.forget("id-1")
-    assert not [labels for _, labels in series(metrics) if "acme/orders" in labels]
+    telemetry.emit("run.ended", link="id-1", run="r1", outcome="cancelled", duration_s=0.2, error="")
+    assert not [labels for _, labels in series(metrics) if {"acme/orders", "id-1"} & set(labels)]
 
 
 def test_naming_a_link_again_does_not_reset_it(metrics: Metrics, telemetry: ActionTelemetry) -> None:

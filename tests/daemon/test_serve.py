@@ -160,13 +160,13 @@ async def test_a_killed_database_is_brought_back_and_work_goes_on(data_dir: Path
                     return False
                 return True
 
-            await eventually(answers, 30)
+            await eventually(answers, 60)
         assert codes <= {"UNAVAILABLE"}
 
         async def healthy() -> bool:
             return (await fetched(f"{daemon.http}/healthz"))[0] == 200
 
-        await eventually(healthy, 30)
+        await eventually(healthy, 60)
         assert daemon.stop() == 0
 
 
@@ -204,7 +204,7 @@ async def test_asked_to_end_in_mid_run_it_stops_at_a_safe_point_and_goes_on_afte
             get = links_pb2.GetLinkRequest(link=link.id)
 
             async def working() -> bool:
-                return 0 < (await admin(admin.links.GetLink, get)).bindings < len(people)
+                return bool(0 < (await admin(admin.links.GetLink, get)).bindings < len(people))
 
             await eventually(working, 60)
         assert daemon.stop() == 0

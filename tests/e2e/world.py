@@ -173,8 +173,13 @@ class World:
         try:
             with anyio.fail_after(timeout_s):
                 while calm < 2:
-                    run = await self.run()
-                    link = await self.link()
+                    try:
+                        run, link = await self.run(), await self.link()
+                    except grpc.aio.AioRpcError as error:
+                        assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+                        seen, calm = [*seen[-5:], str(error.details())], 0
+                        await anyio.sleep(0.2)
+                        continue
                     seen = [*seen[-5:], f"{run.outcome} {run.error} {link.state} {link.freshness_s}"]
                     settled = link.loaded and not link.freshness_s
                     calm = calm + 1 if run.outcome == "nothing_new" and settled else 0
@@ -185,13 +190,13 @@ class World:
     async def conflicts(self) -> list[Any]:
         """Every open conflict."""
         async with self.client() as admin:
-            request = rooms_pb2.ListConflictsRequest(link=LINK, tenant=TENANT, page_size=1000)
+            request = rooms_pb2.ListConflictsRequest(link=LINK, tenant=TENANT, page_size=500)
             return list((await admin(admin.conflicts.ListConflicts, request)).conflicts)
 
     async def parked(self) -> list[Any]:
         """Every record that waits in another room."""
         async with self.client() as admin:
-            request = rooms_pb2.ListParkedRequest(link=LINK, tenant=TENANT, page_size=1000)
+            request = rooms_pb2.ListParkedRequest(link=LINK, tenant=TENANT, page_size=500)
             return list((await admin(admin.quarantine.ListParked, request)).parked)
 
     async def plans(self) -> list[Any]:

@@ -223,11 +223,18 @@ class MemoryStore:
     async def begin_run(self, lease: Lease, run: RunRow) -> None:
         async with self._transaction("begin_run", lease):
             runs = self.links[lease.link].runs
-            for old in [old for old in runs.values() if old.outcome is Outcome.RUNNING and old.started]:
-                runs[old.id] = msgspec.structs.replace(
-                    old, outcome=Outcome.FAILED, error="interrupted", ended=self.clock.now()
-                )
+            self._interrupt(runs)
             runs[run.id] = msgspec.structs.replace(run, link=lease.link, counters=())
+
+    async def interrupt_runs(self, lease: Lease) -> None:
+        async with self._transaction("interrupt_runs", lease):
+            self._interrupt(self.links[lease.link].runs)
+
+    def _interrupt(self, runs: dict[str, RunRow]) -> None:
+        for old in [old for old in runs.values() if old.outcome is Outcome.RUNNING and old.started]:
+            runs[old.id] = msgspec.structs.replace(
+                old, outcome=Outcome.FAILED, error="interrupted", ended=self.clock.now()
+            )
 
     async def queued_run(self, link: str) -> RunRow | None:
         async with self._transaction("queued_run"):

@@ -61,6 +61,21 @@ class RunContract:
         assert queued is not None
         assert queued.id == "r3"
 
+    async def test_a_dead_owners_run_is_closed_even_if_nothing_is_left_to_do(self, world: World) -> None:
+        store = world.store
+        await store.begin_run(await leased(world), RunRow("r1", "l1", started=START))
+        await world.expire("l1")
+        lease = await leased(world, owner="w2")
+        await world.request_run(RunRow("r2", "l1"))
+        await store.interrupt_runs(lease)
+        assert ((await world.run("r1")).outcome, (await world.run("r1")).error) == (
+            Outcome.FAILED,
+            "interrupted",
+        )
+        queued = await store.queued_run("l1")
+        assert queued is not None
+        assert queued.id == "r2"
+
     async def test_a_person_cancels_a_run(self, world: World) -> None:
         store, lease = world.store, await leased(world)
         await store.begin_run(lease, RunRow("r1", "l1", started=START))

@@ -1,12 +1,15 @@
-"""Columns of two pages that follow from the names of tests: the status in docs/SPEC.md (`test_w07_...` under tests/spec, else
-`open`) and the last column of docs/decisions/redteam.md (`test_redteam_05_...` anywhere under tests).
+"""Columns of two pages that follow from the names of tests.
 
-`python -m tests.tidy.spec_status` writes them; tests/tidy/test_docs_pages.py compares. Must not: judge whether a test passes;
+The status in docs/SPEC.md (`test_w07_...` under tests/spec, else `open`), and the last column of docs/decisions/redteam.md
+(`test_redteam_05_...` anywhere under tests). `python -m tests.tidy.spec_status` writes them; test_docs_pages.py compares.
+A test that is expected to fail shows nothing: it is left out there, and marked here. Must not: judge whether a test passes;
 running it does.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -15,11 +18,14 @@ from tests.tidy import repository
 SPEC = "docs/SPEC.md"
 REDTEAM = "docs/decisions/redteam.md"
 OPEN = "open"
+FAILS = " (fails as yet)"
 # How many rows each letter has: a row can neither get lost nor be added in passing.
 ROWS: Mapping[str, int] = {"W": 34, "S": 19, "T": 23, "U": 25, "G": 25, "D": 8, "B": 18}
 SCENARIOS = 45
 # A row of either table: its name, what stands between, and the column that is filled.
 ROW = re.compile(r"^\| ([A-Z]\d+|\d+) \| (.+) \|([^|]*)\|$", re.MULTILINE)
+# A test that a page names, with its mark.
+NAMED = re.compile(rf"`(test_\w+)`(?P<fails>{re.escape(FAILS)})?")
 _SPEC_TEST = re.compile(r"test_([wstugdb])(\d\d)(_|$)")
 _REDTEAM_TEST = re.compile(r"test_redteam_(\d\d)_")
 Tests = Mapping[str, Sequence[str]]
@@ -32,7 +38,9 @@ def spec_tests() -> Tests:
         if not module.path.startswith("tests/spec/"):
             continue
         stem = module.path.rpartition("/")[2].removesuffix(".py")
-        tests = [bare for bare in _bare_names(module) if bare.startswith("test_")]
+        tests = [
+            bare for bare in _bare_names(module) if bare.startswith("test_") and bare not in fails_as_yet()
+        ]
         names = [stem] if _SPEC_TEST.match(stem) and tests else tests
         for name in names:
             if match := _SPEC_TEST.match(name):
@@ -55,10 +63,11 @@ def filled(page: str, tests: Tests, nothing: str) -> str:
     """The page with its last column as it should be; `nothing` where a row has no test."""
 
     def row(match: re.Match[str]) -> str:
-        names = ", ".join(f"`{name}`" for name in sorted(set(tests.get(match[1], ()))))
+        names = ", ".join(map(_shown, sorted(set(tests.get(match[1], ())))))
         return f"| {match[1]} | {match[2]} | {names or nothing} |"
 
-    return ROW.sub(row, page)
+    # Names within the text get their mark, too, or lose it.
+    return NAMED.sub(lambda match: _shown(match[1]), ROW.sub(row, page))
 
 
 def rows(page: str) -> list[str]:
@@ -73,6 +82,22 @@ def pages() -> dict[str, str]:
         SPEC: filled(texts[SPEC], spec_tests(), OPEN),
         REDTEAM: filled(texts[REDTEAM], redteam_tests(), "-"),
     }
+
+
+@functools.cache
+def fails_as_yet() -> frozenset[str]:
+    """The bare names of tests that are expected to fail."""
+    return frozenset(
+        node.name
+        for module in repository.modules()
+        if module.path.startswith("tests/")
+        for _, node in repository.functions(module.tree)
+        if any("pytest.mark.xfail" in ast.unparse(decorator) for decorator in node.decorator_list)
+    )
+
+
+def _shown(name: str) -> str:
+    return f"`{name}`{FAILS if name in fails_as_yet() else ''}"
 
 
 def _bare_names(module: repository.Module) -> list[str]:

@@ -15,7 +15,7 @@ NOT_KEPT = "*Not kept yet.*"
 PAGES = ("docs/ACTORS.md", "docs/SYNC.md")
 
 
-def tests() -> dict[tuple[str, str], bool]:
+def catalogue() -> dict[tuple[str, str], bool]:
     """Every test as (file name, name) -> whether it is expected to fail."""
     found = {}
     for module in repository.modules():
@@ -33,7 +33,7 @@ def expected_to_fail(node: repository.Function) -> bool:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_test_that_a_page_names_exists(page: str) -> None:
-    known = tests()
+    known = catalogue()
     named = [(path.rsplit("/", 1)[-1], name) for path, name in REFERENCE.findall(repository.texts()[page])]
     assert named
     assert [one for one in named if one not in known] == []
@@ -46,7 +46,7 @@ def test_every_promise_of_an_actor_names_a_test_and_is_numbered_in_order() -> No
 
 
 def test_a_promise_that_is_not_kept_says_so() -> None:
-    known = tests()
+    known = catalogue()
     wrong = []
     for line in SENTENCE.findall(repository.texts()["docs/ACTORS.md"]):
         failing = any(known.get((path.rsplit("/", 1)[-1], name)) for path, name in REFERENCE.findall(line))
