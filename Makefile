@@ -43,11 +43,11 @@ $(VENV)/.dev-stamp: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(INSTALL_PROJECT)
 	@touch $(VENV)/.run-stamp $@
 
-run: $(VENV)/.run-stamp ## Start the daemon with a PostgreSQL of its own
-	$(BIN)/python -m daemon.quickstart
+run: $(VENV)/.run-stamp ## Start the quickstart: an ERP folder and a CRM kept in step, until Ctrl-C
+	$(BIN)/python -m examples.quickstart
 
-demo: $(VENV)/.run-stamp ## Start the daemon with two emulated systems that are kept in step
-	$(BIN)/python -m daemon.quickstart --demo
+demo: $(VENV)/.run-stamp ## Play the quickstart as a story that ends (edits, plan, conflict, kill -9, comparison)
+	$(BIN)/python -m examples.quickstart.demo
 
 test: $(VENV)/.dev-stamp ## Run every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -66,7 +66,9 @@ gen: $(VENV)/.dev-stamp ## Regenerate proto/gen from proto/tandem
 	$(BIN)/python proto/generate.py
 
 docs: $(VENV)/.dev-stamp ## Regenerate the reference pages that come from the code
-	$(BIN)/python -m docs.generate
+	$(BIN)/python -m clients.cli.reference
+	$(BIN)/python -m daemon.metrics_reference
+	$(BIN)/python -m tests.tidy.spec_status
 
 lock: $(VENV)/.dev-stamp ## Write the lock files anew, keeping the versions that still fit
 	$(LOCK) pyproject.toml --output-file requirements.lock $(LOCK_ARGS)

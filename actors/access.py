@@ -92,8 +92,9 @@ class Access:
         )
         return await self.observed(stream, records, asked)
 
-    async def write(self, stream: StreamSpec, writes: Sequence[Write]) -> Sequence[WriteResult]:
-        """One batch. The request may take no longer than the rest of the lease; without time left nothing is sent."""
+    async def write(self, stream: StreamSpec, writes: Sequence[Write], until: float) -> Sequence[WriteResult]:
+        """One batch. It must be over at `until` (monotonic; the intents' deadline) and before the lease is; without time
+        left nothing is sent, however long it waited for its turn."""
         left_s = self._time_left_s()
         if left_s <= 0.5:
             raise LeaseLost
@@ -103,7 +104,7 @@ class Access:
             cls="instant",
             link=self._link,
             writes=True,
-            deadline_s=left_s - 0.25,
+            until=min(until, self._clock.monotonic() + left_s - 0.25),
         )
         results: Sequence[WriteResult] = await self._ask(call)
         return results

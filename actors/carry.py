@@ -7,6 +7,7 @@ leaves either nothing, an intent that was never sent, or a write that will be re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from actors.access import Sides, target_refs
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import guard, over_text, spend
-from actors.core.mapping import observe
+from actors.core.mapping import NO_REFS, observe
 from actors.core.plan import Context, Verdict, plan_new, plan_pair
 from actors.core.policy import StreamSpec
 from actors.core.settle import settle, unseen
@@ -100,6 +101,7 @@ class Carrier:
     def __init__(self, state: RunState, sides: Sides) -> None:
         self._state = state
         self._sides = sides
+        self._refs = NO_REFS  # of the pairs in hand
 
     async def carry(
         self,
@@ -135,7 +137,9 @@ class Carrier:
         parked: dict[int, list[Parked]] = {}
         for row in await state.store.parked(state.link, [p.binding.key for p in pairs if p.binding.key]):
             parked.setdefault(row.binding, []).append(row)
-        refs = await target_refs(state.store, state.link, stream, (seen for p in pairs for seen in p.seen))
+        self._refs = refs = await target_refs(
+            state.store, state.link, stream, (seen for p in pairs for seen in p.seen)
+        )
         verdicts = []
         for pair in pairs:
             ctx = Context(
@@ -252,30 +256,36 @@ class Carrier:
             ids = await self._sides[side].reserve(stream, len(creates))
             for i, drawn in zip(creates, ids, strict=False):
                 go[i] = msgspec.structs.replace(go[i], target=drawn)
-        deadline = state.clock.now() + max(self._sides[s].declaration.deadline_s for s in SIDES)
+        allowed_s = sum(self._allowed_s(side, go) for side in SIDES)
+        deadline, until = state.clock.now() + allowed_s, state.clock.monotonic() + allowed_s
         for i, action in enumerate(go):
             tag = state.clock.token() if action.op is Op.CREATE else ""
             go[i] = msgspec.structs.replace(action, tag=tag, deadline=deadline, state=ActionState.SENT)
         ids_ = await state.intend(go)
         for i, drawn_id in enumerate(ids_):
             go[i] = msgspec.structs.replace(go[i], id=drawn_id)
-        results: dict[int, WriteResult] = {}
+        results = {i: WriteResult(WriteStatus.DONE, a.target) for i, a in enumerate(go) if _shown_already(a)}
         for side in SIDES:
-            mine = [i for i, a in enumerate(go) if a.side == side]
+            mine = [i for i, a in enumerate(go) if a.side == side and not _shown_already(a)]
             step = self._sides[side].declaration.batch_max
             for start in range(0, len(mine), step):
-                results.update(await self._send(stream, side, go, mine[start : start + step]))
+                results.update(await self._send(stream, side, go, mine[start : start + step], until))
         return results
 
+    def _allowed_s(self, side: Side, go: Sequence[Action]) -> float:
+        """How long the requests of one side may take in all."""
+        declaration = self._sides[side].declaration
+        return declaration.deadline_s * math.ceil(sum(a.side == side for a in go) / declaration.batch_max)
+
     async def _send(
-        self, stream: StreamSpec, side: Side, go: Sequence[Action], batch: Sequence[int]
+        self, stream: StreamSpec, side: Side, go: Sequence[Action], batch: Sequence[int], until: float
     ) -> dict[int, WriteResult]:
         state, access = self._state, self._sides[side]
         began = state.clock.monotonic()
         if state.trouble is not None:
             return {i: WriteResult(WriteStatus.NOT_DONE, error=state.trouble.message) for i in batch}
         try:
-            out = await access.write(stream, [_write_of(go[i]) for i in batch])
+            out = await access.write(stream, [_write_of(go[i]) for i in batch], until)
             results = dict(zip(batch, out, strict=True))
         except TandemError as error:
             status = WriteStatus.UNKNOWN if error.kind is Kind.UNKNOWN else WriteStatus.NOT_DONE
@@ -355,13 +365,22 @@ class Carrier:
         state = self._state
         status = result.status
         if status is WriteStatus.DONE or (status is WriteStatus.GONE and action.op is Op.DELETE):
-            after, by_reply = self._after(stream, action, result)
+            after, by_reply = self._after(stream, pair, action, result)
             if after is None and action.op in (Op.CREATE, Op.UPDATE):
                 # Accepted, not seen: the intent stays open until a look shows it (actors/recover.py).
                 self._stays_open(action, result, done)
                 state.confirmed += 1
                 return
-            out = settle(stream, binding, action, after, now=state.clock.now(), by_reply=by_reply, skip=skip)
+            out = settle(
+                stream,
+                binding,
+                action,
+                after,
+                now=state.clock.now(),
+                by_reply=by_reply,
+                skip=skip,
+                refs=self._refs,
+            )
             if out.not_taken:
                 self._again(pair, action, done, "accepted but not to be seen")
             elif out.open:
@@ -396,14 +415,16 @@ class Carrier:
         done.closed.append(Closed(action.id, ActionState.SENT, target, error=result.error))
 
     def _after(
-        self, stream: StreamSpec, action: Action, result: WriteResult
+        self, stream: StreamSpec, pair: Pair, action: Action, result: WriteResult
     ) -> tuple[Observation | None, bool]:
+        if _shown_already(action):
+            return (pair.a if action.side == "a" else pair.b), True
         looked = self._state.looked_back.pop(action.id, None)
         if looked is not None:
             return looked, False
         if result.record is None:
             return None, False
-        seen = observe(stream, action.side, result.record, self._state.clock.monotonic())
+        seen = observe(stream, action.side, result.record, self._state.clock.monotonic(), self._refs)
         return (seen, True) if _settles(stream, action, seen) else (None, False)
 
     def _look_again(self, stream: StreamSpec, pair: Pair, after_s: float) -> Hint:
@@ -480,6 +501,11 @@ class Carrier:
         keys = [v.binding.key for v in verdicts if v.binding.key and v.binding.key not in kept]
         if keys and await state.has_plan(stream.name):
             await state.store.release_held(state.lease, stream.name, "held", keys)
+
+
+def _shown_already(action: Action) -> bool:
+    """An update that the side can't show any better than it does: nothing is sent, the look before stands."""
+    return action.op is Op.UPDATE and not action.native
 
 
 def _write_of(action: Action) -> Write:

@@ -164,8 +164,13 @@ class ConnectionActor(Actor):
         return result
 
     async def _timed(self, connector: Connector, call: Call) -> Any:
-        limit_s = min(call.deadline_s or connector.declaration.deadline_s, connector.declaration.deadline_s)
         name = connector.declaration.name
+        left_s = call.until - self._ports.clock.monotonic()
+        if left_s <= 0:
+            raise TandemError(
+                Kind.TRANSIENT, f"{name} was too busy: the time for {call.method} was over before it left"
+            )
+        limit_s = min(left_s, connector.declaration.deadline_s)
         try:
             with anyio.fail_after(limit_s):
                 return await getattr(connector, call.method)(*call.args)

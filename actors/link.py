@@ -157,7 +157,8 @@ class LinkActor(Actor):
                 worked, wait_s = False, 1.0
             now = self._ports.clock.monotonic()
             idle_since = now if worked else idle_since
-            if now - idle_since > self._options.idle_s and wait_s > self._options.idle_s:
+            if now - idle_since >= self._options.idle_s and wait_s >= self._options.idle_s:
+                await self._note_due()
                 break
             if self._event.is_set():
                 self._event = anyio.Event()
@@ -166,6 +167,13 @@ class LinkActor(Actor):
                 await self._event.wait()
             self._event = anyio.Event()
         await self._let_go()
+
+    async def _note_due(self) -> None:
+        """At rest: a row and a due time are left."""
+        row = await self._ports.store.link(self._link)
+        if row is not None:
+            due = max(self._retry_at, min(self._poll_at, self._recover_at))
+            await self._ports.store.set_facts(self.lease, row.facts, due)
 
     async def _let_go(self) -> None:
         if self._lease is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ class Call(msgspec.Struct, frozen=True):
     """A request to a ConnectionActor: `method` of the connector with these arguments.
 
     `cls` decides who goes first when the account is busy; `link` shares it fairly. `writes`: a time-out means that
-    the outcome is not known.
+    the outcome is not known. `until`: monotonic time after which it must not leave any more, nor be under way.
     """
 
     method: str
@@ -30,7 +31,7 @@ class Call(msgspec.Struct, frozen=True):
     cls: Class = "poll"
     link: str = ""
     writes: bool = False
-    deadline_s: float | None = None
+    until: float = math.inf
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ class Options(msgspec.Struct, frozen=True):
     lease_ttl_s: float = 15.0
     scan_interval_s: float = 1.0
     window: int = 500
-    idle_s: float = 60.0
+    idle_s: float = 10.0
     rounds_max: int = 10
     account_wait_s: float = 10.0
     links_max: int = 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -23,9 +23,16 @@ class Newcomers:
     """Brings the half bindings of a stream to rest."""
 
     def __init__(
-        self, state: RunState, sides: Sides, carrier: Carrier, windows: Windows, window: int
+        self,
+        state: RunState,
+        sides: Sides,
+        carrier: Carrier,
+        windows: Windows,
+        window: int,
+        safe_point: Callable[[str], Awaitable[None]],
     ) -> None:
         self._state = state
+        self._at = safe_point
         self._sides = sides
         self._carrier = carrier
         self._windows = windows
@@ -50,6 +57,7 @@ class Newcomers:
         for level in range(len(stream.match)):
             after: int | None = None
             while True:
+                await self._at(f"{stream.name}: matching records")
                 groups = await self._state.store.key_groups(
                     self._state.link, stream.name, level, after, GROUPS
                 )
@@ -149,6 +157,7 @@ class Newcomers:
         """First contact of matched pairs."""
         after = 0
         while True:
+            await self._at(f"{stream.name}: bringing matched records together")
             pairs = await self._state.store.bindings_in(
                 self._state.link, stream.name, [State.MATCHED], after, self._window
             )
@@ -181,6 +190,7 @@ class Newcomers:
         unsure = await self._unsure(stream)
         after = 0
         while True:
+            await self._at(f"{stream.name}: creating what is new")
             halves = await self._state.store.bindings_in(
                 self._state.link, stream.name, [State.NEW], after, self._window
             )

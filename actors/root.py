@@ -14,7 +14,7 @@ from actors.messages import WORK, Call, Cancel, Opened, OpenedAs, Options, Ports
 from actors.ports import Declaration, Find
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import MailboxClosed, MailboxFull
-from actors.runtime.supervisor import Supervisor
+from actors.runtime.supervisor import RESTARTS_MAX, Supervisor, root_cause
 
 
 class RootActor:
@@ -151,10 +151,7 @@ class RootActor:
         return ConnectionActor(connection, self._ports, self._options.account_wait_s, self.wake)
 
     async def _crashed(self, name: str, error: BaseException, crashes: int) -> None:
-        self._ports.telemetry.emit("actor.crashed", actor=name, error=_root_cause(error), crashes=crashes)
-
-
-def _root_cause(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup) and error.exceptions:
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+        cause = root_cause(error)
+        self._ports.telemetry.emit("actor.crashed", actor=name, error=cause, crashes=crashes)
+        if name.startswith("link/") and crashes > RESTARTS_MAX:
+            self._ports.telemetry.emit("link.degraded", link=name.removeprefix("link/"), error=cause)

@@ -60,14 +60,16 @@ class Run:
         self._at = safe_point
         self._carrier = Carrier(state, sides)
         self._windows = Windows(state, sides, self._carrier)
-        self._newcomers = Newcomers(state, sides, self._carrier, self._windows, options.window)
+        self._newcomers = Newcomers(state, sides, self._carrier, self._windows, options.window, safe_point)
         self._recovery = Recovery(state, sides)
         self._cursors: dict[tuple[str, Side], Cursor] = {}
+        self._streams: tuple[StreamSpec, ...] = ()
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
 
     async def execute(self, streams: Sequence[StreamSpec], *, look: bool) -> RunResult:
         """Work through the streams. `look`: look at both sides too, not only at what hints name."""
         state = self._state
+        self._streams = tuple(streams)
         cancelled = False
         try:
             await self._prepare()
@@ -154,9 +156,11 @@ class Run:
 
     async def _hinted(self, stream: StreamSpec, side: Side, hints: Sequence[Hint], all_known: bool) -> None:
         whole = [hint for hint in hints if not hint.id]
-        if whole:  # "look at the whole object": the next look is a complete read
+        if whole:  # "look at the whole object": the next look is a complete read from its start
             cursor = self._cursor(stream, side)
-            self._cursors[stream.name, side] = msgspec.structs.replace(cursor, completed=0.0, token="")
+            self._cursors[stream.name, side] = msgspec.structs.replace(
+                cursor, completed=0.0, token="", began=0.0, position=""
+            )
         named = [hint for hint in hints if hint.id]
         seen = await self._sides[side].look(stream, [hint.id for hint in named], "instant") if named else []
         await self._windows.take(
@@ -239,11 +243,23 @@ class Run:
             )
             if not page.more:
                 break
+            await self._touched_meanwhile()
+            if not self._cursor(stream, side).began:  # told to look at the whole object: from the start again
+                return await self._complete_read(stream, side)
         await self._unseen(stream, side, cursor.generation)
         self._windows.stirred.add(stream.name)
         done = msgspec.structs.replace(cursor, began=0.0, position="", completed=self._state.clock.now())
         await self._take(stream, side, (), done, all_known=True)
         return True
+
+    async def _touched_meanwhile(self) -> None:
+        """A long read holds nobody up: what was touched goes first, between its windows."""
+        if self._state.dry:
+            return
+        at = await self._state.store.next_hint(self._state.link)
+        if at is not None and at <= self._state.clock.now():
+            for stream in self._streams:
+                await self._hints(stream)
 
     async def _due(self, stream: StreamSpec, side: Side, cursor: Cursor) -> str | None:
         """The look token to note when a complete read is due, else None."""

@@ -9,8 +9,9 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier, Extra, Pair
 from actors.core import match
-from actors.core.plan import differs, fresh, half_binding, newcomer_state, unsure
+from actors.core.plan import differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
+from actors.core.rooms import unsure
 from actors.core.types import Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
 from actors.ports import Counters, Cursor
 from actors.state import RunState

@@ -52,7 +52,7 @@ def guard(
         if totals_known and total > limit:
             blocked[kind] = total
         elif not totals_known:
-            room[kind] = max(0, min(max(budget.free, budget.count), limit) - spent.get(kind, 0))
+            room[kind] = max(0, min(budget.free, limit) - spent.get(kind, 0))
     go: list[Action] = []
     held: list[Action] = []
     for action in actions:

@@ -8,7 +8,7 @@ import msgspec
 
 from actors.core.policy import FieldSpec, LensError, Owner, StreamSpec
 from actors.core.types import Observation, Record, Side
-from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, same
+from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, same
 
 
 class Refs(msgspec.Struct, frozen=True):
@@ -118,6 +118,8 @@ def _get_value(spec: FieldSpec, side: Side, native: tuple[Value, ...], refs: Ref
     place = spec.side(side)
     assert place is not None
     value = place.lens.get(native)
+    if spec.as_set and isinstance(value, tuple):
+        value = as_list(value)
     if not spec.reference or value is None:
         return value
     record = str(value) if not isinstance(value, bytes) else value.hex()

@@ -13,7 +13,7 @@ import msgspec
 
 from actors.core.policy import Choice, FieldSpec, FirstContact, Owner, StreamSpec
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
-from actors.core.values import UNKNOWN, Fields, Seen, Value, fingerprint, same
+from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, same
 
 Verb = Literal["quiet", "adopt", "a", "b", "value", "ask"]
 
@@ -247,11 +247,10 @@ class _View:
 
     def _united(self) -> dict[str, Value]:
         name = self.names[0]
-        base = _items(self.base.get(name))
-        a, b = _items(self.now["a"][name]), _items(self.now["b"][name])
-        kept = [v for v in base if v in a and v in b]
-        added = [v for v in (*a, *b) if v not in base]
-        return {name: tuple(dict.fromkeys((*kept, *added)))}
+        now = {s: set(_items(self.now[s][name])) for s in SIDES}
+        # Each side removed what it held when last settled and holds no longer: an item it never held is none of those.
+        removed = {item for s in SIDES for item in set(_items(self.was[s][name])) - now[s]}
+        return {name: as_list((now["a"] | now["b"]) - removed)}
 
     def dispute(self, name: str, reason: str) -> Dispute:
         return Dispute(name, reason, self.fingerprint, self.base, self.values("a"), self.values("b"))
@@ -295,7 +294,10 @@ def _items(value: Seen) -> tuple[Any, ...]:
 def _stricter(a: Mapping[str, Value], b: Mapping[str, Value]) -> Side:
     """A withdrawal (False) wins, then null, then the smaller text; the same whichever side is called a."""
 
-    def rank(fields: Mapping[str, Value]) -> list[tuple[int, str]]:
-        return [(0 if v is False else 1 if v is None else 2, str(v)) for _, v in sorted(fields.items())]
+    def rank(fields: Mapping[str, Value]) -> list[tuple[int, str, str]]:
+        return [
+            (0 if v is False else 1 if v is None else 2, type(v).__name__, str(v))
+            for _, v in sorted(fields.items())
+        ]
 
     return "a" if rank(a) <= rank(b) else "b"

@@ -7,22 +7,31 @@ second; contested fields to the list. Matching, budgets and open creates are dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from actors.core import match
+from actors.core.actions import action_for, decided_by_origin, id_on, note_line
 from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
-from actors.core.merge import Dispute, Merged, changed_fields, merge
+from actors.core.merge import Merged, changed_fields, merge
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
+from actors.core.rooms import (
+    contested_field,
+    delete_print,
+    deleted_edited,
+    disputed,
+    not_delivered,
+    unreadable,
+    waits,
+)
 from actors.core.types import (
     SIDES,
     Action,
     ActionState,
     Binding,
     Deviation,
-    FieldDecision,
     Held,
     Observation,
     Op,
@@ -33,7 +42,7 @@ from actors.core.types import (
     State,
     other,
 )
-from actors.core.values import Value, fingerprint, same
+from actors.core.values import Value, same
 
 DAY_S = 86_400.0
 UNSEEN_AGAIN_S = 10.0
@@ -86,7 +95,9 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
     assert binding.a is not None and binding.b is not None
     for seen in (a, b):
         if seen.problem:
-            return _unreadable(stream, binding, seen)
+            return Verdict(binding, park=(unreadable(stream, binding, seen),))
+    if {a.presence, b.presence} - {Presence.PRESENT, Presence.DELETED}:
+        return Verdict(binding)  # out of scope or not seen is no deletion, and nothing to merge
     if a.presence is Presence.PRESENT and b.presence is Presence.PRESENT:
         return _both_present(stream, _presence(binding, a, b), a, b, ctx)
     if a.presence is not Presence.PRESENT and b.presence is not Presence.PRESENT:
@@ -101,16 +112,16 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if seen.presence is not Presence.PRESENT:
         return Verdict(half, drop=True)
     if seen.problem:
-        return _unreadable(stream, half, seen)
+        return Verdict(half, park=(unreadable(stream, half, seen),))
     restore = half.note == RESTORE
     if side not in stream.creates and not restore:
         reason = f"new on {side}, and the blueprint lets no record be created from there"
-        item = _note(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
+        item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
         return Verdict(_state(half, State.HELD_BACK, reason), items=(item,))
     wanted = _told(stream, half, seen, restore)
     unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
     if unknown:
-        park = tuple(_not_delivered(stream, half, seen, unknown))
+        park = tuple(not_delivered(stream, half, seen, unknown))
         return Verdict(half, park=park, again_s=UNSEEN_AGAIN_S)
     missing = [
         s.name
@@ -118,13 +129,13 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         if s.required and s.owner.value != target and seen.fields.get(s.name) is None
     ]
     if missing:
-        return Verdict(half, park=(_waits(stream, half, seen, f"needs {', '.join(missing)}"),))
+        return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
     try:
         write = show(stream, target, {}, {n: v for n, v in wanted.items() if v is not None}, ctx.refs)
     except LensError as error:
-        return Verdict(half, park=(_waits(stream, half, seen, str(error)),))
-    decisions = tuple(_decided(n, v, side) for n, v in wanted.items())
-    action = _action(
+        return Verdict(half, park=(waits(stream, half, seen, str(error)),))
+    decisions = tuple(decided_by_origin(n, v, side) for n, v in wanted.items())
+    action = action_for(
         stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id
     )
     return _tried(half, (action,), (), ctx)
@@ -154,15 +165,6 @@ def newcomer_state(stream: StreamSpec, seen: Observation) -> State:
     return State.UNSURE if match.undelivered(stream, seen.fields) and not seen.problem else State.NEW
 
 
-def unsure(stream: StreamSpec, half: Binding, seen: Observation) -> Parked:
-    """The line in the waiting room for a newcomer whose match keys are not delivered."""
-    names = ", ".join(f"{seen.side}.{name}" for name in match.undelivered(stream, seen.fields))
-    reason = f"not delivered: {names}; until then it can't be matched, and nothing is created on {seen.side}"
-    hint = "it goes by itself when the system delivers the field; if it never does, check its name and rights"
-    print_ = fingerprint([reason])
-    return _parked(stream, half, Room.WAITING, seen, reason, hint=hint, field="*unseen*", fingerprint=print_)
-
-
 # ------------------------------------------------------------------------------------------ both sides are there
 
 
@@ -171,8 +173,8 @@ def _both_present(
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked))
     adopted = _adopt(stream, binding, merged, a, b)
-    park = [_dispute(stream, binding, dispute) for dispute in merged.disputes]
-    park.extend(_not_delivered(stream, binding, a, merged.unseen))
+    park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
+    park.extend(not_delivered(stream, binding, a, merged.unseen))
     actions: list[Action] = []
     for side, seen in (("a", a), ("b", b)):
         wanted = merged.writes[side]  # type: ignore[index]
@@ -181,7 +183,7 @@ def _both_present(
         try:
             written = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
-            park.append(_waits(stream, binding, seen, str(error)))
+            park.append(waits(stream, binding, seen, str(error)))
             return Verdict(adopted, park=tuple(park))
         adopted, action, contested = written
         park.extend(contested)
@@ -201,14 +203,15 @@ def _write(
 ) -> tuple[Binding, Action | None, list[Parked]]:
     """The update of one side; fields that side can't show better than it does settle as lossy deviations."""
     side = seen.side
-    contested = [n for n in wanted if _contested(binding, side, n, ctx)]
+    contested = _contested_units(stream, binding, side, wanted, ctx)
     wanted = {n: v for n, v in wanted.items() if n not in contested}
-    park = [_contest(stream, binding, seen, n) for n in contested]
+    park = [contested_field(stream, binding, seen, n) for n in contested]
     write = show(stream, side, seen.native, wanted, ctx.refs)
+    elsewhere = merged.writes[other(side)]
     as_good = [
         n
         for n, v in wanted.items()
-        if same(write.shown[n], seen.fields.get(n)) and not same(v, write.shown[n])
+        if n not in elsewhere and same(write.shown[n], seen.fields.get(n)) and not same(v, write.shown[n])
     ]
     for name in as_good:
         binding = _settle_field(binding, side, name, wanted[name], Deviation(write.shown[name], "lossy"))
@@ -219,7 +222,7 @@ def _write(
     decisions = tuple(d for d in merged.decisions if d.field in wanted)
     before = {n: seen.fields[n] for n in wanted if n in seen.fields}
     held = binding.side(other(side))
-    action = _action(
+    action = action_for(
         stream,
         binding,
         side,
@@ -279,12 +282,12 @@ def _one_gone(
         return Verdict(after)
     if policy is DeletePolicy.IGNORE:
         note = f"deleted on {side}, left on {left.side}"
-        item = _note(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
+        item = note_line(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
         return Verdict(_tombstone(after, note), items=(item,))
-    choice = _chosen(ctx.parked, "*delete*", _delete_print(binding, left))
+    choice = _chosen(ctx.parked, "*delete*", delete_print(binding, left))
     if edited and policy is not DeletePolicy.RESTORE and choice is None:
         if stream.delete_vs_edit is DeleteEdit.KEEP:
-            return Verdict(after, park=(_delete_edit(stream, binding, gone, left),))
+            return Verdict(after, park=(deleted_edited(stream, binding, gone, left),))
         choice = "restore" if stream.delete_vs_edit is DeleteEdit.RESTORE else "remove"
     if policy is DeletePolicy.RESTORE or choice in ("restore", left.side):
         return _restore(stream, after, gone, left)
@@ -297,7 +300,7 @@ def _one_gone(
 
 def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:
     reason = f"deleted on {other(left.side)}"
-    action = _action(
+    action = action_for(
         stream,
         after,
         left.side,
@@ -307,7 +310,7 @@ def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observat
         Shown({}, {}),
         dict(left.fields),
         (),
-        origin=_id(after, other(left.side)),
+        origin=id_on(after, other(left.side)),
         seen=left,
         reason=reason,
     )
@@ -320,7 +323,7 @@ def _mark(stream: StreamSpec, binding: Binding, after: Binding, left: Observatio
     if all(same(left.native.get(path), value) for path, value in marks.items()):
         return Verdict(_tombstone(after, note))
     write = Shown(native=dict(marks), shown={})
-    action = _action(
+    action = action_for(
         stream,
         after,
         left.side,
@@ -330,7 +333,7 @@ def _mark(stream: StreamSpec, binding: Binding, after: Binding, left: Observatio
         write,
         {},
         (),
-        origin=_id(after, other(left.side)),
+        origin=id_on(after, other(left.side)),
         seen=left,
         reason=note,
     )
@@ -345,7 +348,7 @@ def _restore(stream: StreamSpec, after: Binding, gone: Observation, left: Observ
         msgspec.structs.replace(half, a=None) if gone.side == "a" else msgspec.structs.replace(half, b=None)
     )
     reason = f"deleted on {gone.side}, to be put back"
-    item = _note(stream, after, gone.side, left.id, "deletes: restore", reason, ActionState.CONFIRMED)
+    item = note_line(stream, after, gone.side, left.id, "deletes: restore", reason, ActionState.CONFIRMED)
     return Verdict(half, items=(item,))
 
 
@@ -386,86 +389,12 @@ def _presence(binding: Binding, a: Observation, b: Observation) -> Binding:
     )
 
 
-def _decided(name: str, value: Value, side: Side) -> FieldDecision:
-    unknown = ("base", other(side))
-    rule = f"new on {side}"
-    if side == "a":
-        return FieldDecision(name, rule, value, a=value, unknown=unknown)
-    return FieldDecision(name, rule, value, b=value, unknown=unknown)
-
-
 def _state(binding: Binding, state: State, note: str) -> Binding:
     return msgspec.structs.replace(binding, state=state, note=note)
 
 
 def _tombstone(binding: Binding, note: str) -> Binding:
     return _state(binding, State.TOMBSTONE, note)
-
-
-def _id(binding: Binding, side: Side) -> str:
-    held = binding.side(side)
-    return held.id if held is not None else ""
-
-
-def _action(
-    stream: StreamSpec,
-    binding: Binding,
-    side: Side,
-    op: Op,
-    rule: str,
-    fields: Mapping[str, Value],
-    write: Shown,
-    before: Mapping[str, Value],
-    decisions: tuple[FieldDecision, ...],
-    *,
-    origin: str,
-    seen: Observation | None = None,
-    reason: str = "",
-) -> Action:
-    native = write.native
-    guarded = _guarded(stream, side, fields, native) if op is not Op.DELETE else (seen.native if seen else ())
-    return Action(
-        stream=stream.name,
-        side=side,
-        op=op,
-        binding=binding.key,
-        rule=rule,
-        reason=reason or rule,
-        target=_id(binding, side) if op is not Op.CREATE else "",
-        fields=fields,
-        native=native,
-        before=before,
-        seen_native={p: seen.native[p] for p in guarded if seen is not None and p in seen.native},
-        version=seen.version if seen is not None else None,
-        decisions=decisions,
-        fingerprint=fingerprint(
-            [stream.name, binding.key, side, op.value, dict(fields), dict(before), stream.map_ver]
-        ),
-        origin=origin,
-        kinds=_kinds(op, fields, before),
-    )
-
-
-def _guarded(
-    stream: StreamSpec, side: Side, fields: Mapping[str, Value], native: Mapping[str, Value]
-) -> set[str]:
-    """The native fields that must still be as seen: those written, and the rest of every group they belong to."""
-    groups = {spec.group for spec in stream.fields if spec.name in fields and spec.group}
-    members = (spec.side(side) for spec in stream.fields if spec.group in groups)
-    return {*native, *(path for place in members if place is not None for path in place.paths)}
-
-
-def _kinds(op: Op, fields: Mapping[str, Value], before: Mapping[str, Value]) -> tuple[str, ...]:
-    if op is Op.CREATE:
-        return ("creates",)
-    if op in (Op.DELETE, Op.MARK):
-        return ("deletes",)
-    kinds = []
-    if any(fields[n] is not None for n in fields if before.get(n) is not None):
-        kinds.append("overwrites")
-    if any(fields[n] is None for n in fields if before.get(n) is not None):
-        kinds.append("clears")
-    return tuple(kinds)
 
 
 def _tried(binding: Binding, actions: tuple[Action, ...], park: tuple[Parked, ...], ctx: Context) -> Verdict:
@@ -481,6 +410,15 @@ def _tried(binding: Binding, actions: tuple[Action, ...], park: tuple[Parked, ..
         else:
             kept.append(refused)
     return Verdict(binding, tuple(go), tuple(kept))
+
+
+def _contested_units(
+    stream: StreamSpec, binding: Binding, side: Side, wanted: Mapping[str, Value], ctx: Context
+) -> list[str]:
+    """The wanted fields that are contested; a group with a contested member is, as a whole."""
+    hot = {name for name in wanted if _contested(binding, side, name, ctx)}
+    groups = {spec.group for spec in stream.fields if spec.name in hot and spec.group}
+    return [name for name in wanted if name in hot or stream.field(name).group in groups - {""}]
 
 
 def _contested(binding: Binding, side: Side, name: str, ctx: Context) -> bool:
@@ -506,125 +444,3 @@ def _chosen(parked: Sequence[Parked], field: str, print_: str) -> str | None:
         ):
             return str(p.decision.get("choose"))
     return None
-
-
-def _delete_print(binding: Binding, left: Observation) -> str:
-    return fingerprint(["delete", binding.key, left.side, dict(left.fields)])
-
-
-def _note(
-    stream: StreamSpec, binding: Binding, side: Side, origin: str, rule: str, reason: str, state: ActionState
-) -> Action:
-    return Action(
-        stream=stream.name,
-        side=side,
-        op=Op.NONE,
-        binding=binding.key,
-        rule=rule,
-        reason=reason,
-        origin=origin,
-        target=_id(binding, side),
-        state=state,
-    )
-
-
-def _parked(
-    stream: StreamSpec, binding: Binding, room: Room, seen: Observation, reason: str, **more: Any
-) -> Parked:
-    return Parked(
-        stream=stream.name,
-        room=room,
-        binding=binding.key,
-        reason=reason,
-        side=seen.side,
-        record=seen.id,
-        **more,
-    )
-
-
-def _waits(stream: StreamSpec, binding: Binding, seen: Observation, reason: str) -> Parked:
-    hint = "it goes by itself when that is there"
-    return _parked(
-        stream, binding, Room.WAITING, seen, reason, hint=hint, fingerprint=fingerprint([dict(seen.fields)])
-    )
-
-
-def _not_delivered(
-    stream: StreamSpec, binding: Binding, seen: Observation, names: Sequence[str]
-) -> Iterable[Parked]:
-    """Nothing is written over what was not seen: the record waits until the field is delivered."""
-    if names:
-        reason = f"not delivered: {', '.join(names)}"
-        hint = "it goes by itself when the system delivers the field; if it never does, check its name and rights"
-        yield _parked(
-            stream,
-            binding,
-            Room.WAITING,
-            seen,
-            reason,
-            hint=hint,
-            field="*unseen*",
-            fingerprint=fingerprint([reason]),
-        )
-
-
-def _unreadable(stream: StreamSpec, binding: Binding, seen: Observation) -> Verdict:
-    waits = seen.problem.startswith("waits: ")
-    room = Room.WAITING if waits else Room.QUARANTINE
-    hint = (
-        "it goes by itself when that is there"
-        if waits
-        else "mend the value in the system; it goes by itself then"
-    )
-    parked = _parked(
-        stream,
-        binding,
-        room,
-        seen,
-        seen.problem.removeprefix("waits: "),
-        hint=hint,
-        fingerprint=fingerprint([dict(seen.native)]),
-    )
-    return Verdict(binding, park=(parked,))
-
-
-def _dispute(stream: StreamSpec, binding: Binding, dispute: Dispute) -> Parked:
-    return Parked(
-        stream=stream.name,
-        room=Room.CONFLICT,
-        binding=binding.key,
-        field=dispute.field,
-        record=_id(binding, "a"),
-        reason=dispute.reason,
-        hint="decide whose value stays: a, b, or another value",
-        detail={"base": dispute.base, "a": dispute.a, "b": dispute.b},
-        fingerprint=dispute.fingerprint,
-    )
-
-
-def _delete_edit(stream: StreamSpec, binding: Binding, gone: Observation, left: Observation) -> Parked:
-    return _parked(
-        stream,
-        binding,
-        Room.CONFLICT,
-        left,
-        f"deleted on {gone.side}, edited on {left.side}",
-        field="*delete*",
-        hint="decide: remove it there too, keep it, or restore it",
-        detail={"base": dict(binding.base), left.side: dict(left.fields)},
-        fingerprint=_delete_print(binding, left),
-    )
-
-
-def _contest(stream: StreamSpec, binding: Binding, seen: Observation, name: str) -> Parked:
-    return _parked(
-        stream,
-        binding,
-        Room.CONFLICT,
-        seen,
-        f"contested: side {seen.side} keeps changing {name} after we write it",
-        field=name,
-        hint="something on that side answers our writes; stop it, or give the field to that side",
-        detail={seen.side: {name: seen.fields.get(name)}},
-        fingerprint=fingerprint(["contested", name]),
-    )

@@ -14,7 +14,7 @@ import msgspec
 
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.plan import DAY_S, adopt_keys
-from actors.core.policy import StreamSpec
+from actors.core.policy import LensError, StreamSpec
 from actors.core.types import Action, Binding, Deviation, Held, Observation, Op, Presence, Side, State, other
 from actors.core.values import UNKNOWN, Seen, Value, same
 
@@ -124,8 +124,9 @@ def _fields(
         ):
             still_open.append(name)
             continue
+        if not same(binding.base.get(name, UNKNOWN), value):
+            devs[other(side)].pop(name, None)  # the origin held it; where it was the base, it may still deviate
         base[name] = value
-        devs[other(side)].pop(name, None)
         if (
             action.op is Op.CREATE
             and value is None
@@ -183,7 +184,10 @@ def _reason(
         return ""
     if action.op is Op.CREATE and value is None:
         return "default"
-    shown = show(stream, action.side, action.seen_native, {name: value}, refs).shown.get(name, UNKNOWN)
+    try:
+        shown = show(stream, action.side, action.seen_native, {name: value}, refs).shown.get(name, UNKNOWN)
+    except LensError:
+        shown = UNKNOWN
     if same(seen, shown):
         return "lossy"
     return "rewritten" if by_reply else "differs"

@@ -28,6 +28,8 @@ class Unknown(enum.Enum):
 
 UNKNOWN: Final = Unknown.UNKNOWN
 
+DIGITS_MAX = 1000
+
 # A list is a tuple of scalars; nested objects are flattened to paths by the connectors.
 Scalar = None | bool | int | str | Decimal | date | datetime | bytes
 Value = Scalar | tuple[Scalar, ...]
@@ -69,6 +71,11 @@ def same(left: Seen, right: Seen) -> bool:
     if isinstance(left, datetime) is not isinstance(right, datetime):
         return False
     return left == right
+
+
+def as_list(items: Iterable[Any]) -> tuple[Any, ...]:
+    """A list that stands for a set: each item once, in an order that says nothing."""
+    return tuple(sorted(set(items), key=lambda item: (type(item).__name__, str(item))))
 
 
 def encode(fields: Fields) -> str:
@@ -122,6 +129,8 @@ def _decimal(value: Decimal) -> Decimal:
     # normalize() rounds to the context's precision; strip zeros by hand to stay exact.
     sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
+    if len(digits) > DIGITS_MAX or abs(exponent) > DIGITS_MAX:
+        raise BadValue(f"the number has more than {DIGITS_MAX} digits")
     kept = list(digits)
     while len(kept) > 1 and kept[-1] == 0 and exponent < 0:
         kept.pop()

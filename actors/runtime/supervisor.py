@@ -10,6 +10,7 @@ import anyio.abc
 
 from actors.runtime.actor import Actor
 
+RESTARTS_MAX = 5
 Crash = Callable[[str, BaseException, int], Awaitable[None]]
 
 
@@ -42,7 +43,7 @@ class Supervisor:
         *,
         crashed: Crash,
         clock: Callable[[], float],
-        restarts_max: int = 5,
+        restarts_max: int = RESTARTS_MAX,
         backoff_s: float = 0.5,
         backoff_max_s: float = 30.0,
         calm_s: float = 60.0,
@@ -125,7 +126,7 @@ class Supervisor:
                 child.actor = None
                 crashes = 1 if self._clock() - began > self._calm_s else crashes + 1
                 child.restarts += 1
-                child.error = f"{type(error).__name__}: {error}"
+                child.error = root_cause(error)
                 await self._crashed(child.name, error, crashes)
             if crashes > self._restarts_max:
                 child.degraded, child.degraded_at = True, self._clock()
@@ -139,3 +140,10 @@ def _state(child: Child) -> str:
     if child.actor is None:
         return "backing_off"
     return "busy" if child.actor.busy else "idle"
+
+
+def root_cause(error: BaseException) -> str:
+    """What really went wrong: the first error within however many groups."""
+    while isinstance(error, BaseExceptionGroup) and error.exceptions:
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

@@ -91,10 +91,6 @@ def test_a_degraded_actor_is_visible_with_its_error_and_left_alone_for_a_while()
     assert (rested, later) == (0, 1)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Child.error is the text of the task group's ExceptionGroup, not of what was raised in it",
-)
 def test_the_error_that_is_shown_is_the_one_that_was_raised() -> None:
     async def body(supervisor: Supervisor, make: Callable[[], Actor], lives: Lives) -> Any:
         supervisor.get("x", make)

@@ -38,8 +38,9 @@ TABLE = {
     (11, 0, True): 0,  # over the limit: the whole kind waits as one plan
     (1, 9, True): 1,
     (1, 10, True): 0,
-    (11, 0, False): 10,
-    (10, 4, False): 6,
+    (11, 0, False): 3,  # more may come: only the free allowance flows
+    (10, 1, False): 2,
+    (10, 4, False): 0,
     (5, 10, False): 0,
     (5, 99, False): 0,
 }

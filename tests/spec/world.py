@@ -246,10 +246,12 @@ class World:
         )
         return await self.tandem.connections.CreateConnection(request)
 
-    async def link(self, text: str, *, name: str = LINK, paused: bool = False) -> links_pb2.Link:
+    async def link(
+        self, text: str, *, name: str = LINK, a: str = "erp", paused: bool = False
+    ) -> links_pb2.Link:
         """Create the link."""
         request = links_pb2.CreateLinkRequest(
-            tenant=self.tenant, name=name, a="erp", b="crm", blueprint=text, paused=paused
+            tenant=self.tenant, name=name, a=a, b="crm", blueprint=text, paused=paused
         )
         return await self.tandem.links.CreateLink(request)
 

@@ -244,7 +244,7 @@ class Link(_message.Message):
     b: _builtins.str
     """Id of the connection on side b."""
     state: _builtins.str
-    """The state as computed from the facts: setting_up, loading, in_step, running, paused, degraded, misconfigured, recovering."""
+    """The state as computed from the facts: loading, in_step, running, paused, degraded, misconfigured, recovering."""
     loaded: _builtins.bool
     """Whether the initial load is complete."""
     run: _builtins.str

@@ -1,0 +1,100 @@
+"""How an action is written down: what it sends, what must still be as seen, what it spends, its fingerprint. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actors.core.mapping import Shown
+from actors.core.policy import StreamSpec
+from actors.core.types import Action, ActionState, Binding, FieldDecision, Observation, Op, Side, other
+from actors.core.values import Value, fingerprint
+
+
+def id_on(binding: Binding, side: Side) -> str:
+    held = binding.side(side)
+    return held.id if held is not None else ""
+
+
+def action_for(
+    stream: StreamSpec,
+    binding: Binding,
+    side: Side,
+    op: Op,
+    rule: str,
+    fields: Mapping[str, Value],
+    write: Shown,
+    before: Mapping[str, Value],
+    decisions: tuple[FieldDecision, ...],
+    *,
+    origin: str,
+    seen: Observation | None = None,
+    reason: str = "",
+) -> Action:
+    native = write.native
+    guarded = _guarded(stream, side, fields, native) if op is not Op.DELETE else (seen.native if seen else ())
+    return Action(
+        stream=stream.name,
+        side=side,
+        op=op,
+        binding=binding.key,
+        rule=rule,
+        reason=reason or rule,
+        target=id_on(binding, side) if op is not Op.CREATE else "",
+        fields=fields,
+        native=native,
+        before=before,
+        seen_native={p: seen.native[p] for p in guarded if seen is not None and p in seen.native},
+        version=seen.version if seen is not None else None,
+        decisions=decisions,
+        fingerprint=fingerprint(
+            [stream.name, binding.key, side, op.value, dict(fields), dict(before), stream.map_ver]
+        ),
+        origin=origin,
+        kinds=_kinds(op, fields, before),
+    )
+
+
+def _guarded(
+    stream: StreamSpec, side: Side, fields: Mapping[str, Value], native: Mapping[str, Value]
+) -> set[str]:
+    """The native fields that must still be as seen: those written, and the rest of every group they belong to."""
+    groups = {spec.group for spec in stream.fields if spec.name in fields and spec.group}
+    members = (spec.side(side) for spec in stream.fields if spec.group in groups)
+    return {*native, *(path for place in members if place is not None for path in place.paths)}
+
+
+def _kinds(op: Op, fields: Mapping[str, Value], before: Mapping[str, Value]) -> tuple[str, ...]:
+    if op is Op.CREATE:
+        return ("creates",)
+    if op in (Op.DELETE, Op.MARK):
+        return ("deletes",)
+    kinds = []
+    if any(fields[n] is not None for n in fields if before.get(n) is not None):
+        kinds.append("overwrites")
+    if any(fields[n] is None for n in fields if before.get(n) is not None):
+        kinds.append("clears")
+    return tuple(kinds)
+
+
+def note_line(
+    stream: StreamSpec, binding: Binding, side: Side, origin: str, rule: str, reason: str, state: ActionState
+) -> Action:
+    return Action(
+        stream=stream.name,
+        side=side,
+        op=Op.NONE,
+        binding=binding.key,
+        rule=rule,
+        reason=reason,
+        origin=origin,
+        target=id_on(binding, side),
+        state=state,
+    )
+
+
+def decided_by_origin(name: str, value: Value, side: Side) -> FieldDecision:
+    unknown = ("base", other(side))
+    rule = f"new on {side}"
+    if side == "a":
+        return FieldDecision(name, rule, value, a=value, unknown=unknown)
+    return FieldDecision(name, rule, value, b=value, unknown=unknown)

@@ -1,0 +1,128 @@
+"""The lines in the five rooms: why a record (or one field of it) waits, and the way out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from actors.core import match
+from actors.core.actions import id_on
+from actors.core.merge import Dispute
+from actors.core.policy import StreamSpec
+from actors.core.types import Binding, Observation, Parked, Room
+from actors.core.values import fingerprint
+
+
+def parked(
+    stream: StreamSpec, binding: Binding, room: Room, seen: Observation, reason: str, **more: Any
+) -> Parked:
+    return Parked(
+        stream=stream.name,
+        room=room,
+        binding=binding.key,
+        reason=reason,
+        side=seen.side,
+        record=seen.id,
+        **more,
+    )
+
+
+def waits(stream: StreamSpec, binding: Binding, seen: Observation, reason: str) -> Parked:
+    hint = "it goes by itself when that is there"
+    return parked(
+        stream, binding, Room.WAITING, seen, reason, hint=hint, fingerprint=fingerprint([dict(seen.fields)])
+    )
+
+
+def not_delivered(
+    stream: StreamSpec, binding: Binding, seen: Observation, names: Sequence[str]
+) -> Iterable[Parked]:
+    """Nothing is written over what was not seen: the record waits until the field is delivered."""
+    if names:
+        reason = f"not delivered: {', '.join(names)}"
+        hint = "it goes by itself when the system delivers the field; if it never does, check its name and rights"
+        yield parked(
+            stream,
+            binding,
+            Room.WAITING,
+            seen,
+            reason,
+            hint=hint,
+            field="*unseen*",
+            fingerprint=fingerprint([reason]),
+        )
+
+
+def unreadable(stream: StreamSpec, binding: Binding, seen: Observation) -> Parked:
+    """A record that can't be read into shared values: it waits for a setting or parent, or is in quarantine."""
+    waits = seen.problem.startswith("waits: ")
+    room = Room.WAITING if waits else Room.QUARANTINE
+    hint = (
+        "it goes by itself when that is there"
+        if waits
+        else "mend the value in the system; it goes by itself then"
+    )
+    return parked(
+        stream,
+        binding,
+        room,
+        seen,
+        seen.problem.removeprefix("waits: "),
+        hint=hint,
+        fingerprint=fingerprint([dict(seen.native)]),
+    )
+
+
+def disputed(stream: StreamSpec, binding: Binding, dispute: Dispute) -> Parked:
+    return Parked(
+        stream=stream.name,
+        room=Room.CONFLICT,
+        binding=binding.key,
+        field=dispute.field,
+        record=id_on(binding, "a"),
+        reason=dispute.reason,
+        hint="decide whose value stays: a, b, or another value",
+        detail={"base": dispute.base, "a": dispute.a, "b": dispute.b},
+        fingerprint=dispute.fingerprint,
+    )
+
+
+def deleted_edited(stream: StreamSpec, binding: Binding, gone: Observation, left: Observation) -> Parked:
+    return parked(
+        stream,
+        binding,
+        Room.CONFLICT,
+        left,
+        f"deleted on {gone.side}, edited on {left.side}",
+        field="*delete*",
+        hint="decide: remove it there too, keep it, or restore it",
+        detail={"base": dict(binding.base), left.side: dict(left.fields)},
+        fingerprint=delete_print(binding, left),
+    )
+
+
+def contested_field(stream: StreamSpec, binding: Binding, seen: Observation, name: str) -> Parked:
+    return parked(
+        stream,
+        binding,
+        Room.CONFLICT,
+        seen,
+        f"contested: side {seen.side} keeps changing {name} after we write it",
+        field=name,
+        hint="something on that side answers our writes; stop it, or give the field to that side",
+        detail={seen.side: {name: seen.fields.get(name)}},
+        fingerprint=fingerprint(["contested", name]),
+    )
+
+
+def unsure(stream: StreamSpec, half: Binding, seen: Observation) -> Parked:
+    """The line in the waiting room for a newcomer whose match keys are not delivered."""
+    names = ", ".join(f"{seen.side}.{name}" for name in match.undelivered(stream, seen.fields))
+    reason = f"not delivered: {names}; until then it can't be matched, and nothing is created on {seen.side}"
+    hint = "it goes by itself when the system delivers the field; if it never does, check its name and rights"
+    print_ = fingerprint([reason])
+    return parked(stream, half, Room.WAITING, seen, reason, hint=hint, field="*unseen*", fingerprint=print_)
+
+
+def delete_print(binding: Binding, left: Observation) -> str:
+    return fingerprint(["delete", binding.key, left.side, dict(left.fields)])
