@@ -13,20 +13,18 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from actors.access import Sides, target_refs
+from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.guard import guard, over_text, spend
-from actors.core.mapping import NO_REFS, observe
+from actors.core.guard import guard, over_text
+from actors.core.mapping import NO_REFS
 from actors.core.plan import Context, Verdict, plan_new, plan_pair
 from actors.core.policy import StreamSpec
-from actors.core.settle import settle, unseen
 from actors.core.types import (
     SIDES,
     Action,
     ActionState,
     Binding,
-    FieldDecision,
     Hint,
-    Observation,
     Op,
     Parked,
     Presence,
@@ -34,25 +32,9 @@ from actors.core.types import (
     Side,
     other,
 )
-from actors.ports import COUNTER, Closed, Counters, Cursor, Settlement, Write, WriteResult, WriteStatus
+from actors.lines import one_per_place, revised, settles, shown_already, write_of
+from actors.ports import Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
-
-RETRY_MAX_S = 300.0
-LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """A binding with fresh looks at the side(s) it has."""
-
-    binding: Binding
-    a: Observation | None = None
-    b: Observation | None = None
-    attempts: int = 0
-
-    @property
-    def seen(self) -> tuple[Observation, ...]:
-        """The looks there are."""
-        return tuple(one for one in (self.a, self.b) if one is not None)
 
 
 class Extra(msgspec.Struct, frozen=True):
@@ -66,33 +48,6 @@ class Extra(msgspec.Struct, frozen=True):
     cursors: tuple[Cursor, ...] = ()
     seen: tuple[tuple[str, Side, int, tuple[str, ...]], ...] = ()
     counters: tuple[Counters, ...] = ()
-
-
-class _Done:
-    """What is collected for the settlement while pairs are carried out."""
-
-    def __init__(self) -> None:
-        self.bindings: dict[int, Binding] = {}
-        self.dropped: list[int] = []
-        self.closed: list[Closed] = []
-        self.items: list[Action] = []
-        self.park: list[Parked] = []
-        self.unpark: list[tuple[int, Room, str]] = []
-        self.hints: list[Hint] = []
-        self.spend: dict[str, int] = {}
-        self.count: dict[tuple[Side, str], int] = {}
-
-    def add(self, side: Side, counter: str, count: int = 1) -> None:
-        self.count[side, counter] = self.count.get((side, counter), 0) + count
-
-    def counters(self, stream: str) -> tuple[Counters, ...]:
-        return tuple(
-            Counters(
-                stream=stream, side=side, **{name: n for (s, name), n in self.count.items() if s == side}
-            )
-            for side in SIDES
-            if any(s == side for s, _ in self.count)
-        )
 
 
 class Carrier:
@@ -120,10 +75,11 @@ class Carrier:
         if state.dry:
             await self._hold_dry(stream, actions, extra)
             return
-        done = _Done()
-        self._conclude(stream, pairs, verdicts, done)
+        done = Done()
+        conclusions = Conclusions(state, self._refs)
+        conclusions.conclude(stream, pairs, verdicts, done)
         results = await self._write(stream, go, done)
-        self._settle(stream, pairs, verdicts, go, results, done)
+        conclusions.settle(stream, pairs, verdicts, go, results, done)
         await self._adopted_strangers(stream, go, results, done)
         if held:
             await state.hold("held", stream.name, state.hold_reason(stream), held)
@@ -208,45 +164,9 @@ class Carrier:
             state.planned += len(actions)
             await state.hold("requested", stream.name, "a dry run was asked for", actions)
 
-    # ----------------------------------------------------------------------------------------------- conclude
-
-    def _conclude(
-        self, stream: StreamSpec, pairs: Sequence[Pair], verdicts: Sequence[Verdict], done: _Done
-    ) -> None:
-        """What needs no write: adopted bindings, protocol lines, rooms opened and closed."""
-        state = self._state
-        for pair, verdict in zip(pairs, verdicts, strict=True):
-            key = pair.binding.key
-            if verdict.drop:
-                done.dropped.append(key)
-                done.unpark.extend((key, room, "*") for room in state.rooms_of(key))
-                continue
-            if verdict.binding != pair.binding:
-                done.bindings[key] = verdict.binding
-            if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
-                done.hints.append(self._look_again(stream, pair, verdict.again_s))
-            for item in verdict.items:
-                done.items.append(item)
-                state.waited += item.state is ActionState.PARKED
-                state.confirmed += item.state is ActionState.CONFIRMED
-            self._rooms(key, verdict, done)
-
-    def _rooms(self, key: int, verdict: Verdict, done: _Done) -> None:
-        state = self._state
-        before = {(p.room, p.field): p for p in state.parked_of(key)}
-        now = {(p.room, p.field): p for p in verdict.park}
-        for place, row in now.items():
-            known = before.get(place)
-            if known is None or known.fingerprint != row.fingerprint or known.reason != row.reason:
-                done.park.append(row)
-                done.items.append(_parked_line(row))
-                state.waited += 1
-                done.add(row.side or "a", "waiting")
-        done.unpark.extend((key, room, field) for room, field in before if (room, field) not in now)
-
     # -------------------------------------------------------------------------------------------------- write
 
-    async def _write(self, stream: StreamSpec, go: list[Action], done: _Done) -> dict[int, WriteResult]:
+    async def _write(self, stream: StreamSpec, go: list[Action], done: Done) -> dict[int, WriteResult]:
         """Reserve ids, commit intents, send. Results by position in `go` (which then carries ids and targets)."""
         if not go:
             return {}
@@ -264,9 +184,9 @@ class Carrier:
         ids_ = await state.intend(go)
         for i, drawn_id in enumerate(ids_):
             go[i] = msgspec.structs.replace(go[i], id=drawn_id)
-        results = {i: WriteResult(WriteStatus.DONE, a.target) for i, a in enumerate(go) if _shown_already(a)}
+        results = {i: WriteResult(WriteStatus.DONE, a.target) for i, a in enumerate(go) if shown_already(a)}
         for side in SIDES:
-            mine = [i for i, a in enumerate(go) if a.side == side and not _shown_already(a)]
+            mine = [i for i, a in enumerate(go) if a.side == side and not shown_already(a)]
             step = self._sides[side].declaration.batch_max
             for start in range(0, len(mine), step):
                 results.update(await self._send(stream, side, go, mine[start : start + step], until))
@@ -285,7 +205,7 @@ class Carrier:
         if state.trouble is not None:
             return {i: WriteResult(WriteStatus.NOT_DONE, error=state.trouble.message) for i in batch}
         try:
-            out = await access.write(stream, [_write_of(go[i]) for i in batch], until)
+            out = await access.write(stream, [write_of(go[i]) for i in batch], until)
             results = dict(zip(batch, out, strict=True))
         except TandemError as error:
             status = WriteStatus.UNKNOWN if error.kind is Kind.UNKNOWN else WriteStatus.NOT_DONE
@@ -322,141 +242,12 @@ class Carrier:
             return results
         for i, one in ids.items():
             look = seen.get(one)
-            if look is not None and look.presence is Presence.PRESENT and _settles(stream, go[i], look):
+            if look is not None and look.presence is Presence.PRESENT and settles(stream, go[i], look):
                 state.looked_back[go[i].id] = look
         return results
 
-    # ------------------------------------------------------------------------------------------------- settle
-
-    def _settle(
-        self,
-        stream: StreamSpec,
-        pairs: Sequence[Pair],
-        verdicts: Sequence[Verdict],
-        go: Sequence[Action],
-        results: dict[int, WriteResult],
-        done: _Done,
-    ) -> None:
-        by_key = {p.binding.key: (p, v) for p, v in zip(pairs, verdicts, strict=True)}
-        taken = {i for i, r in results.items() if r.status is WriteStatus.DONE}
-        for i, action in enumerate(go):
-            pair, verdict = by_key[action.binding]
-            binding = done.bindings.get(action.binding, verdict.binding)
-            result = results[i]
-            # A field written on both sides settles only if both writes were done.
-            skip = {
-                n
-                for j, a in enumerate(go)
-                if a.binding == action.binding and j not in taken
-                for n in a.fields
-            }
-            self._settle_one(stream, pair, binding, action, result, skip, done)
-
-    def _settle_one(
-        self,
-        stream: StreamSpec,
-        pair: Pair,
-        binding: Binding,
-        action: Action,
-        result: WriteResult,
-        skip: set[str],
-        done: _Done,
-    ) -> None:
-        state = self._state
-        status = result.status
-        if status is WriteStatus.DONE or (status is WriteStatus.GONE and action.op is Op.DELETE):
-            after, by_reply = self._after(stream, pair, action, result)
-            if after is None and action.op in (Op.CREATE, Op.UPDATE):
-                # Accepted, not seen: the intent stays open until a look shows it (actors/recover.py).
-                self._stays_open(action, result, done)
-                state.confirmed += 1
-                return
-            out = settle(
-                stream,
-                binding,
-                action,
-                after,
-                now=state.clock.now(),
-                by_reply=by_reply,
-                skip=skip,
-                refs=self._refs,
-            )
-            if out.not_taken:
-                self._again(pair, action, done, "accepted but not to be seen")
-            elif out.open:
-                done.hints.append(_hint_of(action, result.id or action.target, "follow-up"))
-            if out.differs and after is not None:
-                done.items.append(differs_line(action, after, out.differs))
-            done.bindings[action.binding] = out.binding
-            done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
-            done.add(action.side, COUNTER[action.op])
-            state.confirmed += 1
-            for key, count in spend([action]).items():
-                done.spend[key] = done.spend.get(key, 0) + count
-            return
-        if status is WriteStatus.REFUSED:
-            done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
-            row = _quarantined(action, result.error)
-            done.park.append(row)
-            done.add(action.side, "failed")
-            state.failed += 1
-            return
-        if status is WriteStatus.UNKNOWN:
-            state.unknown_outcome = True
-            self._stays_open(action, result, done)
-            return
-        done.closed.append(Closed(action.id, ActionState.DROPPED, error=result.error or status.value))
-        # Moved on and gone are observations: look again now. Not done: try again later.
-        self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
-
-    def _stays_open(self, action: Action, result: WriteResult, done: _Done) -> None:
-        target = result.id or action.target
-        self._state.open[action.id] = msgspec.structs.replace(action, target=target)
-        done.closed.append(Closed(action.id, ActionState.SENT, target, error=result.error))
-
-    def _after(
-        self, stream: StreamSpec, pair: Pair, action: Action, result: WriteResult
-    ) -> tuple[Observation | None, bool]:
-        if _shown_already(action):
-            return (pair.a if action.side == "a" else pair.b), True
-        looked = self._state.looked_back.pop(action.id, None)
-        if looked is not None:
-            return looked, False
-        if result.record is None:
-            return None, False
-        seen = observe(stream, action.side, result.record, self._state.clock.monotonic(), self._refs)
-        return (seen, True) if _settles(stream, action, seen) else (None, False)
-
-    def _look_again(self, stream: StreamSpec, pair: Pair, after_s: float) -> Hint:
-        seen = pair.seen[0]
-        attempts = pair.attempts + 1
-        not_before = self._state.clock.now() + min(RETRY_MAX_S, after_s * attempts)
-        return Hint(
-            stream=stream.name,
-            side=seen.side,
-            id=seen.id,
-            reason="look again",
-            attempts=attempts,
-            not_before=not_before,
-        )
-
-    def _again(self, pair: Pair, action: Action, done: _Done, reason: str, later: bool = False) -> None:
-        attempts = pair.attempts + 1
-        wait_s = min(RETRY_MAX_S, 2.0**attempts) if later or attempts > 3 else 0.0
-        for seen in pair.seen[:1]:
-            done.hints.append(
-                Hint(
-                    stream=action.stream,
-                    side=seen.side,
-                    id=seen.id,
-                    reason=reason,
-                    attempts=attempts,
-                    not_before=self._state.clock.now() + wait_s,
-                )
-            )
-
     async def _adopted_strangers(
-        self, stream: StreamSpec, go: Sequence[Action], results: dict[int, WriteResult], done: _Done
+        self, stream: StreamSpec, go: Sequence[Action], results: dict[int, WriteResult], done: Done
     ) -> None:
         """A record of ours that was met as a stranger before its reply came: its half binding goes."""
         state = self._state
@@ -473,9 +264,9 @@ class Carrier:
                     done.dropped.append(half.key)
                     done.unpark.extend((half.key, room, "*") for room in Room)
 
-    async def _commit(self, stream: StreamSpec, done: _Done, extra: Extra) -> None:
+    async def _commit(self, stream: StreamSpec, done: Done, extra: Extra) -> None:
         state = self._state
-        bindings = tuple(_revised(b) for b in done.bindings.values() if b.key not in done.dropped)
+        bindings = tuple(revised(b) for b in done.bindings.values() if b.key not in done.dropped)
         await state.settle(
             Settlement(
                 run=state.run,
@@ -483,7 +274,7 @@ class Carrier:
                 dropped=tuple(dict.fromkeys(done.dropped)),
                 closed=tuple(done.closed),
                 items=tuple(done.items),
-                park=tuple(_one_per_place([*extra.park, *done.park])),
+                park=tuple(one_per_place([*extra.park, *done.park])),
                 unpark=(*extra.unpark, *done.unpark),
                 acks=extra.acks,
                 hints=(*extra.hints, *done.hints),
@@ -501,85 +292,3 @@ class Carrier:
         keys = [v.binding.key for v in verdicts if v.binding.key and v.binding.key not in kept]
         if keys and await state.has_plan(stream.name):
             await state.store.release_held(state.lease, stream.name, "held", keys)
-
-
-def _shown_already(action: Action) -> bool:
-    """An update that the side can't show any better than it does: nothing is sent, the look before stands."""
-    return action.op is Op.UPDATE and not action.native
-
-
-def _write_of(action: Action) -> Write:
-    return Write(
-        op=Op.UPDATE if action.op is Op.MARK else action.op,
-        id=action.target,
-        native=action.native,
-        seen=action.seen_native,
-        version=action.version,
-        tag=action.tag,
-    )
-
-
-def _hint_of(action: Action, record: str, reason: str) -> Hint:
-    return Hint(stream=action.stream, side=action.side, id=record, reason=reason)
-
-
-def _revised(binding: Binding) -> Binding:
-    return msgspec.structs.replace(binding, rev=binding.rev + 1)
-
-
-def _quarantined(action: Action, words: str) -> Parked:
-    # A record that was not made is named by the one that people know: what it was to be made from.
-    unmade = action.op is Op.CREATE
-    return Parked(
-        stream=action.stream,
-        room=Room.QUARANTINE,
-        binding=action.binding,
-        side=other(action.side) if unmade else action.side,
-        record=action.origin if unmade else action.target or action.origin,
-        reason=words or "refused without a word",
-        hint="mend the record, or retry it once the system takes it",
-        detail={"op": action.op.value, "fields": dict(action.fields)},
-        fingerprint=action.fingerprint,
-    )
-
-
-def _parked_line(row: Parked) -> Action:
-    return Action(
-        stream=row.stream,
-        side=row.side or "a",
-        op=Op.NONE,
-        binding=row.binding,
-        rule=row.room.value,
-        reason=row.reason,
-        target=row.record,
-        state=ActionState.PARKED,
-    )
-
-
-def differs_line(action: Action, after: Observation, names: Sequence[str]) -> Action:
-    """The protocol line for fields that show neither what was sent nor what was there before."""
-    decisions = []
-    for name in names:
-        sent, seen = action.fields[name], after.fields.get(name)
-        a, b = (seen, sent) if action.side == "a" else (sent, seen)
-        decisions.append(FieldDecision(name, "differs after our write", seen, base=sent, a=a, b=b))
-    return Action(
-        stream=action.stream,
-        side=action.side,
-        op=Op.NONE,
-        binding=action.binding,
-        rule="differs after our write",
-        reason=f"side {action.side} shows another value than was written: {', '.join(names)}",
-        target=after.id,
-        origin=action.origin,
-        decisions=tuple(decisions),
-        state=ActionState.CONFIRMED,
-    )
-
-
-def _settles(stream: StreamSpec, action: Action, seen: Observation) -> bool:
-    return not seen.problem and not unseen(stream, action, seen)
-
-
-def _one_per_place(rows: Iterable[Parked]) -> Iterable[Parked]:
-    return {(row.binding, row.room, row.field): row for row in rows}.values()

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 import msgspec
 
 from actors.access import Sides
-from actors.carry import Carrier, Pair
+from actors.carry import Carrier
+from actors.conclude import Pair
 from actors.core import match
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Binding, Observation, Parked, Presence, Room, Side, State, other

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.access import Access, Sides
-from actors.carry import differs_line
 from actors.core.errors import TandemError
 from actors.core.guard import spend
 from actors.core.policy import StreamSpec
@@ -33,6 +32,7 @@ from actors.core.types import (
     other,
 )
 from actors.core.values import same
+from actors.lines import differs_line
 from actors.ports import COUNTER, Closed, Counters, Settlement
 from actors.state import RunState
 

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import msgspec
 
 from actors.access import Sides
-from actors.carry import Carrier, Pair
+from actors.carry import Carrier
+from actors.conclude import Pair
 from actors.core.errors import Scope, TandemError
 from actors.core.lifecycle import outcome
 from actors.core.policy import StreamSpec

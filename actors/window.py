@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from actors.access import Sides
-from actors.carry import Carrier, Extra, Pair
+from actors.carry import Carrier, Extra
+from actors.conclude import Pair
 from actors.core import match
 from actors.core.plan import differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec

@@ -125,7 +125,9 @@ def _fields(
             still_open.append(name)
             continue
         if not same(binding.base.get(name, UNKNOWN), value):
-            devs[other(side)].pop(name, None)  # the origin held it; where it was the base, it may still deviate
+            devs[other(side)].pop(
+                name, None
+            )  # the origin held it; where it was the base, it may still deviate
         base[name] = value
         if (
             action.op is Op.CREATE

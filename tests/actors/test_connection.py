@@ -42,6 +42,12 @@ def on_account(body: Body, *, asks: list[tuple[str, str]] | None = None, **decla
     return loop.run(main)
 
 
+def late_write(rig: Rig, within_s: float) -> Call:
+    """A write that must have been answered within that time from now."""
+    until = rig.clock.monotonic() + within_s
+    return Call("write", (CUSTOMERS, (), []), "instant", "l", writes=True, until=until)
+
+
 async def failing(actor: ConnectionActor, call: Any) -> TandemError:
     """The error of a call."""
     with pytest.raises(TandemError) as raised:
@@ -210,7 +216,7 @@ def test_an_error_of_one_record_or_stream_pauses_nobody() -> None:
 def test_a_time_out_of_a_write_is_unknown_and_of_a_look_is_not(writes: bool, kind: Kind) -> None:
     async def body(rig: Rig, actor: ConnectionActor) -> Any:
         rig.on["a", "read"] = takes(1000)
-        error = await failing(actor, read(writes=writes, deadline_s=4.0))
+        error = await failing(actor, read(writes=writes, until=rig.clock.monotonic() + 4.0))
         return error.kind, anyio.current_time()
 
     assert on_account(body) == (kind, pytest.approx(4, abs=0.1))
@@ -326,25 +332,46 @@ def test_a_poke_to_drain_survives_a_system_that_is_away() -> None:
 # -------------------------------------------------------------------------------------------------- late writes
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Call.deadline_s counts from when the request leaves, not from when it was asked for: a write that "
-    "waited for a slot or a token leaves after the lease, and after its intent's deadline",
-)
 def test_a_write_that_waited_too_long_for_a_slot_never_leaves() -> None:
     async def body(rig: Rig, actor: ConnectionActor) -> Any:
         rig.on["a", "read"] = takes(8)
-        rig.on["a", "write"] = takes(4)
-        write = Call("write", (CUSTOMERS, (), []), "instant", "l", writes=True, deadline_s=5.0)
+        write = late_write(rig, 5.0)
+        errors: list[TandemError] = []
 
         async def late() -> None:
             await anyio.sleep(0.1)
-            with contextlib.suppress(TandemError):
-                await actor.mailbox.ask(write)
+            errors.append(await failing(actor, write))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(actor.mailbox.ask, read("other"))
             tasks.start_soon(late)
-        return rig.asked("a", "write")
+        return rig.asked("a", "write"), [error.kind for error in errors]
 
-    assert on_account(body, concurrency=1) == []
+    assert on_account(body, concurrency=1) == ([], [Kind.TRANSIENT])
+
+
+def test_a_write_that_waited_too_long_for_a_token_never_leaves() -> None:
+    async def body(rig: Rig, actor: ConnectionActor) -> Any:
+        await actor.mailbox.ask(read())
+        error = await failing(actor, late_write(rig, 3.0))
+        return rig.asked("a", "write"), error.kind
+
+    assert on_account(body, rate_per_s=0.2, rate_burst=1) == ([], Kind.TRANSIENT)
+
+
+def test_a_write_that_is_under_way_when_its_time_is_over_is_of_unknown_outcome() -> None:
+    async def body(rig: Rig, actor: ConnectionActor) -> Any:
+        rig.on["a", "read"] = takes(3)
+        rig.on["a", "write"] = takes(9)
+        write, errors = late_write(rig, 5.0), list[TandemError]()
+
+        async def late() -> None:
+            errors.append(await failing(actor, write))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(actor.mailbox.ask, read("other"))
+            await anyio.sleep(0.1)
+            tasks.start_soon(late)
+        return len(rig.asked("a", "write")), [error.kind for error in errors], anyio.current_time()
+
+    assert on_account(body, concurrency=1) == (1, [Kind.UNKNOWN], pytest.approx(5, abs=0.1))

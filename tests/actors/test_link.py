@@ -294,10 +294,6 @@ def test_a_link_at_rest_gives_up_its_actor_and_its_lease() -> None:
     assert living(body, lambda: Rig(poll_s=3600.0), idle_s=30.0) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="next_due is never moved on: due_links names the link again at the next scan, for ever",
-)
 def test_a_link_at_rest_is_left_alone_until_it_is_due() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         await until(lambda: rig.link().row.owner == "d1")

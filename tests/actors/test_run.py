@@ -193,10 +193,6 @@ def test_a_child_refers_to_its_parent_by_the_other_sides_id() -> None:
     assert on(lambda: Rig(customers(), orders()), body) == (True, True)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Carrier._after reads the reply without references: it never counts, and every write waits for recovery",
-)
 def test_the_reply_of_a_write_with_a_reference_settles_it_at_once() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         inner, closed = rig.store.settle, list[ActionState]()

@@ -165,9 +165,6 @@ def test_a_record_that_is_back_is_kept_in_step_again(state: State) -> None:
 
 @pytest.mark.parametrize("presence", [Presence.UNSEEN, Presence.OUT_OF_SCOPE])
 @pytest.mark.parametrize("policy", [policy.value for policy in DeletePolicy])
-@pytest.mark.xfail(
-    strict=True, reason="_one_gone takes every presence but PRESENT for a deletion; only DELETED is one"
-)
 def test_only_a_deletion_is_a_deletion(policy: str, presence: Presence) -> None:
     verdict = plan_pair(
         rules(policy), bound({"f": "x"}), gone("a", presence), seen("b", {"f": "x"}), Context(NOW)

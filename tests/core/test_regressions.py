@@ -11,6 +11,7 @@ import pytest
 from actors.core.guard import guard
 from actors.core.lenses import Length, MapValues
 from actors.core.lifecycle import outcome
+from actors.core.mapping import observe
 from actors.core.merge import merge
 from actors.core.plan import Context, Verdict, differs, fresh, half_binding, plan_new, plan_pair
 from actors.core.policy import (
@@ -32,6 +33,7 @@ from actors.core.types import (
     Outcome,
     Parked,
     Presence,
+    Record,
     Room,
     State,
 )
@@ -226,9 +228,6 @@ def test_redteam_14_two_spellings_in_a_hub_come_to_rest() -> None:
     assert (spokes[0].holds["b"]["f"], spokes[1].holds["b"]["f"], hub["f"]) == ("0049 2", "+49 2", "+49 2")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_write() leaves out the contested field alone, not the group it belongs to"
-)
 def test_redteam_14_a_contested_field_takes_its_whole_group_with_it() -> None:
     """Street was written too often, town was not: writing the town alone makes an address that never existed."""
     spec = stream(one("street", group="address"), one("town", group="address"))
@@ -355,10 +354,6 @@ def test_redteam_40_a_run_that_failed_or_was_cut_short_never_says_it_succeeded()
 # ------------------------------------------------------------------------------------- found by reading the core
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="_write() settles a lossy field before the write of the same field on the other side is known to be done",
-)
 def test_a_decided_value_survives_a_refusal_on_one_side() -> None:
     """A person chooses a third value; A can't show it better, B refuses it: B's old value must not win over A's."""
     spec = stream(one("f", a=Length(3)))
@@ -374,9 +369,6 @@ def test_a_decided_value_survives_a_refusal_on_one_side() -> None:
     assert world.holds["a"]["f"] == "abc"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_united() takes what a side could never show for something it removed"
-)
 def test_a_list_item_that_a_side_cannot_hold_is_not_removed_by_it() -> None:
     """B keeps two items of three (a recorded deviation); both sides add one: the third item was removed by nobody."""
     spec = stream(one("f", as_set=True))
@@ -385,17 +377,17 @@ def test_a_list_item_that_a_side_cannot_hold_is_not_removed_by_it() -> None:
     assert "z" in merged.writes["a"].get("f", ("x", "y", "z"))  # type: ignore[operator]
 
 
-@pytest.mark.xfail(strict=True, reason="a list that is kept as a set is compared in order")
 def test_a_set_in_another_order_is_no_change() -> None:
     """A system that returns the same tags in another order has changed nothing."""
     spec = stream(one("f", as_set=True))
-    look = seen("b", {"f": ("y", "x")})
-    assert not differs(spec, bound({"f": ("x", "y")}), look)
+    orders = (("x", "y"), ("y", "x"), ("y", "x", "x"))
+    looks = [observe(spec, "b", Record("B1", {"f": tags}), NOW) for tags in orders]
+    assert [dict(look.fields) for look in looks] == [{"f": ("x", "y")}] * 3
+    assert not any(differs(spec, bound(looks[0].fields), look) for look in looks)
+    added = observe(spec, "b", Record("B1", {"f": ("z", "y", "x")}), NOW)
+    assert differs(spec, bound(looks[0].fields), added)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_united() appends A's items before B's: the mirrored plan is another one"
-)
 def test_joined_lists_are_the_same_whichever_side_is_called_a() -> None:
     """Swapping A and B with mirrored rules gives the mirrored plan, item order included."""
     spec = stream(one("f", as_set=True), first_contact=FirstContact.FILL_EMPTY)
@@ -404,9 +396,6 @@ def test_joined_lists_are_the_same_whichever_side_is_called_a() -> None:
     assert plain.writes["a"] == turned.writes["b"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason='_stricter() ranks by str(): 1 and "1" are equal, and then A always wins'
-)
 def test_the_stricter_of_a_number_and_its_text_is_the_same_on_either_side() -> None:
     """Swapping A and B must not change who wins."""
     spec = stream(one("f", conflict=Choice.STRICTEST))

@@ -65,6 +65,7 @@ class World:
     def __init__(self, base: Path, crm_url: str) -> None:
         base.chmod(0o755)
         self.erp, self.data_dir, self.crm_url = base / "erp", base / "data", crm_url
+        self.find = "trigger"
         self.erp.mkdir()
         self._stack = ExitStack()
         self.daemon: DaemonProcess | None = None
@@ -133,7 +134,7 @@ class World:
 
     def crm_settings(self) -> dict[str, Any]:
         """Settings of the CRM's connection."""
-        return {"url": self.crm_url, "find": "trigger"}
+        return {"url": self.crm_url, "find": self.find}
 
     async def link(self) -> links_pb2.Link:
         """The link as the daemon shows it."""

@@ -47,7 +47,7 @@ def test_a_stream_whose_hints_fail_leaves_the_complete_read_of_another_be() -> N
         await rig.store.add_hints("l", [Hint("y", "a", "y1")])
         rig.on["a", "read"] = not_y
         async with rig.daemon(window=2):
-            await anyio.sleep(900)
+            await anyio.sleep(120)
         return len(rig.rows("b", "x"))
 
     assert loop.run(main) == 100
@@ -218,3 +218,17 @@ def test_a_retry_is_not_swallowed_by_a_change_notice() -> None:
 
     rig_of = lambda: Rig(draws_ids=False, tag=False, find_by_field=False)  # noqa: E731
     assert on(rig_of, body) == ["Ada"]
+
+
+def test_a_system_whose_reads_lag_longer_than_a_link_stays_awake_is_kept_in_step() -> None:
+    """Every take-over makes older looks worthless: a link at rest must not take over anew for each try."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada", "1")
+        await anyio.sleep(900)
+        made = rig.names("b")
+        rig.edit("a", id, phone="2")
+        await anyio.sleep(900)
+        return made, [row["phone"] for row in rig.rows("b").values()]
+
+    assert on(lambda: Rig(read_lag_s=30.0), body) == (["Ada"], ["2"])

@@ -70,7 +70,7 @@ class CsvConnector:
 
     async def identity(self) -> str:
         """The folder itself, however it is addressed; a copy of it is another one."""
-        return await anyio.to_thread.run_sync(csv_file.folder_identity, self._folder.path)
+        return await anyio.to_thread.run_sync(self._folder.identity)
 
     async def check(self) -> None:
         """The folder is there and may be read."""

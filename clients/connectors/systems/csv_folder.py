@@ -51,6 +51,20 @@ class Folder:
         self._held: dict[str, Held] = {}
         self._quiet: dict[str, Stamp] = {}
         self._known: dict[str, ObjectSpec] = dict(spec.objects)
+        self._identity = ""  # of the folder as it was first found
+
+    def identity(self) -> str:
+        """The folder itself, however it is addressed. CONFIG where another one has taken its place since. Blocking."""
+        found = csv_file.folder_identity(self.path)
+        if self._identity and found != self._identity:
+            raise TandemError(
+                Kind.CONFIG,
+                f"the folder {self.path} is another one than before: {found} instead of {self._identity}",
+                scope=Scope.CONNECTION,
+                hint="put the former folder back (a copy is another account), or make a new connection and link for it",
+            )
+        self._identity = found
+        return found
 
     async def objects(self) -> dict[str, ObjectSpec]:
         """The objects that there are now: the declared ones, else every CSV file."""
@@ -152,6 +166,8 @@ class Folder:
     def _read_once(self, spec: ObjectSpec, quiet: Stamp, known: Held | None, parsed: bool) -> Held:
         read_at = time.time()
         content = csv_file.read_whole(self.path / spec.file)
+        if self._identity:
+            self.identity()
         if content.stamp != quiet:
             raise Unsettled
         same = known is not None and known.content.digest == content.digest
@@ -191,6 +207,8 @@ class Folder:
     ) -> list[WriteResult]:
         path = self.path / spec.file
         content = csv_file.read_whole(path)
+        if self._identity:
+            self.identity()
         if content.stamp != quiet:
             raise Unsettled
         known = self._held.get(spec.name)

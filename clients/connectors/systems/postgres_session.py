@@ -1,6 +1,7 @@
 """The pool of connections to one database: opened late, asked again where a line was lost, errors translated.
 
-Owns time-outs and session settings. Must not know tables.
+Owns time-outs and session settings. Every line must lead to the database that the first one led to: an address may be given
+to another, or the database be made anew, while we are connected. Must not know tables.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import anyio
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from actors.core.errors import Kind, TandemError
+from actors.core.errors import Kind, Scope, TandemError
 from clients.connectors.systems import postgres_errors as errors
 from clients.connectors.systems.postgres_values import SESSION_FORMATS
 
@@ -21,6 +22,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 T = TypeVar("T")
 CONNECT_TIMEOUT_S = 10.0
 RELEASE_TIMEOUT_S = 2.0
+DATABASE = "SELECT oid::text FROM pg_database WHERE datname = current_database()"
+MAY_ASK_SYSTEM = "SELECT has_function_privilege('pg_control_system()', 'execute')"
+SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 
 
 class Session:
@@ -33,6 +37,7 @@ class Session:
         self._size_max = size_max
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._is_closed = False
+        self._database = ""  # which one the first line led to
 
     async def fetch(self, doing: str, query: str, *values: Any) -> Sequence[asyncpg.Record]:
         """A read: asked once more on a fresh line where the first was lost. Raises TandemError naming `doing`."""
@@ -103,9 +108,23 @@ class Session:
         if self._pool is None:
             # Without a smallest size nothing is connected here, so nobody can come in between.
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=0, max_size=self._size_max, **self._options()
+                self._url, min_size=0, max_size=self._size_max, init=self._recognise, **self._options()
             )
         return self._pool
+
+    async def _recognise(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        """Refuse a line that leads to another database than the lines before."""
+        database = str(await connection.fetchval(DATABASE))
+        if await connection.fetchval(MAY_ASK_SYSTEM):
+            database += f" of system {await connection.fetchval(SYSTEM)}"
+        if self._database and database != self._database:
+            raise TandemError(
+                Kind.CONFIG,
+                f"another database answers at the address: number {database} instead of {self._database}",
+                scope=Scope.CONNECTION,
+                hint="set the address back, or make a new connection and link for the other database",
+            )
+        self._database = database
 
     def _options(self) -> dict[str, Any]:
         milliseconds = str(int(self.deadline_s * 1000))

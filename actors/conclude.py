@@ -1,0 +1,230 @@
+"""What became of the pairs of one settlement: adopted, parked, settled, refused, left open, to be looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.core.guard import spend
+from actors.core.mapping import Refs, observe
+from actors.core.plan import Verdict
+from actors.core.policy import StreamSpec
+from actors.core.settle import settle as settle_action
+from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Observation, Op, Parked, Room, Side
+from actors.lines import differs_line, hint_of, parked_line, quarantined, settles, shown_already
+from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
+from actors.state import RunState
+
+RETRY_MAX_S = 300.0
+LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A binding with fresh looks at the side(s) it has."""
+
+    binding: Binding
+    a: Observation | None = None
+    b: Observation | None = None
+    attempts: int = 0
+
+    @property
+    def seen(self) -> tuple[Observation, ...]:
+        """The looks there are."""
+        return tuple(one for one in (self.a, self.b) if one is not None)
+
+
+class Done:
+    """What is collected for the settlement while pairs are carried out."""
+
+    def __init__(self) -> None:
+        self.bindings: dict[int, Binding] = {}
+        self.dropped: list[int] = []
+        self.closed: list[Closed] = []
+        self.items: list[Action] = []
+        self.park: list[Parked] = []
+        self.unpark: list[tuple[int, Room, str]] = []
+        self.hints: list[Hint] = []
+        self.spend: dict[str, int] = {}
+        self.count: dict[tuple[Side, str], int] = {}
+
+    def add(self, side: Side, counter: str, count: int = 1) -> None:
+        self.count[side, counter] = self.count.get((side, counter), 0) + count
+
+    def counters(self, stream: str) -> tuple[Counters, ...]:
+        return tuple(
+            Counters(
+                stream=stream, side=side, **{name: n for (s, name), n in self.count.items() if s == side}
+            )
+            for side in SIDES
+            if any(s == side for s, _ in self.count)
+        )
+
+
+class Conclusions:
+    """Fills a `Done` from verdicts and results; counts what the run's outcome is made of."""
+
+    def __init__(self, state: RunState, refs: Refs) -> None:
+        self._state = state
+        self._refs = refs
+
+    def conclude(
+        self, stream: StreamSpec, pairs: Sequence[Pair], verdicts: Sequence[Verdict], done: Done
+    ) -> None:
+        """What needs no write: adopted bindings, protocol lines, rooms opened and closed."""
+        state = self._state
+        for pair, verdict in zip(pairs, verdicts, strict=True):
+            key = pair.binding.key
+            if verdict.drop:
+                done.dropped.append(key)
+                done.unpark.extend((key, room, "*") for room in state.rooms_of(key))
+                continue
+            if verdict.binding != pair.binding:
+                done.bindings[key] = verdict.binding
+            if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
+                done.hints.append(self._look_again(stream, pair, verdict.again_s))
+            for item in verdict.items:
+                done.items.append(item)
+                state.waited += item.state is ActionState.PARKED
+                state.confirmed += item.state is ActionState.CONFIRMED
+            self._rooms(key, verdict, done)
+
+    def _rooms(self, key: int, verdict: Verdict, done: Done) -> None:
+        state = self._state
+        before = {(p.room, p.field): p for p in state.parked_of(key)}
+        now = {(p.room, p.field): p for p in verdict.park}
+        for place, row in now.items():
+            known = before.get(place)
+            if known is None or known.fingerprint != row.fingerprint or known.reason != row.reason:
+                done.park.append(row)
+                done.items.append(parked_line(row))
+                state.waited += 1
+                done.add(row.side or "a", "waiting")
+        done.unpark.extend((key, room, field) for room, field in before if (room, field) not in now)
+
+    def settle(
+        self,
+        stream: StreamSpec,
+        pairs: Sequence[Pair],
+        verdicts: Sequence[Verdict],
+        go: Sequence[Action],
+        results: dict[int, WriteResult],
+        done: Done,
+    ) -> None:
+        by_key = {p.binding.key: (p, v) for p, v in zip(pairs, verdicts, strict=True)}
+        taken = {i for i, r in results.items() if r.status is WriteStatus.DONE}
+        for i, action in enumerate(go):
+            pair, verdict = by_key[action.binding]
+            binding = done.bindings.get(action.binding, verdict.binding)
+            result = results[i]
+            # A field written on both sides settles only if both writes were done.
+            skip = {
+                n
+                for j, a in enumerate(go)
+                if a.binding == action.binding and j not in taken
+                for n in a.fields
+            }
+            self._settle_one(stream, pair, binding, action, result, skip, done)
+
+    def _settle_one(
+        self,
+        stream: StreamSpec,
+        pair: Pair,
+        binding: Binding,
+        action: Action,
+        result: WriteResult,
+        skip: set[str],
+        done: Done,
+    ) -> None:
+        state = self._state
+        status = result.status
+        if status is WriteStatus.DONE or (status is WriteStatus.GONE and action.op is Op.DELETE):
+            after, by_reply = self._after(stream, pair, action, result)
+            if after is None and action.op in (Op.CREATE, Op.UPDATE):
+                # Accepted, not seen: the intent stays open until a look shows it (actors/recover.py).
+                self._stays_open(action, result, done)
+                state.confirmed += 1
+                return
+            out = settle_action(
+                stream,
+                binding,
+                action,
+                after,
+                now=state.clock.now(),
+                by_reply=by_reply,
+                skip=skip,
+                refs=self._refs,
+            )
+            if out.not_taken:
+                self._again(pair, action, done, "accepted but not to be seen")
+            elif out.open:
+                done.hints.append(hint_of(action, result.id or action.target, "follow-up"))
+            if out.differs and after is not None:
+                done.items.append(differs_line(action, after, out.differs))
+            done.bindings[action.binding] = out.binding
+            done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
+            done.add(action.side, COUNTER[action.op])
+            state.confirmed += 1
+            for key, count in spend([action]).items():
+                done.spend[key] = done.spend.get(key, 0) + count
+            return
+        if status is WriteStatus.REFUSED:
+            done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
+            row = quarantined(action, result.error)
+            done.park.append(row)
+            done.add(action.side, "failed")
+            state.failed += 1
+            return
+        if status is WriteStatus.UNKNOWN:
+            state.unknown_outcome = True
+            self._stays_open(action, result, done)
+            return
+        done.closed.append(Closed(action.id, ActionState.DROPPED, error=result.error or status.value))
+        # Moved on and gone are observations: look again now. Not done: try again later.
+        self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
+
+    def _stays_open(self, action: Action, result: WriteResult, done: Done) -> None:
+        target = result.id or action.target
+        self._state.open[action.id] = msgspec.structs.replace(action, target=target)
+        done.closed.append(Closed(action.id, ActionState.SENT, target, error=result.error))
+
+    def _after(
+        self, stream: StreamSpec, pair: Pair, action: Action, result: WriteResult
+    ) -> tuple[Observation | None, bool]:
+        if shown_already(action):
+            return (pair.a if action.side == "a" else pair.b), True
+        looked = self._state.looked_back.pop(action.id, None)
+        if looked is not None:
+            return looked, False
+        if result.record is None:
+            return None, False
+        seen = observe(stream, action.side, result.record, self._state.clock.monotonic(), self._refs)
+        return (seen, True) if settles(stream, action, seen) else (None, False)
+
+    def _look_again(self, stream: StreamSpec, pair: Pair, after_s: float) -> Hint:
+        seen = pair.seen[0]
+        attempts = pair.attempts + 1
+        not_before = self._state.clock.now() + min(RETRY_MAX_S, after_s * attempts)
+        return Hint(
+            stream=stream.name,
+            side=seen.side,
+            id=seen.id,
+            reason="look again",
+            attempts=attempts,
+            not_before=not_before,
+        )
+
+    def _again(self, pair: Pair, action: Action, done: Done, reason: str, later: bool = False) -> None:
+        attempts = pair.attempts + 1
+        wait_s = min(RETRY_MAX_S, 2.0**attempts) if later or attempts > 3 else 0.0
+        for seen in pair.seen[:1]:
+            done.hints.append(
+                Hint(
+                    stream=action.stream,
+                    side=seen.side,
+                    id=seen.id,
+                    reason=reason,
+                    attempts=attempts,
+                    not_before=self._state.clock.now() + wait_s,
+                )
+            )

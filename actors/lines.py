@@ -1,0 +1,105 @@
+"""What a run writes down: protocol lines, parked rows, hints and requests made from actions. No state, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from actors.core.policy import StreamSpec
+from actors.core.settle import unseen
+from actors.core.types import (
+    Action,
+    ActionState,
+    Binding,
+    FieldDecision,
+    Hint,
+    Observation,
+    Op,
+    Parked,
+    Room,
+    other,
+)
+from actors.ports import Write
+
+
+def shown_already(action: Action) -> bool:
+    """An update that the side can't show any better than it does: nothing is sent, the look before stands."""
+    return action.op is Op.UPDATE and not action.native
+
+
+def write_of(action: Action) -> Write:
+    return Write(
+        op=Op.UPDATE if action.op is Op.MARK else action.op,
+        id=action.target,
+        native=action.native,
+        seen=action.seen_native,
+        version=action.version,
+        tag=action.tag,
+    )
+
+
+def hint_of(action: Action, record: str, reason: str) -> Hint:
+    return Hint(stream=action.stream, side=action.side, id=record, reason=reason)
+
+
+def revised(binding: Binding) -> Binding:
+    return msgspec.structs.replace(binding, rev=binding.rev + 1)
+
+
+def quarantined(action: Action, words: str) -> Parked:
+    # A record that was not made is named by the one that people know: what it was to be made from.
+    unmade = action.op is Op.CREATE
+    return Parked(
+        stream=action.stream,
+        room=Room.QUARANTINE,
+        binding=action.binding,
+        side=other(action.side) if unmade else action.side,
+        record=action.origin if unmade else action.target or action.origin,
+        reason=words or "refused without a word",
+        hint="mend the record, or retry it once the system takes it",
+        detail={"op": action.op.value, "fields": dict(action.fields)},
+        fingerprint=action.fingerprint,
+    )
+
+
+def parked_line(row: Parked) -> Action:
+    return Action(
+        stream=row.stream,
+        side=row.side or "a",
+        op=Op.NONE,
+        binding=row.binding,
+        rule=row.room.value,
+        reason=row.reason,
+        target=row.record,
+        state=ActionState.PARKED,
+    )
+
+
+def differs_line(action: Action, after: Observation, names: Sequence[str]) -> Action:
+    """The protocol line for fields that show neither what was sent nor what was there before."""
+    decisions = []
+    for name in names:
+        sent, seen = action.fields[name], after.fields.get(name)
+        a, b = (seen, sent) if action.side == "a" else (sent, seen)
+        decisions.append(FieldDecision(name, "differs after our write", seen, base=sent, a=a, b=b))
+    return Action(
+        stream=action.stream,
+        side=action.side,
+        op=Op.NONE,
+        binding=action.binding,
+        rule="differs after our write",
+        reason=f"side {action.side} shows another value than was written: {', '.join(names)}",
+        target=after.id,
+        origin=action.origin,
+        decisions=tuple(decisions),
+        state=ActionState.CONFIRMED,
+    )
+
+
+def settles(stream: StreamSpec, action: Action, seen: Observation) -> bool:
+    return not seen.problem and not unseen(stream, action, seen)
+
+
+def one_per_place(rows: Iterable[Parked]) -> Iterable[Parked]:
+    return {(row.binding, row.room, row.field): row for row in rows}.values()
