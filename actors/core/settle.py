@@ -117,39 +117,22 @@ def _fields(
     differs: list[str] = []
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
-        if (
-            name in skip
-            or (seen is UNKNOWN and name in _shown_on(stream, side))
-            or (not by_reply and _not_taken(action, name, value, seen))
-        ):
+        shows = "open" if name in skip else _shows(stream, action, name, seen, by_reply, refs)
+        if shows in ("open", "edited", "flows back"):
             still_open.append(name)
+        if shows == "flows back":
+            base.pop(name, None)  # never agreed on: the owner's value counts
+        if shows in ("open", "flows back"):
             continue
-        if not same(binding.base.get(name, UNKNOWN), value):
+        if not same(base.get(name, UNKNOWN), value):
             devs[other(side)].pop(
                 name, None
             )  # the origin held it; where it was the base, it may still deviate
         base[name] = value
-        if (
-            action.op is Op.CREATE
-            and value is None
-            and seen is not UNKNOWN
-            and seen is not None
-            and not by_reply
-        ):
-            still_open.append(name)  # a default of the system, or a person's edit since: the planner decides
-            devs[side].pop(name, None)
-            continue
-        reason = _reason(stream, action, name, value, seen, by_reply, refs)
-        if not reason:
-            devs[side].pop(name, None)
-            continue
-        assert seen is not UNKNOWN
-        if _flows_back(stream, action, name):
-            base.pop(name)  # never agreed on: the owner's value counts
-            still_open.append(name)
-            continue
-        devs[side][name] = Deviation(seen, reason)
-        if reason == "differs":
+        devs[side].pop(name, None)
+        if shows not in ("as sent", "edited") and seen is not UNKNOWN:
+            devs[side][name] = Deviation(seen, shows)
+        if shows == "differs":
             differs.append(name)
     still_open.extend(_unsettled(stream, after, base, devs[side], action))
     out = _with_devs(msgspec.structs.replace(binding, base=base), devs)
@@ -178,12 +161,23 @@ def _not_taken(action: Action, name: str, value: Value, seen: Seen) -> bool:
     return not same(seen, value) and same(seen, action.before.get(name, UNKNOWN))
 
 
-def _reason(
-    stream: StreamSpec, action: Action, name: str, value: Value, seen: Seen, by_reply: bool, refs: Refs
-) -> str:
-    """Why the side does not show the value as sent; "" where it does (or cannot be seen)."""
-    if seen is UNKNOWN or same(seen, value):
-        return ""
+def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: bool, refs: Refs) -> str:
+    """What the target shows of one written field.
+
+    as sent | open (not delivered, or not taken: not settled) | edited (a value where none was sent: the planner
+    decides) | flows back (its owner gave another one) | the reason of a deviation: default, lossy, rewritten, differs.
+    """
+    value = action.fields[name]
+    if seen is UNKNOWN:
+        return "open" if name in _shown_on(stream, action.side) else "as sent"
+    if same(seen, value):
+        return "as sent"
+    if not by_reply and _not_taken(action, name, value, seen):
+        return "open"
+    if action.op is Op.CREATE and value is None and not by_reply:
+        return "edited"
+    if stream.field(name).owner.value == action.side:
+        return "flows back"
     if action.op is Op.CREATE and value is None:
         return "default"
     try:
@@ -193,10 +187,6 @@ def _reason(
     if same(seen, shown):
         return "lossy"
     return "rewritten" if by_reply else "differs"
-
-
-def _flows_back(stream: StreamSpec, action: Action, name: str) -> bool:
-    return stream.field(name).owner.value == action.side
 
 
 def _unsettled(

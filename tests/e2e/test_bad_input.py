@@ -138,7 +138,7 @@ async def test_tokens_that_are_wrong_or_somebody_elses_and_requests_that_are_too
 ) -> None:
     refused(calm.ctl("links", "list", TANDEM_TOKEN="tdm_made_up"), "not valid", status=4)
     calm.ctl("system", "create-tenant", "other")
-    made = calm.ctl("system", "create-token", "theirs", "ROLE_OPERATOR", "--tenant", "other", "-o", "json")
+    made = calm.ctl("system", "create-token", "theirs", "--role", "operator", "--tenant", "other", "-o", "json")
     assert made.returncode == 0, made.stderr
     token = made.stdout.partition('"token": "')[2].partition('"')[0]
     foreign = calm.ctl("links", "get", LINK, TANDEM_TOKEN=token, TANDEM_TENANT="")
@@ -336,7 +336,7 @@ async def test_a_second_daemon_a_foreign_key_and_a_newer_database(world: World) 
     await world.quiet()
     assert await crm(world) == before and not (await world.link()).reasons
     own = await asyncpg.connect(world.daemon.dsn)
-    await own.execute("INSERT INTO schema_versions (version, name, sha256) VALUES (99, 'later', '')")
+    await own.execute("INSERT INTO schema_migrations (version) VALUES (99)")
     await own.close()
     world.daemon.stop()
     newer = start(world.data_dir)

@@ -5,22 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.policy import Budget, DeletePolicy, FirstContact
+from actors.core.policy import Budget, DeletePolicy
 from actors.core.types import Hint
+from actors.messages import Options
 from actors.ports import Find, RunRow
 from actors.root import RootActor
-from tests.actors.rig import CUSTOMERS, Rig, customers, fails, loaded, on, until, writes
+from tests.actors.rig import CUSTOMERS, Rig, customers, fails, loaded, on, until
 from tests.sim import loop
+
+FOUND = pytest.mark.xfail(strict=True, raises=AssertionError, reason="found by reading, not mended yet")
 
 
 def _phones(rig: Rig, side: str) -> list[Any]:
     return sorted(row["phone"] for row in rig.rows(side).values())
 
 
+@FOUND
 def test_what_was_held_until_the_totals_are_known_survives_an_interrupted_look() -> None:
     """Page 1 of 2 is held (free allowance 0), page 2 fails once: the held ones are within the budget and must go."""
 
@@ -46,6 +51,7 @@ def test_what_was_held_until_the_totals_are_known_survives_an_interrupted_look()
     assert phones == ["9"] * 6
 
 
+@FOUND
 def test_held_deletes_survive_a_restart_in_the_middle_of_a_look() -> None:
     """The process dies after page 1 was held: within the budget, so the next owner must do them without a person."""
 
@@ -85,6 +91,7 @@ async def _nothing(name: str) -> None:
     return None
 
 
+@FOUND
 def test_a_decision_is_kept_until_its_write_was_done() -> None:
     """A person decides a conflict, the write does not get through at first: nobody is asked again."""
 
@@ -111,6 +118,7 @@ def test_a_decision_is_kept_until_its_write_was_done() -> None:
     assert on(Rig, body) == (["a"], [])
 
 
+@FOUND
 def test_a_decision_survives_the_guard() -> None:
     """Decided, then held by the budget, then approved: the write is done, and the conflict is not asked again."""
 
@@ -139,6 +147,7 @@ def test_a_decision_survives_the_guard() -> None:
     assert on(lambda: Rig(spec), body) == (["a"], [])
 
 
+@FOUND
 def test_a_write_that_was_under_way_when_its_connection_was_closed_is_not_sent_again() -> None:
     """New settings close the connection while a create is being answered: outcome unknown, never retried blind."""
 
@@ -155,12 +164,15 @@ def test_a_write_that_was_under_way_when_its_connection_was_closed_is_not_sent_a
         await until(lambda: rig.rows("b"))
         await root.forget_connection("b")
         await anyio.sleep(1)
-        return [(action.op.value, action.state.value) for action in rig.actions() if action.op.value == "create"]
+        return [
+            (action.op.value, action.state.value) for action in rig.actions() if action.op.value == "create"
+        ]
 
     states = on(lambda: Rig(customers(match=()), draws_ids=False, tag=False), body)
     assert states == [("create", "sent")]
 
 
+@FOUND
 def test_a_run_asked_for_on_a_link_with_a_broken_blueprint_does_not_spin() -> None:
     """The blueprint can't be read: the run asked for ends as failed, and is not begun a thousand times."""
 
@@ -172,17 +184,15 @@ def test_a_run_asked_for_on_a_link_with_a_broken_blueprint_does_not_spin() -> No
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(root.run)
             with anyio.move_on_after(5):
-                while len(rig.said("run.started")) < 1000:  # noqa: ASYNC110
-                    await anyio.sleep(0)
+                while len(rig.said("run.started")) < 1000:
+                    await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
         return len(rig.said("run.started")) < 20
 
     assert loop.run(main)
 
 
-def _options() -> Any:
-    from actors.messages import Options
-
+def _options() -> Options:
     return Options(owner="d1")
 
 
@@ -190,6 +200,7 @@ def _broken(text: str, settings: Any) -> Any:
     raise TandemError(Kind.CONFIG, "the blueprint names no stream", scope=Scope.LINK)
 
 
+@FOUND
 def test_a_hint_of_a_stream_that_is_no_more_does_not_keep_the_link_spinning() -> None:
     """A stream was taken out of the blueprint with a hint in the inbox."""
 
@@ -205,6 +216,7 @@ def test_a_hint_of_a_stream_that_is_no_more_does_not_keep_the_link_spinning() ->
     assert loop.run(main)
 
 
+@FOUND
 def test_one_link_with_a_broken_blueprint_leaves_the_others_of_its_connection_be() -> None:
     """Two links share both connections; the feed is drained for both, though one can't be read."""
 
@@ -228,3 +240,51 @@ def test_one_link_with_a_broken_blueprint_leaves_the_others_of_its_connection_be
         return rig.names("b")
 
     assert loop.run(main) == ["Ada"]
+
+
+@FOUND
+def test_a_plan_that_was_asked_for_shows_what_is_to_be_done_now() -> None:
+    """A second dry run after the first one's create was done by hand: the plan is computed anew, not added to."""
+
+    async def main() -> Any:
+        rig = Rig(poll_s=10_000.0)
+        rig.create("a", "Ada")
+        rig.store.request_run(RunRow("dry1", "l", mode="plan"))
+        rig.store.set_wish("l", "paused")
+        root = RootActor(rig.ports(), _options())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(root.run)
+            await anyio.sleep(0.1)
+            root.wake("l")
+            await until(lambda: rig.link().runs["dry1"].ended)
+            rig.create("b", "Ada")
+            rig.create("a", "Bob")
+            rig.store.request_run(RunRow("dry2", "l", mode="plan"))
+            root.wake("l")
+            await until(lambda: rig.link().runs["dry2"].ended)
+            tasks.cancel_scope.cancel()
+        return [a.fields["name"] for plan in rig.link().held.values() for _, a in plan.values()]
+
+    assert loop.run(main) == ["Bob"]
+
+
+@FOUND
+def test_a_plan_that_was_asked_for_and_approved_ends_as_applied() -> None:
+    """What it held is done: it is no more among the plans that wait, and its yes covers nothing that comes later."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig))
+        rig.store.set_wish("l", "paused")
+        rig.create("a", "Ada")
+        rig.store.request_run(RunRow("dry", "l", mode="plan"))
+        root.wake("l")
+        await until(lambda: rig.link().runs["dry"].ended)
+        (plan,) = rig.link().plans.values()
+        rig.store.approve_plan("l", plan.id, plan.rev)
+        rig.store.set_wish("l", "run")
+        root.wake("l")
+        await until(lambda: rig.names("b") == ["Ada"] and not rig.link().inbox)
+        await anyio.sleep(30)
+        return [plan.state for plan in rig.link().plans.values()]
+
+    assert on(Rig, body) == ["applied"]

@@ -69,7 +69,8 @@ async def test_b13_edits_during_paging_are_all_delivered(world: World) -> None:
         async def edit() -> None:
             for n in (*range(200, 0, -7), *range(1, 201, 9)):
                 await editor.execute(
-                    "UPDATE customers SET city = 'Hof ' || $1::int WHERE email = 'h' || $1::int || '@haus.example'", n
+                    "UPDATE customers SET city = 'Hof ' || $1::int WHERE email = 'h' || $1::int || '@haus.example'",
+                    n,
                 )
 
         tasks.start_soon(edit)
@@ -114,7 +115,9 @@ async def all_say(daemon: DaemonProcess, world: World, well: bool) -> bool:
     said = json.loads(text)
     link = await world.shown()
     label = f"looks/{LINK}"
-    age_s = await metric(daemon, f'tandem_link_last_look_seconds{{link="{label}",side="b",stream="customers"}}')
+    age_s = await metric(
+        daemon, f'tandem_link_last_look_seconds{{link="{label}",side="b",stream="customers"}}'
+    )
     faces = {
         "page": (status == 200) is well,
         "its status": said["status"] == ("ok" if well else "degraded"),
@@ -211,4 +214,6 @@ async def test_b18_a_csv_folder_and_a_postgresql_table_are_linked_by_a_yaml_file
     barrel = await until(line, "the barrel in the file")
     assert barrel is not None and Decimal(barrel[1]) == 225 and barrel[2:] == ["10/03/2024", "yes"]
     path.write_text(path.read_text("utf-8-sig").replace("500.5", "450"), encoding="utf-8-sig")
-    await until(lambda: world.crm.value("SELECT liter = 450 FROM keller_bestand WHERE fass = 'F-1'"), "the edit")
+    await until(
+        lambda: world.crm.value("SELECT liter = 450 FROM keller_bestand WHERE fass = 'F-1'"), "the edit"
+    )

@@ -16,7 +16,7 @@ import pytest
 from tandem.v1 import runs_pb2
 from tandem_client import TandemError
 from tests.daemon.process import DaemonProcess, running
-from tests.spec.world import LINK, Crm, Erp, World, asked, blueprint, customer, metric, page, until
+from tests.spec.world import LINK, Crm, Erp, World, asked, customer, metric, page, until
 
 pytestmark = pytest.mark.anyio
 SETTINGS = {"window": "50", "secret_key": base64.b64encode(bytes(range(32))).decode(), "lease_ttl_s": "2"}
@@ -122,7 +122,9 @@ async def test_d02_runs_of_a_link_never_overlap_in_a_process_and_across_two(
             for n in range(1, 6):
                 world.erp.edit({f"K{n:05d}": {"ORT": "Ulm"}})
                 handles = [await (world, other)[n % 2].start() for n in range(4)]
-                assert sum(not handle.already_running for handle in handles) <= 2  # one may have ended between
+                assert (
+                    sum(not handle.already_running for handle in handles) <= 2
+                )  # one may have ended between
                 for handle in handles:
                     assert (await handle.done()).outcome in ("succeeded", "nothing_new")
             await world.in_step()
@@ -181,7 +183,7 @@ async def test_d02_another_daemon_takes_over_from_one_that_is_frozen_or_killed(
 async def test_b07_a_write_whose_reply_never_came_is_found_and_not_repeated(
     crm: Crm, home: Path, store_url: str
 ) -> None:
-    await crm.sql(GATE_AT_COMMIT.split(";\nCREATE CONSTRAINT")[0])
+    await crm.sql(GATE_AT_COMMIT.split(";\nCREATE CONSTRAINT", maxsplit=1)[0])
     await crm.sql("CREATE CONSTRAINT" + GATE_AT_COMMIT.split(";\nCREATE CONSTRAINT")[1])
     with running(home / "data", database_url=store_url, **SETTINGS) as daemon:
         async with made(daemon, crm, home) as world:
@@ -217,7 +219,7 @@ async def test_b07_a_write_whose_reply_never_came_is_found_and_not_repeated(
 async def test_b14_a_pause_stops_the_run_at_a_safe_point_and_survives_a_kill(
     crm: Crm, home: Path, store_url: str
 ) -> None:
-    await crm.sql(GATE_AT_K00120.split(";\nCREATE TRIGGER")[0])
+    await crm.sql(GATE_AT_K00120.split(";\nCREATE TRIGGER", maxsplit=1)[0])
     await crm.sql("CREATE TRIGGER" + GATE_AT_K00120.split(";\nCREATE TRIGGER")[1])
     with running(home / "data", database_url=store_url, **SETTINGS) as daemon:
         async with made(daemon, crm, home) as world:
@@ -238,12 +240,18 @@ async def test_b14_a_pause_stops_the_run_at_a_safe_point_and_survives_a_kill(
             assert (await world.shown()).state == "paused"
             with pytest.raises(TandemError) as refused:
                 await world.sync()
-            assert refused.value.code is grpc.StatusCode.FAILED_PRECONDITION and refused.value.reason == "PAUSED"
+            assert (
+                refused.value.code is grpc.StatusCode.FAILED_PRECONDITION and refused.value.reason == "PAUSED"
+            )
             world.erp.edit({"K00001": {"ORT": "Ulm"}})
             # A plan may be asked for: so the link is alive, has looked at everything, and still writes nothing.
             assert (await world.sync(dry_run=True)).outcome == "awaiting_approval"
             assert await crm.writes() == there
-            modes = {run.mode for run in await world.runs() if run.started.ToSeconds() > stopped[0].ended.ToSeconds()}
+            modes = {
+                run.mode
+                for run in await world.runs()
+                if run.started.ToSeconds() > stopped[0].ended.ToSeconds()
+            }
             assert modes <= {"plan"}
             await world.resume()
             await world.in_step()

@@ -95,7 +95,9 @@ async def test_b01_an_approved_plan_is_carried_out_except_where_a_side_has_moved
     protocol = [item for run in await world.runs() for item in await world.items(run)]
     third = [item for item in protocol if item.origin == "K00003" and item.op == "update"]
     # The approved action for the third was dropped, by name; what went is what the ERP said last.
-    chosen = {d.chosen.value.string_value for item in third if item.state == "confirmed" for d in item.decisions}
+    chosen = {
+        d.chosen.value.string_value for item in third if item.state == "confirmed" for d in item.decisions
+    }
     assert chosen == {"Bonn"}
 
 
@@ -170,7 +172,9 @@ async def test_b08_many_emptied_fields_wait_for_a_yes(world: World) -> None:
     await world.at_rest()
     assert await world.crm.value("SELECT count(*) FROM customers WHERE phone IS NULL") == 0
     await world.approve(plan)
-    await until(lambda: world.crm.value("SELECT count(*) = 40 FROM customers WHERE phone IS NULL"), "40 clears")
+    await until(
+        lambda: world.crm.value("SELECT count(*) = 40 FROM customers WHERE phone IS NULL"), "40 clears"
+    )
     await world.in_step()
 
 
@@ -179,7 +183,9 @@ async def test_b08_many_emptied_fields_wait_for_a_yes(world: World) -> None:
 
 async def test_b09_an_order_waits_for_its_customer_and_goes_by_itself(world: World) -> None:
     world.erp.save([customer(1)])
-    orders = [{"AUFTRAGNR": f"B{n:05d}", "KUNDENNR": k, "SUMME": "12,50"} for n, k in ((1, "K00001"), (2, "K00002"))]
+    orders = [
+        {"AUFTRAGNR": f"B{n:05d}", "KUNDENNR": k, "SUMME": "12,50"} for n, k in ((1, "K00001"), (2, "K00002"))
+    ]
     world.erp.save(orders, "AUFTRAEGE", ORDERS)
     await world.connect(blueprint(orders=True))
     (entry,) = await until(lambda: world.parked("waiting"), "the order that waits")

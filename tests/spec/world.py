@@ -74,7 +74,13 @@ ORDER_STREAM: Mapping[str, Any] = {
     "complete_read": "1h",
     "fields": {
         "number": {"a": "AUFTRAGNR", "b": "number", "owner": "a"},
-        "customer": {"a": "KUNDENNR", "b": "customer_id", "owner": "a", "reference": "customers", "required": True},
+        "customer": {
+            "a": "KUNDENNR",
+            "b": "customer_id",
+            "owner": "a",
+            "reference": "customers",
+            "required": True,
+        },
         "total": {"a": "SUMME", "b": "total", "owner": "a", "lens_a": MONEY},
     },
 }
@@ -161,7 +167,9 @@ class Erp:
         """Write the whole file."""
         part = self.path(name).with_suffix(".part")
         with part.open("w", encoding="cp1252", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else head, delimiter=";", lineterminator="\r\n")
+            writer = csv.DictWriter(
+                file, list(rows[0]) if rows else head, delimiter=";", lineterminator="\r\n"
+            )
             writer.writeheader()
             writer.writerows(rows)
         os.replace(part, self.path(name))
@@ -229,7 +237,13 @@ class World:
     # --------------------------------------------------------------------------------------------- setting up
 
     async def connect(
-        self, text: str = "", *, find: str = "trigger", crm_url: str = "", paused: bool = False, **settings: Any
+        self,
+        text: str = "",
+        *,
+        find: str = "trigger",
+        crm_url: str = "",
+        paused: bool = False,
+        **settings: Any,
     ) -> links_pb2.Link:
         """Tenant, both connections and the link. `settings`: further ones of the CRM's connection."""
         await self.tandem.system.CreateTenant(system_pb2.CreateTenantRequest(id=self.tenant))
@@ -238,7 +252,9 @@ class World:
         await self.connection("crm", "postgres", {"url": crm_url or self.crm.url, "find": find, **settings})
         return await self.link(text or blueprint(), paused=paused)
 
-    async def connection(self, name: str, connector: str, settings: Mapping[str, Any]) -> connections_pb2.Connection:
+    async def connection(
+        self, name: str, connector: str, settings: Mapping[str, Any]
+    ) -> connections_pb2.Connection:
         """Create a connection."""
         given = json_format.ParseDict(dict(settings), Struct())
         request = connections_pb2.CreateConnectionRequest(
@@ -456,4 +472,3 @@ async def metric(daemon: DaemonProcess, series: str) -> float | None:
     _, text = await page(daemon, "/metrics")
     found = [line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition(" ")[0] == series]
     return float(found[0]) if found else None
-
