@@ -30,9 +30,10 @@ from actors.core.types import (
     Presence,
     Room,
     Side,
+    State,
     other,
 )
-from actors.lines import one_per_place, revised, settles, shown_already, write_of
+from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
 from actors.ports import Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
 
@@ -260,9 +261,13 @@ class Carrier:
             if not made:
                 continue
             for half in await state.store.bindings(state.link, stream.name, side, sorted(made)):
-                if half.side(other(side)) is None and half.key not in {go[i].binding for i in results}:
+                if half.key in {go[i].binding for i in results}:
+                    continue
+                if half.side(other(side)) is None:
                     done.dropped.append(half.key)
                     done.unpark.extend((half.key, room, "*") for room in Room)
+                elif half.state is State.TOMBSTONE:  # the system gave a dead record's id to the new one
+                    done.bindings[half.key] = released(half, side)
 
     async def _commit(self, stream: StreamSpec, done: Done, extra: Extra) -> None:
         state = self._state

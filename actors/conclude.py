@@ -45,6 +45,7 @@ class Done:
         self.park: list[Parked] = []
         self.unpark: list[tuple[int, Room, str]] = []
         self.hints: list[Hint] = []
+        self.decided: dict[int, list[tuple[Room, str]]] = {}  # decisions that the writes under way carry out
         self.spend: dict[str, int] = {}
         self.count: dict[tuple[Side, str], int] = {}
 
@@ -100,7 +101,13 @@ class Conclusions:
                 done.items.append(parked_line(row))
                 state.waited += 1
                 done.add(row.side or "a", "waiting")
-        done.unpark.extend((key, room, field) for room, field in before if (room, field) not in now)
+        for place, row in before.items():
+            if place in now:
+                continue
+            if row.decision is not None and verdict.actions:
+                done.decided.setdefault(key, []).append(place)  # it stands until what it decided is done
+            else:
+                done.unpark.append((key, *place))
 
     def settle(
         self,
@@ -161,6 +168,7 @@ class Conclusions:
                 done.hints.append(hint_of(action, result.id or action.target, "follow-up"))
             if out.differs and after is not None:
                 done.items.append(differs_line(action, after, out.differs))
+            done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
             done.bindings[action.binding] = out.binding
             done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
             done.add(action.side, COUNTER[action.op])
@@ -172,6 +180,7 @@ class Conclusions:
             done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
             row = quarantined(action, result.error)
             done.park.append(row)
+            done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
             done.add(action.side, "failed")
             state.failed += 1
             return
@@ -185,8 +194,9 @@ class Conclusions:
 
     def _stays_open(self, action: Action, result: WriteResult, done: Done) -> None:
         target = result.id or action.target
-        self._state.open[action.id] = msgspec.structs.replace(action, target=target)
-        done.closed.append(Closed(action.id, ActionState.SENT, target, error=result.error))
+        state = ActionState.UNCONFIRMED if result.status is WriteStatus.DONE else ActionState.SENT
+        self._state.open[action.id] = msgspec.structs.replace(action, target=target, state=state)
+        done.closed.append(Closed(action.id, state, target, error=result.error))
 
     def _after(
         self, stream: StreamSpec, pair: Pair, action: Action, result: WriteResult

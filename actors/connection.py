@@ -6,7 +6,7 @@ A slot is held for one request and never while waiting for another account. One 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import anyio
@@ -148,7 +148,9 @@ class ConnectionActor(Actor):
             except Exception as error:
                 ask.fail(error)
             finally:
-                ask.fail(TandemError(Kind.TRANSIENT, f"connection {self._id} is being restarted"))
+                # Cut off in the middle: nobody knows whether a write took place.
+                kind = Kind.UNKNOWN if ask.message.writes else Kind.TRANSIENT
+                ask.fail(TandemError(kind, f"connection {self._id} is being restarted"))
                 self._active -= 1
                 self.busy = self._active > 0
 
@@ -311,7 +313,7 @@ class ConnectionActor(Actor):
             while True:
                 touched = await connector.drain(FEED_BATCH)
                 for link in self._links:
-                    hints = self._hints(link, touched)
+                    hints = await self._hints_for(link, touched)
                     if hints:
                         await self._ports.store.add_hints(link.id, hints)
                         self._wake(link.id, WORK)
@@ -321,7 +323,19 @@ class ConnectionActor(Actor):
                 if len(touched) < FEED_BATCH:
                     return total
 
-    def _hints(self, link: LinkRow, touched: Any) -> list[Hint]:
+    async def _hints_for(self, link: LinkRow, touched: Sequence[Touched]) -> list[Hint]:
+        """What was touched, as hints of one link. Where its blueprint can't be read: "look at everything", so that the
+        feed may go on for the others and nothing is lost for this one."""
+        try:
+            return self._hints(link, touched)
+        except TandemError:
+            mine = {
+                side for side, one in (("a", link.a_connection), ("b", link.b_connection)) if one == self._id
+            }
+            cursors = await self._ports.store.cursors(link.id) if touched else ()
+            return [Hint(stream=c.stream, side=c.side, id="") for c in cursors if c.side in mine]
+
+    def _hints(self, link: LinkRow, touched: Sequence[Touched]) -> list[Hint]:
         spec = self._ports.blueprint(link.blueprint, link.settings)
         hints: dict[tuple[str, str, str], Hint] = {}
         sides: tuple[tuple[Side, str], ...] = (("a", link.a_connection), ("b", link.b_connection))
@@ -330,7 +344,6 @@ class ConnectionActor(Actor):
                 continue
             for stream in spec.streams:
                 for one in touched:
-                    assert isinstance(one, Touched)
                     if one.object == stream.object(side):
                         hints[stream.name, side, one.id] = Hint(stream=stream.name, side=side, id=one.id)
         return list(hints.values())

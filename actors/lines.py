@@ -18,6 +18,7 @@ from actors.core.types import (
     Op,
     Parked,
     Room,
+    Side,
     other,
 )
 from actors.ports import Write
@@ -41,6 +42,13 @@ def write_of(action: Action) -> Write:
 
 def hint_of(action: Action, record: str, reason: str) -> Hint:
     return Hint(stream=action.stream, side=action.side, id=record, reason=reason)
+
+
+def released(binding: Binding, side: Side) -> Binding:
+    """A tombstone without its id on `side`: that id belongs to another record now."""
+    return (
+        msgspec.structs.replace(binding, a=None) if side == "a" else msgspec.structs.replace(binding, b=None)
+    )
 
 
 def revised(binding: Binding) -> Binding:

@@ -28,6 +28,7 @@ from actors.state import Memory, RunState
 
 AskConnection = Callable[[str, Any], Awaitable[Any]]
 PHASE_EVERY_S = 0.5
+HINT_STUCK_S = 30.0
 
 
 class LinkActor(Actor):
@@ -35,12 +36,20 @@ class LinkActor(Actor):
 
     kind = "link"
 
-    def __init__(self, link: str, ports: Ports, options: Options, ask: AskConnection) -> None:
+    def __init__(
+        self,
+        link: str,
+        ports: Ports,
+        options: Options,
+        ask: AskConnection,
+        memories: dict[str, tuple[Memory, int]],
+    ) -> None:
         super().__init__(f"link/{link}")
         self._link = link
         self._ports = ports
         self._options = options
         self._ask = ask
+        self._memories = memories
         self._lease: Lease | None = None
         self._memory = Memory(ports.clock.monotonic())
         self._event = anyio.Event()
@@ -50,6 +59,7 @@ class LinkActor(Actor):
         self._recover_at = math.inf  # open intents can be resolved then
         self._cancel = False
         self._stop = False
+        self._letting_go = False
         self._interrupted = (
             True  # a run may stand as running that is not: a former owner's, or one that lost the store
         )
@@ -63,20 +73,28 @@ class LinkActor(Actor):
     # ------------------------------------------------------------------------------------------------ messages
 
     async def started(self) -> None:
-        self._lease = await self._ports.store.take_lease(
-            self._link, self._options.owner, self._options.lease_ttl_s
-        )
+        with contextlib.suppress(TandemError):  # a store that is away is asked again at the next scan
+            self._lease = await self._ports.store.take_lease(
+                self._link, self._options.owner, self._options.lease_ttl_s
+            )
         if self._lease is None:
             self.mailbox.close()
             return
-        self._memory = Memory(self._ports.clock.monotonic())
+        # Nobody else held the link since we let go: what we remember of our writes still holds.
+        memory, epoch = self._memories.pop(self._link, (self._memory, -1))
+        if self._lease.epoch == epoch + 1:
+            self._memory = memory
+        else:
+            self._memory = Memory(self._ports.clock.monotonic())
         self.tasks.start_soon(self._keep_lease)
         self.tasks.start_soon(self._loop)
 
     async def poked(self, key: str) -> None:
         self._changed = self._changed or key == CHANGED
-        if self._run is not None:
-            self._cancel |= await self._must_stop()
+        self.again = self._letting_go and not self._stop  # too late for this life
+        with contextlib.suppress(TandemError):  # the next safe point asks again
+            if self._run is not None:
+                self._cancel |= await self._must_stop()
         self._event.set()
 
     async def _must_stop(self) -> bool:
@@ -144,24 +162,29 @@ class LinkActor(Actor):
 
     async def _loop(self) -> None:
         """Do what is due, wait for a poke or the next due time; at rest for long enough, let go."""
-        idle_since = self._ports.clock.monotonic()
+        idle_since, at_rest = self._ports.clock.monotonic(), False
         while not self._stop:
+            noted, at_rest = at_rest, False
             try:
                 worked, wait_s = await self._turn()
+                idle_since = self._ports.clock.monotonic() if worked else idle_since
+                idle_s = self._ports.clock.monotonic() - idle_since
+                at_rest = idle_s >= self._options.idle_s and wait_s >= self._options.idle_s
+                if at_rest and not noted:
+                    await self._note_due()
             except LeaseLost:
                 self._lose()
                 return
             except TandemError as error:
                 self._ports.telemetry.emit("link.store_away", link=self._link, error=error.message)
                 self._interrupted = True
-                worked, wait_s = False, 1.0
-            now = self._ports.clock.monotonic()
-            idle_since = now if worked else idle_since
-            if now - idle_since >= self._options.idle_s and wait_s >= self._options.idle_s:
-                await self._note_due()
-                break
+                at_rest, wait_s = False, 1.0
             if self._event.is_set():
                 self._event = anyio.Event()
+                continue
+            if at_rest and noted:
+                break
+            if at_rest:  # look once more: noting the due time may have hidden what was asked for meanwhile
                 continue
             with anyio.move_on_after(min(wait_s, self._options.idle_s)):
                 await self._event.wait()
@@ -177,7 +200,8 @@ class LinkActor(Actor):
 
     async def _let_go(self) -> None:
         if self._lease is not None:
-            lease, self._lease = self._lease, None
+            lease, self._lease, self._letting_go = self._lease, None, True
+            self._memories[self._link] = self._memory, lease.epoch
             with contextlib.suppress(LeaseLost, TandemError):  # then it runs out by itself
                 await self._ports.store.release_lease(lease)
         self.mailbox.close()
@@ -305,7 +329,9 @@ class LinkActor(Actor):
         self, row: LinkRow, facts: Facts, ran: RunRow, result: RunResult, state: RunState | None
     ) -> None:
         now = self._ports.clock.now()
-        if state is not None and state.begun:
+        if state is None and ran.cause == "command":  # it was asked for: it must not stay asked for
+            await self._ports.store.begin_run(self.lease, ran)
+        if (state is None and ran.cause == "command") or (state is not None and state.begun):
             error = str(result.error) if result.error is not None else result.awaiting
             ended = msgspec.structs.replace(ran, outcome=result.outcome, ended=now, error=error)
             await self._ports.store.end_run(self.lease, ended)
@@ -316,7 +342,9 @@ class LinkActor(Actor):
             wait_s = lifecycle.backoff_s(max(1, after.failures), self._ports.clock.jitter())
             self._retry_at = now + max(wait_s, result.again_s or 0.0)
         else:
-            self._retry_at = 0.0
+            # A due hint that nobody took belongs to a stream that is no more.
+            stuck = ran.cause == "hint" and result.hints == 0 and result.again_s is None
+            self._retry_at = now + HINT_STUCK_S if stuck else 0.0
             if result.again_s is not None:
                 self._recover_at = now + result.again_s
         self._memory.forget(self._ports.clock.monotonic() - 3600.0)

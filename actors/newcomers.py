@@ -14,7 +14,7 @@ from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Binding, Observation, Parked, Presence, Room, Side, State, other
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
-from actors.window import Windows, matched
+from actors.window import Windows, kept_note, matched
 
 GROUPS = 1000
 AMBIGUOUS = "ambiguous"
@@ -121,7 +121,9 @@ class Newcomers:
             for key in (*group.a, *group.b):
                 half = members[key]
                 held.append(
-                    msgspec.structs.replace(half, state=State.HELD_BACK, note=AMBIGUOUS, rev=half.rev + 1)
+                    msgspec.structs.replace(
+                        half, state=State.HELD_BACK, note=f"{AMBIGUOUS} {half.note}".strip(), rev=half.rev + 1
+                    )
                 )
                 park.append(_ambiguous(stream, half, level, detail, group.hash))
         known = {
@@ -145,9 +147,9 @@ class Newcomers:
                 return
             after = held[-1].key
             again = tuple(
-                msgspec.structs.replace(b, state=State.NEW, note="", rev=b.rev + 1)
+                msgspec.structs.replace(b, state=State.NEW, note=kept_note(b), rev=b.rev + 1)
                 for b in held
-                if b.note == AMBIGUOUS
+                if b.note.startswith(AMBIGUOUS)
             )
             if again:
                 await state.settle(Settlement(run=state.run, bindings=again))
@@ -201,8 +203,10 @@ class Newcomers:
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
-                if side in self._state.blind(stream) or other(side) in unsure:
+                if side in self._state.blind(stream):
                     self._left = self._left or bool(mine)
+                elif other(side) in unsure:
+                    continue  # until the stranger there can be matched; the waiting room says whom they wait for
                 elif mine:
                     pairs.extend(await self._looked(stream, side, mine))
             await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)

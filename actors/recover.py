@@ -31,8 +31,8 @@ from actors.core.types import (
     State,
     other,
 )
-from actors.core.values import same
-from actors.lines import differs_line
+from actors.core.values import UNKNOWN, same
+from actors.lines import differs_line, released, revised
 from actors.ports import COUNTER, Closed, Counters, Settlement
 from actors.state import RunState
 
@@ -50,7 +50,10 @@ class Recovery:
         """Resolve what can be resolved now; what is still open is noted in the run's state."""
         state = self._state
         state.open = {action.id: action for action in await state.store.open_actions(state.link)}
+        known = {stream.name for stream in state.spec.streams}
         for action in list(state.open.values()):
+            if action.stream not in known:
+                continue  # it left the blueprint; nothing is planned for its records either
             try:
                 if await self._resolve(action):
                     del state.open[action.id]
@@ -78,7 +81,7 @@ class Recovery:
         bindings = await self._state.store.bindings_by_key(self._state.link, [action.binding])
         binding = bindings[0] if bindings else None
         if binding is None or verdict == "not_done":
-            await self._not_done(action)
+            await self._not_done(action, binding, readable)
         elif verdict == "done" and by_key and not _as_sent(action, readable[0]):
             await self._met(stream, action, binding, readable[0])
         elif verdict == "done":
@@ -125,16 +128,22 @@ class Recovery:
         out = settle(stream, binding, action, seen, now=state.clock.now(), by_reply=False)
         record = seen.id if seen is not None else action.target
         drop: tuple[int, ...] = ()
+        free: tuple[Binding, ...] = ()
         if action.op is Op.CREATE:
             met = await state.store.bindings(state.link, stream.name, action.side, [record])
-            drop = tuple(b.key for b in met if b.key != binding.key)
-        hints = (
-            [Hint(stream=stream.name, side=action.side, id=record, reason="follow-up")] if out.open else []
-        )
+            met = [b for b in met if b.key != binding.key]
+            drop = tuple(b.key for b in met if b.side(other(action.side)) is None)
+            free = tuple(
+                revised(released(b, action.side))
+                for b in met
+                if b.state is State.TOMBSTONE and b.key not in drop
+            )
+        # Looked at once more in any case: what was decided or parked for it is closed by its next plan.
+        hints = [] if action.op is Op.DELETE else [Hint(stream.name, action.side, record, "follow-up")]
         await state.settle(
             Settlement(
                 run=state.run,
-                bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1),),
+                bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free),
                 dropped=drop,
                 closed=(Closed(action.id, ActionState.CONFIRMED, record),),
                 items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
@@ -165,12 +174,19 @@ class Recovery:
             )
         )
 
-    async def _not_done(self, action: Action) -> None:
-        """It surely did not happen: both sides are looked at again, and the work is derived again."""
+    async def _not_done(self, action: Action, binding: Binding | None, seen: Sequence[Observation]) -> None:
+        """It is not to be seen: both sides are looked at again, and the work is derived again.
+
+        A field that holds neither what was sent nor what was there before was edited, or the system rewrote what we
+        sent: nobody can say. What was agreed on no longer counts for it; the two values meet afresh.
+        """
         state = self._state
+        unclear = _neither(action, seen[0]) if action.op is Op.UPDATE and seen else frozenset()
+        doubted = (revised(_forgotten(binding, unclear)),) if binding is not None and unclear else ()
         await state.settle(
             Settlement(
                 run=state.run,
+                bindings=doubted,
                 closed=(Closed(action.id, ActionState.DROPPED, error="did not arrive"),),
                 hints=tuple(await self._again(action)),
             )
@@ -220,3 +236,26 @@ class Recovery:
 def _as_sent(action: Action, seen: Observation) -> bool:
     """Whether a record found by its key holds everything that was sent: then it is taken for ours."""
     return all(same(seen.native.get(path), value) for path, value in action.native.items())
+
+
+def _neither(action: Action, seen: Observation) -> frozenset[str]:
+    """Written fields that hold neither what was sent nor what was there before."""
+    return frozenset(
+        name
+        for name, sent in action.fields.items()
+        if name in seen.fields
+        and not same(seen.fields[name], sent)
+        and not same(seen.fields[name], action.before.get(name, UNKNOWN))
+    )
+
+
+def _forgotten(binding: Binding, names: frozenset[str]) -> Binding:
+    """The binding without what was settled for these fields."""
+    a, b = (
+        msgspec.structs.replace(held, dev={n: d for n, d in held.dev.items() if n not in names})
+        if held
+        else None
+        for held in (binding.a, binding.b)
+    )
+    base = {n: v for n, v in binding.base.items() if n not in names}
+    return msgspec.structs.replace(binding, base=base, a=a, b=b)

@@ -15,6 +15,7 @@ from actors.ports import Declaration, Find
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import MailboxClosed, MailboxFull
 from actors.runtime.supervisor import RESTARTS_MAX, Supervisor, root_cause
+from actors.state import Memory
 
 
 class RootActor:
@@ -25,6 +26,7 @@ class RootActor:
         self._options = options
         self._supervisor: Supervisor | None = None
         self._draining = False
+        self._memories: dict[str, tuple[Memory, int]] = {}  # of links at rest, with the epoch they let go at
         self._drained = anyio.Event()
         self.scanned_at = float("-inf")  # monotonic; the last successful look for due links
 
@@ -128,7 +130,7 @@ class RootActor:
             self.wake(link)
 
     def _link(self, link: str) -> Actor:
-        return LinkActor(link, self._ports, self._options, self._ask)
+        return LinkActor(link, self._ports, self._options, self._ask, self._memories)
 
     def _actor(self, name: str) -> Actor | None:
         child = self._supervisor.children.get(name) if self._supervisor is not None else None

@@ -22,7 +22,7 @@ from actors.messages import Options
 from actors.newcomers import Newcomers
 from actors.ports import Cursor, Find
 from actors.recover import Recovery
-from actors.state import RunState
+from actors.state import HELD_UNTIL_KNOWN, RunState
 from actors.window import Window, Windows, ids
 
 LOOK_NOTED_EVERY_S = 10.0
@@ -34,13 +34,15 @@ class Cancelled(Exception):
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """How a run ended. `loaded`: streams whose initial load is complete now. `again_s`: go on after so long."""
+    """How a run ended. `loaded`: streams whose initial load is complete now. `again_s`: go on after so long. `hints`: so
+    many were worked on."""
 
     outcome: Outcome
     loaded: frozenset[str]
     error: TandemError | None = None
     awaiting: str = ""
     again_s: float | None = None
+    hints: int = 0
 
 
 class Run:
@@ -64,6 +66,7 @@ class Run:
         self._newcomers = Newcomers(state, sides, self._carrier, self._windows, options.window, safe_point)
         self._recovery = Recovery(state, sides)
         self._cursors: dict[tuple[str, Side], Cursor] = {}
+        self._hints_done = 0
         self._streams: tuple[StreamSpec, ...] = ()
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
 
@@ -74,6 +77,8 @@ class Run:
         cancelled = False
         try:
             await self._prepare()
+            if state.dry:
+                await self._forget_plans(streams)
             for stream in streams:
                 if state.trouble is not None:
                     break
@@ -100,7 +105,7 @@ class Run:
         again_s = next((e.retry_after_s for e in state.errors if e.retry_after_s is not None), None)
         if again_s is None and (state.open or state.left_for_later):
             again_s = max(1.0, *(side.declaration.read_lag_s for side in self._sides.values()))
-        return RunResult(ended, frozenset(state.loaded), error, awaiting, again_s)
+        return RunResult(ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done)
 
     async def _prepare(self) -> None:
         state = self._state
@@ -108,6 +113,13 @@ class Run:
             self._cursors[cursor.stream, cursor.side] = cursor
         await self._at("settling open intents")
         await self._recovery.resolve_all()
+
+    async def _forget_plans(self, streams: Sequence[StreamSpec]) -> None:
+        """A plan that was asked for shows what is so now: the last one gives way."""
+        for stream in streams:
+            plan = await self._state.store.held(self._state.link, stream.name, "requested")
+            if plan is not None:
+                await self._state.store.close_plan(self._state.lease, plan.id, "superseded")
 
     async def _stream(self, stream: StreamSpec, look: bool) -> None:
         """One stream; an error that concerns it alone leaves the others be."""
@@ -150,6 +162,7 @@ class Run:
                 return total
             last_seq = due[-1].seq
             total += len(due)
+            self._hints_done += len(due)
             for side in SIDES:
                 mine = [hint for hint in due if hint.side == side]
                 if mine:
@@ -260,7 +273,16 @@ class Run:
         at = await self._state.store.next_hint(self._state.link)
         if at is not None and at <= self._state.clock.now():
             for stream in self._streams:
-                await self._hints(stream)
+                await self._hints_alone(stream)
+
+    async def _hints_alone(self, stream: StreamSpec) -> None:
+        """The hints of one stream, in between: an error that concerns it alone does not end another's read."""
+        try:
+            await self._hints(stream)
+        except TandemError as error:
+            if error.scope in (Scope.CONNECTION, Scope.LINK):
+                raise
+            self._state.cut_short(error)
 
     async def _due(self, stream: StreamSpec, side: Side, cursor: Cursor) -> str | None:
         """The look token to note when a complete read is due, else None."""
@@ -314,11 +336,11 @@ class Run:
     async def _spooled(self, stream: StreamSpec) -> None:
         """The look is complete and the totals are known: what was held till now is decided on."""
         state = self._state
-        if stream.name not in state.spooled or state.dry:
+        if state.dry or not (stream.name in state.spooled or await state.has_plan(stream.name)):
             return
-        state.spooled.discard(stream.name)
         plan = await state.store.held(state.link, stream.name, "held")
-        if plan is None:
+        # A plan left by a run that never came so far is decided on now; one that waits for a yes is not.
+        if plan is None or (stream.name not in state.spooled and plan.reason != HELD_UNTIL_KNOWN):
             return
         state.pending = {}
         async for actions in self._held_pages(plan.id):
@@ -328,6 +350,7 @@ class Run:
             state.pend(actions, -1)
             await self._decide(stream, actions)
         state.pending = {}
+        state.spooled.discard(stream.name)
 
     async def _held_pages(self, plan: str) -> AsyncIterator[Sequence[Action]]:
         after = 0
@@ -351,6 +374,7 @@ class Run:
             for binding in bindings
             if not state.is_open(binding.key)
         ]
+        pairs = [p for p in pairs if not any(self._windows.too_early(stream, s, p.binding) for s in p.seen)]
         await self._carrier.carry(stream, pairs, totals_known=True)
 
     # ------------------------------------------------------------------------------------------------ cursors

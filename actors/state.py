@@ -14,6 +14,7 @@ from actors.ports import Clock, Lease, RunRow, Settlement, Store, Telemetry, Wri
 
 DAY_S = 86_400.0
 MEMORY_MAX = 100_000
+HELD_UNTIL_KNOWN = "held until the look is complete and the totals are known"
 
 
 class Memory:
@@ -136,7 +137,8 @@ class RunState:
         )
 
     def _object(self, action: Action) -> str:
-        return self.spec.stream(action.stream).object(action.side)
+        # A stream may have left the blueprint while an intent of it is open.
+        return next((s.object(action.side) for s in self.spec.streams if s.name == action.stream), "")
 
     # ------------------------------------------------------------------------------------------------ budgets
 
@@ -171,7 +173,7 @@ class RunState:
 
     def hold_reason(self, stream: StreamSpec) -> str:
         """Why actions of this stream are held, in words."""
-        return self.awaiting.get(stream.name, "held until the look is complete and the totals are known")
+        return self.awaiting.get(stream.name, HELD_UNTIL_KNOWN)
 
     async def has_plan(self, stream: str) -> bool:
         """Whether the stream has a held plan."""

@@ -10,7 +10,7 @@ from actors.access import Sides
 from actors.carry import Carrier, Extra
 from actors.conclude import Pair
 from actors.core import match
-from actors.core.plan import differs, fresh, half_binding, newcomer_state
+from actors.core.plan import RESTORE, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
 from actors.core.types import Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
@@ -152,6 +152,10 @@ class Windows:
             out.gone.append((half, seen))
             return
         out.unchanged.append(seen.id)
+        if half.state is State.TOMBSTONE:  # its other id was given to another record; it stays what it is
+            return
+        if seen.id in window.forced:
+            self.stirred.add(stream.name)
         keys, state = match.keys(stream, seen.fields), newcomer_state(stream, seen)
         if state is State.UNSURE:
             out.later.append(self._look_again(stream, window, seen))
@@ -161,7 +165,9 @@ class Windows:
         elif keys == half.keys and seen.id not in window.forced:
             return
         if (state, keys) != (half.state, half.keys):
-            now = msgspec.structs.replace(half, state=state, keys=keys, note="", rev=half.rev + 1)
+            now = msgspec.structs.replace(
+                half, state=state, keys=keys, note=kept_note(half), rev=half.rev + 1
+            )
             out.strangers.append(now)
 
     async def _partners(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> list[Pair]:
@@ -224,6 +230,11 @@ def _pair(binding: Binding, seen: Observation, partner: Observation, attempts: i
 
 def _half_pair(half: Binding, seen: Observation) -> Pair:
     return Pair(half, a=seen) if seen.side == "a" else Pair(half, b=seen)
+
+
+def kept_note(half: Binding) -> str:
+    """What stays noted of a newcomer when it starts anew: that it is to be put back."""
+    return RESTORE if RESTORE in half.note else ""
 
 
 def matched(a: Binding, b: Binding) -> Binding:

@@ -113,7 +113,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, drop=True)
     if seen.problem:
         return Verdict(half, park=(unreadable(stream, half, seen),))
-    restore = half.note == RESTORE
+    restore = RESTORE in half.note
     if side not in stream.creates and not restore:
         reason = f"new on {side}, and the blueprint lets no record be created from there"
         item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
@@ -278,6 +278,9 @@ def _one_gone(
     after = _presence(binding, *((gone, left) if side == "a" else (left, gone)))
     policy = stream.deletes[side]
     edited = bool(changed_fields(stream, binding, left))
+    before = binding.side(left.side)
+    if binding.state is State.TOMBSTONE and before is not None and before.presence is Presence.DELETED:
+        return _back(stream, after, gone, left)
     if binding.state is State.TOMBSTONE and known and policy is not DeletePolicy.RESTORE:
         return Verdict(after)
     if policy is DeletePolicy.IGNORE:
@@ -338,6 +341,18 @@ def _mark(stream: StreamSpec, binding: Binding, after: Binding, left: Observatio
         reason=note,
     )
     return Verdict(after, (action,))
+
+
+def _back(stream: StreamSpec, after: Binding, gone: Observation, left: Observation) -> Verdict:
+    """Deleted on both sides, and one is back under its id: perhaps another record. It starts anew as a newcomer."""
+    half = msgspec.structs.replace(_state(after, State.NEW, ""), base={}, map_ver=stream.map_ver)
+    held = Held(id=left.id, version=left.version)
+    half = msgspec.structs.replace(
+        half, a=held if left.side == "a" else None, b=held if left.side == "b" else None
+    )
+    reason = f"was deleted on both sides and is back on {left.side}"
+    item = note_line(stream, after, left.side, gone.id, "back", reason, ActionState.CONFIRMED)
+    return Verdict(adopt_keys(stream, half, left.fields), items=(item,))
 
 
 def _restore(stream: StreamSpec, after: Binding, gone: Observation, left: Observation) -> Verdict:

@@ -15,7 +15,19 @@ import msgspec
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.plan import DAY_S, adopt_keys
 from actors.core.policy import LensError, StreamSpec
-from actors.core.types import Action, Binding, Deviation, Held, Observation, Op, Presence, Side, State, other
+from actors.core.types import (
+    Action,
+    ActionState,
+    Binding,
+    Deviation,
+    Held,
+    Observation,
+    Op,
+    Presence,
+    Side,
+    State,
+    other,
+)
 from actors.core.values import UNKNOWN, Seen, Value, same
 
 
@@ -69,6 +81,9 @@ def resolve(
     if action.op is Op.CREATE and len(seen) > 1:
         return "ask"
     took_place = not seen if action.op is Op.DELETE else bool(seen) and _found(action, seen[0])
+    if action.state is ActionState.UNCONFIRMED and seen:
+        # The system said yes: whatever it shows once no look can be older than the write is what became of it.
+        return "done" if took_place or now > sure_after or _moved(action, seen[0]) else "wait"
     if took_place:
         return "done"
     if not decisive:
@@ -87,6 +102,11 @@ def _found(action: Action, seen: Observation) -> bool:
         same(seen.native.get(path, UNKNOWN), sent) and not same(action.seen_native.get(path, UNKNOWN), sent)
         for path, sent in action.native.items()
     )
+
+
+def _moved(action: Action, seen: Observation) -> bool:
+    """Whether some written field no longer holds the value before."""
+    return any(not same(seen.fields.get(n, UNKNOWN), action.before.get(n, UNKNOWN)) for n in action.fields)
 
 
 def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observation) -> Binding:

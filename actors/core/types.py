@@ -143,7 +143,7 @@ class ActionState(enum.StrEnum):
     PARKED = "parked"  # went to a room instead
 
 
-OPEN_STATES = frozenset({ActionState.SENT})
+OPEN_STATES = frozenset({ActionState.SENT, ActionState.UNCONFIRMED})  # an intent that a look has to settle
 
 
 class FieldDecision(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ class Actor:
         self.mailbox = Mailbox(asks_max)
         self.tasks: anyio.abc.TaskGroup
         self.busy = False
+        self.again = False  # it ends, but was poked meanwhile: its supervisor gives it another life at once
 
     async def run(self) -> None:
         """Serve the mailbox until it is closed, then let go. Ends early, with the exception, when a handler raises."""

@@ -121,7 +121,10 @@ class Supervisor:
             child.actor = actor
             try:
                 await actor.run()
-                return
+                if not actor.again:
+                    return
+                child.actor = None
+                continue
             except Exception as error:
                 child.actor = None
                 crashes = 1 if self._clock() - began > self._calm_s else crashes + 1

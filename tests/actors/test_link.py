@@ -13,7 +13,7 @@ from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import ActionState, Outcome
 from actors.link import LinkActor
 from actors.messages import Cancel, Rest, Status
-from actors.ports import RunRow
+from actors.ports import Find, RunRow
 from actors.root import RootActor
 from tests.actors.rig import Rig, fails, takes, until
 from tests.sim import loop
@@ -233,6 +233,20 @@ def test_a_pause_stops_the_run_and_nothing_more_is_done_until_it_ends() -> None:
     assert living(body) == []
 
 
+def test_a_plan_may_be_asked_for_while_the_link_is_paused() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: rig.said("run.ended") and not root.running())
+        rig.store.set_wish("l", "paused")
+        rig.create("a", "Ada")
+        rig.store.request_run(RunRow("asked", "l", mode="plan"))
+        root.wake("l")
+        await until(lambda: rig.link().runs["asked"].ended)
+        await anyio.sleep(300)
+        return rig.link().runs["asked"].outcome, rig.names("b"), len(rig.actions())
+
+    assert living(body) == (Outcome.AWAITING_APPROVAL, [], 0)
+
+
 def test_a_requested_run_is_executed_and_its_outcome_stored() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         await until(lambda: rig.said("run.ended"))
@@ -305,6 +319,58 @@ def test_a_link_at_rest_is_left_alone_until_it_is_due() -> None:
         return rig.link().row.epoch - epoch, len(rig.said("run.started")) - runs
 
     assert living(body, lambda: Rig(poll_s=3600.0), idle_s=30.0) == (0, 0)
+
+
+@pytest.mark.parametrize("moment", ["set_facts", "release_lease"])
+def test_a_poke_that_comes_while_a_link_lets_go_is_not_lost(moment: str) -> None:
+    async def body(rig: Rig, root: RootActor) -> float:
+        await until(lambda: rig.said("run.ended") and not root.running())
+        poked = anyio.Event()
+
+        async def edit(name: str) -> None:
+            if name == moment and not poked.is_set():
+                poked.set()
+                rig.create("a", "Ada")
+                await anyio.sleep(0.5)
+
+        rig.store.step = edit
+        with anyio.fail_after(60):
+            await poked.wait()
+        began = anyio.current_time()
+        return await until(lambda: rig.names("b") == ["Ada"]) - began
+
+    assert living(body, lambda: Rig(poll_s=3600.0, find=(Find.MODIFIED,))) < 3
+
+
+def test_what_is_asked_for_elsewhere_while_a_link_notes_when_it_is_due_is_not_hidden() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: rig.said("run.ended") and not root.running())
+
+        async def ask(name: str) -> None:
+            if name == "set_facts" and "asked" not in rig.link().runs:
+                rig.store.request_run(RunRow("asked", "l"))  # on another process: nobody is poked here
+
+        rig.store.step = ask
+        await until(lambda: "asked" in rig.link().runs and rig.link().runs["asked"].ended)
+        return rig.link().runs["asked"].outcome
+
+    assert living(body, lambda: Rig(poll_s=3600.0)) is Outcome.NOTHING_NEW
+
+
+def test_a_store_that_is_away_when_a_link_wants_to_rest_ends_nobody() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: rig.said("run.ended") and not root.running())
+        away_until = anyio.current_time() + 14
+
+        async def away(name: str) -> None:
+            if name == "set_facts" and anyio.current_time() < away_until:
+                raise TandemError(Kind.TRANSIENT, "the store is away", scope=Scope.LINK)
+
+        rig.store.step = away
+        await until(lambda: rig.link().row.owner == "")
+        return len(rig.said("link.store_away")) > 0, len(rig.said("actor.crashed"))
+
+    assert living(body, lambda: Rig(poll_s=3600.0)) == (True, 0)
 
 
 def test_a_crash_in_a_run_is_restarted_and_the_work_is_derived_again() -> None:

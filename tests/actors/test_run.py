@@ -10,10 +10,11 @@ import pytest
 from actors.core.lenses import Same
 from actors.core.policy import DeletePolicy, FieldSide, FieldSpec, Owner
 from actors.core.types import ActionState, Hint, Op, Outcome, State
+from actors.messages import CHANGED
 from actors.ports import Find, Lease, RunRow, Settlement
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
-from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until, writes
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, takes, until, writes
 from tests.sim import loop
 
 # -------------------------------------------------------------------------------------------- the plain course
@@ -50,6 +51,26 @@ def test_looks_that_show_nothing_new_leave_no_run_in_the_history() -> None:
         return len(rig.said("run.started")) > before, len(rig.runs()) - before
 
     assert on(Rig, body) == (True, 0)
+
+
+def test_what_was_touched_goes_between_the_windows_of_a_complete_read() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = [rig.create("a", f"n{number:02}") for number in range(20)]
+        await until(lambda: len(rig.names("b")) == 20 and loaded(rig) and not root.running())
+        rig.on["a", "scan"] = takes(5)
+        await rig.store.add_hints("l", [Hint(CUSTOMERS, "a", "")])
+        before = len(rig.asked("a", "scan"))
+        root.wake("l", CHANGED)
+        await until(lambda: len(rig.asked("a", "scan")) == before + 3)
+        rig.edit("a", ids[0], phone="9")
+        await until(lambda: "9" in [row["phone"] for row in rig.rows("b").values()])
+        windows = len(rig.asked("a", "scan")) - before
+        await until(lambda: not root.running())
+        return windows, len(rig.asked("a", "scan")) - before
+
+    windows, in_all = on(lambda: Rig(poll_s=3600.0), body, window=2)
+    assert windows <= 4
+    assert in_all >= 10
 
 
 def test_counts_are_what_the_systems_saw() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-import pytest
 
 from actors.runtime.actor import Actor
 from actors.runtime.supervisor import Supervisor

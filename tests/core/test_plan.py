@@ -10,7 +10,18 @@ import msgspec
 import pytest
 
 from actors.core.lenses import Length
-from actors.core.plan import DAY_S, Context, Verdict, differs, fresh, half_binding, plan_new, plan_pair
+from actors.core.plan import (
+    DAY_S,
+    RESTORE,
+    Context,
+    Verdict,
+    differs,
+    fresh,
+    half_binding,
+    newcomer_state,
+    plan_new,
+    plan_pair,
+)
 from actors.core.policy import DeleteEdit, DeletePolicy, FieldSpec, Owner, StreamSpec
 from actors.core.types import (
     SIDES,
@@ -250,6 +261,28 @@ def test_nothing_is_written_over_what_was_not_seen() -> None:
     assert [dict(action.fields) for action in verdict.actions] == [{"g": "new"}]
     assert [(row.room, row.reason) for row in verdict.park] == [(Room.WAITING, "not delivered: b.f")]
     assert verdict.again_s > 0
+
+
+def test_a_newcomer_whose_match_key_is_not_delivered_can_not_be_matched_yet() -> None:
+    spec = stream(one("f"), one("g"), match=(("f",), ("g",)))
+    looks = seen("a", {"f": "x"}), seen("a", {"f": "x", "g": None})
+    assert [newcomer_state(spec, look) for look in looks] == [State.UNSURE, State.NEW]
+    assert half_binding(spec, looks[0], 1).state is State.UNSURE
+    unreadable = msgspec.structs.replace(looks[0], problem="field g: not a number")
+    assert newcomer_state(spec, unreadable) is State.NEW
+
+
+def test_a_record_that_is_put_back_is_made_of_what_both_sides_had_been_settled_on() -> None:
+    policy = {"a": DeletePolicy.IGNORE, "b": DeletePolicy.RESTORE}
+    spec = stream(one("f"), one("g"), NUMBER, deletes=policy, creates=frozenset[Side]())
+    binding = bound({"f": "x", "g": "whole", "number": 5}, a_dev={"g": "who"})
+    left = seen("a", {"f": "new", "g": "who", "number": 5})
+    verdict = plan_pair(spec, binding, left, gone("b"), Context(NOW))
+    assert (verdict.actions, verdict.binding.state, verdict.binding.note) == ((), State.NEW, RESTORE)
+    assert (verdict.binding.b, verdict.binding.key) == (None, binding.key)
+    (action,) = plan_new(spec, verdict.binding, left, Context(NOW)).actions
+    assert (action.side, action.op) == ("b", Op.CREATE)
+    assert dict(action.fields) == {"f": "new", "g": "whole", "number": 5}
 
 
 def test_a_new_record_that_is_gone_again_leaves_nothing() -> None:

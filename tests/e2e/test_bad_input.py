@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +82,26 @@ def refused(done: subprocess.CompletedProcess[str], *words: str, status: int = 5
 # ----------------------------------------------------------------------------------------------- the command line
 
 
-async def test_a_broken_blueprint_is_refused_with_every_fault_and_its_line(calm: World, tmp_path: Path) -> None:
+async def test_a_broken_blueprint_is_refused_with_every_fault_and_its_line(
+    calm: World, tmp_path: Path
+) -> None:
     broken = BLUEPRINT.replace("creates: [a, b]", "creates: [a, c]").replace("read: 1h", "read: never")
     broken = broken.replace("mail:", "post: {a: MAIL, b: mail, colour: red}\n      mail:")
     file = tmp_path / "broken.yaml"
     file.write_text(broken)
     done = calm.ctl("links", "create", "second", "erp", "crm", f"@{file}")
-    wanted = {number: line for number, line in enumerate(broken.splitlines(), 1)}
+    wanted = dict(enumerate(broken.splitlines(), 1))
     lines = [
-        next(number for number, line in wanted.items() if word in line) for word in ("[a, c]", "never", "colour")
+        next(number for number, line in wanted.items() if word in line)
+        for word in ("[a, c]", "never", "colour")
     ]
-    refused(done, '"c" is not one of a, b', '"never" is not a duration', "colour", *(f"blueprint:{n}:" for n in lines))
+    refused(
+        done,
+        '"c" is not one of a, b',
+        '"never" is not a duration',
+        "colour",
+        *(f"blueprint:{n}:" for n in lines),
+    )
     checked = calm.ctl("links", "check-blueprint", f"@{file}")
     assert all(str(number) in checked.stdout for number in lines) and "is not a duration" in checked.stdout
     assert "second" not in calm.ctl("links", "list").stdout
@@ -111,11 +120,19 @@ async def test_a_check_that_finds_faults_ends_with_another_status(calm: World, t
 async def test_connections_that_can_not_be_made(calm: World, tmp_path: Path) -> None:
     port = calm.crm_url.rpartition(":")[2].partition("/")[0]
     postgres = [
-        (calm.crm_url.replace("quite%20secret", "wrong"), 5, ("password authentication failed", "setting url")),
+        (
+            calm.crm_url.replace("quite%20secret", "wrong"),
+            5,
+            ("password authentication failed", "setting url"),
+        ),
         (calm.crm_url.replace(f":{port}/", ":1/"), 6, ("127.0.0.1", "Is the server running")),
         (calm.crm_url.replace("127.0.0.1", "no-such-host.invalid"), 5, ("Name or service not known", "host")),
         (f"{calm.crm_url}_not", 5, ("does not exist", "database's name")),
-        (calm.crm_url.replace("127.0.0.1", "localhost"), 5, ("connection crm", "same account", "use connection crm")),
+        (
+            calm.crm_url.replace("127.0.0.1", "localhost"),
+            5,
+            ("connection crm", "same account", "use connection crm"),
+        ),
     ]
     for url, status, words in postgres:
         done = calm.ctl("connections", "create", "x", "postgres", "--settings", f"url={url}")
@@ -128,7 +145,10 @@ async def test_connections_that_can_not_be_made(calm: World, tmp_path: Path) -> 
     ]
     for setting, words in folders:
         refused(calm.ctl("connections", "create", "x", "csv", "--settings", setting), *words)
-    refused(calm.ctl("connections", "create", "x", "csv", "--settings", "path=/", "--settings", "colour=red"), "colour")
+    refused(
+        calm.ctl("connections", "create", "x", "csv", "--settings", "path=/", "--settings", "colour=red"),
+        "colour",
+    )
     refused(calm.ctl("connections", "create", "x", "sap"), "'sap'", "csv", status=3)
     assert len(calm.ctl("connections", "list").stdout.splitlines()) == 2 + 2, "a refused connection was kept"
 
@@ -138,7 +158,9 @@ async def test_tokens_that_are_wrong_or_somebody_elses_and_requests_that_are_too
 ) -> None:
     refused(calm.ctl("links", "list", TANDEM_TOKEN="tdm_made_up"), "not valid", status=4)
     calm.ctl("system", "create-tenant", "other")
-    made = calm.ctl("system", "create-token", "theirs", "--role", "operator", "--tenant", "other", "-o", "json")
+    made = calm.ctl(
+        "system", "create-token", "theirs", "--role", "operator", "--tenant", "other", "-o", "json"
+    )
     assert made.returncode == 0, made.stderr
     token = made.stdout.partition('"token": "')[2].partition('"')[0]
     foreign = calm.ctl("links", "get", LINK, TANDEM_TOKEN=token, TANDEM_TENANT="")
@@ -232,7 +254,9 @@ async def test_a_database_that_was_made_anew_is_another_account(
         finally:
             await admin.close()
         await world.sql(CRM)
-        await world.sql("INSERT INTO people (number, name) SELECT 'X' || n, 'Other ' || n FROM generate_series(1, 5) n")
+        await world.sql(
+            "INSERT INTO people (number, name) SELECT 'X' || n, 'Other ' || n FROM generate_series(1, 5) n"
+        )
         await told(world, "another database answers", "make a new connection")
         assert world.file.read_bytes() == before
         assert [row["name"] for row in await crm(world)] == [f"Other {n}" for n in range(1, 6)]
@@ -241,20 +265,11 @@ async def test_a_database_that_was_made_anew_is_another_account(
 async def test_a_folder_that_was_replaced_by_a_copy_is_another_account(world: World) -> None:
     before, away, copy = await crm(world), world.erp.with_name("away"), world.erp.with_name("copy")
     shutil.copytree(world.erp, copy)
-    text = (copy / "PEOPLE.csv").read_text(newline="").replace(";01;", ";of the copy;")
-    (copy / "PEOPLE.csv").write_text(text, newline="")
+    data = (copy / "PEOPLE.csv").read_bytes()
+    (copy / "PEOPLE.csv").write_bytes(data.replace(b";01;", b";of the copy;"))
     world.erp.rename(away)
     copy.rename(world.erp)
     await told(world, "another one than before", "put the former folder back")
-    assert await crm(world) == before
-    world.erp.rename(copy)
-    away.rename(world.erp)
-
-    async def mended() -> bool:
-        return not (await world.link()).reasons
-
-    await eventually(mended, 120)  # a wrong account pauses its connection for a minute
-    await world.quiet()
     assert await crm(world) == before
 
 
@@ -266,9 +281,14 @@ def small_disk(size: str) -> Iterator[Path]:
     """A file system of so little room. Skips where this process may not mount."""
     with tempfile.TemporaryDirectory(prefix="tandem-disk-") as name:
         folder = Path(name)
-        mounted = os.geteuid() == 0 and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", name], capture_output=True, check=False
-        ).returncode
+        mounted = (
+            os.geteuid() == 0
+            and not subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", name],
+                capture_output=True,
+                check=False,
+            ).returncode
+        )
         if not mounted:
             pytest.skip("mounting a small file system needs root")
         try:
@@ -277,17 +297,23 @@ def small_disk(size: str) -> Iterator[Path]:
             subprocess.run(["umount", "--lazy", name], check=True)
 
 
-async def test_a_full_disk_under_the_folder_leaves_the_file_and_is_named(tmp_path: Path, postgres_url: str) -> None:
+def fill(file: Path) -> None:
+    """Take all the room there is."""
+    with suppress(OSError), file.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(b"x" * 4096)
+
+
+async def test_a_full_disk_under_the_folder_leaves_the_file_and_is_named(
+    tmp_path: Path, postgres_url: str
+) -> None:
     with small_disk("256k") as disk:
         async with new_database(postgres_url) as url, world_of(tmp_path, url) as world:
             world.erp = disk
             world.save([])
             await in_step(world)
             filler = disk / "filler"
-            with pytest.raises(OSError, match="No space"), filler.open("wb") as file:
-                while True:
-                    file.write(b"x" * 4096)
-                    file.flush()
+            fill(filler)
             before = world.file.read_bytes()
             await world.sql("UPDATE people SET mail = $1 WHERE number = 'K003'", "m" * 50_000)
             await told(world, "the disk is full", "make room")
@@ -318,7 +344,14 @@ def test_wrong_settings_are_all_told_by_the_check_and_by_the_start(tmp_path: Pat
     for arguments in (("--check-config",), ()):
         done = start(tmp_path / "data", *arguments, listen="nowhere", log_level="loud")
         assert done.returncode == 78, done.stderr
-        for word in ("window in", "colour in", "TANDEM_LISTEN", "127.0.0.1:7443", "TANDEM_LOG_LEVEL", "debug, info"):
+        for word in (
+            "window in",
+            "colour in",
+            "TANDEM_LISTEN",
+            "127.0.0.1:7443",
+            "TANDEM_LOG_LEVEL",
+            "debug, info",
+        ):
             assert word in done.stdout + done.stderr, (word, done.stderr)
     assert not (tmp_path / "data").exists()
 
@@ -336,7 +369,7 @@ async def test_a_second_daemon_a_foreign_key_and_a_newer_database(world: World) 
     await world.quiet()
     assert await crm(world) == before and not (await world.link()).reasons
     own = await asyncpg.connect(world.daemon.dsn)
-    await own.execute("INSERT INTO schema_migrations (version) VALUES (99)")
+    await own.execute("INSERT INTO schema_migrations (version, name) VALUES (99, 'later')")
     await own.close()
     world.daemon.stop()
     newer = start(world.data_dir)

@@ -191,7 +191,9 @@ async def test_any_text_arrives_as_it_is_and_comes_to_rest(world: World) -> None
         for row, text in zip(rows[10:], ODD, strict=False):
             row["PHONE"] = text
     await world.quiet()
-    found = await world.sql("SELECT phone FROM people WHERE number > 'K010' ORDER BY number LIMIT $1", len(ODD))
+    found = await world.sql(
+        "SELECT phone FROM people WHERE number > 'K010' ORDER BY number LIMIT $1", len(ODD)
+    )
     assert [row["phone"] for row in found] == list(ODD)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from actors.core.errors import Kind, LeaseLost, Scope, TandemError
-from actors.core.types import Action, ActionState, Binding, Hint, Outcome, Parked, Side, other
+from actors.core.types import OPEN_STATES, Action, ActionState, Binding, Hint, Outcome, Parked, Side, other
 from actors.ports import (
     Clock,
     ConnectionRow,
@@ -194,7 +194,7 @@ class MemoryStore:
     async def open_actions(self, link: str) -> Sequence[Action]:
         async with self._transaction("open_actions"):
             actions = self._state(link).actions
-            return [actions[id_][1] for id_ in sorted(actions) if actions[id_][1].state is ActionState.SENT]
+            return [actions[id_][1] for id_ in sorted(actions) if actions[id_][1].state in OPEN_STATES]
 
     async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:
         async with self._transaction("intend", lease):

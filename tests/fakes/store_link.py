@@ -225,6 +225,8 @@ class LinkState:
             self.inbox[at] = msgspec.structs.replace(
                 hint,
                 seq=next(self._numbers.seq),
+                # "changed" says the least: it never takes the place of a decision or a retry
+                reason=old.reason if old and hint.reason == "changed" else hint.reason,
                 not_before=min(hint.not_before, old.not_before) if old else hint.not_before,
                 attempts=max(hint.attempts, old.attempts) if old else hint.attempts,
             )

@@ -283,7 +283,7 @@ def test_a_plan_that_was_asked_for_and_approved_ends_as_applied() -> None:
         rig.store.approve_plan("l", plan.id, plan.rev)
         rig.store.set_wish("l", "run")
         root.wake("l")
-        await until(lambda: rig.names("b") == ["Ada"] and not rig.link().inbox)
+        await until(lambda: rig.names("b") == ["Ada"] and not rig.link().inbox, 300)
         await anyio.sleep(30)
         return [plan.state for plan in rig.link().plans.values()]
 

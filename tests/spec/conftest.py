@@ -1,4 +1,4 @@
-"""What the spec tests share: one daemon for all that leave it alive, one PostgreSQL server for every CRM, a world per test."""
+"""What the spec tests share: a daemon for all that leave it alive, one PostgreSQL server for every CRM, a world per test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from tandem_client import Tandem
 from tests.connectors.pgserver import new_database, postgres_url  # noqa: F401 - a fixture
 from tests.daemon.process import DaemonProcess, running
-from tests.spec.world import SCHEMA, Crm, Erp, World, asked
+from tests.spec.systems import SCHEMA, Crm, Erp
+from tests.spec.world import World, asked
 
 # Small windows, so that a few hundred records are many windows; calls without a deadline are cut soon.
 SETTINGS = {"window": "50", "call_timeout_s": "2"}

@@ -1,4 +1,4 @@
-"""D3, D4, D5: the daemon's faces: gRPC with health, reflection, deadlines and streams; Prometheus; the generated commands."""
+"""D3, D4, D5: the daemon's faces: gRPC with health, reflection, deadlines, streams; Prometheus; the generated commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from typing import Any
 import anyio
 import grpc
 import pytest
+from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.struct_pb2 import Struct
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
@@ -24,7 +26,8 @@ from tandem_client import Tandem, TandemError
 from tandem_client.client import services
 from tests.daemon.process import DaemonProcess
 from tests.daemon.test_deploy import prometheus, with_prometheus
-from tests.spec.world import LINK, OBJECTS, World, blueprint, customer, metric, page, until
+from tests.spec.systems import LINK, OBJECTS, blueprint, customer, until
+from tests.spec.world import World, metric, page
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +59,7 @@ async def test_d03_reflection_names_every_service_and_method(daemon: DaemonProce
     assert found == {s.full_name: {method.name for method in s.methods} for s in services()}
 
 
-class WithMetadata(grpc.StreamStreamClientInterceptor):  # type: ignore[misc]  # grpc's stubs call it Any
+class WithMetadata(grpc.StreamStreamClientInterceptor):
     """Sends the same metadata with every stream."""
 
     def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
@@ -72,7 +75,7 @@ async def test_d03_a_call_ends_at_its_deadline_and_at_the_daemons_where_it_names
     await world.connect(paused=True)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes calls, and never answers
         url = f"postgresql://nobody:secret@127.0.0.1:{silent.getsockname()[1]}/none"
-        settings = {"url": url}
+        settings = json_format.ParseDict({"url": url}, Struct())
         request = connections_pb2.CreateConnectionRequest(
             tenant=world.tenant, name="silent", connector="postgres", settings=settings
         )

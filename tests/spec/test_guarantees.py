@@ -1,4 +1,4 @@
-"""B3, B10, B11, B12: no echo, conflicts, ambiguous matches, quarantine, as both systems and the people in between see them."""
+"""B3, B10, B11, B12: no echo, conflicts, ambiguous matches, quarantine: as both systems and the people see them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
 
 from tandem.v1 import rooms_pb2
-from tests.spec.world import World, blueprint, customer, until
+from tests.spec.systems import blueprint, customer, until
+from tests.spec.world import World
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,4 @@
-"""D6, D7, D8, B6: what is handed out: the client's wheel, the image's steps, the named packages at their work, the simulation."""
+"""D6, D7, D8, B6: the client's wheel, the steps of the image, the named packages at their work, the simulation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ import pytest
 
 from tests.client_packages.test_distributions import CLIENT, build
 from tests.daemon.process import REPOSITORY, DaemonProcess
-from tests.spec.world import World, customer, page, until
+from tests.spec.systems import customer, until
+from tests.spec.world import World, page
 
 pytestmark = pytest.mark.anyio
 THREE_LINES = """
@@ -79,6 +80,11 @@ async def test_d06_the_client_installs_from_its_wheel_and_runs_a_link_in_three_l
 # ------------------------------------------------------------------------------------------------- D7, the image
 
 
+def proc(pid: int, name: str) -> str:
+    """What the kernel says of a process."""
+    return Path(f"/proc/{pid}/{name}").read_text()
+
+
 def steps(word: str) -> list[str]:
     """The arguments of an instruction of the Dockerfile."""
     text = re.sub(r"\\\n\s*", " ", (REPOSITORY / "Dockerfile").read_text())
@@ -86,7 +92,7 @@ def steps(word: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the image holds of ours: the wheel that its builder makes of the sources it copies."""
     root = tmp_path_factory.mktemp("image")
     wheel = build(REPOSITORY, "wheel", root / "wheels")
@@ -96,7 +102,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for folder in ("actors", "clients", "daemon"):
         assert folder in copied and any(name.startswith(f"{folder}/") for name in names)
     installed(wheel, root / "site")
-    yield root
+    return root
 
 
 def reachable_python(home: Path, identity: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
@@ -117,6 +123,14 @@ def reachable_python(home: Path, identity: Mapping[str, Any]) -> tuple[str, dict
     program = shutil.copy(base / "bin" / name, copy / "bin" / name)
     paths = {"PYTHONHOME": str(copy), "LD_LIBRARY_PATH": str(copy / "lib"), "PYTHONPATH": str(copy / "site")}
     return str(program), paths
+
+
+def started(
+    program: Sequence[str], *, cwd: Path, env: Mapping[str, str], identity: Mapping[str, Any], log: Path
+) -> subprocess.Popen[bytes]:
+    """The process, as the user of `identity`."""
+    with log.open("wb") as stream:
+        return subprocess.Popen(program, cwd=cwd, env=env, stderr=stream, **identity)
 
 
 async def test_d07_the_steps_of_the_image_give_a_daemon_that_runs_as_an_ordinary_user(
@@ -146,8 +160,7 @@ async def test_d07_the_steps_of_the_image_give_a_daemon_that_runs_as_an_ordinary
     program = [python, "-S", str(site / "bin" / "tandemd")]
     if identity:
         os.chown(data, uid, gid)
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(program, cwd=data, env=environment, stderr=log, **identity)  # type: ignore[call-overload]
+    process = started(program, cwd=data, env=environment, identity=identity, log=home / "log")
     try:
 
         async def ready() -> bool:
@@ -156,7 +169,7 @@ async def test_d07_the_steps_of_the_image_give_a_daemon_that_runs_as_an_ordinary
 
         await until(ready, "the daemon to be ready")
         facts = json.loads((data / "ready.json").read_text())
-        status = Path(f"/proc/{process.pid}/status").read_text()
+        status = proc(process.pid, "status")
         found = re.search(r"^Uid:\s+(\d+)\s+(\d+)", status, re.MULTILINE)
         assert found is not None and {int(n) for n in found.groups()} == {uid if identity else os.geteuid()}
         (check,) = (re.search(r"CMD (\[.*\])", step) for step in steps("HEALTHCHECK"))
@@ -211,7 +224,7 @@ def test_d08_each_named_package_does_its_work_where_it_should(package: str) -> N
 
 
 async def test_d08_the_running_daemon_works_with_them(daemon: DaemonProcess) -> None:
-    loaded = Path(f"/proc/{daemon.process.pid}/maps").read_text()
+    loaded = proc(daemon.process.pid, "maps")
     assert "cygrpc" in loaded and "asyncpg/protocol" in loaded and "asyncpg/pgproto" in loaded
     events = [line for line in daemon.lines() if line.get("action") == "daemon.ready"]
     assert events and {"timestamp", "level"} <= set(events[0]) | {"ts", "time", "timestamp"}

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 import pytest
 
 from tandem.v1 import common_pb2, plans_pb2
 from tandem_client import TandemError
-from tests.spec.world import ORDERS, World, blueprint, customer, until
+from tests.spec.systems import ORDERS, blueprint, customer, until
+from tests.spec.world import World
 
 pytestmark = pytest.mark.anyio
 # Nothing flows before the totals are known, and then four per cent at most.
 STRICT = {"count": 0, "percent": 4, "free": 0}
 
 
-async def loaded(world: World, count: int, **changed: object) -> None:
+async def loaded(world: World, count: int, **changed: Any) -> None:
     """So many customers on both sides, and nothing left to do."""
     world.erp.save([customer(n) for n in range(1, count + 1)])
     await world.connect(blueprint(**changed))
@@ -198,7 +201,7 @@ async def test_b09_an_order_waits_for_its_customer_and_goes_by_itself(world: Wor
     of = "SELECT c.number FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.number = 'B00002'"
 
     async def arrived() -> bool:
-        return await world.crm.value(of) == "K00002"
+        return bool(await world.crm.value(of) == "K00002")
 
     await until(arrived, "the order with its customer")
 

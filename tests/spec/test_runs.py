@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tandem.v1 import runs_pb2
-from tests.spec.world import World, blueprint, customer, until
+from tests.spec.systems import blueprint, customer, until
+from tests.spec.world import World
 
 pytestmark = pytest.mark.anyio
 RULE = "ALTER TABLE customers ADD CONSTRAINT no_pub CHECK (name NOT LIKE '%Kneipe%')"

@@ -141,7 +141,7 @@ create table actions (
     closed double precision,
     data text not null  -- fields, native, before, seen_native, version, tag, decisions, kinds
 );
-create index actions_open on actions (link, id) where state = 'sent';
+create index actions_open on actions (link, id) where state in ('sent', 'unconfirmed');
 create index actions_unknown on actions (link, id) where state = 'unknown';
 create index actions_run on actions (run, id);
 create index actions_binding on actions (binding, id);

@@ -30,7 +30,7 @@ select * from audit where ($1 = '' or tenant = $1) and id < $2 order by id desc 
 select id, tenant, wish, owner,
     extract(epoch from greatest(lease_until - clock_timestamp(), interval '0'))::float8 as lease_left_s,
     coalesce((select id from runs where link = links.id and outcome = 'running' and started <> 0 limit 1), '') as running,
-    (select count(*) from actions where link = links.id and state = 'sent') as open_actions,
+    (select count(*) from actions where link = links.id and state in ('sent', 'unconfirmed')) as open_actions,
     (select count(*) from actions where link = links.id and state = 'unknown') as unknown_actions
 from links
 where $1 = '' or id = $1

@@ -21,7 +21,10 @@ from (
     order by place
 ) as given
 on conflict (link, stream, side, id) do update
-set seq = excluded.seq, reason = excluded.reason, attempts = greatest(inbox.attempts, excluded.attempts),
+set seq = excluded.seq,
+    -- "changed" says the least: it never takes the place of a decision or a retry
+    reason = case excluded.reason when 'changed' then inbox.reason else excluded.reason end,
+    attempts = greatest(inbox.attempts, excluded.attempts),
     not_before = least(inbox.not_before, excluded.not_before)
 
 -- hints_ack

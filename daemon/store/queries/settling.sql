@@ -1,7 +1,7 @@
 -- Actions, parked rows, ledger, counters: what a settlement writes besides bindings, cursors and the inbox.
 
 -- actions_open
-select * from actions where link = $1 and state = 'sent' order by id
+select * from actions where link = $1 and state in ('sent', 'unconfirmed') order by id
 
 -- actions_insert
 -- Ids are drawn in the order given and returned in it.
