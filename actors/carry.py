@@ -295,5 +295,6 @@ class Carrier:
         state = self._state
         kept = {action.binding for action in held}
         keys = [v.binding.key for v in verdicts if v.binding.key and v.binding.key not in kept]
-        if keys and await state.has_plan(stream.name):
-            await state.store.release_held(state.lease, stream.name, "held", keys)
+        for kind in ("held", "requested"):
+            if keys and await state.has_plan(stream.name, kind):
+                await state.store.release_held(state.lease, stream.name, kind, keys)

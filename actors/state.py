@@ -78,7 +78,7 @@ class RunState:
         self.pending: dict[str, int] = {}  # kind -> held actions of the stream still to be decided on
         self._parked: dict[int, tuple[Parked, ...]] = {}
         self._records: dict[str, int] = {}
-        self._plans: dict[str, bool] = {}
+        self._plans: dict[tuple[str, str], bool] = {}
 
     @property
     def lease(self) -> Lease:
@@ -165,7 +165,7 @@ class RunState:
 
     def held_over(self, stream: StreamSpec, over: Mapping[str, int], text: str, totals_known: bool) -> None:
         """Actions of this stream were held."""
-        self._plans[stream.name] = True
+        self._plans[stream.name, "held"] = True
         if totals_known and over:
             self.awaiting[stream.name] = text
         else:
@@ -175,11 +175,11 @@ class RunState:
         """Why actions of this stream are held, in words."""
         return self.awaiting.get(stream.name, HELD_UNTIL_KNOWN)
 
-    async def has_plan(self, stream: str) -> bool:
-        """Whether the stream has a held plan."""
-        if stream not in self._plans:
-            self._plans[stream] = await self.store.held(self.link, stream, "held") is not None
-        return self._plans[stream]
+    async def has_plan(self, stream: str, kind: str = "held") -> bool:
+        """Whether the stream has a live plan of that kind."""
+        if (stream, kind) not in self._plans:
+            self._plans[stream, kind] = await self.store.held(self.link, stream, kind) is not None
+        return self._plans[stream, kind]
 
     # -------------------------------------------------------------------------------------------------- rooms
 

@@ -121,11 +121,11 @@ def outcome(
     """
     if cancelled:
         return Outcome.CANCELLED
-    if held:
-        return Outcome.AWAITING_APPROVAL
     bad = failed + waiting
     if cut_short:
         return Outcome.PARTIAL if confirmed else Outcome.FAILED
+    if held:
+        return Outcome.AWAITING_APPROVAL
     if bad:
         return Outcome.PARTIAL if confirmed else (Outcome.FAILED if failed else Outcome.PARTIAL)
     return Outcome.SUCCEEDED if confirmed else Outcome.NOTHING_NEW

@@ -138,11 +138,13 @@ def _fields(
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
         shows = "open" if name in skip else _shows(stream, action, name, seen, by_reply, refs)
-        if shows in ("open", "edited", "flows back"):
+        if shows in ("open", "edited", "flows back", "doubtful"):
             still_open.append(name)
-        if shows == "flows back":
-            base.pop(name, None)  # never agreed on: the owner's value counts
-        if shows in ("open", "flows back"):
+        if shows in ("flows back", "doubtful"):
+            base.pop(name, None)  # not agreed on: the two values meet afresh, or the owner's counts
+            devs["a"].pop(name, None)
+            devs["b"].pop(name, None)
+        if shows in ("open", "flows back", "doubtful"):
             continue
         if not same(base.get(name, UNKNOWN), value):
             devs[other(side)].pop(
@@ -185,7 +187,7 @@ def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: 
     """What the target shows of one written field.
 
     as sent | open (not delivered, or not taken: not settled) | edited (a value where none was sent: the planner
-    decides) | flows back (its owner gave another one) | the reason of a deviation: default, lossy, rewritten, differs.
+    decides) | flows back (its owner gave another one) | doubtful (found long after, neither sent nor before) | the reason of a deviation: default, lossy, rewritten, differs.
     """
     value = action.fields[name]
     if seen is UNKNOWN:
@@ -206,7 +208,10 @@ def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: 
         shown = UNKNOWN
     if same(seen, shown):
         return "lossy"
-    return "rewritten" if by_reply else "differs"
+    if by_reply:
+        return "rewritten"
+    # No reply ever came: it may be a rewriting, or the edit of a person since. Nothing is taken for granted.
+    return "doubtful" if action.state is ActionState.SENT and action.id else "differs"
 
 
 def _unsettled(

@@ -104,9 +104,9 @@ def test_the_pause_grows_with_each_failure_and_is_gone_after_a_success() -> None
 # confirmed?, failed?, waiting?, held?, cut short?, cancelled? -> outcome; the first row that fits
 OUTCOMES: list[tuple[str, str, str, str, str, str, Outcome]] = [
     ("any", "any", "any", "any", "any", "yes", Outcome.CANCELLED),
-    ("any", "any", "any", "yes", "any", "no", Outcome.AWAITING_APPROVAL),
-    ("yes", "any", "any", "no", "yes", "no", Outcome.PARTIAL),
-    ("no", "any", "any", "no", "yes", "no", Outcome.FAILED),
+    ("yes", "any", "any", "any", "yes", "no", Outcome.PARTIAL),
+    ("no", "any", "any", "any", "yes", "no", Outcome.FAILED),
+    ("any", "any", "any", "yes", "no", "no", Outcome.AWAITING_APPROVAL),
     ("yes", "yes", "any", "no", "no", "no", Outcome.PARTIAL),
     ("yes", "any", "yes", "no", "no", "no", Outcome.PARTIAL),
     ("no", "yes", "any", "no", "no", "no", Outcome.FAILED),

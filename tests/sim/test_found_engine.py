@@ -25,7 +25,6 @@ def _phones(rig: Rig, side: str) -> list[Any]:
     return sorted(row["phone"] for row in rig.rows(side).values())
 
 
-@FOUND
 def test_what_was_held_until_the_totals_are_known_survives_an_interrupted_look() -> None:
     """Page 1 of 2 is held (free allowance 0), page 2 fails once: the held ones are within the budget and must go."""
 
@@ -51,7 +50,6 @@ def test_what_was_held_until_the_totals_are_known_survives_an_interrupted_look()
     assert phones == ["9"] * 6
 
 
-@FOUND
 def test_held_deletes_survive_a_restart_in_the_middle_of_a_look() -> None:
     """The process dies after page 1 was held: within the budget, so the next owner must do them without a person."""
 
@@ -91,7 +89,6 @@ async def _nothing(name: str) -> None:
     return None
 
 
-@FOUND
 def test_a_decision_is_kept_until_its_write_was_done() -> None:
     """A person decides a conflict, the write does not get through at first: nobody is asked again."""
 
@@ -118,7 +115,6 @@ def test_a_decision_is_kept_until_its_write_was_done() -> None:
     assert on(Rig, body) == (["a"], [])
 
 
-@FOUND
 def test_a_decision_survives_the_guard() -> None:
     """Decided, then held by the budget, then approved: the write is done, and the conflict is not asked again."""
 
@@ -147,7 +143,6 @@ def test_a_decision_survives_the_guard() -> None:
     assert on(lambda: Rig(spec), body) == (["a"], [])
 
 
-@FOUND
 def test_a_write_that_was_under_way_when_its_connection_was_closed_is_not_sent_again() -> None:
     """New settings close the connection while a create is being answered: outcome unknown, never retried blind."""
 
@@ -172,7 +167,6 @@ def test_a_write_that_was_under_way_when_its_connection_was_closed_is_not_sent_a
     assert states == [("create", "sent")]
 
 
-@FOUND
 def test_a_run_asked_for_on_a_link_with_a_broken_blueprint_does_not_spin() -> None:
     """The blueprint can't be read: the run asked for ends as failed, and is not begun a thousand times."""
 
@@ -185,7 +179,7 @@ def test_a_run_asked_for_on_a_link_with_a_broken_blueprint_does_not_spin() -> No
             tasks.start_soon(root.run)
             with anyio.move_on_after(5):
                 while len(rig.said("run.started")) < 1000:
-                    await anyio.lowlevel.checkpoint()
+                    await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
         return len(rig.said("run.started")) < 20
 
@@ -200,7 +194,6 @@ def _broken(text: str, settings: Any) -> Any:
     raise TandemError(Kind.CONFIG, "the blueprint names no stream", scope=Scope.LINK)
 
 
-@FOUND
 def test_a_hint_of_a_stream_that_is_no_more_does_not_keep_the_link_spinning() -> None:
     """A stream was taken out of the blueprint with a hint in the inbox."""
 
@@ -216,7 +209,6 @@ def test_a_hint_of_a_stream_that_is_no_more_does_not_keep_the_link_spinning() ->
     assert loop.run(main)
 
 
-@FOUND
 def test_one_link_with_a_broken_blueprint_leaves_the_others_of_its_connection_be() -> None:
     """Two links share both connections; the feed is drained for both, though one can't be read."""
 
@@ -268,7 +260,6 @@ def test_a_plan_that_was_asked_for_shows_what_is_to_be_done_now() -> None:
     assert loop.run(main) == ["Bob"]
 
 
-@FOUND
 def test_a_plan_that_was_asked_for_and_approved_ends_as_applied() -> None:
     """What it held is done: it is no more among the plans that wait, and its yes covers nothing that comes later."""
 

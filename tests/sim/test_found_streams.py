@@ -33,7 +33,6 @@ def _unnamed(patch: pytest.MonkeyPatch) -> None:
 REMOVE_A = {"a": DeletePolicy.REMOVE, "b": DeletePolicy.IGNORE}
 
 
-@FOUND
 def test_a_stream_whose_hints_fail_leaves_the_complete_read_of_another_be() -> None:
     """Side a can't read `y` at all; the first load of `x` takes several windows."""
 
@@ -57,7 +56,6 @@ def test_a_stream_whose_hints_fail_leaves_the_complete_read_of_another_be() -> N
     assert loop.run(main) == 100
 
 
-@FOUND
 def test_a_record_that_comes_back_under_its_id_is_kept_in_step_again() -> None:
     """Deleted on A, therefore on B; then the same key is entered on A again (a row of a file, a natural key)."""
 
@@ -75,7 +73,6 @@ def test_a_record_that_comes_back_under_its_id_is_kept_in_step_again() -> None:
     assert on(lambda: Rig(customers(deletes=REMOVE_A)), body)
 
 
-@FOUND
 def test_an_id_that_a_tombstone_holds_can_be_given_to_a_new_record() -> None:
     """B's ids are its keys (a file): a new record of A is created there under the id of one deleted long ago."""
 
@@ -104,7 +101,6 @@ def test_an_id_that_a_tombstone_holds_can_be_given_to_a_new_record() -> None:
     assert calm
 
 
-@FOUND
 def test_a_newcomer_that_nobody_can_match_does_not_make_the_link_look_every_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -122,7 +118,6 @@ def test_a_newcomer_that_nobody_can_match_does_not_make_the_link_look_every_seco
     assert on(lambda: Rig(find=(Find.MODIFIED,)), body) < 200
 
 
-@FOUND
 def test_a_newcomer_that_nobody_can_match_does_not_switch_the_budgets_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -162,7 +157,6 @@ def test_an_open_intent_of_a_stream_that_is_no_more_does_not_crash_the_link() ->
     assert loop.run(main) == (["Ada"], 0)
 
 
-@FOUND
 def test_the_store_is_away_when_a_poke_comes_and_the_run_goes_on() -> None:
     """A moment without the store while a write is under way: no actor crashes for it."""
 
@@ -209,7 +203,6 @@ def test_a_rejected_plan_of_deletes_leaves_a_trace_per_record() -> None:
     assert on(lambda: Rig(spec), body)
 
 
-@FOUND
 def test_a_retry_is_not_swallowed_by_a_change_notice() -> None:
     """Somebody retries a create whose outcome is unknown; the feed says `changed` for the record before the run."""
 
@@ -236,7 +229,6 @@ def test_a_retry_is_not_swallowed_by_a_change_notice() -> None:
     assert on(rig_of, body) == ["Ada"]
 
 
-@FOUND
 def test_a_system_whose_reads_lag_longer_than_a_link_stays_awake_is_kept_in_step() -> None:
     """Every take-over makes older looks worthless: a link at rest must not take over anew for each try."""
 
