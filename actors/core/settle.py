@@ -187,7 +187,8 @@ def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: 
     """What the target shows of one written field.
 
     as sent | open (not delivered, or not taken: not settled) | edited (a value where none was sent: the planner
-    decides) | flows back (its owner gave another one) | doubtful (found long after, neither sent nor before) | the reason of a deviation: default, lossy, rewritten, differs.
+    decides) | flows back (its owner gave another one) | doubtful (found long after, neither sent nor before) | the reason
+    of a deviation: default, lossy, rewritten, differs.
     """
     value = action.fields[name]
     if seen is UNKNOWN:
