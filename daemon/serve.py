@@ -84,6 +84,10 @@ class Daemon:
         """All that stands on the database, from secrets to HTTP; returns when the daemon was asked to stop."""
         parts = pool, self._clock, self._box()
         admin, names, store = Admin(*parts), Names(*parts), PgStore(*parts)
+        if (
+            postgres is not None
+        ):  # ours alone: whoever held a lease is dead, and nobody has to wait until it runs out
+            await admin.free_leases()
         metrics, news, notes, blueprints = (
             Metrics(VERSION),
             News(),

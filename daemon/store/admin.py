@@ -111,6 +111,11 @@ class Admin(AdminLinks, AdminWork):
             for row in links
         ]
 
+    async def free_leases(self) -> int:
+        """Take every lease away from owners that are known to be dead; how many. Only for a database that nobody else
+        can have open (the daemon's own, under the lock of its data directory): elsewhere leases run out by themselves."""
+        return await self._execute(sql("leases_free"))
+
     async def stamp(self) -> Stamp:
         """Which database this is now, and what was noted of it at the last advance."""
         row = await self._row(sql("stamp_read"))

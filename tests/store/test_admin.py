@@ -388,6 +388,17 @@ class TestSystem:
         assert (await admin.stats("l1"))[0].owner == ""
         assert await admin.count_settled("l1") == 0
 
+    async def test_leases_of_the_dead_are_freed_and_their_late_commits_refused(
+        self, world: PgWorld, admin: Admin
+    ) -> None:
+        dead = await leased(world)
+        assert await admin.free_leases() == 1
+        with pytest.raises(LeaseLost):
+            await world.store.renew_lease(dead, 15.0)
+        taken = await world.store.take_lease(dead.link, "next", 15.0)
+        assert taken is not None
+        assert taken.epoch == dead.epoch + 1
+
     async def test_the_stamp_knows_its_database(self, admin: Admin) -> None:
         fresh = await admin.stamp()
         assert fresh == Stamp(fresh.system_identifier, fresh.timeline)

@@ -63,3 +63,6 @@ select (select system_identifier from pg_control_system())::text, (select timeli
 on conflict (single) do update
 set system_identifier = excluded.system_identifier, timeline = excluded.timeline, counter = stamp.counter + 1
 returning counter
+
+-- leases_free
+update links set owner = '', lease_until = 'epoch' where owner <> ''
