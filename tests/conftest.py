@@ -6,6 +6,7 @@ Must not: start servers or hold fixtures that only one folder needs; those live 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Generator
 from typing import Any
@@ -59,3 +60,9 @@ def pytest_make_collect_report() -> Generator[None, Any, Any]:
     if REQUIRE_ALL:
         skip_as_failure(report)
     return report
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background ignores SIGINT, and every child would: tests send it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
