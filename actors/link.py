@@ -73,10 +73,14 @@ class LinkActor(Actor):
     # ------------------------------------------------------------------------------------------------ messages
 
     async def started(self) -> None:
-        with contextlib.suppress(TandemError):  # a store that is away is asked again at the next scan
+        try:
             self._lease = await self._ports.store.take_lease(
                 self._link, self._options.owner, self._options.lease_ttl_s
             )
+        except TandemError as error:
+            if error.kind is not Kind.TRANSIENT:
+                raise
+            self._lease = None  # a store that is away is asked again at the next scan
         if self._lease is None:
             self.mailbox.close()
             return

@@ -395,7 +395,8 @@ class Store(Protocol):
         ...
 
     async def due_links(self, now: float, limit: int) -> Sequence[str]:
-        """Links whose wish is run and whose next_due has come, or that have due hints; not leased by somebody else."""
+        """Links whose wish is run and whose next_due has come, or that have due hints, or of which a plan was asked for
+        (that may be under a pause too); not leased."""
         ...
 
     async def take_lease(self, link: str, owner: str, ttl_s: float) -> Lease | None:

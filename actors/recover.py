@@ -127,6 +127,8 @@ class Recovery:
         state = self._state
         out = settle(stream, binding, action, seen, now=state.clock.now(), by_reply=False)
         record = seen.id if seen is not None else action.target
+        # It may have taken effect only just now: until the read lag is over, other looks may still show it undone.
+        state.memory.wrote(stream.object(action.side), action.side, record, state.clock.monotonic())
         drop: tuple[int, ...] = ()
         free: tuple[Binding, ...] = ()
         if action.op is Op.CREATE:

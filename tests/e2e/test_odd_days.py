@@ -91,11 +91,6 @@ async def test_a_truncated_table_waits_for_a_yes(world: World) -> None:
     assert plan.actions == PEOPLE and len(world.rows()) == PEOPLE
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a tombstone whose both sides were gone swallows a record that is made again under its key: actors/core/plan.py "
-    "_one_gone returns without an action and without a room",
-)
 @pytest.mark.parametrize("deletes", ["remove"])
 async def test_a_record_that_is_made_again_after_it_was_deleted_comes_over_again(world: World) -> None:
     with world.editing() as rows:

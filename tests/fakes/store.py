@@ -90,8 +90,7 @@ class MemoryStore:
             due = [
                 state
                 for state in self.links.values()
-                if state.row.facts.get("wish") == "run"
-                and (state.row.next_due <= now or has_due(state.inbox, now))
+                if (_may_work(state, now) or _plan_asked(state))
                 and not (state.row.owner and state.lease_until > self.clock.now())
             ]
             due.sort(key=lambda state: (state.row.next_due, state.row.id))
@@ -368,3 +367,13 @@ def _no_such(what: str, name: str) -> TandemError:
     return TandemError(
         Kind.CONFIG, f"there is no {what} {name}", scope=Scope.LINK, hint=f"create the {what} first"
     )
+
+
+def _may_work(state: LinkState, now: float) -> bool:
+    return state.row.facts.get("wish") == "run" and (state.row.next_due <= now or has_due(state.inbox, now))
+
+
+def _plan_asked(state: LinkState) -> bool:
+    """A plan may be asked for while the link is paused."""
+    asked = (run for run in state.runs.values() if run.outcome is Outcome.RUNNING and not run.started)
+    return any(run.mode == "plan" for run in asked)

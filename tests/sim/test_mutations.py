@@ -44,7 +44,7 @@ def wrong_owner(self: Any, owner: Any) -> Any:
 MUTATIONS: dict[str, tuple[Any, str, Any, set[str]]] = {
     "writes are blind": (MemoryConnector, "_moved_on", always(False), {"no silent loss", "ask"}),
     "an open create is sent again": (recover, "resolve", always("not_done"), {"no duplicates"}),
-    "a rewriting is not recorded": (settle, "_reason", always(""), {"no invention"}),
+    "a rewriting is not recorded": (settle, "_shows", always("as sent"), {"no invention"}),
     "nothing is ever matched": (match, "decide", always("free"), {"no duplicates"}),
     "a lost lease still commits": (MemoryStore, "_holds", always(True), {"single owner"}),
     "conflicts are decided by nobody": (merge._View, "_conflict", first_side, {"ask", "rule"}),

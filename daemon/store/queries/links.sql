@@ -30,9 +30,18 @@ order by id
 -- links_due
 select id
 from links
-where wish = 'run'
-  and (owner = '' or lease_until <= clock_timestamp())
-  and (next_due <= $1 or exists (select from inbox where inbox.link = links.id and inbox.not_before <= $1))
+where (owner = '' or lease_until <= clock_timestamp())
+  and (
+    (
+        wish = 'run'
+        and (next_due <= $1 or exists (select from inbox where inbox.link = links.id and inbox.not_before <= $1))
+    )
+    -- a plan may be asked for while the link is paused
+    or exists (
+        select from runs
+        where runs.link = links.id and runs.outcome = 'running' and runs.started = 0 and runs.mode = 'plan'
+    )
+  )
 order by next_due, id
 limit $2
 
