@@ -66,8 +66,8 @@ class Carrier:
         extra: Extra | None = None,
         *,
         totals_known: bool = True,
-    ) -> None:
-        """Plan, guard, write and settle; or, in a dry run, put what would be done into a plan."""
+    ) -> list[Action]:
+        """Plan, guard, write and settle; or, in a dry run, put what would be done into a plan. Returns what was held."""
         state = self._state
         extra = extra or Extra()
         verdicts = await self._plan(stream, pairs)
@@ -75,7 +75,7 @@ class Carrier:
         go, held = await self._guard(stream, actions, totals_known)
         if state.dry:
             await self._hold_dry(stream, actions, extra)
-            return
+            return []
         done = Done()
         conclusions = Conclusions(state, self._refs)
         conclusions.conclude(stream, pairs, verdicts, done)
@@ -86,6 +86,7 @@ class Carrier:
             await state.hold("held", stream.name, state.hold_reason(stream), held)
         await self._commit(stream, done, extra)
         await self._release(stream, verdicts, held)
+        return held
 
     # -------------------------------------------------------------------------------------------------- plan
 

@@ -344,11 +344,12 @@ class Run:
             return
         state.pending = {}
         async for actions in self._held_pages(plan.id):
-            state.pend(actions, 1)
+            state.pend(await self._asking(stream, actions), 1)
         async for actions in self._held_pages(plan.id):
             await self._at(f"{stream.name}: deciding on what was held")
-            state.pend(actions, -1)
-            await self._decide(stream, actions)
+            state.pend(await self._asking(stream, actions), -1)
+            # What stays held still counts: every page is judged, and its reason told, by the total of all.
+            state.pend(await self._decide(stream, actions), 1)
         state.pending = {}
         state.spooled.discard(stream.name)
 
@@ -358,7 +359,14 @@ class Run:
             after = actions[-1].id
             yield actions
 
-    async def _decide(self, stream: StreamSpec, actions: Sequence[Action]) -> None:
+    async def _asking(self, stream: StreamSpec, actions: Sequence[Action]) -> list[Action]:
+        """Those of the held actions that nobody has said yes to."""
+        keys = [action.binding for action in actions]
+        approved = await self._state.store.approved(self._state.link, stream.name, keys)
+        return [action for action in actions if action.fingerprint not in approved]
+
+    async def _decide(self, stream: StreamSpec, actions: Sequence[Action]) -> list[Action]:
+        """Plan the records of one page of held actions afresh. Returns what is held still."""
         state = self._state
         bindings = await state.store.bindings_by_key(state.link, sorted({a.binding for a in actions}))
         looks: dict[Side, dict[str, Observation]] = {}
@@ -375,7 +383,9 @@ class Run:
             if not state.is_open(binding.key)
         ]
         pairs = [p for p in pairs if not any(self._windows.too_early(stream, s, p.binding) for s in p.seen)]
-        await self._carrier.carry(stream, pairs, totals_known=True)
+        held = await self._carrier.carry(stream, pairs, totals_known=True)
+        decided = {pair.binding.key for pair in pairs}
+        return [*held, *(action for action in actions if action.binding not in decided)]
 
     # ------------------------------------------------------------------------------------------------ cursors
 

@@ -144,6 +144,28 @@ def test_redteam_12_what_is_over_the_budget_waits_as_one_plan_and_a_yes_is_enoug
     assert held == left
 
 
+def test_redteam_12_the_reason_of_a_plan_tells_the_total_however_many_pages_it_has() -> None:
+    """Eight deletes held in pages of two: each page is judged by all of them, and so is what the plan says."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = [rig.create("a", f"n{number}") for number in range(8)]
+        await until(lambda: loaded(rig) and len(rig.names("b")) == 8)
+        for id in ids:
+            rig.systems["a"].delete(CUSTOMERS, id, "person")
+        await until(lambda: rig.link().plans)
+        await anyio.sleep(200)
+        (plan,) = rig.link().plans.values()
+        return writes(rig, "b"), plan.actions, plan.reason.partition(" in ")[0]
+
+    spec = customers(
+        deletes={"a": DeletePolicy.REMOVE, "b": DeletePolicy.IGNORE},
+        budgets={"deletes": Budget(3, 0.0, free=0)},
+        complete_read_s=60.0,
+    )
+    loading_writes = 4  # eight creates, two in a window
+    assert on(lambda: Rig(spec, find=(Find.FULL,)), body, window=2) == (loading_writes, 8, "8 deletes")
+
+
 def test_redteam_13_a_frozen_owner_writes_nothing_after_its_lease() -> None:
     """d1 stands still in the middle of a run, d2 takes over: what d1 still tries is refused, and nothing is doubled."""
 
