@@ -34,6 +34,7 @@ from actors.core.types import (
 from actors.core.values import UNKNOWN, same
 from actors.lines import differs_line, released, revised
 from actors.ports import COUNTER, Closed, Counters, Settlement
+from actors.recover_rows import resolve_rows
 from actors.state import RunState
 
 HALF_SEEN_S = 3600.0  # so long a written field that is not delivered may hold up its intent
@@ -62,6 +63,8 @@ class Recovery:
 
     async def _resolve(self, action: Action) -> bool:
         stream = self._state.spec.stream(action.stream)
+        if action.covers is not None:
+            return await resolve_rows(self._state, self._sides, stream, action)
         access = self._sides[action.side]
         asked = self._state.clock.now()
         seen, decisive = await self._looks(stream, access, action)

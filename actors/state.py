@@ -119,7 +119,7 @@ class RunState:
 
     def is_open(self, binding: int) -> bool:
         """Whether an intent on this binding is open."""
-        return any(action.binding == binding for action in self.open.values())
+        return any(action.concerns(binding) for action in self.open.values())
 
     def is_open_id(self, stream: StreamSpec, side: Side, record: str) -> bool:
         """Whether an intent on this outside record is open, under whatever binding."""
@@ -133,7 +133,7 @@ class RunState:
         return frozenset(
             a.side
             for a in self.open.values()
-            if a.op is Op.CREATE and not a.target and a.stream == stream.name
+            if a.op is Op.CREATE and not a.target and a.covers is None and a.stream == stream.name
         )
 
     def _object(self, action: Action) -> str:

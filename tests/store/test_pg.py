@@ -15,7 +15,7 @@ from actors.ports import Lease, Settlement
 from daemon.store.pg import PgStore
 from daemon.store.pool import Pool, open_pool
 from daemon.store.queries import sql
-from tests.store import contract, contract_runs, contract_work
+from tests.store import contract, contract_rows, contract_runs, contract_work
 from tests.store.pgworld import BOX, PgWorld
 from tests.store.world import TTL_S, HandClock, create, half, hint, leased
 
@@ -54,6 +54,10 @@ class TestBindings(contract_work.BindingContract):
 
 
 class TestSettle(contract_work.SettleContract):
+    pass
+
+
+class TestRows(contract_rows.RowsContract):
     pass
 
 

@@ -15,6 +15,7 @@ import anyio
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.rows import RowShape
 from actors.core.types import Op, Record
 from actors.core.values import Value, same
 from actors.ports import (
@@ -23,12 +24,14 @@ from actors.ports import (
     Find,
     ObjectInfo,
     Page,
+    Rows,
     Setting,
     Touched,
     Write,
     WriteResult,
     WriteStatus,
 )
+from clients.connectors.systems import memory_rows
 from clients.connectors.systems.memory_system import (
     Faults,
     MemorySystem,
@@ -106,21 +109,21 @@ class MemoryConnector:
         who: str = "daemon",
     ) -> None:
         self.declaration = declaration
-        self._system = system
+        self.system = self._system = system
         self._who = who
         self._closed = False
 
     # -- what it is ---------------------------------------------------------------------------------------------
 
     async def identity(self) -> str:
-        await self._request()
+        await self.request()
         return f"memory:{self._system.name}"
 
     async def check(self) -> None:
-        await self._request()
+        await self.request()
 
     async def describe(self) -> Sequence[ObjectInfo]:
-        await self._request()
+        await self.request()
         return [
             ObjectInfo(
                 name,
@@ -139,7 +142,7 @@ class MemoryConnector:
     # -- looking ------------------------------------------------------------------------------------------------
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        await self._request()
+        await self.request()
         self._check_fields(object_name, fields)
         at = self._read_at()
         found = ((id, self._system.get(object_name, id, at)) for id in dict.fromkeys(ids))
@@ -147,7 +150,7 @@ class MemoryConnector:
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         self._need("changes", Find.MODIFIED in self.declaration.find)
-        await self._request()
+        await self.request()
         self._check_fields(object_name, fields)
         if not cursor:
             return Page((), str(self._system.last_seq(object_name)), False)
@@ -163,7 +166,7 @@ class MemoryConnector:
         )
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
-        await self._request()
+        await self.request()
         self._check_fields(object_name, fields)
         rows = list(self._system.rows(object_name, position, self._read_at()))
         page = rows[:limit]
@@ -180,8 +183,24 @@ class MemoryConnector:
             return False
         return self._system.happens(self._system.faults.hide_row)
 
+    # -- many at once -------------------------------------------------------------------------------------------
+
+    async def row_shape(self, object_name: str, fields: Sequence[str]) -> RowShape | None:
+        await self.request()
+        self._check_fields(object_name, fields)
+        return await memory_rows.row_shape(self, object_name, fields) if self.declaration.rows else None
+
+    async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
+        self._need("scan_rows", self.declaration.rows)
+        return memory_rows.rows_of(await self.scan(object_name, position, fields, limit), fields)
+
+    async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
+        self._need("create_rows", self.declaration.rows)
+        self._check_fields(object_name, fields)
+        return await memory_rows.create_rows(self, object_name, fields, block)
+
     async def look_token(self, object_name: str) -> str:
-        await self._request()
+        await self.request()
         self._check_fields(object_name, ())
         return str(self._system.last_seq(object_name, self._read_at()))
 
@@ -199,7 +218,7 @@ class MemoryConnector:
     async def _search(
         self, object_name: str, fields: Sequence[str], fits: Callable[[State], bool]
     ) -> Sequence[Record]:
-        await self._request()
+        await self.request()
         self._check_fields(object_name, fields)
         rows = self._system.rows(object_name, at=self._read_at())
         return [self._record(object_name, id, state, fields) for id, state in rows if fits(state)]
@@ -208,14 +227,14 @@ class MemoryConnector:
 
     async def drain(self, limit: int) -> Sequence[Touched]:
         self._need("drain", Find.FEED in self.declaration.find)
-        await self._request()
+        await self.request()
         touched = self._system.touched()[:limit]
         if self._system.happens(self._system.faults.hint_disorder):
             self._system.luck.shuffle(touched)
         return [Touched(touch.object, touch.id, str(touch.number)) for touch in touched]
 
     async def ack(self, touched: Sequence[Touched]) -> None:
-        await self._request()
+        await self.request()
         for touch in touched:
             self._system.acknowledge(int(touch.ack))
 
@@ -238,7 +257,7 @@ class MemoryConnector:
 
     async def reserve(self, object_name: str, count: int) -> Sequence[str]:
         self._need("reserve", self.declaration.draws_ids)
-        await self._request()
+        await self.request()
         self._check_fields(object_name, ())
         return [self._system.draw_id() for _ in range(count)]
 
@@ -268,7 +287,7 @@ class MemoryConnector:
     def _send_late(self, object_name: str, writes: Sequence[Write], asked: float, tail_s: float) -> None:
         at = self._system.now() + tail_s
         for write in writes:
-            self._system.later(at, partial(self._apply, object_name, write, asked))
+            self._system.later(at, partial(self.apply, object_name, write, asked))
 
     def _carry_out(self, object_name: str, write: Write, fields: Sequence[str], asked: float) -> WriteResult:
         if self._system.happens(self._system.faults.not_done):
@@ -277,17 +296,20 @@ class MemoryConnector:
             return WriteResult(WriteStatus.REFUSED, write.id, error="the system is in a bad mood")
         if self._system.happens(self._system.faults.lose_request):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
-        result = self._apply(object_name, write, asked)
+        result = self.apply(object_name, write, asked)
         if self._system.happens(self._system.faults.lose_reply):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
         if result.status is not WriteStatus.DONE or self.declaration.reply != "record":
             return result
-        state = self._system.get(object_name, result.id)
-        if state is None:
-            return result
-        return msgspec.structs.replace(result, record=self._record(object_name, result.id, state, fields))
+        record = self.stored(object_name, result.id, fields)
+        return result if record is None else msgspec.structs.replace(result, record=record)
 
-    def _apply(self, object_name: str, write: Write, asked: float) -> WriteResult:
+    def stored(self, object_name: str, id: str, fields: Sequence[str]) -> Record | None:
+        """A record as it is now."""
+        state = self._system.get(object_name, id)
+        return None if state is None else self._record(object_name, id, state, fields)
+
+    def apply(self, object_name: str, write: Write, asked: float) -> WriteResult:
         try:
             return self._applied(object_name, write, asked)
         except Refused as refusal:
@@ -328,7 +350,7 @@ class MemoryConnector:
         if self._closed:
             raise TandemError(Kind.TRANSIENT, f"memory: the connection to {self._system.name} is closed")
 
-    async def _request(self) -> None:
+    async def request(self) -> None:
         self._check_open()
         await self._delay()
         self._fail()

@@ -152,3 +152,30 @@ select new_key from n order by place
 update bindings
 set {side}_gen = $3
 where link = $1 and stream = $2 and {side}_id = any ($4::text[]) and {side}_gen < $3
+
+-- bindings_covered
+select *
+from bindings
+where link = $1 and stream = $2 and key between $3 and $4 and key > $5
+order by key
+limit $6
+
+-- bindings_quiet
+-- What a look must read as if nothing has changed: "id, base" of what is settled and shows no deviation on this side.
+select {side}_id || E'\t' || base
+from bindings as b
+where link = $1 and stream = $2 and {side}_id = any ($3::text[])
+  and state = 'settled' and a_id is not null and b_id is not null and {side}_presence is null and {side}_dev is null
+  and not exists (select from parked where parked.binding = b.key)
+
+-- bindings_present
+select {side}_id from bindings where link = $1 and stream = $2 and {side}_id is not null and {side}_presence is null
+
+-- cursors_generations
+select side, generation from cursors where link = $1 and stream = $2
+
+-- binding_key_next
+select nextval('binding_key')
+
+-- binding_key_last
+select currval('binding_key')
