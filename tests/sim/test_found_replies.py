@@ -6,10 +6,11 @@ from typing import Any
 
 import anyio
 import msgspec
+import pytest
 
 from actors.core.policy import DeletePolicy, FirstContact
 from actors.root import RootActor
-from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, until
+from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, until, writes
 
 SHORT = {"phone": "truncate:3"}
 
@@ -45,3 +46,26 @@ def test_what_a_system_made_of_a_new_record_is_no_edit_and_stops_no_deletion() -
         return shown, asked, rig.names("b"), rig.parked()
 
     assert on(_short_phones, body) == ({"phone": ("123", "differs")}, [], [], [])
+
+
+@pytest.mark.parametrize("read_lag_s", [0.0, 4.0])
+def test_a_system_that_turns_our_value_back_is_not_written_to_for_ever(read_lag_s: float) -> None:
+    """B says yes without content and makes of the new phone the one it had: written once more, then put down as what it
+    is. Seed 490: it was written every 50 s for as long as the breaker let it."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada", "123")
+        await until(lambda: loaded(rig) and rig.names("b") == ["Ada"] and not rig.link().inbox)
+        await anyio.sleep(60)
+        before = writes(rig, "b")
+        rig.edit("a", id, phone="12345")
+        await anyio.sleep(1800)
+        (binding,) = rig.bindings()
+        assert binding.b is not None
+        devs = {n: (d.value, d.reason) for n, d in binding.b.dev.items()}
+        return writes(rig, "b") - before, devs, rig.parked(), len(rig.link().inbox)
+
+    done, devs, parked, inbox = on(lambda: _short_phones(read_lag_s=read_lag_s), body)
+    assert done == 2
+    assert devs == {"phone": ("123", "differs")}
+    assert (parked, inbox) == ([], 0)
