@@ -240,6 +240,41 @@ def test_redteam_14_a_contested_field_takes_its_whole_group_with_it() -> None:
     assert verdict.actions == ()
 
 
+@pytest.mark.parametrize("choose, written", [("a", ("b", "7")), ("b", ("a", "5")), ("value", ("a", "9"))])
+def test_a_contested_field_is_listed_with_both_values_and_a_persons_word_settles_it(
+    choose: str, written: tuple[str, str]
+) -> None:
+    """Seed 876: the word counted for nothing; the row gave way to another one, which was decided, and so on for ever."""
+    spec = stream(one("phone"), one("g"))
+    binding = bound({"phone": "5", "g": 1}, contests={"b.phone": (20, NOW)})
+    looks = seen("a", {"phone": "7", "g": 1}), seen("b", {"phone": "5", "g": 1})
+    listed = plan_pair(spec, binding, *looks, Context(NOW))
+    (row,) = listed.park
+    assert (listed.actions, row.room, row.field, row.record) == ((), Room.CONFLICT, "phone", "A1")
+    assert [row.detail[at] for at in ("base", "a", "b")] == [{"phone": "5"}, {"phone": "7"}, {"phone": "5"}]
+    said = msgspec.structs.replace(row, decision={"choose": choose, "value": "9"})
+    decided = plan_pair(spec, listed.binding, *looks, Context(NOW, parked=(said,)))
+    assert written in [(action.side, action.fields["phone"]) for action in decided.actions]
+    assert decided.park == ()
+    for action in decided.actions:
+        after = seen(action.side, {**looks[0].fields, **action.fields})
+        binding = settle(spec, binding, action, after, now=NOW, by_reply=True).binding
+        assert binding.contests[f"{action.side}.phone"] == (1, NOW)
+
+
+def test_nobodys_word_gives_a_contested_field_another_value_than_its_owners() -> None:
+    """The CRM sets back what the ERP owns; a person says "b": it stays listed, and the owner's side is not written."""
+    spec = stream(one("type", owner=Owner.A))
+    binding = bound({"type": "Kunde"}, contests={"b.type": (20, NOW)})
+    looks = seen("a", {"type": "Kunde"}), seen("b", {"type": "Lead"})
+    (row,) = plan_pair(spec, binding, *looks, Context(NOW)).park
+    for choose, sides in (("b", []), ("value", []), ("a", ["b"])):
+        said = msgspec.structs.replace(row, decision={"choose": choose, "value": "x"})
+        verdict = plan_pair(spec, binding, *looks, Context(NOW, parked=(said,)))
+        assert [action.side for action in verdict.actions] == sides
+        assert len(verdict.park) == (not sides)
+
+
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800", float("nan"), float("inf")])
 def test_redteam_27_a_value_that_no_store_can_hold_is_known_before_it_gets_there(value: object) -> None:
     """One record with a NUL must be parked, not stop the link in the middle of a transaction."""
