@@ -261,9 +261,10 @@ def test_beside_a_record_that_is_put_back_its_twin_makes_no_double(first: str) -
         rig.systems["b"].delete(CUSTOMERS, next(iter(rig.rows("b"))), "person")
         if first == "copy":
             rig.create("a", "Ada", "9")
+        rig.create("a", "Bob", "2")  # somebody new: what is unclear is matched again
         rig.store.set_wish("l", "run")
         await anyio.sleep(600)
-        return [row["phone"] for row in rig.rows("b").values()], [p.room.value for p in rig.parked()]
+        return sorted(row["phone"] for row in rig.rows("b").values()), [p.room.value for p in rig.parked()]
 
     spec = customers(deletes={"a": DeletePolicy.IGNORE, "b": DeletePolicy.RESTORE})
-    assert on(lambda: Rig(spec), body) == (["1"], ["ambiguous"])
+    assert on(lambda: Rig(spec), body) == (["1", "2"], ["ambiguous"])
