@@ -286,9 +286,12 @@ def _one_gone(
         item = note_line(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
         return Verdict(_tombstone(after, note), items=(item,))
     choice = _chosen(ctx.parked, "*delete*", delete_print(binding, left))
+    read_only = all(spec.owner.value == side for spec in shared(stream, side))
+    if choice in ("restore", left.side) and read_only:
+        choice = None  # not even on a person's word is anything written there
     if edited and policy is not DeletePolicy.RESTORE and choice is None:
         if stream.delete_vs_edit is DeleteEdit.KEEP:
-            return Verdict(after, park=(deleted_edited(stream, binding, gone, left),))
+            return Verdict(after, park=(deleted_edited(stream, binding, gone, left, read_only),))
         choice = "restore" if stream.delete_vs_edit is DeleteEdit.RESTORE else "remove"
     if policy is DeletePolicy.RESTORE or choice in ("restore", left.side):
         return _restore(stream, after, gone, left)

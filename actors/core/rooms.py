@@ -89,15 +89,21 @@ def disputed(stream: StreamSpec, binding: Binding, dispute: Dispute) -> Parked:
     )
 
 
-def deleted_edited(stream: StreamSpec, binding: Binding, gone: Observation, left: Observation) -> Parked:
+def deleted_edited(
+    stream: StreamSpec, binding: Binding, gone: Observation, left: Observation, read_only: bool
+) -> Parked:
+    """Deleted on one side, edited on the other. `read_only`: nothing is ever written where it was deleted."""
+    reason = f"deleted on {gone.side}, edited on {left.side}"
     return parked(
         stream,
         binding,
         Room.CONFLICT,
         left,
-        f"deleted on {gone.side}, edited on {left.side}",
+        f"{reason}; side {gone.side} is never written to" if read_only else reason,
         field="*delete*",
-        hint="decide: remove it there too, keep it, or restore it",
+        hint="decide: remove it there too, or keep it"
+        if read_only
+        else "decide: remove it there too, keep it, or restore it",
         detail={"base": dict(binding.base), left.side: dict(left.fields)},
         fingerprint=delete_print(binding, left),
     )

@@ -153,6 +153,24 @@ def test_redteam_08_an_edit_is_not_deleted_with_the_record() -> None:
     assert newer.actions == ()
 
 
+def test_nobodys_word_puts_a_record_back_on_a_side_that_is_only_read() -> None:
+    """The ERP owns everything and deletes an article that was edited in the shop; a person says "restore". Seed 2485: it
+    was made again in the ERP, which is never written to."""
+    spec = stream(
+        one("f", owner=Owner.A), creates=frozenset({"a"}), deletes=dict.fromkeys(SIDES, DeletePolicy.REMOVE)
+    )
+    left = seen("b", {"f": "edited"})
+    verdict = plan_pair(spec, bound({"f": "x"}), gone("a"), left, Context(NOW))
+    (row,) = verdict.park
+    assert ("never written to" in row.reason, "restore" in row.hint) == (True, False)
+    for choose, ops in (("restore", []), ("b", []), ("remove", [Op.DELETE]), ("keep", [])):
+        said = msgspec.structs.replace(row, decision={"choose": choose})
+        decided = plan_pair(spec, verdict.binding, gone("a"), left, Context(NOW, parked=(said,)))
+        assert [action.op for action in decided.actions] == ops
+        assert decided.binding.state is (State.TOMBSTONE if choose == "keep" else State.SETTLED)
+        assert len(decided.park) == (choose in ("restore", "b"))
+
+
 @pytest.mark.xfail(strict=True, reason="nothing takes a mark away: `mark` has no inverse in plan.py")
 def test_redteam_08_a_record_that_is_restored_at_its_source_loses_its_mark() -> None:
     """Policy `mark`, then the record is back: the other side must not stay marked as deleted."""
