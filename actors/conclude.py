@@ -152,6 +152,8 @@ class Conclusions:
                 self._stays_open(action, result, done)
                 state.confirmed += 1
                 return
+            if not by_reply:  # read back: the system has said yes, so what it shows is what it made of it
+                action = msgspec.structs.replace(action, state=ActionState.UNCONFIRMED)
             out = settle_action(
                 stream,
                 binding,

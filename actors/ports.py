@@ -311,12 +311,16 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class KeyGroup(msgspec.Struct, frozen=True):
-    """All bindings of a stream that share one match key: half bindings of A, of B, and full ones (taken)."""
+    """All bindings of a stream that share one match key: half bindings of A, of B, and full ones (taken).
+
+    `put_back`: those of the half bindings that are to be put back on their other side.
+    """
 
     hash: int
     a: tuple[int, ...]
     b: tuple[int, ...]
     taken: tuple[int, ...]
+    put_back: tuple[int, ...] = ()
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -473,8 +477,8 @@ class Store(Protocol):
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
     ) -> Sequence[KeyGroup]:
-        """Groups at one match key level that hold a NEW half binding and at least one binding with the other side,
-        ordered by hash, hash > after."""
+        """Groups at one match key level that hold a NEW half binding and at least one binding that has the other side, or
+        is to be put back there; ordered by hash, hash > after."""
         ...
 
     async def hints(self, link: str, streams: Sequence[str], now: float, limit: int) -> Sequence[Hint]:

@@ -24,6 +24,7 @@ class Memory:
         # After a take-over nobody knows what the last owner wrote: everything asked for before now is stale.
         self._started = started
         self._wrote: dict[tuple[str, Side, str], float] = {}
+        self._met: dict[tuple[str, Side, str], float] = {}
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
@@ -33,10 +34,20 @@ class Memory:
         """When it was last written, or when this owner took over."""
         return self._wrote.get((object_name, side, record), self._started)
 
+    def met(self, object_name: str, side: Side, record: str, at: float) -> None:
+        """Note that a record was seen for the first time, by a look asked for then."""
+        self._met[object_name, side, record] = at
+
+    def first_met(self, object_name: str, side: Side, record: str) -> float | None:
+        """When it was seen for the first time; None: before this owner's time, or so long ago that it was forgotten."""
+        return self._met.get((object_name, side, record))
+
     def forget(self, before: float) -> None:
         """Drop what no look in flight can be older than."""
-        if len(self._wrote) > MEMORY_MAX // 2:
-            self._wrote = {key: at for key, at in self._wrote.items() if at >= before}
+        for known in (self._wrote, self._met):
+            if len(known) > MEMORY_MAX // 2:
+                for key in [key for key, at in known.items() if at < before]:
+                    del known[key]
 
 
 class RunState:

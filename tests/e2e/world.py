@@ -203,15 +203,27 @@ class World:
 
     async def conflicts(self) -> list[Any]:
         """Every open conflict."""
+        found: list[Any] = []
+        request = rooms_pb2.ListConflictsRequest(link=LINK, tenant=TENANT, page_size=500)
         async with self.client() as admin:
-            request = rooms_pb2.ListConflictsRequest(link=LINK, tenant=TENANT, page_size=500)
-            return list((await admin(admin.conflicts.ListConflicts, request)).conflicts)
+            while True:
+                page = await admin(admin.conflicts.ListConflicts, request)
+                found.extend(page.conflicts)
+                if not page.next_page_token:
+                    return found
+                request.page_token = page.next_page_token
 
     async def parked(self) -> list[Any]:
-        """Every record that waits in another room."""
+        """Every record in quarantine."""
+        found: list[Any] = []
+        request = rooms_pb2.ListParkedRequest(link=LINK, tenant=TENANT, page_size=500)
         async with self.client() as admin:
-            request = rooms_pb2.ListParkedRequest(link=LINK, tenant=TENANT, page_size=500)
-            return list((await admin(admin.quarantine.ListParked, request)).parked)
+            while True:
+                page = await admin(admin.quarantine.ListParked, request)
+                found.extend(page.parked)
+                if not page.next_page_token:
+                    return found
+                request.page_token = page.next_page_token
 
     async def plans(self) -> list[Any]:
         """Every open plan."""

@@ -13,6 +13,7 @@ from itertools import count
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.plan import RESTORE
 from actors.core.texts import texts_of
 from actors.core.types import (
     SIDES,
@@ -356,7 +357,7 @@ def _is_half(binding: Binding, side: Side) -> bool:
 def _is_open(members: Sequence[Binding]) -> bool:
     return any(
         any(member.state is State.NEW and _is_half(member, side) for member in members)
-        and any(member.side(other(side)) is not None for member in members)
+        and any(member.side(other(side)) is not None or RESTORE in member.note for member in members)
         for side in SIDES
     )
 
@@ -364,7 +365,8 @@ def _is_open(members: Sequence[Binding]) -> bool:
 def _group(hash_: int, members: Sequence[Binding]) -> KeyGroup:
     halves = {side: tuple(member.key for member in members if _is_half(member, side)) for side in SIDES}
     taken = tuple(member.key for member in members if member.a is not None and member.b is not None)
-    return KeyGroup(hash=hash_, a=halves["a"], b=halves["b"], taken=taken)
+    back = tuple(m.key for m in members if m.key not in taken and RESTORE in m.note)
+    return KeyGroup(hash=hash_, a=halves["a"], b=halves["b"], taken=taken, put_back=back)
 
 
 def _new_binding(rows: NewRows, line: str) -> Binding:

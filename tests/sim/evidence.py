@@ -95,6 +95,18 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class Intent:
+    """A write that a daemon was about to send: `sent` are native values; of a deletion there are none."""
+
+    at: float
+    stream: str
+    side: Side
+    id: str
+    op: str
+    sent: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
 class Span:
     """From when to when something was so (a dry run, a pause)."""
 
@@ -128,6 +140,7 @@ class Evidence:
     laws: Laws
     entries: list[Entry] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
+    intents: list[Intent] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     pauses: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)

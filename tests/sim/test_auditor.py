@@ -18,6 +18,7 @@ from tests.sim.evidence import (
     Deviation,
     Entry,
     Evidence,
+    Intent,
     Named,
     ParkedRow,
     Span,
@@ -248,6 +249,27 @@ def test_a_parked_record_need_not_agree() -> None:
     assert found_at_the_end(story) == set()
     story.update("a", PERSON, "A1", phone="p2")
     assert found_at_the_end(story) == {"convergence"}
+
+
+def test_a_lost_write_that_a_person_did_as_well_may_be_counted_once() -> None:
+    """The phone was to be emptied on B, the request was lost, and somebody empties it there: who can tell?"""
+
+    def story(phone: bool) -> Story:
+        told = pair().update("a", PERSON, "A1", phone="p1").update("b", "d1", "B1", phone="p1")
+        told.evidence.intents.append(Intent(told.at, "customers", "b", "B1", "update", {"phone_b": None}))
+        sides: tuple[Side, Side] = ("a", "b")
+        for side in sides:
+            id = f"{side.upper()}1"
+            told = (
+                told.update(side, PERSON, id, phone=None)
+                if phone
+                else told.update(side, PERSON, id, name="n9")
+            )
+        return told
+
+    assert found_at_the_end(story(phone=True).counts("b", "updated", 2).ends()) == set()
+    assert found_at_the_end(story(phone=True).counts("b", "updated", 3).ends()) == {"truth"}
+    assert found_at_the_end(story(phone=False).counts("b", "updated", 2).ends()) == {"truth"}
 
 
 def test_writes_of_a_dry_run_and_of_a_paused_link_are_named() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from actors.core.types import Action, ActionState, Binding, Outcome, Parked
+from actors.core.types import Action, ActionState, Binding, Op, Outcome, Parked
 from tests.fakes.store_link import LIVE_PLANS, LinkState
-from tests.sim.evidence import Deviation, Named, ParkedRow, Span, StoreView
+from tests.sim.evidence import Deviation, Intent, Named, ParkedRow, Span, StoreView
 from tests.sim.laws import SIDES, Side
 
 COUNTED = ("created", "updated", "deleted")
@@ -44,6 +44,13 @@ def deviations(bindings: Iterable[Binding]) -> Iterable[Deviation]:
             for name, said in (held.dev if held is not None else {}).items():
                 assert held is not None
                 yield Deviation(binding.stream, side, held.id, name, said.value, said.reason)
+
+
+def intents(actions: Iterable[Action], at: float) -> Iterable[Intent]:
+    """What is about to be sent. A mark is an update; a new record's id may not be known yet."""
+    for action in actions:
+        op = "update" if action.op is Op.MARK else action.op.value
+        yield Intent(at, action.stream, action.side, action.target, op, dict(action.native))
 
 
 def ids_of(link: LinkState, binding: int) -> dict[Side, str]:

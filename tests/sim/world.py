@@ -23,7 +23,7 @@ from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, s
 from tests.sim.operator import LINK, Operator
 from tests.sim.people import People
 from tests.sim.scenario import CALM, HONEST, Scenario
-from tests.sim.view import deviations, view
+from tests.sim.view import deviations, intents, view
 
 Daemon = Callable[..., Any]
 
@@ -139,6 +139,8 @@ class World:
 
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
         self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
+        if method == "intend":
+            self.evidence.intents.extend(intents(rest[-1], anyio.current_time()))
         for part in rest:
             if isinstance(part, Settlement):
                 self._parked.extend(part.park)
