@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.sim.laws import (
 )
 from tests.sim.life import StoreFaults
 from tests.sim.luck import source
+from tests.sim.perils import draw_perils
 
 HONEST = Faults(delay_s=0.2)
 CALM = StoreFaults()
@@ -52,6 +53,21 @@ class Scenario:
     kills: tuple[float, ...] = ()
     dying_calls: tuple[int, ...] = ()
     freezes: tuple[tuple[float, float], ...] = ()
+    perils: frozenset[str] = frozenset()
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """What goes wrong in this world, by name."""
+        found = {name for side in SIDES for name in FAULTS if getattr(self.faults[side], name)}
+        found |= (
+            {"lag"} if any(self.faults[s].lag and self.declarations[s].read_lag_s for s in SIDES) else set()
+        )
+        found |= {f"store {name}" for name in STORE_FAULTS if getattr(self.store_faults, name)}
+        found |= {
+            name for name in ("kills", "dying_calls", "freezes", "rewrites", "budgets") if getattr(self, name)
+        }
+        found |= {"two daemons"} if self.daemons > 1 else set()
+        return tuple(sorted(found | self.perils))
 
     def luck(self, purpose: str) -> random.Random:
         """A source of its own per purpose, so that one purpose's draws never shift another's."""
@@ -74,14 +90,16 @@ def shape(fields: tuple[FieldLaw, ...], side: Side, rewrites: Mapping[str, str])
     )
 
 
-def draw(seed: int) -> Scenario:
-    """The world of a seed."""
+def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
+    """The world of a seed; `also`: perils that it has in any case."""
     luck = source(seed, "scenario")
+    perils = draw_perils(source(seed, "perils")) | frozenset(also)
     nasty = luck.choice([0.0, 0.3, 1.0])
     return Scenario(
         seed=seed,
+        perils=perils,
         laws=Laws((draw_customers(luck), articles(luck.choice([NOBODY, ONLY_A])))),
-        declarations={side: draw_declaration(luck) for side in SIDES},
+        declarations={side: narrowed(draw_declaration(luck), perils) for side in SIDES},
         faults={side: draw_faults(luck, nasty) for side in SIDES},
         store_faults=draw_store_faults(luck, nasty),
         rewrites=luck.choice(
@@ -126,6 +144,14 @@ def draw_declaration(luck: random.Random) -> Declaration:
     return msgspec.convert(msgspec.to_builtins(memory.DECLARATION) | said, Declaration)
 
 
+def narrowed(declared: Declaration, perils: frozenset[str]) -> Declaration:
+    """A declaration as the drawn perils change it."""
+    said: dict[str, Any] = {}
+    if "capacity 1" in perils:
+        said |= {"batch_max": 1, "concurrency": 1}
+    return msgspec.structs.replace(declared, **said)
+
+
 def draw_faults(luck: random.Random, nasty: float) -> Faults:
     """How one system lies."""
     chance = {name: nasty * luck.choice([0.0, 0.02, 0.1]) for name in FAULTS}
@@ -143,6 +169,7 @@ def draw_store_faults(luck: random.Random, nasty: float) -> StoreFaults:
     )
 
 
+STORE_FAULTS = ("away", "lose_reply", "slow")
 FAULTS = (
     "slow",
     "lose_request",

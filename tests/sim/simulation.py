@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import anyio
@@ -10,6 +12,7 @@ from actors.messages import Options, Ports
 from actors.root import RootActor
 from tests.sim import loop
 from tests.sim.auditor import safety
+from tests.sim.capacity import capacity_1
 from tests.sim.evidence import Violation
 from tests.sim.scenario import Scenario, draw
 from tests.sim.settled import liveness
@@ -26,12 +29,19 @@ QUIET_S = 100.0
 
 def simulate(seed: int, daemon: Daemon | None = None) -> Outcome:
     """Run one seed with the real engine, or another daemon (tests of the harness), and judge it."""
-    return play(draw(seed), daemon or engine)
+    return play(draw(seed), daemon)
 
 
-def play(scenario: Scenario, daemon: Daemon) -> Outcome:
+def play(scenario: Scenario, daemon: Daemon | None = None) -> Outcome:
     """Run one scenario and judge it."""
-    outcome = Outcome(scenario.seed)
+    narrow = "capacity 1" in scenario.perils
+    with capacity_1() if narrow else nullcontext():
+        return played(scenario, daemon or partial(engine, window=1 if narrow else 500))
+
+
+def played(scenario: Scenario, daemon: Daemon) -> Outcome:
+    """Run one scenario and judge it, at whatever capacity the engine has."""
+    outcome = Outcome(scenario.seed, drawn=scenario.drawn)
 
     async def main() -> None:
         world = World(scenario)
@@ -42,6 +52,7 @@ def play(scenario: Scenario, daemon: Daemon) -> Outcome:
             raise
         except Exception as error:
             world.fallen.append(Violation("the daemon fell over", repr(error), anyio.current_time()))
+        outcome.rounds = world.rounds
         outcome.evidence = world.judged()
         outcome.violations = [*world.fallen, *safety(outcome.evidence)]
         if not world.fallen:
@@ -51,9 +62,9 @@ def play(scenario: Scenario, daemon: Daemon) -> Outcome:
     return outcome
 
 
-async def engine(ports: dict[str, Any], owner: str) -> None:
+async def engine(ports: dict[str, Any], owner: str, window: int = 500) -> None:
     """The real one."""
-    await RootActor(Ports(**ports), Options(owner=owner, scan_interval_s=SCAN_S)).run()
+    await RootActor(Ports(**ports), Options(owner=owner, scan_interval_s=SCAN_S, window=window)).run()
 
 
 async def history(world: World, daemon: Daemon) -> None:
@@ -105,12 +116,16 @@ async def in_calm(world: World) -> None:
     """Nothing fails any more and nobody edits; what is asked is answered; once all has settled, nothing may move."""
     world.end_faults()
     world.operator.ask_for_run("sync")
-    ends, still = anyio.current_time() + CALM_MAX_S, 0.0
+    ends, still, rounds = anyio.current_time() + CALM_MAX_S, 0.0, 0
     while still < STILL_S and anyio.current_time() < ends:
         before = world.movements()
         await anyio.sleep(ROUND_S)
+        rounds += 1
         answered = world.operator.decide(1.0) + world.operator.approve()
-        still = 0.0 if answered or world.movements() != before else still + ROUND_S
+        if answered or world.movements() != before:
+            still, world.rounds = 0.0, rounds
+        else:
+            still += ROUND_S
     world.note("quiet from here on")
     world.evidence.quiet_from = anyio.current_time()
     world.operator.ask_for_run("sync")

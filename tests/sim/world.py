@@ -30,9 +30,11 @@ Daemon = Callable[..., Any]
 
 @dataclass
 class Outcome:
-    """What came of a seed."""
+    """What came of a seed. `drawn`: what went wrong in it, by name; `rounds`: how many it took to be in step."""
 
     seed: int
+    drawn: tuple[str, ...] = ()
+    rounds: int = 0
     violations: list[Violation] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     evidence: Evidence | None = None
@@ -47,6 +49,7 @@ class World:
         self.clock = SimClock(f"{scenario.seed}/world")
         self.evidence = Evidence(scenario.laws)
         self.faulty = True
+        self.rounds = 0
         self.fallen: list[Violation] = []
         self.systems: dict[Side, MemorySystem] = {side: self._system(side) for side in SIDES}
         self.inner = MemoryStore(self.clock)
