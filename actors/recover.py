@@ -36,6 +36,7 @@ from actors.lines import differs_line, released, revised
 from actors.ports import COUNTER, Closed, Counters, Settlement
 from actors.state import RunState
 
+FOUND_GONE = "no reply came, and the record is gone: by this delete, or by somebody else"
 HALF_SEEN_S = 3600.0  # so long a written field that is not delivered may hold up its intent
 
 
@@ -147,7 +148,7 @@ class Recovery:
                 run=state.run,
                 bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free),
                 dropped=drop,
-                closed=(Closed(action.id, ActionState.CONFIRMED, record),),
+                closed=(Closed(action.id, ActionState.CONFIRMED, record, _doubt(action)),),
                 items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
                 hints=tuple(hints),
                 spend=spend([action]),
@@ -233,6 +234,11 @@ class Recovery:
             )
         )
         state.failed += 1
+
+
+def _doubt(action: Action) -> str:
+    """What the protocol says of a write that was found done: of a delete nobody can say whose it was."""
+    return FOUND_GONE if action.op is Op.DELETE else ""
 
 
 def _as_sent(action: Action, seen: Observation) -> bool:

@@ -12,6 +12,9 @@ from actors.core.values import Value
 from tests.sim.laws import Laws, Side, StreamLaw
 
 PERSON = "person"
+AUTOMATION = "automation"  # something in a system that answers what is written there
+BACKUP = "backup"  # a side set back to an older state
+OUTSIDE = frozenset({PERSON, AUTOMATION, BACKUP})
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ class Entry:
     after: Mapping[str, Value] | None
 
     @property
-    def by_person(self) -> bool:
-        """Whether a person did it, not a daemon."""
-        return self.who == PERSON
+    def outside(self) -> bool:
+        """Whether a person did it, or something else outside, and not a daemon."""
+        return self.who in OUTSIDE
 
     def changed(self) -> Iterable[str]:
         """Native names of the fields that the effect changed (of a deletion: all that held something)."""
@@ -102,10 +105,22 @@ class Span:
     ended: float
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """A record that rights or a filter kept from the daemon for a while: from lists, or (`by_id`) from every look."""
+
+    side: Side
+    stream: str
+    id: str
+    by_id: bool
+    span: Span
+
+
 @dataclass
 class StoreView:
     """What the store holds at one moment. `differed`: values ever recorded as "differs after our write", which are
-    listed and not carried on; `counted`: (stream, side, what) -> count, over all runs."""
+    listed and not carried on; `counted`: (stream, side, what) -> count, over all runs; `unsure`: writes of which
+    nobody knows whether they took place; `found_gone`: deletes that were not answered, and the record is gone."""
 
     deviations: list[Deviation] = field(default_factory=list)
     parked: list[ParkedRow] = field(default_factory=list)
@@ -114,6 +129,7 @@ class StoreView:
     held: list[ParkedRow] = field(default_factory=list)
     counted: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     unsure: int = 0
+    found_gone: int = 0
     open_actions: int = 0
     live_plans: list[tuple[str, str]] = field(default_factory=list)
     inbox: int = 0
@@ -130,9 +146,19 @@ class Evidence:
     commits: list[Commit] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     pauses: list[Span] = field(default_factory=list)
+    hidden: list[Hidden] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
+
+    def out_of_sight(self, side: Side, stream: str, id: str, asked: float, *, by_id: bool) -> bool:
+        """Whether a record was hidden when a daemon asked, or so shortly before that it may have acted on it."""
+        return any(
+            (one.side, one.stream, one.id) == (side, stream, id)
+            and (one.by_id or not by_id)
+            and one.span.began <= asked <= one.span.ended + self.laws.race_s
+            for one in self.hidden
+        )
 
     def of(self, stream: StreamLaw, side: Side | None = None) -> list[Entry]:
         """The entries of one stream, of one side or both."""

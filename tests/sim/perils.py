@@ -12,6 +12,19 @@ from typing import Final
 
 PERILS: Final[Mapping[str, float]] = {
     "capacity 1": 0.08,  # window, batch, concurrency, mailbox: one of everything
+    # of the systems
+    "early reads": 0.15,  # an answer takes its time, and shows what was so when it was asked for
+    "rows hidden from lists": 0.15,  # a filter: complete reads, changes and searches leave records out for a while
+    "rows hidden": 0.1,  # rights: asked for by its id too, the system says there is no such record
+    "field not delivered": 0.15,  # a field is missing in all records and replies for a while
+    "batches cut": 0.15,  # the answer about a batch breaks off, all of it was done
+    "batches in disorder": 0.15,  # writes carried out, and records answered, in another order than asked
+    "sessions": 0.15,  # one session at a time, sessions that end, log-ins that are not answered or refused
+    # of people
+    "stale forms": 0.2,  # whole records saved with values that were loaded long before
+    "saved unchanged": 0.15,
+    "key rename": 0.15,  # the match key of a record is changed
+    "merge": 0.15,  # two records become one by hand: values moved over, the other one deleted
 }
 
 

@@ -100,7 +100,7 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
         perils=perils,
         laws=Laws((draw_customers(luck), articles(luck.choice([NOBODY, ONLY_A])))),
         declarations={side: narrowed(draw_declaration(luck), perils) for side in SIDES},
-        faults={side: draw_faults(luck, nasty) for side in SIDES},
+        faults={side: worsened(draw_faults(luck, nasty), perils) for side in SIDES},
         store_faults=draw_store_faults(luck, nasty),
         rewrites=luck.choice(
             [{}, {"name_b": "truncate:9"}, {"name_b": "truncate:9", "credit_b": "decimals:1"}]
@@ -149,6 +149,10 @@ def narrowed(declared: Declaration, perils: frozenset[str]) -> Declaration:
     said: dict[str, Any] = {}
     if "capacity 1" in perils:
         said |= {"batch_max": 1, "concurrency": 1}
+    if "sessions" in perils:
+        said |= {"session": "single"}
+    if "batches cut" in perils:
+        said |= {"batch_max": max(3, declared.batch_max)}
     return msgspec.structs.replace(declared, **said)
 
 
@@ -157,6 +161,21 @@ def draw_faults(luck: random.Random, nasty: float) -> Faults:
     chance = {name: nasty * luck.choice([0.0, 0.02, 0.1]) for name in FAULTS}
     chance["lag"] = luck.choice([0.0, 0.1, 0.5])
     return Faults(delay_s=luck.choice([0.0, 0.3, 2.0]), slow_s=45.0, hint_late_s=20.0, **chance)
+
+
+# What a peril adds to the faults of both systems.
+WORSE: Mapping[str, Mapping[str, float]] = {
+    "early reads": {"early": 0.4},
+    "batches cut": {"cut": 0.3},
+    "batches in disorder": {"batch_disorder": 0.6},
+    "sessions": {"session_end": 0.02, "login_lost": 0.1},
+}
+
+
+def worsened(faults: Faults, perils: frozenset[str]) -> Faults:
+    """Faults as the drawn perils change them."""
+    more = {name: chance for peril in sorted(perils) for name, chance in WORSE.get(peril, {}).items()}
+    return msgspec.structs.replace(faults, **more)
 
 
 def draw_store_faults(luck: random.Random, nasty: float) -> StoreFaults:

@@ -118,7 +118,7 @@ def was_told_to_keep(evidence: Evidence, timeline: Timeline, ref: Value) -> bool
 
 def edited_since(timeline: Timeline, entry: Entry, end: Entry) -> bool:
     """Whether anything spoke against deleting this one too: it was made or edited by a person after that end."""
-    return any(one.by_person and one.at >= end.at for one in timeline.record(entry))
+    return any(one.outside and one.at >= end.at for one in timeline.record(entry))
 
 
 def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], field_name: str) -> bool:
@@ -133,16 +133,20 @@ def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], 
 
 
 def truth_of_counts(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """What the runs say was done is what the systems saw: never more, and less only by what is not known."""
+    """What the runs say was done is what the systems saw: never more, and less only by what is not known.
+
+    A delete that was not answered and whose record is gone counts as ours, whoever it was; the protocol says so.
+    """
     seen: Counter[tuple[Side, str]] = Counter()
     for entry in timeline.entries:
-        if not entry.by_person:
+        if not entry.outside:
             seen[entry.side, f"{entry.op.rstrip('e')}ed"] += 1
     for side in SIDES:
         for what in ("created", "updated", "deleted"):
             said = evidence.store.counted.get((timeline.stream.name, side, what), 0)
             did = seen[side, what]
-            if said > did or did - said > evidence.store.unsure:
+            over = evidence.store.found_gone if what == "deleted" else 0
+            if said - did > over or did - said > evidence.store.unsure:
                 text = f"{timeline.stream.name}: {said} {what} on {side} by the runs, {did} by the system"
                 yield Violation("truth", text)
 
@@ -150,7 +154,7 @@ def truth_of_counts(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
 def quiet(evidence: Evidence) -> Iterator[Violation]:
     """Nobody writes anything once everything was settled."""
     for entry in evidence.entries:
-        if not entry.by_person and entry.at > evidence.quiet_from:
+        if not entry.outside and entry.at > evidence.quiet_from:
             yield Violation("quiet", f"{entry.who} still did {tell(entry)}", entry.at)
 
 
@@ -158,7 +162,7 @@ def termination(evidence: Evidence) -> Iterator[Violation]:
     """After the last edit a field is written a few times at most."""
     written: Counter[tuple[Side, str, str, str]] = Counter()
     for entry in evidence.entries:
-        if entry.by_person or entry.at <= evidence.edits_end:
+        if entry.outside or entry.at <= evidence.edits_end:
             continue
         for native in entry.changed():
             written[entry.side, entry.stream, entry.id, native] += 1

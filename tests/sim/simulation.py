@@ -14,6 +14,7 @@ from tests.sim import loop
 from tests.sim.auditor import safety
 from tests.sim.capacity import capacity_1
 from tests.sim.evidence import Violation
+from tests.sim.mishaps import befall
 from tests.sim.scenario import Scenario, draw
 from tests.sim.settled import liveness
 from tests.sim.world import Daemon, Outcome, World
@@ -92,6 +93,8 @@ async def under_faults(world: World) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(world.people.work, scenario.edits, scenario.edits_s)
         tasks.start_soon(world.operator.work, scenario.edits_s)
+        for peril in sorted(scenario.perils):
+            tasks.start_soon(befall, world, peril)
         for at in scenario.kills:
             tasks.start_soon(strike, world, at, None)
         for at, for_s in scenario.freezes:

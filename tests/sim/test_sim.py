@@ -1,6 +1,7 @@
 """The real engine over many seeds: whatever systems, store, crashes and people do, the invariants hold.
 
-`TANDEM_SIM_SEEDS` says how many seeds (500), `TANDEM_SIM_WORKERS` in how many processes (2). A failure prints its seed; `python -m tests.sim --seed N --trace` replays it.
+`TANDEM_SIM_SEEDS` says how many seeds (500), `TANDEM_SIM_WORKERS` in how many processes (2). A failure prints its seed
+and what it drew; `python -m tests.sim --seed N --trace` replays it.
 """
 
 from __future__ import annotations

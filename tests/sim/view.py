@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from actors.core.types import Action, ActionState, Binding, Outcome, Parked
+from actors.core.types import Action, ActionState, Binding, Op, Outcome, Parked
 from tests.fakes.store_link import LIVE_PLANS, LinkState
 from tests.sim.evidence import Deviation, Named, ParkedRow, Span, StoreView
 from tests.sim.laws import SIDES, Side
 
 COUNTED = ("created", "updated", "deleted")
+# What the protocol says of a delete that was not answered: the record is gone, by it or by somebody else.
+FOUND_GONE = "no reply came"
 NEVER_SURE = (ActionState.UNKNOWN, ActionState.UNCONFIRMED, ActionState.SENT, ActionState.DROPPED)
 
 
@@ -25,6 +27,7 @@ def view(link: LinkState, ever_parked: Iterable[Parked], epoch_s: float) -> Stor
         held=[held_row(link, action) for action in live_held(link)],
         counted=counted(link),
         unsure=sum(action.state in NEVER_SURE for action in actions),
+        found_gone=sum(action.op is Op.DELETE and FOUND_GONE in action.error for action in actions),
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
         inbox=len(link.inbox),

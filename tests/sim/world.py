@@ -53,7 +53,7 @@ class World:
         self.fallen: list[Violation] = []
         self.systems: dict[Side, MemorySystem] = {side: self._system(side) for side in SIDES}
         self.inner = MemoryStore(self.clock)
-        self.people = People(scenario.laws, self.systems, scenario.luck("people"))
+        self.people = People(scenario.laws, self.systems, scenario.luck("people"), scenario.perils)
         self.operator = Operator(self.inner, scenario.luck("operator"), self.note)
         self.lives: list[Life] = []
         self._spec = blueprint(scenario.laws, scenario.budgets)

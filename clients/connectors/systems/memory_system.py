@@ -28,7 +28,11 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     caller gave up. `refuse`, `not_done`: one write of a batch. `transient`, `rate_limit`: a whole request, nothing
     done. `lag`: a read answers from a state up to the declared read lag old. `hide_row`: a complete read leaves out a
     record that one before has shown. `drop_field`: a record is delivered without one of its fields. `hint_...`: the
-    feed loses, doubles and delays (up to `hint_late_s`) touched keys, or drains them in disorder.
+    feed loses, doubles and delays (up to `hint_late_s`) touched keys, or drains them in disorder. `early`: a read
+    answers from the state in which it was asked for, though the answer takes its time. `cut`: the answer about a batch
+    breaks off after one of its writes, all were done. `batch_disorder`: a batch is carried out, and a read answered, in
+    another order than asked. `session_end`: all sessions end; `login_lost`: a log-in takes place (and ends the session
+    before it where only one may live) but is not answered.
     """
 
     delay_s: float = 0.0
@@ -50,6 +54,11 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hint_late: float = 0.0
     hint_late_s: float = 30.0
     hint_disorder: float = 0.0
+    early: float = 0.0
+    cut: float = 0.0
+    batch_disorder: float = 0.0
+    session_end: float = 0.0
+    login_lost: float = 0.0
 
 
 class ObjectShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,6 +174,10 @@ class MemorySystem:
         self._shown: set[tuple[str, str]] = set()
         self._late: list[tuple[float, int, Callable[[], object]]] = []
         self._bent: float | None = None
+        self.hidden: dict[tuple[str, str], bool] = {}
+        self.withheld: set[tuple[str, str]] = set()
+        self.locked = False
+        self._sessions: set[int] = set()
         self._seq = 0
         self._drawn = 0
         self.add_objects(objects)
@@ -339,6 +352,33 @@ class MemorySystem:
             listener(change)
         for bell in self.bells:
             bell()
+
+    # -- rights and sessions ------------------------------------------------------------------------------------
+
+    def hide(self, object_name: str, id: str, *, by_id: bool) -> None:
+        """Rights or a filter hide a record: from lists, and where `by_id` from everybody who asks for it too."""
+        self.hidden[object_name, id] = by_id
+
+    def shows(self, object_name: str, id: str, *, by_id: bool) -> bool:
+        """Whether rights and filters let a record be seen: in a list, or (`by_id`) by who asks for it."""
+        hidden = self.hidden.get((object_name, id))
+        return hidden is None or (by_id and not hidden)
+
+    def log_in(self, single: bool) -> int:
+        """A new session; where only one may live it ends those before it."""
+        if single:
+            self._sessions.clear()
+        token = self.next_seq()
+        self._sessions.add(token)
+        return token
+
+    def knows(self, token: int) -> bool:
+        """Whether a session lives."""
+        return token in self._sessions
+
+    def end_sessions(self) -> None:
+        """All sessions end."""
+        self._sessions.clear()
 
     # -- the feed -----------------------------------------------------------------------------------------------
 
