@@ -155,7 +155,8 @@ class Conclusions:
             out = settle_action(
                 stream,
                 binding,
-                action,
+                # A look right after a reply without content: a reply came, so nothing about it is in doubt.
+                action if by_reply else msgspec.structs.replace(action, state=ActionState.UNCONFIRMED),
                 after,
                 now=state.clock.now(),
                 by_reply=by_reply,
