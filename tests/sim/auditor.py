@@ -196,9 +196,12 @@ def unseen_loss(
 
 
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """A daemon that has itself made both sides agree on a value does not write another one until somebody edits."""
+    """A daemon that has itself made both sides agree on a value does not write another one until somebody edits.
+
+    Of records that a person made one of two nobody can say which is whose partner.
+    """
     for entry in timeline.entries:
-        if entry.outside or entry.op != "update":
+        if entry.outside or entry.op != "update" or timeline.is_merged(entry):
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)

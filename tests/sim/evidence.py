@@ -116,6 +116,17 @@ class Hidden:
     span: Span
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A daemon heard that a write of its own was done: asked for and answered in this span."""
+
+    side: Side
+    stream: str
+    id: str
+    who: str
+    span: Span
+
+
 @dataclass
 class StoreView:
     """What the store holds at one moment. `differed`: values ever recorded as "differs after our write", which are
@@ -147,9 +158,25 @@ class Evidence:
     decisions: list[Decision] = field(default_factory=list)
     pauses: list[Span] = field(default_factory=list)
     hidden: list[Hidden] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
+
+    def was_answered(self, entry: Entry) -> bool:
+        """Whether the daemon heard what became of a write of its own."""
+        return any(
+            (one.side, one.who, one.stream, one.id) == (entry.side, entry.who, entry.stream, entry.id)
+            and one.span.began <= entry.at <= one.span.ended
+            for one in self.answers
+        )
+
+    def was_hidden(self, side: Side, stream: str, id: str, at: float) -> bool:
+        """Whether no look would show a record at some time before."""
+        return any(
+            (one.side, one.stream, one.id) == (side, stream, id) and one.by_id and one.span.began < at
+            for one in self.hidden
+        )
 
     def out_of_sight(self, side: Side, stream: str, id: str, asked: float, *, by_id: bool) -> bool:
         """Whether a record was hidden when a daemon asked, or so shortly before that it may have acted on it."""

@@ -6,7 +6,7 @@ still tries raises, as if the process were gone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,11 +14,12 @@ import anyio
 import anyio.lowlevel
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.ports import Connector, Declaration, Find, Lease, Store
+from actors.ports import Connector, Declaration, Find, Lease, Store, WriteResult
 from tests.sim.luck import source
 
 Note = Callable[[str], None]
 Call = Callable[..., Awaitable[Any]]
+Answered = Callable[[str, str, Sequence[WriteResult], float], None]  # who, object, results, asked at
 
 
 class Dead(BaseException):
@@ -125,8 +126,9 @@ def store_port(inner: Any, life: Life, faults: Callable[[], StoreFaults], commit
 class SimConnector:
     """A connector as one life of a daemon reaches it. The system's own delays and lies are the inner one's part."""
 
-    def __init__(self, inner: Connector, life: Life, side: str) -> None:
+    def __init__(self, inner: Connector, life: Life, side: str, answered: Answered) -> None:
         self.declaration: Declaration = inner.declaration
+        self._answered = answered
         self._inner = inner
         self._life = life
         self._side = side
@@ -146,6 +148,7 @@ class SimConnector:
         inner = getattr(self._inner, name)
 
         async def call(*positional: Any, **named: Any) -> Any:
+            began = anyio.current_time()
             await self._life.step(0.0)
             if name == "write":
                 self._life.note(f"{self._side}.write {positional[0]} {[(w.op, w.id) for w in positional[1]]}")
@@ -153,14 +156,16 @@ class SimConnector:
             if name == "write":
                 self._life.note(f"{self._side}.write -> {[result.status.value for result in answer]}")
             await self._life.step(0.0)
+            if name == "write":
+                self._answered(self._life.name, positional[0], answer, began)
             return answer
 
         return call
 
 
-def connector_port(inner: Connector, life: Life, side: str) -> Connector:
-    """A `SimConnector` under the port's type."""
-    return cast(Connector, SimConnector(inner, life, side))
+def connector_port(inner: Connector, life: Life, side: str, answered: Answered) -> Connector:
+    """A `SimConnector` under the port's type; `answered` is told of the results of each write that came back."""
+    return cast(Connector, SimConnector(inner, life, side, answered))
 
 
 class SimClock:

@@ -73,6 +73,11 @@ class Timeline:
         """The reference of the record that an entry is about."""
         return self._root(self._refs.get(self._life[id(entry)]))
 
+    def is_merged(self, entry: Entry) -> bool:
+        """Whether a person made one record of the entry's and another one, at any time."""
+        raw = self._refs.get(self._life[id(entry)])
+        return raw in self._same or raw in self._same.values()
+
     def refs(self) -> list[Value]:
         """All references, in the order in which they came up."""
         return [ref for ref in self._by_ref if ref is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,12 +12,12 @@ import anyio
 
 from actors.core.policy import LinkSpec
 from actors.core.types import Parked
-from actors.ports import ConnectionRow, Connector, Lease, LinkRow, Settlement
+from actors.ports import ConnectionRow, Connector, Lease, LinkRow, Settlement, WriteResult, WriteStatus
 from clients.connectors.systems.memory import MemoryConnector
 from clients.connectors.systems.memory_system import Change, MemorySystem
 from tests.fakes.store import MemoryStore
 from tests.sim.blueprint import blueprint
-from tests.sim.evidence import Commit, Entry, Evidence, Named, Violation
+from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Violation
 from tests.sim.laws import SIDES, Side
 from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, store_port
 from tests.sim.operator import LINK, Operator
@@ -126,7 +126,7 @@ class World:
         async def connect(row: ConnectionRow) -> Connector:
             side: Side = "a" if row.id == "a" else "b"
             inner = MemoryConnector(self.systems[side], self.scenario.declarations[side], who=life.name)
-            return connector_port(inner, life, side)
+            return connector_port(inner, life, side, partial(self._answered, side))
 
         def rules(text: str, settings: Mapping[str, Any]) -> LinkSpec:
             return self._spec
@@ -139,6 +139,13 @@ class World:
             "clock": SimClock(f"{self.scenario.seed}/{life.name}"),
             "telemetry": SimTelemetry(life),
         }
+
+    def _answered(
+        self, side: Side, who: str, stream: str, results: Sequence[WriteResult], asked: float
+    ) -> None:
+        span = Span(asked, anyio.current_time())
+        done = [result for result in results if result.status is WriteStatus.DONE]
+        self.evidence.answers += [Answer(side, stream, result.id, who, span) for result in done]
 
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
         self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
