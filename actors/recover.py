@@ -38,6 +38,7 @@ from actors.ports import COUNTER, Closed, Counters, Settlement
 from actors.state import RunState
 
 FOUND_GONE = "no reply came, and the record is gone: by this delete, or by somebody else"
+FOUND_DONE = "no reply came, a look shows it done"
 HALF_SEEN_S = 3600.0  # so long a written field that is not delivered may hold up its intent
 
 
@@ -178,7 +179,7 @@ class Recovery:
                 run=state.run,
                 bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free),
                 dropped=drop,
-                closed=(Closed(action.id, ActionState.CONFIRMED, record, _doubt(action)),),
+                closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
                 items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
                 hints=tuple(hints),
                 spend=spend([action]),
@@ -266,9 +267,11 @@ class Recovery:
         state.failed += 1
 
 
-def _doubt(action: Action) -> str:
+def _found(action: Action) -> str:
     """What the protocol says of a write that was found done: of a delete nobody can say whose it was."""
-    return FOUND_GONE if action.op is Op.DELETE else ""
+    if action.state is ActionState.UNCONFIRMED:
+        return ""
+    return FOUND_GONE if action.op is Op.DELETE else FOUND_DONE
 
 
 def _paths(stream: StreamSpec, name: str, side: Side) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ def safety(evidence: Evidence) -> list[Violation]:
         timeline = Timeline(evidence, stream)
         for check in CHECKS:
             found.extend(check(evidence, timeline))
-    return [*found, *single_owner(evidence), *obedience(evidence), *bounded(evidence)]
+    whole = (single_owner, obedience, bounded, right_account)
+    return [*found, *(violation for check in whole for violation in check(evidence))]
 
 
 def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -32,7 +33,7 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
     """
     live: dict[tuple[str, Value], dict[str, Entry]] = {}
     for entry in timeline.entries:
-        ref = timeline.ref(entry)
+        ref = timeline.given_ref(entry)
         there = live.setdefault((entry.side, ref), {})
         if entry.op == "delete":
             there.pop(entry.id, None)
@@ -282,7 +283,7 @@ def owner_at(taken: list[tuple[float, str]], at: float) -> str | None:
 
 def obedience(evidence: Evidence) -> Iterator[Violation]:
     """A dry run writes nothing; a paused link, after a moment to come to rest, sends nothing."""
-    for name, spans in (("dry run", evidence.store.dry_runs), ("pause", evidence.pauses)):
+    for name, spans in (("dry run", evidence.dry_runs), ("pause", evidence.pauses)):
         for entry in evidence.entries:
             if not entry.outside and any(span.began < entry.asked < span.ended for span in spans):
                 yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
@@ -297,6 +298,12 @@ def bounded(evidence: Evidence) -> Iterator[Violation]:
     live = evidence.store.live_plans
     if len(set(live)) != len(live):
         yield Violation("bounded", f"more than one live plan of a kind: {live}")
+
+
+def right_account(evidence: Evidence) -> Iterator[Violation]:
+    """Nothing is ever written into another account than the one that was linked."""
+    for what in evidence.astray:
+        yield Violation("another account", f"in an account that is none of the link's: {what}")
 
 
 def tell(entry: Entry) -> str:

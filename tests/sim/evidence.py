@@ -130,8 +130,10 @@ class Answer:
 @dataclass
 class StoreView:
     """What the store holds at one moment. `differed`: values ever recorded as "differs after our write", which are
-    listed and not carried on; `counted`: (stream, side, what) -> count, over all runs; `unsure`: writes of which
-    nobody knows whether they took place; `found_gone`: deletes that were not answered, and the record is gone."""
+    listed and not carried on; `counted`: (stream, side, what) -> count, over all runs; `found`: of these, writes that
+    were never answered and found done; `unsure`: writes of which nobody knows whether they took place; `overdue`:
+    hints that nobody works on.
+    """
 
     deviations: list[Deviation] = field(default_factory=list)
     parked: list[ParkedRow] = field(default_factory=list)
@@ -140,16 +142,18 @@ class StoreView:
     held: list[ParkedRow] = field(default_factory=list)
     counted: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     unsure: int = 0
-    found_gone: int = 0
+    found: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     open_actions: int = 0
     live_plans: list[tuple[str, str]] = field(default_factory=list)
     inbox: int = 0
-    dry_runs: list[Span] = field(default_factory=list)
+    overdue: int = 0
 
 
 @dataclass
 class Evidence:
-    """Everything the auditor gets. `entries` are in the order of their effect; `faults_end`, `edits_end`,
+    """Everything the auditor gets. `astray`: what was written into an account that is none of the link's.
+
+    `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
 
     laws: Laws
@@ -159,6 +163,8 @@ class Evidence:
     pauses: list[Span] = field(default_factory=list)
     hidden: list[Hidden] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    astray: list[str] = field(default_factory=list)
+    dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     edits_end: float = float("inf")
     quiet_from: float = float("inf")

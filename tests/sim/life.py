@@ -20,6 +20,7 @@ from tests.sim.luck import source
 Note = Callable[[str], None]
 Call = Callable[..., Awaitable[Any]]
 Answered = Callable[[str, str, Sequence[WriteResult], float], None]  # who, object, results, asked at
+MEDDLING = 0.03  # the share of port calls at which somebody uses the API
 
 
 class Dead(BaseException):
@@ -38,9 +39,12 @@ class StoreFaults:
 
 
 class Life:
-    """One run of a daemon. `dies_at`: the number of the port call at which it is killed; 0 = not by a call."""
+    """One run of a daemon. `dies_at`: the number of the port call at which it is killed; 0 = not by a call. `meddle`:
+    what people do through the API at the very moment of a call."""
 
-    def __init__(self, name: str, seed: str, note: Note, dies_at: int = 0) -> None:
+    def __init__(
+        self, name: str, seed: str, note: Note, dies_at: int = 0, meddle: Callable[[], None] | None = None
+    ) -> None:
         self.name = name
         self.scope = anyio.CancelScope()
         self.dead = False
@@ -49,6 +53,8 @@ class Life:
         self._note = note
         self._dies_at = dies_at
         self._calls = 0
+        self._meddle = meddle
+        self._meddling = source(seed, name, "meddling")
 
     def kill(self) -> None:
         """End it: at once, wherever it stands."""
@@ -67,6 +73,8 @@ class Life:
         if self._dies_at and self._calls >= self._dies_at:
             self.kill()
         self._check()
+        if self._meddle is not None and self._meddling.random() < MEDDLING:
+            self._meddle()
         wait_s = max(wait_s, self.frozen_until - anyio.current_time())
         if wait_s > 0.0:
             await anyio.sleep(wait_s)
@@ -169,15 +177,17 @@ def connector_port(inner: Connector, life: Life, side: str, answered: Answered) 
 
 
 class SimClock:
-    """The Clock port on the loop's virtual time; ids and jitter from the life's own source."""
+    """The Clock port on the loop's virtual time; ids and jitter from the life's own source. `skew_s`: how far the wall
+    clock of the machine is off (never the monotonic one)."""
 
     EPOCH_S = 1_000_000.0
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, skew_s: Callable[[], float] = float) -> None:
         self._luck = source(seed, "clock")
+        self._skew_s = skew_s
 
     def now(self) -> float:
-        return self.EPOCH_S + anyio.current_time()
+        return self.EPOCH_S + anyio.current_time() + self._skew_s()
 
     def monotonic(self) -> float:
         return anyio.current_time()

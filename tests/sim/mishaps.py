@@ -9,8 +9,10 @@ from typing import Final, Protocol
 import anyio
 
 from clients.connectors.systems.memory_system import MemorySystem
-from tests.sim.evidence import Evidence, Hidden, Span
+from tests.fakes.store import MemoryStore
+from tests.sim.evidence import BACKUP, PERSON, Evidence, Hidden, Span
 from tests.sim.laws import SIDES, Side
+from tests.sim.life import Life
 from tests.sim.scenario import Scenario
 
 
@@ -20,10 +22,15 @@ class Struck(Protocol):
     scenario: Scenario
     systems: dict[Side, MemorySystem]
     evidence: Evidence
+    inner: MemoryStore
+    lives: list[Life]
+    skews: dict[str, float]
+    strangers: dict[Side, MemorySystem]
 
     def note(self, text: str) -> None: ...
 
 
+JUMPS_S: Final = (3.0, 30.0, 120.0, 300.0)  # by how much a clock jumps
 Mishap = Callable[[Struck, random.Random], Awaitable[None]]
 
 
@@ -95,9 +102,53 @@ async def log_in_refused(world: Struck, luck: random.Random) -> None:
         world.note(f"{side} lets people in again")
 
 
+async def rolled_back(world: Struck, luck: random.Random) -> None:
+    """A side is set back to what it was some time ago; no feed tells of it."""
+    side, ago_s = luck.choice(SIDES), luck.uniform(5, 90)
+    world.note(f"{side} is set back by {ago_s:.0f} s")
+    world.systems[side].restore(world.systems[side].now() - ago_s, BACKUP)
+
+
+async def another_account(world: Struck, luck: random.Random) -> None:
+    """The address of a side leads to another account for a while, with other records under the same ids."""
+    side = luck.choice(SIDES)
+    if not world.inner.connections[side].identity or side in world.strangers:
+        return  # not connected yet: it would be taken for the right one, by everybody
+    system, right = MemorySystem(f"other {side}", {}, world.systems[side].now), world.systems[side]
+    system.add_objects(right.objects)
+    for stream in world.scenario.laws.streams:
+        for id, state in right.rows(stream.name):
+            texts = {n: f"{v} elsewhere" for n, v in (state.fields or {}).items() if isinstance(v, str)}
+            system.create(stream.name, texts, PERSON, id=id)
+    system.listeners.append(lambda change: world.evidence.astray.append(f"{side} {change.op} {change.id}"))
+    world.note(f"the address of {side} leads to another account")
+    world.strangers[side] = system
+    for life in list(world.lives):  # whoever has a session keeps it; whoever comes anew is led astray
+        life.kill()
+    await anyio.sleep(luck.uniform(10, 80))
+    del world.strangers[side]
+    world.note(f"the address of {side} leads to the right account again")
+
+
+async def clock_jumps(world: Struck, luck: random.Random) -> None:
+    """The wall clock of a daemon's machine, or the time stamps of a system, jump forwards or back."""
+    by_s = luck.choice([-1, 1]) * luck.choice(JUMPS_S)
+    if luck.random() < 0.3:
+        side = luck.choice(SIDES)
+        world.note(f"the time stamps of {side} jump by {by_s:+.0f} s")
+        world.systems[side].skew_s += by_s
+        return
+    host = luck.choice(sorted(world.skews))
+    world.note(f"the clock of {host} jumps by {by_s:+.0f} s")
+    world.skews[host] += by_s
+
+
 MISHAPS: Final[Mapping[str, Mishap]] = {
     "rows hidden from lists": hidden_from_lists,
     "rows hidden": hidden_from_looks,
     "field not delivered": field_withheld,
     "sessions": log_in_refused,
+    "rollback": rolled_back,
+    "another account": another_account,
+    "clock jumps": clock_jumps,
 }

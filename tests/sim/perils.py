@@ -20,6 +20,13 @@ PERILS: Final[Mapping[str, float]] = {
     "batches cut": 0.15,  # the answer about a batch breaks off, all of it was done
     "batches in disorder": 0.15,  # writes carried out, and records answered, in another order than asked
     "sessions": 0.15,  # one session at a time, sessions that end, log-ins that are not answered or refused
+    "automation": 0.15,  # something in a system answers what a daemon writes there
+    "rollback": 0.12,  # a side is set back to an older state, numbers of its changes and all
+    "another account": 0.08,  # an address leads to another account, with the same ids
+    # of the daemon
+    "clock jumps": 0.12,  # a daemon's wall clock, or a system's time stamps; never the database's own
+    "two owners": 0.1,  # two daemons, each of them frozen for longer than a lease lasts
+    "API at any await": 0.12,  # runs, cancels, pauses, decisions, approvals in the middle of calls
     # of people
     "stale forms": 0.2,  # whole records saved with values that were loaded long before
     "saved unchanged": 0.15,

@@ -108,10 +108,10 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
         budgets=luck.choice([{}, {}, {"deletes": Budget(1, 0.0, 1), "creates": Budget(8, 0.0, 3)}]),
         records=luck.randint(0, 8),
         edits=luck.randint(8, 35),
-        daemons=luck.choice([1, 1, 2]),
+        daemons=max(luck.choice([1, 1, 2]), 2 if "two owners" in perils else 1),
         kills=draw_times(luck, [0, 0, 1, 3]),
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
-        freezes=tuple((at, luck.uniform(5, 40)) for at in draw_times(luck, [0, 0, 1])),
+        freezes=draw_freezes(luck, "two owners" in perils),
     )
 
 
@@ -125,6 +125,12 @@ def draw_customers(luck: random.Random) -> StreamLaw:
 def draw_times(luck: random.Random, counts: list[int]) -> tuple[float, ...]:
     """Some moments of the time in which people edit."""
     return tuple(sorted(luck.uniform(1, 200) for _ in range(luck.choice(counts))))
+
+
+def draw_freezes(luck: random.Random, often: bool) -> tuple[tuple[float, float], ...]:
+    """When a daemon stands still, and for how long: shorter or longer than it may hold a link."""
+    found = [(at, luck.uniform(5, 40)) for at in draw_times(luck, [0, 0, 1])]
+    return (*found, *((at, luck.uniform(16, 90)) for at in draw_times(luck, [3] if often else [0])))
 
 
 def draw_declaration(luck: random.Random) -> Declaration:

@@ -43,7 +43,9 @@ def test_a_system_that_cuts_a_name_and_answers_with_an_id_only_asks_nobody() -> 
     def rig() -> Rig:
         made = Rig(customers(first_contact=FirstContact.ASK), reply="id")
         shape = made.systems["b"].objects[CUSTOMERS]
-        made.systems["b"].objects[CUSTOMERS] = msgspec.structs.replace(shape, rewrites={"phone": "truncate:3"})
+        made.systems["b"].objects[CUSTOMERS] = msgspec.structs.replace(
+            shape, rewrites={"phone": "truncate:3"}
+        )
         return made
 
     async def body(rig: Rig, root: RootActor) -> Any:

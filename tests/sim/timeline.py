@@ -75,8 +75,12 @@ class Timeline:
 
     def is_merged(self, entry: Entry) -> bool:
         """Whether a person made one record of the entry's and another one, at any time."""
-        raw = self._refs.get(self._life[id(entry)])
+        raw = self.given_ref(entry)
         return raw in self._same or raw in self._same.values()
+
+    def given_ref(self, entry: Entry) -> Value:
+        """The reference that the entry's record was made with, whatever it was merged with later."""
+        return self._refs.get(self._life[id(entry)])
 
     def refs(self) -> list[Value]:
         """All references, in the order in which they came up."""

@@ -441,7 +441,8 @@ class MemoryConnector:
         whole = {key: id, **(state.fields or {})}
         told = [name for name in fields if (object_name, name) not in self._system.withheld]
         shown = [name for name in told if name == key or not self._system.happens(chance)]
-        return Record(id, {name: whole[name] for name in shown}, version=str(state.seq), modified=state.at)
+        modified = state.at + self._system.skew_s
+        return Record(id, {name: whole[name] for name in shown}, version=str(state.seq), modified=modified)
 
 
 def _no_such(message: str, known: str) -> TandemError:

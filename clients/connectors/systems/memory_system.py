@@ -177,8 +177,10 @@ class MemorySystem:
         self.hidden: dict[tuple[str, str], bool] = {}
         self.withheld: set[tuple[str, str]] = set()
         self.locked = False
+        self.skew_s = 0.0  # how far the time stamps of its records are off
         self._sessions: set[int] = set()
         self._seq = 0
+        self._version = 0
         self._drawn = 0
         self.add_objects(objects)
 
@@ -265,11 +267,14 @@ class MemorySystem:
         id: str = "",
         tag: str = "",
         asked: float | None = None,
+        reuse: bool = False,
     ) -> str:
-        """Make a record and return its id. Raises `Refused` for an id that is or was taken, or an unknown field."""
+        """Make a record and return its id. Raises `Refused` for an id that is or (unless `reuse`) was taken, or an
+        unknown field."""
         self.catch_up()
         id = id or self.draw_id()
-        if past := self._past[object_name].get(id):
+        past = self._past[object_name].get(id)
+        if past and not (reuse and past[-1].fields is None):
             raise Refused(f"{id} exists already" if past[-1].fields is not None else f"{id} was used before")
         full = dict.fromkeys(self.objects[object_name].fields) | self._stored(object_name, fields)
         self._commit(object_name, id, "create", who, fields, None, full, tag, asked)
@@ -291,6 +296,41 @@ class MemorySystem:
         if state is None:
             raise Refused(f"there is no {id}")
         self._commit(object_name, id, "delete", who, {}, state.fields, None, state.tag, asked)
+
+    def restore(self, at: float, who: str) -> None:
+        """Set every record back to what it was at `at`, as from a backup. No feed tells of it, and the numbers of
+        changes start again from where they were then."""
+        self.catch_up()
+        numbers = [state.seq for past in self._all_pasts() for state in past if state.at <= at]
+        now = self.now()
+        for name, records in self._past.items():
+            for id, past in list(records.items()):
+                was, held = self._at(past, at), past[-1]
+                records[id] = [state for state in past if state.at <= at]
+                if not records[id]:
+                    del records[id]
+                before, after = held.fields, was.fields if was is not None else None
+                if before != after:
+                    self._tell_restored(now, name, id, who, before, after)
+        self._version = max(numbers, default=0)
+
+    def _all_pasts(self) -> Iterator[Sequence[State]]:
+        for records in self._past.values():
+            yield from records.values()
+
+    def _tell_restored(
+        self,
+        now: float,
+        object_name: str,
+        id: str,
+        who: str,
+        before: Mapping[str, Value] | None,
+        after: Mapping[str, Value] | None,
+    ) -> None:
+        op = "delete" if after is None else "create" if before is None else "update"
+        sent = {n: v for n, v in (after or {}).items() if before is None or before.get(n) != v}
+        for listener in self.listeners:
+            listener(Change(now, now, object_name, id, op, who, sent, before, after))
 
     def later(self, at: float, effect: Callable[[], object]) -> None:
         """Let something take effect at a later time; it does before anybody looks or writes after that time."""
@@ -341,7 +381,8 @@ class MemorySystem:
         past = self._past[object_name].setdefault(id, [])
         while len(past) > 1 and past[1].at < at - self.keep_s:
             past.pop(0)
-        past.append(State(at, self.next_seq(), after, tag))
+        self._version += 1
+        past.append(State(at, self._version, after, tag))
         for wait_s in self._hint_fate():
             number = self.next_seq()
             self._feed[number] = Touch(number, object_name, id, at + wait_s)
