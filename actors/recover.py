@@ -28,15 +28,18 @@ from actors.core.types import (
     Parked,
     Presence,
     Room,
+    Side,
     State,
     other,
 )
-from actors.core.values import UNKNOWN, same
+from actors.core.values import UNKNOWN, Value, same
 from actors.lines import differs_line, released, revised
 from actors.ports import COUNTER, Closed, Counters, Settlement
 from actors.recover_rows import resolve_rows
 from actors.state import RunState
 
+FOUND_GONE = "no reply came, and the record is gone: by this delete, or by somebody else"
+FOUND_DONE = "no reply came, a look shows it done"
 HALF_SEEN_S = 3600.0  # so long a written field that is not delivered may hold up its intent
 
 
@@ -81,6 +84,9 @@ class Recovery:
         half_seen = any(unseen(stream, action, one) for one in readable)
         if verdict == "wait" or (verdict == "done" and half_seen and asked < action.deadline + HALF_SEEN_S):
             return False
+        if verdict == "not_done" and action.op is Op.CREATE and by_key and declared.find_by_field:
+            readable = await self._renamed(stream, access, action)
+            verdict = "done" if readable else verdict
         bindings = await self._state.store.bindings_by_key(self._state.link, [action.binding])
         binding = bindings[0] if bindings else None
         if binding is None or verdict == "not_done":
@@ -117,12 +123,38 @@ class Recovery:
             value = action.native.get(place.paths[0])
             if value is None:
                 continue
-            seen = await access.holding(stream, place.paths[0], value)
-            ids = [one.id for one in seen]
-            bound = await self._state.store.bindings(self._state.link, stream.name, action.side, ids)
-            taken = {b.side(action.side).id for b in bound if b.side(other(action.side))}  # type: ignore[union-attr]
-            return [one for one in seen if one.id not in taken], True
+            return await self._nobodys(stream, access, action, place.paths[0], value), True
         return [], False
+
+    async def _nobodys(
+        self, stream: StreamSpec, access: Access, action: Action, path: str, value: Value
+    ) -> list[Observation]:
+        """Records that hold a value and belong to nobody."""
+        seen = await access.holding(stream, path, value)
+        ids = [one.id for one in seen]
+        bound = await self._state.store.bindings(self._state.link, stream.name, action.side, ids)
+        taken = {b.side(action.side).id for b in bound if b.side(other(action.side))}  # type: ignore[union-attr]
+        return [one for one in seen if one.id not in taken]
+
+    async def _renamed(self, stream: StreamSpec, access: Access, action: Action) -> list[Observation]:
+        """Its key is not to be found: perhaps somebody changed the key of the very record that we made. The one record
+        of nobody's that holds everything else that was sent (all but one, where somebody edited that too) is it."""
+        keys = {
+            path for names in stream.match for name in names for path in _paths(stream, name, action.side)
+        }
+        told = {path: v for path, v in action.native.items() if path not in keys and v is not None}
+        if len(told) < 2:
+            return []  # too little to tell it by
+        for path, value in list(told.items())[:2]:
+            found = await self._nobodys(stream, access, action, path, value)
+            alike = [
+                one
+                for one in found
+                if sum(same(one.native.get(p, UNKNOWN), v) for p, v in told.items()) >= len(told) - 1
+            ]
+            if alike:
+                return alike if len(alike) == 1 else []
+        return []
 
     async def _done(
         self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation | None
@@ -150,7 +182,7 @@ class Recovery:
                 run=state.run,
                 bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free),
                 dropped=drop,
-                closed=(Closed(action.id, ActionState.CONFIRMED, record),),
+                closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
                 items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
                 hints=tuple(hints),
                 spend=spend([action]),
@@ -236,6 +268,18 @@ class Recovery:
             )
         )
         state.failed += 1
+
+
+def _found(action: Action) -> str:
+    """What the protocol says of a write that was found done: of a delete nobody can say whose it was."""
+    if action.state is ActionState.UNCONFIRMED:
+        return ""
+    return FOUND_GONE if action.op is Op.DELETE else FOUND_DONE
+
+
+def _paths(stream: StreamSpec, name: str, side: Side) -> tuple[str, ...]:
+    place = stream.field(name).side(side)
+    return place.paths if place is not None else ()
 
 
 def _as_sent(action: Action, seen: Observation) -> bool:

@@ -303,6 +303,11 @@ def _one_gone(
 
 
 def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:
+    """Delete what is left. A field that was not delivered may hold an edit: nothing is deleted unseen."""
+    unknown = [f"{left.side}.{s.name}" for s in shared(stream, left.side) if s.name not in left.fields]
+    if unknown:
+        park = tuple(not_delivered(stream, binding, left, unknown))
+        return Verdict(after, park=park, again_s=UNSEEN_AGAIN_S)
     reason = f"deleted on {other(left.side)}"
     action = action_for(
         stream,

@@ -274,7 +274,7 @@ def test_a_lost_write_that_a_person_did_as_well_may_be_counted_once() -> None:
 
 def test_writes_of_a_dry_run_and_of_a_paused_link_are_named() -> None:
     story = pair()
-    story.evidence.store.dry_runs.append(Span(1000.2, 1000.9))
+    story.evidence.dry_runs.append(Span(1000.2, 1000.9))
     assert found(story) == {"dry run"}
     story.evidence.pauses.append(Span(1000.2, 1000.9))
     assert found(story) == {"dry run", "pause"}
@@ -294,7 +294,7 @@ def test_a_second_owner_is_named() -> None:
 
 def test_bounds_and_leftovers_are_named() -> None:
     story = pair().ends()
-    story.evidence.store.inbox = 100
+    story.evidence.store.inbox = story.evidence.store.overdue = 100
     story.evidence.store.open_actions = 1
     story.evidence.store.live_plans = [("customers", "held")] * 2
     assert found(story) == {"bounded"}
