@@ -162,8 +162,8 @@ def by_other_hands(evidence: Evidence, timeline: Timeline, side: Side, what: str
         if (intent.stream, intent.side, f"{intent.op.rstrip('e')}ed") != (timeline.stream.name, side, what):
             continue
         since = [e for e in timeline.entries if (e.side, e.id) == (side, intent.id) and e.at >= intent.at]
-        arrived = any(not e.by_person and e.op == intent.op and e.sent == intent.sent for e in since)
-        count += not arrived and any(e.by_person and did_the_same(e, intent) for e in since)
+        arrived = any(not e.outside and e.op == intent.op and e.sent == intent.sent for e in since)
+        count += not arrived and any(e.outside and did_the_same(e, intent) for e in since)
     return count
 
 
