@@ -133,4 +133,9 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     return found
 
 
-__all__ = ["action_first", "configure", "logger", "redacted", "redacted_text", "struck_out"]
+def is_debugged(name: str) -> bool:
+    """Whether debug lines of this logger are written: for lines of every call, whose making alone costs."""
+    return logging.getLogger(f"tandem.{name}").isEnabledFor(logging.DEBUG)
+
+
+__all__ = ["action_first", "configure", "is_debugged", "logger", "redacted", "redacted_text", "struck_out"]

@@ -34,7 +34,7 @@ STATUS = "/tandem.v1.System/GetStatus"
 async def over_echo(session: Session) -> Sequence[Result]:
     """Rounds of a few seconds each, in turn."""
     stand = await session.loaded(session.options.rows(FULL))
-    seconds = SECONDS if session.options.scale == 1 else 0.3
+    seconds = max(0.3, SECONDS * min(1.0, session.options.scale * 10))
     ratios, mine, theirs = [], [], []
     answer = await stand.tandem.system.GetStatus(system_pb2.GetStatusRequest())
     async with _calls(stand.daemon.address, stand.daemon.token) as ours, _echo() as port:

@@ -9,13 +9,14 @@ import enum
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
 import msgspec
 
+KNOWN_FOR_S: Final = 1.0
 _TOKEN: Final = re.compile(r"tdm_([0-9a-z]{4,32})_[0-9A-Za-z_\-]{20,128}")
 
 
@@ -100,6 +101,9 @@ class Caller(msgspec.Struct, frozen=True):
         return self.tenant in {"", tenant}
 
 
+FindCaller = Callable[[bytes], Awaitable[Caller | None]]
+
+
 class NewToken(msgspec.Struct, frozen=True):
     """A token that was just drawn. `text` is shown once; `hash` is what the store keeps."""
 
@@ -127,6 +131,39 @@ def bearer(authorization: str) -> str | None:
 
 
 _CALLER: ContextVar[Caller] = ContextVar("tandem_caller")
+
+
+class Callers:
+    """Who calls with a token, asked of the store at most once in `KNOWN_FOR_S`: so long a token that was revoked in another
+    process goes on here. One that is revoked here is forgotten at once; one that is unknown is asked for each time.
+    """
+
+    def __init__(self, find: FindCaller, clock: Callable[[], float], known_max: int = 1000) -> None:
+        self._find = find
+        self._clock = clock
+        self._known_max = known_max
+        self._known: dict[bytes, tuple[float, Caller]] = {}
+        self._forgotten = 0
+
+    async def find(self, hash_: bytes) -> Caller | None:
+        """The caller with the token of this hash, or None."""
+        known = self._known.get(hash_)
+        if known is not None and self._clock() < known[0]:
+            return known[1]
+        asked_at, forgotten = self._clock(), self._forgotten
+        self._known.pop(hash_, None)
+        found = await self._find(hash_)
+        # What was read while a token was revoked may be from before.
+        if found is not None and forgotten == self._forgotten:
+            if len(self._known) >= self._known_max:
+                self._known.clear()
+            self._known[hash_] = asked_at + KNOWN_FOR_S, found
+        return found
+
+    def forget(self) -> None:
+        """A token was revoked: ask the store anew, for all of them."""
+        self._known.clear()
+        self._forgotten += 1
 
 
 def caller() -> Caller:

@@ -5,10 +5,11 @@ One interceptor holds the layers, so that their order is one list. Must not: kno
 
 from __future__ import annotations
 
+import functools
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, Final, cast
 
 import anyio
@@ -17,12 +18,11 @@ from google.protobuf.message import Message
 
 from daemon import log
 from daemon.api import access, errors, rules
-from daemon.api.access import Caller, Role
+from daemon.api.access import Caller, FindCaller, Role
 from daemon.api.errors import ApiError
 from daemon.metrics import Metrics
 
 _OK: Final = "OK"
-FindCaller = Callable[[bytes], Awaitable[Caller | None]]
 
 
 class Rpc:
@@ -49,7 +49,10 @@ class Rpc:
         return self.method.rpartition("/")[2]
 
 
-Layer = Callable[[Rpc], AbstractAsyncContextManager[None]]
+Inner = Callable[[Rpc], Awaitable[Any]]
+# What is around a call: does its part, and calls what is inside it. A plain coroutine: a context manager a layer would cost
+# as much as the rest of a small call.
+Layer = Callable[[Inner, Rpc], Awaitable[Any]]
 
 
 class Layers(grpc.aio.ServerInterceptor):
@@ -57,6 +60,7 @@ class Layers(grpc.aio.ServerInterceptor):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._layers = tuple(layers)
+        self._known: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
         self,
@@ -64,33 +68,43 @@ class Layers(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """See grpc.aio.ServerInterceptor; an unknown method has no handler, and grpc answers UNIMPLEMENTED."""
-        handler = await continuation(handler_call_details)
-        return self._wrapped(handler, handler_call_details.method) if handler is not None else None
+        method = handler_call_details.method
+        known = self._known.get(method)
+        if known is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            known = self._known[method] = self._wrapped(handler, method)
+        return known
 
     def _wrapped(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
         coders = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
+        serve = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        stream = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
+        async def answer(rpc: Rpc) -> Any:
+            return await serve(rpc.request, rpc.context)
+
+        async def answers(rpc: Rpc) -> None:
+            await _answer(stream(rpc.request, rpc.context), rpc.context)
+
+        streams = bool(handler.response_streaming)
+        around = self._around(answers if streams else answer)
+
+        # Not a generator where it streams: one that is left in mid-send would be cleaned up by another task.
         async def one(request: Any, context: Any) -> Any:
-            async with self._around(Rpc(method, request, context, streams=False)):
-                call = handler.stream_unary if handler.request_streaming else handler.unary_unary
-                return await call(request, context)
+            return await around(Rpc(method, request, context, streams))
 
-        # Not a generator: one that is left in mid-send would be cleaned up by another task, out of its context.
-        async def many(request: Any, context: Any) -> None:
-            async with self._around(Rpc(method, request, context, streams=True)):
-                call = handler.stream_stream if handler.request_streaming else handler.unary_stream
-                await _answer(call(request, context), context)
-
-        if handler.response_streaming:
+        if streams:
             make = (
                 grpc.stream_stream_rpc_method_handler
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
-            return make(many, **coders)
+            return make(one, **coders)
         make_one = (
             grpc.stream_unary_rpc_method_handler
             if handler.request_streaming
@@ -98,12 +112,10 @@ class Layers(grpc.aio.ServerInterceptor):
         )
         return make_one(one, **coders)
 
-    @asynccontextmanager
-    async def _around(self, rpc: Rpc) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for layer in self._layers:
-                await stack.enter_async_context(layer(rpc))
-            yield
+    def _around(self, inner: Inner) -> Inner:
+        for layer in reversed(self._layers):
+            inner = functools.partial(layer, inner)
+        return inner
 
 
 async def _answer(result: Any, context: Any) -> None:
@@ -120,20 +132,21 @@ def counted(metrics: Metrics) -> Layer:
     """Metrics and a log line for every call."""
     lines = log.logger("api")
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
         began = time.monotonic()
         rpc.code = "CANCELLED"
         try:
-            yield
+            answer = await inner(rpc)
             rpc.code = _OK
+            return answer
         finally:
             duration_s = time.monotonic() - began
             metrics.count("tandem_api_calls_total", (rpc.service, rpc.name, rpc.code))
             metrics.observe("tandem_api_call_duration_seconds", (rpc.service, rpc.name), duration_s)
-            write = lines.debug if rpc.code == _OK else lines.info
-            who = rpc.caller.token if rpc.caller else ""
-            write("api.called", method=rpc.method, code=rpc.code, duration_s=round(duration_s, 4), by=who)
+            if rpc.code != _OK or log.is_debugged("api"):
+                write = lines.debug if rpc.code == _OK else lines.info
+                who = rpc.caller.token if rpc.caller else ""
+                write("api.called", method=rpc.method, code=rpc.code, duration_s=round(duration_s, 4), by=who)
 
     return layer
 
@@ -142,10 +155,9 @@ def translated() -> Layer:
     """Exceptions to status with details; what is our own fault goes to the log under an incident id."""
     lines = log.logger("api")
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
         try:
-            yield
+            return await inner(rpc)
         except grpc.aio.AbortError:
             raise
         except Exception as error:
@@ -156,6 +168,7 @@ def translated() -> Layer:
                 told = errors.internal(incident)
             rpc.code = told.code.name
             await rpc.context.abort_with_status(errors.status(told))
+            raise AssertionError("abort raises") from error
 
     return layer
 
@@ -163,23 +176,20 @@ def translated() -> Layer:
 def within_deadline(default_s: float, longest_s: float) -> Layer:
     """Unary calls end in time, whatever they wait for; a stream ends when its caller goes."""
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
         if rpc.streams:
-            yield
-            return
+            return await inner(rpc)
         # None where the caller gave no deadline, whatever its type says.
         asked_s = cast("float | None", rpc.context.time_remaining())
         limit_s = min(default_s if asked_s is None else asked_s, longest_s)
-        with anyio.move_on_after(limit_s) as scope:
-            yield
-        if scope.cancelled_caught:
-            raise ApiError(
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-                "DEADLINE",
-                f"{rpc.name} was not done within {limit_s:.1f} s",
-                hint="it may still have happened: look, then repeat it with a longer deadline",
-            )
+        with anyio.move_on_after(limit_s):
+            return await inner(rpc)
+        raise ApiError(
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            "DEADLINE",
+            f"{rpc.name} was not done within {limit_s:.1f} s",
+            hint="it may still have happened: look, then repeat it with a longer deadline",
+        )
 
     return layer
 
@@ -187,18 +197,16 @@ def within_deadline(default_s: float, longest_s: float) -> Layer:
 def authorised(find: FindCaller) -> Layer:
     """The caller of the call, if it may; `find` looks a token up by its hash."""
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
         need = access.NEEDED.get(rpc.method)
         if need is not None and need.role is Role.OPEN:
-            yield
-            return
+            return await inner(rpc)
         who = await _caller(rpc, find)
         rpc.caller = who
         if need is None or who.role < need.role or (need.global_ and who.tenant):
             raise _denied(rpc.name, who, need)
         with access.calling(who):
-            yield
+            return await inner(rpc)
 
     return layer
 
@@ -234,10 +242,9 @@ def _denied(name: str, who: Caller, need: access.Need | None) -> ApiError:
 def sound() -> Layer:
     """The request keeps the rules."""
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
         if isinstance(rpc.request, Message):
             rules.check(rpc.request)
-        yield
+        return await inner(rpc)
 
     return layer
