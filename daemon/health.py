@@ -33,6 +33,7 @@ from daemon.wiring import Blueprints
 LIVING: Final = frozenset({"idle", "busy"})
 LOOK_TIMEOUT_S: Final = 5.0
 SHARED_FOR_S: Final = 1.0
+SHOWN_FOR_S: Final = 0.05  # a picture is made at most twenty times a second, however many ask
 # A look is shared for so many times its own duration (five per cent of one processor at most), but not for ever.
 SHARED_FOR_TIMES: Final = 20.0
 SHARED_FOR_MAX_S: Final = 15.0
@@ -165,11 +166,20 @@ class Watcher:
         self._lock = anyio.Lock()
         self._last: _Look | None = None
         self._fresh_until = -math.inf
+        self._shown: Health | None = None
+        self._shown_until = -math.inf
         self._named_at = -math.inf
         self._last_link = self._last_connection = (-math.inf, "")
 
     async def health(self) -> Health:
-        """The picture: of the store about a second old at most, of this process as it is now."""
+        """The picture: of the store about a second old at most, of this process hardly older than now."""
+        now = self._clock.monotonic()
+        if self._shown is None or now >= self._shown_until:
+            self._shown = await self._picture()
+            self._shown_until = now + SHOWN_FOR_S
+        return self._shown
+
+    async def _picture(self) -> Health:
         look = self._last
         if look is None or self._clock.monotonic() >= self._fresh_until:
             look = await self._shared()
@@ -206,7 +216,7 @@ class Watcher:
         if not pulse.engine_up or pulse.draining:
             return False
         if self._clock.monotonic() >= self._fresh_until + SHARED_FOR_MAX_S:
-            self._last = None
+            self._last = self._shown = None
         try:
             with anyio.fail_after(LOOK_TIMEOUT_S):
                 if self._clock.monotonic() - self._named_at >= NAMED_EVERY_S:

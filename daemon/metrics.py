@@ -202,6 +202,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._counters = _Counters()
+        self._observed: dict[tuple[str, Labels], Histogram] = {}
         self.registry.register(self._counters)
         self._histograms = {
             one.name: _histogram(one, self.registry) for one in COUNTED if one.kind == "histogram"
@@ -214,10 +215,13 @@ class Metrics:
         series = self._counters.series[name]
         series[labels] = series.get(labels, 0.0) + by
 
-    def observe(self, name: str, labels: Sequence[str], value: float) -> None:
+    def observe(self, name: str, labels: Labels, value: float) -> None:
         """Note a duration."""
-        histogram = self._histograms[name]
-        (histogram.labels(*labels) if labels else histogram).observe(value)
+        known = self._observed.get((name, labels))
+        if known is None:
+            histogram = self._histograms[name]
+            known = self._observed[name, labels] = histogram.labels(*labels) if labels else histogram
+        known.observe(value)
 
     def show(self, snapshot: Iterable[Sample]) -> None:
         """Replace what was looked up last."""

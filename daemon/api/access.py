@@ -101,7 +101,7 @@ class Caller(msgspec.Struct, frozen=True):
         return self.tenant in {"", tenant}
 
 
-FindCaller = Callable[[bytes], Awaitable[Caller | None]]
+FindCaller = Callable[[bytes], Awaitable[Caller | None]]  # by the hash of a token
 
 
 class NewToken(msgspec.Struct, frozen=True):
@@ -134,30 +134,34 @@ _CALLER: ContextVar[Caller] = ContextVar("tandem_caller")
 
 
 class Callers:
-    """Who calls with a token, asked of the store at most once in `KNOWN_FOR_S`: so long a token that was revoked in another
-    process goes on here. One that is revoked here is forgotten at once; one that is unknown is asked for each time.
+    """Who calls with an `authorization` header. The store is asked about a token at most once in `KNOWN_FOR_S`: so long one
+    that was revoked in another process goes on here. One that is revoked here is forgotten at once; what is not valid is
+    asked for each time.
     """
 
     def __init__(self, find: FindCaller, clock: Callable[[], float], known_max: int = 1000) -> None:
         self._find = find
         self._clock = clock
         self._known_max = known_max
-        self._known: dict[bytes, tuple[float, Caller]] = {}
+        self._known: dict[str, tuple[float, Caller]] = {}
         self._forgotten = 0
 
-    async def find(self, hash_: bytes) -> Caller | None:
-        """The caller with the token of this hash, or None."""
-        known = self._known.get(hash_)
+    async def find(self, authorization: str) -> Caller | None:
+        """The caller, or None where the header carries no valid token."""
+        known = self._known.get(authorization)
         if known is not None and self._clock() < known[0]:
             return known[1]
+        self._known.pop(authorization, None)
+        token = bearer(authorization)
+        if token is None:
+            return None
         asked_at, forgotten = self._clock(), self._forgotten
-        self._known.pop(hash_, None)
-        found = await self._find(hash_)
+        found = await self._find(token_hash(token))
         # What was read while a token was revoked may be from before.
         if found is not None and forgotten == self._forgotten:
             if len(self._known) >= self._known_max:
                 self._known.clear()
-            self._known[hash_] = asked_at + KNOWN_FOR_S, found
+            self._known[authorization] = asked_at + KNOWN_FOR_S, found
         return found
 
     def forget(self) -> None:
