@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 20
 PYTEST_ARGS ?=
+FIGURES ?=
+BENCH_ARGS ?=
 
 # The first interpreter that is new enough and can make virtual environments; PYTHON=... overrides the search.
 CANDIDATES := $(PYTHON) python3 python3.13 python3.12 python3.11
@@ -20,7 +22,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check sim demo gen docs lock upgrade format clean
+.PHONY: help run test check sim bench demo gen docs lock upgrade format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z.$$()A-Z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/^$$(VENV)/.venv/' \
@@ -61,6 +63,9 @@ check: $(VENV)/.dev-stamp ## The quick gate: style, types, import rules, tidines
 
 sim: $(VENV)/.dev-stamp ## Run the simulation over SEEDS seeds (make sim SEEDS=200)
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+bench: $(VENV)/.run-stamp ## Measure FIGURES (all of them where none is named) and write them into docs/BENCHMARKS.md
+	$(BIN)/python -m bench $(FIGURES) $(BENCH_ARGS)
 
 gen: $(VENV)/.dev-stamp ## Regenerate proto/gen from proto/tandem
 	$(BIN)/python proto/generate.py

@@ -1,7 +1,8 @@
 """What is wrong, if anything: one look at store, engine, actors and links, for /healthz, metrics, gRPC health and status.
 
 B15: a dead actor, or a side that nobody looks at, is never healthy. Looks are shared: however many ask, the store is asked
-at most once a second. Must not: mend anything.
+at most once a second, and less often where there are so many links that looking takes long. While nobody asks, nobody
+looks. Must not: mend anything.
 """
 
 from __future__ import annotations
@@ -32,6 +33,13 @@ from daemon.wiring import Blueprints
 LIVING: Final = frozenset({"idle", "busy"})
 LOOK_TIMEOUT_S: Final = 5.0
 SHARED_FOR_S: Final = 1.0
+SHOWN_FOR_S: Final = 0.05  # a picture is made at most twenty times a second, however many ask
+# A look is shared for so many times its own duration (five per cent of one processor at most), but not for ever.
+SHARED_FOR_TIMES: Final = 20.0
+SHARED_FOR_MAX_S: Final = 15.0
+NAMED_EVERY_S: Final = 5.0
+NAMED_AGAIN_S: Final = 60.0
+NAMED_AT_ONCE: Final = 500
 POLLS_MISSED_MAX: Final = 3
 SCAN_AGE_MAX_S: Final = 30.0
 
@@ -72,30 +80,6 @@ class LinkView(msgspec.Struct, frozen=True):
         return 0.0, 0.0
 
 
-class Health(msgspec.Struct, frozen=True):
-    """The whole picture. `ready`: work is taken up; `reasons` empty = healthy."""
-
-    at: float
-    store_up: bool
-    engine_up: bool
-    draining: bool
-    reasons: tuple[Reason, ...]
-    links: tuple[LinkView, ...]
-    actors: tuple[Mapping[str, Any], ...]
-    runs_active: int
-    answer_s: float
-
-    @property
-    def ready(self) -> bool:
-        """Whether the daemon takes up work."""
-        return self.store_up and self.engine_up and not self.draining
-
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.reasons
-
-
 class Pulse(msgspec.Struct, frozen=True):
     """How the rest of the process is at this moment, without asking the store.
 
@@ -109,16 +93,58 @@ class Pulse(msgspec.Struct, frozen=True):
     scan_age_s: float = 0.0
 
 
+class Health(msgspec.Struct, frozen=True):
+    """The whole picture. `ready`: work is taken up; `reasons` empty = healthy. `states`: tenant -> state -> links;
+    `running`: links with a run under way in this process; `name_of`: what an actor is called.
+    """
+
+    at: float
+    store_up: bool
+    engine_up: bool
+    draining: bool
+    reasons: tuple[Reason, ...]
+    links: tuple[LinkView, ...]
+    states: Mapping[str, Mapping[str, int]]
+    tenants: Mapping[str, str]
+    running: Mapping[str, str]
+    pulse: Pulse
+    name_of: Callable[[str], str]
+    answer_s: float
+
+    @property
+    def actors(self) -> tuple[Mapping[str, Any], ...]:
+        """The actors of this process under their names."""
+        return tuple({**actor, "name": self.name_of(str(actor["name"]))} for actor in self.pulse.actors)
+
+    @property
+    def runs_active(self) -> int:
+        """Runs under way in this process."""
+        return len(self.running)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the daemon takes up work."""
+        return self.store_up and self.engine_up and not self.draining
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.reasons
+
+
 class _Look(msgspec.Struct, frozen=True):
-    """What the store said. `trouble` "": it answered."""
+    """What the store said, and what follows from it. `trouble` "": it answered."""
 
     links: tuple[LinkView, ...]
     trouble: str
     answer_s: float
+    tenants: Mapping[str, str]  # by link
+    states: Mapping[str, Mapping[str, int]]
+    reasons: tuple[Reason, ...]
 
 
 class Watcher:
-    """Looks, and remembers the last look for a second."""
+    """Looks, and remembers the last look for a second or more."""
 
     def __init__(
         self,
@@ -139,28 +165,85 @@ class Watcher:
         self._stale_after_s = stale_after_s
         self._lock = anyio.Lock()
         self._last: _Look | None = None
-        self._last_at = -math.inf
+        self._fresh_until = -math.inf
+        self._shown: Health | None = None
+        self._shown_until = -math.inf
+        self._named_at = -math.inf
+        self._last_link = self._last_connection = (-math.inf, "")
 
     async def health(self) -> Health:
-        """The picture: of the store at most a second old, of this process as it is now."""
-        async with self._lock:
-            if self._last is None or self._clock.monotonic() - self._last_at >= SHARED_FOR_S:
-                self._last = await self._look()
-                self._last_at = self._clock.monotonic()
-        look, pulse = self._last, self._pulse()
+        """The picture: of the store about a second old at most, of this process hardly older than now."""
+        now = self._clock.monotonic()
+        if self._shown is None or now >= self._shown_until:
+            self._shown = await self._picture()
+            self._shown_until = now + SHOWN_FOR_S
+        return self._shown
+
+    async def _picture(self) -> Health:
+        look = self._last
+        if look is None or self._clock.monotonic() >= self._fresh_until:
+            look = await self._shared()
+        pulse = self._pulse()
         return Health(
             at=self._clock.now(),
             store_up=not look.trouble,
             engine_up=pulse.engine_up,
             draining=pulse.draining,
-            reasons=tuple(self._reasons(look.trouble, pulse, look.links)),
+            reasons=(*self._of_process(look, pulse), *look.reasons),
             links=look.links,
-            actors=tuple(
-                {**actor, "name": self._telemetry.actor_name(actor["name"])} for actor in pulse.actors
-            ),
-            runs_active=len(pulse.running),
+            states=look.states,
+            tenants=look.tenants,
+            running=pulse.running,
+            pulse=pulse,
+            name_of=self._telemetry.actor_name,
             answer_s=look.answer_s,
         )
+
+    async def _shared(self) -> _Look:
+        async with self._lock:
+            if self._last is None or self._clock.monotonic() >= self._fresh_until:
+                began = time.monotonic()
+                self._last = await self._look()
+                shared_s = (time.monotonic() - began) * SHARED_FOR_TIMES
+                self._fresh_until = self._clock.monotonic() + min(
+                    max(SHARED_FOR_S, shared_s), SHARED_FOR_MAX_S
+                )
+            return self._last
+
+    async def ready(self) -> bool:
+        """Whether work is taken up, at the price of a word with the store; what nobody asked for any more is dropped."""
+        pulse = self._pulse()
+        if not pulse.engine_up or pulse.draining:
+            return False
+        if self._clock.monotonic() >= self._fresh_until + SHARED_FOR_MAX_S:
+            self._last = self._shown = None
+        try:
+            with anyio.fail_after(LOOK_TIMEOUT_S):
+                if self._clock.monotonic() - self._named_at >= NAMED_EVERY_S:
+                    await self.name_all()
+                else:
+                    await self._names.ping()
+        except (TandemError, TimeoutError):
+            return False
+        return True
+
+    async def name_all(self) -> None:
+        """Give every link and connection that came since the last time its name in metrics: other processes make some."""
+        self._named_at = self._clock.monotonic()
+        while links := await self._names.links_after(*self._last_link, NAMED_AT_ONCE):
+            for link in links:
+                self._telemetry.name_link(
+                    link.id, f"{link.tenant}/{link.name}", self._streams(link.blueprint)
+                )
+            self._last_link = links[-1].created, links[-1].id
+        while connections := await self._names.connections_after(*self._last_connection, NAMED_AT_ONCE):
+            for one in connections:
+                self._telemetry.name_connection(one.id, f"{one.tenant}/{one.name}")
+            self._last_connection = connections[-1].created, connections[-1].id
+        # Another process's clock may be behind, and its transaction may have been open still.
+        again = self._clock.now() - NAMED_AGAIN_S, ""
+        self._last_link = min(self._last_link, again)
+        self._last_connection = min(self._last_connection, again)
 
     async def _look(self) -> _Look:
         began = time.monotonic()
@@ -173,13 +256,19 @@ class Watcher:
             trouble = error.message
         except TimeoutError:
             trouble = f"the database did not answer within {LOOK_TIMEOUT_S:g} s"
-        return _Look(links, trouble, time.monotonic() - began)
+        states: dict[str, Counter[str]] = {}
+        for view in links:
+            states.setdefault(view.info.row.tenant, Counter())[view.state.value] += 1
+        reasons = tuple(
+            reason for view in links if view.facts.wish is not Wish.PAUSED for reason in self._of_link(view)
+        )
+        tenants = {view.info.row.id: view.info.row.tenant for view in links}
+        return _Look(links, trouble, time.monotonic() - began, tenants, states, reasons)
 
     async def _links(self) -> tuple[LinkView, ...]:
         stats = {one.link: one for one in await self._admin.stats()}
         plans = await self._names.plans_waiting()
-        for id_, label in (await self._names.connection_labels()).items():
-            self._telemetry.name_connection(id_, label)
+        await self.name_all()
         return tuple(
             self.view(info, stats.get(info.row.id), plans.get(info.row.id, 0))
             for info in await self._names.all_links()
@@ -188,7 +277,7 @@ class Watcher:
     def view(self, info: LinkInfo, stats: LinkStats | None, plans: int = 0) -> LinkView:
         """A link from its row and its figures."""
         facts = lifecycle.load(info.row.facts)
-        spec = self._spec(info)
+        spec = self._spec(info.row.blueprint)
         streams = tuple(stream.name for stream in spec.streams) if spec is not None else ()
         self._telemetry.name_link(info.row.id, f"{info.row.tenant}/{info.row.name}", streams)
         running = bool(stats and stats.running) or info.row.id in self._pulse().running
@@ -199,33 +288,33 @@ class Watcher:
         )
         return LinkView(info, stats, spec, facts, state, freshness_s, plans)
 
-    def _spec(self, info: LinkInfo) -> LinkSpec | None:
+    def _spec(self, blueprint: str) -> LinkSpec | None:
         try:
-            return self._blueprints.load(info.row.blueprint)
+            return self._blueprints.load(blueprint)
         except BlueprintError:
             return None
 
+    def _streams(self, blueprint: str) -> tuple[str, ...]:
+        spec = self._spec(blueprint)
+        return tuple(stream.name for stream in spec.streams) if spec is not None else ()
+
     # ------------------------------------------------------------------------------------------------ judging
 
-    def _reasons(self, trouble: str, pulse: Pulse, links: Sequence[LinkView]) -> Iterator[Reason]:
-        if trouble:
-            yield Reason("store", "", trouble)
+    def _of_process(self, look: _Look, pulse: Pulse) -> Iterator[Reason]:
+        if look.trouble:
+            yield Reason("store", "", look.trouble)
         if not pulse.engine_up:
             yield Reason("engine", "", "the root actor is dead; nothing is kept in step by this process")
-        elif not trouble and not pulse.draining and pulse.scan_age_s > SCAN_AGE_MAX_S:
+        elif not look.trouble and not pulse.draining and pulse.scan_age_s > SCAN_AGE_MAX_S:
             yield Reason("engine", "", f"it has not looked for due links for {pulse.scan_age_s:.0f} s")
         if pulse.draining:
             yield Reason("draining", "", "no new work is taken up")
-        by_id = {view.info.row.id: view for view in links}
         for actor in pulse.actors:
             if actor["state"] not in LIVING:
                 _, _, id_ = str(actor["name"]).partition("/")
-                tenant = by_id[id_].info.row.tenant if id_ in by_id else ""
                 name = self._telemetry.actor_name(str(actor["name"]))
-                yield Reason("actor", name, f"{actor['state']}: {actor['error']}", tenant)
-        for view in links:
-            if view.facts.wish is not Wish.PAUSED:
-                yield from self._of_link(view)
+                said = f"{actor['state']}: {actor['error']}"
+                yield Reason("actor", name, said, look.tenants.get(id_, ""))
 
     def _of_link(self, view: LinkView) -> Iterator[Reason]:
         tenant = view.info.row.tenant

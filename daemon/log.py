@@ -5,10 +5,11 @@ Owns the set-up and the redaction. Lines of other libraries go the same way. Mus
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TextIO
 
 import structlog
@@ -133,4 +134,9 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     return found
 
 
-__all__ = ["action_first", "configure", "logger", "redacted", "redacted_text", "struck_out"]
+def debugged(name: str) -> Callable[[], bool]:
+    """Asks whether debug lines of this logger are written: for lines of every call, whose making alone costs."""
+    return functools.partial(logging.getLogger(f"tandem.{name}").isEnabledFor, logging.DEBUG)
+
+
+__all__ = ["action_first", "configure", "debugged", "logger", "redacted", "redacted_text", "struck_out"]

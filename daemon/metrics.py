@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Final, Literal
 
 import msgspec
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     GCCollector,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -171,6 +171,14 @@ MODES: Final = ("sync", "plan")
 OUTCOMES: Final = ("succeeded", "partial", "failed", "nothing_new", "cancelled", "awaiting_approval")
 ROOMS: Final = ("quarantine", "waiting", "staged", "conflict", "ambiguous")
 OPS: Final = ("create", "update", "delete", "mark")
+# Series that begin with a link: the further labels of each, or the streams of the link and their sides.
+_OF_LINKS: Final[Mapping[str, tuple[Sequence[str], ...]]] = {
+    "tandem_runs_total": (MODES, OUTCOMES),
+    "tandem_records_parked_total": (ROOMS,),
+    "tandem_lease_losses_total": (),
+    "tandem_link_degradations_total": (),
+}
+_OF_STREAMS: Final = frozenset({"tandem_records_settled_total", "tandem_records_looked_at_total"})
 STATUSES: Final = tuple(status.value for status in WriteStatus)
 
 
@@ -193,40 +201,35 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._counters = {one.name: _counter(one, self.registry) for one in COUNTED if one.kind == "counter"}
+        self._counters = _Counters()
+        self._observed: dict[tuple[str, Labels], Histogram] = {}
+        self.registry.register(self._counters)
         self._histograms = {
             one.name: _histogram(one, self.registry) for one in COUNTED if one.kind == "histogram"
         }
         self._snapshot = _Snapshots((Sample("tandem_build_info", 1.0, (version, platform.python_version())),))
         self.registry.register(self._snapshot)
 
-    def count(self, name: str, labels: Sequence[str] = (), by: float = 1.0) -> None:
+    def count(self, name: str, labels: Labels = (), by: float = 1.0) -> None:
         """Count a counter up; by 0 makes the series exist."""
-        counter = self._counters[name]
-        (counter.labels(*labels) if labels else counter).inc(by)
+        series = self._counters.series[name]
+        series[labels] = series.get(labels, 0.0) + by
 
-    def observe(self, name: str, labels: Sequence[str], value: float) -> None:
+    def observe(self, name: str, labels: Labels, value: float) -> None:
         """Note a duration."""
-        histogram = self._histograms[name]
-        (histogram.labels(*labels) if labels else histogram).observe(value)
+        known = self._observed.get((name, labels))
+        if known is None:
+            histogram = self._histograms[name]
+            known = self._observed[name, labels] = histogram.labels(*labels) if labels else histogram
+        known.observe(value)
 
     def show(self, snapshot: Iterable[Sample]) -> None:
         """Replace what was looked up last."""
         self._snapshot.show(snapshot)
 
-    def add_link(self, link: str, streams: Iterable[str] = ()) -> None:
+    def add_link(self, link: str, streams: tuple[str, ...] = ()) -> None:
         """Make the series of a new link exist, at zero: a rate over a series that appears at 1 misses the first."""
-        for mode in MODES:
-            for outcome in OUTCOMES:
-                self.count("tandem_runs_total", (link, mode, outcome), 0)
-        for room in ROOMS:
-            self.count("tandem_records_parked_total", (link, room), 0)
-        self.count("tandem_lease_losses_total", (link,), 0)
-        self.count("tandem_link_degradations_total", (link,), 0)
-        for stream in streams:
-            for side in ("a", "b"):
-                self.count("tandem_records_settled_total", (link, stream, side), 0)
-                self.count("tandem_records_looked_at_total", (link, stream, side), 0)
+        self._counters.links[link] = streams
 
     def add_connection(self, connection: str) -> None:
         """Make the series of a connection exist, at zero."""
@@ -243,16 +246,55 @@ class Metrics:
 
     def forget(self, name: str) -> None:
         """Drop the series of a deleted link or connection, so that their number stays bounded."""
-        for metric, counter in self._counters.items():
-            for label in {"link", "connection"} & set(BY_NAME[metric].labels):
-                counter.remove_by_labels({label: name})
-            if metric == "tandem_actor_restarts_total":
-                for kind in ("link", "connection"):
-                    counter.remove_by_labels({"actor": f"{kind}/{name}"})
+        self._counters.forget(name)
 
     def exposition(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self.registry)
+
+
+class _Counters(Collector):
+    """The counters: a number per series. The zeros of a link that nothing was counted for are made when they are shown, so
+    that a link at rest costs its name alone.
+    """
+
+    def __init__(self) -> None:
+        self.series: dict[str, dict[Labels, float]] = {
+            one.name: {} for one in COUNTED if one.kind == "counter"
+        }
+        self.links: dict[str, tuple[str, ...]] = {}  # label -> streams
+
+    def forget(self, name: str) -> None:
+        """Drop the series of a deleted link or connection."""
+        self.links.pop(name, None)
+        for metric, series in self.series.items():
+            places = [n for n, label in enumerate(BY_NAME[metric].labels) if label in {"link", "connection"}]
+            gone = [labels for labels in series if any(labels[n] == name for n in places)]
+            if metric == "tandem_actor_restarts_total":
+                gone = [labels for labels in ((f"link/{name}",), (f"connection/{name}",)) if labels in series]
+            for labels in gone:
+                del series[labels]
+
+    def collect(self) -> Iterator[Metric]:
+        for name, series in self.series.items():
+            declared = BY_NAME[name]
+            family = CounterMetricFamily(name, declared.doc, labels=declared.labels)
+            for labels, value in series.items():
+                family.add_metric(labels, value)
+            for labels in self._zeros(name):
+                if labels not in series:
+                    family.add_metric(labels, 0.0)
+            yield family
+
+    def _zeros(self, name: str) -> Iterator[Labels]:
+        further = _OF_LINKS.get(name)
+        if further is not None:
+            for link in self.links:
+                for rest in product(*further):
+                    yield (link, *rest)
+        elif name in _OF_STREAMS:
+            for link, streams in self.links.items():
+                yield from product((link,), streams, ("a", "b"))
 
 
 class _Snapshots(Collector):
@@ -268,10 +310,6 @@ class _Snapshots(Collector):
         for sample in self._samples:
             families[sample.name].add_metric(sample.labels, sample.value)
         yield from families.values()
-
-
-def _counter(one: Declared, registry: CollectorRegistry) -> Counter:
-    return Counter(one.name, one.doc, one.labels, registry=registry)
 
 
 def _histogram(one: Declared, registry: CollectorRegistry) -> Histogram:

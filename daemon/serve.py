@@ -102,7 +102,7 @@ class Daemon:
         stale_after_s = self._config.stale_after_s
         watcher = Watcher(admin, names, blueprints, telemetry, self._clock, self._pulse, stale_after_s)
         await opening.first_token(admin, names, self._config.data_dir)
-        await watcher.health()  # names every link before the engine reports of one
+        await watcher.name_all()  # before the engine reports of one
         tasks.start_soon(self._side, "notes", notes.keep)
         tasks.start_soon(self._engine, root)
         desk = Desk(
@@ -126,8 +126,8 @@ class Daemon:
         async with AsyncExitStack() as faces:
             grpc_server = await _listening(faces, self._grpc(desk, watcher, metrics), "listen")
             http_port = await _listening(faces, self._http(pages), "http_listen")
-            await grpc_server.set_ready((await watcher.health()).ready)
-            tasks.start_soon(self._side, "health", grpc_server.keep_health, watcher.health)
+            await grpc_server.set_ready(await watcher.ready())
+            tasks.start_soon(self._side, "health", grpc_server.keep_health, watcher.ready)
             with self._announced(grpc_server.port, http_port, desk.store_kind):
                 await self._asked_to_stop.wait()
             self._stopping = True

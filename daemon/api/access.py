@@ -9,13 +9,14 @@ import enum
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
 import msgspec
 
+KNOWN_FOR_S: Final = 1.0
 _TOKEN: Final = re.compile(r"tdm_([0-9a-z]{4,32})_[0-9A-Za-z_\-]{20,128}")
 
 
@@ -100,6 +101,9 @@ class Caller(msgspec.Struct, frozen=True):
         return self.tenant in {"", tenant}
 
 
+FindCaller = Callable[[bytes], Awaitable[Caller | None]]  # by the hash of a token
+
+
 class NewToken(msgspec.Struct, frozen=True):
     """A token that was just drawn. `text` is shown once; `hash` is what the store keeps."""
 
@@ -127,6 +131,43 @@ def bearer(authorization: str) -> str | None:
 
 
 _CALLER: ContextVar[Caller] = ContextVar("tandem_caller")
+
+
+class Callers:
+    """Who calls with an `authorization` header. The store is asked about a token at most once in `KNOWN_FOR_S`: so long one
+    that was revoked in another process goes on here. One that is revoked here is forgotten at once; what is not valid is
+    asked for each time.
+    """
+
+    def __init__(self, find: FindCaller, clock: Callable[[], float], known_max: int = 1000) -> None:
+        self._find = find
+        self._clock = clock
+        self._known_max = known_max
+        self._known: dict[str, tuple[float, Caller]] = {}
+        self._forgotten = 0
+
+    async def find(self, authorization: str) -> Caller | None:
+        """The caller, or None where the header carries no valid token."""
+        known = self._known.get(authorization)
+        if known is not None and self._clock() < known[0]:
+            return known[1]
+        self._known.pop(authorization, None)
+        token = bearer(authorization)
+        if token is None:
+            return None
+        asked_at, forgotten = self._clock(), self._forgotten
+        found = await self._find(token_hash(token))
+        # What was read while a token was revoked may be from before.
+        if found is not None and forgotten == self._forgotten:
+            if len(self._known) >= self._known_max:
+                self._known.clear()
+            self._known[authorization] = asked_at + KNOWN_FOR_S, found
+        return found
+
+    def forget(self) -> None:
+        """A token was revoked: ask the store anew, for all of them."""
+        self._known.clear()
+        self._forgotten += 1
 
 
 def caller() -> Caller:

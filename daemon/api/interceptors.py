@@ -5,14 +5,16 @@ One interceptor holds the layers, so that their order is one list. Must not: kno
 
 from __future__ import annotations
 
+import functools
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, Final, cast
 
 import anyio
 import grpc
+import msgspec
 from google.protobuf.message import Message
 
 from daemon import log
@@ -22,34 +24,43 @@ from daemon.api.errors import ApiError
 from daemon.metrics import Metrics
 
 _OK: Final = "OK"
-FindCaller = Callable[[bytes], Awaitable[Caller | None]]
+
+
+FindCaller = Callable[[str], Awaitable[Caller | None]]  # by the header `authorization`
+
+
+class Method(msgspec.Struct, frozen=True):
+    """What is called: its path, and the short names of service and method. `streams`: its answer is a stream."""
+
+    path: str
+    service: str
+    name: str
+    streams: bool
+
+    @classmethod
+    def of(cls, path: str, streams: bool) -> Method:
+        """From the path that gRPC gives."""
+        service, _, name = path.strip("/").partition("/")
+        return cls(path, service.rpartition(".")[2], name, streams)
 
 
 class Rpc:
     """One call under way: what every layer may look at. `code` is set by the layer that translates errors."""
 
-    def __init__(
-        self, method: str, request: Any, context: grpc.aio.ServicerContext[Any, Any], streams: bool
-    ) -> None:
+    __slots__ = ("caller", "code", "context", "method", "request")
+
+    def __init__(self, method: Method, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self.method = method
         self.request = request
         self.context = context
-        self.streams = streams
         self.code = _OK
         self.caller: Caller | None = None
 
-    @property
-    def service(self) -> str:
-        """Short name of the service."""
-        return self.method.strip("/").partition("/")[0].rpartition(".")[2]
 
-    @property
-    def name(self) -> str:
-        """Short name of the method."""
-        return self.method.rpartition("/")[2]
-
-
-Layer = Callable[[Rpc], AbstractAsyncContextManager[None]]
+Inner = Callable[[Rpc], Awaitable[Any]]
+# What is around a call: does its part, and calls what is inside it. A plain coroutine: a context manager a layer would cost
+# as much as the rest of a small call.
+Layer = Callable[[Inner, Rpc], Awaitable[Any]]
 
 
 class Layers(grpc.aio.ServerInterceptor):
@@ -57,6 +68,7 @@ class Layers(grpc.aio.ServerInterceptor):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._layers = tuple(layers)
+        self._known: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
         self,
@@ -64,33 +76,43 @@ class Layers(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """See grpc.aio.ServerInterceptor; an unknown method has no handler, and grpc answers UNIMPLEMENTED."""
-        handler = await continuation(handler_call_details)
-        return self._wrapped(handler, handler_call_details.method) if handler is not None else None
+        method = handler_call_details.method
+        known = self._known.get(method)
+        if known is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            known = self._known[method] = self._wrapped(handler, method)
+        return known
 
-    def _wrapped(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
+    def _wrapped(self, handler: Any, path: str) -> grpc.RpcMethodHandler[Any, Any]:
         coders = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
+        serve = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        stream = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
+        async def answer(rpc: Rpc) -> Any:
+            return await serve(rpc.request, rpc.context)
+
+        async def answers(rpc: Rpc) -> None:
+            await _answer(stream(rpc.request, rpc.context), rpc.context)
+
+        method = Method.of(path, bool(handler.response_streaming))
+        around = self._around(answers if method.streams else answer)
+
+        # Not a generator where it streams: one that is left in mid-send would be cleaned up by another task.
         async def one(request: Any, context: Any) -> Any:
-            async with self._around(Rpc(method, request, context, streams=False)):
-                call = handler.stream_unary if handler.request_streaming else handler.unary_unary
-                return await call(request, context)
+            return await around(Rpc(method, request, context))
 
-        # Not a generator: one that is left in mid-send would be cleaned up by another task, out of its context.
-        async def many(request: Any, context: Any) -> None:
-            async with self._around(Rpc(method, request, context, streams=True)):
-                call = handler.stream_stream if handler.request_streaming else handler.unary_stream
-                await _answer(call(request, context), context)
-
-        if handler.response_streaming:
+        if method.streams:
             make = (
                 grpc.stream_stream_rpc_method_handler
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
-            return make(many, **coders)
+            return make(one, **coders)
         make_one = (
             grpc.stream_unary_rpc_method_handler
             if handler.request_streaming
@@ -98,12 +120,10 @@ class Layers(grpc.aio.ServerInterceptor):
         )
         return make_one(one, **coders)
 
-    @asynccontextmanager
-    async def _around(self, rpc: Rpc) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for layer in self._layers:
-                await stack.enter_async_context(layer(rpc))
-            yield
+    def _around(self, inner: Inner) -> Inner:
+        for layer in reversed(self._layers):
+            inner = functools.partial(layer, inner)
+        return inner
 
 
 async def _answer(result: Any, context: Any) -> None:
@@ -118,22 +138,30 @@ async def _answer(result: Any, context: Any) -> None:
 
 def counted(metrics: Metrics) -> Layer:
     """Metrics and a log line for every call."""
-    lines = log.logger("api")
+    lines, debugged = log.logger("api"), log.debugged("api")
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
         began = time.monotonic()
         rpc.code = "CANCELLED"
         try:
-            yield
+            answer = await inner(rpc)
             rpc.code = _OK
+            return answer
         finally:
             duration_s = time.monotonic() - began
-            metrics.count("tandem_api_calls_total", (rpc.service, rpc.name, rpc.code))
-            metrics.observe("tandem_api_call_duration_seconds", (rpc.service, rpc.name), duration_s)
-            write = lines.debug if rpc.code == _OK else lines.info
-            who = rpc.caller.token if rpc.caller else ""
-            write("api.called", method=rpc.method, code=rpc.code, duration_s=round(duration_s, 4), by=who)
+            called = rpc.method.service, rpc.method.name
+            metrics.count("tandem_api_calls_total", (*called, rpc.code))
+            metrics.observe("tandem_api_call_duration_seconds", called, duration_s)
+            if rpc.code != _OK or debugged():
+                write = lines.debug if rpc.code == _OK else lines.info
+                who = rpc.caller.token if rpc.caller else ""
+                write(
+                    "api.called",
+                    method=rpc.method.path,
+                    code=rpc.code,
+                    duration_s=round(duration_s, 4),
+                    by=who,
+                )
 
     return layer
 
@@ -142,20 +170,20 @@ def translated() -> Layer:
     """Exceptions to status with details; what is our own fault goes to the log under an incident id."""
     lines = log.logger("api")
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
         try:
-            yield
+            return await inner(rpc)
         except grpc.aio.AbortError:
             raise
         except Exception as error:
             told = errors.told(error)
             if told is None:
                 incident = secrets.token_hex(6)
-                lines.error("api.failed", incident=incident, method=rpc.method, exc_info=error)
+                lines.error("api.failed", incident=incident, method=rpc.method.path, exc_info=error)
                 told = errors.internal(incident)
             rpc.code = told.code.name
             await rpc.context.abort_with_status(errors.status(told))
+            raise AssertionError("abort raises") from error
 
     return layer
 
@@ -163,51 +191,58 @@ def translated() -> Layer:
 def within_deadline(default_s: float, longest_s: float) -> Layer:
     """Unary calls end in time, whatever they wait for; a stream ends when its caller goes."""
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
-        if rpc.streams:
-            yield
-            return
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
+        if rpc.method.streams:
+            return await inner(rpc)
         # None where the caller gave no deadline, whatever its type says.
         asked_s = cast("float | None", rpc.context.time_remaining())
-        limit_s = min(default_s if asked_s is None else asked_s, longest_s)
-        with anyio.move_on_after(limit_s) as scope:
-            yield
-        if scope.cancelled_caught:
-            raise ApiError(
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-                "DEADLINE",
-                f"{rpc.name} was not done within {limit_s:.1f} s",
-                hint="it may still have happened: look, then repeat it with a longer deadline",
-            )
+        if asked_s is not None and asked_s <= longest_s:
+            return await _until_its_deadline(inner, rpc)
+        limit_s = default_s if asked_s is None else longest_s
+        with anyio.move_on_after(limit_s):
+            return await inner(rpc)
+        raise ApiError(
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            "DEADLINE",
+            f"{rpc.method.name} was not done within {limit_s:.1f} s",
+            hint="it may still have happened: look, then repeat it with a longer deadline",
+        )
 
     return layer
 
 
-def authorised(find: FindCaller) -> Layer:
-    """The caller of the call, if it may; `find` looks a token up by its hash."""
+async def _until_its_deadline(inner: Inner, rpc: Rpc) -> Any:
+    """gRPC keeps the caller's own deadline on both ends, without a timer of ours: it cancels us."""
+    try:
+        return await inner(rpc)
+    except anyio.get_cancelled_exc_class():
+        if rpc.context.time_remaining() <= 0:
+            rpc.code = grpc.StatusCode.DEADLINE_EXCEEDED.name
+        raise
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
-        need = access.NEEDED.get(rpc.method)
+
+def authorised(find: FindCaller) -> Layer:
+    """The caller of the call, if it may; `find` looks the caller up by the header that carries the token."""
+
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
+        need = access.NEEDED.get(rpc.method.path)
         if need is not None and need.role is Role.OPEN:
-            yield
-            return
+            return await inner(rpc)
         who = await _caller(rpc, find)
         rpc.caller = who
         if need is None or who.role < need.role or (need.global_ and who.tenant):
-            raise _denied(rpc.name, who, need)
+            raise _denied(rpc.method.name, who, need)
         with access.calling(who):
-            yield
+            return await inner(rpc)
 
     return layer
 
 
 async def _caller(rpc: Rpc, find: FindCaller) -> Caller:
-    metadata = {str(key).lower(): value for key, value in rpc.context.invocation_metadata() or {}}
-    given = metadata.get("authorization", "")
-    token = access.bearer(given if isinstance(given, str) else given.decode("ascii", "replace"))
-    who = await find(access.token_hash(token)) if token else None
+    given = next(
+        (value for key, value in rpc.context.invocation_metadata() or () if key == "authorization"), ""
+    )
+    who = await find(given if isinstance(given, str) else given.decode("ascii", "replace"))
     if who is None:
         said = "the access token is not valid" if given else "the call carries no access token"
         hint = "send `authorization: Bearer <token>`; the first admin token is in <data_dir>/admin.token"
@@ -234,10 +269,9 @@ def _denied(name: str, who: Caller, need: access.Need | None) -> ApiError:
 def sound() -> Layer:
     """The request keeps the rules."""
 
-    @asynccontextmanager
-    async def layer(rpc: Rpc) -> AsyncIterator[None]:
+    async def layer(inner: Inner, rpc: Rpc) -> Any:
         if isinstance(rpc.request, Message):
             rules.check(rpc.request)
-        yield
+        return await inner(rpc)
 
     return layer

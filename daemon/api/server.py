@@ -17,7 +17,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from daemon.api import interceptors
-from daemon.api.access import Caller
+from daemon.api.access import Caller, Callers
 from daemon.api.connections import Connections
 from daemon.api.desk import Desk
 from daemon.api.links import Links
@@ -26,7 +26,7 @@ from daemon.api.records import Records
 from daemon.api.rooms import Conflicts, Quarantine
 from daemon.api.runs import Runs
 from daemon.api.system import System, caller_of
-from daemon.health import Health, Watcher
+from daemon.health import Watcher
 from daemon.metrics import Metrics
 from tandem.v1 import (
     connections_pb2,
@@ -81,10 +81,10 @@ class ApiServer:
         self._known: bool | None = None
         self.port = port
 
-    async def keep_health(self, health: Callable[[], Awaitable[Health]]) -> None:
+    async def keep_health(self, ready: Callable[[], Awaitable[bool]]) -> None:
         """Tell the standard health service how things are, until cancelled."""
         while True:
-            await self.set_ready((await health()).ready)
+            await self.set_ready(await ready())
             await anyio.sleep(HEALTH_INTERVAL_S)
 
     async def set_ready(self, ready: bool) -> None:
@@ -109,11 +109,12 @@ async def serving(
         row = await desk.admin.verify_token(hash_)
         return caller_of(row) if row is not None else None
 
+    callers = Callers(find, desk.clock.monotonic)
     layers = (
         interceptors.counted(metrics),
         interceptors.translated(),
         interceptors.within_deadline(limits.default_s, limits.longest_s),
-        interceptors.authorised(find),
+        interceptors.authorised(callers.find),
         interceptors.sound(),
     )
     options = [
@@ -124,7 +125,7 @@ async def serving(
     ]
     server = grpc.aio.server(interceptors=[interceptors.Layers(layers)], options=options)
     health = health_aio.HealthServicer()
-    _register(server, desk, watcher, health)
+    _register(server, desk, watcher, health, callers)
     zero(metrics)
     port = _bind(server, address, tls)
     await server.start()
@@ -156,7 +157,7 @@ def _bind(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
     return port
 
 
-def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any) -> None:
+def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any, callers: Callers) -> None:
     connections_pb2_grpc.add_ConnectionsServicer_to_server(Connections(desk), server)
     links_pb2_grpc.add_LinksServicer_to_server(Links(desk, watcher), server)
     runs_pb2_grpc.add_RunsServicer_to_server(Runs(desk), server)
@@ -164,7 +165,7 @@ def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any
     records_pb2_grpc.add_RecordsServicer_to_server(Records(desk), server)
     rooms_pb2_grpc.add_ConflictsServicer_to_server(Conflicts(desk), server)
     rooms_pb2_grpc.add_QuarantineServicer_to_server(Quarantine(desk), server)
-    system_pb2_grpc.add_SystemServicer_to_server(System(desk), server)
+    system_pb2_grpc.add_SystemServicer_to_server(System(desk, callers.forget), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,6 +12,7 @@ from daemon.api import access, convert, rules
 from daemon.api.access import Caller, Role
 from daemon.api.desk import Desk
 from daemon.api.errors import not_found, precondition
+from daemon.health import Health
 from daemon.store.rows import TenantRow, TokenRow
 from tandem.v1 import system_pb2 as pb
 from tandem.v1 import system_pb2_grpc
@@ -26,16 +27,29 @@ _NUMBERS: Final = {name: number for number, name in _ROLES.items()}
 
 
 class System(system_pb2_grpc.SystemServicer):
-    """See proto/tandem/v1/system.proto."""
+    """See proto/tandem/v1/system.proto. `revoked` is called when a token was."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, revoked: Callable[[], None]) -> None:
         self._desk = desk
+        self._revoked = revoked
+        self._shown: tuple[Health | None, dict[str, pb.GetStatusResponse]] = None, {}
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
-        who = access.caller()
-        health = await self._desk.health()
+        who, health = access.caller(), await self._desk.health()
+        # The same picture is the same answer to all who may see the same.
+        if self._shown[0] is not health:
+            self._shown = health, {}
+        answer = self._shown[1].get(who.tenant)
+        if answer is None:
+            answer = self._shown[1][who.tenant] = self._status(who, health)
+        return answer
+
+    def _status(self, who: Caller, health: Health) -> pb.GetStatusResponse:
         reasons = [str(one) for one in health.reasons if _concerns(one.what, one.tenant, who)]
-        views = [view for view in health.links if who.sees(view.info.row.tenant)]
+        states: Counter[str] = Counter()
+        for tenant, found in health.states.items():
+            if who.sees(tenant):
+                states.update(found)
         uptime = Duration()
         uptime.FromMilliseconds(int((self._desk.clock.monotonic() - self._desk.started) * 1000))
         return pb.GetStatusResponse(
@@ -44,8 +58,8 @@ class System(system_pb2_grpc.SystemServicer):
             reasons=reasons,
             store=self._desk.store_kind,
             uptime=uptime,
-            links=Counter(view.state.value for view in views),
-            runs_active=sum(1 for view in views if view.info.row.id in self._desk.engine.running()),
+            links=states,
+            runs_active=sum(1 for link in health.running if who.sees(health.tenants.get(link, ""))),
             draining=health.draining,
         )
 
@@ -96,6 +110,7 @@ class System(system_pb2_grpc.SystemServicer):
                 token=row.id,
             )
         await self._desk.admin.revoke_token(row.id)
+        self._revoked()
         await self._desk.audit("token.revoke", row.id, row.tenant, name=row.name)
         return pb.RevokeTokenResponse()
 

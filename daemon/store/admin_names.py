@@ -15,6 +15,16 @@ from daemon.store.rows import ConnectionInfo, LinkInfo, TokenRow
 NEARBY_MAX = 200
 
 
+class Labelled(msgspec.Struct, frozen=True):
+    """A link or connection with its name; `blueprint` "" for a connection."""
+
+    id: str
+    tenant: str
+    name: str
+    created: float
+    blueprint: str = ""
+
+
 class Names(Base):
     """Constructed like `PgStore`. Tenant "" = all tenants."""
 
@@ -50,10 +60,13 @@ class Names(Base):
         """Every link, for metrics and health."""
         return [_link(row) for row in await self._fetch(sql("all_links"))]
 
-    async def connection_labels(self) -> Mapping[str, str]:
-        """id -> "tenant/name" of every connection."""
-        rows = await self._fetch(sql("connection_labels"))
-        return {row["id"]: f"{row['tenant']}/{row['name']}" for row in rows}
+    async def links_after(self, created: float, id_: str, size: int) -> Sequence[Labelled]:
+        """What bears a link's name, in the order in which links were made, after this one."""
+        return [Labelled(*row) for row in await self._fetch(sql("links_after"), created, id_, size)]
+
+    async def connections_after(self, created: float, id_: str, size: int) -> Sequence[Labelled]:
+        """The same of connections."""
+        return [Labelled(*row) for row in await self._fetch(sql("connections_after"), created, id_, size)]
 
     async def plans_waiting(self) -> Mapping[str, int]:
         """Link id -> plans that wait for a yes or no."""

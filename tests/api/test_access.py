@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.resources
 
+import anyio
 import pytest
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from daemon.api import access
-from daemon.api.access import NEEDED, Caller, Need, Role
+from daemon.api.access import NEEDED, Caller, Callers, Need, Role
 
 
 def api_methods() -> dict[str, descriptor_pb2.MethodDescriptorProto]:
@@ -31,6 +32,86 @@ def standard_methods() -> set[str]:
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
+
+
+class Tokens:
+    """A store with one token; `asked` counts."""
+
+    def __init__(self) -> None:
+        self.token = access.new_token()
+        self.valid = True
+        self.asked = 0
+        self.now = 0.0
+        self.header = f"Bearer {self.token.text}"
+
+    async def find(self, hash_: bytes) -> Caller | None:
+        self.asked += 1
+        return Caller(self.token.id, Role.VIEWER) if self.valid and hash_ == self.token.hash else None
+
+    def callers(self, known_max: int = 1000) -> Callers:
+        return Callers(self.find, lambda: self.now, known_max)
+
+
+@pytest.mark.anyio
+async def test_a_token_is_asked_for_once_a_second_and_its_revocation_is_seen_then() -> None:
+    tokens = Tokens()
+    callers = tokens.callers()
+    for _ in range(5):
+        assert await callers.find(tokens.header) == Caller(tokens.token.id, Role.VIEWER)
+    assert tokens.asked == 1
+    tokens.valid = False  # by another process
+    tokens.now += access.KNOWN_FOR_S - 0.01
+    assert await callers.find(tokens.header) is not None
+    tokens.now += 0.01
+    assert await callers.find(tokens.header) is None
+    assert access.KNOWN_FOR_S <= 1.0
+
+
+@pytest.mark.anyio
+async def test_a_token_that_is_revoked_here_is_forgotten_at_once() -> None:
+    tokens = Tokens()
+    callers = tokens.callers()
+    assert await callers.find(tokens.header) is not None
+    tokens.valid = False
+    callers.forget()
+    assert await callers.find(tokens.header) is None
+
+
+@pytest.mark.anyio
+async def test_what_was_read_before_a_revocation_is_not_kept() -> None:
+    tokens = Tokens()
+    read, go_on = anyio.Event(), anyio.Event()
+
+    async def slow(hash_: bytes) -> Caller | None:
+        found = await tokens.find(hash_)
+        read.set()
+        await go_on.wait()
+        return found
+
+    callers = Callers(slow, lambda: tokens.now)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(callers.find, tokens.header)
+        await read.wait()
+        tokens.valid = False
+        callers.forget()
+        go_on.set()
+    assert await callers.find(tokens.header) is None
+
+
+@pytest.mark.anyio
+async def test_what_is_no_valid_token_is_never_known_and_the_known_ones_are_bounded() -> None:
+    tokens = Tokens()
+    callers = tokens.callers(known_max=2)
+    for header in ("", "Bearer x", f"Basic {tokens.token.text}"):
+        assert await callers.find(header) is None
+    assert tokens.asked == 0
+    other = f"Bearer {access.new_token().text}"
+    assert await callers.find(other) is None
+    assert await callers.find(other) is None
+    assert tokens.asked == 2
+    for blanks in range(1, 7):  # one token under several headers
+        assert await callers.find(f"Bearer{' ' * blanks}{tokens.token.text}") is not None
+        assert len(callers._known) <= 2
 
 
 def test_every_rpc_is_in_the_table_and_nothing_else_is() -> None:

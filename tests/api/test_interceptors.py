@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from daemon.api.access import Caller, Role
 from daemon.metrics import Metrics
 from tandem.v1 import links_pb2, links_pb2_grpc, plans_pb2, runs_pb2, runs_pb2_grpc
 from tests.api.world import Client
+from tests.daemon.process import eventually
 
 pytestmark = pytest.mark.anyio
 TOKENS = {role: access.new_token() for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN)}
@@ -80,7 +82,7 @@ async def serving() -> AsyncIterator[World]:
         interceptors.counted(metrics),
         interceptors.translated(),
         interceptors.within_deadline(0.3, 0.6),
-        interceptors.authorised(find),
+        interceptors.authorised(access.Callers(find, time.monotonic).find),
         interceptors.sound(),
     )
     server = grpc.aio.server(interceptors=[interceptors.Layers(layers)])
@@ -119,6 +121,20 @@ async def test_a_call_ends_in_time_without_and_with_a_longer_deadline(asked_s: f
             )
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert ("0.3 s" if asked_s is None else "0.6 s") in (caught.value.details() or "")
+
+
+async def test_a_call_ends_at_its_callers_own_deadline_and_is_counted_so() -> None:
+    async with serving() as world:
+        with anyio.fail_after(10), pytest.raises(grpc.aio.AioRpcError) as caught:
+            await world.viewer.links.GetLink(
+                links_pb2.GetLinkRequest(link="slow"), metadata=world.viewer.metadata, timeout=0.2
+            )
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+        async def counted() -> float:
+            return world.calls("DEADLINE_EXCEEDED")
+
+        assert await eventually(counted) == 1
 
 
 async def test_the_caller_is_known_to_the_servicer_and_counted() -> None:

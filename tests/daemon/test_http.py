@@ -21,6 +21,7 @@ from actors.ports import LinkRow
 from daemon import http
 from daemon.health import Pulse, Watcher
 from daemon.metrics import BY_NAME, LOOKED_UP, Metrics
+from daemon.store.admin_names import Labelled
 from daemon.store.rows import LinkInfo, LinkStats, Look, RoomCount
 from daemon.telemetry import ActionTelemetry
 from daemon.wiring import Blueprints
@@ -74,8 +75,13 @@ class Store:
     async def plans_waiting(self) -> Mapping[str, int]:
         return {"l1": 3}
 
-    async def connection_labels(self) -> Mapping[str, str]:
-        return {"c1": "acme/shop"}
+    async def links_after(self, created: float, id_: str, size: int) -> Sequence[Labelled]:
+        rows = [Labelled(one.row.id, "acme", "people", one.created, one.row.blueprint) for one in self.links]
+        return [row for row in rows if (row.created, row.id) > (created, id_)]
+
+    async def connections_after(self, created: float, id_: str, size: int) -> Sequence[Labelled]:
+        shop = Labelled("c1", "acme", "shop", NOW)
+        return [shop] if (shop.created, shop.id) > (created, id_) else []
 
 
 def link(facts: Mapping[str, Any] = IN_STEP, blueprint: str = BLUEPRINT) -> LinkInfo:

@@ -34,8 +34,11 @@ order by links.id
 -- all_links
 select * from links order by id
 
--- connection_labels
-select id, tenant, name from connections order by id
+-- links_after
+select id, tenant, name, created, blueprint from links where (created, id) > ($1, $2) order by created, id limit $3
+
+-- connections_after
+select id, tenant, name, created from connections where (created, id) > ($1, $2) order by created, id limit $3
 
 -- plans_waiting
 select link, count(*) as count from plans where state = 'open' group by link

@@ -1,0 +1,1 @@
+"""Tests of the bench: that it says what it promises, and measures something that happened."""
