@@ -30,7 +30,8 @@ class Edit:
 class Evidence:
     """What both systems show and what their users did.
 
-    `fields`: shared, written by people. `same`: shared, but not theirs to write (numbers that a system draws).
+    `fields`: shared, written by people. `owned`: those of them that only one side's people decide on; `edits` names theirs
+    alone. `same`: shared, but nobody's to write (numbers that a system draws).
     `born`: the sides on which people made a person. `gone`: what a person's record held when people deleted it there.
     `conflicts`: (name, field) as listed. `decided`: (name, field, value kept, value given up) by whoever decided.
     """
@@ -40,6 +41,7 @@ class Evidence:
     born: Mapping[str, Collection[Side]]
     edits: Iterable[Edit]
     conflicts: Collection[tuple[str, str]]
+    owned: Collection[str] = ()
     same: Sequence[str] = ()
     gone: Mapping[tuple[Side, str], Row] = field(default_factory=dict)
     decided: Iterable[tuple[str, str, str, str]] = ()
@@ -123,8 +125,11 @@ def _values(
     written = history.written(name, where)
     shown = {side: row[where] for side, row in there.items()}
     last = [row[where] for side in SIDES if (row := evidence.gone.get((side, name)))]
+    is_alone = where in evidence.owned and len(there) < len(
+        SIDES
+    )  # nobody puts back what is written there then
     for side, value in shown.items():
-        if value and value not in written:
+        if value and value not in written and not is_alone:
             yield f"{name}, {where}: {value!r} in {side} was never written there"
     lost = written - history.behind(name, where, [*shown.values(), *last])
     if lost:

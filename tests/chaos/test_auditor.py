@@ -51,6 +51,14 @@ def test_a_value_that_a_person_gave_up_in_the_list_is_not_lost() -> None:
     assert audit(replace(settled, conflicts=(), decided=[("Cyd", "city", "7", "6")])) == []
 
 
+def test_what_is_written_in_a_field_of_the_other_sides_must_be_put_back_where_there_is_another_side() -> None:
+    ann = shown(b=lambda rows: [row("", "Ann", phone="2", city="x"), rows[1]])
+    assert any("'x' in b was never written there" in line for line in audit(replace(ann, owned=("city",))))
+    bob = shown(a=lambda rows: [rows[0], row("", "Bob", phone="x", city="4"), rows[2]])
+    assert audit(replace(bob, owned=("phone",))) == []
+    assert any("'x' in a was never written there" in line for line in audit(bob))
+
+
 @pytest.mark.parametrize(
     "evidence, words",
     [
