@@ -21,9 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from tests.chaos.acts import Ending, kills, takeovers
+from tests.chaos.proxy import slow_line
 from tests.chaos.stand import Stand, stand_on
+from tests.chaos.storm import Peaks, storm, told
 from tests.connectors.pgserver import running_server
 
 SHOWN = 40
@@ -33,17 +36,25 @@ def main() -> int:
     """0: nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=50, help="SIGKILLs")
-    parser.add_argument("--records", type=int, default=10_000, help="people, before anybody is added")
+    parser.add_argument(
+        "--records", type=int, help="people, before anybody is added (10000; in a storm 1000)"
+    )
     parser.add_argument(
         "--takeovers", type=int, default=8, help="frozen owners (with a fifth of the records)"
     )
     parser.add_argument("--seed", type=int, default=0, help="repeats the choices; 0 = a new one")
+    parser.add_argument("--storm", action="store_true", help="a storm of hints and a slow side, no kills")
+    parser.add_argument("--hints", type=int, default=100_000, help="saves of a record in the storm")
     chosen = parser.parse_args()
     seed = chosen.seed or random.SystemRandom().randrange(1, 10**9)
     folder = Path(tempfile.mkdtemp(prefix="tandem-chaos-"))
     folder.chmod(0o755)  # the daemon's own PostgreSQL may run as another user
     with running_server() as server:
-        summary = anyio.run(play, server, folder, seed, chosen.kills, chosen.takeovers, chosen.records)
+        if chosen.storm:
+            summary = anyio.run(blow, server, folder, seed, chosen.records or 1000, chosen.hints)
+        else:
+            records = chosen.records or 10_000
+            summary = anyio.run(play, server, folder, seed, chosen.kills, chosen.takeovers, records)
     for line in summary["found"][:SHOWN]:
         print(f"found: {line}")
     if summary["found"]:
@@ -81,6 +92,30 @@ async def play(
         "in_step_after_s": [round(one.settling_s, 1) for one in endings],
         "duration_s": round(time.monotonic() - began, 1),
         "found": [*first.found, *second.found],
+    }
+
+
+async def blow(server: str, folder: Path, seed: int, records: int, hints: int) -> dict[str, Any]:
+    """The storm; its figures."""
+    began = time.monotonic()
+    peaks = Peaks()
+
+    async def act(stand: Stand) -> Ending:
+        nonlocal peaks
+        async with slow_line(stand.systems[1].url) as (line, address):
+            stand.systems[1].address = address
+            ending, peaks = await storm(stand, line, records, hints)
+            await anyio.to_thread.run_sync(stand.close)  # while the line is there
+            return ending
+
+    _, ending = await _act(server, folder / "storm", seed, False, act)
+    return {
+        "seed": seed,
+        "records": ending.records,
+        **told(peaks, ending),
+        "writes_by_tandem": ending.by_tandem,
+        "duration_s": round(time.monotonic() - began, 1),
+        "found": ending.found,
     }
 
 

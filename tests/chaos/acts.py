@@ -60,7 +60,7 @@ async def kills(stand: Stand, records: int, number: int) -> Ending:
             await anyio.sleep(stand.luck.uniform(0.05, 1.0) if is_loading else stand.luck.uniform(0.2, 3.0))
             await stand.hurt()
         done.set()
-    return await _ending(stand)
+    return await ending_of(stand)
 
 
 async def takeovers(stand: Stand, records: int, number: int) -> Ending:
@@ -77,7 +77,7 @@ async def takeovers(stand: Stand, records: int, number: int) -> Ending:
             await anyio.sleep(stand.luck.uniform(0.2, 4.0))
             await _take_over(stand, daemons)
         done.set()
-    return await _ending(stand)
+    return await ending_of(stand)
 
 
 async def _take_over(stand: Stand, daemons: list[DaemonProcess]) -> None:
@@ -118,7 +118,7 @@ def _everybody_works(stand: Stand, tasks: TaskGroup, done: anyio.Event) -> None:
     tasks.start_soon(stand.operator, done)
 
 
-async def _ending(stand: Stand) -> Ending:
+async def ending_of(stand: Stand) -> Ending:
     """Wait until both are in step, then ask."""
     began = time.monotonic()
     found = []

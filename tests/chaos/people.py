@@ -64,7 +64,9 @@ class People:
     def _first(self, name: str, n: int) -> tuple[str | None, ...]:
         """Shared people meet with fields that only one side has; one in fifty with a field that both have."""
         in_a = self._system.side == "a"
-        filled = (in_a, not in_a, n % 50 == 0, in_a) if name.startswith("Shared") else (True, False, True, in_a)
+        filled = (
+            (in_a, not in_a, n % 50 == 0, in_a) if name.startswith("Shared") else (True, False, True, in_a)
+        )
         return tuple(self._value() if one else None for one in filled)
 
     def _value(self) -> str:
@@ -122,7 +124,9 @@ class People:
         )
 
     async def _delete(self, session: Session) -> None:
-        await session.execute("DELETE FROM people WHERE id = $1 AND name NOT LIKE 'Shared %'", await self._anybody(session))
+        await session.execute(
+            "DELETE FROM people WHERE id = $1 AND name NOT LIKE 'Shared %'", await self._anybody(session)
+        )
 
     async def _change_their_mind(self, session: Session) -> None:
         """Writes that are taken back: nobody may ever see them elsewhere."""

@@ -99,8 +99,8 @@ class Stand(Steered):
 
     async def connect(self) -> None:
         """Tenant, connections and link."""
-        a, b = self.systems
-        await self.connect_as(BLUEPRINT, (("a", "postgres", a.settings()), ("b", "postgres", b.settings())))
+        sides = tuple((one.side, "postgres", one.settings()) for one in self.systems)
+        await self.connect_as(BLUEPRINT, sides)
 
     # ------------------------------------------------------------------------------------------------- mishaps
 

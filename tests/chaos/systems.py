@@ -66,6 +66,7 @@ class System:
     def __init__(self, side: Side, url: str) -> None:
         self.side = side
         self.url = url
+        self.address = url  # by which Tandem reaches it
 
     async def set_up(self) -> None:
         """The table, empty, and its witness."""
@@ -103,7 +104,7 @@ class System:
 
     def settings(self) -> dict[str, Any]:
         """Settings of Tandem's connection."""
-        return {"url": self.url, "find": "trigger", "objects": {"people": {"table": "people"}}}
+        return {"url": self.address, "find": "trigger", "objects": {"people": {"table": "people"}}}
 
 
 def _row(values: Mapping[str, Any]) -> Row:
