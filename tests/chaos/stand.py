@@ -57,6 +57,10 @@ streams:
 LEASE_TTL_S = "2"
 SIDES: Mapping[int, Side] = {1: "a", 2: "b"}  # as the API numbers them
 OPERATOR_PAUSE_S = 3.0
+REFUSED = (
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+)  # it is gone, or shows other values by now
 SECRET_KEY = base64.b64encode(bytes(32)).decode()  # two daemons on one database have one
 
 
@@ -141,23 +145,28 @@ class Stand(Steered):
         """Decides conflicts now and then, as they are shown; a few are left."""
         while not done.is_set():
             await anyio.sleep(OPERATOR_PAUSE_S)
-            with suppress(grpc.aio.AioRpcError, OSError):
-                conflicts = await self.conflicts()
-                for one in conflicts:
-                    if self.luck.random() < 0.3:
+            with suppress(grpc.aio.AioRpcError, OSError):  # the daemon is away
+                for one in await self.conflicts():
+                    if self.luck.random() < 0.3 and not one.decision:
                         await self._decide(one, self.luck.choice(tuple(SIDES.values())))
 
     async def _decide(self, conflict: Any, choose: Side) -> None:
-        decided = conflict
-        names = await self._names_of(conflict.record)
+        values = {side: conflict.detail[side][conflict.field] or "" for side in SIDES.values()}
+        kept, given_up = values[choose], values["b" if choose == "a" else "a"]
+        request = rooms_pb2.ResolveConflictRequest(
+            id=conflict.id, choose=choose, fingerprint=conflict.fingerprint
+        )
+        noted = [(name, conflict.field, kept, given_up) for name in await self._names_of(conflict.record)]
+        self.decided += (
+            noted  # before it is asked for: the answer may be lost with the daemon, and the decision stand
+        )
         try:
             async with self.client() as admin:
-                request = rooms_pb2.ResolveConflictRequest(id=conflict.id, choose=choose)
-                decided = await admin(admin.conflicts.ResolveConflict, request)
-        finally:  # where no answer came, the decision may stand all the same
-            values = {side: decided.detail[side][decided.field] or "" for side in SIDES.values()}
-            kept, given_up = values[choose], values["b" if choose == "a" else "a"]
-            self.decided += [(name, decided.field, kept, given_up) for name in names]
+                await admin(admin.conflicts.ResolveConflict, request)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in REFUSED:
+                raise
+            self.decided = [one for one in self.decided if one not in noted]
 
     async def _names_of(self, record: str) -> list[str]:
         async with self.systems[0].session() as session:

@@ -1,4 +1,4 @@
-"""A short form of `make chaos` and of the storm: the same acts, the same auditor, few kills. TANDEM_CHAOS_SEED repeats choices."""
+"""A short form of `make chaos` and `make storm`: the same acts, the same auditor. TANDEM_CHAOS_SEED repeats the choices."""
 
 from __future__ import annotations
 

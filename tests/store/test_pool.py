@@ -16,7 +16,7 @@ __all__ = ["postgres_url"]
 
 
 def test_found_by_chaos_a_session_whose_server_was_killed_in_mid_answer_is_a_store_that_is_away() -> None:
-    """The pool hands such a session out once more before it notices; the engine ended with the error, and tandemd with it."""
+    """The pool hands such a session out once more before it notices; the engine ended with the error, and so did tandemd."""
     with pytest.raises(TandemError, match="can't be reached") as raised, translated():
         raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
     assert raised.value.kind is Kind.TRANSIENT
