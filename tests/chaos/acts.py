@@ -20,7 +20,7 @@ from tests.chaos.auditor import Evidence, History, Side, audit
 from tests.chaos.recovery import times, windows
 from tests.chaos.stand import Stand, freeze, thaw
 from tests.chaos.systems import MERGED, OWNED, TANDEM, Change
-from tests.chaos.witness import Item, born, counts, edits, gone, testify
+from tests.chaos.witness import Item, born, counts, edits, gone, trespasses
 from tests.daemon.process import DaemonProcess, eventually
 
 USERS = 2  # on each side
@@ -147,7 +147,7 @@ async def ending_of(stand: Stand) -> Ending:
     )
     items, totals = await stand.protocol()
     found += audit(evidence)
-    found += testify(logs, History(evidence.edits, evidence.decided))
+    found += trespasses(logs, History(evidence.edits, evidence.decided))
     found += counts(logs, items, totals)
     found += [f"left in a room: {one.room} {one.record} {one.reason}" for one in await stand.parked()]
     found += [f"a plan waits: {plan.reason}" for plan in await stand.plans()]

@@ -60,7 +60,7 @@ def gone(logs: Logs) -> dict[tuple[Side, str], Row]:
     }
 
 
-def testify(logs: Logs, history: History) -> Iterator[str]:
+def trespasses(logs: Logs, history: History) -> Iterator[str]:
     """Every write of Tandem that it had no right to, and everybody who was ever made twice."""
     for side, changes in logs.items():
         made = Counter(change.name for change in changes if change.op == "INSERT")
