@@ -14,6 +14,8 @@ from tests.sim.timeline import Timeline
 
 Check = Callable[[Evidence, Timeline], Iterator[Violation]]
 
+MOMENT_S = 1e-3  # the same instant: nobody can say which of two came first
+
 
 def safety(evidence: Evidence) -> list[Violation]:
     """Everything that must hold at every moment, the worst first."""
@@ -285,7 +287,7 @@ def obedience(evidence: Evidence) -> Iterator[Violation]:
     """A dry run writes nothing; a paused link, after a moment to come to rest, sends nothing."""
     for name, spans in (("dry run", evidence.dry_runs), ("pause", evidence.pauses)):
         for entry in evidence.entries:
-            if not entry.outside and any(span.began < entry.asked < span.ended for span in spans):
+            if not entry.outside and any(span.began + MOMENT_S < entry.asked < span.ended for span in spans):
                 yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
 
 

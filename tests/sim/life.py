@@ -6,7 +6,7 @@ still tries raises, as if the process were gone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.ports import Connector, Declaration, Find, Lease, Store, WriteResult
+from actors.ports import Connector, Declaration, Find, Lease, Store, WriteResult, WriteStatus
 from tests.sim.luck import source
 
 Note = Callable[[str], None]
@@ -102,6 +102,13 @@ class SimStore:
 
         return call
 
+    async def present(self, *asked: Any) -> AsyncGenerator[Any, None]:
+        """Comes in pieces, so it is no call like the others."""
+        await self._life.step(0.0)
+        async for page in self._inner.present(*asked):
+            await self._life.step(0.0)
+            yield page
+
     async def _call(self, name: str, inner: Call, *positional: Any, **named: Any) -> Any:
         luck, faults = self._life.luck, self._faults()
         slow = luck.random() < faults.slow
@@ -166,6 +173,10 @@ class SimConnector:
             await self._life.step(0.0)
             if name == "write":
                 self._answered(self._life.name, positional[0], answer, began)
+            if name == "create_rows":
+                ids = [line.partition("\t")[0] for line in answer.splitlines()]
+                made = [WriteResult(WriteStatus.DONE, id_) for id_ in ids]
+                self._answered(self._life.name, positional[0], made, began)
             return answer
 
         return call

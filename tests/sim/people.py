@@ -62,7 +62,14 @@ class People:
     def fill(self, records: int) -> None:
         """Records that are there before the link is."""
         for _ in range(records):
-            self._luck.choice([self._new, self._new, self._new_on_both])()
+            if "lines" in self._perils:
+                stream = self._stream()
+                self._create(stream, "a", self._fresh(stream))
+            else:
+                self._luck.choice([self._new, self._new, self._new_on_both])()
+        if "lines" in self._perils:  # since before anybody listened
+            for touch in self._systems["a"].touched():
+                self._systems["a"].acknowledge(touch.number)
 
     # -- values -------------------------------------------------------------------------------------------------
 

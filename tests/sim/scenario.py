@@ -106,7 +106,7 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
             [{}, {"name_b": "truncate:9"}, {"name_b": "truncate:9", "credit_b": "decimals:1"}]
         ),
         budgets=luck.choice([{}, {}, {"deletes": Budget(1, 0.0, 1), "creates": Budget(8, 0.0, 3)}]),
-        records=luck.randint(0, 8),
+        records=luck.randint(0, 8) + (6 if "lines" in perils else 0),
         edits=luck.randint(8, 35),
         daemons=max(luck.choice([1, 1, 2]), 2 if "two owners" in perils else 1),
         kills=draw_times(luck, [0, 0, 1, 3]),
@@ -157,6 +157,8 @@ def narrowed(declared: Declaration, perils: frozenset[str]) -> Declaration:
         said |= {"batch_max": 1, "concurrency": 1}
     if "sessions" in perils:
         said |= {"session": "single"}
+    if "lines" in perils:
+        said |= {"rows": True, "version": "none", "draws_ids": True, "read_lag_s": 0.0}
     if "batches cut" in perils:
         said |= {"batch_max": max(3, declared.batch_max)}
     return msgspec.structs.replace(declared, **said)

@@ -66,7 +66,8 @@ def played(scenario: Scenario, daemon: Daemon) -> Outcome:
 
 async def engine(ports: dict[str, Any], owner: str, window: int = 500) -> None:
     """The real one."""
-    await RootActor(Ports(**ports), Options(owner=owner, scan_interval_s=SCAN_S, window=window)).run()
+    options = Options(owner=owner, scan_interval_s=SCAN_S, window=window, rows_window=min(3, window))
+    await RootActor(Ports(**ports), options).run()
 
 
 async def history(world: World, daemon: Daemon) -> None:
