@@ -157,8 +157,7 @@ class Conclusions:
             out = settle_action(
                 stream,
                 binding,
-                # A look right after a reply without content: a reply came, so nothing about it is in doubt.
-                action if by_reply else msgspec.structs.replace(action, state=ActionState.UNCONFIRMED),
+                action,
                 after,
                 now=state.clock.now(),
                 by_reply=by_reply,
@@ -182,12 +181,7 @@ class Conclusions:
                 done.spend[key] = done.spend.get(key, 0) + count
             return
         if status is WriteStatus.REFUSED:
-            done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
-            row = quarantined(action, result.error)
-            done.park.append(row)
-            done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
-            done.add(action.side, "failed")
-            state.failed += 1
+            self._refused(action, result, done)
             return
         if status is WriteStatus.UNKNOWN:
             state.unknown_outcome = True
@@ -196,6 +190,13 @@ class Conclusions:
         done.closed.append(Closed(action.id, ActionState.DROPPED, error=result.error or status.value))
         # Moved on and gone are observations: look again now. Not done: try again later.
         self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
+
+    def _refused(self, action: Action, result: WriteResult, done: Done) -> None:
+        done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
+        done.park.append(quarantined(action, result.error))
+        done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
+        done.add(action.side, "failed")
+        self._state.failed += 1
 
     def _stays_open(self, action: Action, result: WriteResult, done: Done) -> None:
         target = result.id or action.target
