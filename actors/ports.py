@@ -7,7 +7,7 @@ times called `..._s` are seconds; `now()` is wall clock (epoch seconds), `monoto
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence, Set
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -483,15 +483,15 @@ class Store(Protocol):
 
     async def hints(self, link: str, streams: Sequence[str], now: float, limit: int) -> Sequence[Hint]:
         """Due hints in order of seq; they stay until acknowledged by a settlement."""
-        ...
 
     async def add_hints(self, link: str, hints: Sequence[Hint]) -> None:
         """Upsert per (stream, side, id): a new, larger seq each time; not_before becomes the smaller one."""
-        ...
 
     async def next_hint(self, link: str) -> float | None:
         """When the earliest hint is due (wall clock), or None."""
-        ...
+
+    async def hinted(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Collection[str]:
+        """Those of the ids for which a hint waits, due or not."""
 
     async def open_actions(self, link: str) -> Sequence[Action]: ...
     async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:

@@ -9,7 +9,16 @@ Must not import the daemon.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+    Set,
+)
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -201,6 +210,14 @@ class MemoryStore:
     async def next_hint(self, link: str) -> float | None:
         async with self._transaction("next_hint"):
             return min((hint.not_before for hint in self._state(link).inbox.values()), default=None)
+
+    async def hinted(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Collection[str]:
+        async with self._transaction("hinted"):
+            return {
+                one.id
+                for one in self._state(link).inbox.values()
+                if (one.stream, one.side) == (stream, side) and one.id in ids
+            }
 
     async def open_actions(self, link: str) -> Sequence[Action]:
         async with self._transaction("open_actions"):

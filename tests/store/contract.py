@@ -269,6 +269,15 @@ class InboxContract:
         assert await world.store.next_hint("l1") == START + 7
         assert await world.store.next_hint("l2") is None
 
+    async def test_for_which_ids_a_hint_waits(self, world: World) -> None:
+        hints = [hint("A1"), hint("A2", not_before=START + 99), hint("A3", side="b")]
+        await world.store.add_hints("l1", hints)
+        asked = ["A1", "A2", "A3", "A4"]
+        assert set(await world.store.hinted("l1", "customers", "a", asked)) == {"A1", "A2"}
+        assert set(await world.store.hinted("l1", "customers", "b", asked)) == {"A3"}
+        assert not await world.store.hinted("l2", "customers", "a", asked)
+        assert not await world.store.hinted("l1", "customers", "a", [])
+
     async def test_hints_of_many_writers_at_once(self, world: World) -> None:
         names = [f"A{number}" for number in range(40)]
 
