@@ -135,3 +135,27 @@ def _lagging(**rules: Any) -> Rig:
     rig = Rig(customers(**rules), poll_s=10.0)
     rig.declared["a"] = msgspec.structs.replace(rig.declared["a"], read_lag_s=12.0)
     return rig
+
+
+def test_a_decision_whose_write_was_not_taken_is_not_asked_for_again() -> None:
+    """A person decides for A's phone; B says yes and shows what it had, a cut form of it: written once more, as decided."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada", "0")
+        await until(lambda: loaded(rig) and rig.names("b") == ["Ada"] and not rig.link().inbox)
+        await anyio.sleep(60)
+        rig.store.set_wish("l", "paused")
+        await anyio.sleep(5)
+        rig.edit("a", id, phone="12345")
+        rig.edit("b", next(iter(rig.rows("b"))), phone="123")
+        rig.store.set_wish("l", "run")
+        await until(lambda: rig.parked())
+        (row,) = rig.parked()
+        rig.store.decide("l", row.id, row.fingerprint, {"choose": "a"})
+        root.wake("l")
+        await anyio.sleep(300)
+        (binding,) = rig.bindings()
+        assert binding.b is not None
+        return rig.parked(), binding.base["phone"], {n: d.value for n, d in binding.b.dev.items()}
+
+    assert on(_short_phones, body) == ([], "12345", {"phone": "123"})
