@@ -303,6 +303,11 @@ def _one_gone(
 
 
 def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:
+    unseen = [f"{left.side}.{one.name}" for one in shared(stream, left.side) if one.name not in left.fields]
+    if unseen:  # what it holds there may be an edit; a person's word about the record stands meanwhile
+        said = [row for row in ctx.parked if row.room is Room.CONFLICT and row.field == "*delete*"]
+        park = (*not_delivered(stream, binding, left, unseen), *said)
+        return Verdict(after, park=park, again_s=UNSEEN_AGAIN_S)
     reason = f"deleted on {other(left.side)}"
     action = action_for(
         stream,

@@ -153,6 +153,24 @@ def test_redteam_08_an_edit_is_not_deleted_with_the_record() -> None:
     assert newer.actions == ()
 
 
+def test_what_was_not_delivered_is_not_deleted_with_the_record() -> None:
+    """A deletes; B's price was edited, and this one look at B brings no price. Seed 3391: the record went with the edit,
+    which no list named. It waits until the price is delivered, and then it is a deletion against an edit."""
+    spec = stream(one("f"), one("price"), deletes=dict.fromkeys(SIDES, DeletePolicy.REMOVE))
+    binding = bound({"f": "x", "price": 1})
+    half = plan_pair(spec, binding, gone("a"), seen("b", {"f": "x"}), Context(NOW))
+    (row,) = half.park
+    assert (half.actions, row.room, "b.price" in row.reason) == ((), Room.WAITING, True)
+    assert half.again_s > 0
+    whole = plan_pair(spec, half.binding, gone("a"), seen("b", {"f": "x", "price": 2}), Context(NOW))
+    (row,) = whole.park
+    said = msgspec.structs.replace(row, decision={"choose": "remove"})
+    for look, ops in ((seen("b", {"f": "x"}), []), (seen("b", {"f": "x", "price": 2}), [Op.DELETE])):
+        verdict = plan_pair(spec, whole.binding, gone("a"), look, Context(NOW, parked=(said,)))
+        assert [action.op for action in verdict.actions] == ops
+        assert (said in verdict.park) is not bool(ops)
+
+
 def test_nobodys_word_puts_a_record_back_on_a_side_that_is_only_read() -> None:
     """The ERP owns everything and deletes an article that was edited in the shop; a person says "restore". Seed 2485: it
     was made again in the ERP, which is never written to."""
