@@ -389,9 +389,14 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     assert held is not None
     target = other(seen.side)
     values = dict(half.base)
+    # A group of which a member was edited since is told as it stands there, as a whole.
+    moved = (
+        {unit_of(stream.field(name)) for name in changed_fields(stream, half, seen)} if held.dev else set()
+    )
     for name, value in seen.fields.items():
         dev = held.dev.get(name)
-        if dev is None or not same(dev.value, value) or name not in values:
+        own = dev is None or not same(dev.value, value) or name not in values
+        if own or unit_of(stream.field(name)) in moved:
             values[name] = value
     return {n: v for n, v in values.items() if (stream_has if restore else _creatable)(stream, n, target)}
 
