@@ -17,7 +17,7 @@ from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import guard, over_text
 from actors.core.mapping import NO_REFS
-from actors.core.plan import Context, Verdict, plan_new, plan_pair
+from actors.core.plan import Context, Verdict, differs, plan_new, plan_pair
 from actors.core.policy import StreamSpec
 from actors.core.types import (
     SIDES,
@@ -108,8 +108,19 @@ class Carrier:
             )
             verdict = self._plan_one(stream, pair, ctx)
             verdicts.append(verdict)
+            if (
+                len(pair.seen) == len(SIDES) or verdict.actions
+            ):  # a newcomer that waits is planned again and again
+                self._note_news(stream, pair)
             state.note_parked(pair.binding.key, ctx.parked)
         return verdicts
+
+    def _note_news(self, stream: StreamSpec, pair: Pair) -> None:
+        """Where reads lag, a look asked for soon after one that showed news may show the time before them."""
+        for seen in pair.seen if not self._state.dry else ():
+            lags = self._sides[seen.side].declaration.read_lag_s > 0
+            if lags and differs(stream, pair.binding, seen):
+                self._state.memory.saw_news(stream.object(seen.side), seen.side, seen.id, seen.asked)
 
     def _plan_one(self, stream: StreamSpec, pair: Pair, ctx: Context) -> Verdict:
         try:

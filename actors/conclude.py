@@ -8,6 +8,7 @@ import msgspec
 
 from actors.core.guard import spend
 from actors.core.mapping import Refs, observe
+from actors.core.merge import unit_of
 from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
 from actors.core.settle import settle as settle_action
@@ -170,7 +171,10 @@ class Conclusions:
                 done.hints.append(hint_of(action, result.id or action.target, "follow-up"))
             if out.differs and after is not None:
                 done.items.append(differs_line(action, after, out.differs))
-            done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
+            # A decision about a field that is still open stands until its write was taken.
+            still = {unit_of(stream.field(name)) for name in out.open}
+            decided = done.decided.pop(action.binding, ())
+            done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
             done.bindings[action.binding] = out.binding
             done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
             state.confirmed += 1

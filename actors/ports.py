@@ -311,10 +311,7 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class KeyGroup(msgspec.Struct, frozen=True):
-    """All bindings of a stream that share one match key: half bindings of A, of B, and full ones (taken).
-
-    `put_back`: those of the half bindings that are to be put back on their other side.
-    """
+    """All that share one match key: half bindings of A, of B (of those: to be put back), and full ones (taken)."""
 
     hash: int
     a: tuple[int, ...]
@@ -477,8 +474,7 @@ class Store(Protocol):
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
     ) -> Sequence[KeyGroup]:
-        """Groups at one match key level that hold a NEW half binding and at least one binding that has the other side, or
-        is to be put back there; ordered by hash, hash > after."""
+        """Groups with a NEW half binding and one that has the other side, or is put back there; by hash, hash > after."""
         ...
 
     async def hints(self, link: str, streams: Sequence[str], now: float, limit: int) -> Sequence[Hint]:

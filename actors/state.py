@@ -25,6 +25,7 @@ class Memory:
         self._started = started
         self._wrote: dict[tuple[str, Side, str], float] = {}
         self._met: dict[tuple[str, Side, str], float] = {}
+        self._news: dict[tuple[str, Side, str], float] = {}
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
@@ -42,9 +43,17 @@ class Memory:
         """When it was seen for the first time; None: before this owner's time, or so long ago that it was forgotten."""
         return self._met.get((object_name, side, record))
 
+    def saw_news(self, object_name: str, side: Side, record: str, at: float) -> None:
+        """Note that a look asked for then showed something new, which was planned from."""
+        self._news[object_name, side, record] = at
+
+    def last_news(self, object_name: str, side: Side, record: str) -> float | None:
+        """When it last showed something new; None: not in this owner's time, or forgotten."""
+        return self._news.get((object_name, side, record))
+
     def forget(self, before: float) -> None:
         """Drop what no look in flight can be older than."""
-        for known in (self._wrote, self._met):
+        for known in (self._wrote, self._met, self._news):
             if len(known) > MEMORY_MAX // 2:
                 for key in [key for key, at in known.items() if at < before]:
                     del known[key]

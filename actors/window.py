@@ -132,12 +132,11 @@ class Windows:
         if self._state.is_open_id(stream, seen.side, seen.id):
             return True
         lag_s, memory = self._sides[seen.side].declaration.read_lag_s, self._state.memory
-        # A lagging look may be from before the record was made: that it isn't there says nothing yet.
-        if seen.presence is Presence.DELETED and not fresh(
-            seen, memory.first_met(name, seen.side, seen.id), lag_s
-        ):
-            return True
-        return not fresh(seen, memory.last(name, seen.side, seen.id), lag_s)
+        # A lagging look may show the time before what was seen already: the record not made yet, or an edit undone.
+        known = [memory.last(name, seen.side, seen.id), memory.last_news(name, seen.side, seen.id)]
+        if seen.presence is Presence.DELETED:
+            known.append(memory.first_met(name, seen.side, seen.id))
+        return not all(fresh(seen, at, lag_s) for at in known)
 
     def _look_again(self, stream: StreamSpec, window: Window, seen: Observation) -> Hint:
         # A short pause even without lag: an open intent needs time to be resolved, a field to be delivered.

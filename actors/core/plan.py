@@ -303,10 +303,11 @@ def _one_gone(
 
 
 def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:
-    """Delete what is left. A field that was not delivered may hold an edit: nothing is deleted unseen."""
-    unknown = [f"{left.side}.{s.name}" for s in shared(stream, left.side) if s.name not in left.fields]
-    if unknown:
-        park = tuple(not_delivered(stream, binding, left, unknown))
+    """Delete what is left, from a look that brought every shared field: nothing is deleted unseen."""
+    unseen = [f"{left.side}.{one.name}" for one in shared(stream, left.side) if one.name not in left.fields]
+    if unseen:  # what it holds there may be an edit; a person's word about the record stands meanwhile
+        said = [row for row in ctx.parked if row.room is Room.CONFLICT and row.field == "*delete*"]
+        park = (*not_delivered(stream, binding, left, unseen), *said)
         return Verdict(after, park=park, again_s=UNSEEN_AGAIN_S)
     reason = f"deleted on {other(left.side)}"
     action = action_for(
@@ -389,9 +390,14 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     assert held is not None
     target = other(seen.side)
     values = dict(half.base)
+    # A group of which a member was edited since is told as it stands there, as a whole.
+    moved = (
+        {unit_of(stream.field(name)) for name in changed_fields(stream, half, seen)} if held.dev else set()
+    )
     for name, value in seen.fields.items():
         dev = held.dev.get(name)
-        if dev is None or not same(dev.value, value) or name not in values:
+        own = dev is None or not same(dev.value, value) or name not in values
+        if own or unit_of(stream.field(name)) in moved:
             values[name] = value
     return {n: v for n, v in values.items() if (stream_has if restore else _creatable)(stream, n, target)}
 
