@@ -13,6 +13,7 @@ from actors.core.types import Action, Observation, Op, Parked, Room, Side
 from actors.ports import Clock, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
 
 DAY_S = 86_400.0
+REMEMBERED_S = 3600.0  # no look in flight is older
 MEMORY_MAX = 100_000
 HELD_UNTIL_KNOWN = "held until the look is complete and the totals are known"
 
@@ -33,9 +34,12 @@ class Memory:
         """When it was last written, or when this owner took over."""
         return self._wrote.get((object_name, side, record), self._started)
 
-    def forget(self, before: float) -> None:
-        """Drop what no look in flight can be older than."""
-        if len(self._wrote) > MEMORY_MAX // 2:
+    def __len__(self) -> int:
+        return len(self._wrote)
+
+    def forget(self, before: float, over: int = MEMORY_MAX // 2) -> None:
+        """Drop what no look in flight can be older than; not worth the while up to `over` writes."""
+        if len(self._wrote) > over:
             self._wrote = {key: at for key, at in self._wrote.items() if at >= before}
 
 
