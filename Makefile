@@ -4,6 +4,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 20
+KILLS ?= 50
+RECORDS ?= 10000
 PYTEST_ARGS ?=
 FIGURES ?=
 BENCH_ARGS ?=
@@ -22,7 +24,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check sim bench demo gen docs lock upgrade format clean
+.PHONY: help run test check sim chaos storm bench demo gen docs lock upgrade format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z.$$()A-Z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/^$$(VENV)/.venv/' \
@@ -66,6 +68,12 @@ sim: $(VENV)/.dev-stamp ## Run the simulation over SEEDS seeds (make sim SEEDS=2
 
 bench: $(VENV)/.run-stamp ## Measure FIGURES (all of them where none is named) and write them into docs/BENCHMARKS.md
 	$(BIN)/python -m bench $(FIGURES) $(BENCH_ARGS)
+
+chaos: $(VENV)/.dev-stamp ## Kill and freeze real daemons between two databases full of people, then audit (KILLS=50 RECORDS=10000 SEED=n)
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --records $(RECORDS) $(if $(SEED),--seed $(SEED))
+
+storm: $(VENV)/.dev-stamp ## 100,000 hints on 1,000 records and a slow side: what may grow, and by how much
+	$(BIN)/python -m tests.chaos --storm $(if $(SEED),--seed $(SEED))
 
 gen: $(VENV)/.dev-stamp ## Regenerate proto/gen from proto/tandem
 	$(BIN)/python proto/generate.py

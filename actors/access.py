@@ -8,10 +8,11 @@ from typing import Any
 from actors.core.errors import LeaseLost
 from actors.core.mapping import Refs, observe, paths, references
 from actors.core.policy import StreamSpec
+from actors.core.rows import RowShape
 from actors.core.types import SIDES, Observation, Presence, Record, Side
 from actors.core.values import Value
 from actors.messages import Call, Class
-from actors.ports import Clock, Declaration, Page, Store, Write, WriteResult
+from actors.ports import Clock, Declaration, Page, Rows, Store, Write, WriteResult
 
 Ask = Callable[[Call], Awaitable[Any]]
 
@@ -93,21 +94,52 @@ class Access:
         return await self.observed(stream, records, asked)
 
     async def write(self, stream: StreamSpec, writes: Sequence[Write], until: float) -> Sequence[WriteResult]:
-        """One batch. It must be over at `until` (monotonic; the intents' deadline) and before the lease is; without time
-        left nothing is sent, however long it waited for its turn."""
+        """One batch; over at `until`."""
+        args = (stream.object(self.side), tuple(writes), paths(stream, self.side))
+        results: Sequence[WriteResult] = await self._ask(self._written("write", args, until))
+        return results
+
+    # ---------------------------------------------------------------------------------------- many at once
+
+    async def shape(self, stream: StreamSpec, fields: Sequence[str]) -> RowShape | None:
+        """How the stream's records cross as lines on this side; None where they can't."""
+        if not self.declaration.rows:
+            return None
+        shape: RowShape | None = await self._ask(
+            self._call("row_shape", "poll", stream.object(self.side), fields)
+        )
+        return shape
+
+    async def scan_rows(
+        self, stream: StreamSpec, position: str, fields: Sequence[str], limit: int
+    ) -> tuple[Rows, float]:
+        """One page of a complete read as lines, and when it was asked for."""
+        asked = self._clock.monotonic()
+        call = self._call("scan_rows", "sweep", stream.object(self.side), position, fields, limit)
+        rows: Rows = await self._ask(call)
+        return rows, asked
+
+    async def create_rows(self, stream: StreamSpec, fields: Sequence[str], block: str, until: float) -> str:
+        """One request for many new records; see `write`. Returns them as stored."""
+        stored: str = await self._ask(
+            self._written("create_rows", (stream.object(self.side), fields, block), until)
+        )
+        return stored
+
+    def _written(self, method: str, args: tuple[Any, ...], until: float) -> Call:
+        """A request that writes. It must be over at `until` (monotonic; the intents' deadline) and before the lease is;
+        without time left nothing is sent, however long it waited for its turn."""
         left_s = self._time_left_s()
         if left_s <= 0.5:
             raise LeaseLost
-        call = Call(
-            method="write",
-            args=(stream.object(self.side), tuple(writes), paths(stream, self.side)),
+        return Call(
+            method=method,
+            args=args,
             cls="instant",
             link=self._link,
             writes=True,
             until=min(until, self._clock.monotonic() + left_s - 0.25),
         )
-        results: Sequence[WriteResult] = await self._ask(call)
-        return results
 
     async def observed(
         self, stream: StreamSpec, records: Iterable[Record], asked: float

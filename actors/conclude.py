@@ -152,10 +152,13 @@ class Conclusions:
                 self._stays_open(action, result, done)
                 state.confirmed += 1
                 return
+            if not by_reply:  # read back: the system has said yes, so what it shows is what it made of it
+                action = msgspec.structs.replace(action, state=ActionState.UNCONFIRMED)
             out = settle_action(
                 stream,
                 binding,
-                action,
+                # A look right after a reply without content: a reply came, so nothing about it is in doubt.
+                action if by_reply else msgspec.structs.replace(action, state=ActionState.UNCONFIRMED),
                 after,
                 now=state.clock.now(),
                 by_reply=by_reply,
@@ -171,8 +174,10 @@ class Conclusions:
             done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
             done.bindings[action.binding] = out.binding
             done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
-            done.add(action.side, COUNTER[action.op])
             state.confirmed += 1
+            if status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
+                return
+            done.add(action.side, COUNTER[action.op])
             for key, count in spend([action]).items():
                 done.spend[key] = done.spend.get(key, 0) + count
             return

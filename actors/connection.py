@@ -138,7 +138,8 @@ class ConnectionActor(Actor):
         while True:
             ask = self._waiting.take()
             if ask is None:
-                self._work = anyio.Event()
+                if self._work.is_set():  # all who wait, wait for the same event
+                    self._work = anyio.Event()
                 await self._work.wait()
                 continue
             self._active += 1

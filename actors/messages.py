@@ -66,12 +66,14 @@ class Rest(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What a host may set. `window`: records per window. `idle_s`: a link at rest for so long gives up its actor."""
+    """What a host may set. `window`: records per window; `rows_window`: where they cross as lines. `idle_s`: a link at
+    rest for so long gives up its actor."""
 
     owner: str
     lease_ttl_s: float = 15.0
     scan_interval_s: float = 1.0
     window: int = 500
+    rows_window: int = 5000
     idle_s: float = 10.0
     rounds_max: int = 10
     account_wait_s: float = 10.0

@@ -81,6 +81,9 @@ class Newcomers:
                 bind.append((group.a[0], group.b[0]))
             elif verdict == "ambiguous":
                 unclear.append(group)
+            elif group.put_back and {*group.a, *group.b} - {*group.put_back}:
+                # It has its place on the other side, though it is not back there yet: the rest would be doubles of it.
+                unclear.append(_beside_put_back(group))
         if self._state.dry:
             await self._plan_only(stream, bind, spoken_for)
             spoken_for.update(key for group in unclear for key in (*group.a, *group.b))
@@ -228,6 +231,17 @@ class Newcomers:
         return out
 
 
+def _beside_put_back(group: KeyGroup) -> KeyGroup:
+    """The group as it will be once what is to be put back is there again."""
+    back = group.put_back
+    return KeyGroup(
+        hash=group.hash,
+        a=tuple(key for key in group.a if key not in back),
+        b=tuple(key for key in group.b if key not in back),
+        taken=(*group.taken, *back),
+    )
+
+
 def _ambiguous(
     stream: StreamSpec, half: Binding, level: int, detail: dict[str, list[str]], hash_: int
 ) -> Parked:
@@ -235,13 +249,14 @@ def _ambiguous(
     held = half.side(side)
     assert held is not None
     key = ", ".join(stream.match[level])
+    shared = ", ".join(f"{', '.join(ids)} on {at}" for at in SIDES if (ids := detail[at]))
     return Parked(
         stream=stream.name,
         room=Room.AMBIGUOUS,
         binding=half.key,
         side=side,
         record=held.id,
-        reason=f"several records share {key}: {', '.join(detail['a'])} on a, {', '.join(detail['b'])} on b",
+        reason=f"several records share {key}: {shared}",
         hint=f"make {key} unique in the systems, or clear it; the record is matched again when it changes",
         detail=detail,
         fingerprint=str(hash_),

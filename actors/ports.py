@@ -7,11 +7,12 @@ times called `..._s` are seconds; `now()` is wall clock (epoch seconds), `monoto
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence, Set
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from actors.core.rows import RowShape
 from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Record, Room, Side
 from actors.core.values import Value
 
@@ -62,7 +63,8 @@ class Declaration(msgspec.Struct, frozen=True):
 
     `absence`: what it proves when a record is missing from a complete read. `by_id`: a record can be looked at by its
     id. `draws_ids`: ids can be reserved before a create (`reserve`), so a create whose outcome is unknown is resolved
-    by id. `reply`: a write's reply carries the record as stored. `read_lag_s`: a read may be this much older than the
+    by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read and made as lines, many at
+    once. `read_lag_s`: a read may be this much older than the
     last write. `vendor_tail_s`: a request may take effect this long after its deadline.
     """
 
@@ -81,6 +83,7 @@ class Declaration(msgspec.Struct, frozen=True):
     find_by_field: bool = False
     missing_means: Literal["null", "unknown"] = "unknown"
     session: Literal["shared", "single"] = "shared"
+    rows: bool = False
     read_lag_s: float = 0.0
     vendor_tail_s: float = 0.0
     batch_max: int = 500
@@ -100,6 +103,15 @@ class Page(msgspec.Struct, frozen=True):
     cursor: str
     more: bool
     gone: tuple[str, ...] = ()
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """A page of records as lines (`actors.core.texts`): the id, then the fields asked for. `block`: the lines, each with
+    its end. `cursor`, `more`: as of `Page`."""
+
+    block: str
+    cursor: str
+    more: bool
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -220,6 +232,19 @@ class Connector(Protocol):
         (TRANSIENT, AUTH, CONFIG, RATE_LIMITED) or not known for any (UNKNOWN)."""
         ...
 
+    async def row_shape(self, object_name: str, fields: Sequence[str]) -> RowShape | None:
+        """How records cross as lines (only where `rows`); None where they can't, for these fields of this object."""
+        ...
+
+    async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
+        """`scan`, as lines."""
+        ...
+
+    async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
+        """Make new records of lines (id, fields), all of them or none; returns them as stored, in the same form and in
+        any order. REJECTED: the system would not have them all. As of `write`, UNKNOWN: nobody knows."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of everything; safe to call twice."""
         ...
@@ -286,12 +311,16 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class KeyGroup(msgspec.Struct, frozen=True):
-    """All bindings of a stream that share one match key: half bindings of A, of B, and full ones (taken)."""
+    """All bindings of a stream that share one match key: half bindings of A, of B, and full ones (taken).
+
+    `put_back`: those of the half bindings that are to be put back on their other side.
+    """
 
     hash: int
     a: tuple[int, ...]
     b: tuple[int, ...]
     taken: tuple[int, ...]
+    put_back: tuple[int, ...] = ()
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -346,6 +375,16 @@ class Settlement(msgspec.Struct, frozen=True):
     seen: tuple[tuple[str, Side, int, tuple[str, ...]], ...] = ()
     spend: Mapping[str, int] = {}  # "stream/kind" -> count, into the 24 h ledger
     counters: tuple[Counters, ...] = ()  # added to the run's
+
+
+class NewRows(msgspec.Struct, frozen=True):
+    """New bindings, settled once the request that makes their records was done. `side`: where those are made. `lines`: id
+    on the other side, id on `side`, base, match keys (actors/core/rows.py)."""
+
+    stream: str
+    side: Side
+    lines: Sequence[str]
+    map_ver: str
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -413,6 +452,12 @@ class Store(Protocol):
     async def cursors(self, link: str) -> Sequence[Cursor]: ...
     async def bindings(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Sequence[Binding]: ...
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]: ...
+    async def bindings_covered(
+        self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int
+    ) -> Sequence[Binding]:
+        """Bindings of the stream with keys from first to last, and > after, in key order."""
+        ...
+
     async def bindings_in(
         self, link: str, stream: str, states: Sequence[str], after: int, limit: int
     ) -> Sequence[Binding]:
@@ -432,8 +477,8 @@ class Store(Protocol):
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
     ) -> Sequence[KeyGroup]:
-        """Groups at one match key level that hold a NEW half binding and at least one binding with the other side,
-        ordered by hash, hash > after."""
+        """Groups at one match key level that hold a NEW half binding and at least one binding that has the other side, or
+        is to be put back there; ordered by hash, hash > after."""
         ...
 
     async def hints(self, link: str, streams: Sequence[str], now: float, limit: int) -> Sequence[Hint]:
@@ -455,6 +500,20 @@ class Store(Protocol):
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
         """Commit a window; returns the keys of its bindings, in order (drawn for new ones)."""
+        ...
+
+    async def load(self, lease: Lease, settlement: Settlement, rows: NewRows, intent: Action) -> Action:
+        """Commit a settlement, new bindings, and the one intent that covers the request for their records; returns it
+        with its id and what it covers."""
+        ...
+
+    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Set[str]:
+        """Of these records of `side`: the id, TAB and the base of each that is settled, shows no deviation and is parked
+        nowhere. A record that reads the same is unchanged."""
+        ...
+
+    def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:
+        """The ids of all bindings whose `side` is present, in no order, a few thousand at a time."""
         ...
 
     async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]: ...

@@ -7,12 +7,12 @@ decide, the record is listed as "outcome unknown" for a person.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from actors.access import Access, Sides
-from actors.core.errors import TandemError
+from actors.core.errors import Kind, TandemError
 from actors.core.guard import spend
 from actors.core.policy import StreamSpec
 from actors.core.settle import resolve, settle, unseen
@@ -28,15 +28,52 @@ from actors.core.types import (
     Parked,
     Presence,
     Room,
+    Side,
     State,
     other,
 )
-from actors.core.values import UNKNOWN, same
+from actors.core.values import UNKNOWN, Value, same
 from actors.lines import differs_line, released, revised
 from actors.ports import COUNTER, Closed, Counters, Settlement
+from actors.recover_rows import resolve_rows
 from actors.state import RunState
 
+FOUND_GONE = "no reply came, and the record is gone: by this delete, or by somebody else"
+FOUND_DONE = "no reply came, a look shows it done"
 HALF_SEEN_S = 3600.0  # so long a written field that is not delivered may hold up its intent
+TOGETHER = 500  # intents that are looked at and settled together
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What a look for an intent's target found, whether it can decide, and when it was asked for."""
+
+    seen: list[Observation]
+    is_decisive: bool
+    asked: float
+
+
+class _Resolved(msgspec.Struct, frozen=True):
+    """What is to be settled for one intent, and what it means for the run's outcome."""
+
+    settlement: Settlement
+    confirmed: int = 0
+    failed: int = 0
+
+    def touched(self, action: Action) -> set[int]:
+        """The bindings that this is about."""
+        return {action.binding, *self.settlement.dropped, *(b.key for b in self.settlement.bindings)}
+
+
+class _Batch:
+    """Resolved intents that wait to be settled in one transaction: no two of them are about one binding."""
+
+    def __init__(self) -> None:
+        self.resolved: list[tuple[Action, _Resolved]] = []
+        self.touched: set[int] = set()
+
+    def add(self, action: Action, one: _Resolved) -> None:
+        self.touched |= one.touched(action)
+        self.resolved.append((action, one))
 
 
 class Recovery:
@@ -47,56 +84,129 @@ class Recovery:
         self._sides = sides
 
     async def resolve_all(self) -> None:
-        """Resolve what can be resolved now; what is still open is noted in the run's state."""
+        """Resolve what can be resolved now; what is still open is noted in the run's state.
+
+        A kill may leave the intents of a whole window open: they are looked at together, and settled together.
+        """
         state = self._state
         state.open = {action.id: action for action in await state.store.open_actions(state.link)}
         known = {stream.name for stream in state.spec.streams}
+        by_place: dict[tuple[str, Side], list[Action]] = {}
         for action in list(state.open.values()):
             if action.stream not in known:
                 continue  # it left the blueprint; nothing is planned for its records either
+            if action.covers is not None:
+                await self._resolve_rows(action)
+            else:
+                by_place.setdefault((action.stream, action.side), []).append(action)
+        for (stream, side), actions in by_place.items():
+            for start in range(0, len(actions), TOGETHER):
+                await self._resolve_some(stream, side, actions[start : start + TOGETHER])
+
+    async def _resolve_rows(self, action: Action) -> None:
+        """An intent that covers many creates."""
+        stream = self._state.spec.stream(action.stream)
+        try:
+            if await resolve_rows(self._state, self._sides, stream, action):
+                del self._state.open[action.id]
+        except TandemError as error:
+            self._state.cut_short(error)
+
+    async def _resolve_some(self, stream_name: str, side: Side, actions: Sequence[Action]) -> None:
+        """Intents of one stream and side."""
+        state = self._state
+        stream, access = state.spec.stream(stream_name), self._sides[side]
+        asked = state.clock.now()
+        try:
+            targets = [action.target for action in actions if action.target]
+            shown = {one.id: one for one in await access.look(stream, targets, "instant")} if targets else {}
+        except TandemError as error:
+            state.cut_short(error)
+            return
+        batch = _Batch()
+        for action in actions:
             try:
-                if await self._resolve(action):
-                    del state.open[action.id]
+                if action.target:
+                    seen = [shown[action.target]] if shown[action.target].presence is Presence.PRESENT else []
+                    found = _Found(seen, True, asked)
+                else:
+                    now = state.clock.now()
+                    found = _Found(*await self._looks(stream, access, action), now)
+                one = await self._resolve(stream, access, action, found)
+                if one is not None and batch.touched & one.touched(action):
+                    await self._settle(batch)  # what is known of these bindings is old then
+                    one = await self._resolve(stream, access, action, found)
             except TandemError as error:
                 state.cut_short(error)
+                continue
+            if one is not None:
+                batch.add(action, one)
+        await self._settle(batch)
 
-    async def _resolve(self, action: Action) -> bool:
-        stream = self._state.spec.stream(action.stream)
-        access = self._sides[action.side]
-        asked = self._state.clock.now()
-        seen, decisive = await self._looks(stream, access, action)
-        readable = [one for one in seen if not one.problem]
+    async def _settle(self, batch: _Batch) -> None:
+        """Commit what was resolved, at once; one by one where that is refused, so that one can't hold up the others."""
+        state = self._state
+        resolved, batch.resolved, batch.touched = batch.resolved, [], set()
+        if len(resolved) > 1:
+            try:
+                await state.settle(_merged(state.run, [one.settlement for _, one in resolved]))
+            except TandemError as error:
+                if error.kind is not Kind.BUG:
+                    state.cut_short(error)
+                    return
+            else:
+                for action, one in resolved:
+                    self._close(action, one)
+                return
+        for action, one in resolved:
+            try:
+                await state.settle(one.settlement)
+            except TandemError as error:
+                state.cut_short(error)
+            else:
+                self._close(action, one)
+
+    def _close(self, action: Action, one: _Resolved) -> None:
+        del self._state.open[action.id]
+        self._state.confirmed += one.confirmed
+        self._state.failed += one.failed
+
+    async def _resolve(
+        self, stream: StreamSpec, access: Access, action: Action, found: _Found
+    ) -> _Resolved | None:
+        """What is to be settled for one intent, None while it must stay open."""
+        readable = [one for one in found.seen if not one.problem]
         by_key = not action.target and not (access.declaration.tag and action.tag)
         declared = access.declaration
         verdict = resolve(
             action,
             readable,
-            now=asked,
+            now=found.asked,
             sure_after=action.deadline + declared.vendor_tail_s + declared.read_lag_s,
-            decisive=decisive and len(readable) == len(seen),
+            decisive=found.is_decisive and len(readable) == len(found.seen),
         )
         half_seen = any(unseen(stream, action, one) for one in readable)
-        if verdict == "wait" or (verdict == "done" and half_seen and asked < action.deadline + HALF_SEEN_S):
-            return False
+        if verdict == "wait" or (
+            verdict == "done" and half_seen and found.asked < action.deadline + HALF_SEEN_S
+        ):
+            return None
+        if verdict == "not_done" and action.op is Op.CREATE and by_key and declared.find_by_field:
+            readable = await self._renamed(stream, access, action)
+            verdict = "done" if readable else verdict
         bindings = await self._state.store.bindings_by_key(self._state.link, [action.binding])
         binding = bindings[0] if bindings else None
         if binding is None or verdict == "not_done":
-            await self._not_done(action, binding, readable)
-        elif verdict == "done" and by_key and not _as_sent(action, readable[0]):
-            await self._met(stream, action, binding, readable[0])
-        elif verdict == "done":
-            await self._done(stream, action, binding, readable[0] if readable else None)
-        else:
-            await self._unknown(action, binding, readable)
-        return True
+            return self._not_done(action, binding, readable)
+        if verdict == "done" and by_key and not _as_sent(action, readable[0]):
+            return await self._met(stream, action, binding, readable[0])
+        if verdict == "done":
+            return await self._done(stream, action, binding, readable[0] if readable else None)
+        return self._unknown(action, binding, readable)
 
     async def _looks(
         self, stream: StreamSpec, access: Access, action: Action
     ) -> tuple[list[Observation], bool]:
-        """What is to be seen of the target, and whether that can decide."""
-        if action.target:
-            looks = await access.look(stream, [action.target], "instant")
-            return [one for one in looks if one.presence is Presence.PRESENT], True
+        """What is to be seen of a target whose id is not known, and whether that can decide."""
         if access.declaration.tag and action.tag:
             return await access.tagged(stream, action.tag), True
         if access.declaration.find_by_field:
@@ -114,16 +224,42 @@ class Recovery:
             value = action.native.get(place.paths[0])
             if value is None:
                 continue
-            seen = await access.holding(stream, place.paths[0], value)
-            ids = [one.id for one in seen]
-            bound = await self._state.store.bindings(self._state.link, stream.name, action.side, ids)
-            taken = {b.side(action.side).id for b in bound if b.side(other(action.side))}  # type: ignore[union-attr]
-            return [one for one in seen if one.id not in taken], True
+            return await self._nobodys(stream, access, action, place.paths[0], value), True
         return [], False
+
+    async def _nobodys(
+        self, stream: StreamSpec, access: Access, action: Action, path: str, value: Value
+    ) -> list[Observation]:
+        """Records that hold a value and belong to nobody."""
+        seen = await access.holding(stream, path, value)
+        ids = [one.id for one in seen]
+        bound = await self._state.store.bindings(self._state.link, stream.name, action.side, ids)
+        taken = {b.side(action.side).id for b in bound if b.side(other(action.side))}  # type: ignore[union-attr]
+        return [one for one in seen if one.id not in taken]
+
+    async def _renamed(self, stream: StreamSpec, access: Access, action: Action) -> list[Observation]:
+        """Its key is not to be found: perhaps somebody changed the key of the very record that we made. The one record
+        of nobody's that holds everything else that was sent (all but one, where somebody edited that too) is it."""
+        keys = {
+            path for names in stream.match for name in names for path in _paths(stream, name, action.side)
+        }
+        told = {path: v for path, v in action.native.items() if path not in keys and v is not None}
+        if len(told) < 2:
+            return []  # too little to tell it by
+        for path, value in list(told.items())[:2]:
+            found = await self._nobodys(stream, access, action, path, value)
+            alike = [
+                one
+                for one in found
+                if sum(same(one.native.get(p, UNKNOWN), v) for p, v in told.items()) >= len(told) - 1
+            ]
+            if alike:
+                return alike if len(alike) == 1 else []
+        return []
 
     async def _done(
         self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation | None
-    ) -> None:
+    ) -> _Resolved:
         state = self._state
         out = settle(stream, binding, action, seen, now=state.clock.now(), by_reply=False)
         record = seen.id if seen is not None else action.target
@@ -142,21 +278,21 @@ class Recovery:
             )
         # Looked at once more in any case: what was decided or parked for it is closed by its next plan.
         hints = [] if action.op is Op.DELETE else [Hint(stream.name, action.side, record, "follow-up")]
-        await state.settle(
-            Settlement(
-                run=state.run,
-                bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free),
-                dropped=drop,
-                closed=(Closed(action.id, ActionState.CONFIRMED, record),),
-                items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
-                hints=tuple(hints),
-                spend=spend([action]),
-                counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
-            )
+        settlement = Settlement(
+            run=state.run,
+            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free),
+            dropped=drop,
+            closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
+            items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
+            hints=tuple(hints),
+            spend=spend([action]),
+            counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
         )
-        state.confirmed += 1
+        return _Resolved(settlement, confirmed=1)
 
-    async def _met(self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation) -> None:
+    async def _met(
+        self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation
+    ) -> _Resolved:
         """Found by its key, but it does not hold what was sent: somebody made the same record there. They meet."""
         state = self._state
         met = await state.store.bindings(state.link, stream.name, action.side, [seen.id])
@@ -167,44 +303,31 @@ class Recovery:
             if action.side == "a"
             else msgspec.structs.replace(pair, b=held)
         )
-        await state.settle(
-            Settlement(
-                run=state.run,
-                bindings=(pair,),
-                dropped=tuple(b.key for b in met if b.key != binding.key),
-                closed=(Closed(action.id, ActionState.DROPPED, error="somebody else made the record"),),
-            )
+        settlement = Settlement(
+            run=state.run,
+            bindings=(pair,),
+            dropped=tuple(b.key for b in met if b.key != binding.key),
+            closed=(Closed(action.id, ActionState.DROPPED, error="somebody else made the record"),),
         )
+        return _Resolved(settlement)
 
-    async def _not_done(self, action: Action, binding: Binding | None, seen: Sequence[Observation]) -> None:
+    def _not_done(self, action: Action, binding: Binding | None, seen: Sequence[Observation]) -> _Resolved:
         """It is not to be seen: both sides are looked at again, and the work is derived again.
 
         A field that holds neither what was sent nor what was there before was edited, or the system rewrote what we
         sent: nobody can say. What was agreed on no longer counts for it; the two values meet afresh.
         """
-        state = self._state
         unclear = _neither(action, seen[0]) if action.op is Op.UPDATE and seen else frozenset()
         doubted = (revised(_forgotten(binding, unclear)),) if binding is not None and unclear else ()
-        await state.settle(
-            Settlement(
-                run=state.run,
-                bindings=doubted,
-                closed=(Closed(action.id, ActionState.DROPPED, error="did not arrive"),),
-                hints=tuple(await self._again(action)),
-            )
+        settlement = Settlement(
+            run=self._state.run,
+            bindings=doubted,
+            closed=(Closed(action.id, ActionState.DROPPED, error="did not arrive"),),
+            hints=tuple(_again(action, binding)),
         )
+        return _Resolved(settlement)
 
-    async def _again(self, action: Action) -> list[Hint]:
-        bindings = await self._state.store.bindings_by_key(self._state.link, [action.binding])
-        return [
-            Hint(stream=action.stream, side=side, id=held.id, reason="look again")
-            for binding in bindings
-            for side in SIDES
-            if (held := binding.side(side)) is not None
-        ]
-
-    async def _unknown(self, action: Action, binding: Binding, seen: Sequence[Observation]) -> None:
-        state = self._state
+    def _unknown(self, action: Action, binding: Binding, seen: Sequence[Observation]) -> _Resolved:
         row = Parked(
             stream=action.stream,
             room=Room.QUARANTINE,
@@ -222,17 +345,52 @@ class Recovery:
             note="outcome unknown",
             rev=binding.rev + 1,
         )
-        await state.settle(
-            Settlement(
-                run=state.run,
-                bindings=(held_back,),
-                closed=(
-                    Closed(action.id, ActionState.UNKNOWN, error="no reply, and nothing to look it up by"),
-                ),
-                park=(row,),
-            )
+        settlement = Settlement(
+            run=self._state.run,
+            bindings=(held_back,),
+            closed=(Closed(action.id, ActionState.UNKNOWN, error="no reply, and nothing to look it up by"),),
+            park=(row,),
         )
-        state.failed += 1
+        return _Resolved(settlement, failed=1)
+
+
+def _again(action: Action, binding: Binding | None) -> Iterator[Hint]:
+    """Both sides of a record are to be looked at again."""
+    if binding is not None:
+        for side in SIDES:
+            if (held := binding.side(side)) is not None:
+                yield Hint(stream=action.stream, side=side, id=held.id, reason="look again")
+
+
+def _merged(run: str, settlements: Sequence[Settlement]) -> Settlement:
+    """All in one transaction; they have no binding in common."""
+    spent: dict[str, int] = {}
+    for one in settlements:
+        for kind, count in one.spend.items():
+            spent[kind] = spent.get(kind, 0) + count
+    return Settlement(
+        run=run,
+        bindings=tuple(binding for one in settlements for binding in one.bindings),
+        dropped=tuple(key for one in settlements for key in one.dropped),
+        closed=tuple(closed for one in settlements for closed in one.closed),
+        items=tuple(item for one in settlements for item in one.items),
+        park=tuple(row for one in settlements for row in one.park),
+        hints=tuple(hint for one in settlements for hint in one.hints),
+        spend=spent,
+        counters=tuple(counters for one in settlements for counters in one.counters),
+    )
+
+
+def _found(action: Action) -> str:
+    """What the protocol says of a write that was found done: of a delete nobody can say whose it was."""
+    if action.state is ActionState.UNCONFIRMED:
+        return ""
+    return FOUND_GONE if action.op is Op.DELETE else FOUND_DONE
+
+
+def _paths(stream: StreamSpec, name: str, side: Side) -> tuple[str, ...]:
+    place = stream.field(name).side(side)
+    return place.paths if place is not None else ()
 
 
 def _as_sent(action: Action, seen: Observation) -> bool:

@@ -18,14 +18,14 @@ from actors.core.errors import Scope, TandemError
 from actors.core.lifecycle import outcome
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Action, Hint, Observation, Outcome, Side
+from actors.looking import Looking
 from actors.messages import Options
 from actors.newcomers import Newcomers
-from actors.ports import Cursor, Find
+from actors.ports import Find
 from actors.recover import Recovery
 from actors.state import HELD_UNTIL_KNOWN, RunState
 from actors.window import Window, Windows, ids
 
-LOOK_NOTED_EVERY_S = 10.0
 OWN_HINTS = frozenset({"changed"})  # hints from outside: an echo shows nothing new and is dropped
 
 
@@ -59,13 +59,14 @@ class Run:
         self._state = state
         self._sides = sides
         self._options = options
-        self._finds = finds
         self._at = safe_point
         self._carrier = Carrier(state, sides)
         self._windows = Windows(state, sides, self._carrier)
         self._newcomers = Newcomers(state, sides, self._carrier, self._windows, options.window, safe_point)
         self._recovery = Recovery(state, sides)
-        self._cursors: dict[tuple[str, Side], Cursor] = {}
+        self._looking = Looking(
+            state, sides, options, finds, self._windows, safe_point, self._touched_meanwhile
+        )
         self._hints_done = 0
         self._streams: tuple[StreamSpec, ...] = ()
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
@@ -110,7 +111,7 @@ class Run:
     async def _prepare(self) -> None:
         state = self._state
         for cursor in await state.store.cursors(state.link):
-            self._cursors[cursor.stream, cursor.side] = cursor
+            self._looking.cursors[cursor.stream, cursor.side] = cursor
         await self._at("settling open intents")
         await self._recovery.resolve_all()
 
@@ -126,7 +127,7 @@ class Run:
         state = self._state
         try:
             await self._hints(stream)
-            looked = look and await self._look(stream)
+            looked = look and await self._looking.look(stream)
             at_rest = True
             for _ in range(self._options.rounds_max):
                 if looked:
@@ -135,7 +136,7 @@ class Run:
                 if not await self._hints(stream):
                     break
                 # A stranger met by a hint is created only after both sides were looked at.
-                looked = looked or (stream.name in self._windows.stirred and await self._look(stream))
+                looked = looked or (stream.name in self._windows.stirred and await self._looking.look(stream))
             state.left_for_later |= looked and not at_rest
             if looked and at_rest and not state.dry and state.trouble is None:
                 state.loaded.add(stream.name)
@@ -170,11 +171,7 @@ class Run:
 
     async def _hinted(self, stream: StreamSpec, side: Side, hints: Sequence[Hint], all_known: bool) -> None:
         whole = [hint for hint in hints if not hint.id]
-        if whole:  # "look at the whole object": the next look is a complete read from its start
-            cursor = self._cursor(stream, side)
-            self._cursors[stream.name, side] = msgspec.structs.replace(
-                cursor, completed=0.0, token="", began=0.0, position=""
-            )
+        cursor = self._looking.look_at_all(stream, side) if whole else None
         named = [hint for hint in hints if hint.id]
         seen = await self._sides[side].look(stream, [hint.id for hint in named], "instant") if named else []
         await self._windows.take(
@@ -185,86 +182,10 @@ class Run:
                 forced=frozenset(hint.id for hint in named if hint.reason not in OWN_HINTS),
                 attempts={hint.id: hint.attempts for hint in named},
                 acks=tuple(hints),
-                cursor=self._cursors[stream.name, side] if whole else None,
+                cursor=cursor,
                 totals_known=all_known,
             ),
         )
-
-    # -------------------------------------------------------------------------------------------------- looks
-
-    async def _look(self, stream: StreamSpec) -> bool:
-        """Look at both sides. True when both looks came to their end."""
-        for side in SIDES:
-            await self._begin(stream, side)
-        for side in SIDES:
-            if self._finds(side, stream.object(side)) is Find.MODIFIED:
-                await self._poll(stream, side)
-            if not await self._complete_read(stream, side):
-                await self._note_look(stream, side)
-        return True
-
-    async def _note_look(self, stream: StreamSpec, side: Side) -> None:
-        """Nothing to read is a look too (a drained feed, an unchanged token): said now and then, not every time."""
-        cursor, now = self._cursor(stream, side), self._state.clock.now()
-        if now - cursor.looked >= LOOK_NOTED_EVERY_S:
-            await self._take(stream, side, (), msgspec.structs.replace(cursor, looked=now), all_known=True)
-
-    async def _begin(self, stream: StreamSpec, side: Side) -> None:
-        """The first look of all: note where changes start from *before* anything is read."""
-        cursor = self._cursor(stream, side)
-        if cursor.cursor or self._finds(side, stream.object(side)) is not Find.MODIFIED:
-            return
-        page, _ = await self._sides[side].changes(stream, "", 1)
-        await self._keep(stream, side, cursor=page.cursor)
-
-    async def _poll(self, stream: StreamSpec, side: Side) -> None:
-        cursor = self._cursor(stream, side).cursor
-        while True:
-            await self._at(f"{stream.name}: looking for changes on side {side}")
-            began = self._state.clock.monotonic()
-            page, seen = await self._sides[side].changes(stream, cursor, self._options.window)
-            moved = self._moved(stream, side, cursor=page.cursor, looked=self._state.clock.now())
-            self._looked(stream, side, "modified", len(seen), began)
-            if not seen and page.cursor == cursor:
-                return
-            await self._take(stream, side, seen, moved, all_known=not page.more)
-            if not page.more or page.cursor == cursor:
-                return
-            cursor = page.cursor
-
-    async def _complete_read(self, stream: StreamSpec, side: Side) -> bool:
-        """A complete read if one is due or under way; resumable, in windows. Then: what was not seen? False: none due."""
-        cursor = self._cursor(stream, side)
-        if not cursor.began:
-            token = await self._due(stream, side, cursor)
-            if token is None:
-                return False
-            cursor = msgspec.structs.replace(
-                cursor,
-                began=self._state.clock.now(),
-                generation=cursor.generation + 1,
-                position="",
-                token=token,
-            )
-        while True:
-            await self._at(f"{stream.name}: reading side {side}")
-            began = self._state.clock.monotonic()
-            page, seen = await self._sides[side].scan(stream, cursor.position, self._options.window)
-            self._looked(stream, side, "complete", len(seen), began)
-            cursor = msgspec.structs.replace(cursor, position=page.cursor, looked=self._state.clock.now())
-            await self._take(
-                stream, side, seen, cursor, all_known=not page.more, generation=cursor.generation
-            )
-            if not page.more:
-                break
-            await self._touched_meanwhile()
-            if not self._cursor(stream, side).began:  # told to look at the whole object: from the start again
-                return await self._complete_read(stream, side)
-        await self._unseen(stream, side, cursor.generation)
-        self._windows.stirred.add(stream.name)
-        done = msgspec.structs.replace(cursor, began=0.0, position="", completed=self._state.clock.now())
-        await self._take(stream, side, (), done, all_known=True)
-        return True
 
     async def _touched_meanwhile(self) -> None:
         """A long read holds nobody up: what was touched goes first, between its windows."""
@@ -283,53 +204,6 @@ class Run:
             if error.scope in (Scope.CONNECTION, Scope.LINK):
                 raise
             self._state.cut_short(error)
-
-    async def _due(self, stream: StreamSpec, side: Side, cursor: Cursor) -> str | None:
-        """The look token to note when a complete read is due, else None."""
-        full = self._finds(side, stream.object(side)) is Find.FULL
-        token = await self._sides[side].look_token(stream) if full else ""
-        if full and (not token or token != cursor.token):
-            return token
-        overdue = self._state.clock.now() - cursor.completed >= stream.complete_read_s
-        return token if not cursor.completed or overdue else None
-
-    async def _unseen(self, stream: StreamSpec, side: Side, generation: int) -> None:
-        """Absence is only a hint: whatever was not met is looked at by id before anything is concluded."""
-        if self._sides[side].declaration.absence == "none" or self._state.dry:
-            return
-        after = 0
-        while True:
-            await self._at(f"{stream.name}: confirming what was not seen on side {side}")
-            missing = await self._state.store.unseen(
-                self._state.link, stream.name, side, generation, after, self._options.window
-            )
-            if not missing:
-                return
-            after = missing[-1].key
-            seen = await self._sides[side].look(stream, ids(missing, side), "sweep")
-            last = len(missing) < self._options.window
-            await self._take(stream, side, seen, None, all_known=last, generation=generation)
-
-    async def _take(
-        self,
-        stream: StreamSpec,
-        side: Side,
-        seen: Sequence[Observation],
-        cursor: Cursor | None,
-        *,
-        all_known: bool,
-        generation: int = 0,
-    ) -> None:
-        window = Window(
-            side=side,
-            seen=tuple(seen),
-            cursor=cursor,
-            generation=generation,
-            totals_known=all_known,
-        )
-        await self._windows.take(stream, window)
-        if cursor is not None:
-            self._cursors[stream.name, side] = cursor
 
     # --------------------------------------------------------------------------------------------------- held
 
@@ -386,26 +260,3 @@ class Run:
         held = await self._carrier.carry(stream, pairs, totals_known=True)
         decided = {pair.binding.key for pair in pairs}
         return [*held, *(action for action in actions if action.binding not in decided)]
-
-    # ------------------------------------------------------------------------------------------------ cursors
-
-    def _cursor(self, stream: StreamSpec, side: Side) -> Cursor:
-        return self._cursors.get((stream.name, side)) or Cursor(stream=stream.name, side=side)
-
-    def _moved(self, stream: StreamSpec, side: Side, *, cursor: str, looked: float) -> Cursor:
-        return msgspec.structs.replace(self._cursor(stream, side), cursor=cursor, looked=looked)
-
-    async def _keep(self, stream: StreamSpec, side: Side, *, cursor: str) -> None:
-        moved = self._moved(stream, side, cursor=cursor, looked=self._state.clock.now())
-        await self._take(stream, side, (), moved, all_known=True)
-
-    def _looked(self, stream: StreamSpec, side: Side, kind: str, records: int, began: float) -> None:
-        self._state.telemetry.emit(
-            "look.done",
-            link=self._state.link,
-            stream=stream.name,
-            side=side,
-            kind=kind,
-            records=records,
-            duration_s=self._state.clock.monotonic() - began,
-        )

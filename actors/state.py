@@ -25,6 +25,7 @@ class Memory:
         # After a take-over nobody knows what the last owner wrote: everything asked for before now is stale.
         self._started = started
         self._wrote: dict[tuple[str, Side, str], float] = {}
+        self._met: dict[tuple[str, Side, str], float] = {}
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
@@ -34,13 +35,23 @@ class Memory:
         """When it was last written, or when this owner took over."""
         return self._wrote.get((object_name, side, record), self._started)
 
+    def met(self, object_name: str, side: Side, record: str, at: float) -> None:
+        """Note that a record was seen for the first time, by a look asked for then."""
+        self._met[object_name, side, record] = at
+
+    def first_met(self, object_name: str, side: Side, record: str) -> float | None:
+        """When it was seen for the first time; None: before this owner's time, or so long ago that it was forgotten."""
+        return self._met.get((object_name, side, record))
+
     def __len__(self) -> int:
-        return len(self._wrote)
+        return len(self._wrote) + len(self._met)
 
     def forget(self, before: float, over: int = MEMORY_MAX // 2) -> None:
-        """Drop what no look in flight can be older than; not worth the while up to `over` writes."""
-        if len(self._wrote) > over:
-            self._wrote = {key: at for key, at in self._wrote.items() if at >= before}
+        """Drop what no look in flight can be older than; not worth the while up to `over` of either kind."""
+        for known in (self._wrote, self._met):
+            if len(known) > over:
+                for key in [key for key, at in known.items() if at < before]:
+                    del known[key]
 
 
 class RunState:
@@ -123,7 +134,7 @@ class RunState:
 
     def is_open(self, binding: int) -> bool:
         """Whether an intent on this binding is open."""
-        return any(action.binding == binding for action in self.open.values())
+        return any(action.concerns(binding) for action in self.open.values())
 
     def is_open_id(self, stream: StreamSpec, side: Side, record: str) -> bool:
         """Whether an intent on this outside record is open, under whatever binding."""
@@ -137,7 +148,7 @@ class RunState:
         return frozenset(
             a.side
             for a in self.open.values()
-            if a.op is Op.CREATE and not a.target and a.stream == stream.name
+            if a.op is Op.CREATE and not a.target and a.covers is None and a.stream == stream.name
         )
 
     def _object(self, action: Action) -> str:

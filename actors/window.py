@@ -119,6 +119,8 @@ class Windows:
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
             out.strangers.append(half)
+            if self._sides[seen.side].declaration.read_lag_s > 0:
+                self._state.memory.met(stream.object(seen.side), seen.side, seen.id, seen.asked)
             if half.state is State.UNSURE:
                 out.later.append(self._look_again(stream, window, seen))
 
@@ -129,8 +131,13 @@ class Windows:
             return True
         if self._state.is_open_id(stream, seen.side, seen.id):
             return True
-        lag_s = self._sides[seen.side].declaration.read_lag_s
-        return not fresh(seen, self._state.memory.last(name, seen.side, seen.id), lag_s)
+        lag_s, memory = self._sides[seen.side].declaration.read_lag_s, self._state.memory
+        # A lagging look may be from before the record was made: that it isn't there says nothing yet.
+        if seen.presence is Presence.DELETED and not fresh(
+            seen, memory.first_met(name, seen.side, seen.id), lag_s
+        ):
+            return True
+        return not fresh(seen, memory.last(name, seen.side, seen.id), lag_s)
 
     def _look_again(self, stream: StreamSpec, window: Window, seen: Observation) -> Hint:
         # A short pause even without lag: an open intent needs time to be resolved, a field to be delivered.

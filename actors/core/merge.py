@@ -16,6 +16,7 @@ from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, 
 from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, same
 
 Verb = Literal["quiet", "adopt", "a", "b", "value", "ask"]
+DECIDED = "decided by a person"
 
 
 class Dispute(msgspec.Struct, frozen=True):
@@ -59,12 +60,17 @@ def changed_fields(stream: StreamSpec, binding: Binding, seen: Observation) -> t
     )
 
 
+def unit_of(spec: FieldSpec) -> str:
+    """The name under which a field is merged, disputed and decided: its group's, or its own."""
+    return f"group {spec.group}" if spec.group else spec.name
+
+
 def units(stream: StreamSpec) -> list[tuple[str, tuple[FieldSpec, ...]]]:
     """The stream's mergeable fields as (name, members): a group under its name, every other field alone."""
     grouped: dict[str, list[FieldSpec]] = {}
     for spec in stream.fields:
         if _merges(spec):
-            grouped.setdefault(f"group {spec.group}" if spec.group else spec.name, []).append(spec)
+            grouped.setdefault(unit_of(spec), []).append(spec)
     return [(name, tuple(members)) for name, members in grouped.items()]
 
 
@@ -101,6 +107,14 @@ def merge(
         if rule.startswith("put back"):
             put_back.extend(spec.name for spec in members)
     return Merged(agreed, writes, tuple(decisions), tuple(disputes), tuple(put_back), tuple(unseen))
+
+
+def dispute_of(
+    stream: StreamSpec, binding: Binding, a: Observation, b: Observation, unit: str, reason: str
+) -> Dispute:
+    """A unit as something for a person to decide, whatever the rules say about it."""
+    members = next(members for name, members in units(stream) if name == unit)
+    return _View(stream, binding, members, a, b).dispute(unit, reason)
 
 
 def _merges(spec: FieldSpec) -> bool:
@@ -166,12 +180,15 @@ class _View:
         return all(same(self.now["a"][n], self.now["b"][n]) for n in self.names)
 
     def judge(self, said: Mapping[str, Any] | None) -> tuple[Verb, str, dict[str, Value]]:
-        """(verb, rule, the values both sides are to show)."""
-        if not self.met:
-            return self._first_contact(said)
+        """(verb, rule, the values both sides are to show). A person's word about these very values goes before the rules."""
         in_a, in_b = self.changed("a"), self.changed("b")
-        if not in_a and not in_b:
+        if self.met and not in_a and not in_b:
             return "quiet", "", {}
+        decided = None if self.equal else self._decided(said)
+        if decided:
+            return decided
+        if not self.met:
+            return self._first_contact()
         if self.equal:
             return "adopt", "both sides agree", self.values("a")
         if self.spec.owner in (Owner.A, Owner.B):
@@ -179,7 +196,7 @@ class _View:
         if in_a != in_b:
             side: Side = "a" if in_a else "b"
             return side, f"changed on {side}", self.values(side)
-        return self._conflict(said)
+        return self._conflict()
 
     def _owned(self, owner: Side) -> tuple[Verb, str, dict[str, Value]]:
         rule = f"owned by {owner}"
@@ -187,7 +204,7 @@ class _View:
             rule = f"put back: owned by {owner}"
         return owner, rule, self.values(owner)
 
-    def _first_contact(self, said: Mapping[str, Any] | None) -> tuple[Verb, str, dict[str, Value]]:
+    def _first_contact(self) -> tuple[Verb, str, dict[str, Value]]:
         if self.equal:
             return "adopt", "first contact: both sides agree", self.values("a")
         if self.spec.owner in (Owner.A, Owner.B):
@@ -203,9 +220,9 @@ class _View:
                     return other(empty), "first contact: filled", self.values(other(empty))
             if self.spec.as_set:
                 return "value", "first contact: lists joined", self._united()
-        return self._decided(said) or ("ask", "first contact: both sides hold a value", {})
+        return "ask", "first contact: both sides hold a value", {}
 
-    def _conflict(self, said: Mapping[str, Any] | None) -> tuple[Verb, str, dict[str, Value]]:
+    def _conflict(self) -> tuple[Verb, str, dict[str, Value]]:
         if self.spec.as_set:
             return "value", "lists merged", self._united()
         rule = self.spec.conflict
@@ -219,7 +236,7 @@ class _View:
             newest = self._newest(rule)
             if newest is not None:
                 return newest, "conflict: the newer wins", self.values(newest)
-        return self._decided(said) or ("ask", "changed on both sides", {})
+        return "ask", "changed on both sides", {}
 
     def _newest(self, rule: Choice) -> Side | None:
         a, b = self.raw["a"].modified, self.raw["b"].modified
@@ -233,12 +250,14 @@ class _View:
         if not said or said.get("fingerprint") != self.fingerprint:
             return None
         choose = said.get("choose")
+        if self.spec.owner in (Owner.A, Owner.B) and choose != self.spec.owner.value:
+            return None  # nobody gives an owned field another value than its owner's
         if choose == "a":
-            return "a", "decided by a person: a", self.values("a")
+            return "a", f"{DECIDED}: a", self.values("a")
         if choose == "b":
-            return "b", "decided by a person: b", self.values("b")
+            return "b", f"{DECIDED}: b", self.values("b")
         if choose == "value" and len(self.names) == 1:
-            return "value", "decided by a person: a value", {self.names[0]: said.get("value")}
+            return "value", f"{DECIDED}: a value", {self.names[0]: said.get("value")}
         return None
 
     @property

@@ -15,10 +15,10 @@ import msgspec
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, id_on, note_line
 from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
-from actors.core.merge import Merged, changed_fields, merge
+from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge, unit_of
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.rooms import (
-    contested_field,
+    contested,
     delete_print,
     deleted_edited,
     disputed,
@@ -176,17 +176,18 @@ def _both_present(
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))
     actions: list[Action] = []
-    for side, seen in (("a", a), ("b", b)):
-        wanted = merged.writes[side]  # type: ignore[index]
+    for seen in (a, b):
+        wanted = merged.writes[seen.side]
         if not wanted:
             continue
         try:
-            written = _write(stream, adopted, seen, wanted, merged, ctx)
+            hot = _contested_units(stream, adopted, seen.side, merged, ctx)
+            park.extend(_listed(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
+            wanted = {n: v for n, v in wanted.items() if unit_of(stream.field(n)) not in hot}
+            adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
             return Verdict(adopted, park=tuple(park))
-        adopted, action, contested = written
-        park.extend(contested)
         if action is not None:
             actions.append(action)
     verdict = _tried(adopted, tuple(actions), tuple(park), ctx)
@@ -200,12 +201,9 @@ def _write(
     wanted: Mapping[str, Value],
     merged: Merged,
     ctx: Context,
-) -> tuple[Binding, Action | None, list[Parked]]:
+) -> tuple[Binding, Action | None]:
     """The update of one side; fields that side can't show better than it does settle as lossy deviations."""
     side = seen.side
-    contested = _contested_units(stream, binding, side, wanted, ctx)
-    wanted = {n: v for n, v in wanted.items() if n not in contested}
-    park = [contested_field(stream, binding, seen, n) for n in contested]
     write = show(stream, side, seen.native, wanted, ctx.refs)
     elsewhere = merged.writes[other(side)]
     as_good = [
@@ -217,7 +215,7 @@ def _write(
         binding = _settle_field(binding, side, name, wanted[name], Deviation(write.shown[name], "lossy"))
     wanted = {n: v for n, v in wanted.items() if n not in as_good}
     if not wanted:
-        return binding, None, park
+        return binding, None
     rules = sorted({d.rule for d in merged.decisions if d.field in wanted})
     decisions = tuple(d for d in merged.decisions if d.field in wanted)
     before = {n: seen.fields[n] for n in wanted if n in seen.fields}
@@ -235,7 +233,7 @@ def _write(
         origin=held.id if held else "",
         seen=seen,
     )
-    return binding, action, park
+    return binding, action
 
 
 def _adopt(stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation) -> Binding:
@@ -288,9 +286,12 @@ def _one_gone(
         item = note_line(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
         return Verdict(_tombstone(after, note), items=(item,))
     choice = _chosen(ctx.parked, "*delete*", delete_print(binding, left))
+    read_only = all(spec.owner.value == side for spec in shared(stream, side))
+    if choice in ("restore", left.side) and read_only:
+        choice = None  # not even on a person's word is anything written there
     if edited and policy is not DeletePolicy.RESTORE and choice is None:
         if stream.delete_vs_edit is DeleteEdit.KEEP:
-            return Verdict(after, park=(deleted_edited(stream, binding, gone, left),))
+            return Verdict(after, park=(deleted_edited(stream, binding, gone, left, read_only),))
         choice = "restore" if stream.delete_vs_edit is DeleteEdit.RESTORE else "remove"
     if policy is DeletePolicy.RESTORE or choice in ("restore", left.side):
         return _restore(stream, after, gone, left)
@@ -302,6 +303,11 @@ def _one_gone(
 
 
 def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:
+    """Delete what is left. A field that was not delivered may hold an edit: nothing is deleted unseen."""
+    unknown = [f"{left.side}.{s.name}" for s in shared(stream, left.side) if s.name not in left.fields]
+    if unknown:
+        park = tuple(not_delivered(stream, binding, left, unknown))
+        return Verdict(after, park=park, again_s=UNSEEN_AGAIN_S)
     reason = f"deleted on {other(left.side)}"
     action = action_for(
         stream,
@@ -428,12 +434,33 @@ def _tried(binding: Binding, actions: tuple[Action, ...], park: tuple[Parked, ..
 
 
 def _contested_units(
-    stream: StreamSpec, binding: Binding, side: Side, wanted: Mapping[str, Value], ctx: Context
+    stream: StreamSpec, binding: Binding, side: Side, merged: Merged, ctx: Context
 ) -> list[str]:
-    """The wanted fields that are contested; a group with a contested member is, as a whole."""
-    hot = {name for name in wanted if _contested(binding, side, name, ctx)}
-    groups = {spec.group for spec in stream.fields if spec.name in hot and spec.group}
-    return [name for name in wanted if name in hot or stream.field(name).group in groups - {""}]
+    """The units to be written on `side` that are contested; a group with a contested member is, as a whole.
+
+    What a person has decided is not: it is written once more, and counted anew from there.
+    """
+    decided = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
+    hot = [
+        name for name in merged.writes[side] if name not in decided and _contested(binding, side, name, ctx)
+    ]
+    return list(dict.fromkeys(unit_of(stream.field(name)) for name in hot))
+
+
+def _listed(
+    stream: StreamSpec,
+    binding: Binding,
+    looks: tuple[Observation, Observation],
+    side: Side,
+    hot: Sequence[str],
+    breaker: int,
+) -> list[Parked]:
+    """The contested units of one side, with what both sides hold."""
+    rows = []
+    for unit in hot:
+        reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
+        rows.append(contested(stream, binding, dispute_of(stream, binding, *looks, unit, reason)))
+    return rows
 
 
 def _contested(binding: Binding, side: Side, name: str, ctx: Context) -> bool:

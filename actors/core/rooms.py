@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from actors.core import match
 from actors.core.actions import id_on
 from actors.core.merge import Dispute
@@ -87,32 +89,33 @@ def disputed(stream: StreamSpec, binding: Binding, dispute: Dispute) -> Parked:
     )
 
 
-def deleted_edited(stream: StreamSpec, binding: Binding, gone: Observation, left: Observation) -> Parked:
+def deleted_edited(
+    stream: StreamSpec, binding: Binding, gone: Observation, left: Observation, read_only: bool
+) -> Parked:
+    """Deleted on one side, edited on the other. `read_only`: nothing is ever written where it was deleted."""
+    reason = f"deleted on {gone.side}, edited on {left.side}"
     return parked(
         stream,
         binding,
         Room.CONFLICT,
         left,
-        f"deleted on {gone.side}, edited on {left.side}",
+        f"{reason}; side {gone.side} is never written to" if read_only else reason,
         field="*delete*",
-        hint="decide: remove it there too, keep it, or restore it",
+        hint="decide: remove it there too, or keep it"
+        if read_only
+        else "decide: remove it there too, keep it, or restore it",
         detail={"base": dict(binding.base), left.side: dict(left.fields)},
         fingerprint=delete_print(binding, left),
     )
 
 
-def contested_field(stream: StreamSpec, binding: Binding, seen: Observation, name: str) -> Parked:
-    return parked(
-        stream,
-        binding,
-        Room.CONFLICT,
-        seen,
-        f"contested: side {seen.side} keeps changing {name} after we write it",
-        field=name,
-        hint="something on that side answers our writes; stop it, or give the field to that side",
-        detail={seen.side: {name: seen.fields.get(name)}},
-        fingerprint=fingerprint(["contested", name]),
+def contested(stream: StreamSpec, binding: Binding, dispute: Dispute) -> Parked:
+    """A unit that was written too often: listed like any conflict, so that a person's word settles it."""
+    hint = (
+        "decide whose value stays (it is written once more); if something there answers our writes, stop it, or "
+        "give the field to that side"
     )
+    return msgspec.structs.replace(disputed(stream, binding, dispute), hint=hint)
 
 
 def unsure(stream: StreamSpec, half: Binding, seen: Observation) -> Parked:

@@ -1,8 +1,8 @@
 """What a finished write means for the binding. Pure; the same for a reply, a read-back and an intent found open later.
 
 Per field (REDTEAM "when a write comes back different"): as sent -> settled; the value before -> not taken, derived
-again; the lens shows no better -> lossy; the reply says so -> rewritten; anything else found later -> "differs",
-recorded and listed, not propagated: the next change from there is an edit.
+again, once; the lens shows no better -> lossy; the reply says so -> rewritten; anything else found later ->
+"differs", recorded and listed, not propagated: the next change from there is an edit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from actors.core.mapping import NO_REFS, Refs, show
+from actors.core.merge import DECIDED
 from actors.core.plan import DAY_S, adopt_keys
 from actors.core.policy import LensError, StreamSpec
 from actors.core.types import (
@@ -137,7 +138,8 @@ def _fields(
     differs: list[str] = []
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
-        shows = "open" if name in skip else _shows(stream, action, name, seen, by_reply, refs)
+        untaken = not by_reply and _to_try_again(binding, action, name, seen, now)
+        shows = "open" if name in skip or untaken else _shows(stream, action, name, seen, by_reply, refs)
         if shows in ("open", "edited", "flows back", "doubtful"):
             still_open.append(name)
         if shows in ("flows back", "doubtful"):
@@ -177,10 +179,18 @@ def _shown_on(stream: StreamSpec, side: Side) -> frozenset[str]:
     return frozenset(spec.name for spec in stream.fields if spec.side(side) is not None)
 
 
-def _not_taken(action: Action, name: str, value: Value, seen: Seen) -> bool:
-    if action.op is Op.CREATE:
+def _to_try_again(binding: Binding, action: Action, name: str, seen: Seen, now: float) -> bool:
+    """Whether a look shows the value before, as if nothing had been written: then it is written once more.
+
+    If we wrote the field before on this day, the system turns our value back, or somebody else does: what is seen is
+    settled as what it is, instead of being written until the breaker stops it. Without any reply that can't be said.
+    """
+    if action.op is Op.CREATE or seen is UNKNOWN or same(seen, action.fields[name]):
         return False
-    return not same(seen, value) and same(seen, action.before.get(name, UNKNOWN))
+    if not same(seen, action.before.get(name, UNKNOWN)):
+        return False
+    count, since = binding.contests.get(f"{action.side}.{name}", (0, now))
+    return action.state is ActionState.SENT or count == 0 or now - since >= DAY_S
 
 
 def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: bool, refs: Refs) -> str:
@@ -195,8 +205,6 @@ def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: 
         return "open" if name in _shown_on(stream, action.side) else "as sent"
     if same(seen, value):
         return "as sent"
-    if not by_reply and _not_taken(action, name, value, seen):
-        return "open"
     if action.op is Op.CREATE and value is None and not by_reply:
         return "edited"
     if stream.field(name).owner.value == action.side:
@@ -252,9 +260,11 @@ def _contests(binding: Binding, action: Action, now: float) -> Binding:
     if action.op is not Op.UPDATE:
         return binding
     contests = {k: v for k, v in binding.contests.items() if now - v[1] < DAY_S}
+    decided = {one.field for one in action.decisions if one.rule.startswith(DECIDED)}
     for name in action.fields:
-        count, since = contests.get(f"{action.side}.{name}", (0, now))
-        contests[f"{action.side}.{name}"] = (count + 1, since)
+        at = f"{action.side}.{name}"
+        count, since = contests.get(at, (0, now)) if name not in decided else (0, now)
+        contests[at] = (count + 1, since)
     return msgspec.structs.replace(binding, contests=contests)
 
 

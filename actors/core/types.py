@@ -187,6 +187,13 @@ class Action(msgspec.Struct, frozen=True):
     error: str = ""
     origin: str = ""  # id of the record on the other side, for people
     kinds: tuple[str, ...] = ()  # budget kinds it spends: deletes, creates, overwrites, clears
+    covers: tuple[int, int] | None = None  # one request for many creates: keys of its bindings, first to last
+
+    def concerns(self, binding: int) -> bool:
+        """Whether it writes that binding's record."""
+        return self.binding == binding or (
+            self.covers is not None and self.covers[0] <= binding <= self.covers[1]
+        )
 
 
 class Room(enum.StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -105,6 +105,21 @@ def key_hash(level: int, values: Iterable[Seen]) -> int | None:
         return None
     digest = hashlib.blake2b(_ENCODER.encode([level, parts]), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+def text_key_hash(level: int) -> Callable[[str | None], int]:
+    """`key_hash` of a key of one text that needs no escape in JSON, as a function; 0 where the text is null or blank."""
+    start, end = f'[{level},["'.encode(), b'"]]'
+
+    def hashed(text: str | None) -> int:
+        folded = text.strip().casefold() if text else ""
+        if not folded:
+            return 0
+        plain = folded if folded.isascii() else unicodedata.normalize("NFC", folded)
+        digest = hashlib.blake2b(start + plain.encode() + end, digest_size=8).digest()
+        return int.from_bytes(digest, "big", signed=True)
+
+    return hashed
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")

@@ -183,6 +183,7 @@ def parked(row: Parked, link: str) -> rooms_pb2.Parked:
         detail=struct(row.detail),
         since=stamp(row.since),
         decision=str(row.decision.get("choose", "")) if row.decision else "",
+        fingerprint=row.fingerprint,
     )
 
 

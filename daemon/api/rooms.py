@@ -39,10 +39,12 @@ class Rooms:
             raise not_found(what, str(id_))
         return info
 
-    async def decide(self, info: ParkedInfo, decision: Mapping[str, Any], action: str) -> pb.Parked:
-        """Store the decision for what the entry stands on now; the link's owner carries it out."""
+    async def decide(
+        self, info: ParkedInfo, decision: Mapping[str, Any], action: str, shown: str = ""
+    ) -> pb.Parked:
+        """Store the decision for what was `shown` ("": what the entry stands on now); the link's owner carries it out."""
         who = access.caller().token
-        found = await self._desk.admin.decide(info.row.id, info.row.fingerprint, decision, who)
+        found = await self._desk.admin.decide(info.row.id, shown or info.row.fingerprint, decision, who)
         self._desk.engine.wake(info.link)
         choose = str(decision["choose"])
         await self._desk.audit(action, str(info.row.id), info.tenant, link=info.link, choose=choose)
@@ -73,7 +75,7 @@ class Conflicts(rooms_pb2_grpc.ConflictsServicer):
         decision: dict[str, Any] = {"choose": request.choose}
         if request.choose == "value":
             decision["value"] = _value(request, info)
-        return await self._rooms.decide(info, decision, "conflict.resolve")
+        return await self._rooms.decide(info, decision, "conflict.resolve", request.fingerprint)
 
 
 def _value(request: pb.ResolveConflictRequest, info: ParkedInfo) -> Any:

@@ -161,6 +161,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "id": _positive,
         "choose": _required(_one_of("a", "b", "value")),
         "value": _anything,
+        "fingerprint": _text(200),
     },
     "ListParkedRequest": {**_LINK, "room": _one_of(*_ROOMS), **_PAGE},
     "RetryParkedRequest": {"id": _positive},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actors.core.plan import RESTORE
 from actors.core.types import Binding, Side, State
 from actors.ports import KeyGroup
 from daemon.store.base import Base
@@ -38,8 +39,11 @@ class Bindings(Base):
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
     ) -> Sequence[KeyGroup]:
-        rows = await self._fetch(sql("key_groups", level=level), link, stream, after, limit)
-        return [KeyGroup(row["hash"], tuple(row["a"]), tuple(row["b"]), tuple(row["taken"])) for row in rows]
+        rows = await self._fetch(sql("key_groups", level=level), link, stream, after, limit, RESTORE)
+        return [
+            KeyGroup(row["hash"], *(tuple(row[name]) for name in ("a", "b", "taken", "put_back")))
+            for row in rows
+        ]
 
     async def _bindings(self, query: str, *arguments: object) -> list[Binding]:
         return [binding(row) for row in await self._fetch(query, *arguments)]

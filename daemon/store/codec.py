@@ -168,6 +168,7 @@ class _ActionData(msgspec.Struct, omit_defaults=True):
     tag: str = ""
     decisions: tuple[_Decision, ...] = ()
     kinds: tuple[str, ...] = ()
+    covers: tuple[int, int] | None = None
 
 
 def action_columns(actions: Sequence[Action]) -> list[list[Any]]:
@@ -200,6 +201,7 @@ def action(row: Row, state: ActionState | None = None) -> Action:
         error=row["error"],
         origin=row["origin"],
         kinds=data.kinds,
+        covers=data.covers,
     )
 
 
@@ -213,6 +215,7 @@ def _action_row(action: Action) -> tuple[Any, ...]:
         tag=action.tag,
         decisions=tuple(map(_decision_data, action.decisions)),
         kinds=action.kinds,
+        covers=action.covers,
     )
     return (
         action.stream,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from daemon.store.bindings import Bindings
 from daemon.store.inbox import Inbox
 from daemon.store.links import Links
+from daemon.store.loading import Loading
 from daemon.store.plans import Plans
 from daemon.store.runs import Runs
-from daemon.store.settling import Settling
 
 
-class PgStore(Links, Bindings, Inbox, Settling, Runs, Plans):
+class PgStore(Links, Bindings, Inbox, Loading, Runs, Plans):
     """The Store port. The pool (daemon/store/pool.py) belongs to the caller; the schema is there (migrate.py)."""

@@ -39,10 +39,13 @@ AWAY = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,  # our end of a closed connection or pool
+    asyncpg.InternalClientError,  # a session of the pool whose server was killed in mid-answer
     OSError,
     TimeoutError,
     asyncio.TimeoutError,
 )
+# A daemon that is frozen in a transaction holds its link's row, lease or not: no longer than a lease lasts by default.
+FROZEN_AFTER = "15s"
 
 
 @contextmanager
@@ -87,8 +90,7 @@ async def open_pool(dsn: str, size_max: int = 10, command_timeout_s: float = 60.
                 # Queries are short and known; compiling one would take longer than running it.
                 "jit": "off",
                 "timezone": "UTC",
-                # A daemon that is frozen in a transaction must not hold its link's row for ever.
-                "idle_in_transaction_session_timeout": "60s",
+                "idle_in_transaction_session_timeout": FROZEN_AFTER,
             },
         )
 

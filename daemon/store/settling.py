@@ -35,20 +35,24 @@ class Settling(Base):
             return await insert_actions(connection, lease.link, run, sent, self._clock.now(), None)
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
-        now = self._clock.now()
         async with self._fenced(lease) as connection:
-            keys = await _put_bindings(connection, lease.link, settlement)
-            await _put_actions(connection, lease.link, settlement, keys, now)
-            await _put_parked(connection, lease.link, settlement, keys, now)
-            await _put_marks(connection, lease.link, settlement, now)
-            # Last, since whoever adds a hint to this link waits from here to the commit.
-            if settlement.acks or settlement.hints:
-                await connection.fetchval(sql("inbox_lock"), lease.link)
-            if settlement.acks:
-                await ack_hints(connection, lease.link, settlement.acks)
-            if settlement.hints:
-                await put_hints(connection, lease.link, settlement.hints, now)
-            return keys
+            return await self._settle(connection, lease, settlement)
+
+    async def _settle(self, connection: Connection, lease: Lease, settlement: Settlement) -> list[int]:
+        """Within a transaction; the keys of its bindings."""
+        now = self._clock.now()
+        keys = await _put_bindings(connection, lease.link, settlement)
+        await _put_actions(connection, lease.link, settlement, keys, now)
+        await _put_parked(connection, lease.link, settlement, keys, now)
+        await _put_marks(connection, lease.link, settlement, now)
+        # Last, since whoever adds a hint to this link waits from here to the commit.
+        if settlement.acks or settlement.hints:
+            await connection.fetchval(sql("inbox_lock"), lease.link)
+        if settlement.acks:
+            await ack_hints(connection, lease.link, settlement.acks)
+        if settlement.hints:
+            await put_hints(connection, lease.link, settlement.hints, now)
+        return keys
 
     async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]:
         return [parked(row) for row in await self._fetch(sql("parked_of"), link, list(bindings))]

@@ -94,6 +94,21 @@ def test_never_more_requests_at_once_than_the_account_allows() -> None:
     assert on_account(body, concurrency=3) == (3, pytest.approx(3, abs=0.1))
 
 
+def test_a_request_takes_a_free_slot_while_another_goes_on() -> None:
+    async def body(rig: Rig, actor: ConnectionActor) -> float:
+        await actor.mailbox.ask(read())  # open, and idle again
+        await anyio.sleep(1)
+        rig.on["a", "read"] = takes(5)
+        began = anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(actor.mailbox.ask, read())
+                await anyio.sleep(1)
+        return anyio.current_time() - began
+
+    assert on_account(body, concurrency=3) == pytest.approx(7, abs=0.1)
+
+
 @pytest.mark.xfail(
     strict=True,
     reason="drain and ack go straight to the connector: they take no slot and no token of the account",

@@ -296,3 +296,30 @@ def test_redteam_05_an_edit_is_no_answer_to_an_unknown_outcome() -> None:
 
     declared: dict[str, Any] = {"draws_ids": False, "tag": False, "find_by_field": False}
     assert on(lambda: Rig(**declared), body) == 1
+
+
+def test_found_by_chaos_the_open_intents_of_a_window_are_looked_at_and_settled_together() -> None:
+    """A kill leaves the intents of a window open: one by one they held up the link for seconds, in every run."""
+    people = 40
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = [rig.create("a", f"Person {n}") for n in range(people)]
+        await until(lambda: len(rig.names("b")) == people)
+        rig.systems["b"].faults = Faults(lose_reply=1.0)
+        for id in ids:
+            rig.edit("a", id, phone="2")
+        await until(lambda: len(sent(rig)) == people)
+        rig.systems["b"].faults = Faults()
+        before = len(rig.requests)
+        await until(lambda: not sent(rig))
+        looks = [ask for ask in rig.requests[before:] if ask[1:3] == ("b", "read")]
+        await anyio.sleep(60)
+        confirmed = [action for action in rig.actions() if action.state is ActionState.CONFIRMED]
+        return len(looks) < 5, len([action for action in confirmed if action.op is Op.UPDATE])
+
+    assert on(lambda: Rig(poll_s=5.0), body) == (True, people)
+
+
+def sent(rig: Rig) -> list[Any]:
+    """Writes whose outcome is not settled."""
+    return [action for action in rig.actions() if action.state is ActionState.SENT]

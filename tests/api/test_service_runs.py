@@ -134,8 +134,12 @@ async def test_a_conflict_is_listed_with_both_values_and_resolved_by_a_person(
     assert (await admin.refused(admin.quarantine.RetryParked, retry)).reason == "CONFLICT"
     incomplete = rooms_pb2.ResolveConflictRequest(id=conflict.id, choose="value")
     assert (await admin.refused(admin.conflicts.ResolveConflict, incomplete)).violations[0][0] == "value"
+    stale = rooms_pb2.ResolveConflictRequest(id=conflict.id, choose="b", fingerprint="of other values")
+    refused = await admin.refused(admin.conflicts.ResolveConflict, stale)
+    assert (refused.code, "changed meanwhile" in refused.message) == ("FAILED_PRECONDITION", True)
     decided = await admin(
-        admin.conflicts.ResolveConflict, rooms_pb2.ResolveConflictRequest(id=conflict.id, choose="b")
+        admin.conflicts.ResolveConflict,
+        rooms_pb2.ResolveConflictRequest(id=conflict.id, choose="b", fingerprint=conflict.fingerprint),
     )
     assert decided.decision == "b"
 

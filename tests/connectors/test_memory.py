@@ -18,6 +18,7 @@ from clients.connectors.systems.memory_system import Change, Faults, MemorySyste
 from tests.connectors.contract import (
     TYPES,
     ConnectorContract,
+    CrossesAsRows,
     DrawsIds,
     Feeds,
     FindsByField,
@@ -74,6 +75,16 @@ class TestContract(DrawsIds, FindsModified, Feeds, FindsByField, FindsTagged, Co
     @pytest.fixture
     def system(self) -> System:
         return PeopleSystem()
+
+
+class TestRowsContract(
+    CrossesAsRows, DrawsIds, FindsModified, Feeds, FindsByField, FindsTagged, ConnectorContract
+):
+    """Records that may cross as lines."""
+
+    @pytest.fixture
+    def system(self) -> System:
+        return PeopleSystem(rows=True, version="none")
 
 
 class TestCarefulContract(ConnectorContract):

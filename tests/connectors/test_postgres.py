@@ -16,6 +16,7 @@ from clients.connectors.systems import postgres
 from tests.connectors.contract import (
     FIELDS,
     ConnectorContract,
+    CrossesAsRows,
     DrawsIds,
     Feeds,
     FindsByField,
@@ -120,7 +121,7 @@ async def people(url: str, find: str) -> AsyncIterator[People]:
         await person.close()
 
 
-class TestFull(DrawsIds, FindsByField, ConnectorContract):
+class TestFull(CrossesAsRows, DrawsIds, FindsByField, ConnectorContract):
     """find: full."""
 
     @pytest.fixture
@@ -129,7 +130,7 @@ class TestFull(DrawsIds, FindsByField, ConnectorContract):
             yield system
 
 
-class TestModified(FindsModified, DrawsIds, FindsByField, ConnectorContract):
+class TestModified(CrossesAsRows, FindsModified, DrawsIds, FindsByField, ConnectorContract):
     """find: modified."""
 
     @pytest.fixture
@@ -138,7 +139,7 @@ class TestModified(FindsModified, DrawsIds, FindsByField, ConnectorContract):
             yield system
 
 
-class TestTrigger(Feeds, DrawsIds, FindsByField, ConnectorContract):
+class TestTrigger(CrossesAsRows, Feeds, DrawsIds, FindsByField, ConnectorContract):
     """find: trigger."""
 
     @pytest.fixture

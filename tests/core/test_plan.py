@@ -198,6 +198,17 @@ def test_a_delete_names_everything_that_goes_with_it_and_what_it_was_seen_as() -
     assert action.kinds == ("deletes",)
 
 
+def test_nothing_is_deleted_while_a_field_of_it_is_not_delivered() -> None:
+    """It may hold an edit that nobody has seen (found by the simulation)."""
+    spec = stream(one("f"), one("g"), deletes={"a": DeletePolicy.REMOVE, "b": DeletePolicy.IGNORE})
+    binding = bound({"f": "1", "g": "2"})
+    verdict = plan_pair(spec, binding, gone("a"), seen("b", {"f": "1"}), Context(NOW))
+    assert not verdict.actions and verdict.again_s > 0
+    assert [(row.room, row.reason) for row in verdict.park] == [(Room.WAITING, "not delivered: b.g")]
+    whole = plan_pair(spec, binding, gone("a"), seen("b", {"f": "1", "g": "2"}), Context(NOW))
+    assert [action.op for action in whole.actions] == [Op.DELETE]
+
+
 def test_an_update_carries_what_it_replaces_and_what_it_was_seen_on() -> None:
     spec = stream(one("f"), one("g"))
     looks = seen("a", {"f": "new", "g": None}), seen("b", {"f": "old", "g": "G"}, version="7")

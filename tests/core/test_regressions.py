@@ -153,6 +153,24 @@ def test_redteam_08_an_edit_is_not_deleted_with_the_record() -> None:
     assert newer.actions == ()
 
 
+def test_nobodys_word_puts_a_record_back_on_a_side_that_is_only_read() -> None:
+    """The ERP owns everything and deletes an article that was edited in the shop; a person says "restore". Seed 2485: it
+    was made again in the ERP, which is never written to."""
+    spec = stream(
+        one("f", owner=Owner.A), creates=frozenset({"a"}), deletes=dict.fromkeys(SIDES, DeletePolicy.REMOVE)
+    )
+    left = seen("b", {"f": "edited"})
+    verdict = plan_pair(spec, bound({"f": "x"}), gone("a"), left, Context(NOW))
+    (row,) = verdict.park
+    assert ("never written to" in row.reason, "restore" in row.hint) == (True, False)
+    for choose, ops in (("restore", []), ("b", []), ("remove", [Op.DELETE]), ("keep", [])):
+        said = msgspec.structs.replace(row, decision={"choose": choose})
+        decided = plan_pair(spec, verdict.binding, gone("a"), left, Context(NOW, parked=(said,)))
+        assert [action.op for action in decided.actions] == ops
+        assert decided.binding.state is (State.TOMBSTONE if choose == "keep" else State.SETTLED)
+        assert len(decided.park) == (choose in ("restore", "b"))
+
+
 @pytest.mark.xfail(strict=True, reason="nothing takes a mark away: `mark` has no inverse in plan.py")
 def test_redteam_08_a_record_that_is_restored_at_its_source_loses_its_mark() -> None:
     """Policy `mark`, then the record is back: the other side must not stay marked as deleted."""
@@ -238,6 +256,41 @@ def test_redteam_14_a_contested_field_takes_its_whole_group_with_it() -> None:
     )
     verdict = plan_pair(spec, binding, *looks, Context(NOW))
     assert verdict.actions == ()
+
+
+@pytest.mark.parametrize("choose, written", [("a", ("b", "7")), ("b", ("a", "5")), ("value", ("a", "9"))])
+def test_a_contested_field_is_listed_with_both_values_and_a_persons_word_settles_it(
+    choose: str, written: tuple[str, str]
+) -> None:
+    """Seed 876: the word counted for nothing; the row gave way to another one, which was decided, and so on for ever."""
+    spec = stream(one("phone"), one("g"))
+    binding = bound({"phone": "5", "g": 1}, contests={"b.phone": (20, NOW)})
+    looks = seen("a", {"phone": "7", "g": 1}), seen("b", {"phone": "5", "g": 1})
+    listed = plan_pair(spec, binding, *looks, Context(NOW))
+    (row,) = listed.park
+    assert (listed.actions, row.room, row.field, row.record) == ((), Room.CONFLICT, "phone", "A1")
+    assert [row.detail[at] for at in ("base", "a", "b")] == [{"phone": "5"}, {"phone": "7"}, {"phone": "5"}]
+    said = msgspec.structs.replace(row, decision={"choose": choose, "value": "9"})
+    decided = plan_pair(spec, listed.binding, *looks, Context(NOW, parked=(said,)))
+    assert written in [(action.side, action.fields["phone"]) for action in decided.actions]
+    assert decided.park == ()
+    for action in decided.actions:
+        after = seen(action.side, {**looks[0].fields, **action.fields})
+        binding = settle(spec, binding, action, after, now=NOW, by_reply=True).binding
+        assert binding.contests[f"{action.side}.phone"] == (1, NOW)
+
+
+def test_nobodys_word_gives_a_contested_field_another_value_than_its_owners() -> None:
+    """The CRM sets back what the ERP owns; a person says "b": it stays listed, and the owner's side is not written."""
+    spec = stream(one("type", owner=Owner.A))
+    binding = bound({"type": "Kunde"}, contests={"b.type": (20, NOW)})
+    looks = seen("a", {"type": "Kunde"}), seen("b", {"type": "Lead"})
+    (row,) = plan_pair(spec, binding, *looks, Context(NOW)).park
+    for choose, sides in (("b", []), ("value", []), ("a", ["b"])):
+        said = msgspec.structs.replace(row, decision={"choose": choose, "value": "x"})
+        verdict = plan_pair(spec, binding, *looks, Context(NOW, parked=(said,)))
+        assert [action.side for action in verdict.actions] == sides
+        assert len(verdict.park) == (not sides)
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800", float("nan"), float("inf")])

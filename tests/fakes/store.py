@@ -9,14 +9,25 @@ Must not import the daemon.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
 from actors.core.errors import Kind, LeaseLost, Scope, TandemError
-from actors.core.types import OPEN_STATES, Action, ActionState, Binding, Hint, Outcome, Parked, Side, other
+from actors.core.types import (
+    OPEN_STATES,
+    Action,
+    ActionState,
+    Binding,
+    Hint,
+    Outcome,
+    Parked,
+    Presence,
+    Side,
+    other,
+)
 from actors.ports import (
     Clock,
     ConnectionRow,
@@ -25,6 +36,7 @@ from actors.ports import (
     KeyGroup,
     Lease,
     LinkRow,
+    NewRows,
     PlanRow,
     RunRow,
     Settlement,
@@ -216,6 +228,30 @@ class MemoryStore:
                 if at == stream and (hour + 1) * HOUR_S > since:
                     totals[kind] = totals.get(kind, 0) + amount
             return totals
+
+    # -------------------------------------------------------------------------------------- many at once
+
+    async def load(self, lease: Lease, settlement: Settlement, rows: NewRows, intent: Action) -> Action:
+        async with self._transaction("load", lease):
+            state = self.links[lease.link]
+            return state.load(settlement, rows, intent, self.clock.now())
+
+    async def bindings_covered(
+        self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int
+    ) -> Sequence[Binding]:
+        async with self._transaction("bindings_covered"):
+            first, last = covers
+            found = self._state(link).ordered(stream)
+            return [b for b in found if first <= b.key <= last and b.key > after][:limit]
+
+    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Set[str]:
+        async with self._transaction("quiet"):
+            return self._state(link).quiet(stream, side, ids)
+
+    async def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:
+        async with self._transaction("present"):
+            found = [held for b in self._state(link).ordered(stream) if (held := b.side(side)) is not None]
+        yield [held.id for held in found if held.presence is Presence.PRESENT]
 
     # -------------------------------------------------------------------------------------------------- runs
 

@@ -13,8 +13,24 @@ from itertools import count
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.types import SIDES, Action, Binding, Held, Hint, Parked, Presence, Room, Side, State, other
-from actors.ports import Closed, Counters, Cursor, KeyGroup, LinkRow, PlanRow, RunRow, Settlement
+from actors.core.plan import RESTORE
+from actors.core.texts import texts_of
+from actors.core.types import (
+    SIDES,
+    Action,
+    ActionState,
+    Binding,
+    Held,
+    Hint,
+    Parked,
+    Presence,
+    Room,
+    Side,
+    State,
+    other,
+)
+from actors.core.values import decode, encode
+from actors.ports import Closed, Counters, Cursor, KeyGroup, LinkRow, NewRows, PlanRow, RunRow, Settlement
 
 HOUR_S = 3600
 LIVE_PLANS = ("open", "approved")
@@ -92,6 +108,28 @@ class LinkState:
         for counters in work.counters:
             self._add_counters(work.run, counters)
         return keys
+
+    def load(self, work: Settlement, rows: NewRows, intent: Action, now: float) -> Action:
+        """Settle, and new bindings with the intent that covers them: all of it or nothing."""
+        new = tuple(_new_binding(rows, line) for line in rows.lines)
+        whole = msgspec.structs.replace(work, bindings=(*work.bindings, *new))
+        keys = self.settle(whole, now)[len(work.bindings) :]
+        sent = msgspec.structs.replace(intent, covers=(keys[0], keys[-1]), state=ActionState.SENT)
+        return msgspec.structs.replace(sent, id=self._add_action(work.run, sent))
+
+    def quiet(self, stream: str, side: Side, ids: Iterable[str]) -> set[str]:
+        """What is settled, shows no deviation on `side` and is parked nowhere."""
+        parked = {binding for binding, _, _ in self.parked}
+        found = set()
+        for id_ in ids:
+            binding = self.bindings.get(self.places.get((stream, side, id_), 0))
+            if binding is None or binding.a is None or binding.b is None or binding.key in parked:
+                continue
+            held = binding.side(side)
+            assert held is not None
+            if binding.state is State.SETTLED and held.presence is Presence.PRESENT and not held.dev:
+                found.add(f"{id_}\t{encode(binding.base)}")
+        return found
 
     def _check(self, work: Settlement) -> None:
         for key in work.dropped:
@@ -319,7 +357,7 @@ def _is_half(binding: Binding, side: Side) -> bool:
 def _is_open(members: Sequence[Binding]) -> bool:
     return any(
         any(member.state is State.NEW and _is_half(member, side) for member in members)
-        and any(member.side(other(side)) is not None for member in members)
+        and any(member.side(other(side)) is not None or RESTORE in member.note for member in members)
         for side in SIDES
     )
 
@@ -327,4 +365,22 @@ def _is_open(members: Sequence[Binding]) -> bool:
 def _group(hash_: int, members: Sequence[Binding]) -> KeyGroup:
     halves = {side: tuple(member.key for member in members if _is_half(member, side)) for side in SIDES}
     taken = tuple(member.key for member in members if member.a is not None and member.b is not None)
-    return KeyGroup(hash=hash_, a=halves["a"], b=halves["b"], taken=taken)
+    back = tuple(m.key for m in members if m.key not in taken and RESTORE in m.note)
+    return KeyGroup(hash=hash_, a=halves["a"], b=halves["b"], taken=taken, put_back=back)
+
+
+def _new_binding(rows: NewRows, line: str) -> Binding:
+    origin, made, base, keys = texts_of(line)
+    assert origin is not None and made is not None and base is not None and keys is not None
+    a, b = (origin, made) if rows.side == "b" else (made, origin)
+    numbers = tuple(int(number) for number in keys[1:-1].split(",") if number)
+    return Binding(
+        rows.stream,
+        state=State.SETTLED,
+        a=Held(a),
+        b=Held(b),
+        base=decode(base),
+        keys=numbers,
+        map_ver=rows.map_ver,
+        rev=1,
+    )

@@ -6,4 +6,5 @@ import sys
 
 from tests.sim.runner import main
 
-sys.exit(main())
+if __name__ == "__main__":  # a process of the pool imports this file too
+    sys.exit(main())

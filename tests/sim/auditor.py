@@ -14,6 +14,8 @@ from tests.sim.timeline import Timeline
 
 Check = Callable[[Evidence, Timeline], Iterator[Violation]]
 
+MOMENT_S = 1e-3  # the same instant: nobody can say which of two came first
+
 
 def safety(evidence: Evidence) -> list[Violation]:
     """Everything that must hold at every moment, the worst first."""
@@ -22,33 +24,56 @@ def safety(evidence: Evidence) -> list[Violation]:
         timeline = Timeline(evidence, stream)
         for check in CHECKS:
             found.extend(check(evidence, timeline))
-    return [*found, *single_owner(evidence), *obedience(evidence), *bounded(evidence)]
+    whole = (single_owner, obedience, bounded, right_account)
+    return [*found, *(violation for check in whole for violation in check(evidence))]
 
 
 def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """A daemon never makes a second record of one that exists on that side."""
+    """A daemon never makes a second record of one that exists on that side.
+
+    Where the other side holds several of one reference (a race of two people), each of them may get its own copy.
+    """
     live: dict[tuple[str, Value], dict[str, Entry]] = {}
     for entry in timeline.entries:
-        there = live.setdefault((entry.side, timeline.ref(entry)), {})
+        ref = timeline.given_ref(entry)
+        there = live.setdefault((entry.side, ref), {})
         if entry.op == "delete":
             there.pop(entry.id, None)
             continue
-        if entry.op == "create" and not entry.by_person and not may_be_unseen(evidence, there, entry):
-            text = f"{entry.who} made {tell(entry)} though there is {', '.join(there)}"
+        made = entry.op == "create" and not entry.outside
+        same = [one for one in there.values() if not is_another(timeline, one, entry)]
+        if (
+            made
+            and len(same) >= len(live.get((other(entry.side), ref), ()))
+            and not may_be_unseen(evidence, same, entry)
+        ):
+            text = f"{entry.who} made {tell(entry)} though there is {', '.join(one.id for one in same)}"
             yield Violation("no duplicates", text, entry.at)
         there.setdefault(entry.id, entry)
 
 
-def may_be_unseen(evidence: Evidence, there: dict[str, Entry], entry: Entry) -> bool:
-    """Whether all that is there was made by people so shortly before that nobody need have seen it yet."""
-    return all(one.by_person and entry.asked - one.at < evidence.laws.race_s for one in there.values())
+def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
+    """Whether a record that people made has, by a person's hand, another key by now than the new one: nobody can tell
+    that they were meant to be the same."""
+    native = next(law for law in timeline.stream.fields if law.name == timeline.stream.key).native(one.side)
+    last = timeline.held(one, new)
+    return one.outside and last is not None and last.get(native) != new.sent.get(native)
+
+
+def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
+    """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden."""
+    return all(
+        (one.outside and entry.asked - one.at < evidence.laws.race_s)
+        or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=not one.outside)
+        for one in there
+    )
 
 
 def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """No daemon changes a field on the side that owns it, or one that is not shared; a read-only side stays as it is."""
     read_only = {side for side in ("a", "b") if all(law.owner == side for law in timeline.stream.fields)}
     for entry in timeline.entries:
-        if entry.by_person:
+        if entry.outside:
             continue
         if entry.side in read_only:
             yield Violation("read-only", f"{entry.who} did {tell(entry)} on a read-only side", entry.at)
@@ -65,15 +90,23 @@ def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 
 def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """A daemon deletes only where the policy says so, and only after a person deleted the partner."""
+    """A daemon deletes only where the policy says so, and only after a person deleted the partner.
+
+    A partner that no look showed, though asked for by its id, counts as deleted: the system says it is not there.
+    """
     for entry in timeline.entries:
-        if entry.by_person or entry.op != "delete":
+        if entry.outside or entry.op != "delete":
             continue
         origin = other(entry.side)
         if origin not in timeline.stream.removes:
             yield Violation("deletes", f"{entry.who} deleted, no policy allows it: {tell(entry)}", entry.at)
         elif not any(
-            one.side == origin and one.op == "delete" and one.by_person and one.at <= entry.asked
+            one.side == origin
+            and one.at <= entry.asked
+            and (
+                (one.op == "delete" and one.outside)
+                or evidence.out_of_sight(origin, one.stream, one.id, entry.asked, by_id=True)
+            )
             for one in timeline.before(entry)
         ):
             text = f"{entry.who} deleted, nobody had deleted its partner: {tell(entry)}"
@@ -83,16 +116,32 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """Every value that a daemon writes was given by a person; what a system made of our value never travels back."""
     for entry in timeline.entries:
-        if entry.by_person or entry.op == "delete":
+        if entry.outside or entry.op == "delete":
             continue
         for native, value in entry.sent.items():
             law = timeline.stream.law(entry.side, native)
             if law is None or (entry.before or {}).get(native) == value:
                 continue
             known = timeline.written_by_persons(entry, law.name) | decided(evidence, timeline, entry, law)
+            known |= came_back(evidence, timeline, entry, law)
             if value not in known:
                 text = f"{entry.who} wrote {law.name}={value!r}, which no person gave: {tell(entry)}"
                 yield Violation("no invention", text, entry.at)
+
+
+def came_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> set[Value]:
+    """What a record held that no look had shown for a while: it counts as deleted and new, and is told as it stands."""
+    return {
+        (past.after or {}).get(law.native(past.side))
+        for past in timeline.before(entry)
+        if past.side != entry.side
+        and any(
+            (one.side, one.stream, one.id) == (past.side, past.stream, past.id)
+            and one.span.began < entry.asked
+            for one in evidence.hidden
+            if one.by_id
+        )
+    }
 
 
 def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -102,11 +151,11 @@ def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violat
         laws = [law for law in timeline.stream.fields if law.group == group]
         for entry in timeline.entries:
             touched = any(law.native(entry.side) in entry.changed() for law in laws)
-            if entry.by_person or entry.after is None or not touched:
+            if entry.outside or entry.after is None or not touched:
                 continue
             now = together(laws, entry)
             answered = was_decided(evidence, timeline, entry, laws[0])
-            stood = (one for one in timeline.before(entry) if one.by_person or answered)
+            stood = (one for one in timeline.before(entry) if one.outside or answered)
             if not any(together(laws, one) == now for one in stood):
                 text = f"{entry.who} made {group} {now!r}, which never stood together: {tell(entry)}"
                 yield Violation("groups", text, entry.at)
@@ -120,12 +169,12 @@ def together(laws: list[FieldLaw], entry: Entry) -> tuple[Value, ...] | None:
 def nothing_lost(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """What a person wrote is overwritten or deleted only if the other side had shown it, or a stored record names it."""
     for entry in timeline.entries:
-        if entry.by_person or entry.op == "create":
+        if entry.outside or entry.op == "create":
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
             writer = timeline.writer(entry, native)
-            if law is None or writer is None or not writer.by_person:
+            if law is None or writer is None or not writer.outside:
                 continue
             yield from unseen_loss(evidence, timeline, entry, law, (entry.before or {}).get(native))
 
@@ -150,16 +199,19 @@ def unseen_loss(
 
 
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """A daemon that has itself made both sides agree on a value does not write another one until somebody edits."""
+    """A daemon that has itself made both sides agree on a value does not write another one until somebody edits.
+
+    Of records that a person made one of two nobody can say which is whose partner.
+    """
     for entry in timeline.entries:
-        if entry.by_person or entry.op != "update":
+        if entry.outside or entry.op != "update" or timeline.is_merged(entry):
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
             if law is None or was_decided(evidence, timeline, entry, law):
                 continue
             last = timeline.last_write(entry, other(entry.side), law)
-            if last is None or last.by_person or last.at >= entry.asked:
+            if last is None or last.outside or last.at >= entry.asked:
                 continue
             if (last.after or {}).get(law.native(last.side)) == (entry.before or {}).get(native):
                 text = f"{entry.who} undid {law.name}, on which both sides agreed: {tell(entry)}"
@@ -221,7 +273,7 @@ def single_owner(evidence: Evidence) -> Iterator[Violation]:
             taken.append((commit.at, commit.owner))
         last = max(last, commit.epoch)
     for entry in evidence.entries:
-        if not entry.by_person and (now := owner_at(taken, entry.asked)) not in (None, entry.who):
+        if not entry.outside and (now := owner_at(taken, entry.asked)) not in (None, entry.who):
             text = f"{entry.who} sent {tell(entry)} while {now} owned the link"
             yield Violation("single owner", text, entry.asked)
 
@@ -233,9 +285,9 @@ def owner_at(taken: list[tuple[float, str]], at: float) -> str | None:
 
 def obedience(evidence: Evidence) -> Iterator[Violation]:
     """A dry run writes nothing; a paused link, after a moment to come to rest, sends nothing."""
-    for name, spans in (("dry run", evidence.store.dry_runs), ("pause", evidence.pauses)):
+    for name, spans in (("dry run", evidence.dry_runs), ("pause", evidence.pauses)):
         for entry in evidence.entries:
-            if not entry.by_person and any(span.began < entry.asked < span.ended for span in spans):
+            if not entry.outside and any(span.began + MOMENT_S < entry.asked < span.ended for span in spans):
                 yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
 
 
@@ -248,6 +300,12 @@ def bounded(evidence: Evidence) -> Iterator[Violation]:
     live = evidence.store.live_plans
     if len(set(live)) != len(live):
         yield Violation("bounded", f"more than one live plan of a kind: {live}")
+
+
+def right_account(evidence: Evidence) -> Iterator[Violation]:
+    """Nothing is ever written into another account than the one that was linked."""
+    for what in evidence.astray:
+        yield Violation("another account", f"in an account that is none of the link's: {what}")
 
 
 def tell(entry: Entry) -> str:

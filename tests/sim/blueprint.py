@@ -29,6 +29,7 @@ def blueprint(laws: Laws, budgets: dict[str, Budget]) -> LinkSpec:
         b_connector="memory",
         streams=tuple(stream(law, budgets) for law in laws.streams),
         poll_s=dict.fromkeys(SIDES, laws.poll_s),
+        breaker=laws.breaker,
     )
 
 

@@ -12,6 +12,9 @@ from actors.core.values import Value
 from tests.sim.laws import Laws, Side, StreamLaw
 
 PERSON = "person"
+AUTOMATION = "automation"  # something in a system that answers what is written there
+BACKUP = "backup"  # a side set back to an older state
+OUTSIDE = frozenset({PERSON, AUTOMATION, BACKUP})
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ class Entry:
     after: Mapping[str, Value] | None
 
     @property
-    def by_person(self) -> bool:
-        """Whether a person did it, not a daemon."""
-        return self.who == PERSON
+    def outside(self) -> bool:
+        """Whether a person did it, or something else outside, and not a daemon."""
+        return self.who in OUTSIDE
 
     def changed(self) -> Iterable[str]:
         """Native names of the fields that the effect changed (of a deletion: all that held something)."""
@@ -95,6 +98,18 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class Intent:
+    """A write that a daemon was about to send: `sent` are native values; of a deletion there are none."""
+
+    at: float
+    stream: str
+    side: Side
+    id: str
+    op: str
+    sent: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
 class Span:
     """From when to when something was so (a dry run, a pause)."""
 
@@ -102,10 +117,35 @@ class Span:
     ended: float
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """A record that rights or a filter kept from the daemon for a while: from lists, or (`by_id`) from every look."""
+
+    side: Side
+    stream: str
+    id: str
+    by_id: bool
+    span: Span
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A daemon heard that a write of its own was done: asked for and answered in this span."""
+
+    side: Side
+    stream: str
+    id: str
+    who: str
+    span: Span
+
+
 @dataclass
 class StoreView:
     """What the store holds at one moment. `differed`: values ever recorded as "differs after our write", which are
-    listed and not carried on; `counted`: (stream, side, what) -> count, over all runs."""
+    listed and not carried on; `counted`: (stream, side, what) -> count, over all runs; `found`: of these, writes that
+    were never answered and found done; `unsure`: writes of which nobody knows whether they took place; `overdue`:
+    hints that nobody works on.
+    """
 
     deviations: list[Deviation] = field(default_factory=list)
     parked: list[ParkedRow] = field(default_factory=list)
@@ -114,25 +154,57 @@ class StoreView:
     held: list[ParkedRow] = field(default_factory=list)
     counted: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     unsure: int = 0
+    found: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     open_actions: int = 0
     live_plans: list[tuple[str, str]] = field(default_factory=list)
     inbox: int = 0
-    dry_runs: list[Span] = field(default_factory=list)
+    overdue: int = 0
 
 
 @dataclass
 class Evidence:
-    """Everything the auditor gets. `entries` are in the order of their effect; `faults_end`, `edits_end`,
+    """Everything the auditor gets. `astray`: what was written into an account that is none of the link's.
+
+    `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
 
     laws: Laws
     entries: list[Entry] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
+    intents: list[Intent] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     pauses: list[Span] = field(default_factory=list)
+    hidden: list[Hidden] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    astray: list[str] = field(default_factory=list)
+    dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
+
+    def was_answered(self, entry: Entry) -> bool:
+        """Whether the daemon heard what became of a write of its own."""
+        return any(
+            (one.side, one.who, one.stream, one.id) == (entry.side, entry.who, entry.stream, entry.id)
+            and one.span.began <= entry.at <= one.span.ended
+            for one in self.answers
+        )
+
+    def was_hidden(self, side: Side, stream: str, id: str, at: float) -> bool:
+        """Whether no look would show a record at some time before."""
+        return any(
+            (one.side, one.stream, one.id) == (side, stream, id) and one.by_id and one.span.began < at
+            for one in self.hidden
+        )
+
+    def out_of_sight(self, side: Side, stream: str, id: str, asked: float, *, by_id: bool) -> bool:
+        """Whether a record was hidden when a daemon asked, or so shortly before that it may have acted on it."""
+        return any(
+            (one.side, one.stream, one.id) == (side, stream, id)
+            and (one.by_id or not by_id)
+            and one.span.began <= asked <= one.span.ended + self.laws.race_s
+            for one in self.hidden
+        )
 
     def of(self, stream: StreamLaw, side: Side | None = None) -> list[Entry]:
         """The entries of one stream, of one side or both."""

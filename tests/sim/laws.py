@@ -55,11 +55,13 @@ class StreamLaw:
 
 @dataclass(frozen=True)
 class Laws:
-    """All streams of the link. `race_s`: how long a person's new record may go unseen; `poll_s`: how often we look."""
+    """All streams of the link. `race_s`: how long a person's new record may go unseen; `poll_s`: how often we look;
+    `breaker`: how often one field of one record may be written, so few that it is reached within the calm."""
 
     streams: tuple[StreamLaw, ...]
     race_s: float = 150.0
     poll_s: float = 20.0
+    breaker: int = 6
     by_name: dict[str, StreamLaw] = field(init=False, repr=False, hash=False, compare=False)
 
     def __post_init__(self) -> None:

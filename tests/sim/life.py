@@ -6,7 +6,7 @@ still tries raises, as if the process were gone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,11 +14,13 @@ import anyio
 import anyio.lowlevel
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.ports import Connector, Declaration, Find, Lease, Store
+from actors.ports import Connector, Declaration, Find, Lease, Store, WriteResult, WriteStatus
 from tests.sim.luck import source
 
 Note = Callable[[str], None]
 Call = Callable[..., Awaitable[Any]]
+Answered = Callable[[str, str, Sequence[WriteResult], float], None]  # who, object, results, asked at
+MEDDLING = 0.03  # the share of port calls at which somebody uses the API
 
 
 class Dead(BaseException):
@@ -37,9 +39,12 @@ class StoreFaults:
 
 
 class Life:
-    """One run of a daemon. `dies_at`: the number of the port call at which it is killed; 0 = not by a call."""
+    """One run of a daemon. `dies_at`: the number of the port call at which it is killed; 0 = not by a call. `meddle`:
+    what people do through the API at the very moment of a call."""
 
-    def __init__(self, name: str, seed: str, note: Note, dies_at: int = 0) -> None:
+    def __init__(
+        self, name: str, seed: str, note: Note, dies_at: int = 0, meddle: Callable[[], None] | None = None
+    ) -> None:
         self.name = name
         self.scope = anyio.CancelScope()
         self.dead = False
@@ -48,6 +53,8 @@ class Life:
         self._note = note
         self._dies_at = dies_at
         self._calls = 0
+        self._meddle = meddle
+        self._meddling = source(seed, name, "meddling")
 
     def kill(self) -> None:
         """End it: at once, wherever it stands."""
@@ -66,6 +73,8 @@ class Life:
         if self._dies_at and self._calls >= self._dies_at:
             self.kill()
         self._check()
+        if self._meddle is not None and self._meddling.random() < MEDDLING:
+            self._meddle()
         wait_s = max(wait_s, self.frozen_until - anyio.current_time())
         if wait_s > 0.0:
             await anyio.sleep(wait_s)
@@ -92,6 +101,13 @@ class SimStore:
             return await self._call(name, inner, *positional, **named)
 
         return call
+
+    async def present(self, *asked: Any) -> AsyncGenerator[Any, None]:
+        """Comes in pieces, so it is no call like the others."""
+        await self._life.step(0.0)
+        async for page in self._inner.present(*asked):
+            await self._life.step(0.0)
+            yield page
 
     async def _call(self, name: str, inner: Call, *positional: Any, **named: Any) -> Any:
         luck, faults = self._life.luck, self._faults()
@@ -125,8 +141,9 @@ def store_port(inner: Any, life: Life, faults: Callable[[], StoreFaults], commit
 class SimConnector:
     """A connector as one life of a daemon reaches it. The system's own delays and lies are the inner one's part."""
 
-    def __init__(self, inner: Connector, life: Life, side: str) -> None:
+    def __init__(self, inner: Connector, life: Life, side: str, answered: Answered) -> None:
         self.declaration: Declaration = inner.declaration
+        self._answered = answered
         self._inner = inner
         self._life = life
         self._side = side
@@ -146,6 +163,7 @@ class SimConnector:
         inner = getattr(self._inner, name)
 
         async def call(*positional: Any, **named: Any) -> Any:
+            began = anyio.current_time()
             await self._life.step(0.0)
             if name == "write":
                 self._life.note(f"{self._side}.write {positional[0]} {[(w.op, w.id) for w in positional[1]]}")
@@ -153,26 +171,34 @@ class SimConnector:
             if name == "write":
                 self._life.note(f"{self._side}.write -> {[result.status.value for result in answer]}")
             await self._life.step(0.0)
+            if name == "write":
+                self._answered(self._life.name, positional[0], answer, began)
+            if name == "create_rows":
+                ids = [line.partition("\t")[0] for line in answer.splitlines()]
+                made = [WriteResult(WriteStatus.DONE, id_) for id_ in ids]
+                self._answered(self._life.name, positional[0], made, began)
             return answer
 
         return call
 
 
-def connector_port(inner: Connector, life: Life, side: str) -> Connector:
-    """A `SimConnector` under the port's type."""
-    return cast(Connector, SimConnector(inner, life, side))
+def connector_port(inner: Connector, life: Life, side: str, answered: Answered) -> Connector:
+    """A `SimConnector` under the port's type; `answered` is told of the results of each write that came back."""
+    return cast(Connector, SimConnector(inner, life, side, answered))
 
 
 class SimClock:
-    """The Clock port on the loop's virtual time; ids and jitter from the life's own source."""
+    """The Clock port on the loop's virtual time; ids and jitter from the life's own source. `skew_s`: how far the wall
+    clock of the machine is off (never the monotonic one)."""
 
     EPOCH_S = 1_000_000.0
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, skew_s: Callable[[], float] = float) -> None:
         self._luck = source(seed, "clock")
+        self._skew_s = skew_s
 
     def now(self) -> float:
-        return self.EPOCH_S + anyio.current_time()
+        return self.EPOCH_S + anyio.current_time() + self._skew_s()
 
     def monotonic(self) -> float:
         return anyio.current_time()

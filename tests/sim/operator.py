@@ -28,6 +28,7 @@ class Operator:
         self._luck = luck
         self._note = note
         self._runs = 0
+        self._paused_at: float | None = None
 
     async def work(self, during_s: float) -> None:
         """Do something now and then."""
@@ -62,13 +63,36 @@ class Operator:
             self._store.cancel_run(LINK, live[-1])
 
     async def _pause(self, for_s: float) -> None:
-        began = anyio.current_time() + REST_S
-        self._note("operator pauses the link")
-        self._store.set_wish(LINK, "paused")
+        self.pause()
         await anyio.sleep(for_s)
+        self.resume()
+
+    def pause(self) -> None:
+        """The link is to rest; said again, it changes nothing."""
+        self._note("operator pauses the link")
+        self._paused_at = anyio.current_time() if self._paused_at is None else self._paused_at
+        self._store.set_wish(LINK, "paused")
+
+    def resume(self) -> None:
+        """The link goes on."""
         self._note("operator lets it run")
         self._store.set_wish(LINK, "run")
-        self.pauses.append(Span(began, anyio.current_time()))
+        if self._paused_at is not None:
+            self.pauses.append(Span(self._paused_at + REST_S, anyio.current_time()))
+        self._paused_at = None
+
+    def meddle(self) -> None:
+        """Something through the API, at whatever moment this is called."""
+        deeds = [
+            lambda: self.ask_for_run(self._luck.choice(["sync", "plan"])),
+            self._cancel,
+            self.pause,
+            self.resume,
+            self.resume,
+            lambda: self.decide(self._luck.choice([0.3, 1.0])),
+            self.approve,
+        ]
+        self._luck.choice(deeds)()
 
     def decide(self, share: float) -> int:
         """Answer some of what is parked; how many."""

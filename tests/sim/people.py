@@ -20,8 +20,15 @@ from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw
 class People:
     """All the people at once: one loop that draws what somebody does next."""
 
-    def __init__(self, laws: Laws, systems: dict[Side, MemorySystem], luck: random.Random) -> None:
+    def __init__(
+        self,
+        laws: Laws,
+        systems: dict[Side, MemorySystem],
+        luck: random.Random,
+        perils: frozenset[str] = frozenset(),
+    ) -> None:
         self._laws = laws
+        self._perils = perils
         self._systems = systems
         self._luck = luck
         self._count = 0
@@ -42,10 +49,12 @@ class People:
             (self._edit_both_same, 3),
             (self._edit_both_different, 2),
             (self._clear, 1),
-            (self._save_unchanged, 1),
-            (self._open_form, 2),
-            (self._save_form, 2),
+            (self._save_unchanged, 12 if "saved unchanged" in self._perils else 1),
+            (self._open_form, 10 if "stale forms" in self._perils else 2),
+            (self._save_form, 8 if "stale forms" in self._perils else 2),
             (self._delete, 2),
+            (self._rename_key, 3 if "key rename" in self._perils else 0),
+            (self._merge, 3 if "merge" in self._perils else 0),
         ]
         (deed,) = self._luck.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])
         deed()
@@ -53,7 +62,14 @@ class People:
     def fill(self, records: int) -> None:
         """Records that are there before the link is."""
         for _ in range(records):
-            self._luck.choice([self._new, self._new, self._new_on_both])()
+            if "lines" in self._perils:
+                stream = self._stream()
+                self._create(stream, "a", self._fresh(stream))
+            else:
+                self._luck.choice([self._new, self._new, self._new_on_both])()
+        if "lines" in self._perils:  # since before anybody listened
+            for touch in self._systems["a"].touched():
+                self._systems["a"].acknowledge(touch.number)
 
     # -- values -------------------------------------------------------------------------------------------------
 
@@ -175,3 +191,32 @@ class People:
         stream, side = self._stream(), self._luck.choice(SIDES)
         if (id := self._some(stream, side)) is not None:
             self._systems[side].delete(stream.name, id, PERSON)
+
+    def _rename_key(self) -> None:
+        """The field by which records of both sides are matched gets another value."""
+        stream, side = self._laws.streams[0], self._luck.choice(SIDES)
+        if (id := self._some(stream, side)) is not None:
+            self._count += 1
+            law = next(law for law in stream.fields if law.name == stream.key)
+            renamed = {law.native(side): f"{law.name}-{self._count}"}
+            self._systems[side].edit(stream.name, id, renamed, PERSON)
+
+    def _merge(self) -> None:
+        """Two records turn out to be one customer: what the one lacks is copied over, perhaps the key too; it goes."""
+        stream, side = self._laws.streams[0], self._luck.choice(SIDES)
+        ids = [id for id, _ in self._systems[side].rows(stream.name)]
+        if len(ids) < 2:
+            return
+        stays, goes = self._luck.sample(ids, 2)
+        kept, gone = (self._systems[side].get(stream.name, id) for id in (stays, goes))
+        assert kept is not None and gone is not None
+        moved = {
+            law.native(side): value
+            for law in stream.fields
+            if law.name != stream.ref
+            and (value := (gone.fields or {})[law.native(side)]) is not None
+            and ((kept.fields or {})[law.native(side)] is None or self._luck.random() < 0.2)
+        }
+        if moved:
+            self._systems[side].edit(stream.name, stays, moved, PERSON)
+        self._systems[side].delete(stream.name, goes, PERSON)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.sim.laws import (
 )
 from tests.sim.life import StoreFaults
 from tests.sim.luck import source
+from tests.sim.perils import draw_perils
 
 HONEST = Faults(delay_s=0.2)
 CALM = StoreFaults()
@@ -52,6 +53,21 @@ class Scenario:
     kills: tuple[float, ...] = ()
     dying_calls: tuple[int, ...] = ()
     freezes: tuple[tuple[float, float], ...] = ()
+    perils: frozenset[str] = frozenset()
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """What goes wrong in this world, by name."""
+        found = {name for side in SIDES for name in FAULTS if getattr(self.faults[side], name)}
+        found |= (
+            {"lag"} if any(self.faults[s].lag and self.declarations[s].read_lag_s for s in SIDES) else set()
+        )
+        found |= {f"store {name}" for name in STORE_FAULTS if getattr(self.store_faults, name)}
+        found |= {
+            name for name in ("kills", "dying_calls", "freezes", "rewrites", "budgets") if getattr(self, name)
+        }
+        found |= {"two daemons"} if self.daemons > 1 else set()
+        return tuple(sorted(found | self.perils))
 
     def luck(self, purpose: str) -> random.Random:
         """A source of its own per purpose, so that one purpose's draws never shift another's."""
@@ -74,26 +90,28 @@ def shape(fields: tuple[FieldLaw, ...], side: Side, rewrites: Mapping[str, str])
     )
 
 
-def draw(seed: int) -> Scenario:
-    """The world of a seed."""
+def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
+    """The world of a seed; `also`: perils that it has in any case."""
     luck = source(seed, "scenario")
+    perils = draw_perils(source(seed, "perils")) | frozenset(also)
     nasty = luck.choice([0.0, 0.3, 1.0])
     return Scenario(
         seed=seed,
+        perils=perils,
         laws=Laws((draw_customers(luck), articles(luck.choice([NOBODY, ONLY_A])))),
-        declarations={side: draw_declaration(luck) for side in SIDES},
-        faults={side: draw_faults(luck, nasty) for side in SIDES},
+        declarations={side: narrowed(draw_declaration(luck), perils) for side in SIDES},
+        faults={side: worsened(draw_faults(luck, nasty), perils) for side in SIDES},
         store_faults=draw_store_faults(luck, nasty),
         rewrites=luck.choice(
             [{}, {"name_b": "truncate:9"}, {"name_b": "truncate:9", "credit_b": "decimals:1"}]
         ),
         budgets=luck.choice([{}, {}, {"deletes": Budget(1, 0.0, 1), "creates": Budget(8, 0.0, 3)}]),
-        records=luck.randint(0, 8),
+        records=luck.randint(0, 8) + (6 if "lines" in perils else 0),
         edits=luck.randint(8, 35),
-        daemons=luck.choice([1, 1, 2]),
+        daemons=max(luck.choice([1, 1, 2]), 2 if "two owners" in perils else 1),
         kills=draw_times(luck, [0, 0, 1, 3]),
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
-        freezes=tuple((at, luck.uniform(5, 40)) for at in draw_times(luck, [0, 0, 1])),
+        freezes=draw_freezes(luck, "two owners" in perils),
     )
 
 
@@ -107,6 +125,12 @@ def draw_customers(luck: random.Random) -> StreamLaw:
 def draw_times(luck: random.Random, counts: list[int]) -> tuple[float, ...]:
     """Some moments of the time in which people edit."""
     return tuple(sorted(luck.uniform(1, 200) for _ in range(luck.choice(counts))))
+
+
+def draw_freezes(luck: random.Random, often: bool) -> tuple[tuple[float, float], ...]:
+    """When a daemon stands still, and for how long: shorter or longer than it may hold a link."""
+    found = [(at, luck.uniform(5, 40)) for at in draw_times(luck, [0, 0, 1])]
+    return (*found, *((at, luck.uniform(16, 90)) for at in draw_times(luck, [3] if often else [0])))
 
 
 def draw_declaration(luck: random.Random) -> Declaration:
@@ -126,11 +150,40 @@ def draw_declaration(luck: random.Random) -> Declaration:
     return msgspec.convert(msgspec.to_builtins(memory.DECLARATION) | said, Declaration)
 
 
+def narrowed(declared: Declaration, perils: frozenset[str]) -> Declaration:
+    """A declaration as the drawn perils change it."""
+    said: dict[str, Any] = {}
+    if "capacity 1" in perils:
+        said |= {"batch_max": 1, "concurrency": 1}
+    if "sessions" in perils:
+        said |= {"session": "single"}
+    if "lines" in perils:
+        said |= {"rows": True, "version": "none", "draws_ids": True, "read_lag_s": 0.0}
+    if "batches cut" in perils:
+        said |= {"batch_max": max(3, declared.batch_max)}
+    return msgspec.structs.replace(declared, **said)
+
+
 def draw_faults(luck: random.Random, nasty: float) -> Faults:
     """How one system lies."""
     chance = {name: nasty * luck.choice([0.0, 0.02, 0.1]) for name in FAULTS}
     chance["lag"] = luck.choice([0.0, 0.1, 0.5])
     return Faults(delay_s=luck.choice([0.0, 0.3, 2.0]), slow_s=45.0, hint_late_s=20.0, **chance)
+
+
+# What a peril adds to the faults of both systems.
+WORSE: Mapping[str, Mapping[str, float]] = {
+    "early reads": {"early": 0.4},
+    "batches cut": {"cut": 0.3},
+    "batches in disorder": {"batch_disorder": 0.6},
+    "sessions": {"session_end": 0.02, "login_lost": 0.1},
+}
+
+
+def worsened(faults: Faults, perils: frozenset[str]) -> Faults:
+    """Faults as the drawn perils change them."""
+    more = {name: chance for peril in sorted(perils) for name, chance in WORSE.get(peril, {}).items()}
+    return msgspec.structs.replace(faults, **more)
 
 
 def draw_store_faults(luck: random.Random, nasty: float) -> StoreFaults:
@@ -143,6 +196,7 @@ def draw_store_faults(luck: random.Random, nasty: float) -> StoreFaults:
     )
 
 
+STORE_FAULTS = ("away", "lose_reply", "slow")
 FAULTS = (
     "slow",
     "lose_request",

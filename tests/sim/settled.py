@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from actors.core.values import Value
 from tests.sim.auditor import tell
-from tests.sim.evidence import Entry, Evidence, ParkedRow, Violation
+from tests.sim.evidence import AUTOMATION, BACKUP, Entry, Evidence, Intent, ParkedRow, Violation
 from tests.sim.laws import SIDES, FieldLaw, Side, StreamLaw, other
 from tests.sim.timeline import Timeline
 
@@ -118,7 +118,7 @@ def was_told_to_keep(evidence: Evidence, timeline: Timeline, ref: Value) -> bool
 
 def edited_since(timeline: Timeline, entry: Entry, end: Entry) -> bool:
     """Whether anything spoke against deleting this one too: it was made or edited by a person after that end."""
-    return any(one.by_person and one.at >= end.at for one in timeline.record(entry))
+    return any(one.outside and one.at >= end.at for one in timeline.record(entry))
 
 
 def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], field_name: str) -> bool:
@@ -133,43 +133,76 @@ def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], 
 
 
 def truth_of_counts(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """What the runs say was done is what the systems saw: never more, and less only by what is not known."""
+    """What the runs say was done is what the systems saw: never more, and less only by what is not known.
+
+    A delete that was not answered and whose record is gone counts as ours, whoever it was; the protocol says so. The
+    same is true of any write where a backup may have brought back what was to be written.
+    """
+    restored = {entry.side for entry in timeline.entries if entry.who == BACKUP}
     seen: Counter[tuple[Side, str]] = Counter()
     for entry in timeline.entries:
-        if not entry.by_person:
+        if not entry.outside:
             seen[entry.side, f"{entry.op.rstrip('e')}ed"] += 1
     for side in SIDES:
         for what in ("created", "updated", "deleted"):
             said = evidence.store.counted.get((timeline.stream.name, side, what), 0)
             did = seen[side, what]
-            if said > did or did - said > evidence.store.unsure:
+            found = evidence.store.found.get((timeline.stream.name, side, what), 0)
+            over = by_other_hands(evidence, timeline, side, what) + (found if side in restored else 0)
+            if said - did > over or did - said > evidence.store.unsure:
                 text = f"{timeline.stream.name}: {said} {what} on {side} by the runs, {did} by the system"
                 yield Violation("truth", text)
+
+
+def by_other_hands(evidence: Evidence, timeline: Timeline, side: Side, what: str) -> int:
+    """Writes that never arrived, while a person did the very same: gave a field the value that had been sent, or deleted
+    the record. Where no reply comes nobody can tell the two apart, and the run may call it done."""
+    count = 0
+    for intent in evidence.intents:
+        if (intent.stream, intent.side, f"{intent.op.rstrip('e')}ed") != (timeline.stream.name, side, what):
+            continue
+        since = [e for e in timeline.entries if (e.side, e.id) == (side, intent.id) and e.at >= intent.at]
+        arrived = any(not e.outside and e.op == intent.op and e.sent == intent.sent for e in since)
+        count += not arrived and any(e.outside and did_the_same(e, intent) for e in since)
+    return count
+
+
+def did_the_same(entry: Entry, intent: Intent) -> bool:
+    """Whether a person's entry brought about what an intent was to bring about, in one field at least."""
+    if intent.op != "update":
+        return entry.op == intent.op
+    after = entry.after or {}
+    return any(name in intent.sent and after.get(name) == intent.sent[name] for name in entry.changed())
 
 
 def quiet(evidence: Evidence) -> Iterator[Violation]:
     """Nobody writes anything once everything was settled."""
     for entry in evidence.entries:
-        if not entry.by_person and entry.at > evidence.quiet_from:
+        if not entry.outside and entry.at > evidence.quiet_from:
             yield Violation("quiet", f"{entry.who} still did {tell(entry)}", entry.at)
 
 
 def termination(evidence: Evidence) -> Iterator[Violation]:
-    """After the last edit a field is written a few times at most."""
+    """After the last edit of a person a field is written a few times at most; where an automation answers our writes,
+    no more often than the breaker lets it be, which counts the writes that were answered."""
     written: Counter[tuple[Side, str, str, str]] = Counter()
+    answered = {(e.side, e.stream, e.id, n) for e in evidence.entries if e.who == AUTOMATION for n in e.sent}
     for entry in evidence.entries:
-        if entry.by_person or entry.at <= evidence.edits_end:
+        if entry.outside or entry.at <= evidence.edits_end or entry.op != "update":
             continue
         for native in entry.changed():
-            written[entry.side, entry.stream, entry.id, native] += 1
+            at = entry.side, entry.stream, entry.id, native
+            written[at] += at not in answered or evidence.was_answered(entry)
     for (side, stream, id, native), count in written.items():
-        if count > WRITES_PER_FIELD_MAX:
+        limit = evidence.laws.breaker if (side, stream, id, native) in answered else WRITES_PER_FIELD_MAX
+        if count > limit:
             yield Violation("termination", f"{stream} {side}:{id} {native} was written {count} times")
 
 
 def rest(evidence: Evidence) -> Iterator[Violation]:
-    """No intent is left open, no hint is left lying."""
+    """No intent is left open, no hint is left lying: tried again and again, or long due. (Who takes a link over looks
+    once more at what was read within a read lag of that, and idle daemons take it from each other now and then.)"""
     if evidence.store.open_actions:
         yield Violation("rest", f"{evidence.store.open_actions} intents are still open")
-    if evidence.store.inbox:
-        yield Violation("rest", f"{evidence.store.inbox} hints are still in the inbox")
+    if evidence.store.overdue:
+        yield Violation("rest", f"{evidence.store.overdue} hints are still in the inbox")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import anyio
@@ -10,7 +12,10 @@ from actors.messages import Options, Ports
 from actors.root import RootActor
 from tests.sim import loop
 from tests.sim.auditor import safety
+from tests.sim.capacity import capacity_1
 from tests.sim.evidence import Violation
+from tests.sim.mishaps import JUMPS_S, befall
+from tests.sim.operator import LINK
 from tests.sim.scenario import Scenario, draw
 from tests.sim.settled import liveness
 from tests.sim.world import Daemon, Outcome, World
@@ -26,12 +31,19 @@ QUIET_S = 100.0
 
 def simulate(seed: int, daemon: Daemon | None = None) -> Outcome:
     """Run one seed with the real engine, or another daemon (tests of the harness), and judge it."""
-    return play(draw(seed), daemon or engine)
+    return play(draw(seed), daemon)
 
 
-def play(scenario: Scenario, daemon: Daemon) -> Outcome:
+def play(scenario: Scenario, daemon: Daemon | None = None) -> Outcome:
     """Run one scenario and judge it."""
-    outcome = Outcome(scenario.seed)
+    narrow = "capacity 1" in scenario.perils
+    with capacity_1() if narrow else nullcontext():
+        return played(scenario, daemon or partial(engine, window=1 if narrow else 500))
+
+
+def played(scenario: Scenario, daemon: Daemon) -> Outcome:
+    """Run one scenario and judge it, at whatever capacity the engine has."""
+    outcome = Outcome(scenario.seed, drawn=scenario.drawn)
 
     async def main() -> None:
         world = World(scenario)
@@ -42,6 +54,7 @@ def play(scenario: Scenario, daemon: Daemon) -> Outcome:
             raise
         except Exception as error:
             world.fallen.append(Violation("the daemon fell over", repr(error), anyio.current_time()))
+        outcome.rounds = world.rounds
         outcome.evidence = world.judged()
         outcome.violations = [*world.fallen, *safety(outcome.evidence)]
         if not world.fallen:
@@ -51,9 +64,10 @@ def play(scenario: Scenario, daemon: Daemon) -> Outcome:
     return outcome
 
 
-async def engine(ports: dict[str, Any], owner: str) -> None:
+async def engine(ports: dict[str, Any], owner: str, window: int = 500) -> None:
     """The real one."""
-    await RootActor(Ports(**ports), Options(owner=owner, scan_interval_s=SCAN_S)).run()
+    options = Options(owner=owner, scan_interval_s=SCAN_S, window=window, rows_window=min(3, window))
+    await RootActor(Ports(**ports), options).run()
 
 
 async def history(world: World, daemon: Daemon) -> None:
@@ -81,6 +95,8 @@ async def under_faults(world: World) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(world.people.work, scenario.edits, scenario.edits_s)
         tasks.start_soon(world.operator.work, scenario.edits_s)
+        for peril in sorted(scenario.perils):
+            tasks.start_soon(befall, world, peril)
         for at in scenario.kills:
             tasks.start_soon(strike, world, at, None)
         for at, for_s in scenario.freezes:
@@ -104,13 +120,21 @@ async def strike(world: World, at: float, freeze_s: float | None) -> None:
 async def in_calm(world: World) -> None:
     """Nothing fails any more and nobody edits; what is asked is answered; once all has settled, nothing may move."""
     world.end_faults()
+    world.operator.resume()
     world.operator.ask_for_run("sync")
-    ends, still = anyio.current_time() + CALM_MAX_S, 0.0
-    while still < STILL_S and anyio.current_time() < ends:
+    ends, still, rounds = anyio.current_time() + CALM_MAX_S, 0.0, 0
+    # What a daemon put off by a clock that was set back since is due as much later.
+    enough_s = STILL_S + (max(JUMPS_S) if "clock jumps" in world.scenario.perils else 0.0)
+    while still < enough_s and anyio.current_time() < ends:
         before = world.movements()
         await anyio.sleep(ROUND_S)
+        rounds += 1
         answered = world.operator.decide(1.0) + world.operator.approve()
-        still = 0.0 if answered or world.movements() != before else still + ROUND_S
+        retried = any(hint.attempts > 1 for hint in world.inner.links[LINK].inbox.values())
+        if answered or retried or world.movements() != before:
+            still, world.rounds = 0.0, rounds
+        else:
+            still += ROUND_S
     world.note("quiet from here on")
     world.evidence.quiet_from = anyio.current_time()
     world.operator.ask_for_run("sync")

@@ -18,6 +18,7 @@ from tests.sim.evidence import (
     Deviation,
     Entry,
     Evidence,
+    Intent,
     Named,
     ParkedRow,
     Span,
@@ -250,9 +251,30 @@ def test_a_parked_record_need_not_agree() -> None:
     assert found_at_the_end(story) == {"convergence"}
 
 
+def test_a_lost_write_that_a_person_did_as_well_may_be_counted_once() -> None:
+    """The phone was to be emptied on B, the request was lost, and somebody empties it there: who can tell?"""
+
+    def story(phone: bool) -> Story:
+        told = pair().update("a", PERSON, "A1", phone="p1").update("b", "d1", "B1", phone="p1")
+        told.evidence.intents.append(Intent(told.at, "customers", "b", "B1", "update", {"phone_b": None}))
+        sides: tuple[Side, Side] = ("a", "b")
+        for side in sides:
+            id = f"{side.upper()}1"
+            told = (
+                told.update(side, PERSON, id, phone=None)
+                if phone
+                else told.update(side, PERSON, id, name="n9")
+            )
+        return told
+
+    assert found_at_the_end(story(phone=True).counts("b", "updated", 2).ends()) == set()
+    assert found_at_the_end(story(phone=True).counts("b", "updated", 3).ends()) == {"truth"}
+    assert found_at_the_end(story(phone=False).counts("b", "updated", 2).ends()) == {"truth"}
+
+
 def test_writes_of_a_dry_run_and_of_a_paused_link_are_named() -> None:
     story = pair()
-    story.evidence.store.dry_runs.append(Span(1000.2, 1000.9))
+    story.evidence.dry_runs.append(Span(1000.2, 1000.9))
     assert found(story) == {"dry run"}
     story.evidence.pauses.append(Span(1000.2, 1000.9))
     assert found(story) == {"dry run", "pause"}
@@ -272,7 +294,7 @@ def test_a_second_owner_is_named() -> None:
 
 def test_bounds_and_leftovers_are_named() -> None:
     story = pair().ends()
-    story.evidence.store.inbox = 100
+    story.evidence.store.inbox = story.evidence.store.overdue = 100
     story.evidence.store.open_actions = 1
     story.evidence.store.live_plans = [("customers", "held")] * 2
     assert found(story) == {"bounded"}

@@ -241,3 +241,30 @@ def test_a_system_whose_reads_lag_longer_than_a_link_stays_awake_is_kept_in_step
         return made, [row["phone"] for row in rig.rows("b").values()]
 
     assert on(lambda: Rig(read_lag_s=30.0), body) == (["Ada"], ["2"])
+
+
+@pytest.mark.parametrize("first", ["copy", "twin"])
+def test_beside_a_record_that_is_put_back_its_twin_makes_no_double(first: str) -> None:
+    """A person entered Ada on A too, unseen while our copy of B's Ada was made there. B's is deleted, and put back.
+    Seeds 1562, 2359 and 2478: the twin, unclear or just met, was carried to B in the same run."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig))
+        rig.create("b", "Ada")
+        await until(lambda: rig.names("a") == ["Ada"] and not rig.link().inbox)
+        await anyio.sleep(60)
+        if first == "twin":
+            rig.create("a", "Ada", "9")
+            await anyio.sleep(60)
+        rig.store.set_wish("l", "paused")
+        await anyio.sleep(5)
+        rig.systems["b"].delete(CUSTOMERS, next(iter(rig.rows("b"))), "person")
+        if first == "copy":
+            rig.create("a", "Ada", "9")
+        rig.create("a", "Bob", "2")  # somebody new: what is unclear is matched again
+        rig.store.set_wish("l", "run")
+        await anyio.sleep(600)
+        return sorted(row["phone"] for row in rig.rows("b").values()), [p.room.value for p in rig.parked()]
+
+    spec = customers(deletes={"a": DeletePolicy.IGNORE, "b": DeletePolicy.RESTORE})
+    assert on(lambda: Rig(spec), body) == (["1", "2"], ["ambiguous"])

@@ -32,7 +32,7 @@ def counted_twice(original: Callable[..., None]) -> Callable[..., None]:
     return add
 
 
-def first_side(self: Any, said: Any) -> Any:
+def first_side(self: Any) -> Any:
     return "a", "planted", self.values("a")
 
 

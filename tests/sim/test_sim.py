@@ -1,6 +1,7 @@
 """The real engine over many seeds: whatever systems, store, crashes and people do, the invariants hold.
 
-`TANDEM_SIM_SEEDS` says how many seeds (200). A failure prints its seed; `python -m tests.sim --seed N --trace` replays it.
+`TANDEM_SIM_SEEDS` says how many seeds (500), `TANDEM_SIM_WORKERS` in how many processes (2). A failure prints its seed
+and what it drew; `python -m tests.sim --seed N --trace` replays it.
 """
 
 from __future__ import annotations
@@ -11,20 +12,32 @@ import pytest
 
 from actors.core.policy import LinkSpec
 from tests.sim.blueprint import blueprint
-from tests.sim.runner import failing, report
+from tests.sim.perils import PERILS
+from tests.sim.runner import figures, report
 from tests.sim.scenario import draw
-from tests.sim.simulation import simulate
+from tests.sim.simulation import play, simulate
 from tests.sim.world import without_addresses
 
-SEEDS = int(os.environ.get("TANDEM_SIM_SEEDS", "200"))
-PARTS = 10
+SEEDS = int(os.environ.get("TANDEM_SIM_SEEDS", "500"))
+WORKERS = int(os.environ.get("TANDEM_SIM_WORKERS", "2"))
+PARTS = 5
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_invariants_hold(part: int) -> None:
     told: list[str] = []
-    failed = failing(range(part, SEEDS, PARTS), told.append)
-    assert not failed, "\n\n".join(told)
+    found = figures(range(part, SEEDS, PARTS), WORKERS, told.append)
+    print("\n".join(found.lines()))
+    assert not found.failed, "\n\n".join(told)
+
+
+@pytest.mark.parametrize("peril", PERILS)
+def test_every_peril_is_drawn_and_survived(peril: str) -> None:
+    """Each one at least a few times, whatever the seeds of the test above drew."""
+    for seed in range(4):
+        outcome = play(draw(seed, also={peril}))
+        assert peril in outcome.drawn
+        assert not outcome.violations, report(outcome)
 
 
 def test_a_seed_replays_exactly() -> None:
@@ -60,4 +73,5 @@ def test_a_failing_seed_is_told_with_its_story() -> None:
     outcome = simulate(1)
     told = report(outcome)
     assert "seed 1" in told
+    assert "drawn: " in told
     assert "replay: python -m tests.sim --seed 1" in told

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from actors.core.values import Value
 from tests.sim.evidence import Entry, Evidence
 from tests.sim.laws import FieldLaw, Side, StreamLaw
 
+Life = tuple[Side, str, int]  # side, id, and the how manieth record under that id
+
 
 class Timeline:
-    """The past of one stream: every record by side and id, and by the reference a person gave it."""
+    """The past of one stream: every record by side and id, and by the reference a person gave it.
+
+    Where a person gives a record the match key of another one (a merge by hand), the two references are one: the key
+    says so, and nobody can tell them apart after that.
+    """
 
     def __init__(self, evidence: Evidence, stream: StreamLaw) -> None:
         self.stream = stream
         self.entries = evidence.of(stream)
-        self._by_record: dict[tuple[Side, str], list[Entry]] = {}
-        self._refs: dict[tuple[Side, str], Value] = {}
+        self._life: dict[
+            int, Life
+        ] = {}  # by id(entry): entries are compared as what they are, not by their content
+        self._by_record: dict[Life, list[Entry]] = {}
+        self._refs: dict[Life, Value] = {}
+        self._same: dict[Value, Value] = {}
         self._by_ref: dict[Value, list[Entry]] = {}
+        self._place()
+        for entry in self.entries:
+            self._by_ref.setdefault(self.ref(entry), []).append(entry)
+
+    def _place(self) -> None:
+        """Which record each entry is about, and which references belong together."""
         given: dict[tuple[str, Value], Value] = {}
+        count: dict[tuple[Side, str], int] = {}
         for entry in self.entries:
             at = entry.side, entry.id
-            self._by_record.setdefault(at, []).append(entry)
+            count[at] = count.get(at, 0) + (entry.op == "create")
+            life = (*at, count[at])
+            self._life[id(entry)] = life
+            self._by_record.setdefault(life, []).append(entry)
             if entry.op == "create":
-                self._refs[at] = self._reference(entry, given)
-            ref = self._refs.get(at)
-            self._by_ref.setdefault(ref, []).append(entry)
-            if entry.by_person:
-                given.update(dict.fromkeys(self._values(entry), ref))
+                self._refs[life] = self._reference(entry, given)
+            if entry.outside:
+                values = self._values(entry)
+                known = next((given[v] for v in values if v[0] == self.stream.key and v in given), None)
+                if known is not None and known != self._refs.get(life):
+                    self._same[self._root(self._refs.get(life))] = self._root(known)
+                given.update(dict.fromkeys(values, self._refs.get(life)))
+
+    def _root(self, ref: Value) -> Value:
+        while self._same.get(ref, ref) != ref:
+            ref = self._same[ref]
+        return ref
 
     def _reference(self, entry: Entry, given: dict[tuple[str, Value], Value]) -> Value:
         """The reference of a new record; a copy made without it is known by any other value that a person gave."""
@@ -44,7 +71,16 @@ class Timeline:
 
     def ref(self, entry: Entry) -> Value:
         """The reference of the record that an entry is about."""
-        return self._refs.get((entry.side, entry.id))
+        return self._root(self._refs.get(self._life[id(entry)]))
+
+    def is_merged(self, entry: Entry) -> bool:
+        """Whether a person made one record of the entry's and another one, at any time."""
+        raw = self.given_ref(entry)
+        return raw in self._same or raw in self._same.values()
+
+    def given_ref(self, entry: Entry) -> Value:
+        """The reference that the entry's record was made with, whatever it was merged with later."""
+        return self._refs.get(self._life[id(entry)])
 
     def refs(self) -> list[Value]:
         """All references, in the order in which they came up."""
@@ -52,7 +88,12 @@ class Timeline:
 
     def record(self, entry: Entry) -> list[Entry]:
         """Everything that happened to the entry's record, in order."""
-        return self._by_record[entry.side, entry.id]
+        return self._by_record[self._life[id(entry)]]
+
+    def held(self, record: Entry, until: Entry) -> Mapping[str, Value] | None:
+        """What an entry's record held when `until` took effect, in native names; None where it was gone."""
+        before = [one for one in self.record(record) if one.at < until.at]
+        return before[-1].after if before else None
 
     def about(self, ref: Value) -> list[Entry]:
         """Everything that happened to records with this reference, on both sides, in order."""
@@ -84,7 +125,7 @@ class Timeline:
     def writer(self, entry: Entry, native: str) -> Entry | None:
         """Who gave a field the value that `entry` found there."""
         for one in self.before(entry):
-            if (one.side, one.id) == (entry.side, entry.id) and native in one.changed():
+            if self._life[id(one)] == self._life[id(entry)] and native in one.changed():
                 return one
         return None
 
@@ -120,6 +161,6 @@ class Timeline:
             native = law.native(one.side)
             if one.after is not None and one.side == law.owner:
                 found.add(one.after.get(native))
-            if one.by_person and one.after is not None and (native in one.sent or one.op == "create"):
+            if one.outside and one.after is not None and (native in one.sent or one.op == "create"):
                 found.add(one.after.get(native))
         return found

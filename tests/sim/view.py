@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from actors.core.types import Action, ActionState, Binding, Outcome, Parked
+from actors.core.types import Action, ActionState, Binding, Op, Parked
 from tests.fakes.store_link import LIVE_PLANS, LinkState
-from tests.sim.evidence import Deviation, Named, ParkedRow, Span, StoreView
+from tests.sim.evidence import Deviation, Intent, Named, ParkedRow, StoreView
 from tests.sim.laws import SIDES, Side
 
 COUNTED = ("created", "updated", "deleted")
+FOUND = "no reply came"  # so begins what the protocol says of a write that was not answered and found done
+OVERDUE_S = 60.0
 NEVER_SURE = (ActionState.UNKNOWN, ActionState.UNCONFIRMED, ActionState.SENT, ActionState.DROPPED)
 
 
-def view(link: LinkState, ever_parked: Iterable[Parked], epoch_s: float) -> StoreView:
-    """The store as it is now. `ever_parked`: every row that was ever put into a room; `epoch_s`: wall clock at 0."""
+def view(link: LinkState, ever_parked: Iterable[Parked], now: float) -> StoreView:
+    """The store as it is at `now`, wall clock. `ever_parked`: every row that was ever put into a room."""
     held = [action for plan in link.held.values() for _, action in plan.values()]
     actions = [action for _, action in link.actions.values()]
     return StoreView(
@@ -25,14 +27,11 @@ def view(link: LinkState, ever_parked: Iterable[Parked], epoch_s: float) -> Stor
         held=[held_row(link, action) for action in live_held(link)],
         counted=counted(link),
         unsure=sum(action.state in NEVER_SURE for action in actions),
+        found=found(actions),
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
         inbox=len(link.inbox),
-        dry_runs=[
-            Span(run.started - epoch_s, run.ended - epoch_s)
-            for run in link.runs.values()
-            if run.mode == "plan" and run.started and run.outcome is not Outcome.RUNNING
-        ],
+        overdue=sum(h.attempts > 1 or h.not_before < now - OVERDUE_S for h in link.inbox.values()),
     )
 
 
@@ -44,6 +43,13 @@ def deviations(bindings: Iterable[Binding]) -> Iterable[Deviation]:
             for name, said in (held.dev if held is not None else {}).items():
                 assert held is not None
                 yield Deviation(binding.stream, side, held.id, name, said.value, said.reason)
+
+
+def intents(actions: Iterable[Action], at: float) -> Iterable[Intent]:
+    """What is about to be sent. A mark is an update; a new record's id may not be known yet."""
+    for action in actions:
+        op = "update" if action.op is Op.MARK else action.op.value
+        yield Intent(at, action.stream, action.side, action.target, op, dict(action.native))
 
 
 def ids_of(link: LinkState, binding: int) -> dict[Side, str]:
@@ -102,6 +108,16 @@ def named_by_rooms(rows: Iterable[Parked]) -> Iterable[Named]:
             if isinstance(values, Mapping):
                 for name, value in values.items():
                     yield Named(row.stream, str(name), value)
+
+
+def found(actions: Iterable[Action]) -> dict[tuple[str, Side, str], int]:
+    """Writes that were never answered and found done: (stream, side, what) -> count."""
+    totals: dict[tuple[str, Side, str], int] = {}
+    for action in actions:
+        if action.state is ActionState.CONFIRMED and action.error.startswith(FOUND):
+            at = action.stream, action.side, f"{action.op.value.rstrip('e')}ed"
+            totals[at] = totals.get(at, 0) + 1
+    return totals
 
 
 def counted(link: LinkState) -> dict[tuple[str, Side, str], int]:

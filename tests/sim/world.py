@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,27 +12,39 @@ import anyio
 
 from actors.core.policy import LinkSpec
 from actors.core.types import Parked
-from actors.ports import ConnectionRow, Connector, Lease, LinkRow, Settlement
+from actors.ports import (
+    ConnectionRow,
+    Connector,
+    Lease,
+    LinkRow,
+    RunRow,
+    Settlement,
+    WriteResult,
+    WriteStatus,
+)
 from clients.connectors.systems.memory import MemoryConnector
 from clients.connectors.systems.memory_system import Change, MemorySystem
 from tests.fakes.store import MemoryStore
+from tests.sim.automation import Automation
 from tests.sim.blueprint import blueprint
-from tests.sim.evidence import Commit, Entry, Evidence, Named, Violation
+from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Violation
 from tests.sim.laws import SIDES, Side
 from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, store_port
 from tests.sim.operator import LINK, Operator
 from tests.sim.people import People
 from tests.sim.scenario import CALM, HONEST, Scenario
-from tests.sim.view import deviations, view
+from tests.sim.view import deviations, intents, view
 
 Daemon = Callable[..., Any]
 
 
 @dataclass
 class Outcome:
-    """What came of a seed."""
+    """What came of a seed. `drawn`: what went wrong in it, by name; `rounds`: how many it took to be in step."""
 
     seed: int
+    drawn: tuple[str, ...] = ()
+    rounds: int = 0
     violations: list[Violation] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     evidence: Evidence | None = None
@@ -47,17 +59,28 @@ class World:
         self.clock = SimClock(f"{scenario.seed}/world")
         self.evidence = Evidence(scenario.laws)
         self.faulty = True
+        self.rounds = 0
         self.fallen: list[Violation] = []
         self.systems: dict[Side, MemorySystem] = {side: self._system(side) for side in SIDES}
         self.inner = MemoryStore(self.clock)
-        self.people = People(scenario.laws, self.systems, scenario.luck("people"))
+        self.people = People(scenario.laws, self.systems, scenario.luck("people"), scenario.perils)
         self.operator = Operator(self.inner, scenario.luck("operator"), self.note)
         self.lives: list[Life] = []
+        self.skews = {f"d{number + 1}": 0.0 for number in range(scenario.daemons)}
+        self.strangers: dict[Side, MemorySystem] = {}
+        self._dry: dict[str, float] = {}  # dry runs under way: since when
         self._spec = blueprint(scenario.laws, scenario.budgets)
         self._parked: list[Parked] = []
         self._differed: list[Named] = []
         self._dying_calls = list(scenario.dying_calls)
         self._register()
+        if "automation" in scenario.perils:
+            luck = scenario.luck("automation")
+            chosen: tuple[Side, ...] = luck.choice([("a",), ("b",), SIDES])
+            for side in chosen:
+                self.note(
+                    f"automation {Automation(self.systems[side], side, scenario.laws.streams[0], luck)}"
+                )
 
     def note(self, text: str) -> None:
         """A line for the trace."""
@@ -73,7 +96,7 @@ class World:
             self.clock.now,
             seed=str(self.scenario.seed),
             faults=self.scenario.faults[side],
-            keep_s=declared.read_lag_s + 60.0,
+            keep_s=float("inf") if "rollback" in self.scenario.perils else declared.read_lag_s + 60.0,
         )
         system.listeners.append(partial(self._changed, side))
         return system
@@ -98,7 +121,8 @@ class World:
     async def live(self, daemon: Daemon, name: str) -> None:
         """One life of a daemon, to its end."""
         dies_at = self._dying_calls.pop(0) if self._dying_calls and self.faulty else 0
-        life = Life(name, str(self.scenario.seed), self.note, dies_at)
+        meddle = self._meddle if "API at any await" in self.scenario.perils else None
+        life = Life(name, str(self.scenario.seed), self.note, dies_at, meddle)
         self.lives.append(life)
         self.note(f"{name} starts")
         try:
@@ -119,31 +143,53 @@ class World:
             life.dead = True
             self.lives.remove(life)
 
+    def _meddle(self) -> None:
+        if self.faulty:
+            self.operator.meddle()
+
     def _ports(self, life: Life) -> dict[str, Any]:
         async def connect(row: ConnectionRow) -> Connector:
             side: Side = "a" if row.id == "a" else "b"
-            inner = MemoryConnector(self.systems[side], self.scenario.declarations[side], who=life.name)
-            return connector_port(inner, life, side)
+            system = self.strangers.get(side, self.systems[side])
+            inner = MemoryConnector(system, self.scenario.declarations[side], who=life.name)
+            return connector_port(inner, life, side, partial(self._answered, side))
 
         def rules(text: str, settings: Mapping[str, Any]) -> LinkSpec:
             return self._spec
 
-        faults = self.scenario.store_faults
+        faults, host = self.scenario.store_faults, life.name.partition(".")[0]
         return {
             "store": store_port(self.inner, life, lambda: faults if self.faulty else CALM, self._committed),
             "connect": connect,
             "blueprint": rules,
-            "clock": SimClock(f"{self.scenario.seed}/{life.name}"),
+            "clock": SimClock(f"{self.scenario.seed}/{life.name}", lambda: self.skews[host]),
             "telemetry": SimTelemetry(life),
         }
 
+    def _answered(
+        self, side: Side, who: str, stream: str, results: Sequence[WriteResult], asked: float
+    ) -> None:
+        span = Span(asked, anyio.current_time())
+        done = [result for result in results if result.status is WriteStatus.DONE]
+        self.evidence.answers += [Answer(side, stream, result.id, who, span) for result in done]
+
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
         self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
+        if method == "intend":
+            self.evidence.intents.extend(intents(rest[-1], anyio.current_time()))
         for part in rest:
+            if isinstance(part, RunRow) and part.mode == "plan":
+                self._note_dry(part.id, method)
             if isinstance(part, Settlement):
                 self._parked.extend(part.park)
                 found = deviations(part.bindings)
                 self._differed += [Named(d.stream, d.field, d.value) for d in found if d.reason == "differs"]
+
+    def _note_dry(self, run: str, method: str) -> None:
+        if method == "begin_run":
+            self._dry[run] = anyio.current_time()
+        elif run in self._dry:
+            self.evidence.dry_runs.append(Span(self._dry.pop(run), anyio.current_time()))
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -168,7 +214,7 @@ class World:
         for system in self.systems.values():
             system.catch_up()
         self.evidence.entries.sort(key=lambda entry: entry.at)
-        self.evidence.store = view(self.inner.links[LINK], self._parked, SimClock.EPOCH_S)
+        self.evidence.store = view(self.inner.links[LINK], self._parked, self.clock.now())
         self.evidence.store.differed = self._differed
         self.evidence.decisions = self.operator.decisions
         self.evidence.pauses = self.operator.pauses

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from actors.core.errors import Kind, TandemError
+from actors.core.plan import RESTORE
 from actors.core.types import (
     ActionState,
     Binding,
@@ -321,6 +322,8 @@ class KeyGroupContract:
             half("b", "B11", -60),  # new against held back
             half("a", "A11", -60, state=State.HELD_BACK),
             full("A12", "B12", 70, state=State.NEW),  # no half
+            half("a", "A13", 80, note=RESTORE),  # beside one that is to be put back
+            half("a", "A14", 80),
         )
         keys = await stored(world, lease, *rows)
         groups = [
@@ -328,6 +331,7 @@ class KeyGroupContract:
             KeyGroup(10, (keys[0],), (keys[1],), ()),
             KeyGroup(20, (keys[2], keys[3]), (keys[4], keys[5]), ()),
             KeyGroup(30, (keys[6],), (), (keys[7],)),
+            KeyGroup(80, (keys[18], keys[19]), (), (), (keys[18],)),
         ]
         assert await store.key_groups("l1", "customers", 0, None, 99) == groups
         assert await store.key_groups("l1", "customers", 0, None, 2) == groups[:2]

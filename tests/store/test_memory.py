@@ -11,7 +11,7 @@ import pytest
 from actors.core.errors import Kind, TandemError
 from actors.ports import RunRow, Settlement, Store
 from tests.fakes.store import MemoryStore
-from tests.store import contract, contract_runs, contract_work
+from tests.store import contract, contract_rows, contract_runs, contract_work
 from tests.store.world import CONNECTIONS, LINK, HandClock, half, hint, leased
 
 pytestmark = pytest.mark.anyio
@@ -87,6 +87,10 @@ class TestBindings(contract_work.BindingContract):
 
 
 class TestSettle(contract_work.SettleContract):
+    pass
+
+
+class TestRows(contract_rows.RowsContract):
     pass
 
 

@@ -11,11 +11,12 @@ import asyncpg
 import pytest
 
 from actors.core.errors import Kind, LeaseLost, Scope, TandemError
+from actors.core.plan import RESTORE
 from actors.ports import Lease, Settlement
 from daemon.store.pg import PgStore
 from daemon.store.pool import Pool, open_pool
 from daemon.store.queries import sql
-from tests.store import contract, contract_runs, contract_work
+from tests.store import contract, contract_rows, contract_runs, contract_work
 from tests.store.pgworld import BOX, PgWorld
 from tests.store.world import TTL_S, HandClock, create, half, hint, leased
 
@@ -54,6 +55,10 @@ class TestBindings(contract_work.BindingContract):
 
 
 class TestSettle(contract_work.SettleContract):
+    pass
+
+
+class TestRows(contract_rows.RowsContract):
     pass
 
 
@@ -207,7 +212,7 @@ async def test_matching_by_key_uses_its_indexes(world: PgWorld) -> None:
         await leased(world), Settlement("r1", bindings=(half("a", "X", 7919), half("b", "Y", 5)))
     )
     await world.pool.execute("analyze bindings")
-    rows = await world.pool.fetch("explain " + sql("key_groups"), "l1", "customers", None, 100)
+    rows = await world.pool.fetch("explain " + sql("key_groups"), "l1", "customers", None, 100, RESTORE)
     plan = "\n".join(row[0] for row in rows)
     assert "bindings_new_1" in plan
     assert "bindings_key_1" in plan

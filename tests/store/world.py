@@ -75,12 +75,18 @@ async def leased(world: World, link: str = "l1", owner: str = "w1") -> Lease:
 
 
 def half(
-    side: Side, id_: str, *keys: int, state: State = State.NEW, gen: int = 0, stream: str = "customers"
+    side: Side,
+    id_: str,
+    *keys: int,
+    state: State = State.NEW,
+    gen: int = 0,
+    stream: str = "customers",
+    note: str = "",
 ) -> Binding:
     """A new half binding."""
     held = Held(id_, seen_gen=gen)
     a, b = (held, None) if side == "a" else (None, held)
-    return Binding(stream, state=state, a=a, b=b, keys=keys, rev=1)
+    return Binding(stream, state=state, a=a, b=b, keys=keys, rev=1, note=note)
 
 
 def full(a: str, b: str, *keys: int, state: State = State.SETTLED, stream: str = "customers") -> Binding:

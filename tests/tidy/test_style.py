@@ -15,7 +15,7 @@ FILE_LINES_MAX = 500
 # is not needed any more is removed.
 LONG_FUNCTIONS: dict[str, int] = {}
 # The ports are one contract, two thirds of it docstrings; it is read as a whole.
-LONG_FILES: dict[str, int] = {"actors/ports.py": 531}
+LONG_FILES: dict[str, int] = {"actors/ports.py": 586}
 
 CLOCK = "take the time from the Clock port, or as an argument in the pure core"
 CHANCE = "take randomness from its port, or as an argument in the pure core"
@@ -55,9 +55,15 @@ ASSERTING = re.compile(r"^_?((check|expect|assert)(_|$)|until$|wait_until$|event
 LEFTOVER = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
 
 
+# The functions for whole blocks of lines are made of expressions that stand there: docs/decisions/0012-rows.md.
+ALLOWED_CALLS = {("actors/core/rows_code.py", "exec")}
+
+
 def is_banned(path: str, name: str, rule: tuple[str, str, str]) -> bool:
     """Whether the rule (folder, name, replacement) forbids `name` in `path`."""
     folder, banned, _ = rule
+    if (path, name) in ALLOWED_CALLS:
+        return False
     return path.startswith(folder) and (name.startswith(banned) if banned.endswith(".") else name == banned)
 
 

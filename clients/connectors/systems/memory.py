@@ -15,6 +15,7 @@ import anyio
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.rows import RowShape
 from actors.core.types import Op, Record
 from actors.core.values import Value, same
 from actors.ports import (
@@ -23,12 +24,14 @@ from actors.ports import (
     Find,
     ObjectInfo,
     Page,
+    Rows,
     Setting,
     Touched,
     Write,
     WriteResult,
     WriteStatus,
 )
+from clients.connectors.systems import memory_rows
 from clients.connectors.systems.memory_system import (
     Faults,
     MemorySystem,
@@ -106,21 +109,22 @@ class MemoryConnector:
         who: str = "daemon",
     ) -> None:
         self.declaration = declaration
-        self._system = system
+        self.system = self._system = system
         self._who = who
         self._closed = False
+        self._token = 0
 
     # -- what it is ---------------------------------------------------------------------------------------------
 
     async def identity(self) -> str:
-        await self._request()
+        await self.request()
         return f"memory:{self._system.name}"
 
     async def check(self) -> None:
-        await self._request()
+        await self.request()
 
     async def describe(self) -> Sequence[ObjectInfo]:
-        await self._request()
+        await self.request()
         return [
             ObjectInfo(
                 name,
@@ -139,21 +143,22 @@ class MemoryConnector:
     # -- looking ------------------------------------------------------------------------------------------------
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        await self._request()
+        at = await self._look()
         self._check_fields(object_name, fields)
-        at = self._read_at()
-        found = ((id, self._system.get(object_name, id, at)) for id in dict.fromkeys(ids))
-        return [self._record(object_name, id, state, fields) for id, state in found if state is not None]
+        wanted = [id for id in dict.fromkeys(ids) if self._system.shows(object_name, id, by_id=True)]
+        found = ((id, self._system.get(object_name, id, at)) for id in wanted)
+        answer = [self._record(object_name, id, state, fields) for id, state in found if state is not None]
+        return self._in_some_order(answer)
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         self._need("changes", Find.MODIFIED in self.declaration.find)
-        await self._request()
+        at = await self._look()
         self._check_fields(object_name, fields)
         if not cursor:
-            return Page((), str(self._system.last_seq(object_name)), False)
-        changed = self._system.changed(object_name, int(cursor), self._read_at())
+            return Page((), str(self._system.last_seq(object_name, at)), False)
+        changed = self._system.changed(object_name, int(cursor), at)
         page = changed[:limit]
-        alive = [(id, state) for id, state in page if state.fields is not None]
+        alive = [row for row in page if row[1].fields is not None and self._lists(object_name, row[0])]
         gone = tuple(id for id, state in page if state.fields is None)
         return Page(
             tuple(self._record(object_name, id, state, fields) for id, state in alive),
@@ -163,11 +168,12 @@ class MemoryConnector:
         )
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
-        await self._request()
+        at = await self._look()
         self._check_fields(object_name, fields)
-        rows = list(self._system.rows(object_name, position, self._read_at()))
+        rows = list(self._system.rows(object_name, position, at))
         page = rows[:limit]
-        shown = [row for row in page if not self._hidden(object_name, row[0])]
+        shown = [row for row in page if self._lists(object_name, row[0])]
+        shown = [row for row in shown if not self._hidden(object_name, row[0])]
         return Page(
             tuple(self._record(object_name, id, state, fields) for id, state in shown),
             cursor=page[-1][0] if page else position,
@@ -180,10 +186,26 @@ class MemoryConnector:
             return False
         return self._system.happens(self._system.faults.hide_row)
 
+    # -- many at once -------------------------------------------------------------------------------------------
+
+    async def row_shape(self, object_name: str, fields: Sequence[str]) -> RowShape | None:
+        await self.request()
+        self._check_fields(object_name, fields)
+        return await memory_rows.row_shape(self, object_name, fields) if self.declaration.rows else None
+
+    async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
+        self._need("scan_rows", self.declaration.rows)
+        return memory_rows.rows_of(await self.scan(object_name, position, fields, limit), fields)
+
+    async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
+        self._need("create_rows", self.declaration.rows)
+        self._check_fields(object_name, fields)
+        return await memory_rows.create_rows(self, object_name, fields, block)
+
     async def look_token(self, object_name: str) -> str:
-        await self._request()
+        at = await self._look()
         self._check_fields(object_name, ())
-        return str(self._system.last_seq(object_name, self._read_at()))
+        return str(self._system.last_seq(object_name, at))
 
     async def find_tagged(self, object_name: str, tag: str, fields: Sequence[str]) -> Sequence[Record]:
         self._need("find_tagged", self.declaration.tag)
@@ -199,23 +221,31 @@ class MemoryConnector:
     async def _search(
         self, object_name: str, fields: Sequence[str], fits: Callable[[State], bool]
     ) -> Sequence[Record]:
-        await self._request()
+        at = await self._look()
         self._check_fields(object_name, fields)
-        rows = self._system.rows(object_name, at=self._read_at())
-        return [self._record(object_name, id, state, fields) for id, state in rows if fits(state)]
+        rows = ((id, state) for id, state in self._system.rows(object_name, at=at) if fits(state))
+        return [self._record(object_name, *row, fields) for row in rows if self._lists(object_name, row[0])]
+
+    def _lists(self, object_name: str, id: str) -> bool:
+        return self._system.shows(object_name, id, by_id=False)
+
+    def _in_some_order(self, records: list[Record]) -> list[Record]:
+        if self._system.happens(self._system.faults.batch_disorder):
+            self._system.luck.shuffle(records)
+        return records
 
     # -- the feed -----------------------------------------------------------------------------------------------
 
     async def drain(self, limit: int) -> Sequence[Touched]:
         self._need("drain", Find.FEED in self.declaration.find)
-        await self._request()
+        await self.request()
         touched = self._system.touched()[:limit]
         if self._system.happens(self._system.faults.hint_disorder):
             self._system.luck.shuffle(touched)
         return [Touched(touch.object, touch.id, str(touch.number)) for touch in touched]
 
     async def ack(self, touched: Sequence[Touched]) -> None:
-        await self._request()
+        await self.request()
         for touch in touched:
             self._system.acknowledge(int(touch.ack))
 
@@ -238,15 +268,16 @@ class MemoryConnector:
 
     async def reserve(self, object_name: str, count: int) -> Sequence[str]:
         self._need("reserve", self.declaration.draws_ids)
-        await self._request()
+        await self.request()
         self._check_fields(object_name, ())
         return [self._system.draw_id() for _ in range(count)]
 
     async def write(
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
-        asked = self._system.now()
         self._check_open()
+        await self._be_logged_in()
+        asked = self._system.now()
         tail_s = self._system.luck.random() * self.declaration.vendor_tail_s
         late = self._system.happens(self._system.faults.late) and tail_s > 0
         try:
@@ -261,14 +292,28 @@ class MemoryConnector:
         if late:
             self._send_late(object_name, writes, asked, tail_s)
             raise TandemError(Kind.UNKNOWN, f"memory: no answer about {len(writes)} {object_name}")
-        results = [self._carry_out(object_name, write, fields, asked) for write in writes]
+        self._check_session()
+        results = self._carry_out_all(object_name, writes, fields, asked)
         await self._delay()
         return results
+
+    def _carry_out_all(
+        self, object_name: str, writes: Sequence[Write], fields: Sequence[str], asked: float
+    ) -> list[WriteResult]:
+        """The results in the order of the writes, whatever the order in which those were carried out."""
+        order = list(range(len(writes)))
+        if self._system.happens(self._system.faults.batch_disorder):
+            self._system.luck.shuffle(order)
+        done = {at: self._carry_out(object_name, writes[at], fields, asked) for at in order}
+        if len(writes) > 1 and self._system.happens(self._system.faults.cut):
+            for at in order[self._system.luck.randrange(1, len(writes)) :]:
+                done[at] = WriteResult(WriteStatus.UNKNOWN, writes[at].id, error="the answer broke off")
+        return [done[at] for at in range(len(writes))]
 
     def _send_late(self, object_name: str, writes: Sequence[Write], asked: float, tail_s: float) -> None:
         at = self._system.now() + tail_s
         for write in writes:
-            self._system.later(at, partial(self._apply, object_name, write, asked))
+            self._system.later(at, partial(self.apply, object_name, write, asked))
 
     def _carry_out(self, object_name: str, write: Write, fields: Sequence[str], asked: float) -> WriteResult:
         if self._system.happens(self._system.faults.not_done):
@@ -277,17 +322,20 @@ class MemoryConnector:
             return WriteResult(WriteStatus.REFUSED, write.id, error="the system is in a bad mood")
         if self._system.happens(self._system.faults.lose_request):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
-        result = self._apply(object_name, write, asked)
+        result = self.apply(object_name, write, asked)
         if self._system.happens(self._system.faults.lose_reply):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
         if result.status is not WriteStatus.DONE or self.declaration.reply != "record":
             return result
-        state = self._system.get(object_name, result.id)
-        if state is None:
-            return result
-        return msgspec.structs.replace(result, record=self._record(object_name, result.id, state, fields))
+        record = self.stored(object_name, result.id, fields)
+        return result if record is None else msgspec.structs.replace(result, record=record)
 
-    def _apply(self, object_name: str, write: Write, asked: float) -> WriteResult:
+    def stored(self, object_name: str, id: str, fields: Sequence[str]) -> Record | None:
+        """A record as it is now."""
+        state = self._system.get(object_name, id)
+        return None if state is None else self._record(object_name, id, state, fields)
+
+    def apply(self, object_name: str, write: Write, asked: float) -> WriteResult:
         try:
             return self._applied(object_name, write, asked)
         except Refused as refusal:
@@ -302,7 +350,7 @@ class MemoryConnector:
             id = system.create(object_name, write.native, who, id=write.id, tag=tag, asked=asked)
             return WriteResult(WriteStatus.DONE, id)
         state = system.get(object_name, write.id)
-        if state is None or state.fields is None:
+        if state is None or not system.shows(object_name, write.id, by_id=True):
             return WriteResult(WriteStatus.GONE, write.id)
         if self._moved_on(object_name, state, write):
             return WriteResult(WriteStatus.MOVED_ON, write.id)
@@ -316,7 +364,8 @@ class MemoryConnector:
         covered = self.declaration.version == "content" and write.version is not None
         if covered and write.version != str(state.seq):
             return True
-        holds = {self._system.objects[object_name].key: write.id, **(state.fields or {})}
+        assert state.fields is not None
+        holds = {self._system.objects[object_name].key: write.id, **state.fields}
         return any(not same(holds.get(name), value) for name, value in write.seen.items())
 
     async def aclose(self) -> None:
@@ -328,10 +377,47 @@ class MemoryConnector:
         if self._closed:
             raise TandemError(Kind.TRANSIENT, f"memory: the connection to {self._system.name} is closed")
 
-    async def _request(self) -> None:
+    async def request(self) -> None:
         self._check_open()
+        await self._be_logged_in()
         await self._delay()
+        self._check_session()
         self._fail()
+
+    async def _look(self) -> float | None:
+        """A reading request; the time of the state that it answers from (None: now)."""
+        asked = self._system.now()
+        await self.request()
+        at = self._read_at()
+        return asked if at is None and self._system.happens(self._system.faults.early) else at
+
+    # -- sessions -----------------------------------------------------------------------------------------------
+
+    @property
+    def _needs_session(self) -> bool:
+        return self.declaration.session == "single" or self._system.faults.session_end > 0
+
+    async def _be_logged_in(self) -> None:
+        """A session that lives. The token of one that has ended is worth nothing, whoever ended it."""
+        if not self._needs_session:
+            return
+        if self._system.happens(self._system.faults.session_end):
+            self._system.end_sessions()
+        if self._system.knows(self._token) and not self._system.locked:
+            return
+        self._token = 0
+        await self._delay()
+        if self._system.locked:
+            raise TandemError(Kind.AUTH, f"memory: {self._system.name} refuses the log-in")
+        token = self._system.log_in(self.declaration.session == "single")
+        if self._system.happens(self._system.faults.login_lost):
+            raise TandemError(Kind.TRANSIENT, f"memory: {self._system.name} did not answer the log-in")
+        self._token = token
+
+    def _check_session(self) -> None:
+        """Somebody else's log-in may have ended ours on the way: nothing is done then."""
+        if self._needs_session and not self._system.knows(self._token):
+            raise TandemError(Kind.TRANSIENT, f"memory: the session at {self._system.name} has ended")
 
     async def _delay(self) -> None:
         slow = self._system.happens(self._system.faults.slow)
@@ -375,8 +461,10 @@ class MemoryConnector:
     def _record(self, object_name: str, id: str, state: State, fields: Sequence[str]) -> Record:
         key, chance = self._system.objects[object_name].key, self._system.faults.drop_field
         whole = {key: id, **(state.fields or {})}
-        shown = [name for name in fields if name == key or not self._system.happens(chance)]
-        return Record(id, {name: whole[name] for name in shown}, version=str(state.seq), modified=state.at)
+        told = [name for name in fields if (object_name, name) not in self._system.withheld]
+        shown = [name for name in told if name == key or not self._system.happens(chance)]
+        modified = state.at + self._system.skew_s
+        return Record(id, {name: whole[name] for name in shown}, version=str(state.seq), modified=modified)
 
 
 def _no_such(message: str, known: str) -> TandemError:

@@ -28,7 +28,11 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     caller gave up. `refuse`, `not_done`: one write of a batch. `transient`, `rate_limit`: a whole request, nothing
     done. `lag`: a read answers from a state up to the declared read lag old. `hide_row`: a complete read leaves out a
     record that one before has shown. `drop_field`: a record is delivered without one of its fields. `hint_...`: the
-    feed loses, doubles and delays (up to `hint_late_s`) touched keys, or drains them in disorder.
+    feed loses, doubles and delays (up to `hint_late_s`) touched keys, or drains them in disorder. `early`: a read
+    answers from the state in which it was asked for, though the answer takes its time. `cut`: the answer about a batch
+    breaks off after one of its writes, all were done. `batch_disorder`: a batch is carried out, and a read answered, in
+    another order than asked. `session_end`: all sessions end; `login_lost`: a log-in takes place (and ends the session
+    before it where only one may live) but is not answered.
     """
 
     delay_s: float = 0.0
@@ -50,6 +54,11 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hint_late: float = 0.0
     hint_late_s: float = 30.0
     hint_disorder: float = 0.0
+    early: float = 0.0
+    cut: float = 0.0
+    batch_disorder: float = 0.0
+    session_end: float = 0.0
+    login_lost: float = 0.0
 
 
 class ObjectShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,7 +174,13 @@ class MemorySystem:
         self._shown: set[tuple[str, str]] = set()
         self._late: list[tuple[float, int, Callable[[], object]]] = []
         self._bent: float | None = None
+        self.hidden: dict[tuple[str, str], bool] = {}
+        self.withheld: set[tuple[str, str]] = set()
+        self.locked = False
+        self.skew_s = 0.0  # how far the time stamps of its records are off
+        self._sessions: set[int] = set()
         self._seq = 0
+        self._version = 0
         self._drawn = 0
         self.add_objects(objects)
 
@@ -252,11 +267,14 @@ class MemorySystem:
         id: str = "",
         tag: str = "",
         asked: float | None = None,
+        reuse: bool = False,
     ) -> str:
-        """Make a record and return its id. Raises `Refused` for an id that is or was taken, or an unknown field."""
+        """Make a record and return its id. Raises `Refused` for an id that is or (unless `reuse`) was taken, or an
+        unknown field."""
         self.catch_up()
         id = id or self.draw_id()
-        if past := self._past[object_name].get(id):
+        past = self._past[object_name].get(id)
+        if past and not (reuse and past[-1].fields is None):
             raise Refused(f"{id} exists already" if past[-1].fields is not None else f"{id} was used before")
         full = dict.fromkeys(self.objects[object_name].fields) | self._stored(object_name, fields)
         self._commit(object_name, id, "create", who, fields, None, full, tag, asked)
@@ -278,6 +296,41 @@ class MemorySystem:
         if state is None:
             raise Refused(f"there is no {id}")
         self._commit(object_name, id, "delete", who, {}, state.fields, None, state.tag, asked)
+
+    def restore(self, at: float, who: str) -> None:
+        """Set every record back to what it was at `at`, as from a backup. No feed tells of it, and the numbers of
+        changes start again from where they were then."""
+        self.catch_up()
+        numbers = [state.seq for past in self._all_pasts() for state in past if state.at <= at]
+        now = self.now()
+        for name, records in self._past.items():
+            for id, past in list(records.items()):
+                was, held = self._at(past, at), past[-1]
+                records[id] = [state for state in past if state.at <= at]
+                if not records[id]:
+                    del records[id]
+                before, after = held.fields, was.fields if was is not None else None
+                if before != after:
+                    self._tell_restored(now, name, id, who, before, after)
+        self._version = max(numbers, default=0)
+
+    def _all_pasts(self) -> Iterator[Sequence[State]]:
+        for records in self._past.values():
+            yield from records.values()
+
+    def _tell_restored(
+        self,
+        now: float,
+        object_name: str,
+        id: str,
+        who: str,
+        before: Mapping[str, Value] | None,
+        after: Mapping[str, Value] | None,
+    ) -> None:
+        op = "delete" if after is None else "create" if before is None else "update"
+        sent = {n: v for n, v in (after or {}).items() if before is None or before.get(n) != v}
+        for listener in self.listeners:
+            listener(Change(now, now, object_name, id, op, who, sent, before, after))
 
     def later(self, at: float, effect: Callable[[], object]) -> None:
         """Let something take effect at a later time; it does before anybody looks or writes after that time."""
@@ -328,7 +381,8 @@ class MemorySystem:
         past = self._past[object_name].setdefault(id, [])
         while len(past) > 1 and past[1].at < at - self.keep_s:
             past.pop(0)
-        past.append(State(at, self.next_seq(), after, tag))
+        self._version += 1
+        past.append(State(at, self._version, after, tag))
         for wait_s in self._hint_fate():
             number = self.next_seq()
             self._feed[number] = Touch(number, object_name, id, at + wait_s)
@@ -339,6 +393,33 @@ class MemorySystem:
             listener(change)
         for bell in self.bells:
             bell()
+
+    # -- rights and sessions ------------------------------------------------------------------------------------
+
+    def hide(self, object_name: str, id: str, *, by_id: bool) -> None:
+        """Rights or a filter hide a record: from lists, and where `by_id` from everybody who asks for it too."""
+        self.hidden[object_name, id] = by_id
+
+    def shows(self, object_name: str, id: str, *, by_id: bool) -> bool:
+        """Whether rights and filters let a record be seen: in a list, or (`by_id`) by who asks for it."""
+        hidden = self.hidden.get((object_name, id))
+        return hidden is None or (by_id and not hidden)
+
+    def log_in(self, single: bool) -> int:
+        """A new session; where only one may live it ends those before it."""
+        if single:
+            self._sessions.clear()
+        token = self.next_seq()
+        self._sessions.add(token)
+        return token
+
+    def knows(self, token: int) -> bool:
+        """Whether a session lives."""
+        return token in self._sessions
+
+    def end_sessions(self) -> None:
+        """All sessions end."""
+        self._sessions.clear()
 
     # -- the feed -----------------------------------------------------------------------------------------------
 

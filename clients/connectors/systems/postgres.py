@@ -19,14 +19,16 @@ import anyio
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.rows import RowShape
 from actors.core.types import Op, Record
 from actors.core.values import Value
-from actors.ports import Declaration, Find, ObjectInfo, Page, Touched, Write, WriteResult
+from actors.ports import Declaration, Find, ObjectInfo, Page, Rows, Touched, Write, WriteResult
 from clients.connectors.systems.postgres_catalog import Catalog, Table
 from clients.connectors.systems.postgres_feed import Feed
 from clients.connectors.systems.postgres_identity import draw_ids, identity
 from clients.connectors.systems.postgres_look import Looker, delivery
 from clients.connectors.systems.postgres_modified import ModifiedLooker
+from clients.connectors.systems.postgres_rows import RowLines, shape
 from clients.connectors.systems.postgres_session import Session
 from clients.connectors.systems.postgres_settings import DECLARATION, Settings, parsed
 from clients.connectors.systems.postgres_write import Writer
@@ -61,6 +63,7 @@ class PostgresConnector:
         self._modified = ModifiedLooker(self._session, settings.time_zone, settings.overlap_s)
         self._writer = Writer(self._session)
         self._feed = Feed(self._session, self._catalog, settings.consumer) if self._has(Find.FEED) else None
+        self._lines = RowLines(self._session, self._feed)
         self.declaration: Declaration = msgspec.structs.replace(
             DECLARATION, find=tuple(find for find in Find if self._has(find))
         )
@@ -108,6 +111,18 @@ class PostgresConnector:
         """A page in key order."""
         return await self._looker.scan(await self._table(object_name, fields), position, fields, limit)
 
+    async def row_shape(self, object_name: str, fields: Sequence[str]) -> RowShape | None:
+        """None for columns that are arrays."""
+        return shape(await self._table(object_name, fields), fields)
+
+    async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
+        """A page in key order, as COPY writes it."""
+        return await self._lines.scan(await self._table(object_name, fields), position, fields, limit)
+
+    async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
+        """By COPY, in one transaction."""
+        return await self._lines.create(await self._table(object_name, fields), fields, block)
+
     async def look_token(self, object_name: str) -> str:
         """None is known: PostgreSQL keeps no mark of a table's last change that is both cheap and exact."""
         await self._table(object_name)
@@ -154,8 +169,8 @@ class PostgresConnector:
     ) -> Sequence[WriteResult]:
         """Set-based; each row with its precondition, a refused one by itself."""
         table = await self._table(object_name, fields)
-        shape = delivery(table, table.chosen(fields), self._settings.time_zone)
-        return await self._writer.write(table, await self._with_ids(table, writes), shape)
+        reply = delivery(table, table.chosen(fields), self._settings.time_zone)
+        return await self._writer.write(table, await self._with_ids(table, writes), reply)
 
     async def uninstall(self) -> None:
         """Remove this reader's triggers and queue from the database (find: trigger)."""

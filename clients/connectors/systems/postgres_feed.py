@@ -45,6 +45,9 @@ DRAIN = """
 SELECT seq, coalesce(pg_partition_root(relation), relation)::bigint AS relation, key
   FROM tandem.feed_touched WHERE consumer = $1 ORDER BY seq LIMIT $2"""
 ACK = "DELETE FROM tandem.feed_touched WHERE consumer = $1 AND seq = ANY ($2::bigint[])"
+FORGET = """
+DELETE FROM tandem.feed_touched
+ WHERE consumer = $1 AND relation = $2::bigint::oid AND key = ANY ($3::text[])"""
 TOUCH_ALL = "INSERT INTO tandem.feed_touched (consumer, relation, key) VALUES ($1, $2::bigint::oid, '')"
 SEEN = "UPDATE tandem.feed_consumers SET seen = now() WHERE id = $1 AND seen < now() - interval '1 hour'"
 IS_ANY = "SELECT EXISTS (SELECT FROM tandem.feed_touched WHERE consumer = $1) AS there"
@@ -114,6 +117,11 @@ class Feed:
         numbers = [int(number) for item in touched for number in item.ack.split(",")]
         if numbers:
             await self._session.fetch("acknowledge", ACK, await self._consumer(), numbers)
+
+    async def forget(self, connection: Connection, table: Table, keys: Sequence[str]) -> None:
+        """Within a transaction that made these rows: nobody else can have touched them, so they are no news."""
+        if table.find is Find.FEED:
+            await connection.execute(FORGET, await self._consumer(), table.oid, list(keys))
 
     async def watch(self) -> AsyncGenerator[None, None]:
         """Yields at the start, at every NOTIFY, and now and then; polls where the server may not notify."""

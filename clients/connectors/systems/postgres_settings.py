@@ -73,6 +73,7 @@ DECLARATION = Declaration(
     precondition="atomic",
     reply="record",
     draws_ids=True,
+    rows=True,
     find_by_field=True,
     missing_means="unknown",
     session="shared",

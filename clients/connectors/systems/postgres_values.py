@@ -9,12 +9,11 @@ Must not talk to the database.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
+from actors.core.texts import reader, text_of
 from actors.core.values import BadValue, Value, canonical
 
 # So that no text, in or out, depends on how the server or the role is set up.
@@ -116,68 +115,40 @@ def encoded(column: Column, value: Value) -> str | None:
         if not column.is_array:
             raise BadValue(f"column {column.name} can't keep a list")
         return "{" + ",".join(_element(item) for item in value) + "}"
-    return _plain(value)
-
-
-def _plain(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value)
+    return text_of(value)
 
 
 def _element(item: Any) -> str:
     if isinstance(item, list):
         return "{" + ",".join(_element(inner) for inner in item) + "}"
-    text = _plain(item)
+    text = text_of(item)
     if text is None:
         return "NULL"
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def kind_of(column: Column) -> str:
+    """The kind of its values, for `actors.core.texts.reader`."""
+    return "list" if column.is_array else _KINDS.get(column.base, "other")
+
+
 def decoder(column: Column) -> Callable[[Any], Value]:
     """The function that makes a canonical value of what `selected` delivers."""
-    scalar = _DECODERS.get(column.base, canonical)
-    if column.is_array:
-        return lambda delivered: _list(scalar, delivered)
-    return lambda delivered: _scalar(scalar, delivered)
+    scalar = reader(_KINDS.get(column.base, "other"))
+    return (lambda delivered: _list(scalar, delivered)) if column.is_array else scalar
 
 
-def _scalar(decode: Callable[[str], Value], delivered: str | None) -> Value:
-    if delivered is None:
-        return None
-    try:
-        return decode(delivered)
-    except (ValueError, OverflowError, InvalidOperation):
-        return canonical(delivered)
-
-
-def _list(decode: Callable[[str], Value], delivered: list[Any] | None) -> Value:
+def _list(decode: Callable[[str | None], Value], delivered: list[Any] | None) -> Value:
     if delivered is None:
         return None
     if any(isinstance(item, list) for item in delivered):
         return canonical(_element(delivered))
-    return canonical([_scalar(decode, item) for item in delivered])
+    return canonical([decode(item) for item in delivered])
 
 
-_DECODERS: Mapping[str, Callable[[str], Value]] = {
-    "bool": lambda text: text in {"true", "t"},
-    "int2": int,
-    "int4": int,
-    "int8": int,
-    "oid": int,
-    "numeric": lambda text: canonical(Decimal(text)),
-    "float4": lambda text: canonical(Decimal(text)),
-    "float8": lambda text: canonical(Decimal(text)),
-    "date": date.fromisoformat,
-    "timestamp": datetime.fromisoformat,
-    "timestamptz": lambda text: datetime.fromisoformat(text).astimezone(UTC),
-    "bytea": lambda text: bytes.fromhex(text.removeprefix("\\x")),
+_KINDS: Mapping[str, str] = {
+    **FIELD_TYPES,
+    "float4": "float",
+    "float8": "float",
+    **dict.fromkeys(("text", "varchar", "bpchar", "name"), "text"),
 }

@@ -43,7 +43,7 @@ class _Unmatched(Exception):
     """The rows of a reply can't be told apart: a trigger changed their keys. Rolled back, then tried one by one."""
 
 
-class _CommitLost(Exception):
+class CommitLost(Exception):
     """COMMIT left, and no answer came."""
 
 
@@ -84,7 +84,7 @@ class Writer:
             return
         try:
             results = await self._twice(batch, shape, places)
-        except _CommitLost as error:
+        except CommitLost as error:
             unknown = WriteResult(WriteStatus.UNKNOWN, error=str(error))
             batch.results.update(dict.fromkeys(places, unknown))
         except _Unmatched:
@@ -160,7 +160,7 @@ class Writer:
         return await self._session.reading(f"read {table.object}", ask)
 
     async def _in_transaction(self, batch: _Batch, shape: Shape, places: list[int]) -> Results:
-        """All or nothing. Raises _CommitLost where the outcome is not known; after any other error it is: nothing."""
+        """All or nothing. Raises CommitLost where the outcome is not known; after any other error it is: nothing."""
         async with self._session.connection() as connection:
             transaction = connection.transaction()
             try:
@@ -173,13 +173,14 @@ class Writer:
                     await transaction.rollback()
                 raise
             except BaseException:
-                await _abandon(connection)
+                await abandon(connection)
                 raise
-            await _commit(connection, transaction)
+            await commit(connection, transaction)
             return results
 
 
-async def _commit(connection: Connection, transaction: asyncpg.transaction.Transaction) -> None:
+async def commit(connection: Connection, transaction: asyncpg.transaction.Transaction) -> None:
+    """Raises CommitLost where nobody knows whether it took place."""
     try:
         await transaction.commit()
     except errors.FAILURES as error:
@@ -187,13 +188,13 @@ async def _commit(connection: Connection, transaction: asyncpg.transaction.Trans
             # An answer: a deferred constraint, say. It is rolled back.
             raise
         cut(connection)
-        raise _CommitLost(f"the line was lost while committing: {errors.words(error)}") from error
+        raise CommitLost(f"the line was lost while committing: {errors.words(error)}") from error
     except BaseException:
-        await _abandon(connection)
+        await abandon(connection)
         raise
 
 
-async def _abandon(connection: Connection) -> None:
+async def abandon(connection: Connection) -> None:
     """Cancelled: stop what runs on the server, so that it holds no locks for nobody, then end the line."""
     with anyio.CancelScope(shield=True), suppress(*errors.FAILURES):
         with anyio.fail_after(ABANDON_TIMEOUT_S):

@@ -35,8 +35,8 @@ from bindings
 where link = $1 and stream = $2 and state = 'settled' and a_id is not null and b_id is not null
 
 -- key_groups
--- Hashes of NEW half bindings in order, each kept when some binding of the same hash has the other side. While one
--- side of the stream is empty (a first load) nothing can match, which two probes of the
+-- Hashes of NEW half bindings in order, each kept when some binding of the same hash has the other side, or is to be put
+-- back there (its note has $5). While one side of the stream is empty (a first load) nothing can match, which two probes of the
 -- unique indexes find out (ordered, or the planner may prefer to read the table).
 with groups as materialized (
     select fresh.hash
@@ -61,19 +61,27 @@ with groups as materialized (
             from bindings as other
             where other.link = $1 and other.stream = $2 and other.keys[{level}] <> 0
               and other.keys[{level}] = fresh.hash
-              and (fresh.a and other.b_id is not null or fresh.b and other.a_id is not null)
+              and (
+                fresh.a and other.b_id is not null or fresh.b and other.a_id is not null
+                or strpos(other.note, $5) > 0
+              )
         )
     order by fresh.hash
     limit $4
 )
-select groups.hash, members.a, members.b, members.taken
+select groups.hash, members.a, members.b, members.taken, members.put_back
 from groups
 cross join lateral (
     -- Group by group: a join of the sets would read the index from its start for every page.
     select
         coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is null), '{}') as a,
         coalesce(array_agg(m.key order by m.key) filter (where m.b_id is not null and m.a_id is null), '{}') as b,
-        coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is not null), '{}') as taken
+        coalesce(array_agg(m.key order by m.key) filter (where m.a_id is not null and m.b_id is not null), '{}') as taken,
+        coalesce(
+            array_agg(m.key order by m.key)
+                filter (where (m.a_id is null) <> (m.b_id is null) and strpos(m.note, $5) > 0),
+            '{}'
+        ) as put_back
     from bindings as m
     where m.link = $1 and m.stream = $2 and m.keys[{level}] <> 0 and m.keys[{level}] = groups.hash
 ) as members
@@ -152,3 +160,30 @@ select new_key from n order by place
 update bindings
 set {side}_gen = $3
 where link = $1 and stream = $2 and {side}_id = any ($4::text[]) and {side}_gen < $3
+
+-- bindings_covered
+select *
+from bindings
+where link = $1 and stream = $2 and key between $3 and $4 and key > $5
+order by key
+limit $6
+
+-- bindings_quiet
+-- What a look must read as if nothing has changed: "id, base" of what is settled and shows no deviation on this side.
+select {side}_id || E'\t' || base
+from bindings as b
+where link = $1 and stream = $2 and {side}_id = any ($3::text[])
+  and state = 'settled' and a_id is not null and b_id is not null and {side}_presence is null and {side}_dev is null
+  and not exists (select from parked where parked.binding = b.key)
+
+-- bindings_present
+select {side}_id from bindings where link = $1 and stream = $2 and {side}_id is not null and {side}_presence is null
+
+-- cursors_generations
+select side, generation from cursors where link = $1 and stream = $2
+
+-- binding_key_next
+select nextval('binding_key')
+
+-- binding_key_last
+select currval('binding_key')

@@ -40,6 +40,7 @@ class Parked(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Number of the entry."""
     link: _builtins.str
@@ -62,6 +63,8 @@ class Parked(_message.Message):
     """The way out."""
     decision: _builtins.str
     """The decision a person made, while it is not carried out yet."""
+    fingerprint: _builtins.str
+    """What the entry shows, as a fingerprint: a decision that is given with it counts for nothing else."""
     @_builtins.property
     def detail(self) -> _struct_pb2.Struct:
         """Base, both values, candidates: whatever is needed to decide."""
@@ -86,10 +89,11 @@ class Parked(_message.Message):
         detail: _struct_pb2.Struct | None = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
         decision: _builtins.str = ...,
+        fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "decision", b"decision", "detail", b"detail", "field", b"field", "hint", b"hint", "id", b"id", "link", b"link", "reason", b"reason", "record", b"record", "room", b"room", "side", b"side", "since", b"since", "stream", b"stream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "decision", b"decision", "detail", b"detail", "field", b"field", "fingerprint", b"fingerprint", "hint", b"hint", "id", b"id", "link", b"link", "reason", b"reason", "record", b"record", "room", b"room", "side", b"side", "since", b"since", "stream", b"stream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -160,10 +164,15 @@ class ResolveConflictRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     CHOOSE_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Number of the conflict."""
     choose: _builtins.str
     """Whose value stays: a, b, or value."""
+    fingerprint: _builtins.str
+    """The fingerprint of the entry as it was shown: where it shows something else by now, the decision is refused. Empty =
+    decide on what it shows now.
+    """
     @_builtins.property
     def value(self) -> _struct_pb2.Value:
         """The value, where choose is value."""
@@ -174,10 +183,11 @@ class ResolveConflictRequest(_message.Message):
         id: _builtins.int = ...,
         choose: _builtins.str = ...,
         value: _struct_pb2.Value | None = ...,
+        fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choose", b"choose", "id", b"id", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choose", b"choose", "fingerprint", b"fingerprint", "id", b"id", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

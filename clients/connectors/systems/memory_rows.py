@@ -1,0 +1,77 @@
+"""The part of the `memory` connector that reads and makes records as lines, with the same faults as its other requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from actors.core.errors import Kind, Scope, TandemError
+from actors.core.rows import RowShape
+from actors.core.texts import line_of, reader, text_of, texts_of
+from actors.core.types import Op, Record
+from actors.core.values import BadValue
+from actors.ports import Page, Rows, Write, WriteResult, WriteStatus
+
+if TYPE_CHECKING:
+    from clients.connectors.systems.memory import MemoryConnector
+
+
+async def row_shape(of: MemoryConnector, object_name: str, fields: Sequence[str]) -> RowShape | None:
+    """Every object crosses as lines, but for lists."""
+    shape = of.system.objects[object_name]
+    kinds = {name: shape.fields.get(name, "text") for name in fields}
+    if "list" in kinds.values():
+        return None
+    return RowShape(shape.key, kinds, frozenset(name for name in fields if name != shape.key))
+
+
+def rows_of(page: Page, fields: Sequence[str]) -> Rows:
+    """A page of records as lines."""
+    return Rows("".join(_line(record, fields) + "\n" for record in page.records), page.cursor, page.more)
+
+
+async def create_rows(of: MemoryConnector, object_name: str, fields: Sequence[str], block: str) -> str:
+    """All of the lines or none: refused, not known, late, rewritten, as the faults have it."""
+    system, asked = of.system, of.system.now()
+    writes = [_write(of, object_name, fields, line) for line in block.splitlines()]
+    await of.request()
+    if any(system.happens(system.faults.refuse) for _ in writes):
+        raise TandemError(Kind.REJECTED, "memory: the system is in a bad mood", scope=Scope.STREAM)
+    tail_s = system.luck.random() * of.declaration.vendor_tail_s
+    if tail_s > 0 and system.happens(system.faults.late):
+        for write in writes:
+            system.later(system.now() + tail_s, partial(of.apply, object_name, write, asked))
+        raise _unknown(len(writes), object_name)
+    if system.happens(system.faults.lose_request):
+        raise _unknown(len(writes), object_name)
+    if any(system.get(object_name, write.id) is not None for write in writes):
+        raise TandemError(Kind.REJECTED, "memory: an id is taken", scope=Scope.STREAM)
+    results: list[WriteResult] = [of.apply(object_name, write, asked) for write in writes]
+    assert all(result.status is WriteStatus.DONE for result in results)
+    if system.happens(system.faults.lose_reply):
+        raise _unknown(len(writes), object_name)
+    await anyio.lowlevel.checkpoint()
+    records = (of.stored(object_name, result.id, fields) for result in results)
+    return "".join(_line(record, fields) + "\n" for record in records if record is not None)
+
+
+def _write(of: MemoryConnector, object_name: str, fields: Sequence[str], line: str) -> Write:
+    shape = of.system.objects[object_name]
+    id_, *texts = texts_of(line)
+    read = {name: reader(shape.fields.get(name, "text")) for name in fields}
+    native = {name: read[name](text) for name, text in zip(fields, texts, strict=True) if text is not None}
+    return Write(Op.CREATE, id_ or "", native)
+
+
+def _line(record: Record, fields: Sequence[str]) -> str:
+    try:
+        return line_of([record.id, *(text_of(record.native.get(name)) for name in fields)])
+    except BadValue as error:  # a list where the shape promised none
+        raise TandemError(Kind.BUG, f"memory: {record.id} is no line: {error}", scope=Scope.STREAM) from error
+
+
+def _unknown(count: int, object_name: str) -> TandemError:
+    return TandemError(Kind.UNKNOWN, f"memory: no answer about {count} {object_name}", scope=Scope.STREAM)

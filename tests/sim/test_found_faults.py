@@ -1,0 +1,82 @@
+"""What the simulation's faults found in the engine, each as the smallest story that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import msgspec
+
+from actors.core.errors import Kind, TandemError
+from actors.core.policy import DeletePolicy, FirstContact
+from actors.root import RootActor
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
+
+
+def test_a_record_that_somebody_else_deleted_first_is_not_counted_as_deleted_by_us() -> None:
+    """Deleted on A; before our deletion reaches B somebody deletes it there too (found with "rows hidden")."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada")
+        await until(lambda: rig.names("b") == ["Ada"] and not rig.link().inbox)
+        there = next(iter(rig.rows("b")))
+
+        async def first() -> None:
+            if rig.rows("b"):
+                rig.systems["b"].delete(CUSTOMERS, there, "person")
+
+        rig.on["b", "write"] = first
+        rig.systems["a"].delete(CUSTOMERS, id, "person")
+        await until(lambda: rig.asked("b", "write"))
+        await until(lambda: not rig.names("b"))
+        await anyio.sleep(120)
+        counted = sum(row.deleted for row in rig.link().counters.values())
+        return counted, [binding.state.value for binding in rig.bindings()]
+
+    spec = customers(deletes={"a": DeletePolicy.REMOVE, "b": DeletePolicy.IGNORE})
+    assert on(lambda: Rig(spec), body) == (0, ["tombstone"])
+
+
+def test_a_system_that_cuts_a_name_and_answers_with_an_id_only_asks_nobody() -> None:
+    """The look right after its reply shows the cut name: recorded as a deviation, no conflict (found with "sessions")."""
+
+    def rig() -> Rig:
+        made = Rig(customers(first_contact=FirstContact.ASK), reply="id")
+        shape = made.systems["b"].objects[CUSTOMERS]
+        made.systems["b"].objects[CUSTOMERS] = msgspec.structs.replace(
+            shape, rewrites={"phone": "truncate:3"}
+        )
+        return made
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.create("a", "Ada", "12345")
+        await until(lambda: rig.names("b") == ["Ada"] and not rig.link().inbox)
+        await anyio.sleep(300)
+        phones = [[row["phone"] for row in rig.rows(side).values()] for side in ("a", "b")]
+        devs = [binding.b.dev["phone"].reason for binding in rig.bindings() if binding.b is not None]
+        return phones, devs, rig.parked()
+
+    assert on(rig, body) == ([["12345"], ["123"]], ["differs"], [])
+
+
+def test_a_record_of_ours_whose_key_was_changed_before_its_reply_came_is_not_made_twice() -> None:
+    """The system can be searched by a field only; the create is not answered, and a person renames the new record."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig))
+
+        async def done_but_not_answered() -> None:
+            if not rig.rows("b"):
+                id = rig.systems["b"].create(CUSTOMERS, {"name": "Ada", "phone": "1", "town": "x"}, "daemon")
+                rig.edit("b", id, name="Ada Lovelace")
+                raise TandemError(Kind.UNKNOWN, "no answer")
+
+        rig.on["b", "write"] = done_but_not_answered
+        rig.create("a", "Ada", "1", town="x")
+        await until(lambda: rig.rows("b"))
+        await anyio.sleep(300)
+        return len(rig.rows("a")), len(rig.rows("b"))
+
+    fields = (field("name"), field("phone"), field("town"))
+    spec = customers(fields=fields, creates=frozenset({"a"}))
+    assert on(lambda: Rig(spec, draws_ids=False, tag=False), body) == (1, 1)
