@@ -15,7 +15,9 @@ from actors.ports import Declaration, Find
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import MailboxClosed, MailboxFull
 from actors.runtime.supervisor import RESTARTS_MAX, Supervisor, root_cause
-from actors.state import Memory
+from actors.state import REMEMBERED_S, Memory
+
+FORGET_EVERY_S = 60.0
 
 
 class RootActor:
@@ -28,6 +30,7 @@ class RootActor:
         self._draining = False
         self._memories: dict[str, tuple[Memory, int]] = {}  # of links at rest, with the epoch they let go at
         self._drained = anyio.Event()
+        self._forgot_at = float("-inf")
         self.scanned_at = float("-inf")  # monotonic; the last successful look for due links
 
     async def run(self) -> None:
@@ -35,6 +38,7 @@ class RootActor:
         async with anyio.create_task_group() as tasks:
             self._supervisor = Supervisor(tasks, crashed=self._crashed, clock=self._ports.clock.monotonic)
             while not self._draining:
+                self._forget()
                 await self._scan()
                 await anyio.sleep(self._options.scan_interval_s)
             await self._drained.wait()
@@ -128,6 +132,15 @@ class RootActor:
         self.scanned_at = self._ports.clock.monotonic()
         for link in due:
             self.wake(link)
+
+    def _forget(self) -> None:
+        """A link that stays at rest forgets its writes once they are of no use: while it works, it does so itself."""
+        now = self._ports.clock.monotonic()
+        if now - self._forgot_at < FORGET_EVERY_S:
+            return
+        self._forgot_at = now
+        for memory, _ in self._memories.values():
+            memory.forget(now - REMEMBERED_S, over=0)
 
     def _link(self, link: str) -> Actor:
         return LinkActor(link, self._ports, self._options, self._ask, self._memories)

@@ -13,6 +13,7 @@ from actors.core.types import Action, Observation, Op, Parked, Room, Side
 from actors.ports import Clock, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
 
 DAY_S = 86_400.0
+REMEMBERED_S = 3600.0  # no look in flight is older
 MEMORY_MAX = 100_000
 HELD_UNTIL_KNOWN = "held until the look is complete and the totals are known"
 
@@ -51,10 +52,13 @@ class Memory:
         """When it last showed something new; None: not in this owner's time, or forgotten."""
         return self._news.get((object_name, side, record))
 
-    def forget(self, before: float) -> None:
-        """Drop what no look in flight can be older than."""
+    def __len__(self) -> int:
+        return len(self._wrote) + len(self._met) + len(self._news)
+
+    def forget(self, before: float, over: int = MEMORY_MAX // 2) -> None:
+        """Drop what no look in flight can be older than; not worth the while up to `over` of either kind."""
         for known in (self._wrote, self._met, self._news):
-            if len(known) > MEMORY_MAX // 2:
+            if len(known) > over:
                 for key in [key for key, at in known.items() if at < before]:
                     del known[key]
 

@@ -68,6 +68,12 @@ class Stand:
         await self.tandem.close()
         await self.daemon.stop()
 
+    async def restart(self) -> None:
+        """The daemon anew, on what it has stored."""
+        await self.stop()
+        self.daemon = await start_daemon(self.daemon.data_dir)
+        self.tandem = Tandem(self.daemon.address, token=self.daemon.token, timeout_s=CALL_TIMEOUT_S)
+
     # ----------------------------------------------------------------------------------------------- the link
 
     async def connect(self, find: str, blueprint: str = tables.BLUEPRINT) -> None:

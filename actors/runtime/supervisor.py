@@ -112,6 +112,9 @@ class Supervisor:
                 await self._lives(child)
         finally:
             child.ended.set()
+            # One that came to rest leaves nothing here; a degraded one is kept, to be left alone and seen.
+            if not child.degraded and self.children.get(child.name) is child:
+                del self.children[child.name]
 
     async def _lives(self, child: Child) -> None:
         crashes = 0

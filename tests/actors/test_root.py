@@ -8,6 +8,8 @@ import anyio
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import ActionState
+from actors.root import FORGET_EVERY_S
+from actors.state import REMEMBERED_S
 from tests.actors.rig import Rig, customers, takes, until
 from tests.sim import loop
 
@@ -176,3 +178,25 @@ def test_a_call_for_a_person_goes_through_the_connection() -> None:
             return [info.name for info in objects], declared.name, await root.cancel("l", "no such run")
 
     assert loop.run(main) == (["customers"], "memory", False)
+
+
+def test_a_link_at_rest_forgets_its_writes_after_an_hour_and_works_on() -> None:
+    async def main() -> Any:
+        rig = Rig()
+        async with rig.daemon() as root:
+            rig.create("a", "Ada")
+            await until(lambda: rig.names("b") == ["Ada"])
+            rig.store.set_wish("l", "paused")
+            await until(lambda: "l" in root._memories)
+            memory, _ = root._memories["l"]
+            just_now = len(memory)
+            await anyio.sleep(REMEMBERED_S + 2 * FORGET_EVERY_S)
+            later = len(memory)
+            rig.store.set_wish("l", "run")
+            rig.create("a", "Bob")
+            await until(lambda: sorted(rig.names("b")) == ["Ada", "Bob"])
+            return just_now, later
+
+    just_now, later = loop.run(main)
+    assert just_now == 1
+    assert later == 0

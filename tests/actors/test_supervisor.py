@@ -155,3 +155,19 @@ def test_while_it_backs_off_an_actor_says_so() -> None:
         return supervisor.states()[0]["state"]
 
     assert supervised(body, 0.0, backoff_s=5)[0] == "backing_off"
+
+
+def test_a_child_that_came_to_rest_leaves_nothing_and_is_started_afresh() -> None:
+    async def body(supervisor: Supervisor, make: Callable[[], Actor], lives: Lives) -> Any:
+        seen = []
+        for _ in range(2):
+            child = supervisor.get("fragile", make)
+            await anyio.sleep(1)
+            supervisor.poke("fragile", make, "rest")
+            await child.ended.wait()
+            seen.append((len(lives), dict(supervisor.children), supervisor.states()))
+        return seen
+
+    seen, crashes = supervised(body)
+    assert seen == [(1, {}, []), (2, {}, [])]
+    assert crashes == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import anyio
@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from actors.core.errors import Kind, TandemError
 from actors.ports import LinkRow
 from daemon import http
-from daemon.health import Pulse, Watcher
+from daemon.health import NAMED_EVERY_S, Pulse, Watcher
 from daemon.metrics import BY_NAME, LOOKED_UP, Metrics
 from daemon.store.admin_names import Labelled
 from daemon.store.rows import LinkInfo, LinkStats, Look, RoomCount
@@ -59,7 +59,7 @@ class Store:
         self.figures: list[LinkStats] = [stats()]
         self.trouble: TandemError | None = None
         self.hangs = False
-        self.asked = 0
+        self.asked = self.pinged = 0
 
     async def stats(self, link: str = "") -> Sequence[LinkStats]:
         self.asked += 1
@@ -69,6 +69,13 @@ class Store:
             await anyio.sleep_forever()
         return self.figures
 
+    async def ping(self) -> None:
+        self.pinged += 1
+        if self.trouble is not None:
+            raise self.trouble
+        if self.hangs:
+            await anyio.sleep_forever()
+
     async def all_links(self) -> Sequence[LinkInfo]:
         return self.links
 
@@ -76,7 +83,8 @@ class Store:
         return {"l1": 3}
 
     async def links_after(self, created: float, id_: str, size: int) -> Sequence[Labelled]:
-        rows = [Labelled(one.row.id, "acme", "people", one.created, one.row.blueprint) for one in self.links]
+        await self.ping()
+        rows = [Labelled(one.row.id, "acme", one.row.name, one.created, "") for one in self.links]
         return [row for row in rows if (row.created, row.id) > (created, id_)]
 
     async def connections_after(self, created: float, id_: str, size: int) -> Sequence[Labelled]:
@@ -291,3 +299,59 @@ async def test_many_who_ask_at_once_ask_the_database_once() -> None:
             for _ in range(20):
                 tasks.start_soon(ask)
         assert world.store.asked == 1
+
+
+def watching(store: Store, clock: HandClock) -> tuple[Watcher, ActionTelemetry]:
+    telemetry, anything = ActionTelemetry(Metrics("1")), cast("Any", store)
+    pulse = Pulse(engine_up=True, draining=False, actors=(), running={})
+    return Watcher(anything, anything, Blueprints(), telemetry, clock, lambda: pulse, 300.0), telemetry
+
+
+async def test_readiness_costs_a_word_with_the_database_and_no_look_at_the_links() -> None:
+    store, clock = Store(), HandClock()
+    watcher, _ = watching(store, clock)
+    for _ in range(30):
+        assert await watcher.ready()
+        clock.ticks += 1
+    assert (store.asked, store.pinged >= 30) == (0, True)
+    store.trouble = TandemError(Kind.TRANSIENT, "away")
+    assert not await watcher.ready()
+    store.trouble = None
+    assert await watcher.ready()
+
+
+async def test_a_database_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.health.LOOK_TIMEOUT_S", 0.05)
+    store = Store()
+    watcher, _ = watching(store, HandClock())
+    store.hangs = True
+    assert not await watcher.ready()
+
+
+async def test_a_link_that_another_process_made_has_its_name_within_seconds() -> None:
+    store, clock = Store(), HandClock()
+    watcher, telemetry = watching(store, clock)
+    await watcher.name_all()
+    assert telemetry.actor_name("link/l1") == "link/acme/people"
+    # Made just now, by a clock that is behind.
+    made = msgspec.structs.replace(store.links[0].row, id="l2", name="things")
+    store.links.append(LinkInfo(made, NOW - 20, "local"))
+    assert await watcher.ready()
+    assert telemetry.actor_name("link/l2") == "link/l2"
+    clock.ticks += NAMED_EVERY_S
+    assert await watcher.ready()
+    assert telemetry.actor_name("link/l2") == "link/acme/things"
+
+
+async def test_a_look_that_nobody_asks_for_any_more_is_not_kept() -> None:
+    store, clock = Store(), HandClock()
+    watcher, _ = watching(store, clock)
+    assert len((await watcher.health()).links) == 1
+    kept = []
+    for later_s in (0, 60):
+        clock.ticks += later_s
+        assert await watcher.ready()
+        kept.append(watcher._last is not None)
+    assert kept == [True, False]
+    assert len((await watcher.health()).links) == 1
+    assert store.asked == 2
