@@ -73,10 +73,10 @@ def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     for entry in timeline.entries:
         if entry.outside:
             continue
-        if entry.side in read_only:
+        if entry.side in read_only and not told_to_restore(evidence, timeline, entry):
             yield Violation("read-only", f"{entry.who} did {tell(entry)} on a read-only side", entry.at)
             continue
-        if entry.op == "delete":
+        if entry.op == "delete" or entry.side in read_only:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
@@ -85,6 +85,15 @@ def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 yield Violation(
                     "ownership", f"{entry.who} changed {native}, which {why}: {tell(entry)}", entry.at
                 )
+
+
+def told_to_restore(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a person, asked about a deletion, said to put that very record back."""
+    ids = timeline.ids(timeline.ref(entry))
+    return entry.op == "create" and any(
+        one.choose == "restore" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
+        for one in evidence.decisions
+    )
 
 
 def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -128,16 +137,17 @@ def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
 
 
 def came_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> set[Value]:
-    """What a record held that no look had shown for a while: it counts as deleted and new, and is told as it stands."""
+    """What a system made of our values, where nobody can know that it did: in a write that it never answered (it is
+    taken for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands), and in
+    any before the daemon's own state was set back."""
     return {
         (past.after or {}).get(law.native(past.side))
         for past in timeline.before(entry)
         if past.side != entry.side
-        and any(
-            (one.side, one.stream, one.id) == (past.side, past.stream, past.id)
-            and one.span.began < entry.asked
-            for one in evidence.hidden
-            if one.by_id
+        and (
+            not (past.outside or evidence.was_answered(past))
+            or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
+            or any(past.at < at < entry.at for at in evidence.set_back)
         )
     }
 
@@ -220,7 +230,7 @@ def is_named(evidence: Evidence, stream: StreamLaw, law: FieldLaw, value: Value)
     """Whether a stored action or parked row names the value of that field."""
     return any(
         (named.stream, named.field) == (stream.name, law.name) and named.value == value
-        for named in evidence.store.named
+        for named in (*evidence.store.named, *evidence.lost_names)
     )
 
 

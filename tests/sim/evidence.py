@@ -151,7 +151,9 @@ class StoreView:
 
 @dataclass
 class Evidence:
-    """Everything the auditor gets. `astray`: what was written into an account that is none of the link's.
+    """Everything the auditor gets. `astray`: what was written into an account that is none of the link's; `lost...`:
+    what runs had counted, what records had named and what nobody was sure of when the state of the link was set back, at
+    the times `set_back`.
 
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
@@ -164,6 +166,10 @@ class Evidence:
     hidden: list[Hidden] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     astray: list[str] = field(default_factory=list)
+    lost: dict[tuple[str, Side, str], int] = field(default_factory=dict)
+    lost_names: list[Named] = field(default_factory=list)
+    lost_unsure: int = 0
+    set_back: list[float] = field(default_factory=list)
     dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     edits_end: float = float("inf")

@@ -32,6 +32,7 @@ class People:
         self._systems = systems
         self._luck = luck
         self._count = 0
+        self._freed: list[tuple[StreamLaw, Side, str]] = []
         self._forms: list[tuple[StreamLaw, Side, str, dict[str, Value]]] = []
 
     async def work(self, edits: int, during_s: float) -> None:
@@ -55,6 +56,7 @@ class People:
             (self._delete, 2),
             (self._rename_key, 3 if "key rename" in self._perils else 0),
             (self._merge, 3 if "merge" in self._perils else 0),
+            (self._reuse_id, 3 if "id reuse" in self._perils else 0),
         ]
         (deed,) = self._luck.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])
         deed()
@@ -184,6 +186,15 @@ class People:
         stream, side = self._stream(), self._luck.choice(SIDES)
         if (id := self._some(stream, side)) is not None:
             self._systems[side].delete(stream.name, id, PERSON)
+            self._freed.append((stream, side, id))
+
+    def _reuse_id(self) -> None:
+        """The number of a record that was deleted is given to a new one."""
+        if self._freed:
+            stream, side, id = self._freed.pop()
+            values = self._native(stream, side, self._fresh(stream))
+            if self._systems[side].get(stream.name, id) is None:
+                self._systems[side].create(stream.name, values, PERSON, id=id, reuse=True)
 
     def _rename_key(self) -> None:
         """The field by which records of both sides are matched gets another value."""

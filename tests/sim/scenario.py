@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from actors.core.policy import Budget
-from actors.ports import Declaration
+from actors.ports import Declaration, Find
 from clients.connectors.systems import memory
 from clients.connectors.systems.memory_system import Faults, ObjectShape
 from tests.sim.laws import (
@@ -157,6 +157,10 @@ def narrowed(declared: Declaration, perils: frozenset[str]) -> Declaration:
         said |= {"batch_max": 1, "concurrency": 1}
     if "sessions" in perils:
         said |= {"session": "single"}
+    if "state rollback" in perils and declared.find == (Find.FEED,):
+        said |= {"find": (Find.MODIFIED,)}
+    if "state rollback of a feed" in perils:
+        said |= {"find": (Find.FEED,)}
     if "batches cut" in perils:
         said |= {"batch_max": max(3, declared.batch_max)}
     return msgspec.structs.replace(declared, **said)

@@ -149,7 +149,8 @@ def truth_of_counts(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
             did = seen[side, what]
             found = evidence.store.found.get((timeline.stream.name, side, what), 0)
             over = found if what == "deleted" or side in restored else 0
-            if said - did > over or did - said > evidence.store.unsure:
+            lost = evidence.lost.get((timeline.stream.name, side, what), 0)
+            if said - did > over or did - said > evidence.store.unsure + lost + evidence.lost_unsure:
                 text = f"{timeline.stream.name}: {said} {what} on {side} by the runs, {did} by the system"
                 yield Violation("truth", text)
 

@@ -25,6 +25,7 @@ from actors.ports import (
 from clients.connectors.systems.memory import MemoryConnector
 from clients.connectors.systems.memory_system import Change, MemorySystem
 from tests.fakes.store import MemoryStore
+from tests.fakes.store_link import LinkState
 from tests.sim.automation import Automation
 from tests.sim.blueprint import blueprint
 from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Violation
@@ -182,6 +183,20 @@ class World:
                 self._parked.extend(part.park)
                 found = deviations(part.bindings)
                 self._differed += [Named(d.stream, d.field, d.value) for d in found if d.reason == "differs"]
+
+    def set_back(self, backup: LinkState) -> None:
+        """The state of the link is lost but for a backup: who owned it, what it named, what its runs counted."""
+        was = view(self.inner.links[LINK], self._parked, self.clock.now())
+        self.inner.links[LINK] = backup
+        self.operator.say_again()
+        left = view(backup, (), self.clock.now())
+        self.evidence.commits.clear()
+        self.evidence.set_back.append(anyio.current_time())
+        self.evidence.lost_names += was.named
+        self.evidence.lost_unsure += was.unsure
+        for at, count in was.counted.items():
+            more = count - left.counted.get(at, 0)
+            self.evidence.lost[at] = self.evidence.lost.get(at, 0) + more
 
     def _note_dry(self, run: str, method: str) -> None:
         if method == "begin_run":
