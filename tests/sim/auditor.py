@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
-from tests.sim.evidence import Entry, Evidence, Named, Violation
-from tests.sim.laws import FieldLaw, StreamLaw, other
+from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
+from tests.sim.laws import MARK, FieldLaw, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
 
 Check = Callable[[Evidence, Timeline], Iterator[Violation]]
@@ -51,11 +51,14 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
 
 
 def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
-    """Whether a record that people made has, by a person's hand, another key by now than the new one: nobody can tell
+    """Whether a record that people made has, by a person's hand, other keys by now than the new one: nobody can tell
     that they were meant to be the same."""
-    native = next(law for law in timeline.stream.fields if law.name == timeline.stream.key).native(one.side)
     last = timeline.held(one, new)
-    return one.outside and last is not None and last.get(native) != new.sent.get(native)
+    if not one.outside or last is None:
+        return False
+    keys = timeline.stream.match or ((timeline.stream.key,),)
+    natives = [[timeline.stream.named(name).native(one.side) for name in names] for names in keys]
+    return all(any(last.get(n) != new.sent.get(n) for n in names) for names in natives)
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
@@ -80,16 +83,31 @@ def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
-            if law is None or (law.owner == entry.side and entry.op == "update"):
-                why = "is not shared" if law is None else f"is owned by {entry.side}"
+            if native == MARK and is_marked(timeline, entry):
+                continue
+            if law is None or (entry.op == "update" and (law.owner == entry.side or law.on_create_only)):
+                why = "is not shared" if law is None else f"is owned by {law.owner}"
                 yield Violation(
                     "ownership", f"{entry.who} changed {native}, which {why}: {tell(entry)}", entry.at
                 )
 
 
+def is_marked(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a rule lets the daemon mark this record: its partner was deleted, or no look showed it any more."""
+    origin = other(entry.side)
+    gone = timeline.evidence.hidden or any(
+        e.side == origin and e.op == "delete" for e in timeline.before(entry)
+    )
+    return origin in timeline.stream.marks and entry.op == "update" and bool(gone)
+
+
 def told_to_restore(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
-    """Whether a person, asked about a deletion, said to put that very record back."""
+    """Whether a rule, or a person asked about a deletion, said to put that very record back."""
     ids = timeline.ids(timeline.ref(entry))
+    if entry.op == "create" and (
+        entry.side in timeline.stream.restores or timeline.stream.delete_vs_edit == "restore"
+    ):
+        return True
     return entry.op == "create" and any(
         one.choose == "restore" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
         for one in evidence.decisions
@@ -131,6 +149,10 @@ def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
                 continue
             known = timeline.written_by_persons(entry, law.name) | decided(evidence, timeline, entry, law)
             known |= came_back(evidence, timeline, entry, law)
+            if law.type == "list" and set(items_of(value)) <= {
+                item for one in known for item in items_of(one)
+            }:
+                continue
             if value not in known:
                 text = f"{entry.who} wrote {law.name}={value!r}, which no person gave: {tell(entry)}"
                 yield Violation("no invention", text, entry.at)
@@ -152,8 +174,19 @@ def came_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLa
     }
 
 
+def required(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """A daemon makes no record without what its rules require (but for what the other side gives itself)."""
+    needed = [law for law in timeline.stream.fields if law.required]
+    for entry in timeline.entries:
+        if entry.outside or entry.op != "create":
+            continue
+        for law in needed:
+            if law.owner != entry.side and entry.sent.get(law.native(entry.side)) is None:
+                yield Violation("required", f"{entry.who} did {tell(entry)} without {law.name}", entry.at)
+
+
 def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """After a daemon's write the fields of a group stand together as they once stood on one of the sides."""
+    """After a daemon's write the fields of a group stand together as people left them, or as they stood at its owner."""
     names = sorted({law.group for law in timeline.stream.fields if law.group})
     for group in names:
         laws = [law for law in timeline.stream.fields if law.group == group]
@@ -163,7 +196,9 @@ def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violat
                 continue
             now = together(laws, entry)
             answered = was_decided(evidence, timeline, entry, laws[0])
-            stood = (one for one in timeline.before(entry) if one.outside or answered)
+            stood = (
+                one for one in timeline.before(entry) if one.outside or answered or one.side == laws[0].owner
+            )
             if not any(together(laws, one) == now for one in stood):
                 text = f"{entry.who} made {group} {now!r}, which never stood together: {tell(entry)}"
                 yield Violation("groups", text, entry.at)
@@ -184,15 +219,36 @@ def nothing_lost(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             writer = timeline.writer(entry, native)
             if law is None or writer is None or not writer.outside:
                 continue
-            yield from unseen_loss(evidence, timeline, entry, law, (entry.before or {}).get(native))
+            value = (entry.before or {}).get(native)
+            if law.type == "list":
+                yield from items_lost(evidence, timeline, entry, law)
+            elif not timeline.shown_on(other(entry.side), law.name, value, entry):
+                yield from unseen_loss(evidence, timeline, entry, law, value)
+
+
+def items_lost(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> Iterator[Violation]:
+    """Items of a list that a write takes away: each was shown on the other side, or a stored record names it."""
+    native, there = law.native(entry.side), law.native(other(entry.side))
+    left = set(items_of((entry.after or {}).get(native)))
+    seen = {
+        item
+        for one in timeline.before(entry)
+        if one.side != entry.side
+        for value in ((one.after or {}).get(there), one.sent.get(there))
+        for item in items_of(value)
+    }
+    names = (*evidence.store.named, *evidence.lost_names)
+    seen |= {item for one in names if one.field == law.name for item in items_of(one.value)}
+    for item in items_of((entry.before or {}).get(native)):
+        if item not in left | seen:
+            text = f"{entry.who} took {item!r} out of {law.name}: {tell(entry)}; no record names it"
+            yield Violation("no silent loss", text, entry.at)
 
 
 def unseen_loss(
     evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, value: Value
 ) -> Iterator[Violation]:
     """The two ways in which a person's value can be lost in one entry."""
-    if timeline.shown_on(other(entry.side), law.name, value, entry):
-        return
     what = f"{law.name}={value!r} of a person: {tell(entry)}"
     if value is not None and not is_named(evidence, timeline.stream, law, value):
         yield Violation("no silent loss", f"{entry.who} overwrote {what}; no record names it", entry.at)
@@ -200,10 +256,34 @@ def unseen_loss(
         return
     if Named(timeline.stream.name, law.name, value) in evidence.store.differed:
         return
+    if met_anew(evidence, timeline, entry, law):
+        return
     if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)
     elif law.conflict == entry.side:
         yield Violation("rule", f"{entry.who} overwrote {what}; in a conflict {entry.side} wins", entry.at)
+
+
+def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether the rule of first contact may have decided, because the two values were never settled: no write of the
+    field was ever answered, or the records may have been paired anew since."""
+    rule = timeline.stream.first_contact
+    wins = rule == other(entry.side) or (
+        rule == "fill_empty" and (entry.before or {}).get(law.native(entry.side)) is None
+    )
+    if not wins:
+        return False
+    past = list(timeline.before(entry))
+    settled = any(
+        not one.outside and law.native(one.side) in one.sent and evidence.was_answered(one) for one in past
+    )
+    anew = (
+        timeline.is_merged(entry)
+        or evidence.set_back
+        or evidence.hidden
+        or any(e.op == "delete" for e in past)
+    )
+    return not settled or bool(anew)
 
 
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -216,7 +296,7 @@ def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
-            if law is None or was_decided(evidence, timeline, entry, law):
+            if law is None or law.type == "list" or was_decided(evidence, timeline, entry, law):
                 continue
             last = timeline.last_write(entry, other(entry.side), law)
             if last is None or last.outside or last.at >= entry.asked:
@@ -295,7 +375,7 @@ def obedience(evidence: Evidence) -> Iterator[Violation]:
     """A dry run writes nothing; a paused link, after a moment to come to rest, sends nothing."""
     for name, spans in (("dry run", evidence.dry_runs), ("pause", evidence.pauses)):
         for entry in evidence.entries:
-            if not entry.outside and any(span.began < entry.asked < span.ended for span in spans):
+            if not entry.outside and any(span.began + MOMENT_S < entry.asked < span.ended for span in spans):
                 yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
 
 
@@ -330,6 +410,7 @@ CHECKS: tuple[Check, ...] = (
     ownership,
     deletes,
     truth_of_values,
+    required,
     groups_stay_whole,
     nothing_lost,
     fresh_eyes,

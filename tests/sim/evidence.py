@@ -14,6 +14,7 @@ from tests.sim.laws import Laws, Side, StreamLaw
 PERSON = "person"
 AUTOMATION = "automation"  # something in a system that answers what is written there
 BACKUP = "backup"  # a side set back to an older state
+MOMENT_S = 1e-6  # two clocks that show one moment may differ by so much
 OUTSIDE = frozenset({PERSON, AUTOMATION, BACKUP})
 
 
@@ -179,7 +180,7 @@ class Evidence:
         """Whether the daemon heard what became of a write of its own."""
         return any(
             (one.side, one.who, one.stream, one.id) == (entry.side, entry.who, entry.stream, entry.id)
-            and one.span.began <= entry.at <= one.span.ended
+            and one.span.began - MOMENT_S <= entry.at <= one.span.ended + MOMENT_S
             for one in self.answers
         )
 

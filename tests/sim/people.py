@@ -14,7 +14,7 @@ import anyio
 from actors.core.values import Value
 from clients.connectors.systems.memory_system import MemorySystem
 from tests.sim.evidence import PERSON
-from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw
+from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw, items_of
 
 
 class People:
@@ -72,6 +72,8 @@ class People:
         self._count += 1
         if law.type == "decimal":
             return Decimal(self._count) + Decimal("0.25")
+        if law.type == "list":
+            return tuple(f"it{self._count}.{number}" for number in range(self._luck.randint(0, 2)))
         return f"{law.name[:2]}{self._count}" + self._luck.choice(["", "", " and a lot more"])
 
     def _fresh(self, stream: StreamLaw) -> dict[str, Value]:
@@ -83,7 +85,7 @@ class People:
 
     def _native(self, stream: StreamLaw, side: Side, values: dict[str, Value]) -> dict[str, Value]:
         laws = {law.name: law for law in stream.fields}
-        return {laws[name].native(side): value for name, value in values.items()}
+        return {laws[name].native(side): laws[name].told(side, value) for name, value in values.items()}
 
     def _editable(self, stream: StreamLaw) -> list[FieldLaw]:
         return [law for law in stream.fields if law.name not in (stream.ref, stream.key)]
@@ -91,7 +93,7 @@ class People:
     # -- deeds --------------------------------------------------------------------------------------------------
 
     def _stream(self) -> StreamLaw:
-        return self._luck.choices(self._laws.streams, [3, 1])[0]
+        return self._luck.choices(self._laws.streams, [3, 1][: len(self._laws.streams)])[0]
 
     def _some(self, stream: StreamLaw, side: Side) -> str | None:
         ids = [id for id, _ in self._systems[side].rows(stream.name)]
@@ -103,6 +105,12 @@ class People:
 
     def _change(self, stream: StreamLaw, side: Side, id: str, laws: list[FieldLaw]) -> None:
         values = {law.name: self._value(law) for law in laws}
+        state = self._systems[side].get(stream.name, id)
+        for law in laws:
+            if law.type == "list" and state is not None:  # some items stay, some are new
+                held = items_of((state.fields or {})[law.native(side)])
+                kept = [item for item in held if self._luck.random() < 0.7]
+                values[law.name] = (*kept, *items_of(values[law.name]))
         self._systems[side].edit(stream.name, id, self._native(stream, side, values), PERSON)
 
     def _new(self) -> None:
@@ -147,8 +155,8 @@ class People:
 
     def _edit_both_same(self) -> None:
         if (pair := self._pair()) is not None:
-            laws = [law for law in self._editable(self._laws.streams[0]) if law.owner == "both"]
-            law = self._luck.choice(laws)
+            laws = self._editable(self._laws.streams[0])
+            law = self._luck.choice([law for law in laws if law.owner == "both"] or laws)
             for side in SIDES:
                 self._change(self._laws.streams[0], side, pair[side], [law])
 
@@ -172,7 +180,7 @@ class People:
             state = self._systems[side].get(stream.name, id)
             assert state is not None
             law = self._luck.choice(self._editable(stream))
-            form = {**(state.fields or {}), law.native(side): self._value(law)}
+            form = {**(state.fields or {}), law.native(side): law.told(side, self._value(law))}
             self._forms.append((stream, side, id, form))
 
     def _save_form(self) -> None:

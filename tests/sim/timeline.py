@@ -20,6 +20,7 @@ class Timeline:
 
     def __init__(self, evidence: Evidence, stream: StreamLaw) -> None:
         self.stream = stream
+        self.evidence = evidence
         self.entries = evidence.of(stream)
         self._life: dict[
             int, Life

@@ -12,6 +12,7 @@ import anyio
 
 from actors.core.policy import LinkSpec
 from actors.core.types import Parked
+from actors.core.values import Value
 from actors.ports import (
     ConnectionRow,
     Connector,
@@ -109,13 +110,25 @@ class World:
 
     def _changed(self, side: Side, change: Change) -> None:
         zero = SimClock.EPOCH_S
+        sent, before, after = (
+            self._meant(side, change.object, v) for v in (change.sent, change.before, change.after)
+        )
         entry = Entry(
             change.at - zero, change.asked - zero, side, change.object, change.id, change.op, change.who,
-            change.sent, change.before, change.after,
+            sent or {}, before, after,
         )  # fmt: skip
         self.evidence.entries.append(entry)
         changes = {name: (entry.after or {}).get(name) for name in entry.changed()}
         self.note(f"{side} {entry.who} {entry.op} {entry.stream}:{entry.id} {changes if entry.after else ''}")
+
+    def _meant(
+        self, side: Side, stream: str, native: Mapping[str, Value] | None
+    ) -> Mapping[str, Value] | None:
+        """Native fields with the values that are meant by them."""
+        if native is None:
+            return None
+        laws = {law.native(side): law for law in self.scenario.laws.by_name[stream].fields}
+        return {name: laws[name].meant(side, v) if name in laws else v for name, v in native.items()}
 
     # -- daemons ------------------------------------------------------------------------------------------------
 
