@@ -275,7 +275,9 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
         return False
     past = list(timeline.before(entry))
     settled = any(
-        not one.outside and law.native(one.side) in one.sent and evidence.was_answered(one) for one in past
+        not one.outside and law.native(one.side) in one.sent and evidence.was_answered(one)
+        for one in past
+        if one.side != entry.side or timeline.one_record(one, entry)
     )
     anew = (
         timeline.is_merged(entry)

@@ -189,7 +189,13 @@ def termination(evidence: Evidence) -> Iterator[Violation]:
     """After the last edit of a person a field is written a few times at most; where an automation answers our writes,
     no more often than the breaker lets it be, which counts the writes that were answered."""
     written: Counter[tuple[Side, str, str, str]] = Counter()
-    answered = {(e.side, e.stream, e.id, n) for e in evidence.entries if e.who == AUTOMATION for n in e.sent}
+    answered = {
+        (e.side, e.stream, e.id, native)
+        for e in evidence.entries
+        if e.who == AUTOMATION
+        for name in e.sent
+        for native in written_with(evidence.laws.by_name[e.stream], e.side, name)
+    }
     for entry in evidence.entries:
         if entry.outside or entry.at <= evidence.edits_end or entry.op != "update":
             continue
@@ -200,6 +206,13 @@ def termination(evidence: Evidence) -> Iterator[Violation]:
         limit = evidence.laws.breaker if (side, stream, id, native) in answered else WRITES_PER_FIELD_MAX
         if count > limit:
             yield Violation("termination", f"{stream} {side}:{id} {native} was written {count} times")
+
+
+def written_with(stream: StreamLaw, side: Side, native: str) -> set[str]:
+    """A field and the rest of its group, in native names."""
+    law = stream.law(side, native)
+    group = law.group if law is not None else ""
+    return {native} | {one.native(side) for one in stream.fields if group and one.group == group}
 
 
 def rest(evidence: Evidence) -> Iterator[Violation]:

@@ -91,6 +91,10 @@ class Timeline:
         """Everything that happened to the entry's record, in order."""
         return self._by_record[self._life[id(entry)]]
 
+    def one_record(self, one: Entry, another: Entry) -> bool:
+        """Whether two entries are about one and the same record."""
+        return self._life[id(one)] == self._life[id(another)]
+
     def held(self, record: Entry, until: Entry) -> Mapping[str, Value] | None:
         """What an entry's record held when `until` took effect, in native names; None where it was gone."""
         before = [one for one in self.record(record) if one.at < until.at]
