@@ -81,6 +81,10 @@ class Operator:
             self.pauses.append(Span(self._paused_at + REST_S, anyio.current_time()))
         self._paused_at = None
 
+    def say_again(self) -> None:
+        """The state was set back: people say once more whether the link is to run."""
+        self._store.set_wish(LINK, "run" if self._paused_at is None else "paused")
+
     def meddle(self) -> None:
         """Something through the API, at whatever moment this is called."""
         deeds = [
