@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -21,12 +21,15 @@ LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """A binding with fresh looks at the side(s) it has."""
+    """A binding with fresh looks at the side(s) it has, or with a verdict that needs but one."""
 
     binding: Binding
     a: Observation | None = None
     b: Observation | None = None
     attempts: int = 0
+    verdict: Verdict | None = (
+        None  # made already, from one side alone: its write proves the other (core/assume)
+    )
 
     @property
     def seen(self) -> tuple[Observation, ...]:
@@ -119,18 +122,16 @@ class Conclusions:
         done: Done,
     ) -> None:
         by_key = {p.binding.key: (p, v) for p, v in zip(pairs, verdicts, strict=True)}
-        taken = {i for i, r in results.items() if r.status is WriteStatus.DONE}
+        # A field written on both sides settles only if both writes were done.
+        undone: dict[int, set[str]] = {}
+        for i, result in results.items():
+            if result.status is not WriteStatus.DONE:
+                undone.setdefault(go[i].binding, set()).update(go[i].fields)
         for i, action in enumerate(go):
             pair, verdict = by_key[action.binding]
             binding = done.bindings.get(action.binding, verdict.binding)
             result = results[i]
-            # A field written on both sides settles only if both writes were done.
-            skip = {
-                n
-                for j, a in enumerate(go)
-                if a.binding == action.binding and j not in taken
-                for n in a.fields
-            }
+            skip: Collection[str] = undone.get(action.binding, ())
             self._settle_one(stream, pair, binding, action, result, skip, done)
 
     def _settle_one(
@@ -140,7 +141,7 @@ class Conclusions:
         binding: Binding,
         action: Action,
         result: WriteResult,
-        skip: set[str],
+        skip: Collection[str],
         done: Done,
     ) -> None:
         state = self._state

@@ -14,6 +14,7 @@ import msgspec
 
 from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Record, Room, Side
 from actors.core.values import Value
+from actors.turn import Known, Turn
 
 # ---------------------------------------------------------------------------------------------- connectors
 
@@ -390,6 +391,10 @@ class Store(Protocol):
     async def link(self, link: str) -> LinkRow | None: ...
     async def connection(self, connection: str) -> ConnectionRow | None: ...
     async def set_identity(self, connection: str, identity: str) -> None: ...
+    async def turn(self, link: str) -> Turn | None:
+        """All that a turn of a link begins with, in one question; None where there is no such link."""
+        ...
+
     async def links_of(self, connection: str) -> Sequence[LinkRow]:
         """Every link that uses the connection, on either side, whatever its wish."""
         ...
@@ -412,6 +417,10 @@ class Store(Protocol):
 
     async def cursors(self, link: str) -> Sequence[Cursor]: ...
     async def bindings(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Sequence[Binding]: ...
+    async def known(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Known:
+        """As `bindings`, and which of them stand in a room."""
+        ...
+
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]: ...
     async def bindings_in(
         self, link: str, stream: str, states: Sequence[str], after: int, limit: int
@@ -425,8 +434,8 @@ class Store(Protocol):
         """Bindings whose `side` is present and was not met by complete read `generation` or a later touch."""
         ...
 
-    async def count_bindings(self, link: str, stream: str) -> int:
-        """How many full bindings are settled."""
+    async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
+        """How many full bindings are settled; counted no further than `up_to`."""
         ...
 
     async def key_groups(
@@ -449,8 +458,11 @@ class Store(Protocol):
         ...
 
     async def open_actions(self, link: str) -> Sequence[Action]: ...
-    async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:
-        """Commit intents (state SENT) durably before anything is sent; returns their ids, in order."""
+    async def intend(
+        self, lease: Lease, run: str, actions: Sequence[Action], begin: RunRow | None = None
+    ) -> Sequence[int]:
+        """Commit intents (state SENT) durably before anything is sent; returns their ids, in order. `begin`: the run,
+        where it has not begun yet (`begin_run` in the same transaction)."""
         ...
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:

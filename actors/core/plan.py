@@ -431,7 +431,9 @@ def _contested_units(
     stream: StreamSpec, binding: Binding, side: Side, wanted: Mapping[str, Value], ctx: Context
 ) -> list[str]:
     """The wanted fields that are contested; a group with a contested member is, as a whole."""
-    hot = {name for name in wanted if _contested(binding, side, name, ctx)}
+    hot = {name for name in wanted if _contested(binding, side, name, ctx)} if binding.contests else ()
+    if not hot:
+        return []
     groups = {spec.group for spec in stream.fields if spec.name in hot and spec.group}
     return [name for name in wanted if name in hot or stream.field(name).group in groups - {""}]
 

@@ -130,8 +130,8 @@ class Feed:
             while True:
                 with anyio.move_on_after(WATCH_PERIOD_S if may_notify else POLL_PERIOD_S):
                     await woken.wait()
-                is_any = await line.fetchval(IS_ANY, consumer)
-                if woken.is_set() or is_any:
+                # Woken, there is no need to ask; the line is asked now and then, and so is whether it is alive.
+                if woken.is_set() or await line.fetchval(IS_ANY, consumer):
                     woken = anyio.Event()
                     yield
         except errors.FAILURES as error:
