@@ -275,12 +275,11 @@ class LinkActor(Actor):
         if look or due <= now or self._inflow:
             cause = "poll" if look else "hint"
             ran = RunRow(id=self._ports.clock.token(), link=self._link, cause=cause, started=now)
-            await self._do(turn, facts, ran, look=look)
-            return True, 0.0
+            return True, await self._do(turn, facts, ran, look=look)
         return False, max(0.0, due - now)
 
-    async def _do(self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool) -> None:
-        """One run, from its start to the facts it leaves."""
+    async def _do(self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool) -> float:
+        """One run, from its start to the facts it leaves. Returns for how long nothing is due, as far as is known."""
         row = turn.row
         self._changed = self._changed and not look
         if look or not self._inflow:
@@ -298,6 +297,7 @@ class LinkActor(Actor):
             if result.error is not None or result.outcome is Outcome.CANCELLED or not result.hints:
                 self._inflow.refuse()  # what it left undone
             await self._conclude(row, facts, ran, result, state)
+            return self._known_calm_s(turn, ran, result, state)
         except BaseException:
             self._inflow.refuse()
             raise
@@ -305,6 +305,17 @@ class LinkActor(Actor):
             self._flowing_until = -math.inf
             self._run, self._state, self._phase, self.busy = None, None, "", False
             self._at_rest.set()
+
+    def _known_calm_s(self, turn: Turn, ran: RunRow, result: RunResult, state: RunState | None) -> float:
+        """After a run of nothing but what was handed over nobody need be asked what is due: it was known before, and what
+        the run added is known too. Any poke asks again. After any other run: ask at once (0)."""
+        plain = ran.cause == "hint" and state is not None and not state.open and not state.may_be_due
+        if not plain or result.error is not None or self._inflow or self._changed:
+            return 0.0
+        assert state is not None
+        before = math.inf if turn.hint_at is None else turn.hint_at
+        due = min(before, state.hint_at, self._poll_at, self._recover_at)
+        return max(0.0, due - self._ports.clock.now())
 
     async def _execute(
         self, turn: Turn, facts: Facts, ran: RunRow, look: bool

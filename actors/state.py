@@ -94,6 +94,7 @@ class RunState:
         self.pending: dict[str, int] = {}  # kind -> held actions of the stream still to be decided on
         self._parked: dict[int, tuple[Parked, ...]] = {}
         self._counters: tuple[Counters, ...] = ()
+        self.hint_at = math.inf  # the earliest of the hints that this run put into the inbox
         self.may_be_due: set[str] = set()  # streams of which the inbox may hold something due
         self._plans: dict[tuple[str, str], bool] = {}
         if plans is not None:
@@ -128,7 +129,9 @@ class RunState:
             await self.begin()
         elif not self.begun:
             settlement = msgspec.structs.replace(settlement, counters=())
-        self.may_be_due.update(hint.stream for hint in settlement.hints)
+        for hint in settlement.hints:
+            self.may_be_due.add(hint.stream)
+            self.hint_at = min(self.hint_at, hint.not_before)
         return await self.store.settle(self.lease, settlement)
 
     async def end(self, row: RunRow) -> None:
