@@ -421,7 +421,8 @@ class ConnectionActor(Actor):
                 continue
             for stream in spec.streams:
                 for one in touched:
-                    if one.object == stream.object(side):
+                    # Our own write is news to the other links of the account, and to nobody if there is none.
+                    if one.object == stream.object(side) and not (one.own and len(self._links) == 1):
                         hints[stream.name, side, one.id] = Hint(stream=stream.name, side=side, id=one.id)
         return list(hints.values())
 

@@ -140,11 +140,14 @@ class WriteResult(msgspec.Struct, frozen=True):
 
 
 class Touched(msgspec.Struct, frozen=True):
-    """A touched key from a feed. `id` "" means: look at the whole object (TRUNCATE, overflow). `ack` is the feed's own."""
+    """A touched key from a feed. `id` "" means: look at the whole object (TRUNCATE, overflow). `ack` is the feed's own.
+
+    `own`: nothing but writes of ours touched it, whose replies said how it stands: whoever wrote needs no look."""
 
     object: str
     id: str
     ack: str
+    own: bool = False
 
 
 class Connector(Protocol):

@@ -81,7 +81,7 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
             continue
         old = tuple(native.get(path) for path in place.paths)
         put = _put(spec, side, old, value, refs)
-        shown[name] = _get_value(spec, side, put, refs)
+        shown[name] = _get_value(spec, place, side, put, refs)
         changes.update(
             {p: new for p, new, was in zip(place.paths, put, old, strict=True) if not same(new, was)}
         )
@@ -95,7 +95,7 @@ def native_of(spec: FieldSpec, side: Side, value: Value) -> Mapping[str, Value]:
         return {}
     try:
         native = place.lens.put((None,) * len(place.paths), value)
-        back = _get_value(spec, side, native, NO_REFS)
+        back = _get_value(spec, place, side, native, NO_REFS)
     except (LensError, BadValue):
         return {}
     return dict(zip(place.paths, native, strict=True)) if same(back, value) else {}
@@ -121,16 +121,15 @@ def references(stream: StreamSpec, side: Side, records: Iterable[Record]) -> Map
 
 
 def _get(spec: FieldSpec, place: FieldSide, side: Side, native: Fields, refs: Refs) -> Seen:
+    paths = place.paths
     try:
-        values = tuple([native[path] for path in place.paths])
+        values = (native[paths[0]],) if len(paths) == 1 else tuple([native[path] for path in paths])
     except KeyError:
         return UNKNOWN
-    return _get_value(spec, side, values, refs)
+    return _get_value(spec, place, side, values, refs)
 
 
-def _get_value(spec: FieldSpec, side: Side, native: tuple[Value, ...], refs: Refs) -> Value:
-    place = spec.side(side)
-    assert place is not None
+def _get_value(spec: FieldSpec, place: FieldSide, side: Side, native: tuple[Value, ...], refs: Refs) -> Value:
     value = place.lens.get(native)
     if spec.as_set and isinstance(value, tuple):
         value = as_list(value)

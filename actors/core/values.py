@@ -185,7 +185,9 @@ def _rich(value: Any) -> Value:
 
 
 def _hashable(part: object) -> Any:
-    if isinstance(part, Mapping):
+    if type(part) is str:
+        return _text(part)
+    if isinstance(part, dict | Mapping):
         return {name: _hashable(value) for name, value in part.items()}
     if part is UNKNOWN:
         return {"u": 1}

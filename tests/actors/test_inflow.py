@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
+from actors.connection import ConnectionActor
 from actors.core.types import Hint, Op
 from actors.inflow import ROOM_MAX, Inflow
-from actors.messages import WORK, Handed
+from actors.messages import WORK, Drained, Handed
 from actors.ports import Find, LinkRow
 from actors.root import RootActor
 from actors.runtime.mailbox import Ask
@@ -207,3 +209,40 @@ def test_a_crash_before_the_feed_is_told_loses_and_doubles_nothing(method: str, 
         return phones(rig, "a"), rig.names("b"), len(rig.bindings())
 
     assert loop.run(main) == (["2"], ["Ada"], 1)
+
+
+# ------------------------------------------------------------------------------------------- echoes of our own writes
+
+
+@pytest.mark.parametrize(
+    "links, told", [({"l": ("a", "b")}, []), ({"l": ("a", "b"), "m": ("a", "c")}, ["l", "m"])]
+)
+def test_an_echo_of_our_own_write_is_news_to_other_links_of_the_account_only(
+    links: dict[str, tuple[str, str]], told: list[str]
+) -> None:
+    async def main() -> Any:
+        rig = Rig(systems=("a", "b", "c"), links=links, **FEED)
+        handed: list[str] = []
+
+        async def hand(link: str, message: Handed) -> bool:
+            handed.append(link)
+            return True
+
+        actor = ConnectionActor("a", rig.ports(), 10.0, lambda *_: None, hand)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(actor.run)
+            await actor.mailbox.ask(Drained())
+            connector: Any = actor._connector
+            real = connector._inner.drain
+
+            async def as_own(limit: int) -> Any:
+                return [msgspec.structs.replace(one, own=True) for one in await real(limit)]
+
+            connector._inner.drain = as_own
+            rig.create("a", "Ada")
+            await anyio.sleep(1)
+            left = len(rig.systems["a"].touched())
+            tasks.cancel_scope.cancel()
+        return sorted(handed), left
+
+    assert loop.run(main) == (told, 0)

@@ -15,7 +15,7 @@ FILE_LINES_MAX = 500
 # is not needed any more is removed.
 LONG_FUNCTIONS: dict[str, int] = {}
 # The ports are one contract, two thirds of it docstrings; it is read as a whole.
-LONG_FILES: dict[str, int] = {"actors/ports.py": 543}
+LONG_FILES: dict[str, int] = {"actors/ports.py": 546}
 
 CLOCK = "take the time from the Clock port, or as an argument in the pure core"
 CHANCE = "take randomness from its port, or as an argument in the pure core"

@@ -147,7 +147,16 @@ def decoder(column: Column) -> Callable[[Any], Value]:
     scalar = _DECODERS.get(column.base, canonical)
     if column.is_array:
         return lambda delivered: _list(scalar, delivered)
+    if scalar is canonical:
+        return _text
     return lambda delivered: _scalar(scalar, delivered)
+
+
+def _text(delivered: str | None) -> Value:
+    # Most texts are canonical as they come, and there are many of them.
+    if delivered is None or (delivered.isascii() and "\r" not in delivered):
+        return delivered
+    return canonical(delivered)
 
 
 def _scalar(decode: Callable[[str], Value], delivered: str | None) -> Value:
