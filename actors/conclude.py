@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from actors.core.guard import spend
 from actors.core.mapping import Refs, observe
-from actors.core.merge import unit_of
 from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
 from actors.core.settle import settle as settle_action
@@ -22,12 +21,15 @@ LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """A binding with fresh looks at the side(s) it has."""
+    """A binding with fresh looks at the side(s) it has, or with a verdict that needs but one."""
 
     binding: Binding
     a: Observation | None = None
     b: Observation | None = None
     attempts: int = 0
+    verdict: Verdict | None = (
+        None  # made already, from one side alone: its write proves the other (core/assume)
+    )
 
     @property
     def seen(self) -> tuple[Observation, ...]:
@@ -120,18 +122,16 @@ class Conclusions:
         done: Done,
     ) -> None:
         by_key = {p.binding.key: (p, v) for p, v in zip(pairs, verdicts, strict=True)}
-        taken = {i for i, r in results.items() if r.status is WriteStatus.DONE}
+        # A field written on both sides settles only if both writes were done.
+        undone: dict[int, set[str]] = {}
+        for i, result in results.items():
+            if result.status is not WriteStatus.DONE:
+                undone.setdefault(go[i].binding, set()).update(go[i].fields)
         for i, action in enumerate(go):
             pair, verdict = by_key[action.binding]
             binding = done.bindings.get(action.binding, verdict.binding)
             result = results[i]
-            # A field written on both sides settles only if both writes were done.
-            skip = {
-                n
-                for j, a in enumerate(go)
-                if a.binding == action.binding and j not in taken
-                for n in a.fields
-            }
+            skip: Collection[str] = undone.get(action.binding, ())
             self._settle_one(stream, pair, binding, action, result, skip, done)
 
     def _settle_one(
@@ -141,7 +141,7 @@ class Conclusions:
         binding: Binding,
         action: Action,
         result: WriteResult,
-        skip: set[str],
+        skip: Collection[str],
         done: Done,
     ) -> None:
         state = self._state
@@ -172,7 +172,7 @@ class Conclusions:
             if out.differs and after is not None:
                 done.items.append(differs_line(action, after, out.differs))
             # A decision about a field that is still open stands until its write was taken.
-            still = {unit_of(stream.field(name)) for name in out.open}
+            still = {stream.field(name).unit for name in out.open}
             decided = done.decided.pop(action.binding, ())
             done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
             done.bindings[action.binding] = out.binding

@@ -15,6 +15,7 @@ import msgspec
 from actors.core.rows import RowShape
 from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Record, Room, Side
 from actors.core.values import Value
+from actors.turn import Known, Turn
 
 # ---------------------------------------------------------------------------------------------- connectors
 
@@ -151,11 +152,14 @@ class WriteResult(msgspec.Struct, frozen=True):
 
 
 class Touched(msgspec.Struct, frozen=True):
-    """A touched key from a feed. `id` "" means: look at the whole object (TRUNCATE, overflow). `ack` is the feed's own."""
+    """A touched key from a feed. `id` "" means: look at the whole object (TRUNCATE, overflow). `ack` is the feed's own.
+
+    `own`: nothing but writes of ours touched it, whose replies said how it stands: whoever wrote needs no look."""
 
     object: str
     id: str
     ack: str
+    own: bool = False
 
 
 class Connector(Protocol):
@@ -426,6 +430,10 @@ class Store(Protocol):
     async def link(self, link: str) -> LinkRow | None: ...
     async def connection(self, connection: str) -> ConnectionRow | None: ...
     async def set_identity(self, connection: str, identity: str) -> None: ...
+    async def turn(self, link: str) -> Turn | None:
+        """All that a turn of a link begins with, in one question; None where there is no such link."""
+        ...
+
     async def links_of(self, connection: str) -> Sequence[LinkRow]:
         """Every link that uses the connection, on either side, whatever its wish."""
         ...
@@ -448,6 +456,10 @@ class Store(Protocol):
 
     async def cursors(self, link: str) -> Sequence[Cursor]: ...
     async def bindings(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Sequence[Binding]: ...
+    async def known(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Known:
+        """As `bindings`, and which of them stand in a room."""
+        ...
+
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]: ...
     async def bindings_covered(
         self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int
@@ -467,8 +479,8 @@ class Store(Protocol):
         """Bindings whose `side` is present and was not met by complete read `generation` or a later touch."""
         ...
 
-    async def count_bindings(self, link: str, stream: str) -> int:
-        """How many full bindings are settled."""
+    async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
+        """How many full bindings are settled; counted no further than `up_to`."""
         ...
 
     async def key_groups(
@@ -490,8 +502,11 @@ class Store(Protocol):
         """Those of the ids for which a hint waits, due or not."""
 
     async def open_actions(self, link: str) -> Sequence[Action]: ...
-    async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:
-        """Commit intents (state SENT) durably before anything is sent; returns their ids, in order."""
+    async def intend(
+        self, lease: Lease, run: str, actions: Sequence[Action], begin: RunRow | None = None
+    ) -> Sequence[int]:
+        """Commit intents (state SENT) durably before anything is sent; returns their ids, in order. `begin`: the run,
+        where it has not begun yet (`begin_run` in the same transaction)."""
         ...
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:

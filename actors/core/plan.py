@@ -15,7 +15,7 @@ import msgspec
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, id_on, note_line
 from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
-from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge, unit_of
+from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.rooms import (
     contested,
@@ -183,7 +183,7 @@ def _both_present(
         try:
             hot = _contested_units(stream, adopted, seen.side, merged, ctx)
             park.extend(_listed(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
-            wanted = {n: v for n, v in wanted.items() if unit_of(stream.field(n)) not in hot}
+            wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in hot}
             adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
@@ -391,13 +391,11 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     target = other(seen.side)
     values = dict(half.base)
     # A group of which a member was edited since is told as it stands there, as a whole.
-    moved = (
-        {unit_of(stream.field(name)) for name in changed_fields(stream, half, seen)} if held.dev else set()
-    )
+    moved = {stream.field(name).unit for name in changed_fields(stream, half, seen)} if held.dev else set()
     for name, value in seen.fields.items():
         dev = held.dev.get(name)
         own = dev is None or not same(dev.value, value) or name not in values
-        if own or unit_of(stream.field(name)) in moved:
+        if own or stream.field(name).unit in moved:
             values[name] = value
     return {n: v for n, v in values.items() if (stream_has if restore else _creatable)(stream, n, target)}
 
@@ -446,11 +444,13 @@ def _contested_units(
 
     What a person has decided is not: it is written once more, and counted anew from there.
     """
+    if not binding.contests:
+        return []
     decided = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
     hot = [
         name for name in merged.writes[side] if name not in decided and _contested(binding, side, name, ctx)
     ]
-    return list(dict.fromkeys(unit_of(stream.field(name)) for name in hot))
+    return list(dict.fromkeys(stream.field(name).unit for name in hot))
 
 
 def _listed(

@@ -48,6 +48,10 @@ AWAY = (
 FROZEN_AFTER = "15s"
 
 
+class Contradicted(Exception):
+    """A statement found that what it was told does not hold, and undid itself (it divides by zero then)."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """TRANSIENT where the store could not be reached, BUG where it refused what we sent; TandemError passes."""
@@ -64,6 +68,8 @@ def translated() -> Iterator[None]:
         raise TandemError(
             Kind.TRANSIENT, f"the store can't be reached: {said}", scope=Scope.LINK, hint=WAY_OUT
         ) from error
+    except asyncpg.DivisionByZeroError as error:
+        raise Contradicted from error
     except asyncpg.PostgresError as error:
         detail = getattr(error, "detail", None)
         raise bug(f"the store refused: {error}{f' ({detail})' if detail else ''}") from error

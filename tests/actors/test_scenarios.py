@@ -288,7 +288,7 @@ def test_redteam_05_an_edit_is_no_answer_to_an_unknown_outcome() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         rig.systems["b"].faults = Faults(lose_reply=1.0)
         id = rig.create("a", "Ada")
-        await until(lambda: rig.parked())
+        await until(lambda: rig.parked(), every_s=0.005)  # before the stranger on B is met
         rig.systems["b"].faults = Faults()
         rig.edit("a", id, name="Ada Byron")
         await anyio.sleep(300)

@@ -27,6 +27,26 @@ class LinkContract:
         assert link.facts["wish"] == "run"
         assert await world.store.link("nobody") is None
 
+    async def test_a_turn_begins_with_all_that_is_known_of_the_link(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        assert await store.turn("nobody") is None
+        bare = await store.turn("l1")
+        assert bare is not None and bare.row == await store.link("l1")
+        assert (bare.asked, bare.hint_at, bare.is_open) == (None, None, False)
+        assert (bare.cursors, bare.plans) == ((), frozenset())
+        await world.request_run(RunRow("r7", "l1", mode="plan", scope=("customers",)))
+        await store.add_hints("l1", [hint("A1", not_before=START + 9)])
+        await store.intend(lease, "r1", [create(3)])
+        await store.hold(lease, "held", "customers", "too many", [create(4, fingerprint="f4")])
+        cursors = (Cursor("customers", "a", cursor="c1", looked=3.0), Cursor("customers", "b", generation=2))
+        await store.settle(lease, Settlement("r1", cursors=cursors))
+        full = await store.turn("l1")
+        assert full is not None and full.asked == await store.queued_run("l1")
+        assert full.asked is not None and full.asked.scope == ("customers",)
+        assert (full.hint_at, full.is_open) == (START + 9, True)
+        assert full.cursors == cursors == tuple(await store.cursors("l1"))
+        assert full.plans == {("customers", "held")}
+
     async def test_a_connection_comes_with_its_secrets_opened(self, world: World) -> None:
         connection = await world.store.connection("c1")
         assert connection is not None

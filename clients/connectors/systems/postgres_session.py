@@ -108,7 +108,12 @@ class Session:
         if self._pool is None:
             # Without a smallest size nothing is connected here, so nobody can come in between.
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=0, max_size=self._size_max, init=self._recognise, **self._options()
+                self._url,
+                min_size=0,
+                max_size=self._size_max,
+                init=self._recognise,
+                reset=_leave_as_is,
+                **self._options(),
             )
         return self._pool
 
@@ -143,6 +148,10 @@ class Session:
             "command_timeout": self.deadline_s + 2,
             "server_settings": session,
         }
+
+
+async def _leave_as_is(_: Connection) -> None:
+    """No round trip to reset a session: nothing here changes one beyond its transaction."""
 
 
 def cut(connection: Connection) -> None:
