@@ -130,6 +130,8 @@ class ConnectionActor(Actor):
             self._work.set()
         elif isinstance(ask.message, Status):
             ask.answer(self._status())
+        elif isinstance(ask.message, Opened) and self._connector is not None:
+            ask.answer(OpenedAs(self._connector.declaration, self._connector.find))
         else:
             self.tasks.start_soon(self._answer_later, ask)
 

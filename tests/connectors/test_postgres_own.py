@@ -1,4 +1,4 @@
-"""Echoes of our own writes in the feed: told from everybody else's, on a real server (postgres_own.py)."""
+"""Echoes of our own writes in the feed are told from what others did, on a real server (postgres_own.py); lines in hand."""
 
 from __future__ import annotations
 
@@ -134,3 +134,17 @@ def test_the_memory_of_writes_is_bounded() -> None:
         own.note(str(number), 1, map(str, range(OWN_MAX // 2)))
     assert [own.is_echo(number, 1, "7") for number in ("0", "1", "2")] == [False, True, True]
     assert not own.is_echo("1", 2, "7")
+
+
+async def test_a_line_that_was_cut_while_it_was_kept_in_hand_is_replaced(
+    person: Person, connector: postgres.PostgresConnector
+) -> None:
+    before = await connector.read("things", ["1"], FIELDS)
+    await person.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    for _ in range(3):
+        assert await connector.read("things", ["1"], FIELDS) == before
+    (result,) = await connector.write("things", [update("1")], FIELDS)
+    assert result.status is WriteStatus.DONE
