@@ -107,7 +107,7 @@ class ActionTelemetry:
         self._levels = logging.getLogger("tandem.engine")
 
     def emit(self, action: str, **fields: Any) -> None:
-        """See the port (actors/ports.py)."""
+        """See the port (actors/ports/outside.py)."""
         reported = REPORTED.get(action, Reported("info"))
         # Polls that find nothing new are the heartbeat of a healthy link, many times a minute.
         level = "debug" if fields.get("outcome") == "nothing_new" else reported.level

@@ -1,6 +1,6 @@
 """The contract of the Store port, part 1: links, leases, inbox, and what a stale lease must not change.
 
-Sentence by sentence what actors/ports.py promises, run against every implementation (test_memory.py, test_pg.py).
+Sentence by sentence what actors/ports/store.py promises, run against every implementation (test_memory.py, test_pg.py).
 """
 
 from __future__ import annotations
