@@ -309,7 +309,9 @@ def test_a_contested_field_is_listed_with_both_values_and_a_persons_word_settles
     for action in decided.actions:
         after = seen(action.side, {**looks[0].fields, **action.fields})
         binding = settle(spec, binding, action, after, now=NOW, by_reply=True).binding
-        assert binding.contests[f"{action.side}.phone"] == (1, NOW)
+    # One word, one write: what answers it is listed again, and so is the next change.
+    more = plan_pair(spec, binding, seen("a", {"phone": "8", "g": 1}), looks[1], Context(NOW))
+    assert ([action.side for action in more.actions if action.side == "b"], len(more.park)) == ([], 1)
 
 
 def test_nobodys_word_gives_a_contested_field_another_value_than_its_owners() -> None:
