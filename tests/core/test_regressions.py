@@ -14,14 +14,7 @@ from actors.core.lifecycle import outcome
 from actors.core.mapping import observe
 from actors.core.merge import merge
 from actors.core.plan import RESTORE, Context, Verdict, differs, fresh, half_binding, plan_new, plan_pair
-from actors.core.policy import (
-    Budget,
-    Choice,
-    DeletePolicy,
-    FieldSpec,
-    FirstContact,
-    Owner,
-)
+from actors.core.policy import Budget, Choice, DeletePolicy, FieldSpec, FirstContact, Owner
 from actors.core.settle import resolve, settle
 from actors.core.types import (
     SIDES,
