@@ -105,6 +105,7 @@ class Carrier:
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
+                self._note_news(stream, pair)
                 continue
             ctx = Context(
                 now=state.clock.now(),
@@ -114,9 +115,8 @@ class Carrier:
             )
             verdict = self.plan_one(stream, pair, ctx)
             verdicts.append(verdict)
-            if (
-                len(pair.seen) == len(SIDES) or verdict.actions
-            ):  # a newcomer that waits is planned again and again
+            # A newcomer that waits is planned again and again: its news is what it is made from.
+            if len(pair.seen) == len(SIDES) or verdict.actions:
                 self._note_news(stream, pair)
             state.note_parked(pair.binding.key, ctx.parked)
         return verdicts

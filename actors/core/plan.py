@@ -442,7 +442,7 @@ def _contested_units(
 ) -> list[str]:
     """The units to be written on `side` that are contested; a group with a contested member is, as a whole.
 
-    What a person has decided is not: it is written once more, and counted anew from there.
+    What a person has decided is not: it is written once more.
     """
     if not binding.contests:
         return []

@@ -13,11 +13,9 @@ from typing import Literal
 import msgspec
 
 from actors.core.mapping import NO_REFS, Refs, show
-from actors.core.merge import DECIDED
 from actors.core.plan import DAY_S, adopt_keys
 from actors.core.policy import LensError, StreamSpec
 from actors.core.types import (
-    SIDES,
     Action,
     ActionState,
     Binding,
@@ -261,10 +259,6 @@ def _contests(binding: Binding, action: Action, now: float) -> Binding:
     if action.op is not Op.UPDATE:
         return binding
     contests = {k: v for k, v in binding.contests.items() if now - v[1] < DAY_S}
-    for one in action.decisions:
-        if one.rule.startswith(DECIDED):  # a person's word begins the count anew, on both sides
-            for side in SIDES:
-                contests.pop(f"{side}.{one.field}", None)
     for name in action.fields:
         count, since = contests.get(f"{action.side}.{name}", (0, now))
         contests[f"{action.side}.{name}"] = (count + 1, since)

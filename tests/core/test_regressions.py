@@ -14,14 +14,7 @@ from actors.core.lifecycle import outcome
 from actors.core.mapping import observe
 from actors.core.merge import merge
 from actors.core.plan import RESTORE, Context, Verdict, differs, fresh, half_binding, plan_new, plan_pair
-from actors.core.policy import (
-    Budget,
-    Choice,
-    DeletePolicy,
-    FieldSpec,
-    FirstContact,
-    Owner,
-)
+from actors.core.policy import Budget, Choice, DeletePolicy, FieldSpec, FirstContact, Owner
 from actors.core.settle import resolve, settle
 from actors.core.types import (
     SIDES,
@@ -309,7 +302,9 @@ def test_a_contested_field_is_listed_with_both_values_and_a_persons_word_settles
     for action in decided.actions:
         after = seen(action.side, {**looks[0].fields, **action.fields})
         binding = settle(spec, binding, action, after, now=NOW, by_reply=True).binding
-        assert binding.contests[f"{action.side}.phone"] == (1, NOW)
+    # One word, one write: what answers it is listed again, and so is the next change.
+    more = plan_pair(spec, binding, seen("a", {"phone": "8", "g": 1}), looks[1], Context(NOW))
+    assert ([action.side for action in more.actions if action.side == "b"], len(more.park)) == ([], 1)
 
 
 def test_nobodys_word_gives_a_contested_field_another_value_than_its_owners() -> None:

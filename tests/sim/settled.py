@@ -225,8 +225,18 @@ def termination(evidence: Evidence) -> Iterator[Violation]:
             written[at] += at not in answered or evidence.was_answered(entry)
     for (side, stream, id, native), count in written.items():
         limit = evidence.laws.breaker if (side, stream, id, native) in answered else WRITES_PER_FIELD_MAX
+        limit += words_about(evidence, stream, side, id, native) if limit == evidence.laws.breaker else 0
         if count > limit:
             yield Violation("termination", f"{stream} {side}:{id} {native} was written {count} times")
+
+
+def words_about(evidence: Evidence, stream: str, side: Side, id: str, native: str) -> int:
+    """How often a person decided about that field: each word is one write more."""
+    law = evidence.laws.by_name[stream].law(side, native)
+    names = (law.name, law.group or law.name) if law is not None else ()
+    return sum(
+        one.stream == stream and one.ids.get(side) == id and one.field in names for one in evidence.decisions
+    )
 
 
 def written_with(stream: StreamLaw, side: Side, native: str) -> set[str]:

@@ -190,7 +190,7 @@ class World:
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
         self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
         if method == "intend":
-            self.evidence.intents.extend(intents(rest[-1], anyio.current_time()))
+            self.evidence.intents.extend(intents(rest[1], anyio.current_time()))
         for part in rest:
             if isinstance(part, RunRow) and part.mode == "plan":
                 self._note_dry(part.id, method)
