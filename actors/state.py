@@ -28,12 +28,22 @@ class Memory:
         # After a take-over nobody knows what the last owner wrote: everything asked for before now is stale.
         self._started = started
         self._wrote: dict[tuple[str, Side, str], float] = {}
+        self._there: dict[tuple[str, Side, str], float] = {}
         self._trust: dict[tuple[str, Side], int] = {}
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
         self._wrote[object_name, side, record] = at
+
+    def saw(self, object_name: str, side: Side, record: str, asked: float) -> None:
+        """Note that a record was there, in a look asked for then. Only where reads lag: there an older state may follow."""
+        key = object_name, side, record
+        self._there[key] = max(asked, self._there.get(key, asked))
+
+    def last_there(self, object_name: str, side: Side, record: str) -> float:
+        """When it was last seen to be there, or when this owner took over."""
+        return self._there.get((object_name, side, record), self._started)
 
     def last(self, object_name: str, side: Side, record: str) -> float:
         """When it was last written, or when this owner took over."""
@@ -52,6 +62,8 @@ class Memory:
         """Drop what no look in flight can be older than."""
         if len(self._wrote) > MEMORY_MAX // 2:
             self._wrote = {key: at for key, at in self._wrote.items() if at >= before}
+        if len(self._there) > MEMORY_MAX // 2:
+            self._there = {key: at for key, at in self._there.items() if at >= before}
 
 
 class RunState:

@@ -86,7 +86,10 @@ class Windows:
             held.id: binding for binding in found.bindings if (held := binding.side(window.side)) is not None
         }
         out = _Sorted(parked)
+        lags = self._sides[window.side].declaration.read_lag_s > 0
         for seen in {one.id: one for one in window.seen}.values():
+            if lags and seen.presence is Presence.PRESENT:
+                state.memory.saw(stream.object(seen.side), seen.side, seen.id, seen.asked)
             self._place(stream, window, seen, known.get(seen.id), parked, out)
         return out
 
@@ -129,7 +132,12 @@ class Windows:
         if self._state.is_open_id(stream, seen.side, seen.id):
             return True
         lag_s = self._sides[seen.side].declaration.read_lag_s
-        return not fresh(seen, self._state.memory.last(name, seen.side, seen.id), lag_s)
+        memory = self._state.memory
+        after = memory.last(name, seen.side, seen.id)
+        if lag_s and seen.presence is not Presence.PRESENT:
+            # A read that lags may show the time before the record was made.
+            after = max(after, memory.last_there(name, seen.side, seen.id))
+        return not fresh(seen, after, lag_s)
 
     def _look_again(self, stream: StreamSpec, window: Window, seen: Observation) -> Hint:
         # A short pause even without lag: an open intent needs time to be resolved, a field to be delivered.
@@ -171,7 +179,7 @@ class Windows:
 
     async def _partners(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> list[Pair]:
         """Pairs with a fresh look at both sides; what can't be looked at freshly now waits."""
-        there = other(window.side)
+        state, there = self._state, other(window.side)
         unlooked, changed = self._unlooked(stream, window, sorted_)
         wanted = [held.id for binding, _ in changed if (held := binding.side(there)) is not None]
         looks = (
@@ -180,10 +188,13 @@ class Windows:
             else {}
         )
         pairs = unlooked
+        lags = self._sides[there].declaration.read_lag_s > 0
         for binding, seen in changed:
             held = binding.side(there)
             assert held is not None
             partner = looks[held.id]
+            if lags and partner.presence is Presence.PRESENT:
+                state.memory.saw(stream.object(there), there, partner.id, partner.asked)
             if self.too_early(stream, partner, binding):
                 sorted_.later.append(self._look_again(stream, window, seen))
                 continue
