@@ -71,8 +71,10 @@ class Settling(Base):
         return keys
 
     async def _settle_plainly(self, lease: Lease, work: Settlement, now: float) -> bool:
-        """One statement for what most settlements are: bindings that keep their ids, actions that ended, sums. False:
-        it is something else, or contradicts what is stored; nothing was done, and the long way finds out which."""
+        """One statement for what most settlements are: bindings that keep their ids, actions that ended, sums, cursors.
+
+        False: it is something else, or contradicts what is stored; nothing was done, and the long way finds out which.
+        """
         closed = [(end.action, end.state.value, end.target, clean(end.error)) for end in work.closed]
         spend = [(*split_kind(name), used) for name, used in work.spend.items()]
         counters = [msgspec.structs.astuple(row) for row in _summed(work.counters)]
@@ -87,6 +89,7 @@ class Settling(Base):
                 *columns(closed, 4),
                 *columns(spend, 3),
                 *columns(counters, 10),
+                *columns([msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)], 9),
             )
         except Contradicted:
             return False
@@ -102,7 +105,6 @@ class Settling(Base):
 def is_plain(work: Settlement) -> bool:
     """Whether a settlement consists of nothing but what `settle_plainly` does."""
     beyond = (
-        work.cursors,
         work.dropped,
         work.items,
         work.park,

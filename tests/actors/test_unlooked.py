@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
-from actors.core.policy import Choice
-from actors.core.types import ActionState, Room
+from actors.core.policy import Choice, DeletePolicy
+from actors.core.types import ActionState, Hint, Room
 from actors.ports import Find
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
@@ -120,3 +121,31 @@ def test_where_it_often_fails_the_look_comes_first_again() -> None:
         return before_the_write(rig)
 
     assert on(rig, body) == ["read"]
+
+
+def test_a_read_that_lags_does_not_show_a_record_just_made_as_deleted() -> None:
+    """Seen by one look, missing in the next: within the read lag that may be the time before it was made."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await anyio.sleep(100)
+        a = rig.create("a", "Ada")
+        await until(lambda: rig.names("b") == ["Ada"], 200)
+        rig.systems["a"].faults = Faults(lag=1.0)
+        rig.link().add_hints([Hint(CUSTOMERS, "b", next(iter(rig.rows("b"))), "look again")])
+        root.wake("l")
+        await anyio.sleep(6)
+        rig.systems["a"].faults = Faults()
+        await anyio.sleep(200)
+        return rig.names("b"), list(rig.rows("a")) == [a]
+
+    spec = customers(deletes={"a": DeletePolicy.REMOVE, "b": DeletePolicy.REMOVE})
+    lagging = {"a": 12.0, "b": 0.0}
+    declared: dict[str, Any] = {"find": (Find.FEED,), "version": "none", "precondition": "reread"}
+    assert on(lambda: lags(Rig(spec, **declared), lagging), body) == (["Ada"], True)
+
+
+def lags(rig: Rig, seconds: dict[str, float]) -> Rig:
+    """The same, with systems whose reads lag so long."""
+    for name, lag_s in seconds.items():
+        rig.declared[name] = msgspec.structs.replace(rig.declared[name], read_lag_s=lag_s)
+    return rig

@@ -60,3 +60,4 @@ async def test_closing_waits_for_nobody(database: str) -> None:
     await pool.fetchval(PID)
     with anyio.fail_after(5):
         await pool.close()
+    assert pool.get_size() == 0
