@@ -325,7 +325,9 @@ def sent(rig: Rig) -> list[Any]:
     return [action for action in rig.actions() if action.state is ActionState.SENT]
 
 
-def test_found_by_chaos_a_record_of_ours_deleted_before_its_reply_was_looked_for_is_not_made_again() -> None:
+def test_found_by_chaos_a_record_of_ours_that_was_deleted_before_its_reply_was_looked_for_is_not_made_again() -> (
+    None
+):
     """The create took effect, nobody heard of it, a person deleted the record: the feed told of it, so it was there."""
 
     async def body(rig: Rig, root: RootActor) -> Any:

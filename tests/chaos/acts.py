@@ -25,7 +25,8 @@ from tests.daemon.process import DaemonProcess, eventually
 
 USERS = 2  # on each side
 SHARED = 0.2  # so much of all people stands in both systems from the start
-LOADING = 0.2  # so many of the kills come one on the other, while the initial load is under way
+LOADING = 0.2  # so many of the kills never wait, while the initial load is under way
+WRITES_TIMEOUT_S = 15.0
 QUIET_TIMEOUT_S = 300.0
 TAKEOVER_TIMEOUT_S = 60.0
 REST_S = 3.0  # so long nothing may be written once both are in step
@@ -56,8 +57,11 @@ async def kills(stand: Stand, records: int, number: int) -> Ending:
         _everybody_works(stand, tasks, done)
         await stand.connect()
         for kill in range(number):
-            is_loading = kill < number * LOADING
-            await anyio.sleep(stand.luck.uniform(0.05, 1.0) if is_loading else stand.luck.uniform(0.2, 3.0))
+            if kill >= number * LOADING and stand.luck.random() < 0.5:
+                await stand.writes(
+                    WRITES_TIMEOUT_S
+                )  # else a slow machine would never come to write between two kills
+            await anyio.sleep(stand.luck.uniform(0.05, 2.0))
             await stand.hurt()
         done.set()
     return await ending_of(stand)

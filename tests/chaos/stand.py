@@ -24,7 +24,7 @@ import grpc
 from tandem.v1 import rooms_pb2
 from tests.chaos.auditor import Side
 from tests.chaos.people import People, everybody
-from tests.chaos.systems import System
+from tests.chaos.systems import TANDEM, System
 from tests.chaos.witness import Item
 from tests.connectors.pgserver import new_database
 from tests.daemon.process import DaemonProcess, running
@@ -119,6 +119,16 @@ class Stand(Steered):
         if victim != "database":
             await anyio.to_thread.run_sync(self.kill)
             await self.open()
+
+    async def writes(self, timeout_s: float) -> None:
+        """Wait until Tandem has written something anew, on either side; no longer than that."""
+        marks = [await system.last() for system in self.systems]
+        with anyio.move_on_after(timeout_s):
+            while True:
+                for system, mark in zip(self.systems, marks, strict=True):
+                    if await system.wrote_since(mark, TANDEM):
+                        return
+                await anyio.sleep(0.05)
 
     async def second(self) -> DaemonProcess:
         """One more daemon on the same database."""
