@@ -1,8 +1,8 @@
-"""The acts of the play: a load and a working day under kills, a day with frozen owners; then the questions.
+"""The acts of the play: loads and a working day under kills, a day with frozen owners; then the questions.
 
-`kills`: one daemon with its own PostgreSQL, killed from the first second of the initial load on. `takeovers`: two daemons
-on one database, of which the owner is frozen, replaced and thawed. Each ends when both systems are in step, and with
-what the auditor and the witnesses have to say.
+`kills`: one daemon with its own PostgreSQL, killed from the first second of the initial load on. `load`: the same while an
+empty side is filled. `takeovers`: two daemons on one database, of which the owner is frozen, replaced and thawed. Each
+ends when both systems are in step, and with what the auditor and the witnesses have to say.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Ending:
     decided: int = 0
     runs_items: int = 0
     outcome_unknown: int = 0
+    in_bulk: int = 0  # made by requests that have one line of the protocol for many records
     recovery: list[float] = field(default_factory=list)
     settling_s: float = 0.0
     found: list[str] = field(default_factory=list)
@@ -62,6 +63,22 @@ async def kills(stand: Stand, records: int, number: int) -> Ending:
                     WRITES_TIMEOUT_S
                 )  # else a slow machine would never come to write between two kills
             await anyio.sleep(stand.luck.uniform(0.05, 2.0))
+            await stand.hurt()
+        done.set()
+    return await ending_of(stand)
+
+
+async def load(stand: Stand, records: int, number: int) -> Ending:
+    """Everybody stands in a, b is empty: the initial load in bulk, with `number` kills as fast as the daemon comes up."""
+    done = anyio.Event()
+    await stand.people["a"].move_in(records, 0)
+    await stand.open()
+    async with anyio.create_task_group() as tasks:
+        for people in stand.people.values():
+            tasks.start_soon(lambda one: one.work(done, adds=one is stand.people["a"]), people)
+        await stand.connect()
+        for _ in range(number):
+            await anyio.sleep(stand.luck.uniform(0.05, 1.5))
             await stand.hurt()
         done.set()
     return await ending_of(stand)
@@ -166,6 +183,8 @@ async def ending_of(stand: Stand) -> Ending:
         decided=len(stand.decided),
         runs_items=len(items),
         outcome_unknown=sum(one.state == "unknown" or one.error == "did not arrive" for one in items),
+        in_bulk=sum(totals.get((side, "create"), 0) for side in logs)
+        - sum(one.op == "create" and one.state == "confirmed" and bool(one.id) for one in items),
         recovery=times(stand.mishaps.at, settled),
         settling_s=settling_s,
         found=found,
