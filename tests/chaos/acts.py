@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,11 +143,7 @@ def _everybody_works(stand: Stand, tasks: TaskGroup, done: anyio.Event) -> None:
 async def ending_of(stand: Stand) -> Ending:
     """Wait until both are in step, then ask."""
     began = time.monotonic()
-    found = []
-    try:
-        await stand.quiet(QUIET_TIMEOUT_S)
-    except AssertionError as error:
-        found.append(str(error))
+    found = [one async for one in _in_step(stand)]
     settling_s = time.monotonic() - began
     before = await _written(stand)
     await anyio.sleep(REST_S)
@@ -189,6 +186,22 @@ async def ending_of(stand: Stand) -> Ending:
         settling_s=settling_s,
         found=found,
     )
+
+
+async def _in_step(stand: Stand) -> AsyncIterator[str]:
+    """Wait until Tandem says that both are in step; says where that was not so, and waits until it is."""
+    try:
+        await stand.quiet(QUIET_TIMEOUT_S)
+        if number := await stand.open_intents():
+            yield f"runs find nothing new and the link is fresh while the outcome of {number} writes is open"
+
+            async def closed() -> bool:
+                return not await stand.open_intents()
+
+            await eventually(closed, QUIET_TIMEOUT_S)
+            await stand.quiet(QUIET_TIMEOUT_S)
+    except (AssertionError, TimeoutError) as error:
+        yield f"not in step: {error}"
 
 
 async def _written(stand: Stand) -> list[int]:

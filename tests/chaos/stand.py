@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import os
 import random
+import re
 import signal
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -57,6 +59,7 @@ streams:
 LEASE_TTL_S = "2"
 SIDES: Mapping[int, Side] = {1: "a", 2: "b"}  # as the API numbers them
 OPERATOR_PAUSE_S = 3.0
+OPEN_INTENTS = re.compile(rb"^tandem_open_intents\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
 REFUSED = (
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
@@ -185,6 +188,12 @@ class Stand(Steered):
 
     # ------------------------------------------------------------------------------------------------- history
 
+    async def open_intents(self) -> int:
+        """Writes whose outcome is not settled, as the daemon's metrics say."""
+        assert self.daemon is not None
+        page = await anyio.to_thread.run_sync(metrics, self.daemon.http)
+        return sum(int(float(number)) for number in OPEN_INTENTS.findall(page))
+
     async def protocol(self) -> tuple[list[Item], dict[tuple[Side, str], int]]:
         """Every write that Tandem's history names, and the sums of its counters."""
         items: list[Item] = []
@@ -223,6 +232,13 @@ async def stand_on(
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(stand.close)
+
+
+def metrics(address: str) -> bytes:
+    """The page of metrics."""
+    with urllib.request.urlopen(f"{address}/metrics", timeout=30) as page:  # noqa: S310 -- our own daemon's
+        found: bytes = page.read()
+        return found
 
 
 def freeze(daemon: DaemonProcess) -> None:
