@@ -27,6 +27,9 @@ from tests.daemon.process import DaemonProcess, eventually
 USERS = 2  # on each side
 SHARED = 0.2  # so much of all people stands in both systems from the start
 LOADING = 0.2  # so many of the kills never wait, while the initial load is under way
+BULK_LEASE_TTL_S = (
+    "15"  # a request for hundreds of records needs its time, and must be over before the lease is
+)
 WRITES_TIMEOUT_S = 15.0
 QUIET_TIMEOUT_S = 300.0
 TAKEOVER_TIMEOUT_S = 60.0
@@ -73,6 +76,7 @@ async def load(stand: Stand, records: int, number: int) -> Ending:
     """Everybody stands in a, b is empty: the initial load in bulk, with `number` kills as fast as the daemon comes up."""
     done = anyio.Event()
     await stand.people["a"].move_in(records, 0)
+    stand.lease_ttl_s = BULK_LEASE_TTL_S
     await stand.open()
     async with anyio.create_task_group() as tasks:
         for people in stand.people.values():

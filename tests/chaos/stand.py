@@ -94,10 +94,11 @@ class Stand(Steered):
         self.mishaps = Mishaps()
         self.decided: list[tuple[str, str, str, str]] = []
         self.database_url = database_url
+        self.lease_ttl_s = LEASE_TTL_S
 
     @property
     def _settings(self) -> dict[str, str]:
-        settings = {"lease_ttl_s": LEASE_TTL_S, "log_level": "debug", "secret_key": SECRET_KEY}
+        settings = {"lease_ttl_s": self.lease_ttl_s, "log_level": "debug", "secret_key": SECRET_KEY}
         return settings | ({"database_url": self.database_url} if self.database_url else {})
 
     async def open(self) -> None:
