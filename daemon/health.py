@@ -282,10 +282,9 @@ class Watcher:
         self._telemetry.name_link(info.row.id, f"{info.row.tenant}/{info.row.name}", streams)
         running = bool(stats and stats.running) or info.row.id in self._pulse().running
         state = Shown.MISCONFIGURED if spec is None else lifecycle.shown(facts, streams, running)
-        waiting = stats is not None and stats.inbox > 0
-        freshness_s = (
-            max(0.0, self._clock.now() - stats.inbox_oldest) if stats is not None and waiting else 0.0
-        )
+        # Not delivered: what a hint names, and what was sent and may not have arrived.
+        since = [at for at in (stats.inbox_oldest, stats.open_oldest) if at] if stats is not None else []
+        freshness_s = max(0.0, self._clock.now() - min(since)) if since else 0.0
         return LinkView(info, stats, spec, facts, state, freshness_s, plans)
 
     def _spec(self, blueprint: str) -> LinkSpec | None:

@@ -158,4 +158,5 @@ def _stats(
         running=row["running"],
         rooms=tuple(RoomCount(**fields) for fields in rooms),
         looks=tuple(Look(**fields) for fields in looks),
+        open_oldest=row["open_oldest"],
     )

@@ -170,7 +170,8 @@ class Look(msgspec.Struct, frozen=True):
 class LinkStats(msgspec.Struct, frozen=True):
     """What status and metrics show of a link. `owner` "": nobody holds the lease; `lease_left_s` by the database's clock.
 
-    `inbox_oldest`: when the hint came that waits longest; 0 = the inbox is empty.
+    `inbox_oldest`: when the hint came that waits longest; 0 = the inbox is empty. `open_oldest`: when the oldest write was
+    sent whose outcome is not settled; 0 = there is none.
     """
 
     link: str
@@ -185,6 +186,7 @@ class LinkStats(msgspec.Struct, frozen=True):
     running: str  # id of the run that is under way, or ""
     rooms: tuple[RoomCount, ...]
     looks: tuple[Look, ...]
+    open_oldest: float = 0.0
 
 
 class Stamp(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from tests.chaos.acts import Ending, kills, takeovers
+from tests.chaos.acts import Ending, kills, load, takeovers
 from tests.chaos.proxy import slow_line
 from tests.chaos.stand import Stand, stand_on
 from tests.chaos.storm import Peaks, storm, told
@@ -35,7 +35,7 @@ SHOWN = 40
 def main() -> int:
     """0: nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--kills", type=int, default=50, help="SIGKILLs")
+    parser.add_argument("--kills", type=int, default=50, help="SIGKILLs; a fifth more in bulk loading")
     parser.add_argument(
         "--records", type=int, help="people, before anybody is added (10000; in a storm 1000)"
     )
@@ -69,21 +69,25 @@ def main() -> int:
 async def play(
     server: str, folder: Path, seed: int, kills_: int, takeovers_: int, records: int
 ) -> dict[str, Any]:
-    """Both acts; the figures of both in one summary."""
+    """All three acts; their figures in one summary."""
     began = time.monotonic()
     killed = await _act(server, folder / "kills", seed, False, lambda stand: kills(stand, records, kills_))
     frozen = await _act(
         server, folder / "takeovers", seed, True, lambda stand: takeovers(stand, records // 5, takeovers_)
     )
-    (victims, first), (thawed, second) = killed, frozen
-    endings = (first, second)
+    filled = await _act(
+        server, folder / "load", seed, False, lambda stand: load(stand, records, max(1, kills_ // 5))
+    )
+    (victims, first), (thawed, second), (hit, third) = killed, frozen, filled
+    endings = (first, second, third)
     return {
         "seed": seed,
-        "kills": victims.mishaps.kills,
+        "kills": {name: n + hit.mishaps.kills[name] for name, n in victims.mishaps.kills.items()},
         "takeovers": thawed.mishaps.takeovers,
         "records": sum(one.records for one in endings),
         "writes_by_people": sum(one.by_people for one in endings),
         "writes_by_tandem": sum(one.by_tandem for one in endings),
+        "made_in_bulk": third.in_bulk,
         "conflicts_listed": sum(one.conflicts for one in endings),
         "conflicts_decided": sum(one.decided for one in endings),
         "outcome_unknown": sum(one.outcome_unknown for one in endings),
@@ -91,7 +95,7 @@ async def play(
         "freeze_to_settled_s": spread(second.recovery),
         "in_step_after_s": [round(one.settling_s, 1) for one in endings],
         "duration_s": round(time.monotonic() - began, 1),
-        "found": [*first.found, *second.found],
+        "found": [line for one in endings for line in one.found],
     }
 
 

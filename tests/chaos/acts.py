@@ -1,14 +1,15 @@
-"""The acts of the play: a load and a working day under kills, a day with frozen owners; then the questions.
+"""The acts of the play: loads and a working day under kills, a day with frozen owners; then the questions.
 
-`kills`: one daemon with its own PostgreSQL, killed from the first second of the initial load on. `takeovers`: two daemons
-on one database, of which the owner is frozen, replaced and thawed. Each ends when both systems are in step, and with
-what the auditor and the witnesses have to say.
+`kills`: one daemon with its own PostgreSQL, killed from the first second of the initial load on. `load`: the same while an
+empty side is filled. `takeovers`: two daemons on one database, of which the owner is frozen, replaced and thawed. Each
+ends when both systems are in step, and with what the auditor and the witnesses have to say.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,11 @@ from tests.daemon.process import DaemonProcess, eventually
 
 USERS = 2  # on each side
 SHARED = 0.2  # so much of all people stands in both systems from the start
-LOADING = 0.2  # so many of the kills come one on the other, while the initial load is under way
+LOADING = 0.2  # so many of the kills never wait, while the initial load is under way
+BULK_LEASE_TTL_S = (
+    "15"  # a request for hundreds of records needs its time, and must be over before the lease is
+)
+WRITES_TIMEOUT_S = 15.0
 QUIET_TIMEOUT_S = 300.0
 TAKEOVER_TIMEOUT_S = 60.0
 REST_S = 3.0  # so long nothing may be written once both are in step
@@ -42,6 +47,7 @@ class Ending:
     decided: int = 0
     runs_items: int = 0
     outcome_unknown: int = 0
+    in_bulk: int = 0  # made by requests that have one line of the protocol for many records
     recovery: list[float] = field(default_factory=list)
     settling_s: float = 0.0
     found: list[str] = field(default_factory=list)
@@ -56,8 +62,28 @@ async def kills(stand: Stand, records: int, number: int) -> Ending:
         _everybody_works(stand, tasks, done)
         await stand.connect()
         for kill in range(number):
-            is_loading = kill < number * LOADING
-            await anyio.sleep(stand.luck.uniform(0.05, 1.0) if is_loading else stand.luck.uniform(0.2, 3.0))
+            if kill >= number * LOADING and stand.luck.random() < 0.5:
+                await stand.writes(
+                    WRITES_TIMEOUT_S
+                )  # else a slow machine would never come to write between two kills
+            await anyio.sleep(stand.luck.uniform(0.05, 2.0))
+            await stand.hurt()
+        done.set()
+    return await ending_of(stand)
+
+
+async def load(stand: Stand, records: int, number: int) -> Ending:
+    """Everybody stands in a, b is empty: the initial load in bulk, with `number` kills as fast as the daemon comes up."""
+    done = anyio.Event()
+    await stand.people["a"].move_in(records, 0)
+    stand.lease_ttl_s = BULK_LEASE_TTL_S
+    await stand.open()
+    async with anyio.create_task_group() as tasks:
+        for people in stand.people.values():
+            tasks.start_soon(lambda one: one.work(done, adds=one is stand.people["a"]), people)
+        await stand.connect()
+        for _ in range(number):
+            await anyio.sleep(stand.luck.uniform(0.05, 1.5))
             await stand.hurt()
         done.set()
     return await ending_of(stand)
@@ -121,11 +147,7 @@ def _everybody_works(stand: Stand, tasks: TaskGroup, done: anyio.Event) -> None:
 async def ending_of(stand: Stand) -> Ending:
     """Wait until both are in step, then ask."""
     began = time.monotonic()
-    found = []
-    try:
-        await stand.quiet(QUIET_TIMEOUT_S)
-    except AssertionError as error:
-        found.append(str(error))
+    found = [one async for one in _in_step(stand)]
     settling_s = time.monotonic() - began
     before = await _written(stand)
     await anyio.sleep(REST_S)
@@ -162,10 +184,28 @@ async def ending_of(stand: Stand) -> Ending:
         decided=len(stand.decided),
         runs_items=len(items),
         outcome_unknown=sum(one.state == "unknown" or one.error == "did not arrive" for one in items),
+        in_bulk=sum(totals.get((side, "create"), 0) for side in logs)
+        - sum(one.op == "create" and one.state == "confirmed" and bool(one.id) for one in items),
         recovery=times(stand.mishaps.at, settled),
         settling_s=settling_s,
         found=found,
     )
+
+
+async def _in_step(stand: Stand) -> AsyncIterator[str]:
+    """Wait until Tandem says that both are in step; says where that was not so, and waits until it is."""
+    try:
+        await stand.quiet(QUIET_TIMEOUT_S)
+        if number := await stand.open_intents():
+            yield f"runs find nothing new and the link is fresh while the outcome of {number} writes is open"
+
+            async def closed() -> bool:
+                return not await stand.open_intents()
+
+            await eventually(closed, QUIET_TIMEOUT_S)
+            await stand.quiet(QUIET_TIMEOUT_S)
+    except (AssertionError, TimeoutError) as error:
+        yield f"not in step: {error}"
 
 
 async def _written(stand: Stand) -> list[int]:

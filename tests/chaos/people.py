@@ -42,12 +42,12 @@ class People:
             (4, self._take_their_time),
         )
 
-    async def work(self, done: anyio.Event) -> None:
+    async def work(self, done: anyio.Event, *, adds: bool = True) -> None:
         """One user, until everybody goes home."""
+        deeds = [one for one in self._deeds if adds or one[1] != self._add]
         async with self._system.session() as session:
             while not done.is_set():
-                weights = [weight for weight, _ in self._deeds]
-                ((_, deed),) = self._luck.choices(self._deeds, weights)
+                ((_, deed),) = self._luck.choices(deeds, [weight for weight, _ in deeds])
                 await deed(session)
                 await anyio.sleep(self._luck.uniform(0, PAUSE_MAX_S))
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import os
 import random
+import re
 import signal
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ import grpc
 from tandem.v1 import rooms_pb2
 from tests.chaos.auditor import Side
 from tests.chaos.people import People, everybody
-from tests.chaos.systems import System
+from tests.chaos.systems import TANDEM, System
 from tests.chaos.witness import Item
 from tests.connectors.pgserver import new_database
 from tests.daemon.process import DaemonProcess, running
@@ -57,6 +59,7 @@ streams:
 LEASE_TTL_S = "2"
 SIDES: Mapping[int, Side] = {1: "a", 2: "b"}  # as the API numbers them
 OPERATOR_PAUSE_S = 3.0
+OPEN_INTENTS = re.compile(rb"^tandem_open_intents\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
 REFUSED = (
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
@@ -91,10 +94,11 @@ class Stand(Steered):
         self.mishaps = Mishaps()
         self.decided: list[tuple[str, str, str, str]] = []
         self.database_url = database_url
+        self.lease_ttl_s = LEASE_TTL_S
 
     @property
     def _settings(self) -> dict[str, str]:
-        settings = {"lease_ttl_s": LEASE_TTL_S, "log_level": "debug", "secret_key": SECRET_KEY}
+        settings = {"lease_ttl_s": self.lease_ttl_s, "log_level": "debug", "secret_key": SECRET_KEY}
         return settings | ({"database_url": self.database_url} if self.database_url else {})
 
     async def open(self) -> None:
@@ -119,6 +123,16 @@ class Stand(Steered):
         if victim != "database":
             await anyio.to_thread.run_sync(self.kill)
             await self.open()
+
+    async def writes(self, timeout_s: float) -> None:
+        """Wait until Tandem has written something anew, on either side; no longer than that."""
+        marks = [await system.last() for system in self.systems]
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            for system, mark in zip(self.systems, marks, strict=True):
+                if await system.wrote_since(mark, TANDEM):
+                    return
+            await anyio.sleep(0.05)
 
     async def second(self) -> DaemonProcess:
         """One more daemon on the same database."""
@@ -175,6 +189,12 @@ class Stand(Steered):
 
     # ------------------------------------------------------------------------------------------------- history
 
+    async def open_intents(self) -> int:
+        """Writes whose outcome is not settled, as the daemon's metrics say."""
+        assert self.daemon is not None
+        page = await anyio.to_thread.run_sync(metrics, self.daemon.http)
+        return sum(int(float(number)) for number in OPEN_INTENTS.findall(page))
+
     async def protocol(self) -> tuple[list[Item], dict[tuple[Side, str], int]]:
         """Every write that Tandem's history names, and the sums of its counters."""
         items: list[Item] = []
@@ -213,6 +233,13 @@ async def stand_on(
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(stand.close)
+
+
+def metrics(address: str) -> bytes:
+    """The page of metrics."""
+    with urllib.request.urlopen(f"{address}/metrics", timeout=30) as page:  # noqa: S310 -- our own daemon's
+        found: bytes = page.read()
+        return found
 
 
 def freeze(daemon: DaemonProcess) -> None:

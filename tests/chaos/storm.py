@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import asyncpg
 
 from tests.chaos.acts import Ending, ending_of
 from tests.chaos.proxy import SlowLine
-from tests.chaos.stand import Stand
+from tests.chaos.stand import Stand, metrics
 from tests.chaos.systems import OWNED, TANDEM, System
 
 WINDOW = 500  # records; the daemon's default
@@ -111,17 +110,11 @@ async def _watch(stand: Stand, peaks: Peaks, done: anyio.Event) -> None:
             for system in stand.systems:
                 async with system.session() as session:
                     peaks.queue = max(peaks.queue, await session.fetchval(QUEUE))
-            page = await anyio.to_thread.run_sync(_metrics, stand.daemon.http)
+            page = await anyio.to_thread.run_sync(metrics, stand.daemon.http)
             peaks.mailbox = max([peaks.mailbox, *(int(float(one)) for one in MAILBOX.findall(page))])
             await anyio.sleep(SAMPLE_S)
     finally:
         await state.close()
-
-
-def _metrics(address: str) -> bytes:
-    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as page:  # noqa: S310 -- our own daemon's
-        found: bytes = page.read()
-        return found
 
 
 def _rss_mb(stand: Stand, name: str) -> float:

@@ -102,6 +102,17 @@ class System:
         async with self.session() as session:
             return int(await session.fetchval("SELECT count(*) FROM witness.log WHERE who = $1", who))
 
+    async def last(self) -> int:
+        """The number of the last change."""
+        async with self.session() as session:
+            return int(await session.fetchval("SELECT coalesce(max(seq), 0) FROM witness.log"))
+
+    async def wrote_since(self, seq: int, who: str) -> bool:
+        """Whether somebody changed anything since."""
+        query = "SELECT EXISTS (SELECT FROM witness.log WHERE seq > $1 AND who = $2)"
+        async with self.session() as session:
+            return bool(await session.fetchval(query, seq, who))
+
     def settings(self) -> dict[str, Any]:
         """Settings of Tandem's connection."""
         return {"url": self.address, "find": "trigger", "objects": {"people": {"table": "people"}}}

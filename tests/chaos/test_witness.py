@@ -99,7 +99,15 @@ def test_a_count_that_is_not_true_is_found(items: list[Item], words: str) -> Non
 
 def test_counters_that_are_not_the_sum_of_the_lines_are_found() -> None:
     (line,) = counts(SOUND, ITEMS, TOTALS | {("b", "update"): 2})
-    assert line == "counters say 2 times update in b, the protocol 1"
+    assert line == "counters say 2 times update in b, the protocol 1, the system 1"
+
+
+def test_a_line_for_a_whole_request_of_creates_covers_as_many_as_the_counters_say() -> None:
+    bulk = [Item("b", "create", "", "confirmed"), *ITEMS[1:]]
+    assert list(counts(SOUND, bulk, TOTALS)) == []
+    for told in (0, 2):
+        (line,) = counts(SOUND, bulk, TOTALS | {("b", "create"): told})
+        assert line == f"counters say {told} times create in b, the protocol 0, the system 1"
 
 
 def test_recovery_runs_from_a_mishap_to_the_next_window_that_began_after_it_and_was_settled() -> None:

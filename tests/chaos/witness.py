@@ -97,7 +97,8 @@ def counts(logs: Logs, items: Iterable[Item], totals: Mapping[tuple[Side, str], 
 
     A confirmed line is a change that the system saw. A change that no line confirms is one whose outcome Tandem says it
     doesn't know ("did not arrive" was concluded from a later look, when somebody may have written over it).
-    `totals`: the counters of the runs, by side and what was done; they are the sum of the confirmed lines.
+    `totals`: the counters of the runs, by side and what was done; they are the sum of the confirmed lines. A line without
+    an id stands for a whole request of creates: how many, only the counters say; they must be as many as the system saw.
     """
     confirmed: Counter[tuple[Side, str, str]] = Counter()
     doubtful: Counter[tuple[Side, str, str]] = Counter()
@@ -114,14 +115,25 @@ def counts(logs: Logs, items: Iterable[Item], totals: Mapping[tuple[Side, str], 
         for change in changes
         if change.who == TANDEM
     )
+    in_bulk = {(side, op) for side, op, id_ in confirmed if not id_}
+    unnamed: Counter[tuple[Side, str]] = Counter()
     for place in sorted(seen.keys() | confirmed.keys()):
-        if not confirmed[place] <= seen[place] <= confirmed[place] + doubtful[place]:
+        side, op, id_ = place
+        if not id_:
+            continue
+        spare = seen[place] - confirmed[place]
+        if spare > 0 and (side, op) in in_bulk:
+            unnamed[side, op] += spare
+        elif not 0 <= spare <= doubtful[place]:
             yield (
                 f"counts of {place}: the system saw {seen[place]}, confirmed {confirmed[place]}, "
                 f"outcome unknown {doubtful[place]}"
             )
     for side in logs:
         for op in OPS.values():
-            lines = sum(n for (s, o, _), n in confirmed.items() if (s, o) == (side, op))
-            if totals.get((side, op), 0) != lines:
-                yield f"counters say {totals.get((side, op), 0)} times {op} in {side}, the protocol {lines}"
+            lines = sum(n for (s, o, id_), n in confirmed.items() if (s, o) == (side, op) and id_)
+            doubts = sum(n for (s, o, _), n in doubtful.items() if (s, o) == (side, op))
+            told = totals.get((side, op), 0)
+            at_most = lines + unnamed[side, op]
+            if not at_most - (doubts if (side, op) in in_bulk else 0) <= told <= at_most:
+                yield f"counters say {told} times {op} in {side}, the protocol {lines}, the system {at_most}"

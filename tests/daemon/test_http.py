@@ -190,6 +190,15 @@ async def test_a_side_that_nobody_looks_at_is_never_healthy_and_is_named(looks: 
         assert found["tandem_healthy", ()] == 0
 
 
+async def test_found_by_chaos_a_link_is_not_fresh_while_the_outcome_of_a_write_is_open() -> None:
+    """A kill within a bulk load left one intent for hundreds of records, and no hint: the link said that it was in step."""
+    async with serving() as world:
+        for figures in (stats(open_actions=1, open_oldest=NOW - 30), stats(inbox=1, inbox_oldest=NOW - 30)):
+            world.store.figures = [figures]
+            found = await world.series()
+            assert found["tandem_link_freshness_seconds", ("acme/people",)] == 30
+
+
 async def test_a_slow_poll_interval_makes_a_side_stale_later() -> None:
     async with serving() as world:
         slow = BLUEPRINT.replace("b: {connector: csv, poll: 1s}", "b: {connector: csv, poll: 10m}")

@@ -377,6 +377,7 @@ class TestSystem:
         )
         assert 0 < busy.lease_left_s <= 86400
         assert (busy.open_actions, busy.unknown_actions) == (2, 1)
+        assert START <= busy.open_oldest <= START + 60 and not idle.open_oldest
         assert (busy.inbox, busy.inbox_oldest) == (2, START)
         assert [(room.room, room.count, room.oldest) for room in busy.rooms] == [
             ("quarantine", 2, START + 60)

@@ -31,6 +31,8 @@ select id, tenant, wish, owner,
     extract(epoch from greatest(lease_until - clock_timestamp(), interval '0'))::float8 as lease_left_s,
     coalesce((select id from runs where link = links.id and outcome = 'running' and started <> 0 limit 1), '') as running,
     (select count(*) from actions where link = links.id and state in ('sent', 'unconfirmed')) as open_actions,
+    coalesce((select min(created) from actions where link = links.id and state in ('sent', 'unconfirmed')), 0)
+        as open_oldest,
     (select count(*) from actions where link = links.id and state = 'unknown') as unknown_actions
 from links
 where $1 = '' or id = $1
