@@ -18,6 +18,7 @@ from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
 from actors.core.merge import Merged, changed_fields, merge
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.rooms import (
+    OUTCOME,
     contested_field,
     delete_print,
     deleted_edited,
@@ -113,6 +114,9 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, drop=True)
     if seen.problem:
         return Verdict(half, park=(unreadable(stream, half, seen),))
+    unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)
+    if unclear is not None and (unclear.decision or {}).get("choose") != "retry":
+        return Verdict(half, park=(unclear,))  # it may be there, whatever this record was edited to since
     restore = RESTORE in half.note
     if side not in stream.creates and not restore:
         reason = f"new on {side}, and the blueprint lets no record be created from there"
