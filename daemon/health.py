@@ -224,7 +224,10 @@ class Watcher:
                 name = self._telemetry.actor_name(str(actor["name"]))
                 yield Reason("actor", name, f"{actor['state']}: {actor['error']}", tenant)
         for view in links:
-            if view.facts.wish is not Wish.PAUSED:
+            if view.facts.recovering:
+                said = "recovering: an older state was put back; it waits until a person has it go on"
+                yield Reason("link", view.label, said, view.info.row.tenant)
+            elif view.facts.wish is not Wish.PAUSED:
                 yield from self._of_link(view)
 
     def _of_link(self, view: LinkView) -> Iterator[Reason]:
