@@ -20,7 +20,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check sim demo gen docs lock upgrade format clean
+.PHONY: help run test check sim mutants demo gen docs lock upgrade format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z.$$()A-Z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/^$$(VENV)/.venv/' \
@@ -61,6 +61,9 @@ check: $(VENV)/.dev-stamp ## The quick gate: style, types, import rules, tidines
 
 sim: $(VENV)/.dev-stamp ## Run the simulation over SEEDS seeds (make sim SEEDS=200)
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+mutants: $(VENV)/.dev-stamp ## Plant a fault for each closed scenario of docs/decisions/redteam.md; its tests must notice
+	$(BIN)/python -m tests.mutants
 
 gen: $(VENV)/.dev-stamp ## Regenerate proto/gen from proto/tandem
 	$(BIN)/python proto/generate.py

@@ -351,6 +351,15 @@ def test_redteam_40_a_run_that_failed_or_was_cut_short_never_says_it_succeeded()
             assert outcome(**{**plain, "confirmed": confirmed, **trouble}) not in good  # type: ignore[arg-type]
 
 
+def test_redteam_43_content_decides_whatever_the_version_says() -> None:
+    """The version moves without the content (a counter), or the content without the version (a computed field)."""
+    spec, settled = stream(one("f")), bound({"f": "x"})
+    assert settled.b is not None
+    binding = msgspec.structs.replace(settled, b=msgspec.structs.replace(settled.b, version="7"))
+    assert differs(spec, binding, seen("b", {"f": "y"}, version="7"))
+    assert not differs(spec, binding, seen("b", {"f": "x"}, version="8"))
+
+
 # ------------------------------------------------------------------------------------- found by reading the core
 
 
