@@ -15,6 +15,7 @@ import msgspec
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, id_on, note_line
 from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
+from actors.core.marks import outlived, put_back
 from actors.core.merge import Merged, changed_fields, merge
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.rooms import (
@@ -176,21 +177,21 @@ def _both_present(
     stream: StreamSpec, binding: Binding, a: Observation, b: Observation, ctx: Context
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked))
-    adopted = _adopt(stream, binding, merged, a, b)
+    adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))
     actions: list[Action] = []
     for side, seen in (("a", a), ("b", b)):
         wanted = merged.writes[side]  # type: ignore[index]
-        if not wanted:
-            continue
+        action: Action | None = None
         try:
-            written = _write(stream, adopted, seen, wanted, merged, ctx)
+            if wanted:
+                adopted, action, contested = _write(stream, adopted, seen, wanted, merged, ctx)
+                park.extend(contested)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
             return Verdict(adopted, park=tuple(park))
-        adopted, action, contested = written
-        park.extend(contested)
+        action = put_back(stream, adopted, seen, action)
         if action is not None:
             actions.append(action)
     verdict = _tried(adopted, tuple(actions), tuple(park), ctx)

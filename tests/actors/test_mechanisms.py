@@ -12,7 +12,7 @@ import pytest
 
 from actors.access import Access
 from actors.core.errors import Kind, LeaseLost, TandemError
-from actors.core.policy import FirstContact, LinkSpec
+from actors.core.policy import DeletePolicy, FirstContact, LinkSpec, Owner
 from actors.core.types import Action, ActionState, Observation, Op
 from actors.messages import Drained
 from actors.ports import Find, RunRow, Write
@@ -21,7 +21,7 @@ from actors.state import Memory, RunState
 from actors.window import Windows
 from clients.connectors.systems.memory import DECLARATION
 from clients.connectors.systems.memory_system import Faults
-from tests.actors.rig import CUSTOMERS, Rig, customers, fails, loaded, on, until, writes
+from tests.actors.rig import CUSTOMERS, Rig, customers, fails, field, loaded, on, until, writes
 from tests.sim import loop
 
 
@@ -86,6 +86,34 @@ def test_redteam_05_an_edit_of_the_match_key_makes_no_second_record_either() -> 
     declared: dict[str, Any] = {"draws_ids": False, "tag": False, "find_by_field": False}
     rig_of = partial(Rig, customers(creates=frozenset({"a"})), **declared)
     assert on(rig_of, body) == ((["Ada"], "outcome unknown"), ["Ada"], [])
+
+
+def test_redteam_08_a_mark_goes_when_the_record_is_back_and_what_it_replaced_is_there_again() -> None:
+    """Deleted on A and marked on B; then the same key is entered on A again: B is as it was, and it is quiet."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada")
+        await until(lambda: rig.names("b") == ["Ada"] and not rig.link().inbox)
+        (theirs,) = rig.rows("b")
+        rig.edit("b", theirs, state="lead")
+        await anyio.sleep(30)
+        rig.systems["a"].delete(CUSTOMERS, id, "person")
+        await until(lambda: rig.rows("b")[theirs]["state"] == "gone")
+        await anyio.sleep(30)
+        rig.systems["a"]._past[CUSTOMERS].pop(id)
+        rig.systems["a"].create(CUSTOMERS, {"name": "Ada", "phone": "2"}, "person", id=id)
+        await until(lambda: rig.rows("b")[theirs]["phone"] == "2", timeout_s=600)
+        await anyio.sleep(60)
+        before = writes(rig)
+        await anyio.sleep(600)
+        return rig.rows("b")[theirs], writes(rig) - before, rig.parked()
+
+    spec = customers(
+        fields=(field("name"), field("phone"), field("state", owner=Owner.LOCAL)),
+        deletes={"a": DeletePolicy.MARK, "b": DeletePolicy.IGNORE},
+        mark={"b": {"state": "gone"}},
+    )
+    assert on(partial(Rig, spec), body) == ({"name": "Ada", "phone": "2", "state": "lead"}, 0, [])
 
 
 def test_redteam_09_while_our_create_can_not_be_looked_up_nobody_is_taken_for_a_stranger() -> None:

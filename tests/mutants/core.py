@@ -156,6 +156,22 @@ CORE = (
         (f"{TOLD}test_redteam_08_an_edit_is_not_deleted_with_the_record",),
     ),
     Mutant(
+        8,
+        "a record that is back stays marked as deleted",
+        "actors/core/plan.py",
+        "        action = put_back(stream, adopted, seen, action)\n",
+        "",
+        (f"{TOLD}test_redteam_08_a_record_that_is_restored_at_its_source_loses_its_mark",),
+    ),
+    Mutant(
+        8,
+        "a mark is ours for ever",
+        "actors/core/settle.py",
+        "    held = forgotten(held, action.native)\n",
+        "",
+        (f"{TOLD}test_redteam_08_a_record_that_is_restored_at_its_source_loses_its_mark",),
+    ),
+    Mutant(
         11,
         "the first of several candidates is taken",
         "actors/core/match.py",
