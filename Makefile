@@ -24,7 +24,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check sim chaos storm bench demo gen docs lock upgrade format clean
+.PHONY: help run test check sim chaos storm mutants bench demo gen docs lock upgrade format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z.$$()A-Z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/^$$(VENV)/.venv/' \
@@ -74,6 +74,9 @@ chaos: $(VENV)/.dev-stamp ## Kill and freeze real daemons between two databases 
 
 storm: $(VENV)/.dev-stamp ## 100,000 hints on 1,000 records and a slow side: what may grow, and by how much
 	$(BIN)/python -m tests.chaos --storm $(if $(SEED),--seed $(SEED))
+
+mutants: $(VENV)/.dev-stamp ## Plant a fault for each closed scenario of docs/decisions/redteam.md; its tests must notice
+	$(BIN)/python -m tests.mutants
 
 gen: $(VENV)/.dev-stamp ## Regenerate proto/gen from proto/tandem
 	$(BIN)/python proto/generate.py

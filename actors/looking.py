@@ -143,6 +143,7 @@ class Looking:
             await self._take(stream, side, seen, moved, all_known=not page.more)
             if not page.more or page.cursor == cursor:
                 return
+            await self._touched()
             cursor = page.cursor
 
     async def _complete_read(self, stream: StreamSpec, side: Side) -> bool:

@@ -15,6 +15,7 @@ from actors.access import Access, Sides
 from actors.core.errors import Kind, TandemError
 from actors.core.guard import spend
 from actors.core.policy import StreamSpec
+from actors.core.rooms import OUTCOME
 from actors.core.settle import resolve, settle, unseen
 from actors.core.types import (
     SIDES,
@@ -354,6 +355,7 @@ class Recovery:
             stream=action.stream,
             room=Room.QUARANTINE,
             binding=binding.key,
+            field=OUTCOME if action.op is Op.CREATE else "",
             side=action.side,
             record=action.origin,
             reason=f"outcome unknown: a {action.op} on side {action.side} was sent and no reply came",

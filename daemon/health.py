@@ -259,9 +259,7 @@ class Watcher:
         states: dict[str, Counter[str]] = {}
         for view in links:
             states.setdefault(view.info.row.tenant, Counter())[view.state.value] += 1
-        reasons = tuple(
-            reason for view in links if view.facts.wish is not Wish.PAUSED for reason in self._of_link(view)
-        )
+        reasons = tuple(reason for view in links for reason in self._wrong_with(view))
         tenants = {view.info.row.id: view.info.row.tenant for view in links}
         return _Look(links, trouble, time.monotonic() - began, tenants, states, reasons)
 
@@ -314,6 +312,14 @@ class Watcher:
                 name = self._telemetry.actor_name(str(actor["name"]))
                 said = f"{actor['state']}: {actor['error']}"
                 yield Reason("actor", name, said, look.tenants.get(id_, ""))
+
+    def _wrong_with(self, view: LinkView) -> Iterator[Reason]:
+        """Nothing is wrong with a link that somebody paused."""
+        if view.facts.recovering:
+            said = "recovering: an older state was put back; it waits until a person has it go on"
+            yield Reason("link", view.label, said, view.info.row.tenant)
+        elif view.facts.wish is not Wish.PAUSED:
+            yield from self._of_link(view)
 
     def _of_link(self, view: LinkView) -> Iterator[Reason]:
         tenant = view.info.row.tenant

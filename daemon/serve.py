@@ -32,6 +32,7 @@ from daemon.metrics import Metrics
 from daemon.news import News
 from daemon.notes import ConnectionNotes
 from daemon.opening import StartError
+from daemon.restored import Keeper, Restored
 from daemon.secrets import VARIABLE, SecretBox, load_box
 from daemon.store.admin import Admin
 from daemon.store.admin_names import Names
@@ -90,6 +91,8 @@ class Daemon:
             postgres is not None
         ):  # ours alone: whoever held a lease is dead, and nobody has to wait until it runs out
             await admin.free_leases()
+        keeper = Keeper(admin, self._config.data_dir)
+        await keeper.compare()  # before anything works on an older state
         metrics, news, notes, blueprints = (
             Metrics(VERSION),
             News(),
@@ -106,6 +109,7 @@ class Daemon:
         await opening.first_token(admin, names, self._config.data_dir)
         await watcher.name_all()  # before the engine reports of one
         tasks.start_soon(self._side, "notes", notes.keep)
+        tasks.start_soon(self._side, "stamp", keeper.keep)
         tasks.start_soon(self._engine, root)
         desk = Desk(
             admin=admin,
@@ -136,6 +140,10 @@ class Daemon:
             self._stopping = True
             await grpc_server.set_ready(False)
             await self._drain_for_exit()
+        with suppress(
+            TandemError, Restored
+        ):  # a backup that was taken until now is an older state from now on
+            await keeper.count_up()
 
     # ------------------------------------------------------------------------------------------------ building
 

@@ -30,7 +30,8 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """The facts of a link. `loaded`: streams whose initial load is complete. `failures`: failed runs in a row."""
+    """The facts of a link. `loaded`: streams whose initial load is complete. `failures`: failed runs in a row.
+    `recovering`: an older state was put back; the link waits, paused, until a person has it go on."""
 
     wish: Wish = Wish.RUN
     loaded: tuple[str, ...] = ()
@@ -52,13 +53,13 @@ class Shown(enum.StrEnum):
 
 
 def shown(facts: Facts, streams: tuple[str, ...], running: bool) -> Shown:
-    """The state to show: a wish first, then what is wrong, then what is going on."""
+    """The state to show: what only a person can end first, then what is wrong, then what is going on."""
+    if facts.recovering:
+        return Shown.RECOVERING
     if facts.wish is Wish.PAUSED:
         return Shown.PAUSED
     if any(r.kind in (Kind.CONFIG, Kind.AUTH) for r in facts.reasons.values()):
         return Shown.MISCONFIGURED
-    if facts.recovering:
-        return Shown.RECOVERING
     if facts.reasons:
         return Shown.DEGRADED
     if not set(streams) <= set(facts.loaded):
@@ -67,8 +68,8 @@ def shown(facts: Facts, streams: tuple[str, ...], running: bool) -> Shown:
 
 
 def wish(facts: Facts, value: Wish) -> Facts:
-    """Pause or resume."""
-    return msgspec.structs.replace(facts, wish=value)
+    """Pause or resume. To resume is to say that the recovery is over."""
+    return msgspec.structs.replace(facts, wish=value, recovering=facts.recovering and value is Wish.PAUSED)
 
 
 def raised(facts: Facts, name: str, reason: Reason) -> Facts:

@@ -15,9 +15,11 @@ import msgspec
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, id_on, note_line
 from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
+from actors.core.marks import outlived, put_back
 from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.rooms import (
+    OUTCOME,
     contested,
     delete_print,
     deleted_edited,
@@ -113,6 +115,9 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, drop=True)
     if seen.problem:
         return Verdict(half, park=(unreadable(stream, half, seen),))
+    unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)
+    if unclear is not None and (unclear.decision or {}).get("choose") != "retry":
+        return Verdict(half, park=(unclear,))  # it may be there, whatever this record was edited to since
     restore = RESTORE in half.note
     if side not in stream.creates and not restore:
         reason = f"new on {side}, and the blueprint lets no record be created from there"
@@ -172,22 +177,23 @@ def _both_present(
     stream: StreamSpec, binding: Binding, a: Observation, b: Observation, ctx: Context
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked))
-    adopted = _adopt(stream, binding, merged, a, b)
+    adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))
     actions: list[Action] = []
     for seen in (a, b):
         wanted = merged.writes[seen.side]
-        if not wanted:
-            continue
+        action: Action | None = None
         try:
-            hot = _contested_units(stream, adopted, seen.side, merged, ctx)
-            park.extend(_listed(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
-            wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in hot}
-            adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
+            if wanted:
+                hot = _contested_units(stream, adopted, seen.side, merged, ctx)
+                park.extend(_listed(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
+                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in hot}
+                adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
             return Verdict(adopted, park=tuple(park))
+        action = put_back(stream, adopted, seen, action)
         if action is not None:
             actions.append(action)
     verdict = _tried(adopted, tuple(actions), tuple(park), ctx)

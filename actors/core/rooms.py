@@ -14,6 +14,9 @@ from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Observation, Parked, Room
 from actors.core.values import fingerprint
 
+# The place of a line that says: a create was sent and nobody knows whether it took place.
+OUTCOME = "*outcome*"
+
 
 def parked(
     stream: StreamSpec, binding: Binding, room: Room, seen: Observation, reason: str, **more: Any

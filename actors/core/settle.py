@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from actors.core.mapping import NO_REFS, Refs, show
+from actors.core.marks import forgotten, remembered
 from actors.core.plan import DAY_S, adopt_keys
 from actors.core.policy import LensError, StreamSpec
 from actors.core.types import (
@@ -60,7 +61,7 @@ def settle(
     if action.op is Op.DELETE:
         return Settled(_deleted(binding, action.side))
     if action.op is Op.MARK:
-        return Settled(_marked(binding, action.side))
+        return Settled(_marked(binding, action))
     assert after is not None
     base = _placed(stream, binding, action, after)
     return _fields(stream, base, action, after, now, by_reply, skip, refs)
@@ -114,6 +115,7 @@ def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observa
     held = binding.side(action.side)
     if held is None or action.op is Op.CREATE:
         held = Held(id=after.id, seen_gen=held.seen_gen if held is not None else 0)
+    held = forgotten(held, action.native)
     held = msgspec.structs.replace(held, presence=Presence.PRESENT, version=after.version)
     placed = _with(binding, action.side, held)
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
@@ -250,7 +252,11 @@ def _deleted(binding: Binding, side: Side) -> Binding:
     return msgspec.structs.replace(gone, state=State.TOMBSTONE, note=note)
 
 
-def _marked(binding: Binding, side: Side) -> Binding:
+def _marked(binding: Binding, action: Action) -> Binding:
+    side = action.side
+    held = binding.side(side)
+    assert held is not None
+    binding = _with(binding, side, remembered(held, action))
     note = f"deleted on {other(side)}, marked on {side}"
     return msgspec.structs.replace(binding, state=State.TOMBSTONE, note=note)
 

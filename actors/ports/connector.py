@@ -200,7 +200,7 @@ class Connector(Protocol):
         ...
 
     async def drain(self, limit: int) -> Sequence[Touched]:
-        """Find.FEED: touched keys not yet acknowledged, oldest first."""
+        """Find.FEED: touched keys not yet acknowledged, oldest first. From the first call on none is missed."""
         ...
 
     async def ack(self, touched: Sequence[Touched]) -> None:

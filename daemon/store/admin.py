@@ -14,6 +14,7 @@ import msgspec
 
 from daemon.store.admin_links import AdminLinks
 from daemon.store.admin_work import NEWEST, AdminWork
+from daemon.store.base import touched
 from daemon.store.codec import Row, clean, to_json
 from daemon.store.queries import sql
 from daemon.store.rows import (
@@ -29,6 +30,8 @@ from daemon.store.rows import (
     page_place,
     page_token,
 )
+
+RECOVER_TIMEOUT_S = 3600.0  # every binding is written once
 
 
 class Admin(AdminLinks, AdminWork):
@@ -118,14 +121,38 @@ class Admin(AdminLinks, AdminWork):
 
     async def stamp(self) -> Stamp:
         """Which database this is now, and what was noted of it at the last advance."""
+        system, timeline = await self._server()
         row = await self._row(sql("stamp_read"))
         assert row is not None
-        return Stamp(**dict(row))
+        return Stamp(system, timeline, **dict(row))
 
-    async def advance_stamp(self) -> int:
-        """Note this database as ours and count one up; the caller keeps the number in its file too."""
-        counter: int = await self._value(sql("stamp_advance"))
-        return counter
+    async def advance_stamp(self, least: int = 0) -> Stamp:
+        """Note this database as ours and count up, beyond `least`; the caller keeps the number in its file too."""
+        system, timeline = await self._server()
+        async with self._transaction() as db:
+            # The file must never be ahead of the database.
+            await db.execute("set local synchronous_commit = on")
+            counter: int = await db.fetchval(sql("stamp_advance"), system, timeline, least)
+        return Stamp(system, timeline, system, timeline, counter)
+
+    async def _server(self) -> tuple[str, int]:
+        """System identifier and timeline; "" and 0 where they are not told."""
+        if not await self._value(sql("stamp_may_ask")):
+            return "", 0
+        row = await self._row(sql("stamp_server"))
+        assert row is not None
+        return row["system_identifier"], row["timeline"]
+
+    async def recover(self) -> int:
+        """An older state was put back: every link waits for a person, what was settled counts for nothing, bindings and
+        tombstones stay, and both sides are read completely. How many links. Nobody may be at work meanwhile."""
+        async with self._transaction() as db:
+            links = touched(await db.execute(sql("recover_links")))
+            await db.execute(sql("recover_bindings"), timeout=RECOVER_TIMEOUT_S)
+            for query in ("recover_cursors", "recover_plans", "recover_decisions"):
+                await db.execute(sql(query), timeout=RECOVER_TIMEOUT_S)
+            await db.execute(sql("recover_runs"), self._clock.now())
+        return links
 
 
 def _token(row: Row) -> TokenRow:

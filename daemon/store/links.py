@@ -14,6 +14,9 @@ from daemon.store.codec import Row, to_json
 from daemon.store.queries import sql
 from daemon.store.runs import run_row
 
+# Facts that the owner of a link reads and never writes.
+OF_PEOPLE = frozenset({"wish", "recovering"})
+
 
 class Links(Base):
     """The part of the Store port about links, connections, leases, cursors."""
@@ -72,7 +75,7 @@ class Links(Base):
         await self._as_owner(lease, sql("lease_release"))
 
     async def set_facts(self, lease: Lease, facts: Mapping[str, Any], next_due: float) -> None:
-        kept = {name: value for name, value in facts.items() if name != "wish"}
+        kept = {name: value for name, value in facts.items() if name not in OF_PEOPLE}
         await self._as_owner(lease, sql("link_set_facts"), to_json(kept), next_due)
 
     async def _as_owner(self, lease: Lease, query: str, *arguments: Any) -> None:

@@ -55,7 +55,12 @@ class People(System):
 
     async def open(self) -> postgres.PostgresConnector:
         objects = {"people": self.settings}
-        return await postgres.connect({"url": self.url, "schema": self.schema, "objects": objects})
+        connector = await postgres.connect({"url": self.url, "schema": self.schema, "objects": objects})
+        if self.settings["find"] == "trigger":
+            await connector.drain(
+                1
+            )  # as the engine does before its first look: from here on nothing is missed
+        return connector
 
     async def insert(self, rows: Mapping[str, Mapping[str, Value]]) -> None:
         # asyncpg takes the last day of year 9999 for infinity, so days go as text.

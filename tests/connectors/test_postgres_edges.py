@@ -65,6 +65,7 @@ async def test_hostile_identifiers(database_url: str, person: Person) -> None:
     )
     objects = {"odd": {"table": HOSTILE, "find": "trigger"}}
     connector = await postgres.connect({"url": database_url, "schema": HOSTILE, "objects": objects})
+    assert await connector.drain(1) == ()
     created = await write_one(connector, "odd", Write(Op.CREATE, native={"a{}": HOSTILE}), "a{}", HOSTILE)
     assert created.record is not None
     assert created.record.native == {"a{}": HOSTILE, HOSTILE: 1}

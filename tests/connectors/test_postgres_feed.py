@@ -34,7 +34,14 @@ async def person(database_url: str) -> AsyncIterator[Person]:
 
 
 async def opened(url: str, **settings: Any) -> postgres.PostgresConnector:
-    return await postgres.connect({"url": url, "objects": {"things": {"find": "trigger"}}, **settings})
+    """Open and drained for the first time, which installs what is missing; nothing is acknowledged."""
+    connector = await postgres.connect({"url": url, "objects": {"things": {"find": "trigger"}}, **settings})
+    try:
+        await connector.drain(1)
+    except BaseException:
+        await connector.aclose()
+        raise
+    return connector
 
 
 @pytest.fixture
@@ -57,6 +64,20 @@ async def wait_for_ever(wakes: AsyncIterator[None]) -> None:
     with anyio.fail_after(10):
         async for _ in wakes:
             pass
+
+
+async def test_redteam_16_nothing_is_installed_before_the_account_was_compared(
+    database_url: str, person: Person
+) -> None:
+    """The address may lead to another database: whoever opens, checks and asks for the identity leaves nothing there."""
+    there = "SELECT to_regnamespace('tandem') IS NOT NULL, (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal)"
+    connector = await postgres.connect({"url": database_url, "objects": {"things": {"find": "trigger"}}})
+    await connector.check()
+    await connector.identity()
+    assert tuple(await person.fetchrow(there) or ()) == (False, 0)
+    await connector.drain(1)
+    assert tuple(await person.fetchrow(there) or ()) == (True, 4)
+    await connector.aclose()
 
 
 async def test_nothing_is_touched_at_first(person: Person, connector: postgres.PostgresConnector) -> None:

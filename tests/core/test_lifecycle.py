@@ -20,12 +20,13 @@ SLOW = {"run": Reason(Kind.TRANSIENT.value, "the server does not answer")}
 
 # wish, reasons, recovering, loaded, a run is under way -> the state that is shown
 SHOWN = [
-    (Wish.PAUSED, BROKEN, True, False, True, Shown.PAUSED),
+    (Wish.PAUSED, BROKEN, True, False, True, Shown.RECOVERING),
+    (Wish.PAUSED, BROKEN, False, False, True, Shown.PAUSED),
     (Wish.PAUSED, {}, False, True, False, Shown.PAUSED),
-    (Wish.RUN, BROKEN, True, True, True, Shown.MISCONFIGURED),
+    (Wish.RUN, BROKEN, False, True, True, Shown.MISCONFIGURED),
     (Wish.RUN, REFUSED, False, False, False, Shown.MISCONFIGURED),
     (Wish.RUN, SLOW | {"x": BROKEN["run"]}, False, True, False, Shown.MISCONFIGURED),
-    (Wish.RUN, SLOW, True, True, True, Shown.RECOVERING),
+    (Wish.PAUSED, SLOW, True, True, True, Shown.RECOVERING),
     (Wish.RUN, SLOW, False, False, True, Shown.DEGRADED),
     (Wish.RUN, {}, False, False, True, Shown.LOADING),
     (Wish.RUN, {}, False, True, True, Shown.RUNNING),
@@ -68,6 +69,12 @@ def test_a_pause_survives_every_other_event(happened: list[Callable[[Facts], Fac
     assert lifecycle.shown(facts, ("customers",), True) is Shown.PAUSED
     resumed = lifecycle.wish(facts, Wish.RUN)
     assert lifecycle.shown(resumed, ("customers",), True) is not Shown.PAUSED
+
+
+def test_a_recovery_is_over_when_a_person_has_the_link_go_on() -> None:
+    waiting = Facts(Wish.PAUSED, ("customers",), recovering=True)
+    assert lifecycle.shown(lifecycle.wish(waiting, Wish.PAUSED), ("customers",), False) is Shown.RECOVERING
+    assert lifecycle.shown(lifecycle.wish(waiting, Wish.RUN), ("customers",), False) is Shown.IN_STEP
 
 
 @given(st.lists(events, max_size=8))

@@ -14,18 +14,25 @@ from actors.core.lifecycle import outcome
 from actors.core.mapping import observe
 from actors.core.merge import merge
 from actors.core.plan import RESTORE, Context, Verdict, differs, fresh, half_binding, plan_new, plan_pair
-from actors.core.policy import Budget, Choice, DeletePolicy, FieldSpec, FirstContact, Owner
+from actors.core.policy import (
+    Budget,
+    Choice,
+    DeletePolicy,
+    FieldSpec,
+    FirstContact,
+    Owner,
+    StreamSpec,
+)
 from actors.core.settle import resolve, settle
 from actors.core.types import (
     SIDES,
     Action,
+    Binding,
     Deviation,
-    Held,
     Observation,
     Op,
     Outcome,
     Parked,
-    Presence,
     Record,
     Room,
     State,
@@ -196,19 +203,44 @@ def test_nobodys_word_puts_a_record_back_on_a_side_that_is_only_read() -> None:
         assert len(decided.park) == (choose in ("restore", "b"))
 
 
-@pytest.mark.xfail(strict=True, reason="nothing takes a mark away: `mark` has no inverse in plan.py")
-def test_redteam_08_a_record_that_is_restored_at_its_source_loses_its_mark() -> None:
-    """Policy `mark`, then the record is back: the other side must not stay marked as deleted."""
-    spec = stream(
-        one("f"),
-        deletes={"a": DeletePolicy.MARK, "b": DeletePolicy.IGNORE},
-        mark={"b": {"state": "deleted"}},
-    )
-    tomb = bound({"f": "x"}, state=State.TOMBSTONE)
-    tomb = msgspec.structs.replace(tomb, a=Held("A1", presence=Presence.DELETED))
-    marked = msgspec.structs.replace(seen("b", {"f": "x"}), native={"f": "x", "state": "deleted"})
-    verdict = plan_pair(spec, tomb, seen("a", {"f": "x"}), marked, Context(NOW))
-    assert any("state" in action.native for action in verdict.actions)
+MARKED = {"a": DeletePolicy.MARK, "b": DeletePolicy.IGNORE}
+
+
+def marked(now: str) -> tuple[StreamSpec, Binding, Observation]:
+    """A deleted A1 was carried over as a mark on B1, which held `state: lead` before; there it shows `now` by now."""
+    spec = stream(one("f"), deletes=MARKED, mark={"b": {"state": "deleted"}})
+    look = msgspec.structs.replace(seen("b", {"f": "x"}), native={"f": "x", "state": "lead"})
+    verdict = plan_pair(spec, bound({"f": "x"}), gone("a"), look, Context(NOW))
+    (mark,) = verdict.actions
+    tomb = settle(spec, verdict.binding, mark, None, now=NOW, by_reply=True).binding
+    assert tomb.state is State.TOMBSTONE
+    return spec, tomb, msgspec.structs.replace(look, native={"f": "x", "state": now})
+
+
+@pytest.mark.parametrize("edit", ["x", "y"])
+def test_redteam_08_a_record_that_is_restored_at_its_source_loses_its_mark(edit: str) -> None:
+    """Policy `mark`, then the record is back, edited or not: the other side shows again what the mark replaced, once."""
+    spec, tomb, look = marked("deleted")
+    verdict = plan_pair(spec, tomb, seen("a", {"f": edit}), look, Context(NOW))
+    (action,) = verdict.actions
+    changed = {"f": edit} if edit != "x" else {}
+    assert (action.op, dict(action.native)) == (Op.UPDATE, {"state": "lead", **changed})
+    assert action.seen_native["state"] == "deleted"
+    after = msgspec.structs.replace(seen("b", {"f": edit}), native={"f": edit, "state": "lead"})
+    out = settle(spec, verdict.binding, action, after, now=NOW, by_reply=True)
+    assert (out.open, out.not_taken, out.binding.state) == ((), False, State.SETTLED)
+    by_hand = msgspec.structs.replace(after, native={"f": edit, "state": "deleted"})
+    for later in (after, by_hand):  # a mark that a person sets later is not ours
+        assert plan_pair(spec, out.binding, seen("a", {"f": edit}), later, Context(NOW)).actions == ()
+
+
+def test_redteam_08_a_mark_that_somebody_took_away_is_not_taken_away_again() -> None:
+    """B1 was set to `customer` meanwhile: that stays, and what the mark replaced is forgotten."""
+    spec, tomb, look = marked("customer")
+    verdict = plan_pair(spec, tomb, seen("a", {"f": "x"}), look, Context(NOW))
+    assert verdict.actions == ()
+    later = msgspec.structs.replace(look, native={"f": "x", "state": "deleted"})
+    assert plan_pair(spec, verdict.binding, seen("a", {"f": "x"}), later, Context(NOW)).actions == ()
 
 
 def test_redteam_11_two_with_one_mail_are_unclear_whichever_window_comes_first() -> None:
@@ -429,6 +461,15 @@ def test_redteam_40_a_run_that_failed_or_was_cut_short_never_says_it_succeeded()
     ):
         for confirmed in (0, 9):
             assert outcome(**{**plain, "confirmed": confirmed, **trouble}) not in good  # type: ignore[arg-type]
+
+
+def test_redteam_43_content_decides_whatever_the_version_says() -> None:
+    """The version moves without the content (a counter), or the content without the version (a computed field)."""
+    spec, settled = stream(one("f")), bound({"f": "x"})
+    assert settled.b is not None
+    binding = msgspec.structs.replace(settled, b=msgspec.structs.replace(settled.b, version="7"))
+    assert differs(spec, binding, seen("b", {"f": "y"}, version="7"))
+    assert not differs(spec, binding, seen("b", {"f": "x"}, version="8"))
 
 
 # ------------------------------------------------------------------------------------- found by reading the core

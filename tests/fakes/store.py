@@ -162,7 +162,9 @@ class MemoryStore:
     async def set_facts(self, lease: Lease, facts: Mapping[str, Any], next_due: float) -> None:
         async with self._transaction("set_facts", lease):
             state = self.links[lease.link]
-            kept = {**state.row.facts, **facts, "wish": state.row.facts["wish"]}
+            of_people = {n: v for n, v in state.row.facts.items() if n in ("wish", "recovering")}
+            kept = {n: v for n, v in {**state.row.facts, **facts}.items() if n not in ("wish", "recovering")}
+            kept |= of_people
             state.row = msgspec.structs.replace(state.row, facts=kept, next_due=next_due)
 
     async def cursors(self, link: str) -> Sequence[Cursor]:
@@ -393,11 +395,15 @@ class MemoryStore:
         self.links[row.id] = LinkState(row, self._numbers)
 
     def set_wish(self, link: str, wish: str) -> None:
-        """run | paused."""
+        """run | paused. Whoever has a link go on says that its recovery is over."""
         state = self.links[link]
-        state.row = msgspec.structs.replace(
-            state.row, facts={**state.row.facts, "wish": wish}, rev=state.row.rev + 1
-        )
+        facts = {n: v for n, v in state.row.facts.items() if n != "recovering" or wish != "run"}
+        state.row = msgspec.structs.replace(state.row, facts={**facts, "wish": wish}, rev=state.row.rev + 1)
+
+    def recover(self) -> None:
+        """An older state was put back: every link waits, what was settled counts for nothing."""
+        for state in self.links.values():
+            state.recover()
 
     def request_run(self, run: RunRow) -> None:
         """Queue a run (outcome RUNNING, started 0) and make its link due."""

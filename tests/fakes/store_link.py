@@ -22,6 +22,7 @@ from actors.core.types import (
     Binding,
     Held,
     Hint,
+    Outcome,
     Parked,
     Presence,
     Room,
@@ -140,6 +141,31 @@ class LinkState:
             if binding.state is State.SETTLED and held.presence is Presence.PRESENT and not held.dev:
                 found.add(f"{id_}\t{encode(binding.base)}")
         return found
+
+    def recover(self) -> None:
+        """As after an older state was put back."""
+        self.row = msgspec.structs.replace(
+            self.row, facts={**self.row.facts, "wish": "paused", "recovering": True}, next_due=0.0
+        )
+        for key, binding in self.bindings.items():
+            if binding.state is State.SETTLED and binding.a is not None and binding.b is not None:
+                a, b = (msgspec.structs.replace(held, dev={}) for held in (binding.a, binding.b))
+                self.bindings[key] = msgspec.structs.replace(
+                    binding, state=State.MATCHED, base={}, a=a, b=b, contests={}, rev=binding.rev + 1
+                )
+        for place, cursor in self.cursors.items():
+            self.cursors[place] = msgspec.structs.replace(
+                cursor, position="", began=0.0, token="", completed=0.0
+            )
+        for id_, plan in self.plans.items():
+            if plan.state in ("open", "approved"):
+                self.plans[id_] = msgspec.structs.replace(plan, state="superseded")
+        for spot, row in self.parked.items():
+            self.parked[spot] = msgspec.structs.replace(row, decision=None)
+        self.decided.clear()
+        for name, run in self.runs.items():
+            if run.outcome is Outcome.RUNNING:
+                self.runs[name] = msgspec.structs.replace(run, outcome=Outcome.FAILED, error="interrupted")
 
     def _check(self, work: Settlement) -> None:
         for key in work.dropped:

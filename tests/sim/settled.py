@@ -150,7 +150,7 @@ def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], 
     return any(
         row.stream == stream.name
         and any(id in ids[side] for side, id in row.ids.items())
-        and (row.field in ("", "*", "*delete*") or row.field == field_name)
+        and (row.field in ("", "*", "*delete*", "*outcome*") or row.field == field_name)
         for row in rows
     )
 

@@ -16,7 +16,10 @@ from daemon.store.migrate import migrate
 from daemon.store.pool import Pool, open_pool
 
 pytest.register_assert_rewrite(
-    "tests.store.contract", "tests.store.contract_runs", "tests.store.contract_work"
+    "tests.store.contract",
+    "tests.store.contract_recovery",
+    "tests.store.contract_runs",
+    "tests.store.contract_work",
 )
 
 _NUMBERS = count(1)

@@ -93,6 +93,9 @@ class LinkContract:
         assert again.epoch == first.epoch + 1
         with pytest.raises(LeaseLost):
             await world.store.renew_lease(first, 60.0)
+        with pytest.raises(LeaseLost):
+            await world.store.settle(first, Settlement("r1", hints=(hint("A1"),)))
+        assert await world.store.hints("l1", ["customers"], START, 9) == []
         assert await world.store.take_lease("nobody", "w1", 60.0) is None
 
     async def test_renewing_moves_the_deadline_and_keeps_the_epoch(self, world: World) -> None:

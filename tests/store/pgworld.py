@@ -53,6 +53,9 @@ class PgWorld:
     async def set_wish(self, link: str, wish: str) -> None:
         await self.admin.set_wish(link, wish)
 
+    async def recover(self) -> None:
+        await self.admin.recover()
+
     async def request_run(self, run: RunRow) -> None:
         """`Admin.request_run` draws the id; the contract wants to choose it, and several of one mode."""
         await self.pool.execute("update runs set mode = 'other:' || mode where outcome = 'running'")

@@ -404,10 +404,12 @@ class TestSystem:
         fresh = await admin.stamp()
         assert fresh == Stamp(fresh.system_identifier, fresh.timeline)
         assert (int(fresh.system_identifier) > 0, fresh.timeline >= 1) == (True, True)
-        assert [await admin.advance_stamp(), await admin.advance_stamp()] == [1, 2]
+        counted = [await admin.advance_stamp(least) for least in (0, 0, 7)]
+        assert [one.counter for one in counted] == [1, 2, 8]
         noted = await admin.stamp()
         assert (noted.known_system_identifier, noted.known_timeline, noted.counter) == (
             fresh.system_identifier,
             fresh.timeline,
-            2,
+            8,
         )
+        assert counted[-1] == noted

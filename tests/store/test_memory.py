@@ -11,7 +11,7 @@ import pytest
 from actors.core.errors import Kind, TandemError
 from actors.ports import RunRow, Settlement, Store
 from tests.fakes.store import MemoryStore
-from tests.store import contract, contract_rows, contract_runs, contract_work
+from tests.store import contract, contract_recovery, contract_rows, contract_runs, contract_work
 from tests.store.world import CONNECTIONS, LINK, HandClock, half, hint, leased
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +37,9 @@ class MemoryWorld:
 
     async def set_wish(self, link: str, wish: str) -> None:
         self.memory.set_wish(link, wish)
+
+    async def recover(self) -> None:
+        self.memory.recover()
 
     async def request_run(self, run: RunRow) -> None:
         self.memory.request_run(run)
@@ -107,6 +110,10 @@ class TestParked(contract_runs.ParkedContract):
 
 
 class TestPlans(contract_runs.PlanContract):
+    pass
+
+
+class TestRecovery(contract_recovery.RecoveryContract):
     pass
 
 

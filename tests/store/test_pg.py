@@ -16,7 +16,7 @@ from actors.ports import Lease, Settlement
 from daemon.store.pg import PgStore
 from daemon.store.pool import Pool, open_pool
 from daemon.store.queries import sql
-from tests.store import contract, contract_rows, contract_runs, contract_work
+from tests.store import contract, contract_recovery, contract_rows, contract_runs, contract_work
 from tests.store.pgworld import BOX, PgWorld
 from tests.store.world import TTL_S, HandClock, create, half, hint, leased
 
@@ -75,6 +75,10 @@ class TestParked(contract_runs.ParkedContract):
 
 
 class TestPlans(contract_runs.PlanContract):
+    pass
+
+
+class TestRecovery(contract_recovery.RecoveryContract):
     pass
 
 

@@ -38,7 +38,8 @@ __all__ = ["DECLARATION", "PostgresConnector", "connect"]
 
 
 async def connect(settings: Mapping[str, Any]) -> PostgresConnector:
-    """Open the database, read its catalog, install the feed where an object asks for it.
+    """Open the database, read its catalog, see whether a feed that an object asks for can be installed. Writes nothing:
+    nobody has said yet that this is the right account. The feed is installed when it is first asked for.
 
     Raises TandemError: AUTH, CONFIG (settings, missing tables, missing rights) or TRANSIENT.
     """
@@ -77,10 +78,10 @@ class PostgresConnector:
         return any(item.find is find for item in objects.values()) if objects else self._settings.find is find
 
     async def prepare(self) -> None:
-        """Read the catalog and install the feed; `connect` has done it."""
+        """Read the catalog and look at the rights; `connect` has done it."""
         await self._catalog.refresh()
         if self._feed is not None:
-            await self._feed.install()
+            await self._feed.check()
 
     async def identity(self) -> str:
         """System identifier, database and schema: equal for every address, role and restart."""

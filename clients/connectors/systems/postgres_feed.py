@@ -29,6 +29,14 @@ LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
 WATCH_PERIOD_S, POLL_PERIOD_S = 30.0, 0.5
 VERIFY_PERIOD_S = 60.0
 
+# What installing takes, per table; asked, since nothing is to be tried out in a database that may be the wrong one.
+RIGHTS = """
+SELECT CASE WHEN to_regclass('tandem.feed_install') IS NULL
+            THEN has_database_privilege(current_database(), 'CREATE')
+            ELSE has_schema_privilege('tandem', 'USAGE')
+       END AS may_queue,
+       (SELECT coalesce(min(oid::regclass::text), '') FROM unnest($1::bigint[]::oid[]) AS oid
+         WHERE NOT has_table_privilege(oid, 'TRIGGER')) AS no_trigger"""
 IS_INSTALLED = "SELECT to_regclass('tandem.feed_install') IS NOT NULL AS there"
 INSTALLED = "SELECT version, (SELECT id FROM tandem.feed_consumers WHERE name = $1) AS consumer FROM tandem.feed_install"
 REGISTER = """
@@ -89,12 +97,34 @@ class Feed:
         self._verified = 0.0
         self._lines: set[asyncpg.Connection[asyncpg.Record]] = set()
 
+    async def check(self) -> None:
+        """Whether everything is there or could be made; writes nothing. Raises CONFIG for what can't be watched."""
+        tables = self._watched()
+        consumer = await self._registered()
+        if consumer is not None:
+            found = await self._session.fetch("look at the triggers", TRIGGERS, str(consumer))
+            if not _differ(tables, found, consumer):
+                return
+        (may,) = await self._session.fetch("look at the rights", RIGHTS, [table.oid for table in tables])
+        if not may["may_queue"] or may["no_trigger"]:
+            what = (
+                f"table {may['no_trigger']}"
+                if may["may_queue"]
+                else "the queue of touched keys (schema tandem)"
+            )
+            raise TandemError(
+                Kind.CONFIG, f"permission denied for {what}", scope=Scope.CONNECTION, hint=RIGHTS_HINT
+            )
+
+    def _watched(self) -> list[Table]:
+        return [_checked(table) for table in self._catalog.tables if table.find is Find.FEED]
+
     async def install(self) -> None:
         """Make what is missing, remove triggers on tables that are objects no longer. Raises CONFIG without the rights.
 
         Triggers that were lost (a table made anew, a trigger disabled) come back with a "look at the whole object".
         """
-        tables = [_checked(table) for table in self._catalog.tables if table.find is Find.FEED]
+        tables = self._watched()
         try:
             self._id = await self._registered() or await self._install()
             found = await self._session.fetch("look at the triggers", TRIGGERS, str(self._id))

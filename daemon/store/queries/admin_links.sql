@@ -55,7 +55,10 @@ limit $4
 select name from links where a_connection = $1 or b_connection = $1 order by name limit 5
 
 -- link_wish
-update links set wish = $2, rev = rev + 1, next_due = 0 where id = $1
+-- Whoever has a link go on says that its recovery is over.
+update links
+set wish = $2, rev = rev + 1, next_due = 0, facts = case when $2 = 'run' then facts - 'recovering' else facts end
+where id = $1
 
 -- link_poke
 update links set next_due = 0 where id = $1

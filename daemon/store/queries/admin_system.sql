@@ -51,20 +51,49 @@ order by link, room
 -- stats_looks
 select link, stream, side, looked, completed from cursors where $1 = '' or link = $1 order by link, stream, side
 
--- stamp_read
+-- stamp_may_ask
+-- Some who host databases keep these to themselves.
+select has_function_privilege('pg_control_system()', 'execute')
+    and has_function_privilege('pg_control_checkpoint()', 'execute')
+
+-- stamp_server
 select (select system_identifier from pg_control_system())::text as system_identifier,
-    (select timeline_id from pg_control_checkpoint()) as timeline,
-    coalesce(max(stamp.system_identifier), '') as known_system_identifier,
-    coalesce(max(stamp.timeline), 0) as known_timeline,
-    coalesce(max(stamp.counter), 0) as counter
+    (select timeline_id from pg_control_checkpoint()) as timeline
+
+-- stamp_read
+select coalesce(max(system_identifier), '') as known_system_identifier, coalesce(max(timeline), 0) as known_timeline,
+    coalesce(max(counter), 0) as counter
 from stamp
 
 -- stamp_advance
 insert into stamp (system_identifier, timeline, counter)
-select (select system_identifier from pg_control_system())::text, (select timeline_id from pg_control_checkpoint()), 1
+values ($1, $2, $3::bigint + 1)
 on conflict (single) do update
-set system_identifier = excluded.system_identifier, timeline = excluded.timeline, counter = stamp.counter + 1
+set system_identifier = excluded.system_identifier, timeline = excluded.timeline,
+    counter = greatest(stamp.counter, $3) + 1
 returning counter
+
+-- recover_links
+-- Of what was settled nothing is sure any more: both systems may have moved on together. What is bound stays bound.
+update links set wish = 'paused', rev = rev + 1, next_due = 0, facts = facts || '{"recovering": true}'
+
+-- recover_bindings
+update bindings
+set state = 'matched', base = '{}', a_dev = null, b_dev = null, contests = null, rev = rev + 1
+where state = 'settled' and a_id is not null and b_id is not null
+
+-- recover_cursors
+-- Both sides are read completely; a feed has let go of what it delivered since.
+update cursors set position = '', began = 0, token = '', completed = 0
+
+-- recover_plans
+update plans set state = 'superseded' where state in ('open', 'approved')
+
+-- recover_decisions
+update parked set decision = null, decided_on = null, decided_by = null, decided = null where decision is not null
+
+-- recover_runs
+update runs set outcome = 'failed', error = 'interrupted', ended = $1 where outcome = 'running'
 
 -- leases_free
 update links set owner = '', lease_until = 'epoch' where owner <> ''
