@@ -377,7 +377,9 @@ def obedience(evidence: Evidence) -> Iterator[Violation]:
     """A dry run writes nothing; a paused link, after a moment to come to rest, sends nothing."""
     for name, spans in (("dry run", evidence.dry_runs), ("pause", evidence.pauses)):
         for entry in evidence.entries:
-            if not entry.outside and any(span.began + MOMENT_S < entry.asked < span.ended for span in spans):
+            if not entry.outside and any(
+                span.began + MOMENT_S < entry.asked < span.ended - MOMENT_S for span in spans
+            ):
                 yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
 
 

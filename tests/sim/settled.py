@@ -33,9 +33,20 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             continue
         if live["a"] and live["b"]:
             (a,), (b,) = live["a"].values(), live["b"].values()
+            if keys_differ(timeline.stream, a, b) and (a.stream, a.id, b.id) not in evidence.store.pairs:
+                continue  # by its keys, and by a person's hand, neither is the other one's partner
             yield from agreement(evidence, timeline, a, b)
         else:
             yield from one_sided(evidence, timeline, ref, live)
+
+
+def keys_differ(stream: StreamLaw, a: Entry, b: Entry) -> bool:
+    """Whether two records share no match key."""
+
+    def held(names: tuple[str, ...], side: Side, entry: Entry) -> list[Value]:
+        return [(entry.after or {}).get(stream.named(name).native(side)) for name in names]
+
+    return all(held(names, "a", a) != held(names, "b", b) for names in stream.match or ((stream.key,),))
 
 
 def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Iterator[Violation]:

@@ -23,11 +23,15 @@ def view(link: LinkState, ever_parked: Iterable[Parked], now: float) -> StoreVie
     return StoreView(
         deviations=list(deviations(link.bindings.values())),
         parked=[row for parked in link.parked.values() for row in parked_rows(link, parked)],
+        pairs={
+            (b.stream, b.a.id, b.b.id) for b in link.bindings.values() if b.a is not None and b.b is not None
+        },
         named=[*named_by_actions([*actions, *held]), *named_by_rooms(ever_parked)],
         held=[held_row(link, action) for action in live_held(link)],
         counted=counted(link),
         unsure=sum(action.state in NEVER_SURE for action in actions),
         found=found(actions),
+        looked_up={(a.stream, a.side, a.target) for a in actions if a.error.startswith(FOUND)},
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
         inbox=len(link.inbox),
