@@ -52,9 +52,10 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
 
 def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
     """Whether a record that people made has, by a person's hand, other keys by now than the new one: nobody can tell
-    that they were meant to be the same."""
+    that they were meant to be the same. (Nor of one that a daemon made, if its state was set back since.)"""
     last = timeline.held(one, new)
-    if not one.outside or last is None:
+    forgotten = any(one.at < at < new.at for at in timeline.evidence.set_back)
+    if not (one.outside or forgotten) or last is None:
         return False
     keys = timeline.stream.match or ((timeline.stream.key,),)
     natives = [[timeline.stream.named(name).native(one.side) for name in names] for names in keys]
@@ -291,10 +292,12 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """A daemon that has itself made both sides agree on a value does not write another one until somebody edits.
 
-    Of records that a person made one of two nobody can say which is whose partner.
+    Of records that a person made one of two nobody can say which is whose partner; nor of any, once the daemon's own
+    state was set back.
     """
     for entry in timeline.entries:
-        if entry.outside or entry.op != "update" or timeline.is_merged(entry):
+        forgotten = any(at < entry.at for at in evidence.set_back)
+        if entry.outside or entry.op != "update" or timeline.is_merged(entry) or forgotten:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)

@@ -131,6 +131,8 @@ def one_sided(
 def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry) -> bool:
     """Whether a daemon must have known two records as one before one of them went: it had written to them, or they had
     stood side by side for long. Else the one that is left is a new record, from a side that may make none."""
+    if any(end.at < at for at in evidence.set_back):
+        return False  # nobody knows it any more
     first = timeline.record(entry)[0]
     long = min(end.at - one.at for one in (first, timeline.record(end)[0])) > evidence.laws.race_s
     return long or any(not one.outside and one.at < end.at for one in timeline.about(timeline.ref(entry)))
