@@ -63,10 +63,15 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
-    """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden."""
+    """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden:
+    from lists where nobody knew it, from every look where a daemon had made it (and its state was not set back since)."""
+
+    def known(one: Entry) -> bool:
+        return not one.outside and not any(one.at < at < entry.at for at in evidence.set_back)
+
     return all(
         (one.outside and entry.asked - one.at < evidence.laws.race_s)
-        or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=not one.outside)
+        or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=known(one))
         for one in there
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from actors.core.values import Value
 from tests.sim.auditor import tell
-from tests.sim.evidence import AUTOMATION, BACKUP, Entry, Evidence, ParkedRow, Violation
+from tests.sim.evidence import AUTOMATION, Entry, Evidence, ParkedRow, Violation
 from tests.sim.laws import MARK, SIDES, FieldLaw, Side, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
 
@@ -171,10 +171,9 @@ def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], 
 def truth_of_counts(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """What the runs say was done is what the systems saw: never more, and less only by what is not known.
 
-    A delete that was not answered and whose record is gone counts as ours, whoever it was; the protocol says so. The
-    same is true of any write where a backup may have brought back what was to be written.
+    A write that was not answered and is found done counts as ours, whoever it was (somebody may have deleted the same
+    record, cleared the same field, brought it back from a backup); the protocol says of each how it is known.
     """
-    restored = {entry.side for entry in timeline.entries if entry.who == BACKUP}
     seen: Counter[tuple[Side, str]] = Counter()
     for entry in timeline.entries:
         if not entry.outside:
@@ -184,9 +183,8 @@ def truth_of_counts(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
             said = evidence.store.counted.get((timeline.stream.name, side, what), 0)
             did = seen[side, what]
             found = evidence.store.found.get((timeline.stream.name, side, what), 0)
-            over = found if what == "deleted" or side in restored else 0
             lost = evidence.lost.get((timeline.stream.name, side, what), 0)
-            if said - did > over or did - said > evidence.store.unsure + lost + evidence.lost_unsure:
+            if said - did > found or did - said > evidence.store.unsure + lost + evidence.lost_unsure:
                 text = f"{timeline.stream.name}: {said} {what} on {side} by the runs, {did} by the system"
                 yield Violation("truth", text)
 
