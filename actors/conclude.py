@@ -155,8 +155,7 @@ class Conclusions:
             out = settle_action(
                 stream,
                 binding,
-                # A look right after a reply without content: a reply came, so nothing about it is in doubt.
-                action if by_reply else msgspec.structs.replace(action, state=ActionState.UNCONFIRMED),
+                _heard(action, by_reply),
                 after,
                 now=state.clock.now(),
                 by_reply=by_reply,
@@ -241,3 +240,8 @@ class Conclusions:
                     not_before=self._state.clock.now() + wait_s,
                 )
             )
+
+
+def _heard(action: Action, by_reply: bool) -> Action:
+    """A look right after a reply without content: a reply came, so nothing about the write is in doubt."""
+    return action if by_reply else msgspec.structs.replace(action, state=ActionState.UNCONFIRMED)

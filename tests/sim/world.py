@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, s
 from tests.sim.operator import LINK, Operator
 from tests.sim.people import People
 from tests.sim.scenario import CALM, HONEST, Scenario
+from tests.sim.timeline import Timeline
 from tests.sim.view import deviations, ids_of, view
 
 Daemon = Callable[..., Any]
@@ -258,16 +259,42 @@ class World:
         counts = len(self.evidence.entries), len(link.parked), len(link.actions), len(link.inbox)
         return (*counts, repr(bindings))
 
+    def _merge_references(self) -> None:
+        """Whoever refers to one of two records that people made one refers to the other one too."""
+        for law in self.scenario.laws.streams:
+            for field_law in (one for one in law.fields if one.reference):
+                roots = Timeline(self.evidence, self.scenario.laws.by_name[field_law.reference])
+                self._called = {
+                    at: roots.root(ref) if at[1] == field_law.reference else ref
+                    for at, ref in self._called.items()
+                }
+                self.evidence.entries = [
+                    with_root(entry, field_law.native(entry.side), roots)
+                    if entry.stream == law.name
+                    else entry
+                    for entry in self.evidence.entries
+                ]
+
     def judged(self) -> Evidence:
         """The evidence as of now, in the order of effects."""
         for system in self.systems.values():
             system.catch_up()
         self.evidence.entries.sort(key=lambda entry: entry.at)
+        self._merge_references()
         self.evidence.store = view(self.inner.links[LINK], self._parked, self.clock.now(), self._referred)
         self.evidence.store.differed = self._differed
         self.evidence.decisions = self.operator.decisions
         self.evidence.pauses = self.operator.pauses
         return self.evidence
+
+
+def with_root(entry: Entry, native: str, roots: Timeline) -> Entry:
+    """An entry with a reference that stands for all that are one by now."""
+
+    def told(fields: Mapping[str, Value] | None) -> Mapping[str, Value] | None:
+        return {**fields, native: roots.root(fields[native])} if fields and native in fields else fields
+
+    return replace(entry, sent=told(entry.sent) or {}, before=told(entry.before), after=told(entry.after))
 
 
 def only_death(error: BaseException) -> bool:
