@@ -56,8 +56,7 @@ def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Ite
             "a": (a.after or {}).get(law.name),
             "b": (b.after or {}).get(law.native("b")),
         }
-        if law.type == "list":
-            held = {side: tuple(sorted(map(str, items_of(value)))) for side, value in held.items()}
+        held = {side: in_order(law, value) for side, value in held.items()}
         if (
             law.on_create_only
             or held["a"] == held["b"]
@@ -74,6 +73,11 @@ def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Ite
         yield Violation("convergence", text, max(a.at, b.at))
 
 
+def in_order(law: FieldLaw, value: Value) -> Value:
+    """A value that can be compared: of a list the order says nothing, and null is an empty one."""
+    return tuple(sorted(map(str, items_of(value)))) if law.type == "list" else value
+
+
 def deviates(
     evidence: Evidence, timeline: Timeline, law: FieldLaw, last: dict[Side, Entry], held: dict[Side, Value]
 ) -> bool:
@@ -81,7 +85,9 @@ def deviates(
     for side in SIDES:
         for said in evidence.store.deviations:
             where = (said.stream, said.side, said.id, said.field)
-            if where != (timeline.stream.name, side, last[side].id, law.name) or said.value != held[side]:
+            if where != (timeline.stream.name, side, last[side].id, law.name):
+                continue
+            if in_order(law, said.value) != held[side]:
                 continue
             if said.reason not in REASONS:
                 continue
