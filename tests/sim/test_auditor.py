@@ -6,6 +6,8 @@ Histories are told by hand, so that nothing of the engine can hide a fault of th
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ from tests.sim.evidence import (
     ParkedRow,
     Span,
 )
-from tests.sim.laws import Laws, Side, articles, customers
+from tests.sim.laws import FieldLaw, Laws, Side, articles, customers
 from tests.sim.settled import liveness
 
 
@@ -334,3 +336,50 @@ def test_bounds_and_leftovers_are_named() -> None:
     assert found(story) == {"bounded"}
     assert len(safety(story.evidence)) == 2
     assert found_at_the_end(story) == {"rest"}
+
+
+def ruled(field: str = "", said: dict[str, Any] | None = None, **rules: Any) -> Story:
+    """A customer on both sides, made by people, under other rules: of one field, and of the stream."""
+    story = Story()
+    (stream, *rest) = story.evidence.laws.streams
+    fields = tuple(replace(law, **(said or {})) if law.name == field else law for law in stream.fields)
+    stream = replace(stream, fields=(*fields, FieldLaw("tags", type="list")), **rules)
+    story.evidence = Evidence(Laws((stream, *rest)))
+    story.create("a", PERSON, "A1", ref="r1", email="e1", name="n1", tags=("x",))
+    return story.create("b", PERSON, "B1", ref="r1", email="e1", name="n2", tags=("x", "y"))
+
+
+MARKS_A: frozenset[Side] = frozenset({"a"})
+RULED: dict[str, tuple[set[str], Callable[[], Story]]] = {
+    "a record is made without what it needs": (
+        {"required"}, lambda: ruled("phone", {"required": True}).create("a", PERSON, "A2", ref="r2", email="e2")
+        .create("b", "d1", "B2", ref="r2", email="e2")),
+    "a field that is only told to new records is written later": (
+        {"ownership"}, lambda: ruled("phone", {"on_create_only": True}).update("a", PERSON, "A1", phone="p")
+        .update("b", "d1", "B1", phone="p")),
+    "an item that only one side had is taken out": (
+        {"no silent loss"}, lambda: ruled().update("b", "d1", "B1", tags=("x",))),
+    "an item of nobody's is put in": ({"no invention"}, lambda: ruled().update("b", "d1", "B1", tags=("x", "y", "z"))),
+    "lists are merged": (set(), lambda: ruled().update("a", "d1", "A1", tags=("x", "y"))),
+    "a record is marked though nobody deleted its partner": (
+        {"ownership"}, lambda: ruled(marks=MARKS_A).update("b", "d1", "B1", gone="yes")),
+    "a record is marked as the rule says": (
+        set(), lambda: ruled(marks=MARKS_A).delete("a", PERSON, "A1").update("b", "d1", "B1", gone="yes")),
+    "first contact is decided by its rule": (
+        set(), lambda: ruled(first_contact="a").update("b", "d1", "B1", name="n1").names("name", "n2")),
+    "first contact is decided by nobody": ({"ask"}, lambda: ruled().update("b", "d1", "B1", name="n1").names("name", "n2")),
+    "a later conflict is taken for first contact": (
+        {"ask"}, lambda: ruled(first_contact="a").update("b", "d1", "B1", name="n1").names("name", "n2", "n4")
+        .update("a", PERSON, "A1", name="n3").update("b", PERSON, "B1", name="n4").update("b", "d1", "B1", name="n3")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RULED)
+def test_what_other_rules_say_is_held(name: str) -> None:
+    invariants, told = RULED[name]
+    assert found(told()) == invariants
+
+
+def test_a_deletion_that_is_to_be_marked_and_is_not_is_named() -> None:
+    story = ruled(marks=MARKS_A).update("a", "d1", "A1", tags=("x", "y")).delete("a", PERSON, "A1")
+    assert "convergence" in found_at_the_end(story.ends())
