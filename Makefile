@@ -63,7 +63,7 @@ check: $(VENV)/.dev-stamp ## The quick gate: style, types, import rules, tidines
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/tidy tests/core $(PYTEST_ARGS)
 
-sim: $(VENV)/.dev-stamp ## Run the simulation over SEEDS seeds (make sim SEEDS=200)
+sim: $(VENV)/.dev-stamp ## Run the simulation over SEEDS seeds on all cores (make sim SEEDS=2000)
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
 
 bench: $(VENV)/.run-stamp ## Measure FIGURES (all of them where none is named) and write them into docs/BENCHMARKS.md

@@ -237,6 +237,113 @@ async def test_the_same_seed_meets_the_same_fate() -> None:
     assert await fates() == first
 
 
+async def test_an_early_read_shows_what_was_so_when_it_was_asked_for() -> None:
+    connector, system, clock, _ = lying(Faults(early=1, slow=1, slow_s=0.05))
+
+    async def edit() -> None:
+        await anyio.sleep(0.01)
+        clock.at += 1.0
+        system.edit("people", "K1", {"name": "new"}, "person")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(edit)
+        (record,) = await connector.read("people", ["K1"], ["name"])
+    assert (record.native["name"], name_of(system)) == ("old", "new")
+
+
+async def test_an_answer_that_breaks_off_leaves_the_rest_unknown_though_done() -> None:
+    connector, system, _, _ = lying(Faults(cut=1))
+    creates = [Write(Op.CREATE, id=f"N{number}", native={"name": f"n{number}"}) for number in range(5)]
+    results = await connector.write("people", creates, ["name"])
+    statuses = [result.status for result in results]
+    done = statuses.count(WriteStatus.DONE)
+    assert 1 <= done < 5
+    assert statuses == [WriteStatus.DONE] * done + [WriteStatus.UNKNOWN] * (5 - done)
+    assert len(list(system.rows("people"))) == 6
+
+
+async def test_a_batch_carried_out_in_disorder_is_answered_write_by_write() -> None:
+    connector, _, _, changes = lying(Faults(batch_disorder=1))
+    creates = [Write(Op.CREATE, id=f"N{number}", native={"name": f"n{number}"}) for number in range(8)]
+    results = await connector.write("people", creates, ["name"])
+    assert [result.id for result in results] == [write.id for write in creates]
+    assert [change.id for change in changes] != [write.id for write in creates]
+    ids = [write.id for write in creates]
+    read = [record.id for record in await connector.read("people", ids, ["name"])]
+    assert sorted(read) == ids
+    assert read != ids
+
+
+async def test_a_single_session_is_ended_by_the_next_log_in_and_taken_up_again() -> None:
+    first, system, _, _ = lying(Faults(), session="single")
+    second = memory.MemoryConnector(system, first.declaration)
+    for each in (first, second, first, second):
+        assert await each.read("people", ["K1"], ["name"])
+
+
+async def test_a_log_in_that_is_not_answered_ends_the_session_before_it() -> None:
+    connector, system, _, _ = lying(Faults(), session="single")
+    await connector.check()
+    other = memory.MemoryConnector(system, connector.declaration)
+    system.faults = Faults(login_lost=1)
+    with pytest.raises(TandemError) as caught:
+        await other.check()
+    assert caught.value.kind is Kind.TRANSIENT
+    with pytest.raises(TandemError):
+        await connector.check()
+    system.faults = Faults()
+    await connector.check()
+
+
+async def test_who_is_not_let_in_gets_no_further() -> None:
+    connector, system, _, changes = lying(Faults(), session="single")
+    system.locked = True
+    with pytest.raises(TandemError) as caught:
+        await connector.write("people", [RENAME], ["name"])
+    assert caught.value.kind is Kind.AUTH
+    assert not changes
+
+
+async def test_what_a_filter_hides_is_there_for_who_asks_for_it_and_what_rights_hide_is_not() -> None:
+    connector, system, _, _ = lying(Faults())
+    system.hide("people", "K1", by_id=False)
+    assert not (await connector.scan("people", "", ["name"], 10)).records
+    assert not await connector.find_by("people", "name", "old", ["name"])
+    assert await connector.read("people", ["K1"], ["name"])
+    system.hide("people", "K1", by_id=True)
+    assert not await connector.read("people", ["K1"], ["name"])
+    (result,) = await connector.write("people", [RENAME], ["name"])
+    assert result.status is WriteStatus.GONE
+
+
+async def test_a_field_that_is_withheld_is_missing_in_every_record_and_reply() -> None:
+    connector, system, _, _ = lying(Faults())
+    system.withheld.add(("people", "name"))
+    (record,) = await connector.read("people", ["K1"], ["id", "name"])
+    (result,) = await connector.write("people", [RENAME], ["id", "name"])
+    assert record.native == {"id": "K1"}
+    assert result.record is not None and result.record.native == {"id": "K1"}
+
+
+async def test_a_system_that_is_set_back_is_what_it_was_and_tells_no_feed() -> None:
+    connector, system, clock, changes = lying(Faults())
+    cursor = (await connector.changes("people", "", ["name"], 10)).cursor
+    clock.at += 10.0
+    system.edit("people", "K1", {"name": "new"}, "person")
+    id_ = system.create("people", {"name": "later"}, "person")
+    page = await connector.changes("people", cursor, ["name"], 10)
+    await connector.ack(await connector.drain(10))
+    system.restore(1005.0, "backup")
+    assert name_of(system) == "old"
+    assert system.get("people", id_) is None
+    assert [(change.op, change.who) for change in changes[-2:]] == [
+        ("update", "backup"),
+        ("delete", "backup"),
+    ]
+    assert not await connector.drain(10)
+    assert not (await connector.changes("people", page.cursor, ["name"], 10)).records
+
+
 def test_rewrites_hold_for_everybody() -> None:
     shape = ObjectShape({"name": "text", "code": "text"}, rewrites={"name": "truncate:3", "code": "upper"})
     system = MemorySystem("short", {"things": shape}, lambda: 0.0)
@@ -253,6 +360,7 @@ def test_an_id_is_never_given_twice() -> None:
     with pytest.raises(Refused, match="was used before"):
         system.create("people", {}, "person", id=id_)
     assert system.create("people", {}, "person") != id_
+    assert system.create("people", {}, "person", id=id_, reuse=True) == id_
 
 
 async def test_settings_choose_the_shared_system() -> None:

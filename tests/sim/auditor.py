@@ -52,9 +52,10 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
 
 def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
     """Whether a record that people made has, by a person's hand, other keys by now than the new one: nobody can tell
-    that they were meant to be the same."""
+    that they were meant to be the same. (Nor of one that a daemon made, if its state was set back since.)"""
     last = timeline.held(one, new)
-    if not one.outside or last is None:
+    forgotten = any(one.at < at < new.at for at in timeline.evidence.set_back)
+    if not (one.outside or forgotten) or last is None:
         return False
     keys = timeline.stream.match or ((timeline.stream.key,),)
     natives = [[timeline.stream.named(name).native(one.side) for name in names] for names in keys]
@@ -62,10 +63,15 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
-    """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden."""
+    """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden:
+    from lists where nobody knew it, from every look where a daemon had made it (and its state was not set back since)."""
+
+    def known(one: Entry) -> bool:
+        return not one.outside and not any(one.at < at < entry.at for at in evidence.set_back)
+
     return all(
         (one.outside and entry.asked - one.at < evidence.laws.race_s)
-        or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=not one.outside)
+        or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=known(one))
         for one in there
     )
 
@@ -291,10 +297,12 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """A daemon that has itself made both sides agree on a value does not write another one until somebody edits.
 
-    Of records that a person made one of two nobody can say which is whose partner.
+    Of records that a person made one of two nobody can say which is whose partner; nor of any, once the daemon's own
+    state was set back.
     """
     for entry in timeline.entries:
-        if entry.outside or entry.op != "update" or timeline.is_merged(entry):
+        forgotten = any(at < entry.at for at in evidence.set_back)
+        if entry.outside or entry.op != "update" or timeline.is_merged(entry) or forgotten:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
@@ -377,7 +385,9 @@ def obedience(evidence: Evidence) -> Iterator[Violation]:
     """A dry run writes nothing; a paused link, after a moment to come to rest, sends nothing."""
     for name, spans in (("dry run", evidence.dry_runs), ("pause", evidence.pauses)):
         for entry in evidence.entries:
-            if not entry.outside and any(span.began + MOMENT_S < entry.asked < span.ended for span in spans):
+            if not entry.outside and any(
+                span.began + MOMENT_S < entry.asked < span.ended - MOMENT_S for span in spans
+            ):
                 yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
 
 

@@ -45,6 +45,7 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         a_object=law.name,
         b_object=law.name,
         fields=tuple(field(one) for one in law.fields),
+        parents=law.parents,
         match=law.match or ((law.key,),),
         creates=law.creates,
         deletes={side: deletion(law, side) for side in SIDES},
@@ -78,4 +79,5 @@ def field(law: FieldLaw) -> FieldSpec:
         on_create_only=law.on_create_only,
         required=law.required,
         as_set=law.type == "list",
+        reference=law.reference,
     )

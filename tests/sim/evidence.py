@@ -99,18 +99,6 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Intent:
-    """A write that a daemon was about to send: `sent` are native values; of a deletion there are none."""
-
-    at: float
-    stream: str
-    side: Side
-    id: str
-    op: str
-    sent: Mapping[str, Value]
-
-
-@dataclass(frozen=True)
 class Span:
     """From when to when something was so (a dry run, a pause)."""
 
@@ -142,12 +130,14 @@ class Answer:
 
 @dataclass
 class StoreView:
-    """What the store holds at one moment. `differed`: values ever recorded as "differs after our write", which are
-    listed and not carried on; `counted`: (stream, side, what) -> count, over all runs; `found`: of these, writes that
-    were never answered and found done; `unsure`: writes of which nobody knows whether they took place; `overdue`:
-    hints that nobody works on.
+    """What the store holds at one moment. `pairs`: (stream, id of A, id of B) of what it knows as one; `differed`:
+    values ever recorded as "differs after our write", which are listed and not carried on; `counted`: (stream, side,
+    what) -> count, over all runs; `found`: of these, writes that were found done by a look, as no reply to them was
+    ever put down; `looked_up`: (stream, side, id) of their records; `unsure`: writes of which nobody knows whether they
+    took place; `overdue`: hints that nobody works on.
     """
 
+    pairs: set[tuple[str, str, str]] = field(default_factory=set)
     deviations: list[Deviation] = field(default_factory=list)
     parked: list[ParkedRow] = field(default_factory=list)
     named: list[Named] = field(default_factory=list)
@@ -156,6 +146,7 @@ class StoreView:
     counted: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     unsure: int = 0
     found: dict[tuple[str, Side, str], int] = field(default_factory=dict)
+    looked_up: set[tuple[str, Side, str]] = field(default_factory=set)
     open_actions: int = 0
     live_plans: list[tuple[str, str]] = field(default_factory=list)
     inbox: int = 0
@@ -174,7 +165,6 @@ class Evidence:
     laws: Laws
     entries: list[Entry] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
-    intents: list[Intent] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     pauses: list[Span] = field(default_factory=list)
     hidden: list[Hidden] = field(default_factory=list)
@@ -190,7 +180,9 @@ class Evidence:
     quiet_from: float = float("inf")
 
     def was_answered(self, entry: Entry) -> bool:
-        """Whether the daemon heard what became of a write of its own."""
+        """Whether the daemon heard what became of a write of its own, and could put it down."""
+        if (entry.stream, entry.side, entry.id) in self.store.looked_up:
+            return False
         return any(
             (one.side, one.who, one.stream, one.id) == (entry.side, entry.who, entry.stream, entry.id)
             and one.span.began - MOMENT_S <= entry.at <= one.span.ended + MOMENT_S

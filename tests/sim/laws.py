@@ -30,7 +30,8 @@ def items_of(value: Value) -> tuple[Scalar, ...]:
 class FieldLaw:
     """One shared field: its native name per side, who may change it, what happens when both do.
 
-    `type` "list": merged item by item as a set. `lens` "cents": side b holds a hundred times as much.
+    `type` "list": merged item by item as a set. `lens` "cents": side b holds a hundred times as much. `reference`: the
+    stream of the record whose id each side holds; what is meant by an id is that record's own reference.
     """
 
     name: str
@@ -41,6 +42,7 @@ class FieldLaw:
     on_create_only: bool = False
     required: bool = False
     lens: str = ""
+    reference: str = ""
 
     def native(self, side: Side) -> str:
         """The field's name in the system of `side`."""
@@ -77,6 +79,11 @@ class StreamLaw:
     match: tuple[tuple[str, ...], ...] = ()
     first_contact: str = "ask"
     delete_vs_edit: str = "keep"
+    parents: tuple[str, ...] = ()
+
+    def find(self, name: str) -> FieldLaw | None:
+        """The field called `name`, if there is one."""
+        return next((law for law in self.fields if law.name == name), None)
 
     def named(self, name: str) -> FieldLaw:
         """The field called `name`."""
@@ -118,6 +125,13 @@ ARTICLE_FIELDS = (
     FieldLaw("sku", owner="a"),
     FieldLaw("title", owner="a"),
     FieldLaw("price", owner="a", type="decimal"),
+)
+ORDER_FIELDS = (
+    FieldLaw("number"),
+    FieldLaw("customer", reference="customers"),
+    FieldLaw("total", type="decimal", conflict="newest_else_b"),
+    FieldLaw("note", conflict="a"),
+    FieldLaw("status", owner="b"),
 )
 
 

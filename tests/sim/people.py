@@ -77,6 +77,8 @@ class People:
 
     def _value(self, law: FieldLaw) -> Value:
         self._count += 1
+        if law.reference:
+            return self._any_reference(law.reference)
         if law.type == "decimal":
             return Decimal(self._count) + Decimal("0.25")
         if law.type == "list":
@@ -91,8 +93,23 @@ class People:
         return given | keys
 
     def _native(self, stream: StreamLaw, side: Side, values: dict[str, Value]) -> dict[str, Value]:
-        laws = {law.name: law for law in stream.fields}
-        return {laws[name].native(side): laws[name].told(side, value) for name, value in values.items()}
+        return dict(self._said(side, stream.named(name), value) for name, value in values.items())
+
+    def _said(self, side: Side, law: FieldLaw, value: Value) -> tuple[str, Value]:
+        """A shared value as it is entered on a side: native name and value."""
+        if not law.reference or value is None:
+            return law.native(side), law.told(side, value)
+        parent = self._laws.by_name[law.reference]
+        ref = parent.named(parent.ref).native(side)
+        rows = self._systems[side].rows(parent.name)
+        return law.native(side), next((id for id, s in rows if (s.fields or {})[ref] == value), None)
+
+    def _any_reference(self, stream: str) -> Value:
+        """What a person would call one of the records of a stream, on whichever side."""
+        law, side = self._laws.by_name[stream], self._luck.choice(SIDES)
+        id = self._some(law, side)
+        state = self._systems[side].get(stream, id) if id is not None else None
+        return (state.fields or {})[law.named(law.ref).native(side)] if state is not None else None
 
     def _editable(self, stream: StreamLaw) -> list[FieldLaw]:
         return [law for law in stream.fields if law.name not in (stream.ref, stream.key)]
@@ -187,7 +204,7 @@ class People:
             state = self._systems[side].get(stream.name, id)
             assert state is not None
             law = self._luck.choice(self._editable(stream))
-            form = {**(state.fields or {}), law.native(side): law.told(side, self._value(law))}
+            form = {**(state.fields or {}), **self._native(stream, side, {law.name: self._value(law)})}
             self._forms.append((stream, side, id, form))
 
     def _save_form(self) -> None:

@@ -37,7 +37,7 @@ PERILS: Final[Mapping[str, float]] = {
     "lines": 0.3,
 }
 
-# Faults that the engine does not survive yet, and why: never drawn, `test_sim.py` shows that each still does harm.
+# Faults that the engine does not survive yet, and why: never drawn, only asked for. `test_found_faults.py` shows the harm.
 GAPS: Final[Mapping[str, str]] = {
     "id reuse": "a number that is given to another record looks like one huge edit of the old one",
     "state rollback of a feed": "a feed does not tell again what was acknowledged: until a complete read of that side, "

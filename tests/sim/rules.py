@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Literal, cast
 
 from tests.sim.laws import (
     ARTICLE_FIELDS,
     CUSTOMER_FIELDS,
+    ORDER_FIELDS,
     SIDES,
     FieldLaw,
     Laws,
@@ -22,6 +24,7 @@ NOBODY: frozenset[Side] = frozenset()
 ONLY_A: frozenset[Side] = frozenset({"a"})
 ONLY_B: frozenset[Side] = frozenset({"b"})
 BOTH: frozenset[Side] = frozenset(SIDES)
+CHILDREN = 0.3  # the share of the others with orders of customers
 USUAL = 0.3  # the share of seeds with the usual two streams (laws.py), whose rules a reader knows by heart
 REWRITTEN = (
     "name",
@@ -42,7 +45,9 @@ def draw_laws(luck: random.Random, usual: random.Random) -> Laws:
     if luck.random() < USUAL:
         return Laws(plain)
     own = _customers(luck)
-    return Laws(luck.choice([(own,), (own, _articles(luck)), (own, plain[1])]))
+    streams = luck.choice([(own,), (own, _articles(luck)), (own, plain[1])])
+    # Drawn last: whether there are children does not change what else there is.
+    return Laws((own, _orders(luck)) if luck.random() < CHILDREN else streams)
 
 
 def _usual_customers(luck: random.Random) -> StreamLaw:
@@ -74,6 +79,23 @@ def _articles(luck: random.Random) -> StreamLaw:
     """A second two-way stream, small."""
     fields = tuple(_field(luck, law) if law.name != "sku" else FieldLaw("sku") for law in ARTICLE_FIELDS)
     return StreamLaw("articles", "sku", fields, key="sku", first_contact=luck.choice(["ask", "a", "b"]))
+
+
+def _orders(luck: random.Random) -> StreamLaw:
+    """Children: each may refer to a customer, or must."""
+    needs = luck.random() < 0.4
+    fields = tuple(replace(law, required=needs and bool(law.reference)) for law in ORDER_FIELDS)
+    removes = luck.choice([NOBODY, NOBODY, ONLY_A])
+    contact = luck.choice(["ask", "a", "b"])
+    return StreamLaw(
+        "orders",
+        "number",
+        fields,
+        removes=removes,
+        key="number",
+        first_contact=contact,
+        parents=("customers",),
+    )
 
 
 def _under(policies: dict[Side, str], policy: str) -> frozenset[Side]:

@@ -6,6 +6,8 @@ Histories are told by hand, so that nothing of the engine can hide a fault of th
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,12 +25,11 @@ from tests.sim.evidence import (
     Entry,
     Evidence,
     Hidden,
-    Intent,
     Named,
     ParkedRow,
     Span,
 )
-from tests.sim.laws import Laws, Side, articles, customers
+from tests.sim.laws import FieldLaw, Laws, Side, articles, customers
 from tests.sim.settled import liveness
 
 
@@ -296,27 +297,6 @@ def test_a_parked_record_need_not_agree() -> None:
     assert found_at_the_end(story) == {"convergence"}
 
 
-def test_a_lost_write_that_a_person_did_as_well_may_be_counted_once() -> None:
-    """The phone was to be emptied on B, the request was lost, and somebody empties it there: who can tell?"""
-
-    def story(phone: bool) -> Story:
-        told = pair().update("a", PERSON, "A1", phone="p1").update("b", "d1", "B1", phone="p1")
-        told.evidence.intents.append(Intent(told.at, "customers", "b", "B1", "update", {"phone_b": None}))
-        sides: tuple[Side, Side] = ("a", "b")
-        for side in sides:
-            id = f"{side.upper()}1"
-            told = (
-                told.update(side, PERSON, id, phone=None)
-                if phone
-                else told.update(side, PERSON, id, name="n9")
-            )
-        return told
-
-    assert found_at_the_end(story(phone=True).counts("b", "updated", 2).ends()) == set()
-    assert found_at_the_end(story(phone=True).counts("b", "updated", 3).ends()) == {"truth"}
-    assert found_at_the_end(story(phone=False).counts("b", "updated", 2).ends()) == {"truth"}
-
-
 def test_writes_of_a_dry_run_and_of_a_paused_link_are_named() -> None:
     story = pair()
     story.evidence.dry_runs.append(Span(1000.2, 1000.9))
@@ -356,3 +336,50 @@ def test_bounds_and_leftovers_are_named() -> None:
     assert found(story) == {"bounded"}
     assert len(safety(story.evidence)) == 2
     assert found_at_the_end(story) == {"rest"}
+
+
+def ruled(field: str = "", said: dict[str, Any] | None = None, **rules: Any) -> Story:
+    """A customer on both sides, made by people, under other rules: of one field, and of the stream."""
+    story = Story()
+    (stream, *rest) = story.evidence.laws.streams
+    fields = tuple(replace(law, **(said or {})) if law.name == field else law for law in stream.fields)
+    stream = replace(stream, fields=(*fields, FieldLaw("tags", type="list")), **rules)
+    story.evidence = Evidence(Laws((stream, *rest)))
+    story.create("a", PERSON, "A1", ref="r1", email="e1", name="n1", tags=("x",))
+    return story.create("b", PERSON, "B1", ref="r1", email="e1", name="n2", tags=("x", "y"))
+
+
+MARKS_A: frozenset[Side] = frozenset({"a"})
+RULED: dict[str, tuple[set[str], Callable[[], Story]]] = {
+    "a record is made without what it needs": (
+        {"required"}, lambda: ruled("phone", {"required": True}).create("a", PERSON, "A2", ref="r2", email="e2")
+        .create("b", "d1", "B2", ref="r2", email="e2")),
+    "a field that is only told to new records is written later": (
+        {"ownership"}, lambda: ruled("phone", {"on_create_only": True}).update("a", PERSON, "A1", phone="p")
+        .update("b", "d1", "B1", phone="p")),
+    "an item that only one side had is taken out": (
+        {"no silent loss"}, lambda: ruled().update("b", "d1", "B1", tags=("x",))),
+    "an item of nobody's is put in": ({"no invention"}, lambda: ruled().update("b", "d1", "B1", tags=("x", "y", "z"))),
+    "lists are merged": (set(), lambda: ruled().update("a", "d1", "A1", tags=("x", "y"))),
+    "a record is marked though nobody deleted its partner": (
+        {"ownership"}, lambda: ruled(marks=MARKS_A).update("b", "d1", "B1", gone="yes")),
+    "a record is marked as the rule says": (
+        set(), lambda: ruled(marks=MARKS_A).delete("a", PERSON, "A1").update("b", "d1", "B1", gone="yes")),
+    "first contact is decided by its rule": (
+        set(), lambda: ruled(first_contact="a").update("b", "d1", "B1", name="n1").names("name", "n2")),
+    "first contact is decided by nobody": ({"ask"}, lambda: ruled().update("b", "d1", "B1", name="n1").names("name", "n2")),
+    "a later conflict is taken for first contact": (
+        {"ask"}, lambda: ruled(first_contact="a").update("b", "d1", "B1", name="n1").names("name", "n2", "n4")
+        .update("a", PERSON, "A1", name="n3").update("b", PERSON, "B1", name="n4").update("b", "d1", "B1", name="n3")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RULED)
+def test_what_other_rules_say_is_held(name: str) -> None:
+    invariants, told = RULED[name]
+    assert found(told()) == invariants
+
+
+def test_a_deletion_that_is_to_be_marked_and_is_not_is_named() -> None:
+    story = ruled(marks=MARKS_A).update("a", "d1", "A1", tags=("x", "y")).delete("a", PERSON, "A1")
+    assert "convergence" in found_at_the_end(story.ends())

@@ -49,10 +49,11 @@ class Timeline:
                 values = self._values(entry)
                 known = next((given[v] for v in values if v[0] == self.stream.key and v in given), None)
                 if known is not None and known != self._refs.get(life):
-                    self._same[self._root(self._refs.get(life))] = self._root(known)
+                    self._same[self.root(self._refs.get(life))] = self.root(known)
                 given.update(dict.fromkeys(values, self._refs.get(life)))
 
-    def _root(self, ref: Value) -> Value:
+    def root(self, ref: Value) -> Value:
+        """The one reference that stands for all that people made one with this."""
         while self._same.get(ref, ref) != ref:
             ref = self._same[ref]
         return ref
@@ -72,7 +73,7 @@ class Timeline:
 
     def ref(self, entry: Entry) -> Value:
         """The reference of the record that an entry is about."""
-        return self._root(self._refs.get(self._life[id(entry)]))
+        return self.root(self._refs.get(self._life[id(entry)]))
 
     def is_merged(self, entry: Entry) -> bool:
         """Whether a person made one record of the entry's and another one, at any time."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from actors.core.types import Action, ActionState, Binding, Op, Parked
+from actors.core.types import Action, ActionState, Binding, Parked
+from actors.core.values import Value
 from tests.fakes.store_link import LIVE_PLANS, LinkState
-from tests.sim.evidence import Deviation, Intent, Named, ParkedRow, StoreView
+from tests.sim.evidence import Deviation, Named, ParkedRow, StoreView
 from tests.sim.laws import SIDES, Side
 
 COUNTED = ("created", "updated", "deleted")
@@ -16,18 +18,31 @@ OVERDUE_S = 60.0
 NEVER_SURE = (ActionState.UNKNOWN, ActionState.UNCONFIRMED, ActionState.SENT, ActionState.DROPPED)
 
 
-def view(link: LinkState, ever_parked: Iterable[Parked], now: float) -> StoreView:
-    """The store as it is at `now`, wall clock. `ever_parked`: every row that was ever put into a room."""
+def view(
+    link: LinkState, ever_parked: Iterable[Parked], now: float, means: Callable[[str, str, Value], Value]
+) -> StoreView:
+    """The store as it is at `now`, wall clock. `ever_parked`: every row that was ever put into a room; `means`: what is
+    meant by a value of a field of a stream as it is stored."""
     held = [action for plan in link.held.values() for _, action in plan.values()]
     actions = [action for _, action in link.actions.values()]
     return StoreView(
-        deviations=list(deviations(link.bindings.values())),
+        deviations=[
+            replace(one, value=means(one.stream, one.field, one.value))
+            for one in deviations(link.bindings.values())
+        ],
         parked=[row for parked in link.parked.values() for row in parked_rows(link, parked)],
-        named=[*named_by_actions([*actions, *held]), *named_by_rooms(ever_parked)],
+        pairs={
+            (b.stream, b.a.id, b.b.id) for b in link.bindings.values() if b.a is not None and b.b is not None
+        },
+        named=[
+            replace(one, value=means(one.stream, one.field, one.value))
+            for one in (*named_by_actions([*actions, *held]), *named_by_rooms(ever_parked))
+        ],
         held=[held_row(link, action) for action in live_held(link)],
         counted=counted(link),
         unsure=sum(action.state in NEVER_SURE for action in actions),
         found=found(actions),
+        looked_up={(a.stream, a.side, a.target) for a in actions if a.error.startswith(FOUND)},
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
         inbox=len(link.inbox),
@@ -43,13 +58,6 @@ def deviations(bindings: Iterable[Binding]) -> Iterable[Deviation]:
             for name, said in (held.dev if held is not None else {}).items():
                 assert held is not None
                 yield Deviation(binding.stream, side, held.id, name, said.value, said.reason)
-
-
-def intents(actions: Iterable[Action], at: float) -> Iterable[Intent]:
-    """What is about to be sent. A mark is an update; a new record's id may not be known yet."""
-    for action in actions:
-        op = "update" if action.op is Op.MARK else action.op.value
-        yield Intent(at, action.stream, action.side, action.target, op, dict(action.native))
 
 
 def ids_of(link: LinkState, binding: int) -> dict[Side, str]:

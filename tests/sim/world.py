@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -30,12 +30,13 @@ from tests.fakes.store_link import LinkState
 from tests.sim.automation import Automation
 from tests.sim.blueprint import blueprint
 from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Violation
-from tests.sim.laws import SIDES, Side
+from tests.sim.laws import SIDES, FieldLaw, Side
 from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, store_port
 from tests.sim.operator import LINK, Operator
 from tests.sim.people import People
 from tests.sim.scenario import CALM, HONEST, Scenario
-from tests.sim.view import deviations, intents, view
+from tests.sim.timeline import Timeline
+from tests.sim.view import deviations, ids_of, view
 
 Daemon = Callable[..., Any]
 
@@ -70,6 +71,7 @@ class World:
         self.lives: list[Life] = []
         self.skews = {f"d{number + 1}": 0.0 for number in range(scenario.daemons)}
         self.strangers: dict[Side, MemorySystem] = {}
+        self._called: dict[tuple[Side, str, str], Value] = {}  # what people call each record
         self._dry: dict[str, float] = {}  # dry runs under way: since when
         self._spec = blueprint(scenario.laws, scenario.budgets)
         self._parked: list[Parked] = []
@@ -110,6 +112,10 @@ class World:
 
     def _changed(self, side: Side, change: Change) -> None:
         zero = SimClock.EPOCH_S
+        law = self.scenario.laws.by_name[change.object]
+        if change.op == "create" and change.after is not None:
+            called = change.after[law.named(law.ref).native(side)]
+            self._called[side, change.object, change.id] = called
         sent, before, after = (
             self._meant(side, change.object, v) for v in (change.sent, change.before, change.after)
         )
@@ -128,7 +134,21 @@ class World:
         if native is None:
             return None
         laws = {law.native(side): law for law in self.scenario.laws.by_name[stream].fields}
-        return {name: laws[name].meant(side, v) if name in laws else v for name, v in native.items()}
+        return {name: self._means(side, laws.get(name), value) for name, value in native.items()}
+
+    def _means(self, side: Side, law: FieldLaw | None, value: Value) -> Value:
+        if law is None or not law.reference or value is None:
+            return law.meant(side, value) if law is not None else value
+        return self._called.get((side, law.reference, str(value)), f"nobody knows {value!r}")
+
+    def _referred(self, stream: str, field: str, value: Value) -> Value:
+        """What is meant by a stored value: of a reference the store keeps the number of a binding."""
+        law = self.scenario.laws.by_name[stream].find(field)
+        if law is None or not law.reference or not isinstance(value, int):
+            return value
+        ids = ids_of(self.inner.links[LINK], value)
+        called = (self._called.get((side, law.reference, id)) for side, id in ids.items())
+        return next((name for name in called if name is not None), value)
 
     # -- daemons ------------------------------------------------------------------------------------------------
 
@@ -189,22 +209,24 @@ class World:
 
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
         self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
-        if method == "intend":
-            self.evidence.intents.extend(intents(rest[1], anyio.current_time()))
         for part in rest:
             if isinstance(part, RunRow) and part.mode == "plan":
                 self._note_dry(part.id, method)
             if isinstance(part, Settlement):
                 self._parked.extend(part.park)
                 found = deviations(part.bindings)
-                self._differed += [Named(d.stream, d.field, d.value) for d in found if d.reason == "differs"]
+                self._differed += [
+                    Named(d.stream, d.field, self._referred(d.stream, d.field, d.value))
+                    for d in found
+                    if d.reason == "differs"
+                ]
 
     def set_back(self, backup: LinkState) -> None:
         """The state of the link is lost but for a backup: who owned it, what it named, what its runs counted."""
-        was = view(self.inner.links[LINK], self._parked, self.clock.now())
+        was = view(self.inner.links[LINK], self._parked, self.clock.now(), self._referred)
         self.inner.links[LINK] = backup
         self.operator.say_again()
-        left = view(backup, (), self.clock.now())
+        left = view(backup, (), self.clock.now(), self._referred)
         self.evidence.commits.clear()
         self.evidence.set_back.append(anyio.current_time())
         self.evidence.lost_names += was.named
@@ -237,16 +259,42 @@ class World:
         counts = len(self.evidence.entries), len(link.parked), len(link.actions), len(link.inbox)
         return (*counts, repr(bindings))
 
+    def _merge_references(self) -> None:
+        """Whoever refers to one of two records that people made one refers to the other one too."""
+        for law in self.scenario.laws.streams:
+            for field_law in (one for one in law.fields if one.reference):
+                roots = Timeline(self.evidence, self.scenario.laws.by_name[field_law.reference])
+                self._called = {
+                    at: roots.root(ref) if at[1] == field_law.reference else ref
+                    for at, ref in self._called.items()
+                }
+                self.evidence.entries = [
+                    with_root(entry, field_law.native(entry.side), roots)
+                    if entry.stream == law.name
+                    else entry
+                    for entry in self.evidence.entries
+                ]
+
     def judged(self) -> Evidence:
         """The evidence as of now, in the order of effects."""
         for system in self.systems.values():
             system.catch_up()
         self.evidence.entries.sort(key=lambda entry: entry.at)
-        self.evidence.store = view(self.inner.links[LINK], self._parked, self.clock.now())
+        self._merge_references()
+        self.evidence.store = view(self.inner.links[LINK], self._parked, self.clock.now(), self._referred)
         self.evidence.store.differed = self._differed
         self.evidence.decisions = self.operator.decisions
         self.evidence.pauses = self.operator.pauses
         return self.evidence
+
+
+def with_root(entry: Entry, native: str, roots: Timeline) -> Entry:
+    """An entry with a reference that stands for all that are one by now."""
+
+    def told(fields: Mapping[str, Value] | None) -> Mapping[str, Value] | None:
+        return {**fields, native: roots.root(fields[native])} if fields and native in fields else fields
+
+    return replace(entry, sent=told(entry.sent) or {}, before=told(entry.before), after=told(entry.after))
 
 
 def only_death(error: BaseException) -> bool:
