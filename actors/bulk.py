@@ -297,8 +297,8 @@ class _Lap:
 
 
 async def creates_of(state: RunState, sides: Sides, stream: StreamSpec, origin: Side) -> Creates | None:
-    """How new records of `origin` become lines of the other side; None where a bulk load is not possible: a record that is
-    there waits to be matched, an intent is open, or what a line says is not all."""
+    """How new records of `origin` become lines of the other side; None where a bulk load is not possible: an intent is open,
+    or what a line says is not all."""
     if any(action.stream == stream.name for action in state.open.values()):
         return None
     if any(not s.declaration.by_id or s.declaration.version != "none" for s in sides.values()):
@@ -311,8 +311,6 @@ async def creates_of(state: RunState, sides: Sides, stream: StreamSpec, origin: 
         if shape is None:
             return None
         shapes[side] = shape
-    if await somebody_waits(state, stream, other(origin)):
-        return None
     return creates_for(stream, origin, shapes)
 
 

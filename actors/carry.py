@@ -7,6 +7,7 @@ leaves either nothing, an intent that was never sent, or a write that will be re
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -15,9 +16,9 @@ import msgspec
 from actors.access import Sides, target_refs
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.guard import guard, over_text
+from actors.core.guard import budgeted, guard, over_text, records_asked
 from actors.core.mapping import NO_REFS
-from actors.core.plan import Context, Verdict, plan_new, plan_pair
+from actors.core.plan import Context, Verdict, differs, plan_new, plan_pair
 from actors.core.policy import StreamSpec
 from actors.core.types import (
     SIDES,
@@ -81,6 +82,7 @@ class Carrier:
         conclusions.conclude(stream, pairs, verdicts, done)
         results = await self._write(stream, go, done)
         conclusions.settle(stream, pairs, verdicts, go, results, done)
+        self._learn(stream, pairs, go, results)
         await self._adopted_strangers(stream, go, results, done)
         if held:
             await state.hold("held", stream.name, state.hold_reason(stream), held)
@@ -93,25 +95,41 @@ class Carrier:
     async def _plan(self, stream: StreamSpec, pairs: Sequence[Pair]) -> list[Verdict]:
         state = self._state
         parked: dict[int, list[Parked]] = {}
-        for row in await state.store.parked(state.link, [p.binding.key for p in pairs if p.binding.key]):
+        keys = [p.binding.key for p in pairs if p.binding.key and p.verdict is None]
+        for row in await state.store.parked(state.link, keys) if keys else ():
             parked.setdefault(row.binding, []).append(row)
         self._refs = refs = await target_refs(
             state.store, state.link, stream, (seen for p in pairs for seen in p.seen)
         )
         verdicts = []
         for pair in pairs:
+            if pair.verdict is not None:
+                verdicts.append(pair.verdict)
+                self._note_news(stream, pair)
+                continue
             ctx = Context(
                 now=state.clock.now(),
                 breaker=state.spec.breaker,
                 parked=tuple(parked.get(pair.binding.key, ())),
                 refs=refs,
             )
-            verdict = self._plan_one(stream, pair, ctx)
+            verdict = self.plan_one(stream, pair, ctx)
             verdicts.append(verdict)
+            # A newcomer that waits is planned again and again: its news is what it is made from.
+            if len(pair.seen) == len(SIDES) or verdict.actions:
+                self._note_news(stream, pair)
             state.note_parked(pair.binding.key, ctx.parked)
         return verdicts
 
-    def _plan_one(self, stream: StreamSpec, pair: Pair, ctx: Context) -> Verdict:
+    def _note_news(self, stream: StreamSpec, pair: Pair) -> None:
+        """Where reads lag, a look asked for soon after one that showed news may show the time before them."""
+        for seen in pair.seen if not self._state.dry else ():
+            lags = self._sides[seen.side].declaration.read_lag_s > 0
+            if lags and differs(stream, pair.binding, seen):
+                self._state.memory.saw_news(stream.object(seen.side), seen.side, seen.id, seen.asked)
+
+    def plan_one(self, stream: StreamSpec, pair: Pair, ctx: Context) -> Verdict:
+        """What is to be done about one pair; a fault of ours parks it."""
         try:
             if pair.a is not None and pair.b is not None:
                 return plan_pair(stream, pair.binding, pair.a, pair.b, ctx)
@@ -141,18 +159,18 @@ class Carrier:
             return [], []
         if state.dry:
             return [], []
-        spent = await state.spent(stream.name)
-        approved = await state.store.approved(state.link, stream.name, [a.binding for a in actions])
-        records = await state.records(stream.name)
-        passed = guard(
-            stream,
-            actions,
-            spent,
-            records=records,
-            totals_known=totals_known,
-            approved=approved,
-            exempt=state.exempt(stream.name),
+        if not budgeted(stream, actions):
+            return list(actions), []
+        spent, exempt = await state.spent(stream.name), state.exempt(stream.name)
+        asked = records_asked(stream, actions, spent, totals_known=totals_known, exempt=exempt)
+        records = await state.records(stream.name, asked) if asked else 0
+        judge = functools.partial(
+            guard, stream, actions, spent, records=records, totals_known=totals_known, exempt=exempt
         )
+        passed = judge()
+        if passed.held:  # then it matters what somebody said yes to
+            keys = [action.binding for action in actions]
+            passed = judge(approved=await state.store.approved(state.link, stream.name, keys))
         if passed.held:
             state.held_over(stream, passed.over, over_text(stream, passed.over, records), totals_known)
         return list(passed.go), list(passed.held)
@@ -165,6 +183,16 @@ class Carrier:
         if actions:
             state.planned += len(actions)
             await state.hold("requested", stream.name, "a dry run was asked for", actions)
+
+    def _learn(
+        self, stream: StreamSpec, pairs: Sequence[Pair], go: Sequence[Action], results: dict[int, WriteResult]
+    ) -> None:
+        """How often what was taken for granted held: where it often doesn't, looking first is cheaper."""
+        unlooked = {pair.binding.key for pair in pairs if pair.verdict is not None}
+        for i, result in results.items():
+            if go[i].binding in unlooked:
+                held = result.status is not WriteStatus.MOVED_ON
+                self._state.memory.trusted(stream.object(go[i].side), go[i].side, held)
 
     # -------------------------------------------------------------------------------------------------- write
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -21,12 +21,15 @@ LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """A binding with fresh looks at the side(s) it has."""
+    """A binding with fresh looks at the side(s) it has, or with a verdict that needs but one."""
 
     binding: Binding
     a: Observation | None = None
     b: Observation | None = None
     attempts: int = 0
+    verdict: Verdict | None = (
+        None  # made already, from one side alone: its write proves the other (core/assume)
+    )
 
     @property
     def seen(self) -> tuple[Observation, ...]:
@@ -119,18 +122,16 @@ class Conclusions:
         done: Done,
     ) -> None:
         by_key = {p.binding.key: (p, v) for p, v in zip(pairs, verdicts, strict=True)}
-        taken = {i for i, r in results.items() if r.status is WriteStatus.DONE}
+        # A field written on both sides settles only if both writes were done.
+        undone: dict[int, set[str]] = {}
+        for i, result in results.items():
+            if result.status is not WriteStatus.DONE:
+                undone.setdefault(go[i].binding, set()).update(go[i].fields)
         for i, action in enumerate(go):
             pair, verdict = by_key[action.binding]
             binding = done.bindings.get(action.binding, verdict.binding)
             result = results[i]
-            # A field written on both sides settles only if both writes were done.
-            skip = {
-                n
-                for j, a in enumerate(go)
-                if a.binding == action.binding and j not in taken
-                for n in a.fields
-            }
+            skip: Collection[str] = undone.get(action.binding, ())
             self._settle_one(stream, pair, binding, action, result, skip, done)
 
     def _settle_one(
@@ -140,7 +141,7 @@ class Conclusions:
         binding: Binding,
         action: Action,
         result: WriteResult,
-        skip: set[str],
+        skip: Collection[str],
         done: Done,
     ) -> None:
         state = self._state
@@ -157,8 +158,7 @@ class Conclusions:
             out = settle_action(
                 stream,
                 binding,
-                # A look right after a reply without content: a reply came, so nothing about it is in doubt.
-                action if by_reply else msgspec.structs.replace(action, state=ActionState.UNCONFIRMED),
+                action,
                 after,
                 now=state.clock.now(),
                 by_reply=by_reply,
@@ -171,7 +171,10 @@ class Conclusions:
                 done.hints.append(hint_of(action, result.id or action.target, "follow-up"))
             if out.differs and after is not None:
                 done.items.append(differs_line(action, after, out.differs))
-            done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
+            # A decision about a field that is still open stands until its write was taken.
+            still = {stream.field(name).unit for name in out.open}
+            decided = done.decided.pop(action.binding, ())
+            done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
             done.bindings[action.binding] = out.binding
             done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
             state.confirmed += 1
@@ -182,12 +185,7 @@ class Conclusions:
                 done.spend[key] = done.spend.get(key, 0) + count
             return
         if status is WriteStatus.REFUSED:
-            done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
-            row = quarantined(action, result.error)
-            done.park.append(row)
-            done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
-            done.add(action.side, "failed")
-            state.failed += 1
+            self._refused(action, result, done)
             return
         if status is WriteStatus.UNKNOWN:
             state.unknown_outcome = True
@@ -196,6 +194,13 @@ class Conclusions:
         done.closed.append(Closed(action.id, ActionState.DROPPED, error=result.error or status.value))
         # Moved on and gone are observations: look again now. Not done: try again later.
         self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
+
+    def _refused(self, action: Action, result: WriteResult, done: Done) -> None:
+        done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
+        done.park.append(quarantined(action, result.error))
+        done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
+        done.add(action.side, "failed")
+        self._state.failed += 1
 
     def _stays_open(self, action: Action, result: WriteResult, done: Done) -> None:
         target = result.id or action.target

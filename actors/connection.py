@@ -6,19 +6,34 @@ A slot is held for one request and never while waiting for another account. One 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, get_args
 
 import anyio
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Hint, Side
-from actors.messages import CHANGED, DRAIN, WORK, Call, Class, Drained, Opened, OpenedAs, Ports, Status
+from actors.messages import (
+    CHANGED,
+    DRAIN,
+    WORK,
+    Call,
+    Class,
+    Drained,
+    Handed,
+    Opened,
+    OpenedAs,
+    Ports,
+    Status,
+)
 from actors.ports import Connector, Find, LinkRow, Touched
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 
 FEED_BATCH = 1000
+HANDED_MAX = 2000  # touched keys that are handed over past the inbox
+HAND_OVER_S = 5.0  # so long somebody may take to settle them; then the inbox keeps them
 
 
 class Waiting:
@@ -65,13 +80,21 @@ class ConnectionActor(Actor):
     kind = "connection"
 
     def __init__(
-        self, connection: str, ports: Ports, account_wait_s: float, wake: Callable[[str, str], None]
+        self,
+        connection: str,
+        ports: Ports,
+        account_wait_s: float,
+        wake: Callable[[str, str], None],
+        hand: Callable[[str, Handed], Awaitable[bool]],
     ) -> None:
         super().__init__(f"connection/{connection}", asks_max=10_000)
         self._id = connection
         self._ports = ports
         self._account_wait_s = account_wait_s
         self._wake = wake
+        self._hand = hand
+        self._handing = False  # a feed's touched keys are being worked on past the inbox
+        self._drain_again = False
         self._waiting = Waiting()
         self._work = anyio.Event()
         self._connector: Connector | None = None
@@ -107,6 +130,8 @@ class ConnectionActor(Actor):
             self._work.set()
         elif isinstance(ask.message, Status):
             ask.answer(self._status())
+        elif isinstance(ask.message, Opened) and self._connector is not None:
+            ask.answer(OpenedAs(self._connector.declaration, self._connector.find))
         else:
             self.tasks.start_soon(self._answer_later, ask)
 
@@ -292,16 +317,70 @@ class ConnectionActor(Actor):
             pause_s = min(60.0, pause_s * 2)
 
     async def _noticed(self) -> None:
-        self._links = tuple(await self._ports.store.links_of(self._id))
         self.mailbox.poke(DRAIN)
-        for link in self._links:
-            self._wake(link.id, CHANGED)
+        connector = await self._open()
+        if set(connector.declaration.find) != {Find.FEED}:  # else the feed says by itself whom it concerns
+            self._links = tuple(await self._ports.store.links_of(self._id))
+            for link in self._links:
+                self._wake(link.id, CHANGED)
 
     async def _drain_quietly(self) -> None:
         try:
-            await self._drain()
+            if self._handing:
+                self._drain_again = True
+                return
+            self._handing = True
+            try:
+                await self._drain_by_hand()
+            finally:
+                self._handing = False
         except TandemError as error:
             self._ports.telemetry.emit("connection.drain_failed", connection=self._id, error=error.message)
+
+    async def _drain_by_hand(self) -> None:
+        """Feed -> links: a handful of keys is handed over to whom it concerns and acknowledged when it is settled; what
+        nobody takes in at once, and what is many, goes by the inboxes."""
+        connector = await self._open()
+        if Find.FEED not in connector.declaration.find:
+            return
+        while True:
+            self._drain_again = False
+            touched = await connector.drain(HANDED_MAX)
+            if len(touched) == HANDED_MAX:
+                await self._drain()
+            elif touched:
+                await self._hand_over(connector, touched)
+            if not self._drain_again and len(touched) < HANDED_MAX:
+                return
+
+    async def _hand_over(self, connector: Connector, touched: Sequence[Touched]) -> None:
+        """To the links that were known a moment ago, at once; who uses the account by now is asked meanwhile, and whoever
+        is owed a hint that nobody has taken in gets it into the inbox. Only then is the feed told."""
+        taken: dict[str, frozenset[Hint]] = {}
+
+        async def one(link: LinkRow) -> None:
+            with suppress(TandemError), anyio.move_on_after(HAND_OVER_S):
+                hints = await self._hints_for(link, touched)
+                if hints and await self._hand(link.id, Handed(tuple(hints))):
+                    taken[link.id] = frozenset(hints)
+
+        async def who() -> None:
+            with suppress(TandemError):  # asked again below
+                now.extend(await self._ports.store.links_of(self._id))
+
+        now: list[LinkRow] = []
+        async with anyio.create_task_group() as tasks:
+            for link in self._links:
+                tasks.start_soon(one, link)
+            tasks.start_soon(who)
+        self._links = tuple(now or await self._ports.store.links_of(self._id))
+        for link in self._links:
+            owed = await self._hints_for(link, touched)
+            left = [hint for hint in owed if hint not in taken.get(link.id, ())]
+            if left:
+                await self._ports.store.add_hints(link.id, left)
+                self._wake(link.id, WORK)
+        await connector.ack(touched)
 
     async def _drain(self) -> int:
         """Feed -> inboxes: stored first, acknowledged after."""
@@ -345,7 +424,8 @@ class ConnectionActor(Actor):
                 continue
             for stream in spec.streams:
                 for one in touched:
-                    if one.object == stream.object(side):
+                    # Our own write is news to the other links of the account, and to nobody if there is none.
+                    if one.object == stream.object(side) and not (one.own and len(self._links) == 1):
                         hints[stream.name, side, one.id] = Hint(stream=stream.name, side=side, id=one.id)
         return list(hints.values())
 

@@ -20,19 +20,35 @@ from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts, Reason, Wish
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import SIDES, Outcome, Side
-from actors.messages import CHANGED, Call, Cancel, Drained, Opened, OpenedAs, Options, Ports, Rest, Status
+from actors.inflow import Inflow
+from actors.messages import (
+    CHANGED,
+    Call,
+    Cancel,
+    Drained,
+    Handed,
+    Opened,
+    OpenedAs,
+    Options,
+    Ports,
+    Rest,
+    Status,
+)
 from actors.ports import Find, Lease, LinkRow, RunRow
 from actors.run import Cancelled, Run, RunResult
 from actors.runtime.actor import Actor
+from actors.runtime.mailbox import Ask
 from actors.state import Memory, RunState
+from actors.turn import Turn
 
 AskConnection = Callable[[str, Any], Awaitable[Any]]
 PHASE_EVERY_S = 0.5
 HINT_STUCK_S = 30.0
+FLOW_MAX_S = 1.0  # so long one run goes on taking in what is handed over; then it ends, and is counted
 
 
 class LinkActor(Actor):
-    """Pokes: WORK, CHANGED. Asks: Cancel, Rest, Status."""
+    """Pokes: WORK, CHANGED. Asks: Cancel, Handed, Rest, Status."""
 
     kind = "link"
 
@@ -67,8 +83,10 @@ class LinkActor(Actor):
         self._at_rest = anyio.Event()  # set while no run is under way
         self._at_rest.set()
         self._phase = ""
-        self._phase_at = -math.inf
-        self._told = ""  # the phase that the history shows
+        self._inflow = Inflow()
+        self._flowing_until = -math.inf  # so long the run under way takes in what is handed over
+        self._state: RunState | None = None  # of the run under way
+        self._begun = anyio.Event()  # a run is under way: somebody has to tell of it
 
     # ------------------------------------------------------------------------------------------------ messages
 
@@ -91,6 +109,7 @@ class LinkActor(Actor):
         else:
             self._memory = Memory(self._ports.clock.monotonic())
         self.tasks.start_soon(self._keep_lease)
+        self.tasks.start_soon(self._keep_told)
         self.tasks.start_soon(self._loop)
 
     async def poked(self, key: str) -> None:
@@ -106,6 +125,25 @@ class LinkActor(Actor):
         row = await self._ports.store.link(self._link)
         dry = self._run is not None and self._run.mode == "plan"
         return row is None or (not dry and lifecycle.load(row.facts).wish is Wish.PAUSED)
+
+    async def _answer(self, ask: Ask[Any]) -> None:
+        # Answered when it is settled, not while everybody else waits for the mailbox.
+        if not isinstance(ask.message, Handed):
+            await super()._answer(ask)
+        elif self._takes_hints():
+            self._inflow.put(ask)
+            self._event.set()
+        else:
+            ask.answer(False)
+
+    def _takes_hints(self) -> bool:
+        """Whether what is handed over is worked on at once: at rest, or in a run that does just that."""
+        if self._stop or self._letting_go or self._lease is None:
+            return False
+        return self._run is None or self._flowing_until > self._ports.clock.monotonic()
+
+    async def stopped(self) -> None:
+        self._inflow.refuse()
 
     async def asked(self, message: Any) -> Any:
         if isinstance(message, Status):
@@ -205,6 +243,7 @@ class LinkActor(Actor):
     async def _let_go(self) -> None:
         if self._lease is not None:
             lease, self._lease, self._letting_go = self._lease, None, True
+            self._inflow.refuse()
             self._memories[self._link] = self._memory, lease.epoch
             with contextlib.suppress(LeaseLost, TandemError):  # then it runs out by itself
                 await self._ports.store.release_lease(lease)
@@ -212,53 +251,76 @@ class LinkActor(Actor):
 
     async def _turn(self) -> tuple[bool, float]:
         """One decision: run now (and why), or how long nothing is due. Seconds."""
-        row = await self._ports.store.link(self._link)
-        if row is None:
+        turn = await self._ports.store.turn(self._link)
+        if turn is None:
             self._stop = True
             return False, 0.0
         if self._interrupted:
             await self._ports.store.interrupt_runs(self.lease)
             self._interrupted = False
-        facts = lifecycle.load(row.facts)
+        facts = lifecycle.load(turn.row.facts)
         now = self._ports.clock.now()
-        asked = await self._ports.store.queued_run(self._link)
         # A plan only looks: it may be asked for to be read before the link goes on.
-        if facts.wish is Wish.PAUSED and (asked is None or asked.mode != "plan"):
+        if facts.wish is Wish.PAUSED and (turn.asked is None or turn.asked.mode != "plan"):
+            self._inflow.refuse()
             return False, math.inf
-        if asked is not None:
-            await self._do(row, facts, msgspec.structs.replace(asked, started=now), look=True)
+        if turn.asked is not None:
+            await self._do(turn, facts, msgspec.structs.replace(turn.asked, started=now), look=True)
             return True, 0.0
         if now < self._retry_at:
+            self._inflow.refuse()
             return False, self._retry_at - now
-        hint_at = await self._ports.store.next_hint(self._link)
         look = self._changed or now >= min(self._poll_at, self._recover_at)
-        due = min(self._poll_at, self._recover_at, math.inf if hint_at is None else hint_at)
-        if look or due <= now:
+        due = min(self._poll_at, self._recover_at, math.inf if turn.hint_at is None else turn.hint_at)
+        if look or due <= now or self._inflow:
             cause = "poll" if look else "hint"
-            self._recover_at = math.inf
             ran = RunRow(id=self._ports.clock.token(), link=self._link, cause=cause, started=now)
-            await self._do(row, facts, ran, look=look)
-            return True, 0.0
+            return True, await self._do(turn, facts, ran, look=look)
         return False, max(0.0, due - now)
 
-    async def _do(self, row: LinkRow, facts: Facts, ran: RunRow, *, look: bool) -> None:
-        """One run, from its start to the facts it leaves."""
+    async def _do(self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool) -> float:
+        """One run, from its start to the facts it leaves. Returns for how long nothing is due, as far as is known."""
+        row = turn.row
         self._changed = self._changed and not look
+        if look or not self._inflow:
+            self._recover_at = math.inf  # open intents are resolved in this run
+        if look:  # it may take long, and drains the feeds by itself
+            self._inflow.refuse()
+        elif self._inflow:
+            self._flowing_until = self._ports.clock.monotonic() + FLOW_MAX_S
         self._run, self._cancel, self.busy = ran, False, True
-        self._told = ""
         self._at_rest = anyio.Event()
         emit = self._ports.telemetry.emit
         emit("run.started", link=self._link, run=ran.id, mode=ran.mode, cause=ran.cause)
         try:
-            result, state = await self._execute(row, facts, ran, look)
+            result, state = await self._execute(turn, facts, ran, look)
+            if result.error is not None or result.outcome is Outcome.CANCELLED or not result.hints:
+                self._inflow.refuse()  # what it left undone
             await self._conclude(row, facts, ran, result, state)
+            return self._known_calm_s(turn, ran, result, state)
+        except BaseException:
+            self._inflow.refuse()
+            raise
         finally:
-            self._run, self._phase, self.busy = None, "", False
+            self._flowing_until = -math.inf
+            self._run, self._state, self._phase, self.busy = None, None, "", False
             self._at_rest.set()
 
+    def _known_calm_s(self, turn: Turn, ran: RunRow, result: RunResult, state: RunState | None) -> float:
+        """After a run of nothing but what was handed over nobody need be asked what is due: it was known before, and what
+        the run added is known too. Any poke asks again. After any other run: ask at once (0)."""
+        plain = ran.cause == "hint" and state is not None and not state.open and not state.may_be_due
+        if not plain or result.error is not None or self._inflow or self._changed:
+            return 0.0
+        assert state is not None
+        before = math.inf if turn.hint_at is None else turn.hint_at
+        due = min(before, state.hint_at, self._poll_at, self._recover_at)
+        return max(0.0, due - self._ports.clock.now())
+
     async def _execute(
-        self, row: LinkRow, facts: Facts, ran: RunRow, look: bool
+        self, turn: Turn, facts: Facts, ran: RunRow, look: bool
     ) -> tuple[RunResult, RunState | None]:
+        row = turn.row
         try:
             spec = self._ports.blueprint(row.blueprint, row.settings)
         except TandemError as error:
@@ -272,25 +334,40 @@ class LinkActor(Actor):
             lease=lambda: self.lease,
             memory=self._memory,
             loaded=facts.loaded,
+            plans=turn.plans,
         )
+        if turn.hint_at is not None and turn.hint_at <= ran.started:
+            state.may_be_due.update(stream.name for stream in spec.streams)
+        self._state = state
+        self._begun.set()
         if ran.cause not in ("poll", "hint"):
             await state.begin()
         try:
-            sides, finds = await self._sides(row)
+            sides, finds = await self._sides(row, drain=look)
         except TandemError as error:
             return _failed(facts, error), state
-        run = Run(state, sides, self._options, lambda side, name: finds[side](name), self._safe_point(state))
+        run = Run(
+            state,
+            sides,
+            self._options,
+            lambda side, name: finds[side](name),
+            self._safe_point(),
+            turn,
+            None if look or not self._inflow else self._inflow,
+        )
         streams = _scope(spec, ran.scope)
         self._poll_at = self._ports.clock.now() + min(spec.poll_s.values()) if look else self._poll_at
         return await run.execute(streams, look=look), state
 
-    async def _sides(self, row: LinkRow) -> tuple[dict[Side, Access], dict[Side, Callable[[str], Find]]]:
-        """Both connections open, their accounts verified, their feeds drained into the inbox."""
+    async def _sides(
+        self, row: LinkRow, *, drain: bool
+    ) -> tuple[dict[Side, Access], dict[Side, Callable[[str], Find]]]:
+        """Both connections open, their accounts verified; for a look, their feeds drained into the inbox."""
         sides: dict[Side, Access] = {}
         finds: dict[Side, Callable[[str], Find]] = {}
         for side, connection in zip(SIDES, (row.a_connection, row.b_connection), strict=True):
             opened: OpenedAs = await self._ask(connection, Opened())
-            if Find.FEED in opened.declaration.find:
+            if drain and Find.FEED in opened.declaration.find:
                 await self._ask(connection, Drained())
             finds[side] = opened.find
             sides[side] = Access(
@@ -310,24 +387,37 @@ class LinkActor(Actor):
 
         return ask
 
-    def _safe_point(self, state: RunState) -> Callable[[str], Awaitable[None]]:
+    def _safe_point(self) -> Callable[[str], Awaitable[None]]:
         async def at(phase: str) -> None:
             self._phase = phase
             if self._time_left_s() <= 0:
                 raise LeaseLost
-            now = self._ports.clock.monotonic()
-            due = now - self._phase_at >= PHASE_EVERY_S
-            # A new phase is told at once: the step that follows may take long.
-            if state.begun and (due or phase != self._told):
-                self._told = phase
-                self._cancel |= await self._ports.store.update_run(self.lease, state.run, phase)
-            if due:
-                self._phase_at = now
-                self._cancel |= await self._must_stop()
             if self._cancel or self._stop:
                 raise Cancelled
 
         return at
+
+    async def _keep_told(self) -> None:
+        """Beside the run, which waits for none of it: the history shows its phase, and it hears of a cancellation, a
+        pause or the end of its link by another process."""
+        while True:
+            await self._begun.wait()
+            await anyio.sleep(PHASE_EVERY_S)
+            state = self._state
+            if state is None:
+                self._begun = anyio.Event()
+                continue
+            try:
+                if state.begun:
+                    cancel = await self._ports.store.update_run(self.lease, state.run, self._phase)
+                    self._cancel |= cancel and state is self._state
+                stop = await self._must_stop()
+                self._cancel |= stop and state is self._state
+            except LeaseLost:
+                self._lose()
+                return
+            except TandemError:
+                continue  # the store is away: it is asked again, and the run will hear of it by itself
 
     async def _conclude(
         self, row: LinkRow, facts: Facts, ran: RunRow, result: RunResult, state: RunState | None
@@ -338,7 +428,10 @@ class LinkActor(Actor):
         if (state is None and ran.cause == "command") or (state is not None and state.begun):
             error = str(result.error) if result.error is not None else result.awaiting
             ended = msgspec.structs.replace(ran, outcome=result.outcome, ended=now, error=error)
-            await self._ports.store.end_run(self.lease, ended)
+            if state is not None:
+                await state.end(ended)
+            else:
+                await self._ports.store.end_run(self.lease, ended)
         after = _facts_after(facts, result)
         if after != facts:
             await self._ports.store.set_facts(self.lease, lifecycle.dump(after), row.next_due)
@@ -349,8 +442,8 @@ class LinkActor(Actor):
             # A due hint that nobody took belongs to a stream that is no more.
             stuck = ran.cause == "hint" and result.hints == 0 and result.again_s is None
             self._retry_at = now + HINT_STUCK_S if stuck else 0.0
-            if result.again_s is not None:
-                self._recover_at = now + result.again_s
+        if result.again_s is not None:
+            self._recover_at = now + result.again_s
         self._memory.forget(self._ports.clock.monotonic() - 3600.0)
         self._ports.telemetry.emit(
             "run.ended",

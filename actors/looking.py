@@ -64,10 +64,12 @@ class Looking:
         for origin in SIDES:
             if origin not in stream.creates or self.cursor(stream, origin).completed:
                 continue
-            if not await self._is_empty(stream, other(origin)):
-                continue
             creates = await creates_of(self._state, self._sides, stream, origin)
-            return creates is not None and await self._bulk(stream, origin, creates)
+            if creates is None or not await self._is_empty(stream, other(origin)):
+                continue
+            if await somebody_waits(self._state, stream, other(origin)):
+                return False
+            return await self._bulk(stream, origin, creates)
         return False
 
     async def _is_empty(self, stream: StreamSpec, side: Side) -> bool:
@@ -75,8 +77,6 @@ class Looking:
         access = self._sides[side]
         if self.cursor(stream, side).completed:
             return True
-        if not access.declaration.rows:
-            return False
         rows, _ = await access.scan_rows(stream, "", kept_paths(stream, side), 1)
         return not rows.block and await self._complete_read(stream, side)
 

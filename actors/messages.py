@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from actors.core.policy import LinkSpec
+from actors.core.types import Hint
 from actors.ports import Clock, ConnectionRow, Connector, Declaration, Find, Store, Telemetry
 
 # Pokes
@@ -47,6 +48,13 @@ class OpenedAs(msgspec.Struct, frozen=True):
 
 class Drained(msgspec.Struct, frozen=True):
     """Ask a ConnectionActor to move what its feed holds into the inboxes; answered with how many keys."""
+
+
+class Handed(msgspec.Struct, frozen=True):
+    """Ask a LinkActor to work on these hints at once, though no inbox holds them; answered with whether all of them are
+    settled, parked or in the inbox now. "No" is always a legal answer: then they go to the inbox."""
+
+    hints: tuple[Hint, ...]
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from actors.window import Windows, kept_note, matched
 
 GROUPS = 1000
 AMBIGUOUS = "ambiguous"
+UNBOUND = (State.NEW, State.UNSURE, State.MATCHED)
 
 
 class Newcomers:
@@ -45,6 +46,8 @@ class Newcomers:
         self._left = False
         if stream.name in self._windows.stirred and not self._state.dry:
             await self._reopen(stream)
+        if not await self._state.store.bindings_in(self._state.link, stream.name, UNBOUND, 0, 1):
+            return True  # the common case, in one question
         taken = await self._match(stream)
         await self._meet(stream)
         await self._create(stream, taken)

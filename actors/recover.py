@@ -7,7 +7,7 @@ decide, the record is listed as "outcome unknown" for a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -45,11 +45,15 @@ TOGETHER = 500  # intents that are looked at and settled together
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """What a look for an intent's target found, whether it can decide, and when it was asked for."""
+    """What a look for an intent's target found, whether it can decide, and when it was asked for.
+
+    `was_there`: the record is not there, but the system has told of it since: it was made, and deleted.
+    """
 
     seen: list[Observation]
     is_decisive: bool
     asked: float
+    was_there: bool = False
 
 
 class _Resolved(msgspec.Struct, frozen=True):
@@ -120,6 +124,7 @@ class Recovery:
         try:
             targets = [action.target for action in actions if action.target]
             shown = {one.id: one for one in await access.look(stream, targets, "instant")} if targets else {}
+            told_of = await self._told_of(stream, side, actions, shown)
         except TandemError as error:
             state.cut_short(error)
             return
@@ -128,7 +133,7 @@ class Recovery:
             try:
                 if action.target:
                     seen = [shown[action.target]] if shown[action.target].presence is Presence.PRESENT else []
-                    found = _Found(seen, True, asked)
+                    found = _Found(seen, True, asked, action.target in told_of)
                 else:
                     now = state.clock.now()
                     found = _Found(*await self._looks(stream, access, action), now)
@@ -195,6 +200,8 @@ class Recovery:
             verdict = "done" if readable else verdict
         bindings = await self._state.store.bindings_by_key(self._state.link, [action.binding])
         binding = bindings[0] if bindings else None
+        if binding is not None and verdict == "not_done" and found.was_there:
+            return await self._done(stream, action, binding, _as_made(action))
         if binding is None or verdict == "not_done":
             return self._not_done(action, binding, readable)
         if verdict == "done" and by_key and not _as_sent(action, readable[0]):
@@ -202,6 +209,21 @@ class Recovery:
         if verdict == "done":
             return await self._done(stream, action, binding, readable[0] if readable else None)
         return self._unknown(action, binding, readable)
+
+    async def _told_of(
+        self, stream: StreamSpec, side: Side, actions: Sequence[Action], shown: Mapping[str, Observation]
+    ) -> Collection[str]:
+        """Ids that were reserved for creates, are not to be seen, and of which the system has told all the same."""
+        missing = [
+            action.target
+            for action in actions
+            if action.op is Op.CREATE
+            and action.target
+            and shown[action.target].presence is not Presence.PRESENT
+        ]
+        if not missing:
+            return ()
+        return await self._state.store.hinted(self._state.link, stream.name, side, missing)
 
     async def _looks(
         self, stream: StreamSpec, access: Access, action: Action
@@ -352,6 +374,11 @@ class Recovery:
             park=(row,),
         )
         return _Resolved(settlement, failed=1)
+
+
+def _as_made(action: Action) -> Observation:
+    """A record that was made and is gone, as it was when it was made; the next look finds that it was deleted."""
+    return Observation(action.side, action.target, 0.0, fields=action.fields, native=action.native)
 
 
 def _again(action: Action, binding: Binding | None) -> Iterator[Hint]:

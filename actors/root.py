@@ -10,7 +10,7 @@ import anyio
 from actors.connection import ConnectionActor
 from actors.core.errors import Kind, TandemError
 from actors.link import LinkActor
-from actors.messages import WORK, Call, Cancel, Opened, OpenedAs, Options, Ports, Rest
+from actors.messages import WORK, Call, Cancel, Handed, Opened, OpenedAs, Options, Ports, Rest
 from actors.ports import Declaration, Find
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import MailboxClosed, MailboxFull
@@ -163,7 +163,19 @@ class RootActor:
             raise TandemError(Kind.TRANSIENT, f"connection {connection} is overloaded") from error
 
     def _connection(self, connection: str) -> Actor:
-        return ConnectionActor(connection, self._ports, self._options.account_wait_s, self.wake)
+        return ConnectionActor(connection, self._ports, self._options.account_wait_s, self.wake, self._hand)
+
+    async def _hand(self, link: str, handed: Handed) -> bool:
+        """Hints past the inbox, to the owner of a link if that is this process; False: they have to be stored."""
+        if self._supervisor is None or self._draining:
+            return False
+        child = self._supervisor.get(f"link/{link}", lambda: self._link(link))
+        if child.actor is None or child.degraded:
+            return False
+        try:
+            return bool(await child.actor.mailbox.ask(handed))
+        except (MailboxClosed, MailboxFull):
+            return False
 
     async def _crashed(self, name: str, error: BaseException, crashes: int) -> None:
         cause = root_cause(error)

@@ -18,12 +18,14 @@ from actors.core.errors import Scope, TandemError
 from actors.core.lifecycle import outcome
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Action, Hint, Observation, Outcome, Side
+from actors.inflow import Inflow
 from actors.looking import Looking
 from actors.messages import Options
 from actors.newcomers import Newcomers
 from actors.ports import Find
 from actors.recover import Recovery
 from actors.state import HELD_UNTIL_KNOWN, RunState
+from actors.turn import Turn
 from actors.window import Window, Windows, ids
 
 OWN_HINTS = frozenset({"changed"})  # hints from outside: an echo shows nothing new and is dropped
@@ -55,6 +57,8 @@ class Run:
         options: Options,
         finds: Callable[[Side, str], Find],
         safe_point: Callable[[str], Awaitable[None]],
+        turn: Turn,
+        inflow: Inflow | None = None,
     ) -> None:
         self._state = state
         self._sides = sides
@@ -64,9 +68,12 @@ class Run:
         self._windows = Windows(state, sides, self._carrier)
         self._newcomers = Newcomers(state, sides, self._carrier, self._windows, options.window, safe_point)
         self._recovery = Recovery(state, sides)
+        self._turn = turn
+        self._inflow = inflow
         self._looking = Looking(
             state, sides, options, finds, self._windows, safe_point, self._touched_meanwhile
         )
+        self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0
         self._streams: tuple[StreamSpec, ...] = ()
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
@@ -109,11 +116,9 @@ class Run:
         return RunResult(ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done)
 
     async def _prepare(self) -> None:
-        state = self._state
-        for cursor in await state.store.cursors(state.link):
-            self._looking.cursors[cursor.stream, cursor.side] = cursor
         await self._at("settling open intents")
-        await self._recovery.resolve_all()
+        if self._turn.is_open:
+            await self._recovery.resolve_all()
 
     async def _forget_plans(self, streams: Sequence[StreamSpec]) -> None:
         """A plan that was asked for shows what is so now: the last one gives way."""
@@ -148,26 +153,38 @@ class Run:
     # -------------------------------------------------------------------------------------------------- hints
 
     async def _hints(self, stream: StreamSpec) -> int:
-        """Everything due in the inbox of this stream. Returns how many hints were worked on."""
+        """Everything that was handed over, and everything due in the inbox, of this stream. Returns how many hints were
+        worked on."""
         state = self._state
         if state.dry and stream.name in self._shown:
             return 0
         self._shown.add(stream.name)
         total = 0
-        last_seq = -1
-        while True:
+        last_seq, window = -1, self._options.window
+        while self._inflow is not None and (handed := self._inflow.take(stream.name, window)):
             await self._at(f"{stream.name}: looking at what was touched")
-            due = await state.store.hints(state.link, [stream.name], state.clock.now(), self._options.window)
+            total += len(handed)
+            await self._all_hinted(stream, handed, all_known=len(handed) < window)
+            self._inflow.done(handed)
+        # A run that was begun by what was handed over knows whether anything else can be due.
+        while self._inflow is None or stream.name in state.may_be_due:
+            await self._at(f"{stream.name}: looking at what was touched")
+            due = await state.store.hints(state.link, [stream.name], state.clock.now(), window)
             due = [hint for hint in due if hint.seq > last_seq]
             if not due:
-                return total
+                state.may_be_due.discard(stream.name)
+                break
             last_seq = due[-1].seq
             total += len(due)
-            self._hints_done += len(due)
-            for side in SIDES:
-                mine = [hint for hint in due if hint.side == side]
-                if mine:
-                    await self._hinted(stream, side, mine, len(due) < self._options.window)
+            await self._all_hinted(stream, due, all_known=len(due) < window)
+        return total
+
+    async def _all_hinted(self, stream: StreamSpec, hints: Sequence[Hint], *, all_known: bool) -> None:
+        self._hints_done += len(hints)
+        for side in SIDES:
+            mine = [hint for hint in hints if hint.side == side]
+            if mine:
+                await self._hinted(stream, side, mine, all_known)
 
     async def _hinted(self, stream: StreamSpec, side: Side, hints: Sequence[Hint], all_known: bool) -> None:
         whole = [hint for hint in hints if not hint.id]
@@ -181,7 +198,7 @@ class Run:
                 seen=tuple(seen),
                 forced=frozenset(hint.id for hint in named if hint.reason not in OWN_HINTS),
                 attempts={hint.id: hint.attempts for hint in named},
-                acks=tuple(hints),
+                acks=tuple(hint for hint in hints if hint.seq),
                 cursor=cursor,
                 totals_known=all_known,
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
@@ -10,11 +11,14 @@ from actors.core.errors import TandemError
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import Action, Observation, Op, Parked, Room, Side
-from actors.ports import Clock, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
+from actors.ports import Clock, Counters, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
 
 DAY_S = 86_400.0
 REMEMBERED_S = 3600.0  # no look in flight is older
 MEMORY_MAX = 100_000
+COUNT_KEPT_S = 60.0
+TRUST_LOST = 10  # one write that was refused outweighs so many looks saved
+TRUST_MAX = 1000
 HELD_UNTIL_KNOWN = "held until the look is complete and the totals are known"
 
 
@@ -26,6 +30,9 @@ class Memory:
         self._started = started
         self._wrote: dict[tuple[str, Side, str], float] = {}
         self._met: dict[tuple[str, Side, str], float] = {}
+        self._news: dict[tuple[str, Side, str], float] = {}
+        self._trust: dict[tuple[str, Side], int] = {}
+        self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
@@ -43,19 +50,36 @@ class Memory:
         """When it was seen for the first time; None: before this owner's time, or so long ago that it was forgotten."""
         return self._met.get((object_name, side, record))
 
+    def saw_news(self, object_name: str, side: Side, record: str, at: float) -> None:
+        """Note that a look asked for then showed something new, which was planned from."""
+        self._news[object_name, side, record] = at
+
+    def last_news(self, object_name: str, side: Side, record: str) -> float | None:
+        """When it last showed something new; None: not in this owner's time, or forgotten."""
+        return self._news.get((object_name, side, record))
+
+    def trusts(self, object_name: str, side: Side) -> bool:
+        """Whether the records there were mostly as they were last settled when somebody wrote without looking first."""
+        return self._trust.get((object_name, side), 0) >= 0
+
+    def trusted(self, object_name: str, side: Side, held: bool) -> None:
+        """A write without a look found the record as it was settled, or not; or a look was had instead of one."""
+        trust = self._trust.get((object_name, side), 0) + (1 if held else -TRUST_LOST)
+        self._trust[object_name, side] = max(-TRUST_MAX, min(TRUST_MAX, trust))
+
     def __len__(self) -> int:
-        return len(self._wrote) + len(self._met)
+        return len(self._wrote) + len(self._met) + len(self._news)
 
     def forget(self, before: float, over: int = MEMORY_MAX // 2) -> None:
         """Drop what no look in flight can be older than; not worth the while up to `over` of either kind."""
-        for known in (self._wrote, self._met):
+        for known in (self._wrote, self._met, self._news):
             if len(known) > over:
                 for key in [key for key, at in known.items() if at < before]:
                     del known[key]
 
 
 class RunState:
-    """One run. `trouble`: why a connection cannot be used any more in this run."""
+    """One run. `trouble`: why a connection cannot be used any more in this run. `plans`: (stream, kind) that are live."""
 
     def __init__(
         self,
@@ -68,6 +92,7 @@ class RunState:
         lease: Callable[[], Lease],
         memory: Memory,
         loaded: Collection[str],
+        plans: Collection[tuple[str, str]] | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -92,8 +117,13 @@ class RunState:
         self.spooled: set[str] = set()  # streams with actions held until the totals are known
         self.pending: dict[str, int] = {}  # kind -> held actions of the stream still to be decided on
         self._parked: dict[int, tuple[Parked, ...]] = {}
-        self._records: dict[str, int] = {}
+        self._counters: tuple[Counters, ...] = ()
+        self.hint_at = math.inf  # the earliest of the hints that this run put into the inbox
+        self.may_be_due: set[str] = set()  # streams of which the inbox may hold something due
         self._plans: dict[tuple[str, str], bool] = {}
+        if plans is not None:
+            every = (spec.name for spec in spec.streams)
+            self._plans = {(name, k): (name, k) in plans for name in every for k in ("held", "requested")}
 
     @property
     def lease(self) -> Lease:
@@ -107,7 +137,12 @@ class RunState:
             await self.store.begin_run(self.lease, self.row)
 
     async def settle(self, settlement: Settlement) -> Sequence[int]:
-        """Commit under the lease."""
+        """Commit under the lease. What is nothing but counters waits for the next commit of the run."""
+        counters = (*self._counters, *settlement.counters)
+        if msgspec.structs.replace(settlement, counters=()) == Settlement(run=settlement.run):
+            self._counters = counters
+            return ()
+        settlement, self._counters = msgspec.structs.replace(settlement, counters=counters), ()
         if (
             settlement.bindings
             or settlement.items
@@ -118,12 +153,23 @@ class RunState:
             await self.begin()
         elif not self.begun:
             settlement = msgspec.structs.replace(settlement, counters=())
+        for hint in settlement.hints:
+            self.may_be_due.add(hint.stream)
+            self.hint_at = min(self.hint_at, hint.not_before)
         return await self.store.settle(self.lease, settlement)
 
+    async def end(self, row: RunRow) -> None:
+        """Close the run in the history, with what was still to be counted."""
+        if self._counters:
+            rest, self._counters = Settlement(run=self.run, counters=self._counters), ()
+            await self.store.settle(self.lease, rest)
+        await self.store.end_run(self.lease, row)
+
     async def intend(self, actions: Sequence[Action]) -> Sequence[int]:
-        """Commit intents under the lease."""
-        await self.begin()
-        return await self.store.intend(self.lease, self.run, actions)
+        """Commit intents under the lease, and with the first of them the run."""
+        ids = await self.store.intend(self.lease, self.run, actions, None if self.begun else self.row)
+        self.begun = True
+        return ids
 
     async def hold(self, kind: str, stream: str, reason: str, actions: Sequence[Action]) -> None:
         """Put actions into the open plan of that kind."""
@@ -168,11 +214,15 @@ class RunState:
             for kind in action.kinds:
                 self.pending[kind] = self.pending.get(kind, 0) + by
 
-    async def records(self, stream: str) -> int:
-        """Settled bindings of the stream, counted once per run."""
-        if stream not in self._records:
-            self._records[stream] = await self.store.count_bindings(self.link, stream)
-        return self._records[stream]
+    async def records(self, stream: str, up_to: int) -> int:
+        """Settled bindings of the stream, counted no further than `up_to`, and not again within a minute."""
+        count, counted_to, at = self.memory.records.get(stream, (0, 0, -math.inf))
+        now = self.clock.monotonic()
+        enough = counted_to >= up_to or count < counted_to
+        if not enough or now - at > COUNT_KEPT_S:
+            count = await self.store.count_bindings(self.link, stream, up_to)
+            self.memory.records[stream] = count, up_to, now
+        return count
 
     def exempt(self, stream: str) -> Collection[str]:
         """What the activation of the link said yes to: creates and first-contact overwrites of the initial load."""

@@ -10,7 +10,8 @@ from actors.access import Sides
 from actors.carry import Carrier, Extra
 from actors.conclude import Pair
 from actors.core import match
-from actors.core.plan import RESTORE, differs, fresh, half_binding, newcomer_state
+from actors.core.assume import assumed, rests_on_precondition
+from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
 from actors.core.types import Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
@@ -77,16 +78,14 @@ class Windows:
 
     async def _sort(self, stream: StreamSpec, window: Window) -> _Sorted:
         state = self._state
+        found = await state.store.known(
+            state.link, stream.name, window.side, [seen.id for seen in window.seen]
+        )
+        parked = found.parked
         known = {
-            held.id: binding
-            for binding in await state.store.bindings(
-                state.link, stream.name, window.side, [seen.id for seen in window.seen]
-            )
-            if (held := binding.side(window.side)) is not None
+            held.id: binding for binding in found.bindings if (held := binding.side(window.side)) is not None
         }
-        keys = [b.key for b in known.values()]
-        parked = {row.binding for row in await state.store.parked(state.link, keys)} if keys else set()
-        out = _Sorted()
+        out = _Sorted(parked)
         for seen in {one.id: one for one in window.seen}.values():
             self._place(stream, window, seen, known.get(seen.id), parked, out)
         return out
@@ -132,12 +131,11 @@ class Windows:
         if self._state.is_open_id(stream, seen.side, seen.id):
             return True
         lag_s, memory = self._sides[seen.side].declaration.read_lag_s, self._state.memory
-        # A lagging look may be from before the record was made: that it isn't there says nothing yet.
-        if seen.presence is Presence.DELETED and not fresh(
-            seen, memory.first_met(name, seen.side, seen.id), lag_s
-        ):
-            return True
-        return not fresh(seen, memory.last(name, seen.side, seen.id), lag_s)
+        # A lagging look may show the time before what was seen already: the record not made yet, or an edit undone.
+        known = [memory.last(name, seen.side, seen.id), memory.last_news(name, seen.side, seen.id)]
+        if seen.presence is Presence.DELETED:
+            known.append(memory.first_met(name, seen.side, seen.id))
+        return not all(fresh(seen, at, lag_s) for at in known)
 
     def _look_again(self, stream: StreamSpec, window: Window, seen: Observation) -> Hint:
         # A short pause even without lag: an open intent needs time to be resolved, a field to be delivered.
@@ -180,14 +178,15 @@ class Windows:
     async def _partners(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> list[Pair]:
         """Pairs with a fresh look at both sides; what can't be looked at freshly now waits."""
         there = other(window.side)
-        wanted = [held.id for binding, _ in sorted_.changed if (held := binding.side(there)) is not None]
+        unlooked, changed = self._unlooked(stream, window, sorted_)
+        wanted = [held.id for binding, _ in changed if (held := binding.side(there)) is not None]
         looks = (
             {one.id: one for one in await self._sides[there].look(stream, wanted, "instant")}
             if wanted
             else {}
         )
-        pairs = []
-        for binding, seen in sorted_.changed:
+        pairs = unlooked
+        for binding, seen in changed:
             held = binding.side(there)
             assert held is not None
             partner = looks[held.id]
@@ -197,6 +196,32 @@ class Windows:
             pairs.append(_pair(binding, seen, partner, window.attempts.get(seen.id, 0)))
         pairs.extend(_half_pair(half, seen) for half, seen in sorted_.gone)
         return pairs
+
+    def _unlooked(
+        self, stream: StreamSpec, window: Window, sorted_: _Sorted
+    ) -> tuple[list[Pair], list[tuple[Binding, Observation]]]:
+        """Pairs whose one write proves by its precondition what it rests on, and those that need a look first."""
+        state, there = self._state, other(window.side)
+        atomic = self._sides[there].declaration.precondition == "atomic"
+        if not atomic or state.dry or not state.memory.trusts(stream.object(there), there):
+            for _ in sorted_.changed:
+                state.memory.trusted(stream.object(there), there, held=True)
+            return [], sorted_.changed
+        pairs: list[Pair] = []
+        rest: list[tuple[Binding, Observation]] = []
+        ctx = Context(now=state.clock.now(), breaker=state.spec.breaker)
+        for binding, seen in sorted_.changed:
+            ground = None
+            if seen.id not in window.forced and binding.key not in sorted_.parked:
+                ground = assumed(stream, binding, seen)
+            if ground is not None:
+                pair = _pair(binding, seen, ground, window.attempts.get(seen.id, 0))
+                verdict = self._carrier.plan_one(stream, pair, ctx)
+                if rests_on_precondition(stream, binding, verdict, there):
+                    pairs.append(msgspec.structs.replace(pair, verdict=verdict))
+                    continue
+            rest.append((binding, seen))
+        return pairs, rest
 
     def _met(
         self, stream: StreamSpec, window: Window, sorted_: _Sorted
@@ -219,7 +244,8 @@ class Windows:
 class _Sorted:
     """A window's observations by what becomes of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, known_parked: Collection[int]) -> None:
+        self.parked = known_parked  # bindings that stand in a room
         self.strangers: list[Binding] = []
         self.changed: list[tuple[Binding, Observation]] = []
         self.unchanged: list[str] = []

@@ -106,7 +106,7 @@ def struck_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def redacted(value: Any, key: str = "", depth: int = 0) -> Any:
     """`value` without what must not be written down; `key`: the name it goes by."""
-    if key and _SECRET_KEY.search(key):
+    if key and _is_secret(key):
         return STRUCK_OUT if value else value
     if isinstance(value, str):
         return redacted_text(value)
@@ -119,6 +119,11 @@ def redacted(value: Any, key: str = "", depth: int = 0) -> Any:
     if isinstance(value, BaseException):
         return redacted_text(f"{type(value).__name__}: {value}")
     return value if isinstance(value, int | float | bool | None) else redacted_text(str(value))
+
+
+@functools.lru_cache(maxsize=1000)
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
 
 
 def redacted_text(text: str) -> str:

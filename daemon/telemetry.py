@@ -6,6 +6,7 @@ something unheard of (it is logged), or label a metric with an id of a record.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
@@ -16,6 +17,7 @@ from daemon.metrics import Metrics
 
 Level = Literal["debug", "info", "warning", "error"]
 Fields = Mapping[str, Any]
+_NUMBERS: Final = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 FORGOTTEN_MAX: Final = 1000
 
 
@@ -102,13 +104,16 @@ class ActionTelemetry:
         # The engine may report a last word of what was just deleted: that must not make its series again.
         self._forgotten: dict[str, None] = {}
         self._log = log.logger("engine")
+        self._levels = logging.getLogger("tandem.engine")
 
     def emit(self, action: str, **fields: Any) -> None:
-        """See the port (actors/ports.py)."""
+        """See the port (actors/ports/outside.py)."""
         reported = REPORTED.get(action, Reported("info"))
         # Polls that find nothing new are the heartbeat of a healthy link, many times a minute.
         level = "debug" if fields.get("outcome") == "nothing_new" else reported.level
-        getattr(self._log, level)(action, **fields)
+        # Most of what is reported is below the level that is logged: asking costs less than being dropped later.
+        if self._levels.isEnabledFor(_NUMBERS[level]):
+            getattr(self._log, level)(action, **fields)
         if not self._forgotten or not self._is_forgotten(fields):
             known = self._complete(action, fields)
             for metric in reported.metrics:

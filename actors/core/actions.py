@@ -57,9 +57,10 @@ def action_for(
 def _guarded(
     stream: StreamSpec, side: Side, fields: Mapping[str, Value], native: Mapping[str, Value]
 ) -> set[str]:
-    """The native fields that must still be as seen: those written, and the rest of every group they belong to."""
+    """The native fields that must still be as seen: those written, all that the written fields are made of, and the
+    rest of every group they belong to."""
     groups = {spec.group for spec in stream.fields if spec.name in fields and spec.group}
-    members = (spec.side(side) for spec in stream.fields if spec.group in groups)
+    members = (spec.side(side) for spec in stream.fields if spec.name in fields or spec.group in groups)
     return {*native, *(path for place in members if place is not None for path in place.paths)}
 
 

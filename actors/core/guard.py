@@ -6,6 +6,7 @@ whole: the rest becomes a plan that waits, and a yes is always possible.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
@@ -65,6 +66,32 @@ def guard(
                 room[kind] -= 1
         go.append(action)
     return Passed(tuple(go), tuple(held), blocked)
+
+
+def budgeted(stream: StreamSpec, actions: Sequence[Action]) -> bool:
+    """Whether any of these actions spends of a kind that has a budget: if not, the ledger need not be asked."""
+    return any(kind in stream.budgets for action in actions for kind in action.kinds)
+
+
+def records_asked(
+    stream: StreamSpec,
+    actions: Sequence[Action],
+    spent: Mapping[str, int],
+    *,
+    totals_known: bool,
+    exempt: Collection[str] = (),
+) -> int:
+    """So many bound records are enough to know to decide about these actions: 0 where the plain counts allow it, else
+    as many as make the percentage allow it. Nobody has to count a million records to let ten go."""
+    most = 0
+    for kind, count in _count(actions, (), exempt).items():
+        budget = stream.budgets.get(kind)
+        if budget is None or budget.percent <= 0:
+            continue
+        asked = spent.get(kind, 0) + count if totals_known else budget.free
+        if asked > budget.count:
+            most = max(most, math.ceil(asked * 100 / budget.percent) + 1)
+    return most
 
 
 def spend(actions: Sequence[Action]) -> dict[str, int]:

@@ -206,6 +206,9 @@ class Trim(SingleLens, frozen=True):
         return self.read(value)
 
 
+_TURNS: Final = {"upper": str.upper, "lower": str.lower, "fold": str.casefold}
+
+
 class Case(SingleLens, frozen=True):
     """Text in one case. Normal form; a side that spells it otherwise keeps its spelling until the text changes."""
 
@@ -225,8 +228,7 @@ class Case(SingleLens, frozen=True):
         return self.read(value)
 
     def _turn(self, text: str) -> str:
-        turned = {"upper": str.upper, "lower": str.lower, "fold": str.casefold}[self.to](text)
-        return str(canonical(turned))
+        return str(canonical(_TURNS[self.to](text)))
 
 
 class Length(SingleLens, frozen=True):

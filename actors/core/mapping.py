@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from actors.core.policy import FieldSpec, LensError, Owner, StreamSpec
+from actors.core.policy import FieldSide, FieldSpec, LensError, StreamSpec
 from actors.core.types import Observation, Record, Side
 from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, same
 
@@ -46,9 +46,10 @@ def observe(
     """What `side` was seen to hold, in shared values; a field that cannot be translated becomes the `problem`."""
     fields: dict[str, Value] = {}
     problem = ""
-    for spec in shared(stream, side):
+    native = record.native
+    for spec, place in stream.shared(side):
         try:
-            value = _get(spec, side, record.native, refs)
+            value = _get(spec, place, side, native, refs)
         except (LensError, BadValue) as error:
             problem = problem or _problem(spec, error)
             continue
@@ -80,16 +81,29 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
             continue
         old = tuple(native.get(path) for path in place.paths)
         put = _put(spec, side, old, value, refs)
-        shown[name] = _get_value(spec, side, put, refs)
+        shown[name] = _get_value(spec, place, side, put, refs)
         changes.update(
             {p: new for p, new, was in zip(place.paths, put, old, strict=True) if not same(new, was)}
         )
     return Shown(native=changes, shown=shown)
 
 
+def native_of(spec: FieldSpec, side: Side, value: Value) -> Mapping[str, Value]:
+    """How `side` writes a shared value of its own accord; {} where nobody can say without a look at the record."""
+    place = spec.side(side)
+    if place is None or spec.reference:
+        return {}
+    try:
+        native = place.lens.put((None,) * len(place.paths), value)
+        back = _get_value(spec, place, side, native, NO_REFS)
+    except (LensError, BadValue):
+        return {}
+    return dict(zip(place.paths, native, strict=True)) if same(back, value) else {}
+
+
 def shared(stream: StreamSpec, side: Side) -> Iterable[FieldSpec]:
     """The fields of the stream that `side` has and that are kept in step (not local)."""
-    return (spec for spec in stream.fields if spec.owner is not Owner.LOCAL and spec.side(side) is not None)
+    return (spec for spec, _ in stream.shared(side))
 
 
 def references(stream: StreamSpec, side: Side, records: Iterable[Record]) -> Mapping[str, set[str]]:
@@ -106,17 +120,16 @@ def references(stream: StreamSpec, side: Side, records: Iterable[Record]) -> Map
     return wanted
 
 
-def _get(spec: FieldSpec, side: Side, native: Fields, refs: Refs) -> Seen:
-    place = spec.side(side)
-    assert place is not None
-    if any(path not in native for path in place.paths):
+def _get(spec: FieldSpec, place: FieldSide, side: Side, native: Fields, refs: Refs) -> Seen:
+    paths = place.paths
+    try:
+        values = (native[paths[0]],) if len(paths) == 1 else tuple([native[path] for path in paths])
+    except KeyError:
         return UNKNOWN
-    return _get_value(spec, side, tuple(native[path] for path in place.paths), refs)
+    return _get_value(spec, place, side, values, refs)
 
 
-def _get_value(spec: FieldSpec, side: Side, native: tuple[Value, ...], refs: Refs) -> Value:
-    place = spec.side(side)
-    assert place is not None
+def _get_value(spec: FieldSpec, place: FieldSide, side: Side, native: tuple[Value, ...], refs: Refs) -> Value:
     value = place.lens.get(native)
     if spec.as_set and isinstance(value, tuple):
         value = as_list(value)

@@ -51,27 +51,20 @@ def settled(binding: Binding, side: Side, field: str) -> Seen:
 
 def changed_fields(stream: StreamSpec, binding: Binding, seen: Observation) -> tuple[str, ...]:
     """The fields of a look that differ from what that side held when last settled (or were never settled)."""
+    shown, was = seen.fields, settled_on(binding, seen.side)
     return tuple(
         spec.name
-        for spec in stream.fields
-        if spec.name in seen.fields
-        and _merges(spec)
-        and not same(seen.fields[spec.name], settled(binding, seen.side, spec.name))
+        for spec in stream.mergeable
+        if spec.name in shown and not same(shown[spec.name], was.get(spec.name, UNKNOWN))
     )
 
 
-def unit_of(spec: FieldSpec) -> str:
-    """The name under which a field is merged, disputed and decided: its group's, or its own."""
-    return f"group {spec.group}" if spec.group else spec.name
-
-
-def units(stream: StreamSpec) -> list[tuple[str, tuple[FieldSpec, ...]]]:
-    """The stream's mergeable fields as (name, members): a group under its name, every other field alone."""
-    grouped: dict[str, list[FieldSpec]] = {}
-    for spec in stream.fields:
-        if _merges(spec):
-            grouped.setdefault(unit_of(spec), []).append(spec)
-    return [(name, tuple(members)) for name, members in grouped.items()]
+def settled_on(binding: Binding, side: Side) -> Fields:
+    """All that `side` held when the binding was last settled."""
+    held = binding.side(side)
+    if held is None or not held.dev:
+        return binding.base
+    return {**binding.base, **{name: dev.value for name, dev in held.dev.items()}}
 
 
 def merge(
@@ -88,7 +81,10 @@ def merge(
     disputes: list[Dispute] = []
     put_back: list[str] = []
     unseen: list[str] = []
-    for name, members in units(stream):
+    was = settled_on(binding, "a"), settled_on(binding, "b")
+    for name, members in stream.units:
+        if _untouched(members, was, (a.fields, b.fields)):
+            continue
         view = _View(stream, binding, members, a, b)
         if not view.known:
             continue
@@ -113,17 +109,18 @@ def dispute_of(
     stream: StreamSpec, binding: Binding, a: Observation, b: Observation, unit: str, reason: str
 ) -> Dispute:
     """A unit as something for a person to decide, whatever the rules say about it."""
-    members = next(members for name, members in units(stream) if name == unit)
+    members = next(members for name, members in stream.units if name == unit)
     return _View(stream, binding, members, a, b).dispute(unit, reason)
 
 
-def _merges(spec: FieldSpec) -> bool:
-    return (
-        spec.owner is not Owner.LOCAL
-        and spec.a is not None
-        and spec.b is not None
-        and not spec.on_create_only
-    )
+def _untouched(members: Sequence[FieldSpec], was: tuple[Fields, Fields], now: tuple[Fields, Fields]) -> bool:
+    """Whether both sides show exactly what they held: most units of most records, and there is nothing to judge."""
+    for spec in members:
+        for held, shown in zip(was, now, strict=True):
+            value = shown.get(spec.name, UNKNOWN)
+            if value is UNKNOWN or not same(value, held.get(spec.name, UNKNOWN)):
+                return False
+    return True
 
 
 class _View:

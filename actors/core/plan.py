@@ -15,7 +15,7 @@ import msgspec
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, id_on, note_line
 from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
-from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge, unit_of
+from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.rooms import (
     contested,
@@ -183,7 +183,7 @@ def _both_present(
         try:
             hot = _contested_units(stream, adopted, seen.side, merged, ctx)
             park.extend(_listed(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
-            wanted = {n: v for n, v in wanted.items() if unit_of(stream.field(n)) not in hot}
+            wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in hot}
             adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
@@ -303,10 +303,11 @@ def _one_gone(
 
 
 def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:
-    """Delete what is left. A field that was not delivered may hold an edit: nothing is deleted unseen."""
-    unknown = [f"{left.side}.{s.name}" for s in shared(stream, left.side) if s.name not in left.fields]
-    if unknown:
-        park = tuple(not_delivered(stream, binding, left, unknown))
+    """Delete what is left, from a look that brought every shared field: nothing is deleted unseen."""
+    unseen = [f"{left.side}.{one.name}" for one in shared(stream, left.side) if one.name not in left.fields]
+    if unseen:  # what it holds there may be an edit; a person's word about the record stands meanwhile
+        said = [row for row in ctx.parked if row.room is Room.CONFLICT and row.field == "*delete*"]
+        park = (*not_delivered(stream, binding, left, unseen), *said)
         return Verdict(after, park=park, again_s=UNSEEN_AGAIN_S)
     reason = f"deleted on {other(left.side)}"
     action = action_for(
@@ -389,9 +390,12 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     assert held is not None
     target = other(seen.side)
     values = dict(half.base)
+    # A group of which a member was edited since is told as it stands there, as a whole.
+    moved = {stream.field(name).unit for name in changed_fields(stream, half, seen)} if held.dev else set()
     for name, value in seen.fields.items():
         dev = held.dev.get(name)
-        if dev is None or not same(dev.value, value) or name not in values:
+        own = dev is None or not same(dev.value, value) or name not in values
+        if own or stream.field(name).unit in moved:
             values[name] = value
     return {n: v for n, v in values.items() if (stream_has if restore else _creatable)(stream, n, target)}
 
@@ -438,13 +442,15 @@ def _contested_units(
 ) -> list[str]:
     """The units to be written on `side` that are contested; a group with a contested member is, as a whole.
 
-    What a person has decided is not: it is written once more, and counted anew from there.
+    What a person has decided is not: it is written once more.
     """
+    if not binding.contests:
+        return []
     decided = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
     hot = [
         name for name in merged.writes[side] if name not in decided and _contested(binding, side, name, ctx)
     ]
-    return list(dict.fromkeys(unit_of(stream.field(name)) for name in hot))
+    return list(dict.fromkeys(stream.field(name).unit for name in hot))
 
 
 def _listed(

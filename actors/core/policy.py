@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
 
-from actors.core.types import Side
+from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
 
@@ -110,6 +111,11 @@ class FieldSpec(msgspec.Struct, frozen=True):
     as_set: bool = False  # a list merged three-way as a set
     reference: str = ""  # the stream whose bindings translate this field
 
+    @property
+    def unit(self) -> str:
+        """The name under which it is merged, disputed and decided: its group's, or its own."""
+        return f"group {self.group}" if self.group else self.name
+
     def side(self, side: Side) -> FieldSide | None:
         """The field's place on `side`."""
         return self.a if side == "a" else self.b
@@ -133,7 +139,7 @@ class Budget(msgspec.Struct, frozen=True):
 BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
 
 
-class StreamSpec(msgspec.Struct, frozen=True):
+class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
     `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
@@ -165,10 +171,48 @@ class StreamSpec(msgspec.Struct, frozen=True):
 
     def field(self, name: str) -> FieldSpec:
         """The field called `name`; KeyError where there is none."""
-        for spec in self.fields:
-            if spec.name == name:
-                return spec
-        raise KeyError(name)
+        return self._by_name[name]
+
+    # Worked out once: the rules don't change, and every record asks.
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, FieldSpec]:
+        return {spec.name: spec for spec in reversed(self.fields)}
+
+    @cached_property
+    def mergeable(self) -> tuple[FieldSpec, ...]:
+        """The fields that both sides have and keep in step after a record was made."""
+        return tuple(
+            spec
+            for spec in self.fields
+            if spec.owner is not Owner.LOCAL
+            and spec.a is not None
+            and spec.b is not None
+            and not spec.on_create_only
+        )
+
+    @cached_property
+    def units(self) -> tuple[tuple[str, tuple[FieldSpec, ...]], ...]:
+        """The mergeable fields as (name, members): a group under its name, every other field alone."""
+        grouped: dict[str, list[FieldSpec]] = {}
+        for spec in self.mergeable:
+            grouped.setdefault(spec.unit, []).append(spec)
+        return tuple((name, tuple(members)) for name, members in grouped.items())
+
+    def shared(self, side: Side) -> tuple[tuple[FieldSpec, FieldSide], ...]:
+        """The fields that `side` has and that are kept in step (not local), each with its place there."""
+        return self._shared[side]
+
+    @cached_property
+    def _shared(self) -> Mapping[Side, tuple[tuple[FieldSpec, FieldSide], ...]]:
+        return {
+            side: tuple(
+                (spec, place)
+                for spec in self.fields
+                if spec.owner is not Owner.LOCAL and (place := spec.side(side)) is not None
+            )
+            for side in SIDES
+        }
 
 
 class LinkSpec(msgspec.Struct, frozen=True):

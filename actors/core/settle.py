@@ -13,7 +13,6 @@ from typing import Literal
 import msgspec
 
 from actors.core.mapping import NO_REFS, Refs, show
-from actors.core.merge import DECIDED
 from actors.core.plan import DAY_S, adopt_keys
 from actors.core.policy import LensError, StreamSpec
 from actors.core.types import (
@@ -260,11 +259,9 @@ def _contests(binding: Binding, action: Action, now: float) -> Binding:
     if action.op is not Op.UPDATE:
         return binding
     contests = {k: v for k, v in binding.contests.items() if now - v[1] < DAY_S}
-    decided = {one.field for one in action.decisions if one.rule.startswith(DECIDED)}
     for name in action.fields:
-        at = f"{action.side}.{name}"
-        count, since = contests.get(at, (0, now)) if name not in decided else (0, now)
-        contests[at] = (count + 1, since)
+        count, since = contests.get(f"{action.side}.{name}", (0, now))
+        contests[f"{action.side}.{name}"] = (count + 1, since)
     return msgspec.structs.replace(binding, contests=contests)
 
 

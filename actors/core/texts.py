@@ -48,7 +48,9 @@ _READERS: Final[Mapping[str, Callable[[str], Value]]] = {
 def reader(kind: str) -> Callable[[str | None], Value]:
     """The function from a text to the canonical value of a field of that kind; None is null. What has no such form
     (NaN, infinity, years before 1) stays the system's own text."""
-    read = _READERS.get(kind, canonical)
+    read = _READERS.get(kind)
+    if read is None:
+        return _own_text
 
     def value(text: str | None) -> Value:
         if text is None:
@@ -76,6 +78,13 @@ def text_of(value: Value) -> str | None:
     if isinstance(value, tuple):
         raise BadValue("a list has no text of its own")
     return str(value)
+
+
+def _own_text(text: str | None) -> Value:
+    # Most texts are canonical as they come, and there are many of them.
+    if text is None or (text.isascii() and "\r" not in text and "\x00" not in text):
+        return text
+    return canonical(text)
 
 
 _ESCAPES: Final = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v"}

@@ -29,6 +29,7 @@ class Unknown(enum.Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 DIGITS_MAX = 1000
+_AS_IT_IS: Final = frozenset({str, int, bool, type(None)})  # written down in JSON as they are
 
 # A list is a tuple of scalars; nested objects are flattened to paths by the connectors.
 Scalar = None | bool | int | str | Decimal | date | datetime | bytes
@@ -66,6 +67,10 @@ def canonical(value: object) -> Value:
 
 def same(left: Seen, right: Seen) -> bool:
     """Whether two canonical values are equal; `True` is not 1, unknown equals nothing but unknown."""
+    if left is right:
+        return True
+    if type(left) is type(right):
+        return left == right
     if isinstance(left, bool) is not isinstance(right, bool):
         return False
     if isinstance(left, datetime) is not isinstance(right, datetime):
@@ -80,12 +85,14 @@ def as_list(items: Iterable[Any]) -> tuple[Any, ...]:
 
 def encode(fields: Fields) -> str:
     """Canonical fields as JSON text: sorted keys, equal fields give equal text."""
-    return _ENCODER.encode({name: _plain(value) for name, value in fields.items()}).decode()
+    plain = {name: value if type(value) in _AS_IT_IS else _plain(value) for name, value in fields.items()}
+    return _ENCODER.encode(plain).decode()
 
 
 def decode(text: str) -> dict[str, Value]:
     """The inverse of `encode`."""
-    return {name: _rich(value) for name, value in _DECODER.decode(text).items()}
+    stored = _DECODER.decode(text)
+    return {name: value if type(value) in _AS_IT_IS else _rich(value) for name, value in stored.items()}
 
 
 def fingerprint(parts: Iterable[object]) -> str:
@@ -193,7 +200,9 @@ def _rich(value: Any) -> Value:
 
 
 def _hashable(part: object) -> Any:
-    if isinstance(part, Mapping):
+    if type(part) is str:
+        return _text(part)
+    if isinstance(part, dict | Mapping):
         return {name: _hashable(value) for name, value in part.items()}
     if part is UNKNOWN:
         return {"u": 1}

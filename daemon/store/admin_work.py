@@ -52,10 +52,8 @@ class AdminWork(Base):
             row = await db.fetchrow(sql("run_of_mode"), link, mode)
             if row is None:
                 run = f"run-{self._clock.token()}"
-                asked = run_columns(
-                    RunRow(run, link, mode, tuple(scope), cause), link, asked=self._clock.now()
-                )
-                await db.execute(sql("run_begin"), *asked)
+                asked = run_columns(RunRow(run, link, mode, tuple(scope), cause), asked=self._clock.now())
+                await db.execute(sql("run_insert"), link, *asked)
             else:
                 run = row["id"]
                 if not row["started"]:

@@ -54,6 +54,13 @@ class Base:
                 raise lost(lease)
             yield connection
 
+    async def _as_holder(self, lease: Lease, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """One statement that carries its own fence ({fence}) and returns a row wherever the lease is held."""
+        rows = await self._fetch(query, lease.link, lease.owner, lease.epoch, *arguments)
+        if not rows:
+            raise lost(lease)
+        return rows
+
 
 def lost(lease: Lease) -> LeaseLost:
     """The lease is somebody else's, or ran out."""

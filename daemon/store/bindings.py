@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from actors.core.plan import RESTORE
 from actors.core.types import Binding, Side, State
 from actors.ports import KeyGroup
+from actors.turn import Known
 from daemon.store.base import Base
 from daemon.store.codec import binding
 from daemon.store.queries import sql
@@ -17,6 +18,11 @@ class Bindings(Base):
 
     async def bindings(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Sequence[Binding]:
         return await self._bindings(sql("bindings_by_id", side=side), link, stream, list(ids))
+
+    async def known(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Known:
+        rows = await self._fetch(sql("bindings_known", side=side), link, stream, list(ids))
+        parked = frozenset(row["key"] for row in rows if row["is_parked"])
+        return Known([binding(row) for row in rows], parked)
 
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]:
         return await self._bindings(sql("bindings_by_key"), link, list(keys))
@@ -32,8 +38,8 @@ class Bindings(Base):
     ) -> Sequence[Binding]:
         return await self._bindings(sql("bindings_unseen", side=side), link, stream, generation, after, limit)
 
-    async def count_bindings(self, link: str, stream: str) -> int:
-        count: int = await self._value(sql("bindings_count"), link, stream)
+    async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
+        count: int = await self._value(sql("bindings_count"), link, stream, up_to)
         return count
 
     async def key_groups(

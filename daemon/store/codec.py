@@ -176,6 +176,15 @@ def action_columns(actions: Sequence[Action]) -> list[list[Any]]:
     return columns([_action_row(action) for action in actions], ACTION_WIDTH)
 
 
+def intent_columns(actions: Sequence[Action]) -> list[list[Any]]:
+    """One list per column of the query intend, which gives the state itself."""
+    rows = [_action_row(action) for action in actions]
+    stream, side, op, binding, _, rule, reason, target, origin, fingerprint, deadline, error, data = columns(
+        rows, ACTION_WIDTH
+    )
+    return [stream, side, op, binding, rule, reason, target, origin, fingerprint, error, deadline, data]
+
+
 def action(row: Row, state: ActionState | None = None) -> Action:
     """A row of `actions`, or of `plan_actions` (which has no state of its own)."""
     data = msgspec.json.decode(row["data"], type=_ActionData)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.types import Hint
+from actors.core.types import Hint, Side
 from daemon.store.base import Base
 from daemon.store.codec import clean, columns
 from daemon.store.pool import Connection
@@ -35,6 +35,9 @@ class Inbox(Base):
     async def next_hint(self, link: str) -> float | None:
         earliest: float | None = await self._value(sql("hint_next"), link)
         return earliest
+
+    async def hinted(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Collection[str]:
+        return {row["id"] for row in await self._fetch(sql("hinted"), link, stream, side, list(ids))}
 
 
 async def put_hints(connection: Connection, link: str, hints: Sequence[Hint], now: float) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 
 from actors.ports import ConnectionRow, Cursor, Lease, LinkRow
+from actors.turn import Turn
 from daemon.store.base import Base, lost
 from daemon.store.codec import Row, to_json
 from daemon.store.queries import sql
+from daemon.store.runs import run_row
 
 
 class Links(Base):
@@ -19,6 +21,22 @@ class Links(Base):
     async def link(self, link: str) -> LinkRow | None:
         row = await self._row(sql("link_get"), link)
         return link_row(row) if row else None
+
+    async def turn(self, link: str) -> Turn | None:
+        row = await self._row(sql("link_turn"), link)
+        if row is None:
+            return None
+        return Turn(
+            row=link_row(row),
+            asked=run_row(row["asked"]) if row["asked"] is not None else None,
+            hint_at=row["hint_at"],
+            is_open=row["is_open"],
+            cursors=tuple(
+                Cursor(**{name: value for name, value in cursor.items() if name != "link"})
+                for cursor in row["cursors"]
+            ),
+            plans=frozenset((stream, kind) for stream, kind in row["plans"]),
+        )
 
     async def connection(self, connection: str) -> ConnectionRow | None:
         row = await self._row(sql("connection_get"), connection)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 else:
     Connection = Pool = Any
 
+KEPT_MAX = 2
 WAY_OUT = "check that PostgreSQL runs and can be reached; the work goes on by itself once it answers"
 CHECK = "check the database's address, user and password"
 NOT_LET_IN = (
@@ -48,6 +49,10 @@ AWAY = (
 FROZEN_AFTER = "15s"
 
 
+class Contradicted(Exception):
+    """A statement found that what it was told does not hold, and undid itself (it divides by zero then)."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """TRANSIENT where the store could not be reached, BUG where it refused what we sent; TandemError passes."""
@@ -64,6 +69,8 @@ def translated() -> Iterator[None]:
         raise TandemError(
             Kind.TRANSIENT, f"the store can't be reached: {said}", scope=Scope.LINK, hint=WAY_OUT
         ) from error
+    except asyncpg.DivisionByZeroError as error:
+        raise Contradicted from error
     except asyncpg.PostgresError as error:
         detail = getattr(error, "detail", None)
         raise bug(f"the store refused: {error}{f' ({detail})' if detail else ''}") from error
@@ -76,13 +83,78 @@ def bug(message: str) -> TandemError:
     )
 
 
+class KeptPool(asyncpg.Pool):
+    """A pool that keeps a few lines in hand for single statements: taking one out of the pool and handing it back takes
+    longer than many a statement. A line that saw any error goes back to the pool, which knows what to do with it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept: list[Any] = []
+
+    async def fetch(self, query: str, *args: Any, **_: Any) -> Any:
+        """See asyncpg.Pool."""
+        return await self._by_kept("fetch", query, args)
+
+    async def fetchrow(self, query: str, *args: Any, **_: Any) -> Any:
+        """See asyncpg.Pool."""
+        return await self._by_kept("fetchrow", query, args)
+
+    async def fetchval(self, query: str, *args: Any, **_: Any) -> Any:
+        """See asyncpg.Pool."""
+        return await self._by_kept("fetchval", query, args)
+
+    async def execute(self, query: str, *args: Any, **_: Any) -> Any:
+        """See asyncpg.Pool."""
+        return await self._by_kept("execute", query, args)
+
+    async def close(self) -> None:
+        """See asyncpg.Pool."""
+        while self._kept:
+            await self.release(self._kept.pop())
+        await super().close()
+
+    async def _by_kept(self, method: str, query: str, args: tuple[Any, ...]) -> Any:
+        line = await self._line()
+        try:
+            result = await getattr(line, method)(query, *args)
+        except BaseException:
+            await self.release(line)
+            raise
+        if len(self._kept) < KEPT_MAX and not self.is_closing() and _lives(line):
+            self._kept.append(line)
+        else:
+            await self.release(line)
+        return result
+
+    async def _line(self) -> Any:
+        while self._kept:
+            line = self._kept.pop()
+            if _lives(line):
+                return line
+            await self.release(line)
+        return await self.acquire()
+
+
+def _lives(line: Any) -> bool:
+    """Whether a line in hand is open; one that was cut meanwhile has been taken back by the pool itself."""
+    try:
+        return not line.is_closed()
+    except asyncpg.InterfaceError:
+        return False
+
+
 async def open_pool(dsn: str, size_max: int = 10, command_timeout_s: float = 60.0) -> Pool:
     """A pool for the store; close it with `close()`. TRANSIENT when the server can't be reached."""
     with translated():
-        return await asyncpg.create_pool(
+        return await KeptPool(
             dsn,
             min_size=1,
             max_size=size_max,
+            max_queries=50_000,
+            max_inactive_connection_lifetime=300.0,
+            loop=None,
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
             command_timeout=command_timeout_s,
             reset=_leave_as_is,
             server_settings={

@@ -10,15 +10,15 @@ from daemon.store.base import Base
 from daemon.store.codec import Row, clean
 from daemon.store.queries import sql
 
+UNASKED = frozenset({"poll", "hint"})  # causes of runs that nobody asked for
+
 
 class Runs(Base):
     """The part of the Store port about runs."""
 
     async def begin_run(self, lease: Lease, run: RunRow) -> None:
-        now = self._clock.now()
-        async with self._fenced(lease) as connection:
-            await connection.execute(sql("runs_interrupt"), lease.link, now, run.id)
-            await connection.execute(sql("run_begin"), *run_columns(run, lease.link, asked=now))
+        columns = run_columns(run, asked=self._clock.now())
+        await self._as_holder(lease, sql("run_begin"), *columns)
 
     async def interrupt_runs(self, lease: Lease) -> None:
         async with self._fenced(lease) as connection:
@@ -29,23 +29,22 @@ class Runs(Base):
         return run_row(row) if row else None
 
     async def update_run(self, lease: Lease, run: str, phase: str) -> bool:
-        async with self._fenced(lease) as connection:
-            return bool(await connection.fetchval(sql("run_update"), run, lease.link, clean(phase)))
+        rows = await self._as_holder(lease, sql("run_update"), run, clean(phase))
+        return bool(rows[0]["cancel"])
 
     async def end_run(self, lease: Lease, run: RunRow) -> None:
         ends = run.outcome.value, run.ended, clean(run.phase), clean(run.error), run.waiting
-        async with self._fenced(lease) as connection:
-            await connection.execute(sql("run_end"), run.id, lease.link, *ends)
+        query = sql("run_end_late" if run.cause in UNASKED else "run_end")
+        await self._as_holder(lease, query, run.id, *ends)
 
     async def run_counters(self, run: str) -> Sequence[Counters]:
         return [Counters(**dict(row)) for row in await self._fetch(sql("run_counters"), run)]
 
 
-def run_columns(run: RunRow, link: str, asked: float) -> tuple[object, ...]:
-    """The arguments of the query run_begin."""
+def run_columns(run: RunRow, asked: float) -> tuple[object, ...]:
+    """The arguments of the queries run_begin and run_insert, behind what names the link."""
     return (
         run.id,
-        link,
         run.mode,
         list(run.scope),
         run.cause,

@@ -10,12 +10,21 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from actors.core.types import Action, ActionState, Binding, Parked, Room
-from actors.ports import Closed, Counters, Cursor, Lease, Settlement
+from actors.core.types import Action, Binding, Parked, Room
+from actors.ports import Closed, Counters, Cursor, Lease, RunRow, Settlement
 from daemon.store.base import Base, touched
-from daemon.store.codec import action, action_columns, binding_columns, clean, columns, parked, parked_columns
+from daemon.store.codec import (
+    action,
+    action_columns,
+    binding_columns,
+    clean,
+    columns,
+    intent_columns,
+    parked,
+    parked_columns,
+)
 from daemon.store.inbox import ack_hints, put_hints
-from daemon.store.pool import Connection, bug
+from daemon.store.pool import Connection, Contradicted, bug
 from daemon.store.queries import sql
 
 HOUR_S = 3600
@@ -27,14 +36,21 @@ class Settling(Base):
     async def open_actions(self, link: str) -> Sequence[Action]:
         return [action(row) for row in await self._fetch(sql("actions_open"), link)]
 
-    async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:
-        sent = [msgspec.structs.replace(intent, state=ActionState.SENT) for intent in actions]
-        async with self._fenced(lease) as connection:
-            # Whatever the server's default: an intent must outlive the machine before its request leaves.
-            await connection.execute("set local synchronous_commit = on")
-            return await insert_actions(connection, lease.link, run, sent, self._clock.now(), None)
+    async def intend(
+        self, lease: Lease, run: str, actions: Sequence[Action], begin: RunRow | None = None
+    ) -> Sequence[int]:
+        if not actions:
+            return []
+        row = begin or RunRow(run, lease.link)
+        begins = begin is not None, row.mode, list(row.scope), row.cause, row.started
+        columns = intent_columns(actions)
+        rows = await self._as_holder(lease, sql("intend"), run, self._clock.now(), *columns, *begins)
+        return [row["id"] for row in rows]
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
+        now = self._clock.now()
+        if is_plain(settlement) and await self._settle_plainly(lease, settlement, now):
+            return [binding.key for binding in settlement.bindings]
         async with self._fenced(lease) as connection:
             return await self._settle(connection, lease, settlement)
 
@@ -54,11 +70,48 @@ class Settling(Base):
             await put_hints(connection, lease.link, settlement.hints, now)
         return keys
 
+    async def _settle_plainly(self, lease: Lease, work: Settlement, now: float) -> bool:
+        """One statement for what most settlements are: bindings that keep their ids, actions that ended, sums. False:
+        it is something else, or contradicts what is stored; nothing was done, and the long way finds out which."""
+        closed = [(end.action, end.state.value, end.target, clean(end.error)) for end in work.closed]
+        spend = [(*split_kind(name), used) for name, used in work.spend.items()]
+        counters = [msgspec.structs.astuple(row) for row in _summed(work.counters)]
+        try:
+            await self._as_holder(
+                lease,
+                sql("settle_plainly"),
+                work.run,
+                now,
+                int(now // HOUR_S),
+                *binding_columns(work.bindings),
+                *columns(closed, 4),
+                *columns(spend, 3),
+                *columns(counters, 10),
+            )
+        except Contradicted:
+            return False
+        return True
+
     async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]:
         return [parked(row) for row in await self._fetch(sql("parked_of"), link, list(bindings))]
 
     async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
         return {row["kind"]: row["used"] for row in await self._fetch(sql("spent"), link, stream, since)}
+
+
+def is_plain(work: Settlement) -> bool:
+    """Whether a settlement consists of nothing but what `settle_plainly` does."""
+    beyond = (
+        work.cursors,
+        work.dropped,
+        work.items,
+        work.park,
+        work.unpark,
+        work.seen,
+        work.acks,
+        work.hints,
+    )
+    return not any(beyond) and all(binding.key for binding in work.bindings)
 
 
 async def insert_actions(

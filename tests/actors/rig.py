@@ -212,11 +212,11 @@ def _natives(spec: StreamSpec) -> list[str]:
     return [path for one in spec.fields for side in SIDES if (at := one.side(side)) for path in at.paths]
 
 
-async def until(done: Callable[[], Any], timeout_s: float = 60.0) -> float:
+async def until(done: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.05) -> float:
     """Wait (virtual time) until it holds; fails when it does not. Returns the time."""
     with anyio.fail_after(timeout_s):
         while not done():  # noqa: ASYNC110 (what it waits for is outside of everybody's events)
-            await anyio.sleep(0.05)
+            await anyio.sleep(every_s)
     return anyio.current_time()
 
 

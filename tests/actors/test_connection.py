@@ -10,7 +10,7 @@ import pytest
 
 from actors.connection import ConnectionActor, Waiting
 from actors.core.errors import Kind, Scope, TandemError
-from actors.messages import CHANGED, DRAIN, WORK, Call, Class, Drained, Opened, Status
+from actors.messages import CHANGED, DRAIN, WORK, Call, Class, Drained, Handed, Opened, Status
 from actors.ports import Find
 from actors.runtime.mailbox import Ask
 from tests.actors.rig import CUSTOMERS, Rig, fails, takes
@@ -24,14 +24,24 @@ def read(link: str = "l", cls: Class = "poll", **more: Any) -> Call:
     return Call("read", (CUSTOMERS, [link], ["name"]), cls, link, **more)
 
 
-def on_account(body: Body, *, asks: list[tuple[str, str]] | None = None, **declared: Any) -> Any:
-    """Run the body with a ConnectionActor on account "a"; pokes to links go into `asks`."""
+async def nobody_takes(_: str, __: Handed) -> bool:
+    """No link is there to work on hints past the inbox."""
+    return False
+
+
+def on_account(
+    body: Body,
+    *,
+    asks: list[tuple[str, str]] | None = None,
+    hand: Callable[[str, Handed], Awaitable[bool]] = nobody_takes,
+    **declared: Any,
+) -> Any:
+    """Run the body with a ConnectionActor on account "a"; pokes to links go into `asks`, what a feed brings to `hand`."""
 
     async def main() -> Any:
         rig = Rig(**declared)
-        actor = ConnectionActor(
-            "a", rig.ports(), 10.0, lambda link, poke: (asks if asks is not None else []).append((link, poke))
-        )
+        poked = asks if asks is not None else []
+        actor = ConnectionActor("a", rig.ports(), 10.0, lambda *poke: poked.append(poke), hand)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(actor.run)
             out = await body(rig, actor)

@@ -10,7 +10,7 @@ import msgspec
 
 from actors.core.errors import Kind, TandemError
 from actors.core.policy import Budget, DeletePolicy
-from actors.core.types import ActionState, Op, Room
+from actors.core.types import ActionState, Op, Room, State
 from actors.ports import Find
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
@@ -288,7 +288,7 @@ def test_redteam_05_an_edit_is_no_answer_to_an_unknown_outcome() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         rig.systems["b"].faults = Faults(lose_reply=1.0)
         id = rig.create("a", "Ada")
-        await until(lambda: rig.parked())
+        await until(lambda: rig.parked(), every_s=0.005)  # before the stranger on B is met
         rig.systems["b"].faults = Faults()
         rig.edit("a", id, name="Ada Byron")
         await anyio.sleep(300)
@@ -323,3 +323,25 @@ def test_found_by_chaos_the_open_intents_of_a_window_are_looked_at_and_settled_t
 def sent(rig: Rig) -> list[Any]:
     """Writes whose outcome is not settled."""
     return [action for action in rig.actions() if action.state is ActionState.SENT]
+
+
+def test_found_by_chaos_a_record_of_ours_that_was_deleted_before_its_reply_was_looked_for_is_not_made_again() -> (
+    None
+):
+    """The create took effect, nobody heard of it, a person deleted the record: the feed told of it, so it was there."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.systems["b"].faults = Faults(lose_reply=1.0)
+        rig.on["b", "read"] = fails(TandemError(Kind.TRANSIENT, "busy"))
+        rig.create("a", "Ada")
+        await until(lambda: rig.names("b") == ["Ada"])
+        (id,) = rig.rows("b")
+        rig.systems["b"].delete(CUSTOMERS, id, "person")
+        rig.systems["b"].faults = Faults()
+        del rig.on["b", "read"]
+        await anyio.sleep(600)
+        made = [action.state for action in rig.actions() if action.op is Op.CREATE]
+        return rig.names("a"), rig.names("b"), made, [b.state for b in rig.bindings()]
+
+    gone: Any = (["Ada"], [], [ActionState.CONFIRMED], [State.TOMBSTONE])
+    assert on(lambda: Rig(find=(Find.FEED,)), body) == gone

@@ -30,6 +30,7 @@ class People:
         self._system = system
         self._luck = luck
         self._numbers = count(1)
+        self._own = "phone" if system.side == "a" else "mail"  # their programs' concern, mostly
         self._deeds: Sequence[tuple[int, Callable[[Session], Awaitable[None]]]] = (
             (30, self._edit_one),
             (20, self._edit_favourites),
@@ -97,7 +98,7 @@ class People:
 
     async def _edit_many(self, session: Session) -> None:
         """One statement over many records, as a program does."""
-        where, value = self._luck.choice(MERGED), self._value()
+        where, value = self._luck.choice((self._own, self._own, self._own, *MERGED)), self._value()
         first = await self._anybody(session)
         await session.execute(
             f"UPDATE people SET {where} = $1 || '.' || id WHERE id >= $2 AND id < $3",

@@ -25,6 +25,7 @@ from tests.chaos.systems import OWNED, TANDEM, System
 
 WINDOW = 500  # records; the daemon's default
 DELAY_S = 0.1  # for every request to side b
+LASTING_S = 30.0
 CHANGED_EVERY = 10  # of so many saves one changes a value
 SAMPLE_S = 0.25
 RSS_MAX_MB = 250.0  # what the daemon may take for a million records
@@ -55,7 +56,9 @@ class Peaks:
     blowing_s: float = 0.0
 
 
-async def storm(stand: Stand, line: SlowLine, records: int, hints: int) -> tuple[Ending, Peaks]:
+async def storm(
+    stand: Stand, line: SlowLine, records: int, hints: int, lasting_s: float = LASTING_S
+) -> tuple[Ending, Peaks]:
     """Load, blow, wait; then the auditor and the limits."""
     for people in stand.people.values():
         await people.move_in(records, records)
@@ -71,7 +74,7 @@ async def storm(stand: Stand, line: SlowLine, records: int, hints: int) -> tuple
         began = time.monotonic()
         async with anyio.create_task_group() as winds:
             for system in stand.systems:
-                winds.start_soon(_blow, system, hints // records // len(stand.systems), peaks)
+                winds.start_soon(_blow, system, hints // records // len(stand.systems), peaks, lasting_s)
         peaks.blowing_s = time.monotonic() - began
         ending = await ending_of(stand)
         done.set()
@@ -80,7 +83,7 @@ async def storm(stand: Stand, line: SlowLine, records: int, hints: int) -> tuple
     return ending, peaks
 
 
-async def _blow(system: System, saves: int, peaks: Peaks) -> None:
+async def _blow(system: System, saves: int, peaks: Peaks, lasting_s: float) -> None:
     """One program saves everybody, again and again; now and then something has changed."""
     async with system.session() as session:
         for save in range(saves):
@@ -91,6 +94,7 @@ async def _blow(system: System, saves: int, peaks: Peaks) -> None:
             touched = int(status.rpartition(" ")[2])
             peaks.hints += touched
             peaks.changes += touched if save % CHANGED_EVERY == 0 else 0
+            await anyio.sleep(lasting_s / saves)
 
 
 async def _watch(stand: Stand, peaks: Peaks, done: anyio.Event) -> None:

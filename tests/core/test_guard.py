@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, guard, over_text, spend
+from actors.core.guard import (
+    BUDGET_EXEMPT_WHILE_LOADING,
+    budgeted,
+    guard,
+    over_text,
+    records_asked,
+    spend,
+)
 from actors.core.policy import BUDGET_KINDS, Budget
 from actors.core.types import Action, Op
 from tests.core.pairs import one, stream
@@ -138,3 +145,21 @@ def test_totals_decide_alike_in_every_order(order: list[int], count: int) -> Non
 def test_every_kind_of_budget_has_its_op() -> None:
     assert set(OPS) == set(BUDGET_KINDS)
     assert list(itertools.chain(*(wish(0, kind).kinds for kind in BUDGET_KINDS))) == list(BUDGET_KINDS)
+
+
+@given(st.integers(0, 50), st.floats(0, 150), limits, st.integers(0, 60), st.integers(0, 60), st.booleans())
+def test_counting_no_further_than_asked_decides_the_same(
+    count: int, percent: float, free: int, spent: int, records: int, known: bool
+) -> None:
+    spec = stream(one(), budgets={"deletes": Budget(count, percent, free=free)})
+    actions, ledger = wishes(20, "deletes"), {"deletes": spent}
+    asked = records_asked(spec, actions, ledger, totals_known=known)
+    bounded = guard(spec, actions, ledger, records=min(records, asked), totals_known=known)
+    assert bounded == guard(spec, actions, ledger, records=records, totals_known=known)
+    assert asked == 0 or not known or spent + 20 > count
+
+
+def test_without_a_budget_for_what_is_wanted_nobody_asks_the_ledger() -> None:
+    spec = stream(one(), budgets={"deletes": Budget(1, 0)})
+    assert not budgeted(spec, wishes(3, "overwrites"))
+    assert budgeted(spec, [*wishes(3, "overwrites"), wish(9, "deletes")])

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.core.lenses import Length
-from actors.core.merge import units
 from actors.core.plan import Context, Verdict, plan_new, plan_pair
 from actors.core.policy import Choice, DeleteEdit, DeletePolicy, FirstContact, Owner, StreamSpec
 from actors.core.settle import settle
@@ -95,7 +94,7 @@ def in_step(world: TwoSystems, name: str) -> bool:
     """Whether both sides agree on a field, or a person is asked, or a deviation says why they don't."""
     devs = [held.dev for side in SIDES if (held := world.binding.side(side)) is not None]
     asked = {row.field for row in world.parked}
-    unit = next(unit for unit, members in units(world.spec) if name in {spec.name for spec in members})
+    unit = next(unit for unit, members in world.spec.units if name in {spec.name for spec in members})
     agree = same(world.holds["a"][name], world.holds["b"][name])
     return agree or unit in asked or any(name in dev for dev in devs)
 
@@ -133,7 +132,7 @@ def test_law_agreement_without_deviations_between_honest_systems(
     work(world, done)
     assert all(not held.dev for side in SIDES if (held := world.binding.side(side)) is not None)
     asked = {row.field for row in world.parked}
-    for unit, members in units(world.spec):
+    for unit, members in world.spec.units:
         if unit not in asked:
             assert all(world.holds["a"][spec.name] == world.holds["b"][spec.name] for spec in members)
             assert all(world.binding.base[spec.name] == world.holds["a"][spec.name] for spec in members)

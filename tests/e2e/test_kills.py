@@ -26,7 +26,7 @@ __all__ = ["postgres_url"]
 KILLS = int(os.environ.get("TANDEM_KILLS", "5"))
 # Each kill, the restart and the work in between take a few seconds; at the end everything must come to rest.
 REST_S = 90.0 + KILLS
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60 + 8 * KILLS + REST_S)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60 + 15 * KILLS + REST_S)]
 
 SEED = int(os.environ.get("TANDEM_KILLS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 BORN = 30  # on each side, before the daemon first sees them

@@ -9,7 +9,17 @@ Must not import the daemon.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
+import itertools
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+    Set,
+)
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,6 +51,7 @@ from actors.ports import (
     RunRow,
     Settlement,
 )
+from actors.turn import Known, Turn
 from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, Numbers, has_due
 
 Step = Callable[[str], Awaitable[None]]
@@ -81,6 +92,22 @@ class MemoryStore:
     async def link(self, link: str) -> LinkRow | None:
         async with self._transaction("link"):
             return self.links[link].row if link in self.links else None
+
+    async def turn(self, link: str) -> Turn | None:
+        async with self._transaction("turn"):
+            state = self.links.get(link)
+            if state is None:
+                return None
+            runs = state.runs.values()
+            live = (plan for plan in state.plans.values() if plan.state in LIVE_PLANS)
+            return Turn(
+                row=state.row,
+                asked=next((run for run in runs if run.outcome is Outcome.RUNNING and not run.started), None),
+                hint_at=min((hint.not_before for hint in state.inbox.values()), default=None),
+                is_open=any(action.state in OPEN_STATES for _, action in state.actions.values()),
+                cursors=tuple(state.cursors[at] for at in sorted(state.cursors)),
+                plans=frozenset((plan.stream, plan.kind) for plan in live),
+            )
 
     async def connection(self, connection: str) -> ConnectionRow | None:
         async with self._transaction("connection"):
@@ -151,6 +178,13 @@ class MemoryStore:
             keys = {state.places.get((stream, side, id_), 0) for id_ in ids}
             return [state.bindings[key] for key in sorted(keys) if key]
 
+    async def known(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Known:
+        async with self._transaction("known"):
+            state = self._state(link)
+            keys = {state.places.get((stream, side, id_), 0) for id_ in ids}
+            parked = frozenset(row.binding for row in state.parked.values() if row.binding in keys)
+            return Known([state.bindings[key] for key in sorted(keys) if key], parked)
+
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]:
         async with self._transaction("bindings_by_key"):
             bindings = self._state(link).bindings
@@ -170,12 +204,13 @@ class MemoryStore:
             found = self._state(link).unseen(stream, side, generation)
             return [binding for binding in found if binding.key > after][:limit]
 
-    async def count_bindings(self, link: str, stream: str) -> int:
+    async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
         async with self._transaction("count_bindings"):
             found = self._state(link).ordered(stream)
-            return sum(
-                1 for row in found if row.state == "settled" and row.a is not None and row.b is not None
+            full = (
+                row for row in found if row.state == "settled" and row.a is not None and row.b is not None
             )
+            return sum(1 for _ in itertools.islice(full, up_to))
 
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
@@ -202,13 +237,25 @@ class MemoryStore:
         async with self._transaction("next_hint"):
             return min((hint.not_before for hint in self._state(link).inbox.values()), default=None)
 
+    async def hinted(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Collection[str]:
+        async with self._transaction("hinted"):
+            return {
+                one.id
+                for one in self._state(link).inbox.values()
+                if (one.stream, one.side) == (stream, side) and one.id in ids
+            }
+
     async def open_actions(self, link: str) -> Sequence[Action]:
         async with self._transaction("open_actions"):
             actions = self._state(link).actions
             return [actions[id_][1] for id_ in sorted(actions) if actions[id_][1].state in OPEN_STATES]
 
-    async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:
+    async def intend(
+        self, lease: Lease, run: str, actions: Sequence[Action], begin: RunRow | None = None
+    ) -> Sequence[int]:
         async with self._transaction("intend", lease):
+            if begin is not None and actions:
+                self._begin(lease.link, begin)
             sent = [msgspec.structs.replace(action, state=ActionState.SENT) for action in actions]
             return self.links[lease.link].intend(run, sent)
 
@@ -257,9 +304,12 @@ class MemoryStore:
 
     async def begin_run(self, lease: Lease, run: RunRow) -> None:
         async with self._transaction("begin_run", lease):
-            runs = self.links[lease.link].runs
-            self._interrupt(runs)
-            runs[run.id] = msgspec.structs.replace(run, link=lease.link, counters=())
+            self._begin(lease.link, run)
+
+    def _begin(self, link: str, run: RunRow) -> None:
+        runs = self.links[link].runs
+        self._interrupt(runs)
+        runs[run.id] = msgspec.structs.replace(run, link=link, counters=())
 
     async def interrupt_runs(self, lease: Lease) -> None:
         async with self._transaction("interrupt_runs", lease):

@@ -80,6 +80,16 @@ class LinkState:
         ] = {}  # plan -> what -> rev, action
         self._numbers = numbers
 
+    def backup(self) -> LinkState:
+        """A copy that nothing done to this one reaches; numbers go on being drawn from where they are."""
+        copy = LinkState(self.row, self._numbers)
+        for name, value in vars(self).items():
+            if isinstance(value, set | dict):
+                setattr(copy, name, value.copy())
+        copy.held = {plan: dict(actions) for plan, actions in self.held.items()}
+        copy.lease_until = self.lease_until
+        return copy
+
     # ------------------------------------------------------------------------------------------ settling
 
     def settle(self, work: Settlement, now: float) -> list[int]:

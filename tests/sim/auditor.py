@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
-from tests.sim.evidence import Entry, Evidence, Named, Violation
-from tests.sim.laws import FieldLaw, StreamLaw, other
+from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
+from tests.sim.laws import MARK, FieldLaw, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
 
 Check = Callable[[Evidence, Timeline], Iterator[Violation]]
-
-MOMENT_S = 1e-3  # the same instant: nobody can say which of two came first
 
 
 def safety(evidence: Evidence) -> list[Violation]:
@@ -53,11 +51,14 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
 
 
 def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
-    """Whether a record that people made has, by a person's hand, another key by now than the new one: nobody can tell
+    """Whether a record that people made has, by a person's hand, other keys by now than the new one: nobody can tell
     that they were meant to be the same."""
-    native = next(law for law in timeline.stream.fields if law.name == timeline.stream.key).native(one.side)
     last = timeline.held(one, new)
-    return one.outside and last is not None and last.get(native) != new.sent.get(native)
+    if not one.outside or last is None:
+        return False
+    keys = timeline.stream.match or ((timeline.stream.key,),)
+    natives = [[timeline.stream.named(name).native(one.side) for name in names] for names in keys]
+    return all(any(last.get(n) != new.sent.get(n) for n in names) for names in natives)
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
@@ -75,18 +76,42 @@ def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     for entry in timeline.entries:
         if entry.outside:
             continue
-        if entry.side in read_only:
+        if entry.side in read_only and not told_to_restore(evidence, timeline, entry):
             yield Violation("read-only", f"{entry.who} did {tell(entry)} on a read-only side", entry.at)
             continue
-        if entry.op == "delete":
+        if entry.op == "delete" or entry.side in read_only:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
-            if law is None or (law.owner == entry.side and entry.op == "update"):
-                why = "is not shared" if law is None else f"is owned by {entry.side}"
+            if native == MARK and is_marked(timeline, entry):
+                continue
+            if law is None or (entry.op == "update" and (law.owner == entry.side or law.on_create_only)):
+                why = "is not shared" if law is None else f"is owned by {law.owner}"
                 yield Violation(
                     "ownership", f"{entry.who} changed {native}, which {why}: {tell(entry)}", entry.at
                 )
+
+
+def is_marked(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a rule lets the daemon mark this record: its partner was deleted, or no look showed it any more."""
+    origin = other(entry.side)
+    gone = timeline.evidence.hidden or any(
+        e.side == origin and e.op == "delete" for e in timeline.before(entry)
+    )
+    return origin in timeline.stream.marks and entry.op == "update" and bool(gone)
+
+
+def told_to_restore(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a rule, or a person asked about a deletion, said to put that very record back."""
+    ids = timeline.ids(timeline.ref(entry))
+    if entry.op == "create" and (
+        entry.side in timeline.stream.restores or timeline.stream.delete_vs_edit == "restore"
+    ):
+        return True
+    return entry.op == "create" and any(
+        one.choose == "restore" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
+        for one in evidence.decisions
+    )
 
 
 def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -124,28 +149,44 @@ def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
                 continue
             known = timeline.written_by_persons(entry, law.name) | decided(evidence, timeline, entry, law)
             known |= came_back(evidence, timeline, entry, law)
+            if law.type == "list" and set(items_of(value)) <= {
+                item for one in known for item in items_of(one)
+            }:
+                continue
             if value not in known:
                 text = f"{entry.who} wrote {law.name}={value!r}, which no person gave: {tell(entry)}"
                 yield Violation("no invention", text, entry.at)
 
 
 def came_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> set[Value]:
-    """What a record held that no look had shown for a while: it counts as deleted and new, and is told as it stands."""
+    """What a system made of our values, where nobody can know that it did: in a write that it never answered (it is
+    taken for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands), and in
+    any before the daemon's own state was set back."""
     return {
         (past.after or {}).get(law.native(past.side))
         for past in timeline.before(entry)
         if past.side != entry.side
-        and any(
-            (one.side, one.stream, one.id) == (past.side, past.stream, past.id)
-            and one.span.began < entry.asked
-            for one in evidence.hidden
-            if one.by_id
+        and (
+            not (past.outside or evidence.was_answered(past))
+            or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
+            or any(past.at < at < entry.at for at in evidence.set_back)
         )
     }
 
 
+def required(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """A daemon makes no record without what its rules require (but for what the other side gives itself)."""
+    needed = [law for law in timeline.stream.fields if law.required]
+    for entry in timeline.entries:
+        if entry.outside or entry.op != "create":
+            continue
+        for law in needed:
+            if law.owner != entry.side and entry.sent.get(law.native(entry.side)) is None:
+                yield Violation("required", f"{entry.who} did {tell(entry)} without {law.name}", entry.at)
+
+
 def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """After a daemon's write the fields of a group stand together as they once stood on one of the sides."""
+    """After a daemon's write the fields of a group stand together as people left them, or as they stood at its owner."""
     names = sorted({law.group for law in timeline.stream.fields if law.group})
     for group in names:
         laws = [law for law in timeline.stream.fields if law.group == group]
@@ -155,7 +196,9 @@ def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violat
                 continue
             now = together(laws, entry)
             answered = was_decided(evidence, timeline, entry, laws[0])
-            stood = (one for one in timeline.before(entry) if one.outside or answered)
+            stood = (
+                one for one in timeline.before(entry) if one.outside or answered or one.side == laws[0].owner
+            )
             if not any(together(laws, one) == now for one in stood):
                 text = f"{entry.who} made {group} {now!r}, which never stood together: {tell(entry)}"
                 yield Violation("groups", text, entry.at)
@@ -176,15 +219,36 @@ def nothing_lost(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             writer = timeline.writer(entry, native)
             if law is None or writer is None or not writer.outside:
                 continue
-            yield from unseen_loss(evidence, timeline, entry, law, (entry.before or {}).get(native))
+            value = (entry.before or {}).get(native)
+            if law.type == "list":
+                yield from items_lost(evidence, timeline, entry, law)
+            elif not timeline.shown_on(other(entry.side), law.name, value, entry):
+                yield from unseen_loss(evidence, timeline, entry, law, value)
+
+
+def items_lost(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> Iterator[Violation]:
+    """Items of a list that a write takes away: each was shown on the other side, or a stored record names it."""
+    native, there = law.native(entry.side), law.native(other(entry.side))
+    left = set(items_of((entry.after or {}).get(native)))
+    seen = {
+        item
+        for one in timeline.before(entry)
+        if one.side != entry.side
+        for value in ((one.after or {}).get(there), one.sent.get(there))
+        for item in items_of(value)
+    }
+    names = (*evidence.store.named, *evidence.lost_names)
+    seen |= {item for one in names if one.field == law.name for item in items_of(one.value)}
+    for item in items_of((entry.before or {}).get(native)):
+        if item not in left | seen:
+            text = f"{entry.who} took {item!r} out of {law.name}: {tell(entry)}; no record names it"
+            yield Violation("no silent loss", text, entry.at)
 
 
 def unseen_loss(
     evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, value: Value
 ) -> Iterator[Violation]:
     """The two ways in which a person's value can be lost in one entry."""
-    if timeline.shown_on(other(entry.side), law.name, value, entry):
-        return
     what = f"{law.name}={value!r} of a person: {tell(entry)}"
     if value is not None and not is_named(evidence, timeline.stream, law, value):
         yield Violation("no silent loss", f"{entry.who} overwrote {what}; no record names it", entry.at)
@@ -192,10 +256,36 @@ def unseen_loss(
         return
     if Named(timeline.stream.name, law.name, value) in evidence.store.differed:
         return
+    if met_anew(evidence, timeline, entry, law):
+        return
     if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)
     elif law.conflict == entry.side:
         yield Violation("rule", f"{entry.who} overwrote {what}; in a conflict {entry.side} wins", entry.at)
+
+
+def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether the rule of first contact may have decided, because the two values were never settled: no write of the
+    field was ever answered, or the records may have been paired anew since."""
+    rule = timeline.stream.first_contact
+    wins = rule == other(entry.side) or (
+        rule == "fill_empty" and (entry.before or {}).get(law.native(entry.side)) is None
+    )
+    if not wins:
+        return False
+    past = list(timeline.before(entry))
+    settled = any(
+        not one.outside and law.native(one.side) in one.sent and evidence.was_answered(one)
+        for one in past
+        if one.side != entry.side or timeline.one_record(one, entry)
+    )
+    anew = (
+        timeline.is_merged(entry)
+        or evidence.set_back
+        or evidence.hidden
+        or any(e.op == "delete" for e in past)
+    )
+    return not settled or bool(anew)
 
 
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -208,7 +298,7 @@ def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
-            if law is None or was_decided(evidence, timeline, entry, law):
+            if law is None or law.type == "list" or was_decided(evidence, timeline, entry, law):
                 continue
             last = timeline.last_write(entry, other(entry.side), law)
             if last is None or last.outside or last.at >= entry.asked:
@@ -222,7 +312,7 @@ def is_named(evidence: Evidence, stream: StreamLaw, law: FieldLaw, value: Value)
     """Whether a stored action or parked row names the value of that field."""
     return any(
         (named.stream, named.field) == (stream.name, law.name) and named.value == value
-        for named in evidence.store.named
+        for named in (*evidence.store.named, *evidence.lost_names)
     )
 
 
@@ -322,6 +412,7 @@ CHECKS: tuple[Check, ...] = (
     ownership,
     deletes,
     truth_of_values,
+    required,
     groups_stay_whole,
     nothing_lost,
     fresh_eyes,

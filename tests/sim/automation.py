@@ -21,7 +21,8 @@ class Automation:
     """
 
     def __init__(self, system: MemorySystem, side: Side, stream: StreamLaw, luck: random.Random) -> None:
-        laws = [law for law in stream.fields if law.name not in (stream.ref, stream.key)]
+        untouched = (stream.ref, stream.key)
+        laws = [law for law in stream.fields if law.name not in untouched and law.type != "list"]
         self._system = system
         self._stream = stream
         self._side = side
@@ -43,7 +44,7 @@ class Automation:
 
     def _answer(self, id: str) -> None:
         self._count += 1
-        values = {self._sets.native(self._side): _value(self._sets, self._count)}
+        values = {self._sets.native(self._side): self._sets.told(self._side, _value(self._sets, self._count))}
         try:
             self._system.edit(self._stream.name, id, values, AUTOMATION)
         except Refused:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from actors.core.lenses import Same
+from decimal import Decimal
+
+from actors.core.lenses import Same, Scale
 from actors.core.policy import (
     Budget,
     Choice,
@@ -15,8 +17,9 @@ from actors.core.policy import (
     Owner,
     StreamSpec,
 )
-from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw
+from tests.sim.laws import MARK, SIDES, FieldLaw, Laws, Side, StreamLaw, other
 
+CENTS = Scale(places=0, factor=Decimal(100))
 PLENTY = Budget(count=100_000, percent=100.0, free=100_000)
 
 
@@ -42,11 +45,12 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         a_object=law.name,
         b_object=law.name,
         fields=tuple(field(one) for one in law.fields),
-        match=((law.key,),),
+        match=law.match or ((law.key,),),
         creates=law.creates,
         deletes={side: deletion(law, side) for side in SIDES},
-        delete_vs_edit=DeleteEdit.KEEP,
-        first_contact=FirstContact.ASK,
+        delete_vs_edit=DeleteEdit(law.delete_vs_edit),
+        mark={other(side): {MARK: "yes"} for side in SIDES if side in law.marks},
+        first_contact=FirstContact(law.first_contact),
         budgets=plenty | budgets,
         complete_read_s=75.0,
         map_ver="1",
@@ -57,6 +61,8 @@ def deletion(law: StreamLaw, side: Side) -> DeletePolicy:
     """What a deletion on `side` does on the other one."""
     if side in law.removes:
         return DeletePolicy.REMOVE
+    if side in law.marks:
+        return DeletePolicy.MARK
     return DeletePolicy.RESTORE if side in law.restores else DeletePolicy.IGNORE
 
 
@@ -65,8 +71,11 @@ def field(law: FieldLaw) -> FieldSpec:
     return FieldSpec(
         name=law.name,
         a=FieldSide((law.native("a"),), Same()),
-        b=FieldSide((law.native("b"),), Same()),
+        b=FieldSide((law.native("b"),), CENTS if law.lens == "cents" else Same()),
         owner=Owner(law.owner),
         conflict=Choice(law.conflict),
         group=law.group,
+        on_create_only=law.on_create_only,
+        required=law.required,
+        as_set=law.type == "list",
     )

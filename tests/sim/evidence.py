@@ -14,6 +14,7 @@ from tests.sim.laws import Laws, Side, StreamLaw
 PERSON = "person"
 AUTOMATION = "automation"  # something in a system that answers what is written there
 BACKUP = "backup"  # a side set back to an older state
+MOMENT_S = 1e-6  # two clocks that show one moment may differ by so much
 OUTSIDE = frozenset({PERSON, AUTOMATION, BACKUP})
 
 
@@ -163,7 +164,9 @@ class StoreView:
 
 @dataclass
 class Evidence:
-    """Everything the auditor gets. `astray`: what was written into an account that is none of the link's.
+    """Everything the auditor gets. `astray`: what was written into an account that is none of the link's; `lost...`:
+    what runs had counted, what records had named and what nobody was sure of when the state of the link was set back, at
+    the times `set_back`.
 
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
@@ -177,6 +180,10 @@ class Evidence:
     hidden: list[Hidden] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     astray: list[str] = field(default_factory=list)
+    lost: dict[tuple[str, Side, str], int] = field(default_factory=dict)
+    lost_names: list[Named] = field(default_factory=list)
+    lost_unsure: int = 0
+    set_back: list[float] = field(default_factory=list)
     dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     edits_end: float = float("inf")
@@ -186,7 +193,7 @@ class Evidence:
         """Whether the daemon heard what became of a write of its own."""
         return any(
             (one.side, one.who, one.stream, one.id) == (entry.side, entry.who, entry.stream, entry.id)
-            and one.span.began <= entry.at <= one.span.ended
+            and one.span.began - MOMENT_S <= entry.at <= one.span.ended + MOMENT_S
             for one in self.answers
         )
 

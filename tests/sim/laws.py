@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
+
+from actors.core.values import Scalar, Value
 
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
+MARK = "gone"  # the native field in which a record is marked as deleted on the other side
 
 
 def other(side: Side) -> Side:
@@ -17,27 +21,49 @@ def other(side: Side) -> Side:
     return "b" if side == "a" else "a"
 
 
+def items_of(value: Value) -> tuple[Scalar, ...]:
+    """The items of a list; null is an empty one."""
+    return value if isinstance(value, tuple) else ()
+
+
 @dataclass(frozen=True)
 class FieldLaw:
-    """One shared field: its native name per side, who may change it, what happens when both do."""
+    """One shared field: its native name per side, who may change it, what happens when both do.
+
+    `type` "list": merged item by item as a set. `lens` "cents": side b holds a hundred times as much.
+    """
 
     name: str
     owner: Literal["a", "b", "both"] = "both"
     conflict: str = "ask"
     group: str = ""
     type: str = "text"
+    on_create_only: bool = False
+    required: bool = False
+    lens: str = ""
 
     def native(self, side: Side) -> str:
         """The field's name in the system of `side`."""
         return self.name if side == "a" else f"{self.name}_b"
+
+    def told(self, side: Side, value: Value) -> Value:
+        """A shared value as the system of `side` holds it."""
+        cents = self.lens == "cents" and side == "b" and isinstance(value, Decimal)
+        return Decimal(int(value * 100)) if cents and isinstance(value, Decimal) else value
+
+    def meant(self, side: Side, value: Value) -> Value:
+        """What the system of `side` holds, as a shared value."""
+        cents = self.lens == "cents" and side == "b" and isinstance(value, int | Decimal)
+        return Decimal(value) / 100 if cents and isinstance(value, int | Decimal) else value
 
 
 @dataclass(frozen=True)
 class StreamLaw:
     """One stream: the object of both systems, its fields, where records may be created and deleted from.
 
-    `ref`: the field by which a person tells records apart; nobody ever edits it. `creates`, `removes`, `restores`:
-    sides on which a new record leads to one on the other side, a deleted one to a deletion there, or comes back.
+    `ref`: the field by which a person tells records apart; nobody ever edits it. `creates`, `removes`, `restores`,
+    `marks`: sides on which a new record leads to one on the other side, a deleted one to a deletion there, or comes
+    back, or is marked there (in the native field MARK, which is nobody else's). `match`: the match keys, () for `key`.
     """
 
     name: str
@@ -47,6 +73,14 @@ class StreamLaw:
     removes: frozenset[Side] = frozenset()
     restores: frozenset[Side] = frozenset()
     key: str = ""
+    marks: frozenset[Side] = frozenset()
+    match: tuple[tuple[str, ...], ...] = ()
+    first_contact: str = "ask"
+    delete_vs_edit: str = "keep"
+
+    def named(self, name: str) -> FieldLaw:
+        """The field called `name`."""
+        return next(law for law in self.fields if law.name == name)
 
     def law(self, side: Side, native: str) -> FieldLaw | None:
         """The shared field behind a native name, None for one that is not shared."""

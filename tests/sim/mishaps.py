@@ -10,9 +10,11 @@ import anyio
 
 from clients.connectors.systems.memory_system import MemorySystem
 from tests.fakes.store import MemoryStore
+from tests.fakes.store_link import LinkState
 from tests.sim.evidence import BACKUP, PERSON, Evidence, Hidden, Span
 from tests.sim.laws import SIDES, Side
 from tests.sim.life import Life
+from tests.sim.operator import LINK
 from tests.sim.scenario import Scenario
 
 
@@ -28,6 +30,8 @@ class Struck(Protocol):
     strangers: dict[Side, MemorySystem]
 
     def note(self, text: str) -> None: ...
+
+    def set_back(self, backup: LinkState) -> None: ...
 
 
 JUMPS_S: Final = (3.0, 30.0, 120.0, 300.0)  # by how much a clock jumps
@@ -130,6 +134,18 @@ async def another_account(world: Struck, luck: random.Random) -> None:
     world.note(f"the address of {side} leads to the right account again")
 
 
+async def state_rolled_back(world: Struck, luck: random.Random) -> None:
+    """The daemon's own database is set back to what it was some time ago, while no daemon runs."""
+    backup = world.inner.links[LINK].backup()
+    await anyio.sleep(luck.uniform(5, 90))
+    for life in list(world.lives):
+        life.kill()
+    while world.lives:  # noqa: ASYNC110 (on virtual time; nobody says when the last one is gone)
+        await anyio.sleep(0.01)
+    world.note("the state of the link is set back")
+    world.set_back(backup)
+
+
 async def clock_jumps(world: Struck, luck: random.Random) -> None:
     """The wall clock of a daemon's machine, or the time stamps of a system, jump forwards or back."""
     by_s = luck.choice([-1, 1]) * luck.choice(JUMPS_S)
@@ -150,5 +166,7 @@ MISHAPS: Final[Mapping[str, Mishap]] = {
     "sessions": log_in_refused,
     "rollback": rolled_back,
     "another account": another_account,
+    "state rollback": state_rolled_back,
+    "state rollback of a feed": state_rolled_back,
     "clock jumps": clock_jumps,
 }

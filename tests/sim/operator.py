@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 
 import anyio
@@ -16,6 +17,7 @@ from tests.sim.view import ids_of
 LINK = "sim"
 # A run that is under way may take so long to come to its next safe point.
 REST_S = 30.0
+ANSWERS_MAX = 3  # so often a person decides about one contested field
 
 
 class Operator:
@@ -28,6 +30,7 @@ class Operator:
         self._luck = luck
         self._note = note
         self._runs = 0
+        self._listed: Counter[tuple[int, str]] = Counter()
         self._paused_at: float | None = None
 
     async def work(self, during_s: float) -> None:
@@ -81,6 +84,10 @@ class Operator:
             self.pauses.append(Span(self._paused_at + REST_S, anyio.current_time()))
         self._paused_at = None
 
+    def say_again(self) -> None:
+        """The state was set back: people say once more whether the link is to run."""
+        self._store.set_wish(LINK, "run" if self._paused_at is None else "paused")
+
     def meddle(self) -> None:
         """Something through the API, at whatever moment this is called."""
         deeds = [
@@ -98,9 +105,15 @@ class Operator:
         """Answer some of what is parked; how many."""
         before = len(self.decisions)
         for row in sorted(self._store.links[LINK].parked.values(), key=lambda row: row.id):
-            if row.decision is None and self._luck.random() < share and (answer := self._answer(row)):
+            asked = row.decision is None and self._luck.random() < share and not self._is_tired_of(row)
+            if asked and (answer := self._answer(row)):
                 self._say(row, answer)
         return len(self.decisions) - before
+
+    def _is_tired_of(self, row: Parked) -> bool:
+        """Something answers each write there: after a few times nobody says the same again."""
+        self._listed[row.binding, row.field] += row.reason.startswith("contested")
+        return self._listed[row.binding, row.field] > ANSWERS_MAX
 
     def _answer(self, row: Parked) -> str:
         if row.room is Room.CONFLICT and row.field == "*delete*":

@@ -14,7 +14,7 @@ import anyio
 from actors.core.values import Value
 from clients.connectors.systems.memory_system import MemorySystem
 from tests.sim.evidence import PERSON
-from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw
+from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw, items_of
 
 
 class People:
@@ -32,6 +32,7 @@ class People:
         self._systems = systems
         self._luck = luck
         self._count = 0
+        self._freed: list[tuple[StreamLaw, Side, str]] = []
         self._forms: list[tuple[StreamLaw, Side, str, dict[str, Value]]] = []
 
     async def work(self, edits: int, during_s: float) -> None:
@@ -55,6 +56,7 @@ class People:
             (self._delete, 2),
             (self._rename_key, 3 if "key rename" in self._perils else 0),
             (self._merge, 3 if "merge" in self._perils else 0),
+            (self._reuse_id, 3 if "id reuse" in self._perils else 0),
         ]
         (deed,) = self._luck.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])
         deed()
@@ -77,6 +79,8 @@ class People:
         self._count += 1
         if law.type == "decimal":
             return Decimal(self._count) + Decimal("0.25")
+        if law.type == "list":
+            return tuple(f"it{self._count}.{number}" for number in range(self._luck.randint(0, 2)))
         return f"{law.name[:2]}{self._count}" + self._luck.choice(["", "", " and a lot more"])
 
     def _fresh(self, stream: StreamLaw) -> dict[str, Value]:
@@ -88,7 +92,7 @@ class People:
 
     def _native(self, stream: StreamLaw, side: Side, values: dict[str, Value]) -> dict[str, Value]:
         laws = {law.name: law for law in stream.fields}
-        return {laws[name].native(side): value for name, value in values.items()}
+        return {laws[name].native(side): laws[name].told(side, value) for name, value in values.items()}
 
     def _editable(self, stream: StreamLaw) -> list[FieldLaw]:
         return [law for law in stream.fields if law.name not in (stream.ref, stream.key)]
@@ -96,7 +100,7 @@ class People:
     # -- deeds --------------------------------------------------------------------------------------------------
 
     def _stream(self) -> StreamLaw:
-        return self._luck.choices(self._laws.streams, [3, 1])[0]
+        return self._luck.choices(self._laws.streams, [3, 1][: len(self._laws.streams)])[0]
 
     def _some(self, stream: StreamLaw, side: Side) -> str | None:
         ids = [id for id, _ in self._systems[side].rows(stream.name)]
@@ -108,6 +112,12 @@ class People:
 
     def _change(self, stream: StreamLaw, side: Side, id: str, laws: list[FieldLaw]) -> None:
         values = {law.name: self._value(law) for law in laws}
+        state = self._systems[side].get(stream.name, id)
+        for law in laws:
+            if law.type == "list" and state is not None:  # some items stay, some are new
+                held = items_of((state.fields or {})[law.native(side)])
+                kept = [item for item in held if self._luck.random() < 0.7]
+                values[law.name] = (*kept, *items_of(values[law.name]))
         self._systems[side].edit(stream.name, id, self._native(stream, side, values), PERSON)
 
     def _new(self) -> None:
@@ -152,8 +162,8 @@ class People:
 
     def _edit_both_same(self) -> None:
         if (pair := self._pair()) is not None:
-            laws = [law for law in self._editable(self._laws.streams[0]) if law.owner == "both"]
-            law = self._luck.choice(laws)
+            laws = self._editable(self._laws.streams[0])
+            law = self._luck.choice([law for law in laws if law.owner == "both"] or laws)
             for side in SIDES:
                 self._change(self._laws.streams[0], side, pair[side], [law])
 
@@ -177,7 +187,7 @@ class People:
             state = self._systems[side].get(stream.name, id)
             assert state is not None
             law = self._luck.choice(self._editable(stream))
-            form = {**(state.fields or {}), law.native(side): self._value(law)}
+            form = {**(state.fields or {}), law.native(side): law.told(side, self._value(law))}
             self._forms.append((stream, side, id, form))
 
     def _save_form(self) -> None:
@@ -191,6 +201,15 @@ class People:
         stream, side = self._stream(), self._luck.choice(SIDES)
         if (id := self._some(stream, side)) is not None:
             self._systems[side].delete(stream.name, id, PERSON)
+            self._freed.append((stream, side, id))
+
+    def _reuse_id(self) -> None:
+        """The number of a record that was deleted is given to a new one."""
+        if self._freed:
+            stream, side, id = self._freed.pop()
+            values = self._native(stream, side, self._fresh(stream))
+            if self._systems[side].get(stream.name, id) is None:
+                self._systems[side].create(stream.name, values, PERSON, id=id, reuse=True)
 
     def _rename_key(self) -> None:
         """The field by which records of both sides are matched gets another value."""

@@ -27,6 +27,7 @@ PERILS: Final[Mapping[str, float]] = {
     "clock jumps": 0.12,  # a daemon's wall clock, or a system's time stamps; never the database's own
     "two owners": 0.1,  # two daemons, each of them frozen for longer than a lease lasts
     "API at any await": 0.12,  # runs, cancels, pauses, decisions, approvals in the middle of calls
+    "state rollback": 0.1,  # the daemon's own database is set back, while no daemon runs
     # of people
     "stale forms": 0.2,  # whole records saved with values that were loaded long before
     "saved unchanged": 0.15,
@@ -34,6 +35,13 @@ PERILS: Final[Mapping[str, float]] = {
     "merge": 0.15,  # two records become one by hand: values moved over, the other one deleted
     # not a danger: records cross as lines, and B is empty at first
     "lines": 0.3,
+}
+
+# Faults that the engine does not survive yet, and why: never drawn, `test_sim.py` shows that each still does harm.
+GAPS: Final[Mapping[str, str]] = {
+    "id reuse": "a number that is given to another record looks like one huge edit of the old one",
+    "state rollback of a feed": "a feed does not tell again what was acknowledged: until a complete read of that side, "
+    "records made after the backup are not known, and are made again",
 }
 
 

@@ -10,29 +10,17 @@ from typing import Any
 import msgspec
 
 from actors.core.policy import Budget
-from actors.ports import Declaration
+from actors.ports import Declaration, Find
 from clients.connectors.systems import memory
 from clients.connectors.systems.memory_system import Faults, ObjectShape
-from tests.sim.laws import (
-    ARTICLE_FIELDS,
-    CUSTOMER_FIELDS,
-    SIDES,
-    FieldLaw,
-    Laws,
-    Side,
-    StreamLaw,
-    articles,
-    customers,
-)
+from tests.sim.laws import MARK, SIDES, FieldLaw, Laws, Side
 from tests.sim.life import StoreFaults
 from tests.sim.luck import source
 from tests.sim.perils import draw_perils
+from tests.sim.rules import draw_laws
 
 HONEST = Faults(delay_s=0.2)
 CALM = StoreFaults()
-NOBODY: frozenset[Side] = frozenset()
-ONLY_A: frozenset[Side] = frozenset({"a"})
-ONLY_B: frozenset[Side] = frozenset({"b"})
 
 
 @dataclass(frozen=True)
@@ -76,17 +64,15 @@ class Scenario:
     def shapes(self, side: Side) -> dict[str, ObjectShape]:
         """The objects of one system; `memo` is the system's own and shared with nobody."""
         rewrites = self.rewrites if side == "b" else {}
-        return {
-            "customers": shape(CUSTOMER_FIELDS, side, rewrites),
-            "articles": shape(ARTICLE_FIELDS, side, rewrites),
-        }
+        return {stream.name: shape(stream.fields, side, rewrites) for stream in self.laws.streams}
 
 
 def shape(fields: tuple[FieldLaw, ...], side: Side, rewrites: Mapping[str, str]) -> ObjectShape:
     """One object of one system."""
     natives = {law.native(side): law.type for law in fields}
     return ObjectShape(
-        {**natives, "memo": "text"}, rewrites={n: r for n, r in rewrites.items() if n in natives}
+        {**natives, "memo": "text", MARK: "text"},
+        rewrites={n: r for n, r in rewrites.items() if n in natives},
     )
 
 
@@ -98,7 +84,7 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
     return Scenario(
         seed=seed,
         perils=perils,
-        laws=Laws((draw_customers(luck), articles(luck.choice([NOBODY, ONLY_A])))),
+        laws=draw_laws(source(seed, "rules"), luck),
         declarations={side: narrowed(draw_declaration(luck), perils) for side in SIDES},
         faults={side: worsened(draw_faults(luck, nasty), perils) for side in SIDES},
         store_faults=draw_store_faults(luck, nasty),
@@ -113,13 +99,6 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
         freezes=draw_freezes(luck, "two owners" in perils),
     )
-
-
-def draw_customers(luck: random.Random) -> StreamLaw:
-    """The two-way stream under one of the delete policies."""
-    removes = luck.choice([NOBODY, ONLY_A, frozenset(SIDES)])
-    restores = luck.choice([NOBODY, ONLY_B]) - removes
-    return customers(removes, restores)
 
 
 def draw_times(luck: random.Random, counts: list[int]) -> tuple[float, ...]:
@@ -159,6 +138,10 @@ def narrowed(declared: Declaration, perils: frozenset[str]) -> Declaration:
         said |= {"session": "single"}
     if "lines" in perils:
         said |= {"rows": True, "version": "none", "draws_ids": True, "read_lag_s": 0.0}
+    if "state rollback" in perils and declared.find == (Find.FEED,):
+        said |= {"find": (Find.MODIFIED,)}
+    if "state rollback of a feed" in perils:
+        said |= {"find": (Find.FEED,)}
     if "batches cut" in perils:
         said |= {"batch_max": max(3, declared.batch_max)}
     return msgspec.structs.replace(declared, **said)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from actors.core.values import Value
 from tests.sim.auditor import tell
 from tests.sim.evidence import AUTOMATION, BACKUP, Entry, Evidence, Intent, ParkedRow, Violation
-from tests.sim.laws import SIDES, FieldLaw, Side, StreamLaw, other
+from tests.sim.laws import MARK, SIDES, FieldLaw, Side, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
 
 WRITES_PER_FIELD_MAX = 3
@@ -45,8 +45,12 @@ def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Ite
             "a": (a.after or {}).get(law.name),
             "b": (b.after or {}).get(law.native("b")),
         }
-        if held["a"] == held["b"] or is_parked(
-            evidence, timeline.stream, {"a": {a.id}, "b": {b.id}}, law.name
+        if law.type == "list":
+            held = {side: tuple(sorted(map(str, items_of(value)))) for side, value in held.items()}
+        if (
+            law.on_create_only
+            or held["a"] == held["b"]
+            or is_parked(evidence, timeline.stream, {"a": {a.id}, "b": {b.id}}, law.name)
         ):
             continue
         if law.group and is_parked(evidence, timeline.stream, {"a": {a.id}, "b": {b.id}}, law.group):
@@ -97,14 +101,33 @@ def one_sided(
         for entry in live[side].values():
             gone = other(side)
             ended = [one for one in timeline.about(ref) if one.side == gone and one.op == "delete"]
+            if ended and side not in stream.creates and not were_a_pair(evidence, timeline, entry, ended[-1]):
+                continue
             if not ended and side in stream.creates:
                 yield Violation("convergence", f"{tell(entry)} ({ref}) never came to {gone}", entry.at)
             elif ended and gone in stream.restores:
                 yield Violation("convergence", f"{ref} was deleted on {gone} and not put back", ended[-1].at)
+            elif ended and gone in stream.marks and not is_marked(timeline, entry, ended[-1]):
+                yield Violation(
+                    "convergence", f"{ref} was deleted on {gone} and not marked on {side}", ended[-1].at
+                )
             elif ended and gone in stream.removes and not edited_since(timeline, entry, ended[-1]):
                 yield Violation(
                     "convergence", f"{ref} was deleted on {gone} and still is on {side}", ended[-1].at
                 )
+
+
+def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry) -> bool:
+    """Whether a daemon must have known two records as one before one of them went: it had written to them, or they had
+    stood side by side for long. Else the one that is left is a new record, from a side that may make none."""
+    first = timeline.record(entry)[0]
+    long = min(end.at - one.at for one in (first, timeline.record(end)[0])) > evidence.laws.race_s
+    return long or any(not one.outside and one.at < end.at for one in timeline.about(timeline.ref(entry)))
+
+
+def is_marked(timeline: Timeline, entry: Entry, end: Entry) -> bool:
+    """Whether a record is marked as deleted on the other side, was marked and edited since, or need not be."""
+    return (entry.after or {}).get(MARK) == "yes" or edited_since(timeline, entry, end)
 
 
 def was_told_to_keep(evidence: Evidence, timeline: Timeline, ref: Value) -> bool:
@@ -149,7 +172,8 @@ def truth_of_counts(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
             did = seen[side, what]
             found = evidence.store.found.get((timeline.stream.name, side, what), 0)
             over = by_other_hands(evidence, timeline, side, what) + (found if side in restored else 0)
-            if said - did > over or did - said > evidence.store.unsure:
+            lost = evidence.lost.get((timeline.stream.name, side, what), 0)
+            if said - did > over or did - said > evidence.store.unsure + lost + evidence.lost_unsure:
                 text = f"{timeline.stream.name}: {said} {what} on {side} by the runs, {did} by the system"
                 yield Violation("truth", text)
 
@@ -186,7 +210,13 @@ def termination(evidence: Evidence) -> Iterator[Violation]:
     """After the last edit of a person a field is written a few times at most; where an automation answers our writes,
     no more often than the breaker lets it be, which counts the writes that were answered."""
     written: Counter[tuple[Side, str, str, str]] = Counter()
-    answered = {(e.side, e.stream, e.id, n) for e in evidence.entries if e.who == AUTOMATION for n in e.sent}
+    answered = {
+        (e.side, e.stream, e.id, native)
+        for e in evidence.entries
+        if e.who == AUTOMATION
+        for name in e.sent
+        for native in written_with(evidence.laws.by_name[e.stream], e.side, name)
+    }
     for entry in evidence.entries:
         if entry.outside or entry.at <= evidence.edits_end or entry.op != "update":
             continue
@@ -195,8 +225,25 @@ def termination(evidence: Evidence) -> Iterator[Violation]:
             written[at] += at not in answered or evidence.was_answered(entry)
     for (side, stream, id, native), count in written.items():
         limit = evidence.laws.breaker if (side, stream, id, native) in answered else WRITES_PER_FIELD_MAX
+        limit += words_about(evidence, stream, side, id, native) if limit == evidence.laws.breaker else 0
         if count > limit:
             yield Violation("termination", f"{stream} {side}:{id} {native} was written {count} times")
+
+
+def words_about(evidence: Evidence, stream: str, side: Side, id: str, native: str) -> int:
+    """How often a person decided about that field: each word is one write more."""
+    law = evidence.laws.by_name[stream].law(side, native)
+    names = (law.name, law.group or law.name) if law is not None else ()
+    return sum(
+        one.stream == stream and one.ids.get(side) == id and one.field in names for one in evidence.decisions
+    )
+
+
+def written_with(stream: StreamLaw, side: Side, native: str) -> set[str]:
+    """A field and the rest of its group, in native names."""
+    law = stream.law(side, native)
+    group = law.group if law is not None else ""
+    return {native} | {one.native(side) for one in stream.fields if group and one.group == group}
 
 
 def rest(evidence: Evidence) -> Iterator[Violation]:

@@ -12,12 +12,17 @@ import pytest
 from actors.core.values import Value
 from tests.sim.auditor import safety
 from tests.sim.evidence import (
+    AUTOMATION,
+    BACKUP,
+    OUTSIDE,
     PERSON,
+    Answer,
     Commit,
     Decision,
     Deviation,
     Entry,
     Evidence,
+    Hidden,
     Intent,
     Named,
     ParkedRow,
@@ -59,6 +64,8 @@ class Story:
         self.evidence.entries.append(
             Entry(self.at, self.at - 0.5, side, stream, id, op, who, sent, before, after)
         )
+        if who not in OUTSIDE:
+            self.evidence.answers.append(Answer(side, stream, id, who, Span(self.at - 0.5, self.at)))
         self.at += 1.0
         if after is None:
             del self._held[side, id]
@@ -84,6 +91,17 @@ class Story:
 
     def wait(self, seconds: float) -> Story:
         self.at += seconds
+        return self
+
+    def unanswered(self) -> Story:
+        """The reply to the last write never came."""
+        self.evidence.answers.pop()
+        return self
+
+    def hides(self, side: Side, id: str, seconds: float) -> Story:
+        """No look shows a record for a while."""
+        span = Span(self.at, self.at + seconds)
+        self.evidence.hidden.append(Hidden(side, "customers", id, True, span))
         return self
 
     def names(self, field: str, *values: Value) -> Story:
@@ -141,6 +159,18 @@ CLEAN: dict[str, Callable[[], Story]] = {
     ),
     "made again after a deletion": lambda: pair("", "b").delete("b", PERSON, "B1")
     .create("b", "d1", "B2", ref="r1", email="e1", name="n1").counts("b", "created", 2),
+    "taken for an edit where it was never answered": lambda: pair().update("a", PERSON, "A1", name="long name")
+    .rewritten("b", "d1", "B1", "name", "long name", "long").unanswered().update("a", "d1", "A1", name="long")
+    .names("name", "long name").decides("A1", "name", "b").counts("a", "updated", 1).counts("b", "updated", 1),
+    "deleted because nothing showed its partner": lambda: pair("a").hides("a", "A1", 100.0).wait(10.0)
+    .delete("b", "d1", "B1").hides("a", "A1", 1.0).create("b", "d1", "B2", ref="r1", email="e1", name="n1")
+    .counts("b", "deleted", 1).counts("b", "created", 2),
+    "set back by a backup and carried": lambda: pair().update("b", BACKUP, "B1", name="n0")
+    .update("a", "d1", "A1", name="n0").counts("a", "updated", 1),
+    "each of two twins gets its own": lambda: pair("", "b").create("a", PERSON, "A2", ref="r1", email="e1")
+    .create("b", "d1", "B2", ref="r1", email="e1").counts("b", "created", 2),
+    "an automation answers until the breaker stops it": lambda: with_conflict(
+        answered(pair().update("a", PERSON, "A1", rating="x").ends(), 6)),
     "twins nobody could have seen": lambda: Story().create("a", PERSON, "A1", ref="r1", email="e1")
     .create("b", PERSON, "B1", ref="r1", email="e1").create("b", "d1", "B2", ref="r1", email="e1").counts("b", "created", 1),
 }  # fmt: skip
@@ -148,6 +178,19 @@ CLEAN: dict[str, Callable[[], Story]] = {
 
 def with_deviation(story: Story, value: Value, reason: str) -> Story:
     story.evidence.store.deviations.append(Deviation("customers", "b", "B1", "name", value, reason))
+    return story
+
+
+def answered(story: Story, times: int) -> Story:
+    """An automation on B sets the rating, whatever the daemon writes."""
+    for number in range(times):
+        story.update("b", "d1", "B1", rating="x").update("b", AUTOMATION, "B1", rating=f"au{number}")
+        story.names("rating", f"au{number}")
+    return story.counts("b", "updated", times)
+
+
+def with_conflict(story: Story) -> Story:
+    story.evidence.store.parked.append(ParkedRow("customers", "conflict", {"b": "B1"}, "rating", "contested"))
     return story
 
 
@@ -225,6 +268,8 @@ UNSETTLED: dict[str, tuple[str, Callable[[], Story]]] = {
     "writes that do not end": (
         "termination", lambda: back_and_forth(pair().update("a", PERSON, "A1", phone="p1")
         .update("b", PERSON, "B1", phone="p2").ends(), 5)),
+    "an automation that nothing stops": ("termination", lambda: with_conflict(
+        answered(pair().update("a", PERSON, "A1", rating="x").ends(), 7))),
     "a count of something that was not done": ("truth", lambda: pair().counts("b", "updated", 1)),
     "something done that nobody counts": ("truth", lambda: pair().counts("b", "created", 0)),
 }  # fmt: skip
@@ -290,6 +335,17 @@ def test_a_second_owner_is_named() -> None:
     assert found(story) == {"single owner"}
     story.evidence.commits = [Commit(1.0, "d2", 1, "take"), Commit(2.0, "d1", 1, "take")]
     assert found(story) == {"single owner"}
+
+
+def test_a_write_into_another_account_is_named() -> None:
+    story = pair()
+    story.evidence.astray.append("b update B1")
+    assert found(story) == {"another account"}
+
+
+def test_what_was_hidden_is_no_deletion_long_after() -> None:
+    story = pair("a").hides("a", "A1", 10.0).wait(500.0).delete("b", "d1", "B1")
+    assert found(story) == {"deletes"}
 
 
 def test_bounds_and_leftovers_are_named() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from actors.core.policy import LinkSpec
 from tests.sim.blueprint import blueprint
-from tests.sim.perils import PERILS
+from tests.sim.perils import GAPS, PERILS
 from tests.sim.runner import figures, report
 from tests.sim.scenario import draw
 from tests.sim.simulation import play, simulate
@@ -38,6 +38,14 @@ def test_every_peril_is_drawn_and_survived(peril: str) -> None:
         outcome = play(draw(seed, also={peril}))
         assert peril in outcome.drawn
         assert not outcome.violations, report(outcome)
+
+
+@pytest.mark.parametrize("gap, seed", [("id reuse", 6), ("state rollback of a feed", 124)])
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="docs/decisions/redteam.md, 21 and 29: open")
+def test_what_is_not_survived_yet(gap: str, seed: int) -> None:
+    """The day the engine survives it, it belongs to the perils."""
+    assert gap in GAPS
+    assert not play(draw(seed, also={gap})).violations
 
 
 def test_a_seed_replays_exactly() -> None:

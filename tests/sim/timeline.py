@@ -20,6 +20,7 @@ class Timeline:
 
     def __init__(self, evidence: Evidence, stream: StreamLaw) -> None:
         self.stream = stream
+        self.evidence = evidence
         self.entries = evidence.of(stream)
         self._life: dict[
             int, Life
@@ -89,6 +90,10 @@ class Timeline:
     def record(self, entry: Entry) -> list[Entry]:
         """Everything that happened to the entry's record, in order."""
         return self._by_record[self._life[id(entry)]]
+
+    def one_record(self, one: Entry, another: Entry) -> bool:
+        """Whether two entries are about one and the same record."""
+        return self._life[id(one)] == self._life[id(another)]
 
     def held(self, record: Entry, until: Entry) -> Mapping[str, Value] | None:
         """What an entry's record held when `until` took effect, in native names; None where it was gone."""

@@ -12,6 +12,7 @@ import anyio
 
 from actors.core.policy import LinkSpec
 from actors.core.types import Parked
+from actors.core.values import Value
 from actors.ports import (
     ConnectionRow,
     Connector,
@@ -25,6 +26,7 @@ from actors.ports import (
 from clients.connectors.systems.memory import MemoryConnector
 from clients.connectors.systems.memory_system import Change, MemorySystem
 from tests.fakes.store import MemoryStore
+from tests.fakes.store_link import LinkState
 from tests.sim.automation import Automation
 from tests.sim.blueprint import blueprint
 from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Violation
@@ -108,13 +110,25 @@ class World:
 
     def _changed(self, side: Side, change: Change) -> None:
         zero = SimClock.EPOCH_S
+        sent, before, after = (
+            self._meant(side, change.object, v) for v in (change.sent, change.before, change.after)
+        )
         entry = Entry(
             change.at - zero, change.asked - zero, side, change.object, change.id, change.op, change.who,
-            change.sent, change.before, change.after,
+            sent or {}, before, after,
         )  # fmt: skip
         self.evidence.entries.append(entry)
         changes = {name: (entry.after or {}).get(name) for name in entry.changed()}
         self.note(f"{side} {entry.who} {entry.op} {entry.stream}:{entry.id} {changes if entry.after else ''}")
+
+    def _meant(
+        self, side: Side, stream: str, native: Mapping[str, Value] | None
+    ) -> Mapping[str, Value] | None:
+        """Native fields with the values that are meant by them."""
+        if native is None:
+            return None
+        laws = {law.native(side): law for law in self.scenario.laws.by_name[stream].fields}
+        return {name: laws[name].meant(side, v) if name in laws else v for name, v in native.items()}
 
     # -- daemons ------------------------------------------------------------------------------------------------
 
@@ -176,7 +190,7 @@ class World:
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
         self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
         if method == "intend":
-            self.evidence.intents.extend(intents(rest[-1], anyio.current_time()))
+            self.evidence.intents.extend(intents(rest[1], anyio.current_time()))
         for part in rest:
             if isinstance(part, RunRow) and part.mode == "plan":
                 self._note_dry(part.id, method)
@@ -184,6 +198,20 @@ class World:
                 self._parked.extend(part.park)
                 found = deviations(part.bindings)
                 self._differed += [Named(d.stream, d.field, d.value) for d in found if d.reason == "differs"]
+
+    def set_back(self, backup: LinkState) -> None:
+        """The state of the link is lost but for a backup: who owned it, what it named, what its runs counted."""
+        was = view(self.inner.links[LINK], self._parked, self.clock.now())
+        self.inner.links[LINK] = backup
+        self.operator.say_again()
+        left = view(backup, (), self.clock.now())
+        self.evidence.commits.clear()
+        self.evidence.set_back.append(anyio.current_time())
+        self.evidence.lost_names += was.named
+        self.evidence.lost_unsure += was.unsure
+        for at, count in was.counted.items():
+            more = count - left.counted.get(at, 0)
+            self.evidence.lost[at] = self.evidence.lost.get(at, 0) + more
 
     def _note_dry(self, run: str, method: str) -> None:
         if method == "begin_run":

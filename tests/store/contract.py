@@ -1,6 +1,6 @@
 """The contract of the Store port, part 1: links, leases, inbox, and what a stale lease must not change.
 
-Sentence by sentence what actors/ports.py promises, run against every implementation (test_memory.py, test_pg.py).
+Sentence by sentence what actors/ports/store.py promises, run against every implementation (test_memory.py, test_pg.py).
 """
 
 from __future__ import annotations
@@ -26,6 +26,26 @@ class LinkContract:
         assert (link.blueprint, link.rev, link.epoch, link.owner) == ("streams: []", 0, 0, "")
         assert link.facts["wish"] == "run"
         assert await world.store.link("nobody") is None
+
+    async def test_a_turn_begins_with_all_that_is_known_of_the_link(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        assert await store.turn("nobody") is None
+        bare = await store.turn("l1")
+        assert bare is not None and bare.row == await store.link("l1")
+        assert (bare.asked, bare.hint_at, bare.is_open) == (None, None, False)
+        assert (bare.cursors, bare.plans) == ((), frozenset())
+        await world.request_run(RunRow("r7", "l1", mode="plan", scope=("customers",)))
+        await store.add_hints("l1", [hint("A1", not_before=START + 9)])
+        await store.intend(lease, "r1", [create(3)])
+        await store.hold(lease, "held", "customers", "too many", [create(4, fingerprint="f4")])
+        cursors = (Cursor("customers", "a", cursor="c1", looked=3.0), Cursor("customers", "b", generation=2))
+        await store.settle(lease, Settlement("r1", cursors=cursors))
+        full = await store.turn("l1")
+        assert full is not None and full.asked == await store.queued_run("l1")
+        assert full.asked is not None and full.asked.scope == ("customers",)
+        assert (full.hint_at, full.is_open) == (START + 9, True)
+        assert full.cursors == cursors == tuple(await store.cursors("l1"))
+        assert full.plans == {("customers", "held")}
 
     async def test_a_connection_comes_with_its_secrets_opened(self, world: World) -> None:
         connection = await world.store.connection("c1")
@@ -268,6 +288,15 @@ class InboxContract:
         )
         assert await world.store.next_hint("l1") == START + 7
         assert await world.store.next_hint("l2") is None
+
+    async def test_for_which_ids_a_hint_waits(self, world: World) -> None:
+        hints = [hint("A1"), hint("A2", not_before=START + 99), hint("A3", side="b")]
+        await world.store.add_hints("l1", hints)
+        asked = ["A1", "A2", "A3", "A4"]
+        assert set(await world.store.hinted("l1", "customers", "a", asked)) == {"A1", "A2"}
+        assert set(await world.store.hinted("l1", "customers", "b", asked)) == {"A3"}
+        assert not await world.store.hinted("l2", "customers", "a", asked)
+        assert not await world.store.hinted("l1", "customers", "a", [])
 
     async def test_hints_of_many_writers_at_once(self, world: World) -> None:
         names = [f"A{number}" for number in range(40)]

@@ -148,6 +148,18 @@ class ActionContract:
         assert await store.open_actions("l1") == []
         assert await store.intend(lease, "r1", []) == []
 
+    async def test_the_first_intents_of_a_run_begin_it(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        await store.begin_run(lease, RunRow("r1", "l1", started=START))
+        run = RunRow("r2", "l1", cause="hint", scope=("customers",), started=START + 1)
+        await store.intend(lease, "r2", [create(7)], run)
+        await store.intend(lease, "r2", [create(8)])
+        first, second = [await world.run(name) for name in ("r1", "r2")]
+        assert (first.outcome, first.error) == (Outcome.FAILED, "interrupted")
+        assert (second.outcome, second.cause, second.scope) == (Outcome.RUNNING, "hint", ("customers",))
+        assert second.started == START + 1
+        assert len(await store.open_actions("l1")) == 2
+
     async def test_closing_what_is_not_ours_changes_nothing(self, world: World) -> None:
         store, lease = world.store, await leased(world)
         (foreign,) = await store.intend(await leased(world, "l2"), "r9", [create(1)])

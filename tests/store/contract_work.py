@@ -69,6 +69,16 @@ class BindingContract:
         (key,) = await stored(world, await leased(world), binding)
         assert await one(world.store, key) == msgspec.structs.replace(binding, key=key)
 
+    async def test_of_what_is_known_it_shows_what_stands_in_a_room(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        one, two = await stored(world, lease, full("A1", "B1"), full("A2", "B2"))
+        await store.settle(lease, Settlement("r1", park=(park(two), park(two, field="x"))))
+        known = await store.known("l1", "customers", "b", ["B2", "B1", "B9"])
+        assert known.bindings == await store.bindings("l1", "customers", "b", ["B1", "B2"])
+        assert [row.key for row in known.bindings] == [one, two]
+        assert known.parked == {two}
+        assert (await store.known("l1", "customers", "a", ["B1"])).bindings == []
+
     async def test_keys_come_in_the_order_of_the_bindings(self, world: World) -> None:
         store, lease = world.store, await leased(world)
         (first,) = await stored(world, lease, half("a", "A0"))
@@ -104,8 +114,11 @@ class BindingContract:
     async def test_only_full_settled_bindings_are_counted(self, world: World) -> None:
         rows = (full("A1", "B1"), full("A2", "B2", state=State.MATCHED), half("a", "A3", state=State.SETTLED))
         await stored(world, await leased(world), *rows)
-        assert await world.store.count_bindings("l1", "customers") == 1
-        assert await world.store.count_bindings("l1", "articles") == 0
+        assert await world.store.count_bindings("l1", "customers", 10) == 1
+        more = tuple(full(f"A{number}", f"B{number}") for number in range(10, 15))
+        await stored(world, await leased(world), *more)
+        assert [await world.store.count_bindings("l1", "customers", n) for n in (0, 4, 6, 7)] == [0, 4, 6, 6]
+        assert await world.store.count_bindings("l1", "articles", 10) == 0
 
     async def test_a_record_is_bound_once_per_link_and_stream(self, world: World) -> None:
         lease = await leased(world)
@@ -215,7 +228,7 @@ class SettleContract:
         )
         closed = tuple(Closed(id_, ActionState.CONFIRMED, f"B{n}") for n, id_ in enumerate(intents))
         assert await store.settle(lease, Settlement("r1", bindings=bound, closed=closed)) == keys
-        assert await store.count_bindings("l1", "customers") == 1000
+        assert await store.count_bindings("l1", "customers", 2000) == 1000
         assert await store.open_actions("l1") == []
         found = await store.bindings_by_key("l1", keys)
         assert [row.b and row.b.id for row in found] == [f"B{n}" for n in range(1000)]

@@ -270,7 +270,7 @@ class Player:
                 [self.keys.index(row.key) for row in await store.unseen("l1", stream, side, 2, 0, 99)]
                 for side in SIDES_
             ],
-            "count": await store.count_bindings("l1", stream),
+            "count": await store.count_bindings("l1", stream, 1_000_000),
             "groups": [
                 (
                     level,

@@ -28,6 +28,7 @@ from clients.connectors.systems.postgres_feed import Feed
 from clients.connectors.systems.postgres_identity import draw_ids, identity
 from clients.connectors.systems.postgres_look import Looker, delivery
 from clients.connectors.systems.postgres_modified import ModifiedLooker
+from clients.connectors.systems.postgres_own import OwnWrites
 from clients.connectors.systems.postgres_rows import RowLines, shape
 from clients.connectors.systems.postgres_session import Session
 from clients.connectors.systems.postgres_settings import DECLARATION, Settings, parsed
@@ -61,8 +62,11 @@ class PostgresConnector:
         self._catalog = Catalog(self._session, settings)
         self._looker = Looker(self._session, settings.time_zone)
         self._modified = ModifiedLooker(self._session, settings.time_zone, settings.overlap_s)
-        self._writer = Writer(self._session)
-        self._feed = Feed(self._session, self._catalog, settings.consumer) if self._has(Find.FEED) else None
+        own = OwnWrites()
+        self._writer = Writer(self._session, own)
+        self._feed = (
+            Feed(self._session, self._catalog, settings.consumer, own) if self._has(Find.FEED) else None
+        )
         self._lines = RowLines(self._session, self._feed)
         self.declaration: Declaration = msgspec.structs.replace(
             DECLARATION, find=tuple(find for find in Find if self._has(find))

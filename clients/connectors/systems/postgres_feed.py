@@ -16,6 +16,7 @@ from actors.core.errors import Kind, Scope, TandemError
 from actors.ports import Find, Touched
 from clients.connectors.systems import postgres_errors as errors
 from clients.connectors.systems.postgres_catalog import Catalog, Table
+from clients.connectors.systems.postgres_own import OwnWrites
 from clients.connectors.systems.postgres_session import Connection, Session
 from clients.connectors.systems.postgres_values import fill, quoted
 
@@ -42,12 +43,15 @@ SELECT t.tgrelid::bigint AS relation, t.tgname::text AS name, t.tgenabled = 'O' 
 CREATE = "CREATE TRIGGER {name} AFTER {event} ON {table} {transition} FOR EACH {level} EXECUTE FUNCTION tandem.{function}"
 DROP = "DROP TRIGGER {name} ON {table}"
 DRAIN = """
-SELECT seq, coalesce(pg_partition_root(relation), relation)::bigint AS relation, key
+SELECT seq, coalesce(pg_partition_root(relation), relation)::bigint AS relation, key, xmin::text AS made_by
   FROM tandem.feed_touched WHERE consumer = $1 ORDER BY seq LIMIT $2"""
-ACK = "DELETE FROM tandem.feed_touched WHERE consumer = $1 AND seq = ANY ($2::bigint[])"
 FORGET = """
 DELETE FROM tandem.feed_touched
  WHERE consumer = $1 AND relation = $2::bigint::oid AND key = ANY ($3::text[])"""
+# Not waited for at the disk: keys that come again after a crash of the server are looked at once more.
+ACK = """
+DELETE FROM tandem.feed_touched USING (SELECT set_config('synchronous_commit', 'off', true)) AS late
+ WHERE consumer = $1 AND seq = ANY ($2::bigint[])"""
 TOUCH_ALL = "INSERT INTO tandem.feed_touched (consumer, relation, key) VALUES ($1, $2::bigint::oid, '')"
 SEEN = "UPDATE tandem.feed_consumers SET seen = now() WHERE id = $1 AND seen < now() - interval '1 hour'"
 IS_ANY = "SELECT EXISTS (SELECT FROM tandem.feed_touched WHERE consumer = $1) AS there"
@@ -76,7 +80,8 @@ RIGHTS_HINT = (
 class Feed:
     """The queue of one consumer. Not for connections without an object in mode `trigger`."""
 
-    def __init__(self, session: Session, catalog: Catalog, consumer: str) -> None:
+    def __init__(self, session: Session, catalog: Catalog, consumer: str, own: OwnWrites) -> None:
+        self._own = own
         self._session = session
         self._catalog = catalog
         self._name = consumer
@@ -108,7 +113,7 @@ class Feed:
             objects = {table.oid: table.object for table in self._catalog.tables if table.find is Find.FEED}
             strays = [row["seq"] for row in rows if row["relation"] not in objects]
             if len(strays) < len(rows):
-                return _coalesced(rows, objects)
+                return _coalesced(rows, objects, self._own)
             await self._session.fetch("clear the queue", ACK, consumer, strays)
         return ()
 
@@ -138,8 +143,8 @@ class Feed:
             while True:
                 with anyio.move_on_after(WATCH_PERIOD_S if may_notify else POLL_PERIOD_S):
                     await woken.wait()
-                is_any = await line.fetchval(IS_ANY, consumer)
-                if woken.is_set() or is_any:
+                # Woken, there is no need to ask; the line is asked now and then, and so is whether it is alive.
+                if woken.is_set() or await line.fetchval(IS_ANY, consumer):
                     woken = anyio.Event()
                     yield
         except errors.FAILURES as error:
@@ -290,13 +295,22 @@ def _differ(tables: Sequence[Table], found: Sequence[asyncpg.Record], consumer: 
     return bool(_wrong(tables, found, consumer)) or any(row["relation"] not in watched for row in found)
 
 
-def _coalesced(rows: Sequence[asyncpg.Record], objects: Mapping[int, str]) -> tuple[Touched, ...]:
+def _coalesced(
+    rows: Sequence[asyncpg.Record], objects: Mapping[int, str], own: OwnWrites
+) -> tuple[Touched, ...]:
     """One `Touched` per key, in the order of its first touch; its `ack` names all rows of it."""
     numbers: dict[tuple[str, str], list[str]] = {}
+    echoes: set[tuple[str, str]] = set()
     for row in rows:
-        if name := objects.get(row["relation"]):
-            numbers.setdefault((name, row["key"]), []).append(str(row["seq"]))
-    return tuple(Touched(name, key, ",".join(acks)) for (name, key), acks in numbers.items())
+        relation, key = row["relation"], row["key"]
+        if name := objects.get(relation):
+            numbers.setdefault((name, key), []).append(str(row["seq"]))
+            if own.is_echo(row["made_by"], relation, key):
+                echoes.add((name, key))
+    return tuple(
+        Touched(name, key, ",".join(acks), own=len(acks) == 1 and (name, key) in echoes)
+        for (name, key), acks in numbers.items()
+    )
 
 
 def _with_hint(error: TandemError) -> TandemError:

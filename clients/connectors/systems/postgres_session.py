@@ -21,6 +21,7 @@ from clients.connectors.systems.postgres_values import SESSION_FORMATS
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 T = TypeVar("T")
 CONNECT_TIMEOUT_S = 10.0
+SPARE_MAX = 2
 RELEASE_TIMEOUT_S = 2.0
 DATABASE = "SELECT oid::text FROM pg_database WHERE datname = current_database()"
 MAY_ASK_SYSTEM = "SELECT has_function_privilege('pg_control_system()', 'execute')"
@@ -36,6 +37,8 @@ class Session:
         self._url = url
         self._size_max = size_max
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        # Kept in hand: taking a line out of the pool and handing it back takes longer than many a statement.
+        self._spare: list[PoolConnectionProxy[asyncpg.Record]] = []
         self._is_closed = False
         self._database = ""  # which one the first line led to
 
@@ -67,20 +70,37 @@ class Session:
     async def connection(self) -> AsyncIterator[Connection]:
         """One connection of the pool; raises what asyncpg raises. A line that was lost does not go back to it."""
         pool = await self._opened()
-        try:
-            connection = await pool.acquire(timeout=CONNECT_TIMEOUT_S)
-        except ValueError:
-            raise self._unreadable() from None
+        spare = self._spare.pop() if self._spare else None
+        if spare is not None and _lives(spare):
+            connection = spare
+        else:
+            connection = await self._acquired(pool, spare)
+        done = False
         try:
             yield connection
+            done = _lives(connection) and not connection.is_in_transaction()
         except errors.FAILURES as error:
             if errors.is_lost(error):
                 cut(connection)
             raise
         finally:
-            # Cancelled or not, the line is handed back here: asyncpg would go on with it behind our back.
+            if done and len(self._spare) < SPARE_MAX and pool is self._pool:
+                self._spare.append(connection)
+            else:
+                # Cancelled or not, the line is handed back here: asyncpg would go on with it behind our back.
+                with anyio.CancelScope(shield=True), suppress(*errors.FAILURES):
+                    await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
+
+    async def _acquired(
+        self, pool: asyncpg.Pool[asyncpg.Record], dead: PoolConnectionProxy[asyncpg.Record] | None
+    ) -> PoolConnectionProxy[asyncpg.Record]:
+        if dead is not None:
             with anyio.CancelScope(shield=True), suppress(*errors.FAILURES):
-                await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
+                await pool.release(dead, timeout=RELEASE_TIMEOUT_S)
+        try:
+            return await pool.acquire(timeout=CONNECT_TIMEOUT_S)
+        except ValueError:
+            raise self._unreadable() from None
 
     async def dedicated(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of its own, for LISTEN; the caller closes it."""
@@ -98,7 +118,7 @@ class Session:
     async def aclose(self) -> None:
         """Close all; safe to call twice. Lines that are in use are cut, for nobody may wait for them."""
         self._is_closed = True
-        pool, self._pool = self._pool, None
+        pool, self._pool, self._spare = self._pool, None, []
         if pool is not None:
             pool.terminate()
 
@@ -108,7 +128,12 @@ class Session:
         if self._pool is None:
             # Without a smallest size nothing is connected here, so nobody can come in between.
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=0, max_size=self._size_max, init=self._recognise, **self._options()
+                self._url,
+                min_size=0,
+                max_size=self._size_max,
+                init=self._recognise,
+                reset=_leave_as_is,
+                **self._options(),
             )
         return self._pool
 
@@ -143,6 +168,18 @@ class Session:
             "command_timeout": self.deadline_s + 2,
             "server_settings": session,
         }
+
+
+async def _leave_as_is(_: Connection) -> None:
+    """No round trip to reset a session: nothing here changes one beyond its transaction."""
+
+
+def _lives(connection: Connection) -> bool:
+    """Whether a line in hand is open; one that was cut meanwhile has been taken back by the pool itself."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False
 
 
 def cut(connection: Connection) -> None:

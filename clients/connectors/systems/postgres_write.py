@@ -21,6 +21,7 @@ from actors.ports import Write, WriteResult, WriteStatus
 from clients.connectors.systems import postgres_errors as errors
 from clients.connectors.systems.postgres_catalog import Table
 from clients.connectors.systems.postgres_look import Delivery, fetch_readable
+from clients.connectors.systems.postgres_own import TRANSACTION, OwnWrites
 from clients.connectors.systems.postgres_session import Connection, Session, cut
 from clients.connectors.systems.postgres_statements import Shape, grouped
 from clients.connectors.systems.postgres_values import encoded, fill, quoted
@@ -57,13 +58,15 @@ class _Batch:
     until: float
     results: dict[int, WriteResult] = field(default_factory=dict)
     stopped: TandemError | None = None
+    made_by: str = ""  # the transaction that wrote last
 
 
 class Writer:
     """Writes of one connection."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, own: OwnWrites) -> None:
         self._session = session
+        self._own = own
 
     async def write(self, table: Table, writes: Sequence[Write], delivery: Delivery) -> list[WriteResult]:
         """One result per write. Raises only where nothing was done and nothing is known of any of them."""
@@ -176,6 +179,9 @@ class Writer:
                 await abandon(connection)
                 raise
             await commit(connection, transaction)
+            if batch.made_by:
+                done = (r.id for r in results.values() if r is not None and r.status is WriteStatus.DONE)
+                self._own.note(batch.made_by, batch.table.oid, done)
             return results
 
 
@@ -206,7 +212,8 @@ async def _carry_out(connection: Connection, batch: _Batch, shape: Shape, places
     """Results by place; None for what was not written although its precondition holds."""
     writes = [batch.writes[place] for place in places]
     arrays = shape.arrays(writes) if shape.takes_values else []
-    rows = await connection.fetch(shape.statement(batch.delivery.sql), *arrays)
+    rows = await connection.fetch(shape.statement(f"{batch.delivery.sql}, {TRANSACTION}"), *arrays)
+    batch.made_by = rows[0][-2] if rows else ""
     if shape.op is Op.CREATE:
         return _created(batch.delivery, places, writes, rows)
     done = {row[-1]: row for row in rows}

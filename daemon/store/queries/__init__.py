@@ -1,6 +1,9 @@
 """The SQL of the store: one file per area, each query under a `-- name` line of its own.
 
-Owns loading and the one kind of substitution: `{side}` and `{level}`, which are checked, never user text.
+Owns loading and the only substitutions: `{side}` and `{level}`, which are checked, never user text, and two parts that
+many statements begin with. `{fence}`: the link's row, shared, where the lease $1, $2, $3 (link, owner, epoch) is still
+held; a statement that hangs all its work on it changes nothing under a lost lease, in one round trip. `{late}`: this
+transaction is not waited for at the disk; whatever is committed after it carries it along.
 """
 
 from __future__ import annotations
@@ -10,6 +13,13 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+FENCE = """fence as materialized (
+    select 1
+    from links
+    where id = $1 and owner = $2 and epoch = $3 and lease_until > clock_timestamp()
+    for share
+)"""
+LATE = "late as materialized (select set_config('synchronous_commit', 'off', true))"
 _HEADER = re.compile(r"^-- ([a-z][a-z0-9_]*)$", re.MULTILINE)
 
 
@@ -18,7 +28,8 @@ def sql(name: str, side: str = "a", level: int = 0) -> str:
     """The query; `{side}` becomes the side's column prefix, `{level}` the 1-based place in an array of keys."""
     if side not in {"a", "b"}:
         raise ValueError(f"{side!r} is no side")
-    return _all()[name].replace("{side}", side).replace("{level}", str(level + 1))
+    text = _all()[name].replace("{side}", side).replace("{level}", str(level + 1))
+    return text.replace("{fence}", FENCE).replace("{late}", LATE)
 
 
 @functools.cache

@@ -3,6 +3,12 @@
 -- bindings_by_id
 select * from bindings where link = $1 and stream = $2 and {side}_id = any ($3::text[]) order by key
 
+-- bindings_known
+select bindings.*, exists (select from parked where parked.binding = bindings.key) as is_parked
+from bindings
+where link = $1 and stream = $2 and {side}_id = any ($3::text[])
+order by key
+
 -- bindings_by_key
 select * from bindings where link = $1 and key = any ($2::bigint[]) order by key
 
@@ -30,9 +36,14 @@ order by key
 limit $5
 
 -- bindings_count
+-- No further than anybody asks: whether a budget is kept needs a few thousand of a million.
 select count(*)
-from bindings
-where link = $1 and stream = $2 and state = 'settled' and a_id is not null and b_id is not null
+from (
+    select
+    from bindings
+    where link = $1 and stream = $2 and state = 'settled' and a_id is not null and b_id is not null
+    limit $3
+) as counted
 
 -- key_groups
 -- Hashes of NEW half bindings in order, each kept when some binding of the same hash has the other side, or is to be put

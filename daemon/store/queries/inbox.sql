@@ -35,5 +35,8 @@ where inbox.link = $1 and inbox.stream = n.stream and inbox.side = n.side and in
 -- hint_next
 select min(not_before) from inbox where link = $1
 
+-- hinted
+select id from inbox where link = $1 and stream = $2 and side = $3 and id = any ($4::text[])
+
 -- link_exists
 select 1 from links where id = $1

@@ -13,6 +13,24 @@ select id, tenant, name, a_connection, b_connection, blueprint, settings, facts,
 from links
 where id = $1
 
+-- link_turn
+-- What a turn of a link begins with: one question instead of six.
+select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
+    (
+        select runs from runs
+        where runs.link = links.id and runs.outcome = 'running' and runs.started = 0
+        order by runs.number limit 1
+    ) as asked,
+    (select min(not_before) from inbox where inbox.link = links.id) as hint_at,
+    exists (select from actions where actions.link = links.id and actions.state in ('sent', 'unconfirmed')) as is_open,
+    array(select cursors from cursors where cursors.link = links.id order by stream, side) as cursors,
+    array(
+        select array[plans.stream, plans.kind] from plans
+        where plans.link = links.id and plans.state in ('open', 'approved')
+    ) as plans
+from links
+where id = $1
+
 -- connection_get
 select id, tenant, name, connector, settings, sealed, identity, rev
 from connections

@@ -1,12 +1,24 @@
 -- Runs and plans. A run that was asked for and has not begun has the outcome running and started 0.
 
--- run_begin
+-- run_insert
 insert into runs (id, link, mode, scope, cause, outcome, asked, started, ended, phase, error, waiting)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-on conflict (id) do update
-set mode = excluded.mode, scope = excluded.scope, cause = excluded.cause, outcome = excluded.outcome,
-    started = excluded.started, ended = excluded.ended, phase = excluded.phase, error = excluded.error,
-    waiting = excluded.waiting
+values ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+
+-- run_begin
+-- Late: should it be lost, so is everything that was done in it; a run that was asked for is then asked for still.
+with {fence}, {late}, interrupted as (
+    update runs
+    set outcome = 'failed', error = 'interrupted', ended = $9
+    where link = $1 and outcome = 'running' and started <> 0 and id <> $4 and exists (select from fence)
+), begun as (
+    insert into runs (id, link, mode, scope, cause, outcome, asked, started, ended, phase, error, waiting)
+    select $4, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 from fence
+    on conflict (id) do update
+    set mode = excluded.mode, scope = excluded.scope, cause = excluded.cause, outcome = excluded.outcome,
+        started = excluded.started, ended = excluded.ended, phase = excluded.phase, error = excluded.error,
+        waiting = excluded.waiting
+)
+select 1 from fence, late
 
 -- runs_interrupt
 update runs
@@ -21,12 +33,27 @@ order by number
 limit 1
 
 -- run_update
-update runs set phase = $3 where id = $1 and link = $2 returning cancel
+with {fence}, {late}, updated as (
+    update runs set phase = $5 where id = $4 and link = $1 and exists (select from fence) returning cancel
+)
+select coalesce((select cancel from updated), false) as cancel from fence, late
 
 -- run_end
-update runs
-set outcome = $3, ended = $4, phase = $5, error = $6, waiting = $7
-where id = $1 and link = $2
+with {fence}, ended as (
+    update runs
+    set outcome = $5, ended = $6, phase = $7, error = $8, waiting = $9
+    where id = $4 and link = $1 and exists (select from fence)
+)
+select 1 from fence
+
+-- run_end_late
+-- Of a run that nobody asked for: should the end be lost, the run shows as interrupted, and what it did stands.
+with {fence}, {late}, ended as (
+    update runs
+    set outcome = $5, ended = $6, phase = $7, error = $8, waiting = $9
+    where id = $4 and link = $1 and exists (select from fence)
+)
+select 1 from fence, late
 
 -- run_counters
 select stream, side, created, updated, deleted, marked, unchanged, skipped, failed, waiting

@@ -24,6 +24,40 @@ with n as materialized (
 )
 select id from n order by place
 
+-- intend
+-- The intents of one window, and the run's beginning where this is the first it does ($18). On the disk before anything
+-- is sent, whatever the server's default.
+with {fence}, durable as materialized (
+    select set_config('synchronous_commit', 'on', true) from fence
+), interrupted as (
+    update runs
+    set outcome = 'failed', error = 'interrupted', ended = $5
+    where $18 and link = $1 and outcome = 'running' and started <> 0 and id <> $4 and exists (select from fence)
+), begun as (
+    insert into runs (id, link, mode, scope, cause, outcome, asked, started, ended, phase, error, waiting)
+    select $4, $1, $19, $20, $21, 'running', $5, $22, 0, '', '', 0 from fence where $18
+    on conflict (id) do update
+    set mode = excluded.mode, scope = excluded.scope, cause = excluded.cause, outcome = excluded.outcome,
+        started = excluded.started, ended = excluded.ended, phase = excluded.phase, error = excluded.error,
+        waiting = excluded.waiting
+), n as materialized (
+    select nextval(pg_get_serial_sequence('actions', 'id')) as id, given.*
+    from (
+        select u.*
+        from durable, unnest($6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[], $12::text[],
+            $13::text[], $14::text[], $15::text[], $16::float8[], $17::text[]) with ordinality
+            as u (stream, side, op, binding, rule, reason, target, origin, fingerprint, error, deadline, data, place)
+        order by place
+    ) as given
+), inserted as (
+    insert into actions (id, link, run, created, stream, side, op, binding, state, rule, reason, target, origin,
+        fingerprint, deadline, error, data)
+    select id, $1, $4, $5, stream, side, op, binding, 'sent', rule, reason, target, origin, fingerprint, deadline,
+        error, data
+    from n
+)
+select id from n order by place
+
 -- actions_close
 update actions
 set state = n.state, error = n.error, closed = $2,
@@ -58,6 +92,55 @@ set stream = excluded.stream, side = excluded.side, record = excluded.record, re
     hint = excluded.hint, detail = excluded.detail, fingerprint = excluded.fingerprint,
     decision = case when parked.decided_on = excluded.fingerprint then parked.decision end,
     decided_on = case when parked.decided_on = excluded.fingerprint then parked.decided_on end
+
+-- settle_plainly
+-- Divides by zero, which undoes all of it, unless every binding stood at the revision planned, with these ids, and every
+-- action is one of this link.
+with {fence}, replaced as (
+    update bindings
+    set stream = n.stream, state = n.state, rev = n.rev,
+        a_presence = n.a_presence, a_version = n.a_version, a_dev = n.a_dev, a_gen = greatest(n.a_gen, bindings.a_gen),
+        b_presence = n.b_presence, b_version = n.b_version, b_dev = n.b_dev, b_gen = greatest(n.b_gen, bindings.b_gen),
+        base = n.base, keys = n.keys::bigint[], map_ver = n.map_ver, note = n.note, contests = n.contests
+    from unnest($7::bigint[], $8::text[], $9::text[], $10::integer[],
+        $11::text[], $12::text[], $13::integer[], $14::text[], $15::text[],
+        $16::text[], $17::text[], $18::integer[], $19::text[], $20::text[],
+        $21::text[], $22::text[], $23::text[], $24::text[], $25::text[])
+        as n (key, stream, state, rev, a_id, a_presence, a_gen, a_version, a_dev,
+            b_id, b_presence, b_gen, b_version, b_dev, base, keys, map_ver, note, contests)
+    where bindings.link = $1 and bindings.key = n.key and bindings.rev = n.rev - 1
+      and bindings.a_id is not distinct from n.a_id and bindings.b_id is not distinct from n.b_id
+      and exists (select from fence)
+    returning 1
+), closed as (
+    update actions
+    set state = n.state, error = n.error, closed = $5,
+        target = case when n.target <> '' then n.target else actions.target end
+    from unnest($26::bigint[], $27::text[], $28::text[], $29::text[]) as n (id, state, target, error)
+    where actions.link = $1 and actions.id = n.id and exists (select from fence)
+    returning 1
+), spent as (
+    insert into budget_use (link, stream, kind, hour, used)
+    select $1, n.stream, n.kind, $6, n.used
+    from fence, unnest($30::text[], $31::text[], $32::bigint[]) as n (stream, kind, used)
+    on conflict (link, stream, kind, hour) do update
+    set used = budget_use.used + excluded.used
+), counted as (
+    insert into run_counters (run, stream, side, created, updated, deleted, marked, unchanged, skipped, failed, waiting)
+    select $4, n.*
+    from fence, unnest($33::text[], $34::text[], $35::bigint[], $36::bigint[], $37::bigint[], $38::bigint[],
+        $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[]) as n
+    on conflict (run, stream, side) do update
+    set created = run_counters.created + excluded.created, updated = run_counters.updated + excluded.updated,
+        deleted = run_counters.deleted + excluded.deleted, marked = run_counters.marked + excluded.marked,
+        unchanged = run_counters.unchanged + excluded.unchanged, skipped = run_counters.skipped + excluded.skipped,
+        failed = run_counters.failed + excluded.failed, waiting = run_counters.waiting + excluded.waiting
+)
+select 1 / (
+    (select count(*) from replaced) = cardinality($7::bigint[])
+    and (select count(*) from closed) = cardinality($26::bigint[])
+)::integer
+from fence
 
 -- parked_of
 select * from parked where link = $1 and binding = any ($2::bigint[]) order by id

@@ -1,256 +1,17 @@
-"""What the engine needs from outside: Connector, Store, Clock, Telemetry. Protocols and the data they pass; no code.
+"""The Store port: what the engine keeps, and the data that passes. Protocols, no code.
 
-Implementations: `clients/connectors` and `daemon/store`; in-memory ones for the simulation in `tests/sim`. All
-times called `..._s` are seconds; `now()` is wall clock (epoch seconds), `monotonic()` never goes back.
+Times are wall clock, epoch seconds, unless they say otherwise.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence, Set
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence, Set
+from typing import Any, Protocol
 
 import msgspec
 
-from actors.core.rows import RowShape
-from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Record, Room, Side
-from actors.core.values import Value
-
-# ---------------------------------------------------------------------------------------------- connectors
-
-
-class FieldInfo(msgspec.Struct, frozen=True):
-    """A field of an object as the system describes it. `type`: text|integer|decimal|boolean|date|instant|bytes|list."""
-
-    name: str
-    type: str
-    required: bool = False
-    writable: bool = True
-    doc: str = ""
-
-
-class ObjectInfo(msgspec.Struct, frozen=True):
-    """A kind of record in a system: its name, key field, fields."""
-
-    name: str
-    key: str
-    fields: tuple[FieldInfo, ...] = ()
-    doc: str = ""
-
-
-class Setting(msgspec.Struct, frozen=True):
-    """One setting of a connector. `type`: text|integer|decimal|boolean|path|list|map. Secrets are sealed at rest."""
-
-    name: str
-    type: str = "text"
-    required: bool = False
-    default: Any = None
-    secret: bool = False
-    choices: tuple[str, ...] = ()
-    doc: str = ""
-
-
-class Find(enum.StrEnum):
-    """How changes are found."""
-
-    FEED = "feed"  # a change feed or queue of touched keys: hints, drained and acknowledged
-    MODIFIED = "modified"  # modified-since with overlap
-    FULL = "full"  # complete reads, skipped while `look_token` is unchanged
-
-
-class Declaration(msgspec.Struct, frozen=True):
-    """What a kind of system promises, truthfully; unknown means the careful choice (DESIGN section 9).
-
-    `absence`: what it proves when a record is missing from a complete read. `by_id`: a record can be looked at by its
-    id. `draws_ids`: ids can be reserved before a create (`reserve`), so a create whose outcome is unknown is resolved
-    by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read and made as lines, many at
-    once. `read_lag_s`: a read may be this much older than the
-    last write. `vendor_tail_s`: a request may take effect this long after its deadline.
-    """
-
-    name: str
-    doc: str
-    settings: tuple[Setting, ...] = ()
-    find: tuple[Find, ...] = (Find.FULL,)
-    absence: Literal["proof", "hint", "none"] = "hint"
-    by_id: bool = True
-    ids: Literal["never_reused", "may_be_reused"] = "may_be_reused"
-    version: Literal["content", "hint", "none"] = "none"
-    precondition: Literal["atomic", "reread"] = "reread"
-    reply: Literal["record", "id"] = "id"
-    draws_ids: bool = False
-    tag: bool = False
-    find_by_field: bool = False
-    missing_means: Literal["null", "unknown"] = "unknown"
-    session: Literal["shared", "single"] = "shared"
-    rows: bool = False
-    read_lag_s: float = 0.0
-    vendor_tail_s: float = 0.0
-    batch_max: int = 500
-    concurrency: int = 4
-    rate_per_s: float = 0.0  # 0: no limit known
-    rate_burst: int = 1
-    deadline_s: float = 30.0  # per request
-
-
-class Page(msgspec.Struct, frozen=True):
-    """A page of records. `cursor` is where the next call goes on; `more`: there is a next page now.
-
-    `gone`: ids the system itself reports as deleted (proof).
-    """
-
-    records: tuple[Record, ...]
-    cursor: str
-    more: bool
-    gone: tuple[str, ...] = ()
-
-
-class Rows(msgspec.Struct, frozen=True):
-    """A page of records as lines (`actors.core.texts`): the id, then the fields asked for. `block`: the lines, each with
-    its end. `cursor`, `more`: as of `Page`."""
-
-    block: str
-    cursor: str
-    more: bool
-
-
-class Write(msgspec.Struct, frozen=True):
-    """One write of a batch.
-
-    `native`: the changed native fields (all of them for a create). `seen`: native values of the same fields as last
-    seen; where the system still holds other values the write must not happen (`moved_on`). `id`: the target, or the
-    reserved id of a create ("" where the system draws it). `tag`: correlation tag, written where the system has one.
-    """
-
-    op: Op
-    id: str = ""
-    native: Mapping[str, Value] = {}
-    seen: Mapping[str, Value] = {}
-    version: str | None = None
-    tag: str = ""
-
-
-class WriteStatus(enum.StrEnum):
-    """What became of a write."""
-
-    DONE = "done"
-    MOVED_ON = "moved_on"  # the precondition failed; nothing was written
-    GONE = "gone"  # no such record (delete: it was gone already); nothing was written
-    REFUSED = "refused"  # the system's no, in its own words; nothing was written
-    NOT_DONE = "not_done"  # surely not arrived; may be tried again
-    UNKNOWN = "unknown"  # sent, outcome not known
-
-
-class WriteResult(msgspec.Struct, frozen=True):
-    """The outcome of one write. `record`: as stored, where the reply carries it. `error`: the system's own words."""
-
-    status: WriteStatus
-    id: str = ""
-    record: Record | None = None
-    error: str = ""
-
-
-class Touched(msgspec.Struct, frozen=True):
-    """A touched key from a feed. `id` "" means: look at the whole object (TRUNCATE, overflow). `ack` is the feed's own."""
-
-    object: str
-    id: str
-    ack: str
-
-
-class Connector(Protocol):
-    """One open access to one account of one system. Raises only `TandemError`; cancellation at any await is safe.
-
-    Fields not delivered by the system are missing in `Record.native`. All values are canonical
-    (`actors.core.values.canonical`).
-    """
-
-    declaration: Declaration
-
-    async def identity(self) -> str:
-        """Which account this is, e.g. system id + company; equal for the same account however it is addressed."""
-        ...
-
-    async def check(self) -> None:
-        """A cheap call that proves address and credentials; raises AUTH, CONFIG or TRANSIENT."""
-        ...
-
-    async def describe(self) -> Sequence[ObjectInfo]:
-        """The objects and fields that this account offers."""
-        ...
-
-    def find(self, object_name: str) -> Find:
-        """How changes of this object are found on this connection."""
-        ...
-
-    async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        """A fresh look by id, at most `batch_max` ids; records that are gone are missing from the answer."""
-        ...
-
-    async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
-        """Find.MODIFIED: records touched since `cursor` ("" = from now on, no records); equal times, late commits safe."""
-        ...
-
-    async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
-        """One page of a complete read in key order, from `position` ("" = the start)."""
-        ...
-
-    async def look_token(self, object_name: str) -> str:
-        """A token that changes whenever the object's content may have changed, or "" where none is known."""
-        ...
-
-    async def drain(self, limit: int) -> Sequence[Touched]:
-        """Find.FEED: touched keys not yet acknowledged, oldest first."""
-        ...
-
-    async def ack(self, touched: Sequence[Touched]) -> None:
-        """Acknowledge drained keys (after they are stored in the inbox)."""
-        ...
-
-    def watch(self) -> AsyncIterator[None]:
-        """Yields whenever something may be there to drain or look at; never ends by itself, raises when the line is lost."""
-        ...
-
-    async def reserve(self, object_name: str, count: int) -> Sequence[str]:
-        """Draw ids for creates (only where `draws_ids`)."""
-        ...
-
-    async def find_tagged(self, object_name: str, tag: str, fields: Sequence[str]) -> Sequence[Record]:
-        """Records that carry the correlation tag (only where `tag`)."""
-        ...
-
-    async def find_by(
-        self, object_name: str, field: str, value: Value, fields: Sequence[str]
-    ) -> Sequence[Record]:
-        """Records whose native field equals the value (only where `find_by_field`)."""
-        ...
-
-    async def write(
-        self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
-    ) -> Sequence[WriteResult]:
-        """Carry out at most `batch_max` writes; one result per write, in order. Raising means: surely none was done
-        (TRANSIENT, AUTH, CONFIG, RATE_LIMITED) or not known for any (UNKNOWN)."""
-        ...
-
-    async def row_shape(self, object_name: str, fields: Sequence[str]) -> RowShape | None:
-        """How records cross as lines (only where `rows`); None where they can't, for these fields of this object."""
-        ...
-
-    async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
-        """`scan`, as lines."""
-        ...
-
-    async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
-        """Make new records of lines (id, fields), all of them or none; returns them as stored, in the same form and in
-        any order. REJECTED: the system would not have them all. As of `write`, UNKNOWN: nobody knows."""
-        ...
-
-    async def aclose(self) -> None:
-        """Let go of everything; safe to call twice."""
-        ...
-
-
-# --------------------------------------------------------------------------------------------------- store
+from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Room, Side
+from actors.turn import Known, Turn
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -311,10 +72,7 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class KeyGroup(msgspec.Struct, frozen=True):
-    """All bindings of a stream that share one match key: half bindings of A, of B, and full ones (taken).
-
-    `put_back`: those of the half bindings that are to be put back on their other side.
-    """
+    """All that share one match key: half bindings of A, of B (of those: to be put back), and full ones (taken)."""
 
     hash: int
     a: tuple[int, ...]
@@ -429,6 +187,10 @@ class Store(Protocol):
     async def link(self, link: str) -> LinkRow | None: ...
     async def connection(self, connection: str) -> ConnectionRow | None: ...
     async def set_identity(self, connection: str, identity: str) -> None: ...
+    async def turn(self, link: str) -> Turn | None:
+        """All that a turn of a link begins with, in one question; None where there is no such link."""
+        ...
+
     async def links_of(self, connection: str) -> Sequence[LinkRow]:
         """Every link that uses the connection, on either side, whatever its wish."""
         ...
@@ -451,6 +213,10 @@ class Store(Protocol):
 
     async def cursors(self, link: str) -> Sequence[Cursor]: ...
     async def bindings(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Sequence[Binding]: ...
+    async def known(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Known:
+        """As `bindings`, and which of them stand in a room."""
+        ...
+
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]: ...
     async def bindings_covered(
         self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int
@@ -470,32 +236,34 @@ class Store(Protocol):
         """Bindings whose `side` is present and was not met by complete read `generation` or a later touch."""
         ...
 
-    async def count_bindings(self, link: str, stream: str) -> int:
-        """How many full bindings are settled."""
+    async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
+        """How many full bindings are settled; counted no further than `up_to`."""
         ...
 
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
     ) -> Sequence[KeyGroup]:
-        """Groups at one match key level that hold a NEW half binding and at least one binding that has the other side, or
-        is to be put back there; ordered by hash, hash > after."""
+        """Groups with a NEW half binding and one that has the other side, or is put back there; by hash, hash > after."""
         ...
 
     async def hints(self, link: str, streams: Sequence[str], now: float, limit: int) -> Sequence[Hint]:
         """Due hints in order of seq; they stay until acknowledged by a settlement."""
-        ...
 
     async def add_hints(self, link: str, hints: Sequence[Hint]) -> None:
         """Upsert per (stream, side, id): a new, larger seq each time; not_before becomes the smaller one."""
-        ...
 
     async def next_hint(self, link: str) -> float | None:
         """When the earliest hint is due (wall clock), or None."""
-        ...
+
+    async def hinted(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Collection[str]:
+        """Those of the ids for which a hint waits, due or not."""
 
     async def open_actions(self, link: str) -> Sequence[Action]: ...
-    async def intend(self, lease: Lease, run: str, actions: Sequence[Action]) -> Sequence[int]:
-        """Commit intents (state SENT) durably before anything is sent; returns their ids, in order."""
+    async def intend(
+        self, lease: Lease, run: str, actions: Sequence[Action], begin: RunRow | None = None
+    ) -> Sequence[int]:
+        """Commit intents (state SENT) durably before anything is sent; returns their ids, in order. `begin`: the run,
+        where it has not begun yet (`begin_run` in the same transaction)."""
         ...
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
@@ -556,35 +324,4 @@ class Store(Protocol):
     async def close_plan(self, lease: Lease, plan: str, state: str) -> None: ...
     async def release_held(self, lease: Lease, stream: str, kind: str, bindings: Sequence[int]) -> None:
         """Take the actions of these bindings out of the plan (done, or no longer derived); an empty plan is applied."""
-        ...
-
-
-# ------------------------------------------------------------------------------------- clock and telemetry
-
-
-class Clock(Protocol):
-    """Time, passed in so that the simulation can bend it."""
-
-    def now(self) -> float:
-        """Wall clock, epoch seconds."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        ...
-
-    def token(self) -> str:
-        """A fresh random id of 16 hex digits (random by the same source as the rest, so that a seed replays it)."""
-        ...
-
-    def jitter(self) -> float:
-        """A random number in [0, 1)."""
-        ...
-
-
-class Telemetry(Protocol):
-    """Where the engine reports what it does; becomes metrics and log lines in the daemon."""
-
-    def emit(self, action: str, **fields: Any) -> None:
-        """`action` is a stable name like `run.ended`; fields are plain values without personal data."""
         ...

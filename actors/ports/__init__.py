@@ -1,0 +1,71 @@
+"""What the engine needs from outside: Connector, Store, Clock, Telemetry. Protocols and the data they pass; no code.
+
+Implementations: `clients/connectors` and `daemon/store`; in-memory ones for the simulation in `tests/sim`. All
+times called `..._s` are seconds; `now()` is wall clock (epoch seconds), `monotonic()` never goes back.
+"""
+
+from __future__ import annotations
+
+from actors.ports.connector import (
+    Connector,
+    Declaration,
+    FieldInfo,
+    Find,
+    ObjectInfo,
+    Page,
+    Rows,
+    Setting,
+    Touched,
+    Write,
+    WriteResult,
+    WriteStatus,
+)
+from actors.ports.outside import (
+    Clock,
+    Telemetry,
+)
+from actors.ports.store import (
+    COUNTER,
+    Closed,
+    ConnectionRow,
+    Counters,
+    Cursor,
+    KeyGroup,
+    Lease,
+    LinkRow,
+    NewRows,
+    PlanRow,
+    RunRow,
+    Settlement,
+    Store,
+)
+
+__all__ = [
+    "COUNTER",
+    "Clock",
+    "Closed",
+    "ConnectionRow",
+    "Connector",
+    "Counters",
+    "Cursor",
+    "Declaration",
+    "FieldInfo",
+    "Find",
+    "KeyGroup",
+    "Lease",
+    "LinkRow",
+    "NewRows",
+    "ObjectInfo",
+    "Page",
+    "PlanRow",
+    "Rows",
+    "RunRow",
+    "Setting",
+    "Settlement",
+    "Store",
+    "Telemetry",
+    "Touched",
+    "Write",
+    "WriteResult",
+    "WriteStatus",
+]

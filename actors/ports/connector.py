@@ -1,0 +1,250 @@
+"""The Connector port: one open access to one account of one system, and the data that passes. Protocols, no code.
+
+All times called `..._s` are seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from actors.core.rows import RowShape
+from actors.core.types import Op, Record
+from actors.core.values import Value
+
+
+class FieldInfo(msgspec.Struct, frozen=True):
+    """A field of an object as the system describes it. `type`: text|integer|decimal|boolean|date|instant|bytes|list."""
+
+    name: str
+    type: str
+    required: bool = False
+    writable: bool = True
+    doc: str = ""
+
+
+class ObjectInfo(msgspec.Struct, frozen=True):
+    """A kind of record in a system: its name, key field, fields."""
+
+    name: str
+    key: str
+    fields: tuple[FieldInfo, ...] = ()
+    doc: str = ""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting of a connector. `type`: text|integer|decimal|boolean|path|list|map. Secrets are sealed at rest."""
+
+    name: str
+    type: str = "text"
+    required: bool = False
+    default: Any = None
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+    doc: str = ""
+
+
+class Find(enum.StrEnum):
+    """How changes are found."""
+
+    FEED = "feed"  # a change feed or queue of touched keys: hints, drained and acknowledged
+    MODIFIED = "modified"  # modified-since with overlap
+    FULL = "full"  # complete reads, skipped while `look_token` is unchanged
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """What a kind of system promises, truthfully; unknown means the careful choice (DESIGN section 9).
+
+    `absence`: what it proves when a record is missing from a complete read. `by_id`: a record can be looked at by its
+    id. `draws_ids`: ids can be reserved before a create (`reserve`), so a create whose outcome is unknown is resolved
+    by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read and made as lines, many at
+    once. `read_lag_s`: a read may be this much older than the
+    last write. `vendor_tail_s`: a request may take effect this long after its deadline.
+    """
+
+    name: str
+    doc: str
+    settings: tuple[Setting, ...] = ()
+    find: tuple[Find, ...] = (Find.FULL,)
+    absence: Literal["proof", "hint", "none"] = "hint"
+    by_id: bool = True
+    ids: Literal["never_reused", "may_be_reused"] = "may_be_reused"
+    version: Literal["content", "hint", "none"] = "none"
+    precondition: Literal["atomic", "reread"] = "reread"
+    reply: Literal["record", "id"] = "id"
+    draws_ids: bool = False
+    tag: bool = False
+    find_by_field: bool = False
+    missing_means: Literal["null", "unknown"] = "unknown"
+    session: Literal["shared", "single"] = "shared"
+    rows: bool = False
+    read_lag_s: float = 0.0
+    vendor_tail_s: float = 0.0
+    batch_max: int = 500
+    concurrency: int = 4
+    rate_per_s: float = 0.0  # 0: no limit known
+    rate_burst: int = 1
+    deadline_s: float = 30.0  # per request
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of records. `cursor` is where the next call goes on; `more`: there is a next page now.
+
+    `gone`: ids the system itself reports as deleted (proof).
+    """
+
+    records: tuple[Record, ...]
+    cursor: str
+    more: bool
+    gone: tuple[str, ...] = ()
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """A page of records as lines (`actors.core.texts`): the id, then the fields asked for. `block`: the lines, each with
+    its end. `cursor`, `more`: as of `Page`."""
+
+    block: str
+    cursor: str
+    more: bool
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One write of a batch.
+
+    `native`: the changed native fields (all of them for a create). `seen`: native values of the same fields as last
+    seen; where the system still holds other values the write must not happen (`moved_on`). `id`: the target, or the
+    reserved id of a create ("" where the system draws it). `tag`: correlation tag, written where the system has one.
+    """
+
+    op: Op
+    id: str = ""
+    native: Mapping[str, Value] = {}
+    seen: Mapping[str, Value] = {}
+    version: str | None = None
+    tag: str = ""
+
+
+class WriteStatus(enum.StrEnum):
+    """What became of a write."""
+
+    DONE = "done"
+    MOVED_ON = "moved_on"  # the precondition failed; nothing was written
+    GONE = "gone"  # no such record (delete: it was gone already); nothing was written
+    REFUSED = "refused"  # the system's no, in its own words; nothing was written
+    NOT_DONE = "not_done"  # surely not arrived; may be tried again
+    UNKNOWN = "unknown"  # sent, outcome not known
+
+
+class WriteResult(msgspec.Struct, frozen=True):
+    """The outcome of one write. `record`: as stored, where the reply carries it. `error`: the system's own words."""
+
+    status: WriteStatus
+    id: str = ""
+    record: Record | None = None
+    error: str = ""
+
+
+class Touched(msgspec.Struct, frozen=True):
+    """A touched key from a feed. `id` "" means: look at the whole object (TRUNCATE, overflow). `ack` is the feed's own.
+
+    `own`: nothing but writes of ours touched it, whose replies said how it stands: whoever wrote needs no look."""
+
+    object: str
+    id: str
+    ack: str
+    own: bool = False
+
+
+class Connector(Protocol):
+    """One open access to one account of one system. Raises only `TandemError`; cancellation at any await is safe.
+
+    Fields not delivered by the system are missing in `Record.native`. All values are canonical
+    (`actors.core.values.canonical`).
+    """
+
+    declaration: Declaration
+
+    async def identity(self) -> str:
+        """Which account this is, e.g. system id + company; equal for the same account however it is addressed."""
+        ...
+
+    async def check(self) -> None:
+        """A cheap call that proves address and credentials; raises AUTH, CONFIG or TRANSIENT."""
+        ...
+
+    async def describe(self) -> Sequence[ObjectInfo]:
+        """The objects and fields that this account offers."""
+        ...
+
+    def find(self, object_name: str) -> Find:
+        """How changes of this object are found on this connection."""
+        ...
+
+    async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """A fresh look by id, at most `batch_max` ids; records that are gone are missing from the answer."""
+        ...
+
+    async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
+        """Find.MODIFIED: records touched since `cursor` ("" = from now on, no records); equal times, late commits safe."""
+        ...
+
+    async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
+        """One page of a complete read in key order, from `position` ("" = the start)."""
+        ...
+
+    async def look_token(self, object_name: str) -> str:
+        """A token that changes whenever the object's content may have changed, or "" where none is known."""
+        ...
+
+    async def drain(self, limit: int) -> Sequence[Touched]:
+        """Find.FEED: touched keys not yet acknowledged, oldest first."""
+        ...
+
+    async def ack(self, touched: Sequence[Touched]) -> None:
+        """Acknowledge drained keys (after they are stored in the inbox)."""
+        ...
+
+    def watch(self) -> AsyncIterator[None]:
+        """Yields whenever something may be there to drain or look at; never ends by itself, raises when the line is lost."""
+        ...
+
+    async def reserve(self, object_name: str, count: int) -> Sequence[str]:
+        """Draw ids for creates (only where `draws_ids`)."""
+        ...
+
+    async def find_tagged(self, object_name: str, tag: str, fields: Sequence[str]) -> Sequence[Record]:
+        """Records that carry the correlation tag (only where `tag`)."""
+        ...
+
+    async def find_by(
+        self, object_name: str, field: str, value: Value, fields: Sequence[str]
+    ) -> Sequence[Record]:
+        """Records whose native field equals the value (only where `find_by_field`)."""
+        ...
+
+    async def write(
+        self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
+    ) -> Sequence[WriteResult]:
+        """Carry out at most `batch_max` writes; one result per write, in order. Raising means: surely none was done
+        (TRANSIENT, AUTH, CONFIG, RATE_LIMITED) or not known for any (UNKNOWN)."""
+        ...
+
+    async def row_shape(self, object_name: str, fields: Sequence[str]) -> RowShape | None:
+        """How records cross as lines (only where `rows`); None where they can't, for these fields of this object."""
+        ...
+
+    async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
+        """`scan`, as lines."""
+        ...
+
+    async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
+        """Make new records of lines (id, fields), all of them or none; returns them as stored, in the same form and in
+        any order. REJECTED: the system would not have them all. As of `write`, UNKNOWN: nobody knows."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of everything; safe to call twice."""
+        ...
