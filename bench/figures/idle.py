@@ -62,11 +62,10 @@ async def idle_links(session: Session) -> Sequence[Result]:
     await _all_there(stand, count)
     looked_bytes = stand.daemon.memory()
     each, ran = (many_bytes - few_bytes) / count, (woken_bytes - warm_bytes) / woken
+    few, many, warm, looked = (size / 1e6 for size in (few_bytes, many_bytes, warm_bytes, looked_bytes))
     notes = (
-        f"{count:,} links: {few_bytes / 1e6:.0f} to {many_bytes / 1e6:.0f} MB;"
-        f" {warm_bytes / 1e6:.0f} MB after {woken:,} were woken, had run and rested again,"
-        f" {ran:,.0f} bytes more each for {woken:,} others;"
-        f" {looked_bytes / 1e6:.0f} MB after somebody asked for the status of all;"
+        f"{count:,} links: {few:.0f} to {many:.0f} MB; {warm:.0f} MB after {woken:,} were woken, had run and rested again,"
+        f" {ran:,.0f} bytes more each for {woken:,} others; {looked:.0f} MB after somebody asked for the status of all;"
         f" processor time per minute at rest {many_s:.2f} s, with one link {few_s:.2f} s"
     )
     say(f"idle: {each:,.0f} bytes a link; {notes}")

@@ -27,12 +27,12 @@ from tandem_client.connection import open_channel
 
 FULL = 10_000
 AT_ONCE = 64
-SECONDS = 3.0
+SECONDS = 1.0
 STATUS = "/tandem.v1.System/GetStatus"
 
 
 async def over_echo(session: Session) -> Sequence[Result]:
-    """Rounds of a few seconds each, in turn."""
+    """Rounds of a second each, in turn: what else goes on on the machine hits both."""
     stand = await session.loaded(session.options.rows(FULL))
     seconds = max(0.3, SECONDS * min(1.0, session.options.scale * 10))
     ratios, mine, theirs = [], [], []
@@ -49,7 +49,7 @@ async def over_echo(session: Session) -> Sequence[Result]:
                 request_serializer=system_pb2.GetStatusResponse.SerializeToString,
                 response_deserializer=system_pb2.GetStatusResponse.FromString,
             )
-            for _ in range(session.options.repeat(5)):
+            for _ in range(session.options.repeat(15)):
                 theirs.append(await _rate(lambda: echo(answer), seconds))
                 mine.append(await _rate(lambda: status(system_pb2.GetStatusRequest()), seconds))
                 ratios.append(mine[-1] / theirs[-1])

@@ -9,9 +9,8 @@ import enum
 import hashlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar, Token
 from typing import Final
 
 import msgspec
@@ -175,11 +174,11 @@ def caller() -> Caller:
     return _CALLER.get()
 
 
-@contextmanager
-def calling(who: Caller) -> Iterator[None]:
-    """For the time of one call."""
-    before = _CALLER.set(who)
-    try:
-        yield
-    finally:
-        _CALLER.reset(before)
+def enter(who: Caller) -> Token[Caller]:
+    """From here on `who` calls, in this task; give what it returns to `leave`."""
+    return _CALLER.set(who)
+
+
+def leave(before: Token[Caller]) -> None:
+    """The call is over."""
+    _CALLER.reset(before)

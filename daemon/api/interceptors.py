@@ -232,8 +232,11 @@ def authorised(find: FindCaller) -> Layer:
         rpc.caller = who
         if need is None or who.role < need.role or (need.global_ and who.tenant):
             raise _denied(rpc.method.name, who, need)
-        with access.calling(who):
+        before = access.enter(who)
+        try:
             return await inner(rpc)
+        finally:
+            access.leave(before)
 
     return layer
 

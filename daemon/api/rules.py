@@ -183,7 +183,9 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
 
 def check(request: Message) -> None:
     """Raises INVALID_ARGUMENT with every fault; requests that are not ours (health, reflection) have no rules."""
-    rules = RULES.get(request.DESCRIPTOR.name, {})
+    rules = RULES.get(request.DESCRIPTOR.name)
+    if not rules:
+        return
     found = ((name, rule(getattr(request, name))) for name, rule in rules.items())
     violations = [Violation(name, fault) for name, fault in found if fault]
     if violations:

@@ -155,7 +155,8 @@ def test_a_tenants_caller_sees_that_tenant_alone() -> None:
 
 
 def test_there_is_no_caller_outside_of_a_call() -> None:
-    with access.calling(Caller("t", Role.VIEWER)):
-        assert access.caller().token == "t"
+    before = access.enter(Caller("t", Role.VIEWER))
+    assert access.caller().token == "t"
+    access.leave(before)
     with pytest.raises(LookupError):
         access.caller()

@@ -109,7 +109,11 @@ async def test_a_fault_of_ours_leaves_as_an_id_that_is_in_the_log(name: str) -> 
         (line,) = [line for line in lines if line["event"] == "api.failed"]
         assert line["incident"] == refused.metadata["incident"]
         assert "inner-state-of-ours" in str(line["exc_info"])
-        assert world.calls("INTERNAL") == 1
+
+        async def counted() -> float:  # the answer leaves before it is counted
+            return world.calls("INTERNAL")
+
+        assert await eventually(counted) == 1
 
 
 @pytest.mark.parametrize("asked_s", [None, 30.0])
@@ -123,7 +127,7 @@ async def test_a_call_ends_in_time_without_and_with_a_longer_deadline(asked_s: f
         assert ("0.3 s" if asked_s is None else "0.6 s") in (caught.value.details() or "")
 
 
-async def test_a_call_ends_at_its_callers_own_deadline_and_is_counted_so() -> None:
+async def test_a_call_ends_at_its_callers_own_deadline_on_this_end_too() -> None:
     async with serving() as world:
         with anyio.fail_after(10), pytest.raises(grpc.aio.AioRpcError) as caught:
             await world.viewer.links.GetLink(
@@ -132,7 +136,8 @@ async def test_a_call_ends_at_its_callers_own_deadline_and_is_counted_so() -> No
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
         async def counted() -> float:
-            return world.calls("DEADLINE_EXCEEDED")
+            # The caller may give up, and say so, a moment before our own clock does.
+            return world.calls("DEADLINE_EXCEEDED") + world.calls("CANCELLED")
 
         assert await eventually(counted) == 1
 
