@@ -201,7 +201,7 @@ def test_d07_the_image_opens_the_ports_that_the_daemon_uses() -> None:
 WORK = {
     "grpc": ("daemon/api/server.py", {"aio"}),
     "anyio": ("actors/runtime/actor.py", {"create_task_group"}),
-    "asyncpg": ("daemon/store/pool.py", {"create_pool"}),
+    "asyncpg": ("daemon/store/pool.py", {"Pool"}),
     "structlog": ("daemon/log.py", {"configure"}),
     "prometheus_client": ("daemon/metrics.py", {"CollectorRegistry"}),
     "grpc_tools": ("proto/generate.py", {"protoc"}),
