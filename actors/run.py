@@ -143,7 +143,7 @@ class Run:
                 # A stranger met by a hint is created only after both sides were looked at.
                 looked = looked or (stream.name in self._windows.stirred and await self._looking.look(stream))
             state.left_for_later |= looked and not at_rest
-            if looked and at_rest and not state.dry and state.trouble is None:
+            if looked and at_rest and not state.dry and state.trouble is None and not state.waits_for(stream):
                 state.loaded.add(stream.name)
         except TandemError as error:
             state.cut_short(error)

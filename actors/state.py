@@ -189,6 +189,10 @@ class RunState:
             for action in self.open.values()
         )
 
+    def waits_for(self, stream: StreamSpec) -> bool:
+        """Whether an intent of the stream is open."""
+        return any(action.stream == stream.name for action in self.open.values())
+
     def blind(self, stream: StreamSpec) -> frozenset[Side]:
         """Sides towards which a create is open whose id is not known: a stranger there may be our own record."""
         return frozenset(

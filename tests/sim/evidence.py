@@ -5,6 +5,7 @@ Knows nothing of the engine; whoever fills it in (`world.py`, or a test by hand)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -133,8 +134,9 @@ class StoreView:
     """What the store holds at one moment. `pairs`: (stream, id of A, id of B) of what it knows as one; `differed`:
     values ever recorded as "differs after our write", which are listed and not carried on; `counted`: (stream, side,
     what) -> count, over all runs; `found`: of these, writes that were found done by a look, as no reply to them was
-    ever put down; `looked_up`: (stream, side, id) of their records; `unsure`: writes of which nobody knows whether they
-    took place; `overdue`: hints that nobody works on.
+    ever put down; `looked_up`: (stream, side, id) of their records; `given_up`: how many writes of a record the store
+    says did not take place; `unsure`: writes of which nobody knows whether they took place; `overdue`: hints that nobody
+    works on.
     """
 
     pairs: set[tuple[str, str, str]] = field(default_factory=set)
@@ -147,6 +149,7 @@ class StoreView:
     unsure: int = 0
     found: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     looked_up: set[tuple[str, Side, str]] = field(default_factory=set)
+    given_up: Counter[tuple[str, Side, str]] = field(default_factory=Counter)
     open_actions: int = 0
     live_plans: list[tuple[str, str]] = field(default_factory=list)
     inbox: int = 0

@@ -204,7 +204,7 @@ def quiet(evidence: Evidence) -> Iterator[Violation]:
 
 def termination(evidence: Evidence) -> Iterator[Violation]:
     """After the last edit of a person a field is written a few times at most; where an automation answers our writes,
-    no more often than the breaker lets it be, which counts the writes that were answered."""
+    no more often than the breaker lets it be, which counts the writes that it knows of."""
     written: Counter[tuple[Side, str, str, str]] = Counter()
     answered = {
         (e.side, e.stream, e.id, native)
@@ -220,8 +220,10 @@ def termination(evidence: Evidence) -> Iterator[Violation]:
             at = entry.side, entry.stream, entry.id, native
             written[at] += at not in answered or evidence.was_answered(entry)
     for (side, stream, id, native), count in written.items():
-        limit = evidence.laws.breaker if (side, stream, id, native) in answered else WRITES_PER_FIELD_MAX
-        limit += words_about(evidence, stream, side, id, native) if limit == evidence.laws.breaker else 0
+        limit = WRITES_PER_FIELD_MAX
+        if (side, stream, id, native) in answered:
+            limit = evidence.laws.breaker + evidence.store.given_up[stream, side, id]
+            limit += words_about(evidence, stream, side, id, native)
         if count > limit:
             yield Violation("termination", f"{stream} {side}:{id} {native} was written {count} times")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -42,6 +43,7 @@ def view(
         counted=counted(link),
         unsure=sum(action.state in NEVER_SURE for action in actions),
         found=found(actions),
+        given_up=Counter((a.stream, a.side, a.target) for a in actions if a.state is ActionState.DROPPED),
         looked_up={(a.stream, a.side, a.target) for a in actions if a.error.startswith(FOUND)},
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
