@@ -108,8 +108,8 @@ CORE = (
         6,
         "a native field that is missing is read as null",
         "actors/core/mapping.py",
-        "        return UNKNOWN\n    return _get_value(spec, side, tuple(native[path] for path in place.paths), refs)",
-        "        pass\n    return _get_value(spec, side, tuple(native.get(path) for path in place.paths), refs)",
+        "    except KeyError:\n        return UNKNOWN\n",
+        "    except KeyError:\n        values = tuple([native.get(path) for path in paths])\n",
         ("tests/core/test_mapping.py::test_what_was_not_delivered_is_missing_and_null_is_null",),
     ),
     Mutant(
@@ -224,8 +224,8 @@ CORE = (
         14,
         "of a contested group the other members are written",
         "actors/core/plan.py",
-        'if name in hot or stream.field(name).group in groups - {""}]',
-        "if name in hot]",
+        "if stream.field(n).unit not in hot}",
+        "if n not in hot}",
         (f"{TOLD}test_redteam_14_a_contested_field_takes_its_whole_group_with_it",),
     ),
     Mutant(
@@ -312,9 +312,9 @@ CORE = (
     Mutant(
         32,
         "the fields of a group are merged one by one",
-        "actors/core/merge.py",
-        'f"group {spec.group}" if spec.group else spec.name',
-        "spec.name",
+        "actors/core/policy.py",
+        'return f"group {self.group}" if self.group else self.name',
+        "return self.name",
         (
             f"{TOLD}test_redteam_32_an_address_is_never_made_of_two",
             f"{MERGE}test_every_pattern_of_a_group_goes_as_one",
@@ -389,8 +389,8 @@ CORE = (
         40,
         "what was accepted and not taken counts as done",
         "actors/core/settle.py",
-        '    if not by_reply and _not_taken(action, name, value, seen):\n        return "open"\n',
-        "",
+        "untaken = not by_reply and _to_try_again(binding, action, name, seen, now)",
+        "untaken = False",
         (f"{SETTLE}test_when_a_write_comes_back_different",),
     ),
     Mutant(

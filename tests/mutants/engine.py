@@ -71,7 +71,7 @@ ENGINE = (
     Mutant(
         7,
         "what a complete read did not meet is deleted",
-        "actors/run.py",
+        "actors/looking.py",
         'seen = await self._sides[side].look(stream, ids(missing, side), "sweep")',
         """gone = __import__("actors.core.types", fromlist=["Presence"]).Presence.DELETED
             now = self._state.clock.monotonic()
@@ -82,7 +82,7 @@ ENGINE = (
         9,
         "strangers are planned while a create of unknown id is open",
         "actors/state.py",
-        "if a.op is Op.CREATE and not a.target and a.stream == stream.name",
+        "if a.op is Op.CREATE and not a.target and a.covers is None and a.stream == stream.name",
         "if False",
         (f"{ALONE}test_redteam_09_while_our_create_can_not_be_looked_up_nobody_is_taken_for_a_stranger",),
     ),
@@ -199,9 +199,9 @@ ENGINE = (
     Mutant(
         23,
         "what was touched waits for the end of a complete read",
-        "actors/run.py",
-        "            await self._touched_meanwhile()\n",
-        "",
+        "actors/looking.py",
+        "            await self._touched()\n            if not self.cursor(stream, side).began:",
+        "            if not self.cursor(stream, side).began:",
         (f"{RUN}test_what_was_touched_goes_between_the_windows_of_a_complete_read",),
     ),
     Mutant(
@@ -224,8 +224,8 @@ ENGINE = (
         27,
         "a refused record is tried again in every run",
         "actors/conclude.py",
-        "            row = quarantined(action, result.error)\n            done.park.append(row)\n",
-        "            self._again(pair, action, done, status.value)\n",
+        "            self._refused(action, result, done)\n            return\n",
+        "            self._again(pair, action, done, status.value)\n            return\n",
         (f"{TOLD}test_redteam_27_one_bad_record_of_a_window_is_parked_and_the_rest_go_on",),
     ),
     Mutant(
@@ -264,7 +264,7 @@ ENGINE = (
         38,
         "a pause does not hold up a link",
         "actors/link.py",
-        'if facts.wish is Wish.PAUSED and (asked is None or asked.mode != "plan"):',
+        'if facts.wish is Wish.PAUSED and (turn.asked is None or turn.asked.mode != "plan"):',
         "if False:",
         (f"{ALONE}test_redteam_38_a_paused_link_starts_no_run_however_often_it_is_poked",),
     ),

@@ -21,9 +21,9 @@ STORE = (
     Mutant(
         5,
         "intents are not flushed before anything leaves",
-        "daemon/store/settling.py",
-        '            await connection.execute("set local synchronous_commit = on")\n',
-        "",
+        f"{QUERIES}settling.sql",
+        "select set_config('synchronous_commit', 'on', true) from fence",
+        "select null from fence",
         (f"{PG}test_intents_are_flushed_even_where_the_session_does_not_ask_for_it",),
     ),
     Mutant(
@@ -57,8 +57,8 @@ STORE = (
         12,
         "the ledger forgets what former runs spent",
         f"{QUERIES}settling.sql",
-        "set used = budget_use.used + excluded.used",
-        "set used = excluded.used",
+        "    set used = budget_use.used + excluded.used\n",
+        "    set used = excluded.used\n",
         (f"{PG}TestSettle::test_the_ledger_is_a_window_over_hours",),
     ),
     Mutant(
