@@ -86,6 +86,7 @@ class Carrier:
         await self._adopted_strangers(stream, go, results, done)
         if held:
             await state.hold("held", stream.name, state.hold_reason(stream), held)
+            done.hints.extend(_to_be_looked_at(pairs, held))
         await self._commit(stream, done, extra)
         await self._release(stream, verdicts, held)
         return held
@@ -327,3 +328,14 @@ class Carrier:
         for kind in ("held", "requested"):
             if keys and await state.has_plan(stream.name, kind):
                 await state.store.release_held(state.lease, stream.name, kind, keys)
+
+
+def _to_be_looked_at(pairs: Sequence[Pair], held: Sequence[Action]) -> list[Hint]:
+    """What was planned without a look at its target and is not written now: no precondition will say whether it was right,
+    and a person must not be shown a plan that rests on nothing."""
+    unlooked = {pair.binding.key for pair in pairs if pair.verdict is not None}
+    return [
+        Hint(stream=one.stream, side=other(one.side), id=one.origin, reason="look first")
+        for one in held
+        if one.binding in unlooked
+    ]

@@ -194,7 +194,8 @@ class Looking:
         now = self._state.clock.now()
         done = msgspec.structs.replace(cursor, began=0.0, position="", completed=now, looked=now)
         counters = (Counters(stream=stream.name, side=side, unchanged=unchanged),) if unchanged else ()
-        await self._state.settle(Settlement(run=self._state.run, cursors=(done,), counters=counters))
+        if not self._state.dry:  # a dry run has shown what it saw, and settled nothing of it
+            await self._state.settle(Settlement(run=self._state.run, cursors=(done,), counters=counters))
         self.cursors[stream.name, side] = done
 
     async def _sweep(self, stream: StreamSpec, side: Side, looks: Looks, cursor: Cursor) -> bool:

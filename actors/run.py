@@ -104,7 +104,7 @@ class Run:
             ended = outcome(
                 confirmed=state.confirmed,
                 failed=state.failed,
-                waiting=state.waited,
+                waiting=state.waited + len(state.open),
                 held=bool(state.awaiting),
                 cut_short=bool(state.errors) or state.unknown_outcome,
                 cancelled=cancelled,

@@ -60,7 +60,7 @@ def test_seeds_differ() -> None:
 
 def test_worlds_are_worth_their_time() -> None:
     """In a good part of the seeds daemons die, writes are refused or lost, and people are asked."""
-    traces = ["\n".join(simulate(seed).trace) for seed in range(20)]
+    traces = ["\n".join(simulate(seed).trace) for seed in range(40)]
     for sign in ("is killed", "'unknown'", "operator decides", "'moved_on'", "reply lost", "operator pauses"):
         assert sum(sign in trace for trace in traces) >= 2, sign
 
