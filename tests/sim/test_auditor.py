@@ -99,10 +99,10 @@ class Story:
         self.evidence.answers.pop()
         return self
 
-    def hides(self, side: Side, id: str, seconds: float) -> Story:
-        """No look shows a record for a while."""
+    def hides(self, side: Side, id: str, seconds: float, *, by_id: bool = True) -> Story:
+        """No look shows a record for a while, or (not `by_id`) no list and no search."""
         span = Span(self.at, self.at + seconds)
-        self.evidence.hidden.append(Hidden(side, "customers", id, True, span))
+        self.evidence.hidden.append(Hidden(side, "customers", id, by_id, span))
         return self
 
     def names(self, field: str, *values: Value) -> Story:
@@ -326,6 +326,31 @@ def test_a_write_into_another_account_is_named() -> None:
 def test_what_was_hidden_is_no_deletion_long_after() -> None:
     story = pair("a").hides("a", "A1", 10.0).wait(500.0).delete("b", "d1", "B1")
     assert found(story) == {"deletes"}
+
+
+def test_a_copy_whose_id_never_came_may_be_made_again_while_no_list_shows_it() -> None:
+    def again(story: Story) -> set[str]:
+        return found(story.wait(1.0).create("b", "d1", "B2", ref="r1", email="e1", name="n1"))
+
+    assert again(pair().unanswered().hides("b", "B1", 100.0, by_id=False)) == set()
+    assert again(pair().unanswered()) == {"no duplicates"}
+    assert again(pair().hides("b", "B1", 100.0, by_id=False)) == {"no duplicates"}
+    known = pair().unanswered().hides("b", "B1", 100.0, by_id=False)
+    known.evidence.store.made.add(("customers", "b", "B1"))
+    assert again(known) == {"no duplicates"}
+
+
+def test_what_a_partner_held_that_no_look_shows_any_more_is_agreed_on_with_nobody() -> None:
+    def two(hidden: bool) -> Story:
+        """B1 is a person's, hidden while the daemon makes its copy, B2, which goes out of sight in its turn, or not."""
+        story = Story().create("a", PERSON, "A1", ref="r1", email="e1", name="n1")
+        story.create("b", PERSON, "B1", ref="r1", email="e1", name="n2").hides("b", "B1", 10.0).wait(5.0)
+        story.create("b", "d1", "B2", ref="r1", email="e1", name="n1").wait(1000.0)
+        story = story.hides("b", "B2", 100.0).wait(1.0) if hidden else story
+        return story.update("a", "d1", "A1", name="n2").names("name", "n1")
+
+    assert "fresh eyes" not in found(two(hidden=True))
+    assert "fresh eyes" in found(two(hidden=False))
 
 
 def test_bounds_and_leftovers_are_named() -> None:
