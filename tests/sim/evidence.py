@@ -120,7 +120,7 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Answer:
-    """A daemon heard that a write of its own was done: asked for and answered in this span."""
+    """A daemon heard that a write of its own was done (asked for and answered in this span), and lived to put it down."""
 
     side: Side
     stream: str
