@@ -405,6 +405,25 @@ def test_what_other_rules_say_is_held(name: str) -> None:
     assert found(told()) == invariants
 
 
+ONLY_B: frozenset[Side] = frozenset({"b"})
+
+
+@pytest.mark.parametrize("write_first, invariants", [(True, set()), (False, {"convergence"})])
+def test_who_takes_over_a_key_takes_over_a_partner_only_if_somebody_saw_it(
+    write_first: bool, invariants: set[str]
+) -> None:
+    """A2, which may not be made in b, is given A1's key, and A1 and B1 are deleted. A write to B1 from before that was
+    A1's business; from after it, it says that B1 was A2's partner, which is to be put back."""
+    story = ruled(creates=ONLY_B, restores=ONLY_B, first_contact="a").create(
+        "a", PERSON, "A2", ref="r2", email="e2"
+    )
+    story.wait(10.0)
+    story = story.update("b", "d1", "B1", name="n1").counts("b", "updated", 1) if write_first else story
+    story.update("a", PERSON, "A2", email="e1").delete("a", PERSON, "A1")
+    story = story if write_first else story.update("b", "d1", "B1", name="n1").counts("b", "updated", 1)
+    assert found_at_the_end(story.delete("b", PERSON, "B1").ends()) == invariants
+
+
 def test_a_deletion_that_is_to_be_marked_and_is_not_is_named() -> None:
     story = ruled(marks=MARKS_A).update("a", "d1", "A1", tags=("x", "y")).delete("a", PERSON, "A1")
     assert "convergence" in found_at_the_end(story.ends())
