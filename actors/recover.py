@@ -337,14 +337,11 @@ class Recovery:
     def _not_done(self, action: Action, binding: Binding | None, seen: Sequence[Observation]) -> _Resolved:
         """It is not to be seen: both sides are looked at again, and the work is derived again.
 
-        A field that holds neither what was sent nor what was there before was edited, or the system rewrote what we
-        sent: nobody can say. What was agreed on no longer counts for it; the two values meet afresh.
+        A field that holds neither what was sent nor what was there before counts as somebody's edit: what was agreed on
+        stands, so that the conflict rule decides between the two, not the rule of first contact.
         """
-        unclear = _neither(action, seen[0]) if action.op is Op.UPDATE and seen else frozenset()
-        doubted = (revised(_forgotten(binding, unclear)),) if binding is not None and unclear else ()
         settlement = Settlement(
             run=self._state.run,
-            bindings=doubted,
             closed=(Closed(action.id, ActionState.DROPPED, error="did not arrive"),),
             hints=tuple(_again(action, binding)),
         )
@@ -425,26 +422,3 @@ def _paths(stream: StreamSpec, name: str, side: Side) -> tuple[str, ...]:
 def _as_sent(action: Action, seen: Observation) -> bool:
     """Whether a record found by its key holds everything that was sent: then it is taken for ours."""
     return all(same(seen.native.get(path), value) for path, value in action.native.items())
-
-
-def _neither(action: Action, seen: Observation) -> frozenset[str]:
-    """Written fields that hold neither what was sent nor what was there before."""
-    return frozenset(
-        name
-        for name, sent in action.fields.items()
-        if name in seen.fields
-        and not same(seen.fields[name], sent)
-        and not same(seen.fields[name], action.before.get(name, UNKNOWN))
-    )
-
-
-def _forgotten(binding: Binding, names: frozenset[str]) -> Binding:
-    """The binding without what was settled for these fields."""
-    a, b = (
-        msgspec.structs.replace(held, dev={n: d for n, d in held.dev.items() if n not in names})
-        if held
-        else None
-        for held in (binding.a, binding.b)
-    )
-    base = {n: v for n, v in binding.base.items() if n not in names}
-    return msgspec.structs.replace(binding, base=base, a=a, b=b)

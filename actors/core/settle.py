@@ -143,8 +143,8 @@ def _fields(
         shows = "open" if name in skip or untaken else _shows(stream, action, name, seen, by_reply, refs)
         if shows in ("open", "edited", "flows back", "doubtful"):
             still_open.append(name)
-        if shows in ("flows back", "doubtful"):
-            base.pop(name, None)  # not agreed on: the two values meet afresh, or the owner's counts
+        if shows == "flows back":
+            base.pop(name, None)  # not agreed on: the owner's counts
             devs["a"].pop(name, None)
             devs["b"].pop(name, None)
         if shows in ("open", "flows back", "doubtful"):
@@ -220,7 +220,8 @@ def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: 
         return "lossy"
     if by_reply:
         return "rewritten"
-    # No reply ever came: it may be a rewriting, or the edit of a person since. Nothing is taken for granted.
+    # No reply ever came: it may be a rewriting, or the edit of a person since. What was agreed on before stands, so
+    # that the conflict rule decides between the two values, not the rule of first contact.
     return "doubtful" if action.state is ActionState.SENT and action.id else "differs"
 
 

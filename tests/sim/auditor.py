@@ -64,10 +64,11 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
     """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden:
-    from lists where nobody knew it, from every look where a daemon had made it (and its state was not set back since)."""
+    from lists where nobody knew it, from every look where a daemon had made it, has its id, and lost no state since."""
 
     def known(one: Entry) -> bool:
-        return not one.outside and not any(one.at < at < entry.at for at in evidence.set_back)
+        lost = any(one.at < at < entry.at for at in evidence.set_back)
+        return not one.outside and evidence.has_id(one) and not lost
 
     return all(
         (one.outside and entry.asked - one.at < evidence.laws.race_s)
@@ -298,7 +299,7 @@ def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """A daemon that has itself made both sides agree on a value does not write another one until somebody edits.
 
     Of records that a person made one of two nobody can say which is whose partner; nor of any, once the daemon's own
-    state was set back.
+    state was set back. A partner that no look shows counts as deleted: what it held is agreed on with nobody else.
     """
     for entry in timeline.entries:
         forgotten = any(at < entry.at for at in evidence.set_back)
@@ -310,6 +311,8 @@ def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 continue
             last = timeline.last_write(entry, other(entry.side), law)
             if last is None or last.outside or last.at >= entry.asked:
+                continue
+            if evidence.out_of_sight(last.side, last.stream, last.id, entry.asked, by_id=True):
                 continue
             if (last.after or {}).get(law.native(last.side)) == (entry.before or {}).get(native):
                 text = f"{entry.who} undid {law.name}, on which both sides agreed: {tell(entry)}"

@@ -120,7 +120,7 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Answer:
-    """A daemon heard that a write of its own was done: asked for and answered in this span."""
+    """A daemon heard that a write of its own was done (asked for and answered in this span), and lived to put it down."""
 
     side: Side
     stream: str
@@ -134,9 +134,9 @@ class StoreView:
     """What the store holds at one moment. `pairs`: (stream, id of A, id of B) of what it knows as one; `differed`:
     values ever recorded as "differs after our write", which are listed and not carried on; `counted`: (stream, side,
     what) -> count, over all runs; `found`: of these, writes that were found done by a look, as no reply to them was
-    ever put down; `looked_up`: (stream, side, id) of their records; `given_up`: how many writes of a record the store
-    says did not take place; `unsure`: writes of which nobody knows whether they took place; `overdue`: hints that nobody
-    works on.
+    ever put down; `looked_up`: (stream, side, id) of their records; `made`: of all records that were made under an id
+    that it has; `given_up`: how many writes of a record the store says did not take place; `unsure`: writes of which
+    nobody knows whether they took place; `overdue`: hints that nobody works on.
     """
 
     pairs: set[tuple[str, str, str]] = field(default_factory=set)
@@ -149,6 +149,7 @@ class StoreView:
     unsure: int = 0
     found: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     looked_up: set[tuple[str, Side, str]] = field(default_factory=set)
+    made: set[tuple[str, Side, str]] = field(default_factory=set)
     given_up: Counter[tuple[str, Side, str]] = field(default_factory=Counter)
     open_actions: int = 0
     live_plans: list[tuple[str, str]] = field(default_factory=list)
@@ -191,6 +192,10 @@ class Evidence:
             and one.span.began - MOMENT_S <= entry.at <= one.span.ended + MOMENT_S
             for one in self.answers
         )
+
+    def has_id(self, entry: Entry) -> bool:
+        """Whether the daemon knows the id of a record that it made: drawn beforehand, in the reply, or from a look."""
+        return (entry.stream, entry.side, entry.id) in self.store.made or self.was_answered(entry)
 
     def was_hidden(self, side: Side, stream: str, id: str, at: float) -> bool:
         """Whether no look would show a record at some time before."""

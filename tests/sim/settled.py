@@ -141,7 +141,20 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
         return False  # nobody knows it any more
     first = timeline.record(entry)[0]
     long = min(end.at - one.at for one in (first, timeline.record(end)[0])) > evidence.laws.race_s
-    return long or any(not one.outside and one.at < end.at for one in timeline.about(timeline.ref(entry)))
+    about = timeline.about(timeline.ref(entry))
+    return long or any(not one.outside and one.at < end.at and pairs(timeline, one, entry) for one in about)
+
+
+def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
+    """Whether a daemon's write says that the entry's record had a partner: of another record that people made one with
+    it later, only what was written while the two shared a match key."""
+    if timeline.given_ref(write) == timeline.given_ref(entry):
+        return True
+    held = [one for one in timeline.record(entry) if one.at < write.at]
+    if write.side == entry.side or not held:
+        return False
+    a, b = (held[-1], write) if entry.side == "a" else (write, held[-1])
+    return not keys_differ(timeline.stream, a, b)
 
 
 def is_marked(timeline: Timeline, entry: Entry, end: Entry) -> bool:

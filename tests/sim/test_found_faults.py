@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from actors.core.errors import Kind, TandemError
-from actors.core.policy import DeletePolicy, FirstContact
+from actors.core.policy import Choice, DeletePolicy, FirstContact
 from actors.ports import Find
 from actors.root import RootActor
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
@@ -83,6 +83,70 @@ def test_a_record_of_ours_whose_key_was_changed_before_its_reply_came_is_not_mad
     fields = (field("name"), field("phone"), field("town"))
     spec = customers(fields=fields, creates=frozenset({"a"}))
     assert on(lambda: Rig(spec, draws_ids=False, tag=False), body) == (1, 1)
+
+
+@pytest.mark.parametrize("conflict, phone", [(Choice.A, "2"), (Choice.B, "3")])
+def test_an_edit_while_a_write_got_lost_is_a_conflict_and_no_first_contact(
+    conflict: Choice, phone: str
+) -> None:
+    """A's new phone never reaches B, where somebody enters another one: the rule for conflicts decides (seed 105)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada", "1")
+        await until(lambda: rig.names("b") == ["Ada"] and not rig.link().inbox)
+        there = next(iter(rig.rows("b")))
+
+        async def lost() -> None:
+            del rig.on["b", "write"]
+            rig.edit("b", there, phone="3")
+            raise TandemError(Kind.UNKNOWN, "no answer")
+
+        rig.on["b", "write"] = lost
+        rig.edit("a", id, phone="2")
+        await until(lambda: "3" in [row["phone"] for row in rig.rows("b").values()])
+        await anyio.sleep(300)
+        return [row["phone"] for side in ("a", "b") for row in rig.rows(side).values()], rig.parked()
+
+    other_way = FirstContact.B if conflict is Choice.A else FirstContact.A
+    spec = customers(fields=(field("name"), field("phone", conflict=conflict)), first_contact=other_way)
+    assert on(lambda: Rig(spec), body) == ([phone, phone], [])
+
+
+@pytest.mark.parametrize(
+    "conflict, phones, asked",
+    [
+        (Choice.A, ["2", "2"], []),
+        (Choice.B, ["3", "3"], []),
+        (Choice.ASK, ["2", "3"], ["phone"]),
+    ],
+)
+def test_an_edit_after_a_write_that_was_not_answered_is_a_conflict_and_no_first_contact(
+    conflict: Choice, phones: list[str], asked: list[str]
+) -> None:
+    """Phone and town reach B without a reply, and somebody changes the phone there. The town shows that the write took
+    place; of the phone nobody can say whose it is: it is asked about where the rule says so."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada", "1", town="x")
+        await until(lambda: rig.names("b") == ["Ada"] and not rig.link().inbox)
+        there = next(iter(rig.rows("b")))
+
+        async def not_answered() -> None:
+            del rig.on["b", "write"]
+            rig.systems["b"].edit(CUSTOMERS, there, {"phone": "2", "town": "y"}, "daemon")
+            rig.edit("b", there, phone="3")
+            raise TandemError(Kind.UNKNOWN, "no answer")
+
+        rig.on["b", "write"] = not_answered
+        rig.edit("a", id, phone="2", town="y")
+        await until(lambda: "3" in [row["phone"] for row in rig.rows("b").values()])
+        await anyio.sleep(300)
+        held = [row["phone"] for side in ("a", "b") for row in rig.rows(side).values()]
+        return held, [row.field for row in rig.parked()]
+
+    fields = (field("name"), field("phone", conflict=conflict), field("town"))
+    other_way = FirstContact.B if conflict is Choice.A else FirstContact.A
+    assert on(lambda: Rig(customers(fields=fields, first_contact=other_way)), body) == (phones, asked)
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="open: GAPS in perils.py")

@@ -7,16 +7,22 @@ and what it drew; `python -m tests.sim --seed N --trace` replays it.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
 from actors.core.policy import LinkSpec
+from actors.core.types import Op
+from actors.ports import ConnectionRow, Write
+from tests.sim import loop
 from tests.sim.blueprint import blueprint
+from tests.sim.evidence import Answer, Entry
+from tests.sim.life import Dead
 from tests.sim.perils import GAPS, PERILS
 from tests.sim.runner import figures, report
 from tests.sim.scenario import draw
 from tests.sim.simulation import play, simulate
-from tests.sim.world import without_addresses
+from tests.sim.world import World, without_addresses
 
 SEEDS = int(os.environ.get("TANDEM_SIM_SEEDS", "500"))
 WORKERS = int(os.environ.get("TANDEM_SIM_WORKERS", "2"))
@@ -73,6 +79,29 @@ def test_the_engine_is_told_the_same_rules() -> None:
         assert [field.name for field in told.fields] == [field.name for field in law.fields]
         assert [field.owner.value for field in told.fields] == [field.owner for field in law.fields]
         assert {side for side in ("a", "b") if told.deletes[side].value == "remove"} == law.removes
+
+
+def test_what_a_daemon_heard_and_did_not_live_to_put_down_counts_as_not_answered() -> None:
+    """It dies right after the reply; a daemon that lives has its answers in the evidence."""
+
+    async def main() -> tuple[list[Entry], list[Answer]]:
+        world = World(draw(3))
+
+        async def dies(ports: dict[str, Any], owner: str) -> None:
+            side = await ports["connect"](ConnectionRow("b", "tenant", "b", "memory"))
+            await side.write("customers", [Write(Op.CREATE, native={"ref_b": "ref-1"})], ())
+            raise Dead
+
+        world.end_faults()
+        await world.live(dies, "d1.1")
+        return world.evidence.entries, world.evidence.answers
+
+    entries, answers = loop.run(main)
+    assert [(entry.who, entry.op) for entry in entries] == [("d1.1", "create")]
+    assert answers == []
+    lived = simulate(3).evidence
+    assert lived is not None
+    assert all(lived.was_answered(entry) for entry in lived.entries if not entry.outside)
 
 
 def test_a_failing_seed_is_told_with_its_story() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from actors.core.types import Action, ActionState, Binding, Parked
+from actors.core.types import Action, ActionState, Binding, Op, Parked
 from actors.core.values import Value
 from tests.fakes.store_link import LIVE_PLANS, LinkState
 from tests.sim.evidence import Deviation, Named, ParkedRow, StoreView
@@ -45,6 +45,7 @@ def view(
         found=found(actions),
         given_up=Counter((a.stream, a.side, a.target) for a in actions if a.state is ActionState.DROPPED),
         looked_up={(a.stream, a.side, a.target) for a in actions if a.error.startswith(FOUND)},
+        made=made(link, actions),
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
         inbox=len(link.inbox),
@@ -128,6 +129,21 @@ def found(actions: Iterable[Action]) -> dict[tuple[str, Side, str], int]:
             at = action.stream, action.side, f"{action.op.value.rstrip('e')}ed"
             totals[at] = totals.get(at, 0) + 1
     return totals
+
+
+def made(link: LinkState, actions: Iterable[Action]) -> set[tuple[str, Side, str]]:
+    """Records that were made, or were to be, under an id that the daemon has: (stream, side, id)."""
+    found: set[tuple[str, Side, str]] = set()
+    for action in actions:
+        if action.op is Op.CREATE:
+            drawn = {ids_of(link, key).get(action.side, "") for key in covered(action)}
+            found |= {(action.stream, action.side, id) for id in {action.target, *drawn} - {""}}
+    return found
+
+
+def covered(action: Action) -> Iterable[int]:
+    """The bindings of one request for many records."""
+    return range(action.covers[0], action.covers[1] + 1) if action.covers is not None else ()
 
 
 def counted(link: LinkState) -> dict[tuple[str, Side, str], int]:

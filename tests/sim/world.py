@@ -72,6 +72,7 @@ class World:
         self.skews = {f"d{number + 1}": 0.0 for number in range(scenario.daemons)}
         self.strangers: dict[Side, MemorySystem] = {}
         self._called: dict[tuple[Side, str, str], Value] = {}  # what people call each record
+        self._heard: dict[str, list[Answer]] = {}  # by who heard them: answers that nobody has put down yet
         self._dry: dict[str, float] = {}  # dry runs under way: since when
         self._spec = blueprint(scenario.laws, scenario.budgets)
         self._parked: list[Parked] = []
@@ -176,6 +177,7 @@ class World:
         finally:
             life.dead = True
             self.lives.remove(life)
+            self._heard.pop(life.name, None)  # whoever comes next does not know of them
 
     def _meddle(self) -> None:
         if self.faulty:
@@ -205,7 +207,8 @@ class World:
     ) -> None:
         span = Span(asked, anyio.current_time())
         done = [result for result in results if result.status is WriteStatus.DONE]
-        self.evidence.answers += [Answer(side, stream, result.id, who, span) for result in done]
+        heard = self._heard.setdefault(who, [])
+        heard += [Answer(side, stream, result.id, who, span) for result in done]
 
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
         self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
@@ -214,6 +217,7 @@ class World:
                 self._note_dry(part.id, method)
             if isinstance(part, Settlement):
                 self._parked.extend(part.park)
+                self.evidence.answers += self._heard.pop(lease.owner, [])
                 found = deviations(part.bindings)
                 self._differed += [
                     Named(d.stream, d.field, self._referred(d.stream, d.field, d.value))
