@@ -32,8 +32,8 @@ CORE = (
         2,
         "both sides are compared with one remembered value",
         "actors/core/merge.py",
-        "    if held is not None and field in held.dev:\n        return held.dev[field].value\n",
-        "",
+        "return {**binding.base, **{name: dev.value for name, dev in held.dev.items()}}",
+        "return binding.base",
         (
             f"{TOLD}test_redteam_02_a_name_that_one_side_cuts_is_neither_cut_on_the_other_nor_sent_again",
             f"{MERGE}test_a_side_changed_only_against_its_own_settled_value",

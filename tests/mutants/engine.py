@@ -18,7 +18,7 @@ ENGINE = (
         "actors/state.py",
         "return self._wrote.get((object_name, side, record), self._started)",
         "return self._started",
-        (f"{ALONE}test_redteam_01_a_look_older_than_our_write_is_thrown_away_and_made_again",),
+        (f"{ALONE}test_redteam_41_one_outside_record_has_one_past_whatever_the_streams_are_called",),
     ),
     Mutant(
         3,
@@ -103,7 +103,7 @@ ENGINE = (
         "actors/connection.py",
         "                for link in self._links:\n                    hints",
         "                for link in self._links[:1]:\n                    hints",
-        (f"{ALONE}test_redteam_10_what_was_touched_is_told_to_every_link_of_the_account",),
+        ("tests/actors/test_inflow.py::test_a_link_that_came_meanwhile_gets_its_hints_into_the_inbox",),
     ),
     Mutant(
         11,
