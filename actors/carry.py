@@ -153,7 +153,7 @@ class Carrier:
             return Verdict(pair.binding, park=(parked,))
 
     async def _guard(
-        self, stream: StreamSpec, actions: Sequence[Action], totals_known: bool
+        self, stream: StreamSpec, actions: Sequence[Action], totals_known: bool, *, note: bool = True
     ) -> tuple[list[Action], list[Action]]:
         state = self._state
         if not actions:
@@ -172,9 +172,15 @@ class Carrier:
         if passed.held:  # then it matters what somebody said yes to
             keys = [action.binding for action in actions]
             passed = judge(approved=await state.store.approved(state.link, stream.name, keys))
-        if passed.held:
+        if passed.held and note:
             state.held_over(stream, passed.over, over_text(stream, passed.over, records), totals_known)
         return list(passed.go), list(passed.held)
+
+    async def would_hold(self, stream: StreamSpec, pairs: Sequence[Pair], *, totals_known: bool) -> set[int]:
+        """Bindings of verdicts that would have to wait for a yes: nobody is asked about what was not looked at."""
+        actions = [action for pair in pairs if pair.verdict is not None for action in pair.verdict.actions]
+        _, held = await self._guard(stream, actions, totals_known, note=False)
+        return {action.binding for action in held}
 
     async def _hold_dry(self, stream: StreamSpec, actions: Sequence[Action], extra: Extra) -> None:
         """A dry run keeps what it saw of strangers (observations) and moves nothing else."""

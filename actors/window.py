@@ -179,6 +179,11 @@ class Windows:
         """Pairs with a fresh look at both sides; what can't be looked at freshly now waits."""
         there = other(window.side)
         unlooked, changed = self._unlooked(stream, window, sorted_)
+        waits = await self._carrier.would_hold(stream, unlooked, totals_known=window.totals_known)
+        if waits:
+            unlooked = [pair for pair in unlooked if pair.binding.key not in waits]
+            taken = {pair.binding.key for pair in unlooked}
+            changed = [one for one in sorted_.changed if one[0].key not in taken]
         wanted = [held.id for binding, _ in changed if (held := binding.side(there)) is not None]
         looks = (
             {one.id: one for one in await self._sides[there].look(stream, wanted, "instant")}
