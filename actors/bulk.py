@@ -20,7 +20,7 @@ from actors.core.policy import StreamSpec
 from actors.core.rows import Creates, Made, RowShape, creates_for, kept_paths
 from actors.core.texts import texts_of
 from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Op, Side, State, other
-from actors.lines import revised
+from actors.lines import joined, revised
 from actors.ports import Closed, Counters, Cursor, NewRows, Settlement
 from actors.runtime.together import together
 from actors.state import RunState
@@ -82,7 +82,7 @@ class Bulk:
             tasks.start_soon(self._bind, lap, planned_out, sent_in)
             tasks.start_soon(self._make, sent_out)
         if done := tuple(self._done):
-            await self._state.settle(_joined(self._state.run, done, None))
+            await self._state.settle(joined(self._state.run, done))
             self._committed(done)
         if lap.stopped is not None:
             raise lap.stopped
@@ -191,7 +191,7 @@ class Bulk:
         until = clock.monotonic() + allowed_s
         rows = NewRows(self._stream.name, self._there, planned.made.bindings, self._stream.map_ver)
         done = tuple(self._done)
-        work = _joined(state.run, done, planned.cursor)
+        work = joined(state.run, done, planned.cursor)
         intent = await state.store.load(state.lease, work, rows, intent)
         self._committed(done)
         state.open[intent.id] = intent
@@ -359,22 +359,6 @@ def _with_outcome(binding: Binding, out: Binding) -> Binding:
 
 def _devs(binding: Binding) -> list[object]:
     return [dict(held.dev) for side in SIDES if (held := binding.side(side)) is not None]
-
-
-def _joined(run: str, done: Sequence[Settlement], cursor: Cursor | None) -> Settlement:
-    spend: dict[str, int] = {}
-    for one in done:
-        for kind, count in one.spend.items():
-            spend[kind] = spend.get(kind, 0) + count
-    return Settlement(
-        run=run,
-        bindings=tuple(b for one in done for b in one.bindings),
-        closed=tuple(c for one in done for c in one.closed),
-        hints=tuple(h for one in done for h in one.hints),
-        counters=tuple(c for one in done for c in one.counters),
-        spend=spend,
-        cursors=(cursor,) if cursor is not None else (),
-    )
 
 
 def _id(line: str) -> str:

@@ -21,7 +21,7 @@ from actors.core.types import (
     Side,
     other,
 )
-from actors.ports import Write
+from actors.ports import Cursor, Settlement, Write
 
 
 def shown_already(action: Action) -> bool:
@@ -111,3 +111,23 @@ def settles(stream: StreamSpec, action: Action, seen: Observation) -> bool:
 
 def one_per_place(rows: Iterable[Parked]) -> Iterable[Parked]:
     return {(row.binding, row.room, row.field): row for row in rows}.values()
+
+
+def joined(run: str, parts: Sequence[Settlement], cursor: Cursor | None = None) -> Settlement:
+    """Several settlements that have no binding in common, as one transaction."""
+    spend: dict[str, int] = {}
+    for one in parts:
+        for kind, count in one.spend.items():
+            spend[kind] = spend.get(kind, 0) + count
+    return Settlement(
+        run=run,
+        bindings=tuple(binding for one in parts for binding in one.bindings),
+        dropped=tuple(key for one in parts for key in one.dropped),
+        closed=tuple(closed for one in parts for closed in one.closed),
+        items=tuple(item for one in parts for item in one.items),
+        park=tuple(row for one in parts for row in one.park),
+        hints=tuple(hint for one in parts for hint in one.hints),
+        counters=tuple(counters for one in parts for counters in one.counters),
+        spend=spend,
+        cursors=(cursor,) if cursor is not None else (),
+    )

@@ -34,7 +34,7 @@ from actors.core.types import (
     other,
 )
 from actors.core.values import UNKNOWN, Value, same
-from actors.lines import differs_line, released, revised
+from actors.lines import differs_line, joined, released, revised
 from actors.ports import COUNTER, Closed, Counters, Settlement
 from actors.recover_rows import resolve_rows
 from actors.state import RunState
@@ -155,7 +155,7 @@ class Recovery:
         resolved, batch.resolved, batch.touched = batch.resolved, [], set()
         if len(resolved) > 1:
             try:
-                await state.settle(_merged(state.run, [one.settlement for _, one in resolved]))
+                await state.settle(joined(state.run, [one.settlement for _, one in resolved]))
             except TandemError as error:
                 if error.kind is not Kind.BUG:
                     state.cut_short(error)
@@ -386,25 +386,6 @@ def _again(action: Action, binding: Binding | None) -> Iterator[Hint]:
         for side in SIDES:
             if (held := binding.side(side)) is not None:
                 yield Hint(stream=action.stream, side=side, id=held.id, reason="look again")
-
-
-def _merged(run: str, settlements: Sequence[Settlement]) -> Settlement:
-    """All in one transaction; they have no binding in common."""
-    spent: dict[str, int] = {}
-    for one in settlements:
-        for kind, count in one.spend.items():
-            spent[kind] = spent.get(kind, 0) + count
-    return Settlement(
-        run=run,
-        bindings=tuple(binding for one in settlements for binding in one.bindings),
-        dropped=tuple(key for one in settlements for key in one.dropped),
-        closed=tuple(closed for one in settlements for closed in one.closed),
-        items=tuple(item for one in settlements for item in one.items),
-        park=tuple(row for one in settlements for row in one.park),
-        hints=tuple(hint for one in settlements for hint in one.hints),
-        spend=spent,
-        counters=tuple(counters for one in settlements for counters in one.counters),
-    )
 
 
 def _found(action: Action) -> str:

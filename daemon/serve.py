@@ -87,18 +87,13 @@ class Daemon:
         """All that stands on the database, from secrets to HTTP; returns when the daemon was asked to stop."""
         parts = pool, self._clock, self._box()
         admin, names, store = Admin(*parts), Names(*parts), PgStore(*parts)
-        if (
-            postgres is not None
-        ):  # ours alone: whoever held a lease is dead, and nobody has to wait until it runs out
+        if postgres is not None:
+            # Ours alone: whoever held a lease is dead, and nobody has to wait until it runs out.
             await admin.free_leases()
         keeper = Keeper(admin, self._config.data_dir)
         await keeper.compare()  # before anything works on an older state
-        metrics, news, notes, blueprints = (
-            Metrics(VERSION),
-            News(),
-            ConnectionNotes(admin),
-            wiring.Blueprints(),
-        )
+        metrics, news, notes = Metrics(VERSION), News(), ConnectionNotes(admin)
+        blueprints = wiring.Blueprints()
         telemetry = ActionTelemetry(metrics, _both(news.heard, notes.heard))
         for connector in CATALOG:
             metrics.add_connector(connector)
@@ -140,9 +135,8 @@ class Daemon:
             self._stopping = True
             await grpc_server.set_ready(False)
             await self._drain_for_exit()
-        with suppress(
-            TandemError, Restored
-        ):  # a backup that was taken until now is an older state from now on
+        # A backup that was taken until now is an older state from now on.
+        with suppress(TandemError, Restored):
             await keeper.count_up()
 
     # ------------------------------------------------------------------------------------------------ building
