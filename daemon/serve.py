@@ -41,7 +41,7 @@ from daemon.store.pg import PgStore
 from daemon.store.pool import Pool
 from daemon.telemetry import ActionTelemetry
 
-GARBAGE_AFTER: Final = 20_000  # objects
+GARBAGE_AFTER: Final = 2_000  # objects: large blocks of lines hang on few of them
 VERSION: Final = importlib.metadata.version("tandemd")
 
 
@@ -233,7 +233,8 @@ class Daemon:
 
 def _leave_the_old_alone() -> None:
     """What is there by now stays to the end: the garbage collector need not look through it for every window of records,
-    nor after every few hundred objects (a window makes tens of thousands, and hardly a cycle among them)."""
+    nor after every few hundred objects (a window makes tens of thousands, and hardly a cycle among them). Not too seldom either: blocks of a
+    megabyte hang on a few objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
