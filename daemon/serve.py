@@ -233,8 +233,8 @@ class Daemon:
 
 def _leave_the_old_alone() -> None:
     """What is there by now stays to the end: the garbage collector need not look through it for every window of records,
-    nor after every few hundred objects (a window makes tens of thousands, and hardly a cycle among them). Not too seldom either: blocks of a
-    megabyte hang on a few objects."""
+    nor after every few hundred objects (a window makes tens of thousands, and hardly a cycle among them). Not too seldom
+    either: blocks of a megabyte hang on a few objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
