@@ -10,7 +10,7 @@ import msgspec
 from actors.core.errors import TandemError
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
 from actors.core.policy import LinkSpec, StreamSpec
-from actors.core.types import Action, Observation, Op, Parked, Room, Side
+from actors.core.types import Action, Binding, Observation, Op, Parked, Room, Side
 from actors.ports import Clock, Counters, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
 
 DAY_S = 86_400.0
@@ -114,6 +114,7 @@ class RunState:
         self.left_for_later = False  # newcomers that could not be looked at freshly yet
         self.confirmed = self.failed = self.waited = self.planned = 0
         self.awaiting: dict[str, str] = {}  # stream -> why a plan waits
+        self.gone: dict[str, dict[int, Binding]] = {}  # what a dry run found gone, by stream and key
         self.spooled: set[str] = set()  # streams with actions held until the totals are known
         self.pending: dict[str, int] = {}  # kind -> held actions of the stream still to be decided on
         self._parked: dict[int, tuple[Parked, ...]] = {}

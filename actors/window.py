@@ -52,9 +52,9 @@ class Windows:
         state = self._state
         began = state.clock.monotonic()
         sorted_ = await self._sort(stream, window)
-        if sorted_.strangers or sorted_.gone:
-            self.stirred.add(stream.name)
         pairs = await self._partners(stream, window, sorted_)
+        if sorted_.strangers or sorted_.gone or any(_is_gone(pair) for pair in pairs):
+            self.stirred.add(stream.name)
         extra = Extra(
             bindings=tuple(sorted_.strangers),
             acks=window.acks,
@@ -65,7 +65,7 @@ class Windows:
             seen=self._met(stream, window, sorted_),
             counters=self._counts(stream, window, sorted_),
         )
-        await self._carrier.carry(stream, pairs, extra, totals_known=window.totals_known)
+        await self._carrier.carry(stream, pairs, extra, totals_known=window.totals_known, concludes=False)
         state.telemetry.emit(
             "window.settled",
             link=state.link,
@@ -268,6 +268,10 @@ def _pair(binding: Binding, seen: Observation, partner: Observation, attempts: i
 
 def _half_pair(half: Binding, seen: Observation) -> Pair:
     return Pair(half, a=seen) if seen.side == "a" else Pair(half, b=seen)
+
+
+def _is_gone(pair: Pair) -> bool:
+    return any(seen.presence is Presence.DELETED for seen in pair.seen)
 
 
 def kept_note(half: Binding) -> str:

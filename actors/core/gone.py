@@ -34,6 +34,8 @@ def plan_gone(
     assert was is not None
     known = was.presence is Presence.DELETED
     after = presence_of(binding, *((gone, left) if side == "a" else (left, gone)))
+    if after.state is State.GONE:
+        after = in_state(after, State.SETTLED, "")
     policy = stream.deletes[side]
     edited = bool(changed_fields(stream, binding, left))
     before = binding.side(left.side)

@@ -43,6 +43,7 @@ from actors.core.verdict import (
     Context,
     Verdict,
     adopt_keys,
+    in_state,
     presence_of,
     tombstone,
     tried,
@@ -91,7 +92,16 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
     if a.presence is not Presence.PRESENT and b.presence is not Presence.PRESENT:
         return Verdict(tombstone(presence_of(binding, a, b), "deleted on both sides"))
     gone, left = (a, b) if a.presence is not Presence.PRESENT else (b, a)
+    if not ctx.concludes and _unexplained(binding, gone):
+        return Verdict(in_state(presence_of(binding, a, b), State.GONE, ""))
     return plan_gone(stream, binding, gone, left, ctx)
+
+
+def _unexplained(binding: Binding, gone: Observation) -> bool:
+    """Whether a record is gone of which nobody knew, or has concluded, anything yet: it may have moved."""
+    was = binding.side(gone.side)
+    new = was is not None and was.presence is Presence.PRESENT
+    return binding.state is State.GONE or (new and binding.state is not State.TOMBSTONE)
 
 
 # ------------------------------------------------------------------------------------------ both sides are there
@@ -169,7 +179,7 @@ def _write(
 def _adopt(stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation) -> Binding:
     for name, value in merged.agreed.items():
         binding = _settle_field(binding, None, name, value, None)
-    state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE) else binding.state
+    state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE, State.GONE) else binding.state
     binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note="")
     known = {**b.fields, **a.fields, **binding.base}
     return adopt_keys(stream, binding, known)

@@ -18,12 +18,16 @@ RESTORE = "deleted on the other side, to be put back"
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What the planner must know besides the pair: wall clock, breaker, what is parked for this binding, references."""
+    """What the planner must know besides the pair: wall clock, breaker, what is parked for this binding, references.
+
+    `concludes`: what is new was compared with what is gone, so that a record that is gone was deleted, not moved.
+    """
 
     now: float
     breaker: int = 20
     parked: tuple[Parked, ...] = ()
     refs: Refs = NO_REFS
+    concludes: bool = True
 
 
 class Verdict(msgspec.Struct, frozen=True):

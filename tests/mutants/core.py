@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant
 
 TOLD = "tests/core/test_regressions.py::"
 PLAN = "tests/core/test_plan.py::"
+MOVES = "tests/actors/test_moves.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
@@ -254,6 +255,14 @@ CORE = (
         "    if policy is DeletePolicy.IGNORE:\n",
         "    if False:\n",
         (f"{PLAN}test_deleted_on_one_side",),
+    ),
+    Mutant(
+        19,
+        "a match key that is left does not tell who has moved",
+        "actors/core/moved.py",
+        "return len(here) == 1 and not there",
+        "return False",
+        (f"{MOVES}test_redteam_19_a_record_with_a_new_id_is_known_by_a_match_key_that_is_left",),
     ),
     Mutant(
         25,

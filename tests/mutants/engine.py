@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 TOLD = "tests/actors/test_scenarios.py::"
+MOVES = "tests/actors/test_moves.py::"
 RUN = "tests/actors/test_run.py::"
 LINK = "tests/actors/test_link.py::"
 CONNECTION = "tests/actors/test_connection.py::"
@@ -195,6 +196,22 @@ ENGINE = (
         "next((cls for cls in busy if self._passed[cls] >= self.PASSES_MAX), busy[0])",
         "busy[0]",
         (f"{CONNECTION}test_classes_go_by_urgency_with_a_floor_for_each",),
+    ),
+    Mutant(
+        19,
+        "a deletion is concluded before what is new was looked at",
+        "actors/window.py",
+        "totals_known=window.totals_known, concludes=False",
+        "totals_known=window.totals_known, concludes=True",
+        (f"{MOVES}test_redteam_19_a_record_with_a_new_number_stays_the_same_record",),
+    ),
+    Mutant(
+        19,
+        "what is gone is deleted while it can't be said which of two it is",
+        "actors/newcomers.py",
+        "        self._moves.leave(groups)\n",
+        "",
+        (f"{MOVES}test_redteam_19_of_two_new_records_that_may_be_the_one_gone_none_is_guessed",),
     ),
     Mutant(
         23,
