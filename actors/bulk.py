@@ -299,7 +299,7 @@ class _Lap:
 async def creates_of(state: RunState, sides: Sides, stream: StreamSpec, origin: Side) -> Creates | None:
     """How new records of `origin` become lines of the other side; None where a bulk load is not possible: an intent is open,
     or what a line says is not all."""
-    if state.waits_for(stream):
+    if state.waits_for(stream) or stream.gates:
         return None
     if any(not s.declaration.by_id or s.declaration.version != "none" for s in sides.values()):
         return None

@@ -133,7 +133,7 @@ class Sweep:
 
 async def looks_of(access: Access, stream: StreamSpec) -> Looks | None:
     """How this side's lines are read; None where a complete read must look at every record."""
-    if not (access.declaration.rows and access.declaration.by_id):
+    if stream.gates or not (access.declaration.rows and access.declaration.by_id):
         return None
     shape = await access.shape(stream, kept_paths(stream, access.side))
     return looks_for(stream, access.side, shape) if shape is not None else None

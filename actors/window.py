@@ -11,6 +11,7 @@ from actors.carry import Carrier, Extra
 from actors.conclude import Pair
 from actors.core import match
 from actors.core.assume import assumed, rests_on_precondition
+from actors.core.gates import admitted, is_held_back
 from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
@@ -117,6 +118,7 @@ class Windows:
             out.later.append(self._look_again(stream, window, seen))
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
+            half = admitted(stream, half, seen, None, stream.name in self._state.loaded)
             out.strangers.append(half)
             if self._sides[seen.side].declaration.read_lag_s > 0:
                 self._state.memory.met(stream.object(seen.side), seen.side, seen.id, seen.asked)
@@ -161,6 +163,9 @@ class Windows:
             return
         if seen.id in window.forced:
             self.stirred.add(stream.name)
+        half = self._gated(stream, window, seen, half, out)
+        if is_held_back(half.note):
+            return
         keys, state = match.keys(stream, seen.fields), newcomer_state(stream, seen)
         if state is State.UNSURE:
             out.later.append(self._look_again(stream, window, seen))
@@ -174,6 +179,19 @@ class Windows:
                 half, state=state, keys=keys, note=kept_note(half), rev=half.rev + 1
             )
             out.strangers.append(now)
+
+    def _gated(
+        self, stream: StreamSpec, window: Window, seen: Observation, half: Binding, out: _Sorted
+    ) -> Binding:
+        """The half binding as its gate lets it be now."""
+        now = admitted(stream, half, seen, half.note, stream.name in self._state.loaded)
+        if now is half:
+            return half
+        now = msgspec.structs.replace(now, rev=half.rev + 1)
+        out.strangers.append(now)
+        if is_held_back(now.note):  # it waits for nothing any more
+            out.unpark.extend((half.key, room, "*") for room in Room)
+        return now
 
     async def _partners(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> list[Pair]:
         """Pairs with a fresh look at both sides; what can't be looked at freshly now waits."""

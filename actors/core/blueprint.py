@@ -10,7 +10,8 @@ The format (every entry, with an example, in docs/BLUEPRINTS.md; `*` = has to be
         parents: [stream]               match: [[field, ...], ...]        creates: [a, b]
         deletes: {a: ignore, b: ignore} (ignore | mark | remove | restore: what a deletion there does on the other side)
         delete_vs_edit: keep | restore | remove                           mark: {b: {native path: value}}
-        first_contact: a | b | fill_empty | ask
+        gate: {a: {path*: native path, equals: x | in: [x, y] | set: true, on: level | edge,
+                   then: keep | put_back | deactivate | detach}}          first_contact: a | b | fill_empty | ask
         budgets: {deletes: 10 or 5%, creates: unlimited, overwrites: 200 or 20%, clears: 20 or 5%}
         fields*:
           <field>:

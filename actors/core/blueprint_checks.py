@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from actors.core.blueprint_gates import check_gates
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.policy import DeletePolicy, FieldSpec, Owner, StreamSpec
+from actors.core.stream_rules import Ineligible
 from actors.core.types import SIDES, Side, other
 
 
@@ -22,6 +24,7 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
         _check_groups(stream, at)
         _check_writers(stream, at)
         _check_marks(stream, at)
+        check_gates(stream, at)
         _check_names(stream, names, at)
     _check_circles(streams, node)
 
@@ -96,7 +99,9 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
                 "deletes",
                 side,
             )
-        if marked and stream.deletes[side] is not DeletePolicy.MARK:
+        gate = stream.gates.get(side)
+        deactivates = gate is not None and gate.then is Ineligible.DEACTIVATE
+        if marked and stream.deletes[side] is not DeletePolicy.MARK and not deactivates:
             at.fault(
                 f"nothing is marked on side {other(side)}; deletes: {{{side}: mark}} is missing",
                 "mark",

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from actors.core.blueprint_fields import check_name, read_fields
+from actors.core.blueprint_gates import read_gates
 from actors.core.blueprint_nodes import Node, described
 from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, DeletePolicy, FirstContact, StreamSpec
 from actors.core.types import SIDES, Side
@@ -18,7 +19,7 @@ from actors.core.values import Value
 
 _KEYS: Final = (
     *("kind", "a", "b", "parents", "match", "creates", "deletes", "delete_vs_edit", "mark"),
-    *("first_contact", "budgets", "complete_read", "fields"),
+    *("gate", "first_contact", "budgets", "complete_read", "fields"),
 )
 # What holds where a blueprint says nothing. No entry (creates): no limit, a first load is nothing but creates.
 DEFAULT_BUDGETS: Final[Mapping[str, Budget]] = MappingProxyType(
@@ -52,6 +53,7 @@ def read_stream(name: str, entry: Node) -> StreamSpec:
         deletes=_deletes(node.get("deletes")),
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,
         mark=_mark(node.get("mark")),
+        gates=read_gates(node.get("gate")),
         first_contact=contact.choice(FirstContact, FirstContact.ASK) if contact else FirstContact.ASK,
         budgets=_budgets(node.get("budgets")),
         complete_read_s=read.seconds(*_COMPLETE_READ_S) if read else _COMPLETE_READ_S[2],

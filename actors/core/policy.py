@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from actors.core.stream_rules import Gate
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -144,7 +145,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
     `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
     other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
-    `complete_read_s`: a complete read at least this often, seconds.
+    `gates[x]`: which records of x take part. `complete_read_s`: a complete read at least this often, seconds.
     """
 
     name: str
@@ -160,6 +161,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     )
     delete_vs_edit: DeleteEdit = DeleteEdit.KEEP
     mark: Mapping[str, Mapping[str, Value]] = {}
+    gates: Mapping[str, Gate] = {}
     first_contact: FirstContact = FirstContact.ASK
     budgets: Mapping[str, Budget] = {}
     complete_read_s: float = 3600.0

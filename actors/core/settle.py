@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from actors.core.gates import put_back_by
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.marks import forgotten, remembered
 from actors.core.plan import DAY_S, adopt_keys
@@ -161,7 +162,7 @@ def _fields(
             differs.append(name)
     still_open.extend(_unsettled(stream, after, base, devs[side], action))
     out = _with_devs(msgspec.structs.replace(binding, base=base), devs)
-    out = _contests(out, action, now)
+    out = _contests(stream, out, action, now)
     out = adopt_keys(stream, out, {**after.fields, **base})
     return Settled(
         out,
@@ -258,15 +259,15 @@ def _marked(binding: Binding, action: Action) -> Binding:
     held = binding.side(side)
     assert held is not None
     binding = _with(binding, side, remembered(held, action))
-    note = f"deleted on {other(side)}, marked on {side}"
+    note = action.reason or f"deleted on {other(side)}, marked on {side}"
     return msgspec.structs.replace(binding, state=State.TOMBSTONE, note=note)
 
 
-def _contests(binding: Binding, action: Action, now: float) -> Binding:
+def _contests(stream: StreamSpec, binding: Binding, action: Action, now: float) -> Binding:
     if action.op is not Op.UPDATE:
         return binding
     contests = {k: v for k, v in binding.contests.items() if now - v[1] < DAY_S}
-    for name in action.fields:
+    for name in (*action.fields, *put_back_by(stream, action)):
         count, since = contests.get(f"{action.side}.{name}", (0, now))
         contests[f"{action.side}.{name}"] = (count + 1, since)
     return msgspec.structs.replace(binding, contests=contests)

@@ -52,6 +52,11 @@ def adopt_keys(stream: StreamSpec, binding: Binding, fields: Mapping[str, Value]
     return msgspec.structs.replace(binding, keys=match.keys(stream, fields))
 
 
+def newcomer_state(stream: StreamSpec, seen: Observation) -> State:
+    """NEW, or UNSURE while a match key is not delivered (what can't be read at all is parked when it is planned)."""
+    return State.UNSURE if match.undelivered(stream, seen.fields) and not seen.problem else State.NEW
+
+
 def presence_of(binding: Binding, a: Observation, b: Observation) -> Binding:
     assert binding.a is not None and binding.b is not None
     return msgspec.structs.replace(
