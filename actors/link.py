@@ -14,12 +14,13 @@ from typing import Any
 import anyio
 import msgspec
 
-from actors.access import Access
+from actors.access import Access, Sides
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts, Reason, Wish
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import SIDES, Outcome, Side
+from actors.early import Early
 from actors.inflow import Inflow
 from actors.messages import (
     CHANGED,
@@ -84,6 +85,7 @@ class LinkActor(Actor):
         self._at_rest.set()
         self._phase = ""
         self._inflow = Inflow()
+        self._looked: tuple[LinkSpec, Sides] | None = None  # by what the last run looked
         self._flowing_until = -math.inf  # so long the run under way takes in what is handed over
         self._state: RunState | None = None  # of the run under way
         self._begun = anyio.Event()  # a run is under way: somebody has to tell of it
@@ -251,7 +253,21 @@ class LinkActor(Actor):
 
     async def _turn(self) -> tuple[bool, float]:
         """One decision: run now (and why), or how long nothing is due. Seconds."""
-        turn = await self._ports.store.turn(self._link)
+        early = self._look_ahead()
+        return await self._decide(await self._ports.store.turn(self._link), early)
+
+    def _look_ahead(self) -> Early | None:
+        """While the store is asked what there is to do: a look at what was handed over, as the last run looked."""
+        now = self._ports.clock.now()
+        more_due = self._changed or self._interrupted or now >= min(self._poll_at, self._recover_at)
+        if self._looked is None or not self._inflow or more_due or now < self._retry_at:
+            return None
+        early = Early.of(*self._looked, self._inflow.waiting)
+        if early is not None:
+            self.tasks.start_soon(early.go, self._ports.store, self._link)
+        return early
+
+    async def _decide(self, turn: Turn | None, early: Early | None) -> tuple[bool, float]:
         if turn is None:
             self._stop = True
             return False, 0.0
@@ -275,10 +291,12 @@ class LinkActor(Actor):
         if look or due <= now or self._inflow:
             cause = "poll" if look else "hint"
             ran = RunRow(id=self._ports.clock.token(), link=self._link, cause=cause, started=now)
-            return True, await self._do(turn, facts, ran, look=look)
+            return True, await self._do(turn, facts, ran, look=look, early=early)
         return False, max(0.0, due - now)
 
-    async def _do(self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool) -> float:
+    async def _do(
+        self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool, early: Early | None = None
+    ) -> float:
         """One run, from its start to the facts it leaves. Returns for how long nothing is due, as far as is known."""
         row = turn.row
         self._changed = self._changed and not look
@@ -293,7 +311,7 @@ class LinkActor(Actor):
         emit = self._ports.telemetry.emit
         emit("run.started", link=self._link, run=ran.id, mode=ran.mode, cause=ran.cause)
         try:
-            result, state = await self._execute(turn, facts, ran, look)
+            result, state = await self._execute(turn, facts, ran, look, early)
             if result.error is not None or result.outcome is Outcome.CANCELLED or not result.hints:
                 self._inflow.refuse()  # what it left undone
             await self._conclude(row, facts, ran, result, state)
@@ -318,7 +336,7 @@ class LinkActor(Actor):
         return max(0.0, due - self._ports.clock.now())
 
     async def _execute(
-        self, turn: Turn, facts: Facts, ran: RunRow, look: bool
+        self, turn: Turn, facts: Facts, ran: RunRow, look: bool, early: Early | None
     ) -> tuple[RunResult, RunState | None]:
         row = turn.row
         try:
@@ -346,6 +364,7 @@ class LinkActor(Actor):
             sides, finds = await self._sides(row, drain=look)
         except TandemError as error:
             return _failed(facts, error), state
+        self._looked = spec, sides
         run = Run(
             state,
             sides,
@@ -354,6 +373,7 @@ class LinkActor(Actor):
             self._safe_point(),
             turn,
             None if look or not self._inflow else self._inflow,
+            early,
         )
         streams = _scope(spec, ran.scope)
         self._poll_at = self._ports.clock.now() + min(spec.poll_s.values()) if look else self._poll_at
