@@ -317,7 +317,7 @@ class ConnectionActor(Actor):
             pause_s = min(60.0, pause_s * 2)
 
     async def _noticed(self) -> None:
-        self.mailbox.poke(DRAIN)
+        self.tasks.start_soon(self._drain_quietly)
         connector = await self._open()
         if set(connector.declaration.find) != {Find.FEED}:  # else the feed says by itself whom it concerns
             self._links = tuple(await self._ports.store.links_of(self._id))

@@ -253,7 +253,9 @@ async def _carry_out(connection: Connection, batch: _Batch, shape: Shape, places
 async def _sent(
     connection: Connection, batch: _Batch, shape: Shape, arrays: Sequence[list[str | None]]
 ) -> Sequence[asyncpg.Record]:
-    rows = await connection.fetch(shape.statement(f"{batch.delivery.sql}, {TRANSACTION}"), *arrays)
+    is_single = shape.op is Op.UPDATE and len(arrays[0]) == 1
+    wanted = f"{batch.delivery.sql}, {TRANSACTION}"
+    rows = await connection.fetch(shape.statement(wanted, is_single=is_single), *arrays)
     batch.made_by = rows[0][-2] if rows else ""
     return rows
 

@@ -9,6 +9,12 @@ from bindings
 where link = $1 and stream = $2 and {side}_id = any ($3::text[])
 order by key
 
+-- bindings_known_one
+-- The same for one record: planned once, and not each time.
+select bindings.*, exists (select from parked where parked.binding = bindings.key) as is_parked
+from bindings
+where link = $1 and stream = $2 and {side}_id = ($3::text[])[1]
+
 -- bindings_by_key
 select * from bindings where link = $1 and key = any ($2::bigint[]) order by key
 
