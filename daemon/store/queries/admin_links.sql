@@ -79,5 +79,12 @@ with n as (select $1::text as link),
     gone_budget as (delete from budget_use where link = (select link from n))
 delete from links where id = (select link from n)
 
+-- bindings_new
+-- Who is to be made on the other side, counted no further than anybody wants to know.
+select stream, case when a_id is null then 'a' else 'b' end as side, count(*) as count
+from (select stream, a_id from bindings where link = $1 and state = 'new' limit $2) as counted
+group by 1, 2
+order by 1, 2
+
 -- bindings_settled
 select count(*) from bindings where link = $1 and state = 'settled' and a_id is not null and b_id is not null
