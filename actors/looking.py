@@ -236,7 +236,7 @@ class Looking:
         """Absence is only a hint: whatever was not met is looked at by id before anything is concluded."""
         if self._sides[side].declaration.absence == "none" or self._state.dry:
             return
-        after = 0
+        after = ""
         while True:
             await self._at(f"{stream.name}: confirming what was not seen on side {side}")
             missing = await self._state.store.unseen(
@@ -244,8 +244,9 @@ class Looking:
             )
             if not missing:
                 return
-            after = missing[-1].key
-            seen = await self._sides[side].look(stream, ids(missing, side), "sweep")
+            those = ids(missing, side)
+            after = those[-1]
+            seen = await self._sides[side].look(stream, those, "sweep")
             last = len(missing) < self._options.window
             await self._take(stream, side, seen, None, all_known=last, generation=generation)
 

@@ -233,9 +233,10 @@ class Store(Protocol):
         ...
 
     async def unseen(
-        self, link: str, stream: str, side: Side, generation: int, after: int, limit: int
+        self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:
-        """Bindings whose `side` is present and was not met by complete read `generation` or a later touch."""
+        """Bindings whose `side` is present, was not met by complete read `generation` or a later touch, and has an
+        id > after; in order of ids, bytewise."""
         ...
 
     async def count_bindings(self, link: str, stream: str, up_to: int) -> int:

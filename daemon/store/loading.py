@@ -58,11 +58,12 @@ async def _copy(connection: Connection, link: str, rows: NewRows) -> tuple[int, 
     read = await connection.fetch(sql("cursors_generations"), link, rows.stream)
     generations = {row["side"]: row["generation"] for row in read}
     first: int = await connection.fetchval(sql("binding_key_next")) + 1
-    constant = [link, rows.stream, State.SETTLED.value, "1", rows.map_ver]
+    stream_id: int = await connection.fetchval(sql("stream_id"), link, rows.stream)
+    constant = [str(stream_id), State.SETTLED.value, "1", rows.map_ver]
     constant += [str(generations.get(side, 0)) for side in ("a", "b")]
     end = "\t" + "\t".join(map(escaped, constant)) + "\n"
     ids = ("a_id", "b_id") if rows.side == "b" else ("b_id", "a_id")
-    names = (*ids, "base", "keys", "link", "stream", "state", "rev", "map_ver", "a_gen", "b_gen")
+    names = (*ids, "base", "keys", "stream_id", "state", "rev", "map_ver", "a_gen", "b_gen")
     source = io.BytesIO((end.join(rows.lines) + end).encode())
     await connection.copy_to_table("bindings", source=source, columns=names, format="text")
     last: int = await connection.fetchval(sql("binding_key_last"))

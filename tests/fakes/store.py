@@ -200,11 +200,11 @@ class MemoryStore:
             return [binding for binding in found if binding.state in states and binding.key > after][:limit]
 
     async def unseen(
-        self, link: str, stream: str, side: Side, generation: int, after: int, limit: int
+        self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:
         async with self._transaction("unseen"):
             found = self._state(link).unseen(stream, side, generation)
-            return [binding for binding in found if binding.key > after][:limit]
+            return [binding for id_, binding in found if id_ > after][:limit]
 
     async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
         async with self._transaction("count_bindings"):
