@@ -84,8 +84,14 @@ delete from links where id = (select link from n)
 
 -- bindings_new
 -- Who is to be made on the other side, counted no further than anybody wants to know.
-select stream, case when a_id is null then 'a' else 'b' end as side, count(*) as count
-from (select stream, a_id from bindings where link = $1 and state = 'new' limit $2) as counted
+select streams.name as stream, case when a_id is null then 'a' else 'b' end as side, count(*) as count
+from (
+    select stream_id, a_id
+    from bindings
+    where stream_id = any (array(select id from streams where link = $1)) and state = 'new'
+    limit $2
+) as counted
+join streams on streams.id = counted.stream_id
 group by 1, 2
 order by 1, 2
 
