@@ -75,22 +75,8 @@ class Settling(Base):
 
         False: it is something else, or contradicts what is stored; nothing was done, and the long way finds out which.
         """
-        closed = [(end.action, end.state.value, end.target, clean(end.error)) for end in work.closed]
-        spend = [(*split_kind(name), used) for name, used in work.spend.items()]
-        counters = [msgspec.structs.astuple(row) for row in _summed(work.counters)]
         try:
-            await self._as_holder(
-                lease,
-                sql("settle_plainly"),
-                work.run,
-                now,
-                int(now // HOUR_S),
-                *binding_columns(work.bindings),
-                *columns(closed, 4),
-                *columns(spend, 3),
-                *columns(counters, 10),
-                *columns([msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)], 10),
-            )
+            await self._as_holder(lease, sql("settle_plainly"), *plain_arguments(work, now))
         except Contradicted:
             return False
         return True
@@ -114,6 +100,24 @@ def is_plain(work: Settlement) -> bool:
         work.hints,
     )
     return not any(beyond) and all(binding.key for binding in work.bindings)
+
+
+def plain_arguments(work: Settlement, now: float) -> list[object]:
+    """What `settle_plainly` takes after the lease."""
+    closed = [(end.action, end.state.value, end.target, clean(end.error)) for end in work.closed]
+    spend = [(*split_kind(name), used) for name, used in work.spend.items()]
+    counters = [msgspec.structs.astuple(row) for row in _summed(work.counters)]
+    cursors = [msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)]
+    return [
+        work.run,
+        now,
+        int(now // HOUR_S),
+        *binding_columns(work.bindings),
+        *columns(closed, 4),
+        *columns(spend, 3),
+        *columns(counters, 10),
+        *columns(cursors, 10),
+    ]
 
 
 async def insert_actions(

@@ -85,7 +85,7 @@ class TestRecovery(contract_recovery.RecoveryContract):
 async def waiting(pool: Pool) -> None:
     """Until somebody waits for a lock; a session that waits sends no event."""
     query = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while not await pool.fetchval(query):  # noqa: ASYNC110
             await anyio.sleep(0.01)
 

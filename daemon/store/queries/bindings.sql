@@ -1,16 +1,6 @@
 -- Bindings: look-ups by id, key, state, generation and match key; what a settlement does to them.
 -- A binding names its link and stream by one number: {stream} is that of stream $2 of link $1, {streams} are all of link $1.
 
--- stream_id
--- The number of a stream, given on first use. Only the owner of a link writes, so nobody else does this at the same time.
-with new as (
-    insert into streams (link, name) values ($1, $2) on conflict (link, name) do nothing
-    returning id
-)
-select id from new
-union all
-select id from streams where link = $1 and name = $2
-
 -- bindings_by_id
 select $2::text as stream, bindings.*
 from bindings
@@ -217,11 +207,18 @@ where stream_id = {stream} and {side}_id = any ($3::text[])
 -- bindings_present
 select {side}_id from bindings where stream_id = {stream} and {side}_id is not null and {side}_presence is null
 
--- cursors_generations
-select side, generation from cursors where link = $1 and stream = $2
-
--- binding_key_next
-select nextval('binding_key')
+-- loading_begins
+-- On the disk before anything is sent, whatever the server's default. A stream gets its number on first use; only the
+-- owner of a link writes, so nobody else gives it one at the same time.
+with new as (
+    insert into streams (link, name) values ($1, $2) on conflict (link, name) do nothing
+    returning id
+)
+select coalesce((select id from new), {stream}) as stream_id,
+    coalesce((select generation from cursors where link = $1 and stream = $2 and side = 'a'), 0) as a_gen,
+    coalesce((select generation from cursors where link = $1 and stream = $2 and side = 'b'), 0) as b_gen,
+    nextval('binding_key') as key,
+    set_config('synchronous_commit', 'on', true)
 
 -- binding_key_last
 select currval('binding_key')

@@ -64,10 +64,23 @@ order by next_due, id
 limit $2
 
 -- lease_take
+-- Waits for whoever holds the link's row, but not for ever.
+with patience as materialized (select set_config('lock_timeout', $4 || 'ms', true))
 update links
 set owner = $2, epoch = epoch + 1, lease_until = clock_timestamp() + $3 * interval '1 second'
+from patience
 where id = $1 and (owner in ('', $2) or lease_until <= clock_timestamp())
 returning epoch
+
+-- lease_free
+-- Sessions of an owner whose lease ran out, which are in a transaction and have heard nothing from it for a while (a COPY
+-- that is not fed counts as active, and no timeout of PostgreSQL ends it).
+select count(pg_terminate_backend(pid)) as ended
+from links
+join pg_stat_activity on datname = current_database() and application_name = 'tandemd ' || right(owner, 55)
+where id = $1 and owner not in ('', $2) and lease_until <= clock_timestamp()
+  and xact_start is not null and wait_event_type = 'Client'
+  and state_change < clock_timestamp() - $3 * interval '1 millisecond'
 
 -- lease_renew
 update links
