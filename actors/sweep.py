@@ -26,13 +26,14 @@ from actors.access import Access
 from actors.core.policy import StreamSpec
 from actors.core.rows import Looks, is_plain, kept_paths, looks_for
 from actors.core.texts import texts_of
-from actors.ports import Lines, Rows
+from actors.ports import Lines
 from actors.runtime.together import together
 from actors.state import Compared, RunState
 
 T = TypeVar("T")
 SUMS = 1 << 16
 ONE = 1 << 40  # counts beside the sum of hashes: a single id that is missing always shows
+SPREAD = 10  # a window ends within about a tenth of where its page does
 AT_ONCE = 500  # lines that are translated before others have their turn
 
 
@@ -60,7 +61,8 @@ class Sums:
 class _Window(msgspec.Struct, frozen=True):
     """Lines as they were read, `digest` of them, and what the store had of these records after that."""
 
-    rows: Rows
+    block: str
+    more: bool
     took_s: float
     digest: bytes = b""
     lines: Lines = Lines(0, "")
@@ -88,9 +90,9 @@ class Sweep:
         self._at = at
         self._take = take
         self._between = between
-        self._bound = state.bound
+        self._bound = state.memory.bound
         self._met = 0
-        before = state.memory.compared.get((stream.name, access.side), Compared())
+        self._before = before = state.memory.compared.get((stream.name, access.side), Compared())
         self._known = before.windows if before.made_for == looks.made_for else {}
         self._unchanged: dict[bytes, str] = {}
         self.unchanged = 0
@@ -98,49 +100,71 @@ class Sweep:
     async def read(self) -> bool:
         """Read to the end. False: told to start again."""
         side = self._access.side
-        async with _ahead(self._windows) as windows:
+        async with _ahead(self._count) as present, _ahead(self._windows) as windows:
             async for window in windows:
                 await self._at(f"{self._stream.name}: reading side {side}")
                 await self._compare(window)
-                if window.rows.more and not await self._between():
+                if window.more and not await self._between():
                     return False
-        compared = Compared(self._looks.made_for, self._unchanged)
-        self._state.memory.compared[self._stream.name, side] = compared
-        return self._access.declaration.absence == "none" or await self._absent()
+            if self._access.declaration.absence == "none":
+                self._remember(-1)
+                return True
+            # Nobody was bound or let go meanwhile: if they are as many, those who were met are all who are present.
+            nobody_missing = await present.receive() == self._met and self._bound == self._state.memory.bound
+            self._remember(self._bound if nobody_missing else -1)
+        return nobody_missing or await self._absent()
+
+    def _remember(self, bound: int) -> None:
+        place = self._stream.name, self._access.side
+        compared = Compared(self._looks.made_for, self._unchanged, self._met, bound)
+        self._state.memory.compared[place] = compared
+
+    async def _count(self, send: MemoryObjectSendStream[int]) -> None:
+        """How many are present."""
+        if self._before.bound == self._bound:
+            await send.send(self._before.present)
+        elif self._access.declaration.absence != "none":
+            args = self._state.link, self._stream.name, self._access.side
+            await send.send(await self._state.store.count_present(*args))
 
     async def _windows(self, send: MemoryObjectSendStream[_Window]) -> None:
         async def pages(send: MemoryObjectSendStream[_Window]) -> None:
             await self._pages(self._looks.paths, send)
 
+        rest = ""
         async with _ahead(pages) as read:
-            async for window in read:
-                digest = hashlib.blake2b(window.rows.block.encode(), digest_size=16).digest()
-                lines = await self._stored(window.rows.block, block=digest not in self._known)
-                await send.send(msgspec.structs.replace(window, digest=digest, lines=lines))
+            async for page in read:
+                block = rest + page.block
+                block, rest = _cut(block, self._window // SPREAD) if page.more else (block, "")
+                digest = hashlib.blake2b(block.encode(), digest_size=16).digest()
+                lines = await self._stored(block, block=digest not in self._known)
+                await send.send(_Window(block, page.more, page.took_s, digest, lines))
 
     async def _pages(self, paths: Sequence[str], send: MemoryObjectSendStream[_Window]) -> None:
         position, more = "", True
         while more:
             rows, asked = await self._access.scan_rows(self._stream, position, paths, self._window)
-            await send.send(_Window(rows, self._state.clock.monotonic() - asked))
+            await send.send(_Window(rows.block, rows.more, self._state.clock.monotonic() - asked))
             position, more = rows.cursor, rows.more
 
     async def _stored(self, read: str, *, block: bool) -> Lines:
         """What the store has of the records of these lines."""
         store, side, count = self._state.store, self._access.side, read.count("\n")
         first, last = read.partition("\t")[0], read[read.rfind("\n", 0, -1) + 1 :].partition("\t")[0]
-        # Ids of one length are in bytewise order wherever they are in order at all: numbers, UUIDs, K0001 to K9999.
+        # Ids of one length are in bytewise order wherever they are in order at all: numbers, UUIDs, K0001 to K9999. With
+        # one digit less there is a tenth as many numbers, which stand among them.
         if len(first) == len(last) and first <= last:
             ends = first, last
+            limit = count + count // 4 + 10
             lines = await store.lines_between(
-                self._state.link, self._stream.name, side, ends, count + 1, block=block
+                self._state.link, self._stream.name, side, ends, limit, block=block
             )
             if lines.count == count:
                 return lines
         return await store.lines_of(self._state.link, self._stream.name, side, _ids(read), block=block)
 
     async def _compare(self, window: _Window) -> None:
-        block, lines, count = window.rows.block, window.lines, window.rows.block.count("\n")
+        block, lines, count = window.block, window.lines, window.block.count("\n")
         changed: list[str] = []
         if lines.count != count or self._known.get(window.digest) != lines.digest:
             if window.digest in self._known:  # that was all that was asked for
@@ -160,7 +184,7 @@ class Sweep:
             records=count,
             duration_s=window.took_s,
         )
-        await self._take(changed, not window.rows.more)
+        await self._take(changed, not window.more)
 
     async def _translated(self, block: str, lines: Lines) -> list[str]:
         """The ids of those that read otherwise than they are stored; counts those that are known at all."""
@@ -181,11 +205,6 @@ class Sweep:
         """Look by id at whatever may have been missing. False: told to start again."""
         state, side, name = self._state, self._access.side, self._stream.name
         await self._at(f"{name}: confirming what was not seen on side {side}")
-        if (
-            state.bound == self._bound
-            and await state.store.count_present(state.link, name, side) == self._met
-        ):
-            return True  # nobody was bound or let go meanwhile, so those who were met are all who are present
         sums = Sums()
         if not await self._meet(sums):
             return False
@@ -209,11 +228,11 @@ class Sweep:
 
         async with _ahead(pages) as read:
             async for window in read:
-                sums.add(_ids(window.rows.block))
+                sums.add(_ids(window.block))
                 await self._at(
                     f"{self._stream.name}: confirming what was not seen on side {self._access.side}"
                 )
-                if window.rows.more and not await self._between():
+                if window.more and not await self._between():
                     return False
         return True
 
@@ -233,6 +252,17 @@ async def _ahead(
         tasks.start_soon(run)
         yield receive
         tasks.cancel_scope.cancel()
+
+
+def _cut(block: str, spread: int) -> tuple[str, str]:
+    """The lines in two parts: up to the last id of a certain kind, one in `spread`, and the rest, not more than half. So
+    windows end where they ended in the read before, though somebody came or went in front of them."""
+    end = len(block)
+    while (start := block.rfind("\n", 0, end - 1) + 1) > len(block) // 2:
+        if zlib.crc32(block[start : block.find("\t", start)].encode()) % max(1, spread) == 0:
+            return block[:end], block[end:]
+        end = start
+    return block, ""
 
 
 def _ids(block: str) -> list[str]:

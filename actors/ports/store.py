@@ -289,8 +289,8 @@ class Store(Protocol):
     async def lines_between(
         self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
     ) -> Lines:
-        """The lines of at most `limit` records of `side` with ids from the first to the last, bytewise. `block`: whether
-        the lines themselves are wanted, too."""
+        """The lines of the records of `side` with ids as long as both ends, bytewise from the first to the last; those among
+        the `limit` first of whatever length. `block`: whether the lines themselves are wanted, too."""
         ...
 
     async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from actors.access import Access
 from actors.core.lenses import Trim
 from actors.core.policy import LinkSpec
-from actors.core.rows import RowShape, looks_for
+from actors.core.rows import Looks, RowShape, looks_for
 from actors.core.texts import line_of
 from actors.core.types import Binding, Deviation, Held, Presence, State
 from actors.messages import Call
@@ -208,6 +208,31 @@ def test_a_second_read_of_the_same_translates_nothing(
     run(body)
 
 
+def test_one_who_goes_does_not_make_all_behind_it_look_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> int:
+        world = World([str(number) for number in range(1000, 3000)], 100)
+        await world.begin()
+        for id_ in world.ids:
+            await world.happens("x", id_)
+            await world.happens("settled", id_)
+        assert await world.read() == 2000
+        for id_ in ("1003", "1700"):
+            await world.happens("gone", id_)
+            await world.happens("settled", id_)
+        translated = 0
+
+        def counted(looks: Looks, lines: Sequence[str], plain: bool) -> list[str]:
+            nonlocal translated
+            translated += len(lines)
+            return [looks.careful(line) for line in lines]
+
+        monkeypatch.setattr(Looks, "stored", counted)
+        assert await world.read() == 1998 and world.taken == []
+        return translated
+
+    assert 0 < run(body) < 1000  # of 2000
+
+
 def never(*_: Any) -> Any:
     raise AssertionError("these lines were compared before")
 
@@ -244,6 +269,22 @@ def test_one_who_came_and_one_who_went_meanwhile_do_not_make_it_even() -> None:
         world.during = [("let go", "2")]
         await world.read()
         assert "102" in world.taken
+
+    run(body)
+
+
+def test_one_who_was_bound_since_the_last_read_and_is_not_there_is_missing() -> None:
+    """How many are present is remembered only as long as nothing was bound."""
+
+    async def body() -> None:
+        world = World(NUMBERS, 4)
+        await world.begin()
+        for id_ in NUMBERS[1:]:
+            await world.happens("x", id_)
+            await world.happens("settled", id_)
+        await world.read()
+        await world.settled(NUMBERS[0], "x")
+        assert await world.read() == len(NUMBERS) - 1 and NUMBERS[0] in world.taken
 
     run(body)
 

@@ -300,7 +300,8 @@ class MemoryStore:
         async with self._transaction("lines_between"):
             state = self._state(link)
             ids = sorted(id_ for id_ in state.ids(stream, side) if ends[0] <= id_ <= ends[1])
-            return _lines(state.lines(stream, side, ids)[:limit], block)
+            ids = [id_ for id_ in ids[:limit] if len(id_) == len(ends[0])]
+            return _lines(state.lines(stream, side, ids), block)
 
     async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
         async with self._transaction("lines_of"):

@@ -148,7 +148,7 @@ class RowsContract:
 
     async def test_lines_between_two_ids_go_bytewise(self, world: World) -> None:
         lease = await leased(world)
-        ids = ("10", "9", "b", "B", "\u00e9", "zz", "a\nb")
+        ids = ("10", "9", "100", "11", "b", "B", "\u00e9", "zz", "a\nb")
         bindings = tuple(full(id_, f"B{number}") for number, id_ in enumerate(ids))
         await world.store.settle(lease, Settlement("r1", bindings=bindings))
 
@@ -161,11 +161,11 @@ class RowsContract:
             assert (found.digest == one_by_one.digest) == (found.block == one_by_one.block)
             return [line.partition("\t")[0] for line in found.block.split("\n") if found.count]
 
-        # An id that is two lines has none.
-        assert await between("", "\u00ff") == ["10", "9", "B", "b", "zz", "\u00e9"]
-        assert await between("1", "9") == ["10", "9"]
-        assert await between("B", "zz", 2) == ["B", "b"]
-        assert await between("c", "c") == await between("b", "a") == []
+        assert await between("1", "\u00ff") == ["9", "B", "b", "\u00e9"]
+        assert await between("10", "zz") == ["10", "11", "zz"]
+        assert await between("10", "zz", 2) == ["10"]  # "100" was the second
+        assert await between("100", "zzz") == ["100"]  # an id that is two lines has none
+        assert await between("c", "d") == await between("b", "a") == []
 
     @pytest.mark.parametrize("what", ["the base", "a deviation", "a room", "presence", "another one"])
     async def test_the_digest_says_whether_lines_are_the_same(self, world: World, what: str) -> None:
