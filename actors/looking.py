@@ -212,14 +212,13 @@ class Looking:
             await self._touched()
             return self.cursor(stream, side).completed == cursor.completed
 
+        window = self._options.rows_window
         while True:
-            sweep = Sweep(self._state, access, stream, looks, self._options.rows_window, self._at, take)
-            if await sweep.read(between):
+            sweep = Sweep(self._state, access, stream, looks, window, self._at, take, between)
+            if await sweep.read():
                 break
             # Told to look at the whole object: from the start again.
             cursor = msgspec.structs.replace(cursor, completed=self.cursor(stream, side).completed)
-        if access.declaration.absence != "none":
-            await sweep.absent()
         await self._completed(stream, side, cursor, sweep.unchanged)
         return True
 

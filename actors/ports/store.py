@@ -5,7 +5,7 @@ Times are wall clock, epoch seconds, unless they say otherwise.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -135,6 +135,17 @@ class Settlement(msgspec.Struct, frozen=True):
     seen: tuple[tuple[str, Side, int, tuple[str, ...]], ...] = ()
     spend: Mapping[str, int] = {}  # "stream/kind" -> count, into the 24 h ledger
     counters: tuple[Counters, ...] = ()  # added to the run's
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """What is kept of some records of one side that are present, bytewise in order of their ids. A line each: the id, TAB,
+    and the base where the record is settled, shows no deviation and is parked nowhere, else nothing; a record that reads
+    the same is unchanged. An id with LF in it has no line. `count`: how many lines. `digest`: equal for equal lines, 128
+    bits wide. `block`: the lines, with LF between them; "" where they were not wanted."""
+
+    count: int
+    digest: str
+    block: str = ""
 
 
 class NewRows(msgspec.Struct, frozen=True):
@@ -281,9 +292,19 @@ class Store(Protocol):
         with its id and what it covers."""
         ...
 
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Set[str]:
-        """Of these records of `side`: the id, TAB and the base of each that is settled, shows no deviation and is parked
-        nowhere. A record that reads the same is unchanged."""
+    async def lines_between(
+        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+    ) -> Lines:
+        """The lines of the records of `side` with ids as long as both ends, bytewise from the first to the last; those among
+        the `limit` first of whatever length. `block`: whether the lines themselves are wanted, too."""
+        ...
+
+    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+        """The same of the records with these ids."""
+        ...
+
+    async def count_present(self, link: str, stream: str, side: Side) -> int:
+        """How many bindings there are whose `side` is present."""
         ...
 
     def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:

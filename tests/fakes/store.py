@@ -9,6 +9,7 @@ Must not import the daemon.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import (
     AsyncGenerator,
@@ -18,7 +19,6 @@ from collections.abc import (
     Collection,
     Mapping,
     Sequence,
-    Set,
 )
 from contextlib import asynccontextmanager
 from typing import Any
@@ -45,6 +45,7 @@ from actors.ports import (
     Cursor,
     KeyGroup,
     Lease,
+    Lines,
     LinkRow,
     NewRows,
     PlanRow,
@@ -300,9 +301,23 @@ class MemoryStore:
             found = self._state(link).ordered(stream)
             return [b for b in found if first <= b.key <= last and b.key > after][:limit]
 
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Set[str]:
-        async with self._transaction("quiet"):
-            return self._state(link).quiet(stream, side, ids)
+    async def lines_between(
+        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+    ) -> Lines:
+        async with self._transaction("lines_between"):
+            state = self._state(link)
+            ids = sorted(id_ for id_ in state.ids(stream, side) if ends[0] <= id_ <= ends[1])
+            ids = [id_ for id_ in ids[:limit] if len(id_) == len(ends[0])]
+            return _lines(state.lines(stream, side, ids), block)
+
+    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+        async with self._transaction("lines_of"):
+            return _lines(self._state(link).lines(stream, side, sorted(set(ids))), block)
+
+    async def count_present(self, link: str, stream: str, side: Side) -> int:
+        async with self._transaction("count_present"):
+            found = [held for b in self._state(link).ordered(stream) if (held := b.side(side)) is not None]
+            return sum(held.presence is Presence.PRESENT for held in found)
 
     async def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:
         async with self._transaction("present"):
@@ -460,6 +475,12 @@ class MemoryStore:
         held = row.side(side)
         if held is not None:
             state.add_hints([Hint(row.stream, side, held.id, reason, not_before=self.clock.now())])
+
+
+def _lines(lines: list[str], block: bool) -> Lines:
+    text = "\n".join(lines)
+    digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return Lines(len(lines), digest, text if block else "")
 
 
 def _no_such(what: str, name: str) -> TandemError:

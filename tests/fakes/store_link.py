@@ -128,18 +128,23 @@ class LinkState:
         sent = msgspec.structs.replace(intent, covers=(keys[0], keys[-1]), state=ActionState.SENT)
         return msgspec.structs.replace(sent, id=self._add_action(work.run, sent))
 
-    def quiet(self, stream: str, side: Side, ids: Iterable[str]) -> set[str]:
-        """What is settled, shows no deviation on `side` and is parked nowhere."""
+    def ids(self, stream: str, side: Side) -> list[str]:
+        """Every id that a binding has on that side."""
+        return [id_ for name, at, id_ in self.places if (name, at) == (stream, side)]
+
+    def lines(self, stream: str, side: Side, ids: Iterable[str]) -> list[str]:
+        """Those that are present, and whose id has one line: the id, and the base of what is settled, shows no deviation and
+        is parked nowhere."""
         parked = {binding for binding, _, _ in self.parked}
-        found = set()
+        found = []
         for id_ in ids:
             binding = self.bindings.get(self.places.get((stream, side, id_), 0))
-            if binding is None or binding.a is None or binding.b is None or binding.key in parked:
+            held = binding.side(side) if binding is not None else None
+            if binding is None or held is None or held.presence is not Presence.PRESENT or "\n" in id_:
                 continue
-            held = binding.side(side)
-            assert held is not None
-            if binding.state is State.SETTLED and held.presence is Presence.PRESENT and not held.dev:
-                found.add(f"{id_}\t{encode(binding.base)}")
+            is_half = binding.a is None or binding.b is None
+            is_quiet = binding.state is State.SETTLED and not held.dev and binding.key not in parked
+            found.append(f"{id_}\t{encode(binding.base) if is_quiet and not is_half else ''}")
         return found
 
     def recover(self) -> None:
