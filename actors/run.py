@@ -71,7 +71,7 @@ class Run:
         self._turn = turn
         self._inflow = inflow
         self._looking = Looking(
-            state, sides, options, finds, self._windows, safe_point, self._touched_meanwhile
+            state, sides, options, finds, self._windows, self._carrier, safe_point, self._touched_meanwhile
         )
         self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0

@@ -17,7 +17,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from actors.access import Access
 from actors.core.policy import StreamSpec
 from actors.core.rows import Looks, kept_paths, looks_for
-from actors.core.texts import texts_of
+from actors.core.texts import ids_of
 from actors.ports import Rows
 from actors.runtime.together import together
 from actors.state import RunState
@@ -97,9 +97,7 @@ class Sweep:
         state, side = self._state, self._access.side
         lines = rows.block.split("\n")[:-1]
         read = self._looks.stored(lines, rows.block)
-        ids = [line.partition("\t")[0] for line in lines]
-        if "\\" in rows.block:
-            ids = [texts_of(id_)[0] or "" if "\\" in id_ else id_ for id_ in ids]
+        ids = ids_of(lines, rows.block)
         quiet = await state.store.quiet(state.link, self._stream.name, side, ids)
         changed = [id_ for id_, line in zip(ids, read, strict=True) if line not in quiet]
         self._met.add(ids)

@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from actors.core.changes import Standing, action_of
 from actors.core.errors import Kind, LeaseLost, Scope, TandemError
 from actors.core.types import (
     OPEN_STATES,
@@ -39,6 +40,7 @@ from actors.core.types import (
     other,
 )
 from actors.ports import (
+    ChangeIntents,
     Clock,
     ConnectionRow,
     Counters,
@@ -187,6 +189,12 @@ class MemoryStore:
             parked = frozenset(row.binding for row in state.parked.values() if row.binding in keys)
             return Known([state.bindings[key] for key in sorted(keys) if key], parked)
 
+    async def standing(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str
+    ) -> Mapping[str, Standing]:
+        async with self._transaction("standing"):
+            return self._state(link).standing(stream, side, ids, map_ver)
+
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]:
         async with self._transaction("bindings_by_key"):
             bindings = self._state(link).bindings
@@ -260,6 +268,15 @@ class MemoryStore:
                 self._begin(lease.link, begin)
             sent = [msgspec.structs.replace(action, state=ActionState.SENT) for action in actions]
             return self.links[lease.link].intend(run, sent)
+
+    async def intend_changes(
+        self, lease: Lease, run: str, intents: ChangeIntents, begin: RunRow | None = None
+    ) -> Sequence[int]:
+        changes = [action_of(intents.stream, intents.side, one, intents.deadline) for one in intents.changes]
+        async with self._transaction("intend_changes", lease):
+            if begin is not None and changes:
+                self._begin(lease.link, begin)
+            return self.links[lease.link].intend(run, changes)
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
         async with self._transaction("settle", lease):

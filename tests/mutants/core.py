@@ -212,8 +212,8 @@ CORE = (
     Mutant(
         14,
         "a field is never contested",
-        "actors/core/plan.py",
-        "return count >= ctx.breaker and ctx.now - since < DAY_S",
+        "actors/core/contests.py",
+        "return count >= breaker and now - since < DAY_S",
         "return False",
         (
             f"{TOLD}test_redteam_14_a_workflow_that_answers_every_write_is_stopped",
