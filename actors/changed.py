@@ -78,6 +78,7 @@ class ChangedLines:
         if page.changes and not await self._may_go(page.changes, all_known):
             page.left += [change.origin for change in page.changes]
             page.changes = []
+        page.left += rows.unsaid
         counters = (Counters(self._stream.name, self._side, unchanged=page.unchanged),)
         extra = Extra(counters=counters if page.unchanged else ())
         is_all = not page.left and not rows.gone

@@ -17,7 +17,7 @@ from actors.core.policy import StreamSpec
 from actors.core.rows import Creates, Looks, kept_paths
 from actors.core.types import SIDES, Observation, Side, other
 from actors.messages import Options
-from actors.ports import Counters, Cursor, Find, Settlement
+from actors.ports import Counters, Cursor, Find, Rows, Settlement
 from actors.state import RunState
 from actors.sweep import Sweep, looks_of
 from actors.window import Window, Windows, ids
@@ -165,8 +165,8 @@ class Looking:
                 stream, cursor, paths, self._options.rows_window
             )
             moved = self._moved(stream, side, cursor=rows.cursor, looked=state.clock.now())
-            self._looked(stream, side, "modified", rows.block.count("\n") + len(rows.gone), began)
-            if not rows.block and not rows.gone:
+            self._looked(stream, side, "modified", _records(rows), began)
+            if not _records(rows):
                 if rows.cursor != cursor:
                     await self._take(stream, side, (), moved, all_known=not rows.more)
             else:
@@ -330,3 +330,7 @@ class Looking:
             records=records,
             duration_s=self._state.clock.monotonic() - began,
         )
+
+
+def _records(rows: Rows) -> int:
+    return rows.block.count("\n") + len(rows.gone) + len(rows.unsaid)

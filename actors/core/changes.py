@@ -48,7 +48,8 @@ Contests = Mapping[str, tuple[int, float]]
 
 class Standing(msgspec.Struct, frozen=True):
     """How a record stands that is settled, shows no deviation on its side and is parked nowhere. `there`: its id on the
-    other side. `is_plain`: nothing but `base` is to be said of either side, and it was settled under this mapping."""
+    other side. `is_plain`: nothing but `base` is to be said of either side (and versions, which count for nothing
+    where lines do), and it was settled under this mapping."""
 
     key: int
     rev: int

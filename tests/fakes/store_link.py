@@ -161,7 +161,7 @@ class LinkState:
             binding = self.bindings[self.places[stream, side, id_]]
             here, there = binding.side(side), binding.side(other(side))
             assert here is not None and there is not None
-            plain = (Held(one.id, seen_gen=one.seen_gen) == one for one in (here, there))
+            plain = (one.presence is Presence.PRESENT and not one.dev for one in (here, there))
             is_plain = all(plain) and not binding.note and binding.map_ver == map_ver
             found[id_] = Standing(binding.key, binding.rev, there.id, base, binding.contests, is_plain)
         return found

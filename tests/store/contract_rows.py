@@ -156,11 +156,11 @@ class RowsContract:
         plain = msgspec.structs.replace(full("A0", "B0"), base=base, contests=contests)
         there: Side = "b" if side == "a" else "a"
         deviating = {there: Held(f"{there.upper()}1", dev={"name": Deviation("x", "lossy")})}
-        marked = {there: Held(f"{there.upper()}2", version="7")}
+        gone = {there: Held(f"{there.upper()}2", presence=Presence.DELETED)}
         bindings = [
             plain,
             msgspec.structs.replace(full("A1", "B1"), **deviating),
-            msgspec.structs.replace(full("A2", "B2"), **marked),
+            msgspec.structs.replace(full("A2", "B2"), **gone),
             msgspec.structs.replace(full("A3", "B3"), note="deleted once"),
             msgspec.structs.replace(full("A4", "B4"), map_ver="m0"),
             full("A5", "B5", state=State.MATCHED),

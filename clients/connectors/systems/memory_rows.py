@@ -31,7 +31,20 @@ async def row_shape(of: MemoryConnector, object_name: str, fields: Sequence[str]
 def rows_of(page: Page, fields: Sequence[str]) -> Rows:
     """A page of records as lines."""
     block = "".join(_line(record, fields) + "\n" for record in page.records)
-    return Rows(block, page.cursor, page.more, page.gone)
+    return Rows(block, page.cursor, page.more)
+
+
+def changes_of(page: Page, fields: Sequence[str]) -> Rows:
+    """A page of changes as lines."""
+    said = [record for record in page.records if all(name in record.native for name in fields)]
+    ids = {record.id for record in said}
+    return Rows(
+        "".join(_line(record, fields) + "\n" for record in said),
+        page.cursor,
+        page.more,
+        page.gone,
+        tuple(record.id for record in page.records if record.id not in ids),
+    )
 
 
 async def create_rows(of: MemoryConnector, object_name: str, fields: Sequence[str], block: str) -> str:
@@ -82,8 +95,11 @@ async def update_rows(
     if system.happens(system.faults.lose_reply):
         raise _unknown(len(writes), object_name)
     await anyio.lowlevel.checkpoint()
-    records = (of.stored(object_name, id_, fields) for id_ in written)
-    return "".join(_line(record, fields) + "\n" for record in records if record is not None)
+    # Whole, whatever reads leave out at the time: an answer says of each line all that is stored.
+    states = ((id_, system.get(object_name, id_)) for id_ in written)
+    key = system.objects[object_name].key
+    records = (Record(id_, {key: id_, **(state.fields or {})}) for id_, state in states if state is not None)
+    return "".join(_line(record, fields) + "\n" for record in records)
 
 
 def _updates(of: MemoryConnector, object_name: str, some: RowUpdates) -> list[Write]:

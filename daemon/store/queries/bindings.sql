@@ -190,8 +190,8 @@ where link = $1 and stream = $2 and {side}_id = any ($3::text[])
 -- bindings_standing
 -- What a changed line is planned from: what is settled, shows no deviation on this side and is parked nowhere.
 select {side}_id, a_id, b_id, key, rev, base, contests,
-    a_presence is null and b_presence is null and a_dev is null and b_dev is null and a_version is null
-    and b_version is null and note is null and map_ver = $4 as is_plain
+    a_presence is null and b_presence is null and a_dev is null and b_dev is null and note is null
+    and map_ver = $4 as is_plain
 from bindings as b
 where link = $1 and stream = $2 and {side}_id = any ($3::text[])
   and state = 'settled' and a_id is not null and b_id is not null and {side}_presence is null and {side}_dev is null
