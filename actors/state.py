@@ -12,7 +12,18 @@ from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import Action, Observation, Op, Parked, Room, Side
 from actors.delivery import Gate
-from actors.ports import Clock, Counters, Cursor, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
+from actors.ports import (
+    ChangeIntents,
+    Clock,
+    Counters,
+    Cursor,
+    Lease,
+    RunRow,
+    Settlement,
+    Store,
+    Telemetry,
+    WriteResult,
+)
 
 DAY_S = 86_400.0
 REMEMBERED_S = 3600.0  # no look in flight is older
@@ -166,6 +177,7 @@ class RunState:
             settlement.bindings
             or settlement.items
             or settlement.closed
+            or settlement.changes
             or settlement.park
             or settlement.dropped
         ):
@@ -187,6 +199,12 @@ class RunState:
     async def intend(self, actions: Sequence[Action]) -> Sequence[int]:
         """Commit intents under the lease, and with the first of them the run."""
         ids = await self.store.intend(self.lease, self.run, actions, None if self.begun else self.row)
+        self.begun = True
+        return ids
+
+    async def intend_changes(self, intents: ChangeIntents) -> Sequence[int]:
+        """The same for changes that cross as lines."""
+        ids = await self.store.intend_changes(self.lease, self.run, intents, None if self.begun else self.row)
         self.begun = True
         return ids
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from actors.core.changes import Change, Standing
 from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Room, Side
 from actors.turn import Known, Turn
 
@@ -135,6 +136,9 @@ class Settlement(msgspec.Struct, frozen=True):
     seen: tuple[tuple[str, Side, int, tuple[str, ...]], ...] = ()
     spend: Mapping[str, int] = {}  # "stream/kind" -> count, into the 24 h ledger
     counters: tuple[Counters, ...] = ()  # added to the run's
+    changes: tuple[
+        Change, ...
+    ] = ()  # carried out and shown as they were sent: their bindings get base and contests
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -156,6 +160,15 @@ class NewRows(msgspec.Struct, frozen=True):
     side: Side
     lines: Sequence[str]
     map_ver: str
+
+
+class ChangeIntents(msgspec.Struct, frozen=True):
+    """Updates of `side` that are to be sent together. `deadline`: as of `Action`."""
+
+    stream: str
+    side: Side
+    changes: Sequence[Change]
+    deadline: float
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -230,6 +243,13 @@ class Store(Protocol):
         """As `bindings`, and which of them stand in a room."""
         ...
 
+    async def standing(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str
+    ) -> Mapping[str, Standing]:
+        """How each of these records of `side` stands, by id, where it is settled, shows no deviation there and is parked
+        nowhere. `map_ver`: of the mapping by now."""
+        ...
+
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]: ...
     async def bindings_covered(
         self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int
@@ -281,6 +301,16 @@ class Store(Protocol):
     ) -> Sequence[int]:
         """Commit intents (state SENT) durably before anything is sent; returns their ids, in order. `begin`: the run,
         where it has not begun yet (`begin_run` in the same transaction)."""
+        ...
+
+    async def intend_changes(
+        self,
+        lease: Lease,
+        run: str,
+        intents: ChangeIntents,
+        begin: RunRow | None = None,
+    ) -> Sequence[int]:
+        """As `intend`, of what `actors.core.changes.action_of` makes of each change."""
         ...
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:

@@ -243,6 +243,22 @@ from (
 -- bindings_count_present
 select count(*) from bindings where stream_id = {stream} and {side}_id is not null and {side}_presence is null
 
+-- bindings_standing
+-- What a changed line is planned from: what is settled, shows no deviation on this side and is parked nowhere.
+select {side}_id, a_id, b_id, key, rev, base, contests,
+    a_presence is null and b_presence is null and a_dev is null and b_dev is null and note is null
+    and map_ver = $4 as is_plain
+from bindings as b
+where stream_id = {stream} and {side}_id = any ($3::text[])
+  and state = 'settled' and a_id is not null and b_id is not null and {side}_presence is null and {side}_dev is null
+  and not exists (select from parked where parked.binding = b.key)
+
+-- bindings_rebase
+update bindings
+set rev = n.rev, base = n.base, contests = n.contests
+from unnest($2::bigint[], $3::integer[], $4::text[], $5::text[]) as n (key, rev, base, contests)
+where bindings.stream_id in {streams} and bindings.key = n.key and bindings.rev = n.rev - 1
+
 -- bindings_present
 select {side}_id from bindings where stream_id = {stream} and {side}_id is not null and {side}_presence is null
 
