@@ -192,6 +192,7 @@ class Bulk:
         rows = NewRows(self._stream.name, self._there, planned.made.bindings, self._stream.map_ver)
         done = tuple(self._done)
         work = joined(state.run, done, planned.cursor)
+        state.memory.bound += 1
         intent = await state.store.load(state.lease, work, rows, intent)
         self._committed(done)
         state.open[intent.id] = intent
@@ -299,7 +300,7 @@ class _Lap:
 async def creates_of(state: RunState, sides: Sides, stream: StreamSpec, origin: Side) -> Creates | None:
     """How new records of `origin` become lines of the other side; None where a bulk load is not possible: an intent is open,
     or what a line says is not all."""
-    if state.waits_for(stream) or stream.gates:
+    if state.waits_for(stream):
         return None
     if any(not s.declaration.by_id or s.declaration.version != "none" for s in sides.values()):
         return None

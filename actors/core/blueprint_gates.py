@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from actors.core.blueprint_entries import GATE
 from actors.core.blueprint_nodes import Node
 from actors.core.policy import Owner, StreamSpec
 from actors.core.stream_rules import Gate, GateOn, Ineligible
 from actors.core.types import SIDES, other
 from actors.core.values import Value
 
-_KEYS: Final = ("path", "equals", "in", "set", "on", "then")
 _CONDITIONS: Final = ("equals", "in", "set")
 
 
@@ -27,7 +27,7 @@ def read_gates(node: Node | None) -> Mapping[str, Gate]:
 
 
 def _gate(node: Node) -> Gate:
-    entries = node.mapping(_KEYS, ("path",))
+    entries = node.table(GATE)
     path, on, then = entries.get("path"), entries.get("on"), entries.get("then")
     return Gate(
         path=path.text() if path else "",

@@ -14,6 +14,7 @@ import msgspec
 
 from actors.core import gates
 from actors.core.actions import action_for
+from actors.core.contests import is_contested
 from actors.core.gone import mark, plan_gone
 from actors.core.mapping import show
 from actors.core.marks import outlived, put_back
@@ -39,7 +40,6 @@ from actors.core.types import (
 )
 from actors.core.values import Value, same
 from actors.core.verdict import (
-    DAY_S,
     RESTORE,
     UNSEEN_AGAIN_S,
     Context,
@@ -54,7 +54,6 @@ from actors.core.verdict import (
 )
 
 __all__ = [
-    "DAY_S",
     "RESTORE",
     "Context",
     "Verdict",
@@ -240,7 +239,9 @@ def _contested_units(
         return []
     decided = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
     hot = [
-        name for name in merged.writes[side] if name not in decided and _contested(binding, side, name, ctx)
+        name
+        for name in merged.writes[side]
+        if name not in decided and is_contested(binding.contests, side, name, ctx.breaker, ctx.now)
     ]
     return list(dict.fromkeys(stream.field(name).unit for name in hot))
 
@@ -248,7 +249,11 @@ def _contested_units(
 def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx: Context) -> list[Parked]:
     """That the value of a gate was put back too often, unless a person said: once more."""
     gate = stream.gates.get(seen.side)
-    if gate is None or gates.is_open(gate, seen) or not _contested(binding, seen.side, gates.MEMORY, ctx):
+    if (
+        gate is None
+        or gates.is_open(gate, seen)
+        or not is_contested(binding.contests, seen.side, gates.MEMORY, ctx.breaker, ctx.now)
+    ):
         return []
     row = gates.contested(stream, binding, seen, ctx.breaker)
     return [] if chosen(ctx.parked, gates.MEMORY, row.fingerprint) else [row]
@@ -268,11 +273,6 @@ def _listed(
         reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
         rows.append(contested(stream, binding, dispute_of(stream, binding, *looks, unit, reason)))
     return rows
-
-
-def _contested(binding: Binding, side: Side, name: str, ctx: Context) -> bool:
-    count, since = binding.contests.get(f"{side}.{name}", (0, 0.0))
-    return count >= ctx.breaker and ctx.now - since < DAY_S
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

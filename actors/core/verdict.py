@@ -12,7 +12,6 @@ from actors.core.policy import StreamSpec
 from actors.core.types import Action, Binding, Observation, Parked, Room, State
 from actors.core.values import Value
 
-DAY_S = 86_400.0
 UNSEEN_AGAIN_S = 10.0
 RESTORE = "deleted on the other side, to be put back"
 

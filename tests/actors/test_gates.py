@@ -1,4 +1,4 @@
-"""Gates: who takes part, since when, and what becomes of a pair that no longer does (T7, U2, U3, U20, U23, U25, G21, S16)."""
+"""Gates: who takes part, since when, and what becomes of a pair that no longer does (T7, U2, U3, U20, U23, U25, G21)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_only_who_takes_part_goes_and_whoever_begins_to_goes_then(
         return before, waits, rig.names(there), rig.names(here)
 
     everyone = ["Ada", "Bob", "Eve"]
-    expected = (["Ada", "Eve"], [], everyone, everyone)
+    expected: tuple[list[str], list[Any], list[str], list[str]] = (["Ada", "Eve"], [], everyone, everyone)
     assert on(lambda: rig_with(gated(here), find), body) == expected
 
 
@@ -142,13 +142,13 @@ def test_what_becomes_of_a_pair_that_no_longer_takes_part(
         marks = while_shut.get("marked"), again.get("marked")
         return kind, while_shut["phone"], marks, again["phone"], len(rig.rows(there)), rig.parked()
 
-    expected: tuple[Any, ...] = {
+    expected: dict[Ineligible, tuple[Any, ...]] = {
         Ineligible.KEEP: ("Lead", "2", (None, None)),
         Ineligible.PUT_BACK: ("Kunde", "2", (None, None)),
         Ineligible.DEACTIVATE: ("Lead", "1", ("yes", None)),
         Ineligible.DETACH: ("Lead", "1", (None, None)),
-    }[then]
-    assert on(lambda: rig_with(gated(here, then), find), body) == (*expected, "2", 1, [])
+    }
+    assert on(lambda: rig_with(gated(here, then), find), body) == (*expected[then], "2", 1, [])
 
 
 @MIRRORED

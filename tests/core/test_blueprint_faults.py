@@ -21,6 +21,12 @@ def faults(change: Callable[[Document], object]) -> list[str]:
     return [f"{fault.path}: {fault.message}" for fault in refused.value.faults]
 
 
+def gate(data: Document) -> Document:
+    """The gate of the orders."""
+    found: Document = data["streams"]["orders"]["gate"]["a"]
+    return found
+
+
 FAULTY: dict[str, tuple[Callable[[Document], object], str]] = {
     "unknown key": (
         lambda d: d.update(steams={}),
@@ -120,6 +126,39 @@ FAULTY: dict[str, tuple[Callable[[Document], object], str]] = {
     "mark unused": (
         lambda d: d["streams"]["customers"].pop("deletes"),
         "customers.mark.b: nothing is marked on side b; deletes: {a: mark} is missing",
+    ),
+    "gate without a condition": (
+        lambda d: gate(d).pop("in"),
+        "orders.gate.a: a gate needs one condition",
+    ),
+    "gate with two conditions": (
+        lambda d: gate(d).update(equals="Sent"),
+        "orders.gate.a: a gate needs one condition",
+    ),
+    "gate that lets nobody in": (
+        lambda d: gate(d).update({"in": []}),
+        "orders.gate.a.in: no value is named, so nothing would ever take part",
+    ),
+    "gate that is not set": (
+        lambda d: (gate(d).pop("in"), gate(d).update(set=False)),
+        "orders.gate.a.set: write `set: true`",
+    ),
+    "gate with nothing to put back": (
+        lambda d: (gate(d).pop("in"), gate(d).update(set=True)),
+        "orders.gate.a.then: there is no value to put back",
+    ),
+    "gate that the other side changes": (
+        lambda d: gate(d).update(path="NR"),
+        'orders.gate.a.path: "NR" is also the field number, which b may change',
+    ),
+    "gate without a path": (lambda d: gate(d).pop("path"), "orders.gate.a: `path` is missing"),
+    "gate without a mark": (
+        lambda d: gate(d).update(then="deactivate"),
+        "orders.gate.a.then: `mark: {b: ...}` is missing",
+    ),
+    "gate then": (
+        lambda d: gate(d).update(then="detatch"),
+        'orders.gate.a.then: "detatch" is not one of keep, put_back, deactivate, detach (did you mean detach?)',
     ),
     "mark is a field": (
         lambda d: d["streams"]["customers"].update(mark={"b": {"zip": "-"}}),
@@ -265,3 +304,36 @@ def compiled_or_faults(data: object) -> tuple[object, ...]:
         return compile_blueprint(data).streams
     except BlueprintError as error:
         return error.faults
+
+
+SCHEDULES: dict[str, tuple[Any, str]] = {
+    "a word": ("weekly", 'delivery: "weekly" is no schedule; write instant, command, nightly, every 15m,'),
+    "no unit": ("every 15", 'delivery: "15" is not a duration; write the unit'),
+    "too often": ("every 1s", 'delivery: "1s" is not between 10s and'),
+    "no minute": ("61 2 * * *", "delivery: '61 2 * * *' is no cron expression: minute can't be read"),
+    "four fields": ("30 2 * *", "it has five fields"),
+    "a number": (15, 'delivery: "15" is no schedule'),
+    "a direction": ({"to_a": "instant"}, "delivery.to_a: there is no such entry (did you mean"),
+    "one direction": ({"a_to_b": "often"}, 'delivery.a_to_b: "often" is no schedule'),
+    "a zone": ({"at": "nightly", "zone": "Mars"}, "delivery.zone: there is no time zone 'Mars'"),
+    "jitter at once": ({"at": "instant", "jitter": "5m"}, "no instants that a jitter could move"),
+    "no schedule": ({"at": None, "zone": "UTC"}, "delivery: `at` is missing"),
+}
+
+
+@pytest.mark.parametrize("value, wanted", SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize("place", ["link", "stream"])
+def test_a_faulty_schedule(value: Any, wanted: str, place: str) -> None:
+    def change(whole: Document) -> object:
+        return (whole if place == "link" else whole["streams"]["orders"]).update(delivery=value)
+
+    prefix = "" if place == "link" else "streams.orders."
+    found = faults(change)
+    assert any(prefix + wanted in fault or wanted in fault for fault in found)
+    assert all(fault.startswith(f"{prefix}delivery") for fault in found)
+
+
+def test_a_zone_of_the_link_is_checked() -> None:
+    assert faults(lambda d: d.update(zone="Middle/Earth")) == [
+        "zone: there is no time zone 'Middle/Earth'; they are named like Europe/Brussels"
+    ]
