@@ -57,8 +57,7 @@ def admitted(stream: StreamSpec, half: Binding, seen: Observation, note: str | N
         return half
     if not is_open(gate, seen):
         return _held_back(stream, half, SHUT)
-    before = note is not None and note.startswith(BEFORE)
-    if before or (note is None and gate.on is GateOn.EDGE and not loaded):
+    if note is None and gate.on is GateOn.EDGE and not loaded:
         return _held_back(stream, half, BEFORE)
     if note is not None and note.startswith(SHUT):
         state, keys = newcomer_state(stream, seen), match.keys(stream, seen.fields)

@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 TOLD = "tests/core/test_regressions.py::"
 PLAN = "tests/core/test_plan.py::"
 MOVES = "tests/actors/test_moves.py::"
+GATES = "tests/actors/test_gates.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
@@ -308,6 +309,22 @@ CORE = (
         (f"{TOLD}test_redteam_27_one_unmapped_code_holds_back_one_record",),
     ),
     Mutant(
+        8,
+        "a deletion is forgotten while the record that is left goes on taking part",
+        "actors/core/gates.py",
+        "is_in is None or is_in is (SHUT not in binding.note)",
+        "is_in is None",
+        (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
+    ),
+    Mutant(
+        31,
+        "what took part before the activation counts as newly taking part",
+        "actors/core/gates.py",
+        "    if note is None and gate.on is GateOn.EDGE and not loaded:",
+        "    if False:",
+        (f"{GATES}test_redteam_31_what_was_so_before_the_activation_does_not_go_whoever_saves_it_again",),
+    ),
+    Mutant(
         31,
         "a record that may not go goes",
         "actors/core/newcomer.py",
@@ -406,7 +423,7 @@ CORE = (
         43,
         "a look is skipped because its version is the one that was settled",
         "actors/core/plan.py",
-        "    if held.presence is not seen.presence:\n        return True\n",
+        "    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):\n        return True\n",
         "    if held.version is not None:\n        return held.version != seen.version\n",
         (f"{TOLD}test_redteam_43_content_decides_whatever_the_version_says",),
     ),
