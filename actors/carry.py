@@ -37,6 +37,7 @@ from actors.core.types import (
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
 from actors.ports import Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
+from actors.waiting import lacks
 
 
 class Extra(msgspec.Struct, frozen=True):
@@ -107,6 +108,7 @@ class Carrier:
             state.store, state.link, stream, (seen for p in pairs for seen in p.seen)
         )
         verdicts = []
+        lacking = await lacks(state, stream) if stream.requires else ()
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
@@ -118,6 +120,7 @@ class Carrier:
                 parked=tuple(parked.get(pair.binding.key, ())),
                 refs=refs,
                 concludes=concludes,
+                lacks=lacking,
             )
             verdict = self.plan_one(stream, pair, ctx)
             self._note_gone(stream, pair, verdict)

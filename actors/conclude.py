@@ -183,6 +183,8 @@ class Conclusions:
             if status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
                 return
             done.add(action.side, COUNTER[action.op])
+            if action.op is Op.CREATE:
+                state.memory.arrives(action.stream)
             for key, count in spend([action]).items():
                 done.spend[key] = done.spend.get(key, 0) + count
             return

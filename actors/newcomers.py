@@ -113,6 +113,8 @@ class Newcomers:
         bindings = tuple(matched(halves[a], halves[b]) for a, b in pairs if a in halves and b in halves)
         dropped = tuple(b for a, b in pairs if a in halves and b in halves)
         await state.settle(Settlement(run=state.run, bindings=bindings, dropped=dropped))
+        for binding in bindings:
+            state.memory.arrives(binding.stream)
 
     async def _plan_only(
         self, stream: StreamSpec, pairs: Sequence[tuple[int, int]], spoken_for: set[int]

@@ -28,6 +28,7 @@ from actors.ports import Find
 from actors.recover import Recovery
 from actors.state import HELD_UNTIL_KNOWN, RunState
 from actors.turn import Turn
+from actors.waiting import wake
 from actors.window import Window, Windows, ids
 
 OWN_HINTS = frozenset({"changed"})  # hints from outside: an echo shows nothing new and is dropped
@@ -140,6 +141,7 @@ class Run:
         state = self._state
         errors = len(state.errors)
         try:
+            await wake(state, stream)
             await self._hints(stream)
             looked = look and await self._looking.look(stream)
             at_rest = True

@@ -60,6 +60,14 @@ class Memory:
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
         self.bound = 0  # transactions that may have changed bindings
+        self.arrived: dict[str, int] = {}  # stream -> how often a record of it came to have a partner
+        self.woken: dict[
+            str, tuple[int, ...]
+        ] = {}  # stream -> how often its parents' had, when it was woken last
+
+    def arrives(self, stream: str) -> None:
+        """A record came to have a partner: whoever waits for it can go."""
+        self.arrived[stream] = self.arrived.get(stream, 0) + 1
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""

@@ -121,9 +121,10 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
 
 
 def _check_names(stream: StreamSpec, names: Sequence[str], at: Node) -> None:
-    for place, parent in enumerate(stream.parents):
-        if parent not in names:
-            at.fault(f'there is no stream "{parent}"{guess(parent, names)}', "parents", place)
+    for entry, needed in (("parents", stream.parents), ("requires", stream.requires)):
+        for place, name in enumerate(needed):
+            if name not in names:
+                at.fault(f'there is no stream "{name}"{guess(name, names)}', entry, place)
     for field in stream.fields:
         if field.reference and field.reference not in names:
             message = f'there is no stream "{field.reference}"{guess(field.reference, names)}'
@@ -143,7 +144,7 @@ def _check_circles(streams: Sequence[StreamSpec], node: Node) -> None:
 
 def _needed(stream: StreamSpec) -> frozenset[str]:
     required = (field.reference for field in stream.fields if field.reference and field.required)
-    return frozenset((*stream.parents, *required))
+    return frozenset((*stream.parents, *stream.requires, *required))
 
 
 def _referenced(stream: StreamSpec) -> frozenset[str]:

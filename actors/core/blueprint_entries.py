@@ -217,6 +217,14 @@ STREAM: Final = (
         rows=("G12",),
     ),
     Entry(
+        "requires",
+        Listing(Text()),
+        "streams of which at least one record has to be in step before anything is made in this one",
+        absent="none",
+        example="requires: [tills]",
+        rows=("S8",),
+    ),
+    Entry(
         "match",
         Listing(Listing(Text(), least=1)),
         "keys by which records of A and B are known to be the same, strongest first; each is a list of fields. Never "

@@ -57,6 +57,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         fields=read_fields(name, node.get("fields")),
         match=_match(node.get("match")),
         parents=_texts(node.get("parents")),
+        requires=_texts(node.get("requires")),
         creates=_creates(node.get("creates")),
         deletes=_deletes(node.get("deletes")),
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,

@@ -40,6 +40,9 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         reason = f"new on {side}, and the blueprint lets no record be created from there"
         item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
         return Verdict(in_state(half, State.HELD_BACK, reason), items=(item,))
+    if ctx.lacks:
+        reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
+        return Verdict(half, park=(waits(stream, half, seen, reason),))
     wanted = _told(stream, half, seen, restore)
     unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
     if unknown:

@@ -144,10 +144,11 @@ BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
 class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
-    `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
-    other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
-    `gates[x]`: which records of x take part. `complete_read_s`: a complete read at least this often, seconds.
-    `delivery[x]`: when what is to be written on x goes; at once where nothing is said.
+    `creates`: the sides on which a new record leads to one on the other side. `requires`: nothing is made while one of
+    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`:
+    native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
+    complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
+    is said.
     """
 
     name: str
@@ -157,6 +158,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     fields: tuple[FieldSpec, ...]
     match: tuple[tuple[str, ...], ...] = ()
     parents: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}

@@ -187,6 +187,7 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
         origin not in stream.creates
         or not kept
         or stream.gates
+        or stream.requires
         or len(set(written)) < len(written)
         or (shapes[there].key in written and shapes[there].kinds.get(shapes[there].key) not in _IDS)
         or any(spec.reference or spec.as_set or spec.owner.value == there for spec in kept)

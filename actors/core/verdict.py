@@ -20,6 +20,7 @@ class Context(msgspec.Struct, frozen=True):
     """What the planner must know besides the pair: wall clock, breaker, what is parked for this binding, references.
 
     `concludes`: what is new was compared with what is gone, so that a record that is gone was deleted, not moved.
+    `lacks`: streams that this one requires, and of which no record is in step yet.
     """
 
     now: float
@@ -27,6 +28,7 @@ class Context(msgspec.Struct, frozen=True):
     parked: tuple[Parked, ...] = ()
     refs: Refs = NO_REFS
     concludes: bool = True
+    lacks: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -222,6 +222,16 @@ ENGINE = (
         (f"{RUN}test_what_was_touched_goes_between_the_windows_of_a_complete_read",),
     ),
     Mutant(
+        26,
+        "nobody wakes what waits when its parent has come",
+        "actors/run.py",
+        "            await wake(state, stream)\n",
+        "",
+        (
+            "tests/actors/test_waiting.py::test_redteam_26_a_pair_that_waits_for_a_parent_goes_on_when_it_comes",
+        ),
+    ),
+    Mutant(
         27,
         "a refused login of one record stops the account",
         "actors/connection.py",
