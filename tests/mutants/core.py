@@ -231,7 +231,7 @@ CORE = (
     Mutant(
         14,
         "our writes are not counted",
-        "actors/core/settle.py",
+        "actors/core/contests.py",
         "= (count + 1, since)",
         "= (count, since)",
         (
