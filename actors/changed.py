@@ -21,7 +21,7 @@ from actors.core.errors import Kind, TandemError
 from actors.core.mapping import NO_REFS
 from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
-from actors.core.rows import RowShape, kept_paths, looks_alone
+from actors.core.rows import RowShape, is_plain, kept_paths, looks_alone
 from actors.core.texts import ids_of
 from actors.core.types import SIDES, Action, ActionState, Observation, Op, Presence, Side, other
 from actors.ports import (
@@ -153,7 +153,7 @@ class ChangedLines:
             if not new:
                 return out
             lines, ids = [lines[place] for place in new], [ids[place] for place in new]
-        read = changes.looks.stored(lines, block)
+        read = changes.looks.stored(lines, is_plain(block))
         found = await state.store.standing(state.link, stream.name, self._side, ids, stream.map_ver)
         may_write = self._may_write()
         now, breaker = state.clock.now(), state.spec.breaker
@@ -172,8 +172,10 @@ class ChangedLines:
         return out
 
     def _may_write(self) -> bool:
-        """Whether a write there proves what it rests on, and mostly holds (as of Windows)."""
+        """Whether it may go now, proves what it rests on, and mostly holds (as of Windows)."""
         atomic = self._to.declaration.precondition == "atomic"
+        if self._state.gate.is_closed(self._stream, self._there):
+            return False
         return atomic and self._state.memory.trusts(self._stream.object(self._there), self._there)
 
     def _is_fresh(self, id_: str, binding: int, asked: float) -> bool:
@@ -349,7 +351,7 @@ def _told(plan: Changes, changes: Sequence[Change], stored: str) -> list[WriteRe
     """What became of each. A record that is not told of was not written: it is looked at, and says why."""
     lines = stored.split("\n")[:-1]
     ids = ids_of(lines, stored)
-    shown = dict(zip(ids, zip(lines, plan.back.stored(lines, stored), strict=True), strict=True))
+    shown = dict(zip(ids, zip(lines, plan.back.stored(lines, is_plain(stored)), strict=True), strict=True))
     results: list[WriteResult | None] = []
     for change in changes:
         target = change.target

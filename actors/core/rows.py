@@ -46,14 +46,16 @@ class Looks:
 
     def __init__(self, stream: StreamSpec, side: Side, shape: RowShape) -> None:
         self.paths = kept_paths(stream, side)
+        self.made_for = (stream, side, shape)  # equal: equal lines say the same
         self._stream, self._side = stream, side
         self._readers = [reader(shape.kinds.get(path, "other")) for path in self.paths]
         self._made = rows_code.looks(stream, side, shape.kinds, self.paths)
 
-    def stored(self, lines: Sequence[str], block: str) -> list[str]:
-        """For every line what the store has of an unchanged record, "" where nobody can say. `block`: the lines as one."""
+    def stored(self, lines: Sequence[str], plain: bool) -> list[str]:
+        """For every line what the store has of an unchanged record, "" where nobody can say. `plain`: they are part of a
+        block that is (`is_plain`)."""
         out: list[str] = []
-        self._made(lines, _is_plain(block), self.careful, out.append)
+        self._made(lines, plain, self.careful, out.append)
         return out
 
     def careful(self, line: str) -> str:
@@ -94,7 +96,7 @@ class Creates:
     def plan(self, lines: Sequence[str], block: str, ids: Sequence[str]) -> Made:
         """`ids`: at least one for each line, where ids are drawn."""
         made = Made([], [], [])
-        self._made(lines, _is_plain(block), ids, self.careful, made)
+        self._made(lines, is_plain(block), ids, self.careful, made)
         return made
 
     def careful(self, line: str, new: str) -> tuple[str, str] | None:
@@ -209,7 +211,7 @@ def record_of(line: str, paths: Sequence[str], readers: Sequence[Callable[..., V
     return Record(id_, native) if id_ is not None else None
 
 
-def _is_plain(block: str) -> bool:
+def is_plain(block: str) -> bool:
     """Whether texts stand in the block as they are compared and stored: composed, without control characters."""
     try:
         data = block.encode("latin-1")  # every letter of it is composed

@@ -72,6 +72,16 @@ class CrossesAsRows(Case):
         for one in lines:
             check_same(one.native, records[one.id].native)
 
+    @pytest.mark.parametrize("limit", [2, 100])
+    async def test_ids_can_be_read_alone(self, system: System, connector: Connector, limit: int) -> None:
+        await system.insert({system.id(number): row(number) for number in range(3)})
+        position, more, lines = "", True, list[str]()
+        while more:
+            rows = await connector.scan_rows(system.object_name, position, (), limit)
+            lines += rows.block.splitlines()
+            position, more = rows.cursor, rows.more
+        assert [texts_of(line) for line in lines] == [[one.id] for one in await scan(connector, system)]
+
     async def test_an_empty_object_has_no_lines(self, system: System, connector: Connector) -> None:
         assert await scanned(connector, system, 10) == []
 

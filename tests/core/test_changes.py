@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actors.core.changes import Change, Changes, Standing, action_of, changes_for
 from actors.core.lenses import Case, Chain, Same, Trim
 from actors.core.policy import FieldSide, FieldSpec, Owner, StreamSpec
-from actors.core.rows import RowShape
+from actors.core.rows import RowShape, is_plain
 from actors.core.texts import line_of
 from actors.core.types import FieldDecision, Side
 from tests.core.pairs import one, stream
@@ -68,7 +68,7 @@ def test_changes_say_what_the_rules_say(case: tuple[Any, ...]) -> None:
     spec, shapes, side, before, now, contests = case
     found = changes_for(spec, side, shapes)
     assert found is not None
-    stored, read = found.looks.stored([before, now], f"{before}\n{now}")
+    stored, read = found.looks.stored([before, now], is_plain(f"{before}\n{now}"))
     if not stored or not read or stored == read:
         return
     at = Standing(7, 3, "R2", found.looks.careful(before).partition("\t")[2], contests)
@@ -110,7 +110,7 @@ def planned(spec: StreamSpec, shapes: dict[Any, RowShape], *now: str | None, **s
     found = changes_for(spec, "a", shapes)
     assert found is not None
     was, line = line_of(["7", *WAS]), line_of(["7", *now])
-    stored, read = found.looks.stored([was, line], f"{was}\n{line}")
+    stored, read = found.looks.stored([was, line], is_plain(f"{was}\n{line}"))
     at = msgspec.structs.replace(Standing(1, 4, "B7", stored.partition("\t")[2]), **said)
     return found.plan(line, read, at, NOW, BREAKER)
 

@@ -139,25 +139,32 @@ class LinkState:
         sent = msgspec.structs.replace(intent, covers=(keys[0], keys[-1]), state=ActionState.SENT)
         return msgspec.structs.replace(sent, id=self._add_action(work.run, sent))
 
-    def quiet(self, stream: str, side: Side, ids: Iterable[str]) -> set[str]:
-        """What is settled, shows no deviation on `side` and is parked nowhere."""
+    def ids(self, stream: str, side: Side) -> list[str]:
+        """Every id that a binding has on that side."""
+        return [id_ for name, at, id_ in self.places if (name, at) == (stream, side)]
+
+    def lines(self, stream: str, side: Side, ids: Iterable[str]) -> list[str]:
+        """Those that are present, and whose id has one line: the id, and the base of what is settled, shows no deviation and
+        is parked nowhere."""
         parked = {binding for binding, _, _ in self.parked}
-        found = set()
+        found = []
         for id_ in ids:
             binding = self.bindings.get(self.places.get((stream, side, id_), 0))
-            if binding is None or binding.a is None or binding.b is None or binding.key in parked:
+            held = binding.side(side) if binding is not None else None
+            if binding is None or held is None or held.presence is not Presence.PRESENT or "\n" in id_:
                 continue
-            held = binding.side(side)
-            assert held is not None
-            if binding.state is State.SETTLED and held.presence is Presence.PRESENT and not held.dev:
-                found.add(f"{id_}\t{encode(binding.base)}")
+            is_half = binding.a is None or binding.b is None
+            is_quiet = binding.state is State.SETTLED and not held.dev and binding.key not in parked
+            found.append(f"{id_}\t{encode(binding.base) if is_quiet and not is_half else ''}")
         return found
 
     def standing(self, stream: str, side: Side, ids: Iterable[str], map_ver: str) -> dict[str, Standing]:
-        """Of those that are `quiet`; plain where there is nothing else to say of either side."""
+        """Of those of which `lines` has the base; plain where there is nothing else to say of either side."""
         found: dict[str, Standing] = {}
-        for line in sorted(self.quiet(stream, side, ids)):
+        for line in sorted(self.lines(stream, side, ids)):
             id_, _, base = line.partition("\t")
+            if not base:
+                continue
             binding = self.bindings[self.places[stream, side, id_]]
             here, there = binding.side(side), binding.side(other(side))
             assert here is not None and there is not None
@@ -296,12 +303,16 @@ class LinkState:
 
     # ------------------------------------------------------------------------------- bindings and the inbox
 
-    def unseen(self, stream: str, side: Side, generation: int) -> Iterable[Binding]:
-        """In key order; present on `side` and last met before `generation`."""
-        for binding in self.ordered(stream):
-            held = binding.side(side)
-            if held is not None and held.presence is Presence.PRESENT and held.seen_gen < generation:
-                yield binding
+    def unseen(self, stream: str, side: Side, generation: int) -> list[tuple[str, Binding]]:
+        """In order of ids; present on `side` and last met before `generation`."""
+        found = [
+            (held.id, binding)
+            for binding in self.ordered(stream)
+            if (held := binding.side(side)) is not None
+            and held.presence is Presence.PRESENT
+            and held.seen_gen < generation
+        ]
+        return sorted(found, key=lambda pair: pair[0])
 
     def ordered(self, stream: str) -> list[Binding]:
         """All bindings of a stream in key order."""

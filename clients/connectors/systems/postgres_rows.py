@@ -17,7 +17,7 @@ import asyncpg
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.rows import RowShape
-from actors.core.texts import TO_ESCAPE, line_of, texts_of
+from actors.core.texts import TO_ESCAPE, ids_of, line_of, texts_of
 from actors.core.types import Op
 from actors.ports import Find, Rows, RowUpdates
 from clients.connectors.systems import postgres_errors as errors
@@ -148,9 +148,7 @@ class RowLines:
             columns=[table.key.name, *(column.name for column in columns)],
             format="text",
         )
-        ids = [
-            text for line in block.splitlines() if (text := texts_of(line.partition("\t")[0])[0]) is not None
-        ]
+        ids = ids_of(block.split("\n")[:-1], block)
         stored = await copied(connection, _made_rows(table, columns, ids))
         if self._feed is not None:
             await self._feed.forget(connection, table, ids)
