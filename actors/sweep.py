@@ -25,7 +25,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from actors.access import Access
 from actors.core.policy import StreamSpec
 from actors.core.rows import Looks, is_plain, kept_paths, looks_for
-from actors.core.texts import texts_of
+from actors.core.texts import ids_of
 from actors.ports import Lines
 from actors.runtime.together import together
 from actors.state import Compared, RunState
@@ -266,10 +266,7 @@ def _cut(block: str, spread: int) -> tuple[str, str]:
 
 
 def _ids(block: str) -> list[str]:
-    ids = [line.partition("\t")[0] for line in block.split("\n")[:-1]]
-    if "\\" in block:
-        ids = [texts_of(id_)[0] or "" if "\\" in id_ else id_ for id_ in ids]
-    return ids
+    return ids_of(block.split("\n")[:-1], block)
 
 
 async def looks_of(access: Access, stream: StreamSpec) -> Looks | None:

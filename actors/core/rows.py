@@ -60,7 +60,7 @@ class Looks:
 
     def careful(self, line: str) -> str:
         """The same for one line, by the rules themselves."""
-        record = _record(line, self.paths, self._readers)
+        record = record_of(line, self.paths, self._readers)
         if record is None:
             return ""
         seen = observe(self._stream, self._side, record, 0.0)
@@ -101,7 +101,7 @@ class Creates:
 
     def careful(self, line: str, new: str) -> tuple[str, str] | None:
         """The target's line and the store's, by the rules themselves; None: not a plain case."""
-        record = _record(line, self.paths, self._readers)
+        record = record_of(line, self.paths, self._readers)
         if record is None:
             return None
         seen = observe(self._stream, self._origin, record, 0.0)
@@ -125,8 +125,8 @@ class Creates:
 
     def settled(self, line: str, stored: str, now: float) -> Settled | None:
         """What a new record that is stored otherwise than it was sent means for its binding (which has no key here)."""
-        record = _record(line, self.paths, self._readers)
-        made = _record(stored, self.targets, [self._written[path] for path in self.targets])
+        record = record_of(line, self.paths, self._readers)
+        made = record_of(stored, self.targets, [self._written[path] for path in self.targets])
         if record is None or made is None:
             return None
         if not self.draws:
@@ -169,9 +169,13 @@ def _settled(
 
 def looks_for(stream: StreamSpec, side: Side, shape: RowShape) -> Looks | None:
     """None where a record of this stream says more than its line does."""
-    if any(spec.reference or spec.as_set for spec in rows_code.kept(stream)):
-        return None
-    return Looks(stream, side, shape) if rows_code.kept(stream) else None
+    return Looks(stream, side, shape) if looks_alone(stream) else None
+
+
+def looks_alone(stream: StreamSpec) -> bool:
+    """Whether a line of a record says all of it: nothing of other streams, or of the order of its items."""
+    kept = rows_code.kept(stream)
+    return bool(kept) and not any(spec.reference or spec.as_set for spec in kept)
 
 
 def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape]) -> Creates | None:
@@ -197,7 +201,7 @@ def kept_paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for place in places if place is not None for path in place.paths))
 
 
-def _record(line: str, paths: Sequence[str], readers: Sequence[Callable[..., Value]]) -> Record | None:
+def record_of(line: str, paths: Sequence[str], readers: Sequence[Callable[..., Value]]) -> Record | None:
     """A line as a record; None where a value can't be kept."""
     id_, *texts = texts_of(line)
     try:

@@ -14,6 +14,7 @@ from actors.ports.connector import (
     ObjectInfo,
     Page,
     Rows,
+    RowUpdates,
     Setting,
     Touched,
     Write,
@@ -26,6 +27,7 @@ from actors.ports.outside import (
 )
 from actors.ports.store import (
     COUNTER,
+    ChangeIntents,
     Closed,
     ConnectionRow,
     Counters,
@@ -43,6 +45,7 @@ from actors.ports.store import (
 
 __all__ = [
     "COUNTER",
+    "ChangeIntents",
     "Clock",
     "Closed",
     "ConnectionRow",
@@ -60,6 +63,7 @@ __all__ = [
     "ObjectInfo",
     "Page",
     "PlanRow",
+    "RowUpdates",
     "Rows",
     "RunRow",
     "Setting",

@@ -6,16 +6,31 @@ Run against every implementation, like the other parts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 
-from actors.core.errors import LeaseLost, TandemError
+from actors.core.changes import Change, Standing, action_of
+from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.texts import line_of
 from actors.core.types import Action, ActionState, Binding, Deviation, Held, Op, Presence, Side, State
-from actors.core.values import encode
-from actors.ports import Closed, Counters, Cursor, Lease, Lines, NewRows, RunRow, Settlement, Store
-from tests.store.world import START, World, full, half, leased, park
+from actors.core.values import Value, encode
+from actors.ports import (
+    ChangeIntents,
+    Closed,
+    Counters,
+    Cursor,
+    Lease,
+    Lines,
+    NewRows,
+    RunRow,
+    Settlement,
+    Store,
+)
+from tests.store.world import START, World, full, half, hint, leased, park
 
 INTENT = Action("customers", "b", Op.CREATE, 0, rule="new on a", reason="initial load", deadline=START + 30)
 
@@ -58,7 +73,7 @@ async def many(world: World, lease: Lease, side: Side) -> None:
 
 
 class RowsContract:
-    """load, bindings_covered, lines_between, lines_of, present, count_present."""
+    """load, bindings_covered, lines_between, lines_of, present, count_present, standing, changes."""
 
     @pytest.mark.parametrize("side", ["a", "b"])
     async def test_loaded_rows_are_settled_bindings_under_one_open_intent(
@@ -108,6 +123,14 @@ class RowsContract:
         second = await loaded(world.store, lease, lines(2), closed=closed, counters=(done,))
         assert [one.id for one in await world.store.open_actions("l1")] == [second.id]
         assert [*await world.store.run_counters("r1")] == [done]
+
+    async def test_closing_what_is_not_there_leaves_no_trace(self, world: World) -> None:
+        lease = await leased(world)
+        with pytest.raises(TandemError) as refused:
+            await loaded(world.store, lease, lines(1), closed=(Closed(987654, ActionState.CONFIRMED),))
+        assert refused.value.kind is Kind.BUG
+        assert not await pages(world.store, "a")
+        assert not await world.store.open_actions("l1")
 
     async def test_an_id_that_is_bound_leaves_no_trace(self, world: World) -> None:
         lease = await leased(world)
@@ -209,3 +232,131 @@ class RowsContract:
         assert await world.store.count_present("l1", "customers", "a") == 2
         assert await world.store.count_present("l1", "customers", "b") == 3
         assert await world.store.count_present("l1", "articles", "b") == 0
+
+    # ------------------------------------------------------------------------------------------------- changes
+
+    @pytest.mark.parametrize("side", ["a", "b"])
+    async def test_how_settled_records_stand_and_which_of_them_are_plain(
+        self, world: World, side: Side
+    ) -> None:
+        lease = await leased(world)
+        base: dict[str, Value] = {"name": 'the "7"\\', "since": date(2026, 11, 26), "credit": Decimal("1.5")}
+        contests = {f"{side}.name": (2, START)}
+        plain = msgspec.structs.replace(full("A0", "B0"), base=base, contests=contests)
+        there: Side = "b" if side == "a" else "a"
+        deviating = {there: Held(f"{there.upper()}1", dev={"name": Deviation("x", "lossy")})}
+        gone = {there: Held(f"{there.upper()}2", presence=Presence.DELETED)}
+        bindings = [
+            plain,
+            msgspec.structs.replace(full("A1", "B1"), **deviating),
+            msgspec.structs.replace(full("A2", "B2"), **gone),
+            msgspec.structs.replace(full("A3", "B3"), note="deleted once"),
+            msgspec.structs.replace(full("A4", "B4"), map_ver="m0"),
+            full("A5", "B5", state=State.MATCHED),
+            half(side, f"{side.upper()}6"),
+            full("A7", "B7"),
+        ]
+        keys = await world.store.settle(lease, Settlement("r1", bindings=tuple(bindings)))
+        await world.store.settle(lease, Settlement("r1", park=(park(keys[7]),)))
+        ids = [f"{side.upper()}{number}" for number in range(9)]
+        found = await world.store.standing("l1", "customers", side, ids, "m1")
+        assert set(found) == set(ids[:5])
+        assert [id_ for id_ in ids[:5] if found[id_].is_plain] == ids[:1]
+        assert found[ids[0]] == Standing(keys[0], 1, f"{there.upper()}0", encode(base), contests)
+        assert not await world.store.standing("l1", "customers", side, [], "m1")
+        assert not await world.store.standing("l2", "customers", side, ids, "m1")
+
+    async def test_intents_of_changes_are_intents_like_any_other(self, world: World) -> None:
+        lease = await leased(world)
+        changes = (change(7, "Zoë"), change(8, 'a \\ "quoted" one'))
+        intents = ChangeIntents("customers", "b", changes, START + 30)
+        begin = RunRow("r1", "l1", started=START)
+        ids = await world.store.intend_changes(lease, "r1", intents, begin)
+        expected = [
+            msgspec.structs.replace(action_of("customers", "b", one, START + 30), id=id_)
+            for one, id_ in zip(changes, ids, strict=True)
+        ]
+        assert [*await world.store.open_actions("l1")] == expected
+        assert expected[0].fields == {"name": "Zoë"} and expected[0].decisions[0].a == "Zoë"
+        assert (await world.run("r1")).started == START
+        assert [
+            *await world.store.intend_changes(lease, "r1", ChangeIntents("customers", "b", (), 0.0))
+        ] == []
+
+    @pytest.mark.parametrize("more", [{}, {"hints": (hint("A9"),)}], ids=["alone", "with a hint"])
+    async def test_a_settled_change_is_the_new_base(self, world: World, more: dict[str, Any]) -> None:
+        lease = await leased(world)
+        await world.store.begin_run(lease, RunRow("r1", "l1"))
+        kept, key = await world.store.settle(
+            lease, Settlement("r1", bindings=(full("A1", "B1"), full("A2", "B2", 5, -7)))
+        )
+        one = change(key, "Zoë", rev=1)
+        (id_,) = await world.store.intend_changes(lease, "r1", ChangeIntents("customers", "b", (one,), START))
+        work = Settlement("r1", changes=(one,), closed=(Closed(id_, ActionState.CONFIRMED, "B2"),), **more)
+        await world.store.settle(lease, work)
+        before, after = await world.store.bindings_by_key("l1", [kept, key])
+        assert before == msgspec.structs.replace(full("A1", "B1"), key=kept)
+        changed = msgspec.structs.replace(
+            full("A2", "B2", 5, -7), key=key, rev=2, base={"name": "Zoë"}, contests=one.contests
+        )
+        assert after == changed
+        assert not await world.store.open_actions("l1")
+
+    @pytest.mark.parametrize("more", [{}, {"hints": (hint("A9"),)}], ids=["alone", "with a hint"])
+    async def test_a_change_of_a_binding_that_has_moved_on_settles_nothing(
+        self, world: World, more: dict[str, Any]
+    ) -> None:
+        lease = await leased(world)
+        (key,) = await world.store.settle(lease, Settlement("r1", bindings=(full("A2", "B2"),)))
+        ids = await world.store.intend_changes(
+            lease, "r1", ChangeIntents("customers", "b", (change(key, "Zoë", rev=2),), START)
+        )
+        closed = tuple(Closed(id_, ActionState.CONFIRMED) for id_ in ids)
+        work = Settlement(
+            "r1",
+            changes=(change(key, "Zoë", rev=2),),
+            closed=closed,
+            cursors=(Cursor("customers", "a", cursor="7"),),
+            **more,
+        )
+        with pytest.raises(TandemError):
+            await world.store.settle(lease, work)
+        assert [one.id for one in await world.store.open_actions("l1")] == [*ids]
+        assert not await world.store.cursors("l1")
+        (binding,) = await world.store.bindings_by_key("l1", [key])
+        assert (binding.rev, binding.base) == (1, {"name": "A2"})
+
+    async def test_a_stale_lease_intends_no_changes(self, world: World) -> None:
+        lease = await leased(world)
+        await leased(world)
+        with pytest.raises(LeaseLost):
+            await world.store.intend_changes(
+                lease, "r1", ChangeIntents("customers", "b", (change(7, "Zoë"),), START)
+            )
+        assert not await world.store.open_actions("l1")
+
+
+def change(key: int, name: str, rev: int = 1) -> Change:
+    """A2's new name, for B2."""
+    new, old = encode({"name": name}), encode({"name": "A2"})
+    values = encode({"a": name, "b": "A2", "base": "A2", "chosen": name})
+    return Change(
+        key,
+        rev,
+        "A2",
+        "B2",
+        "changed on a",
+        new,
+        old,
+        new,
+        old,
+        [("name", "changed on a", values)],
+        ("overwrites",),
+        "f" * 32,
+        ("name",),
+        [name],
+        ("name",),
+        ["A2"],
+        new,
+        {"b.name": (1, START)},
+    )
