@@ -251,7 +251,7 @@ class Connector(Protocol):
         ...
 
     async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
-        """`scan`, as lines."""
+        """`scan`, as lines, each record once. Without fields: the ids alone."""
         ...
 
     async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
