@@ -118,14 +118,20 @@ class LinkActor(Actor):
     async def poked(self, key: str) -> None:
         self._changed = self._changed or key == CHANGED
         self.again = self._letting_go and not self._stop  # too late for this life
-        with contextlib.suppress(TandemError):  # the next safe point asks again
+        try:
             if self._run is not None:
                 self._cancel |= await self._must_stop()
+        except TandemError:
+            pass  # the next safe point asks again
+        except LeaseLost:
+            self._lose()
         self._event.set()
 
     async def _must_stop(self) -> bool:
         """Whether the link was paused or deleted since, by whichever process (a plan may go on under a pause)."""
         row = await self._ports.store.link(self._link)
+        if row is not None and row.epoch != self.lease.epoch:
+            raise LeaseLost  # its rules were changed, or somebody else has it
         dry = self._run is not None and self._run.mode == "plan"
         return row is None or (not dry and lifecycle.load(row.facts).wish is Wish.PAUSED)
 
@@ -258,6 +264,8 @@ class LinkActor(Actor):
         if turn is None:
             self._stop = True
             return False, 0.0
+        if turn.row.epoch != self.lease.epoch:
+            raise LeaseLost
         if self._interrupted:
             await self._ports.store.interrupt_runs(self.lease)
             self._interrupted = False

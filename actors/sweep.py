@@ -100,7 +100,7 @@ class Sweep:
         ids = [line.partition("\t")[0] for line in lines]
         if "\\" in rows.block:
             ids = [texts_of(id_)[0] or "" if "\\" in id_ else id_ for id_ in ids]
-        quiet = await state.store.quiet(state.link, self._stream.name, side, ids)
+        quiet = await state.store.quiet(state.link, self._stream.name, side, ids, self._stream.map_ver)
         changed = [id_ for id_, line in zip(ids, read, strict=True) if line not in quiet]
         self._met.add(ids)
         self.unchanged += len(ids) - len(changed)

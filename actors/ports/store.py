@@ -281,9 +281,9 @@ class Store(Protocol):
         with its id and what it covers."""
         ...
 
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Set[str]:
-        """Of these records of `side`: the id, TAB and the base of each that is settled, shows no deviation and is parked
-        nowhere. A record that reads the same is unchanged."""
+    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str) -> Set[str]:
+        """Of these records of `side`: the id, TAB and the base of each that is settled under this mapping, shows no
+        deviation and is parked nowhere. A record that reads the same is unchanged."""
         ...
 
     def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:

@@ -60,8 +60,8 @@ class Loading(Settling):
         rows = await self._fetch(sql("bindings_covered"), link, stream, *covers, after, limit)
         return [binding(row) for row in rows]
 
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Set[str]:
-        rows = await self._fetch(sql("bindings_quiet", side=side), link, stream, list(ids))
+    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str) -> Set[str]:
+        rows = await self._fetch(sql("bindings_quiet", side=side), link, stream, list(ids), map_ver)
         return {row[0] for row in rows}
 
     async def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:

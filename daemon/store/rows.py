@@ -200,6 +200,17 @@ class LinkStats(msgspec.Struct, frozen=True):
     scheduled: tuple[Waiting, ...] = ()
 
 
+class VersionRow(msgspec.Struct, frozen=True):
+    """One version of the rules of a link. `by`: the id of a token, "" for whoever created the link."""
+
+    version: int
+    blueprint: str
+    settings: str
+    by: str
+    at: float
+    note: str
+
+
 class Stamp(msgspec.Struct, frozen=True):
     """Which database this is and how far it got. `known_*`: as noted at the last advance ("" and 0: never)."""
 

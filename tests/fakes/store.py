@@ -300,9 +300,9 @@ class MemoryStore:
             found = self._state(link).ordered(stream)
             return [b for b in found if first <= b.key <= last and b.key > after][:limit]
 
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Set[str]:
+    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str) -> Set[str]:
         async with self._transaction("quiet"):
-            return self._state(link).quiet(stream, side, ids)
+            return self._state(link).quiet(stream, side, ids, map_ver)
 
     async def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:
         async with self._transaction("present"):

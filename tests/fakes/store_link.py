@@ -128,13 +128,15 @@ class LinkState:
         sent = msgspec.structs.replace(intent, covers=(keys[0], keys[-1]), state=ActionState.SENT)
         return msgspec.structs.replace(sent, id=self._add_action(work.run, sent))
 
-    def quiet(self, stream: str, side: Side, ids: Iterable[str]) -> set[str]:
+    def quiet(self, stream: str, side: Side, ids: Iterable[str], map_ver: str) -> set[str]:
         """What is settled, shows no deviation on `side` and is parked nowhere."""
         parked = {binding for binding, _, _ in self.parked}
         found = set()
         for id_ in ids:
             binding = self.bindings.get(self.places.get((stream, side, id_), 0))
             if binding is None or binding.a is None or binding.b is None or binding.key in parked:
+                continue
+            if binding.map_ver != map_ver:
                 continue
             held = binding.side(side)
             assert held is not None

@@ -135,10 +135,11 @@ class RowsContract:
         keys = await world.store.settle(lease, Settlement("r1", bindings=tuple(bindings)))
         await world.store.settle(lease, Settlement("r1", park=(park(keys[4]),)))
         ids = [f"{side.upper()}{number}" for number in range(7)]
-        found = await world.store.quiet("l1", "customers", side, ids)
+        found = await world.store.quiet("l1", "customers", side, ids, "m1")
         assert found == {f"{side.upper()}0\t" + encode({"name": "A0"})}
-        assert not await world.store.quiet("l1", "customers", side, [])
-        assert not await world.store.quiet("l2", "customers", side, ids)
+        assert not await world.store.quiet("l1", "customers", side, [], "m1")
+        assert not await world.store.quiet("l2", "customers", side, ids, "m1")
+        assert not await world.store.quiet("l1", "customers", side, ids, "m2")
 
     async def test_present_are_all_ids_of_records_that_are_there(self, world: World) -> None:
         lease = await leased(world)

@@ -79,6 +79,7 @@ with n as (select $1::text as link),
     gone_actions as (delete from actions where link = (select link from n)),
     gone_plans as (delete from plans where link = (select link from n)),
     gone_parked as (delete from parked where link = (select link from n)),
+    gone_versions as (delete from link_versions where link = (select link from n)),
     gone_budget as (delete from budget_use where link = (select link from n))
 delete from links where id = (select link from n)
 

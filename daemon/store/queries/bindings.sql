@@ -197,11 +197,13 @@ order by key
 limit $6
 
 -- bindings_quiet
--- What a look must read as if nothing has changed: "id, base" of what is settled and shows no deviation on this side.
+-- What a look must read as if nothing has changed: "id, base" of what is settled under this mapping and shows no deviation
+-- on this side.
 select {side}_id || E'\t' || base
 from bindings as b
 where stream_id = {stream} and {side}_id = any ($3::text[])
   and state = 'settled' and a_id is not null and b_id is not null and {side}_presence is null and {side}_dev is null
+  and map_ver = $4
   and not exists (select from parked where parked.binding = b.key)
 
 -- bindings_present
