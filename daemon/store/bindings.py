@@ -20,7 +20,8 @@ class Bindings(Base):
         return await self._bindings(sql("bindings_by_id", side=side), link, stream, list(ids))
 
     async def known(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Known:
-        rows = await self._fetch(sql("bindings_known", side=side), link, stream, list(ids))
+        query = "bindings_known_one" if len(ids) == 1 else "bindings_known"
+        rows = await self._fetch(sql(query, side=side), link, stream, list(ids))
         parked = frozenset(row["key"] for row in rows if row["is_parked"])
         return Known([binding(row) for row in rows], parked)
 

@@ -32,7 +32,7 @@ from clients.connectors.systems.postgres_own import OwnWrites
 from clients.connectors.systems.postgres_rows import RowLines, shape
 from clients.connectors.systems.postgres_session import Session
 from clients.connectors.systems.postgres_settings import DECLARATION, Settings, parsed
-from clients.connectors.systems.postgres_write import Writer
+from clients.connectors.systems.postgres_write import QUICK_S, Writer
 
 __all__ = ["DECLARATION", "PostgresConnector", "connect"]
 
@@ -64,7 +64,10 @@ class PostgresConnector:
         self._looker = Looker(self._session, settings.time_zone)
         self._modified = ModifiedLooker(self._session, settings.time_zone, settings.overlap_s)
         own = OwnWrites()
-        self._writer = Writer(self._session, own)
+        self._quick = Session(
+            settings.url, size_max=DECLARATION.concurrency, deadline_s=QUICK_S, like=self._session
+        )
+        self._writer = Writer(self._session, self._quick, own)
         self._feed = (
             Feed(self._session, self._catalog, settings.consumer, own) if self._has(Find.FEED) else None
         )
@@ -186,6 +189,7 @@ class PostgresConnector:
         """Cut all lines; what was not committed is rolled back by the server."""
         if self._feed is not None:
             self._feed.close()
+        await self._quick.aclose()
         await self._session.aclose()
 
     async def _table(self, object_name: str, fields: Sequence[str] = ()) -> Table:

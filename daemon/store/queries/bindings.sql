@@ -13,6 +13,12 @@ from bindings
 where stream_id = {stream} and {side}_id = any ($3::text[])
 order by key
 
+-- bindings_known_one
+-- The same for one record: planned once, and not each time.
+select $2::text as stream, bindings.*, exists (select from parked where parked.binding = bindings.key) as is_parked
+from bindings
+where stream_id = {stream} and {side}_id = ($3::text[])[1]
+
 -- bindings_by_key
 select streams.name as stream, bindings.*
 from bindings
