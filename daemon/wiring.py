@@ -18,8 +18,8 @@ from actors.core import settings as link_settings
 from actors.core.blueprint import BlueprintError
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.policy import LinkSpec
-from actors.ports import ConnectionRow, Connector, LinkRow
-from clients.connectors.catalog import open_connector
+from actors.ports import ConnectionRow, Connector, LinkRow, Webhook
+from clients.connectors.catalog import CATALOG, open_connector
 from daemon import blueprints_yaml
 
 BLUEPRINTS_MAX: Final = 500
@@ -81,6 +81,12 @@ class Blueprints:
 def _compiled(text: str, settings: Mapping[str, Any]) -> LinkSpec:
     kept = link_settings.load(settings)
     return link_settings.with_stale(blueprints_yaml.load(text, kept.rules), kept.mappings)
+
+
+def webhook_of(connector: str) -> Webhook | None:
+    """How a kind of system calls; None: never, or it is not known here."""
+    found = CATALOG.get(connector)
+    return found.declaration.webhook if found is not None else None
 
 
 async def connect(row: ConnectionRow) -> Connector:

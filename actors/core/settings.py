@@ -22,7 +22,7 @@ Mappings = Mapping[str, Mapping[str, Mapping[str, str]]]
 WHOLE: Final = frozenset({"lens", "lens_a", "lens_b", "mark", "delivery", "match", "creates"})
 MAPPINGS_MAX: Final = 20  # per stream; what was settled under an older one counts as never settled
 # What may change without a look at every record.
-_LIGHT: Final = ("complete_read_s", "delivery", "stale")
+_LIGHT: Final = ("complete_read_s", "delivery", "stale", "triggers")
 
 
 def overlaid(blueprint: object, settings: object, path: Path = ()) -> tuple[object, frozenset[Path]]:

@@ -19,6 +19,7 @@ Rule = Callable[[Any], str]  # the fault in words, or ""
 
 NAME_SIZE_MAX: Final = 100
 NOTE_SIZE_MAX: Final = 500
+SECRET_SIZE_MAX: Final = 500
 BLUEPRINT_SIZE_MAX: Final = 1_000_000
 SETTINGS_SIZE_MAX: Final = 1_000_000
 PAGE_SIZE_MAX: Final = 1000
@@ -159,6 +160,9 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     },
     "ListSettingsVersionsRequest": {**_LINK, **_PAGE},
     "RevertSettingsRequest": {**_LINK, "version": _positive},
+    "CreateWebhookRequest": {**_CONNECTION, "secret": _text(SECRET_SIZE_MAX)},
+    "GetWebhookRequest": _CONNECTION,
+    "DeleteWebhookRequest": _CONNECTION,
     "StartRunRequest": {**_LINK, "scope": _enum(0, 1, 2, 3), "streams": _streams, "dry_run": _anything},
     "WatchRunRequest": {"run": _ID},
     "CancelRunRequest": {"run": _ID},

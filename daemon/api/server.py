@@ -28,6 +28,7 @@ from daemon.api.rooms import Conflicts, Quarantine
 from daemon.api.runs import Runs
 from daemon.api.settings import Settings
 from daemon.api.system import System, caller_of
+from daemon.api.webhooks import Webhooks
 from daemon.health import Watcher
 from daemon.metrics import Metrics
 from tandem.v1 import (
@@ -49,6 +50,8 @@ from tandem.v1 import (
     settings_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
 )
 
 OVERALL: Final = ""
@@ -57,7 +60,7 @@ STOP_GRACE_S: Final = 2.0
 MESSAGE_SIZE_MAX: Final = 8 * 1024 * 1024
 _MODULES: Final = (
     *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
-    *(records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2),
+    *(records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
 )
 SERVICES: Final = tuple(
     sorted(
@@ -171,6 +174,7 @@ def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any
     blueprints_pb2_grpc.add_BlueprintsServicer_to_server(Blueprints(desk), server)
     links = Links(desk, watcher)
     links_pb2_grpc.add_LinksServicer_to_server(links, server)
+    webhooks_pb2_grpc.add_WebhooksServicer_to_server(Webhooks(desk), server)
     settings_pb2_grpc.add_SettingsServicer_to_server(Settings(desk, links), server)
     runs_pb2_grpc.add_RunsServicer_to_server(Runs(desk), server)
     plans_pb2_grpc.add_PlansServicer_to_server(Plans(desk), server)

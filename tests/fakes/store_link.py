@@ -16,6 +16,7 @@ from actors.core.errors import Kind, Scope, TandemError
 from actors.core.plan import RESTORE
 from actors.core.texts import texts_of
 from actors.core.types import (
+    POKED,
     SIDES,
     Action,
     ActionState,
@@ -305,8 +306,10 @@ class LinkState:
             self.inbox[at] = msgspec.structs.replace(
                 hint,
                 seq=next(self._numbers.seq),
-                # "changed" says the least: it never takes the place of a decision or a retry
-                reason=old.reason if old and hint.reason == "changed" else hint.reason,
+                # "changed" says little: it never takes the place of a decision or a retry; "poked" says the least
+                reason=old.reason
+                if old and old.reason != POKED and hint.reason in ("changed", POKED)
+                else hint.reason,
                 not_before=min(hint.not_before, old.not_before) if old else hint.not_before,
                 attempts=max(hint.attempts, old.attempts) if old else hint.attempts,
             )

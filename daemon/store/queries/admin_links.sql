@@ -34,6 +34,8 @@ update connections set settings = $2, sealed = $3, rev = rev + 1 where id = $1
 update connections set health = $2 where id = $1
 
 -- connection_delete
+with gone_webhook as (delete from webhooks where connection = $1),
+    gone_calls as (delete from webhook_calls where connection = $1)
 delete from connections where id = $1
 
 -- link_create
