@@ -17,7 +17,7 @@ import msgspec
 from actors.access import Access
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
-from actors.core.lifecycle import Facts, Reason, Wish
+from actors.core.lifecycle import Facts, Reason
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import SIDES, Outcome, Side
 from actors.inflow import Inflow
@@ -121,10 +121,10 @@ class LinkActor(Actor):
         self._event.set()
 
     async def _must_stop(self) -> bool:
-        """Whether the link was paused or deleted since, by whichever process (a plan may go on under a pause)."""
+        """Whether it was paused, turned off or deleted since, by whichever process (a plan may go on under a pause)."""
         row = await self._ports.store.link(self._link)
         dry = self._run is not None and self._run.mode == "plan"
-        return row is None or (not dry and lifecycle.load(row.facts).wish is Wish.PAUSED)
+        return row is None or not (lifecycle.plans if dry else lifecycle.works)(lifecycle.load(row.facts))
 
     async def _answer(self, ask: Ask[Any]) -> None:
         # Answered when it is settled, not while everybody else waits for the mailbox.
@@ -261,7 +261,8 @@ class LinkActor(Actor):
         facts = lifecycle.load(turn.row.facts)
         now = self._ports.clock.now()
         # A plan only looks: it may be asked for to be read before the link goes on.
-        if facts.wish is Wish.PAUSED and (turn.asked is None or turn.asked.mode != "plan"):
+        asked_to_plan = turn.asked is not None and turn.asked.mode == "plan" and lifecycle.plans(facts)
+        if not lifecycle.works(facts) and not asked_to_plan:
             self._inflow.refuse()
             return False, math.inf
         if turn.asked is not None:

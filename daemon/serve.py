@@ -35,6 +35,7 @@ from daemon.opening import StartError
 from daemon.restored import Keeper, Restored
 from daemon.secrets import VARIABLE, SecretBox, load_box
 from daemon.store.admin import Admin
+from daemon.store.admin_life import Life
 from daemon.store.admin_names import Names
 from daemon.store.embedded import EmbeddedPostgres
 from daemon.store.pg import PgStore
@@ -85,7 +86,8 @@ class Daemon:
 
     async def _serve(self, tasks: anyio.abc.TaskGroup, pool: Pool, postgres: EmbeddedPostgres | None) -> None:
         """All that stands on the database, from secrets to HTTP; returns when the daemon was asked to stop."""
-        parts = pool, self._clock, self._box()
+        box = self._box()
+        parts = pool, self._clock, box
         admin, names, store = Admin(*parts), Names(*parts), PgStore(*parts)
         if postgres is not None:
             # Ours alone: whoever held a lease is dead, and nobody has to wait until it runs out.
@@ -109,6 +111,8 @@ class Daemon:
         desk = Desk(
             admin=admin,
             names=names,
+            life=Life(*parts),
+            signer=box.signer,
             store=store,
             engine=root,
             clock=self._clock,

@@ -2,7 +2,7 @@
 
 The format (every entry, with an example, in docs/BLUEPRINTS.md; `*` = has to be there):
 
-    blueprint*: name            version*: 1           description: text      breaker: 20
+    blueprint*: name            version*: 1           description: text      breaker: 20      setup: see blueprint_setup.py
     a*, b*:  {connector*: csv, poll: 60s}
     streams*:
       <stream>:
@@ -33,6 +33,7 @@ import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
 from actors.core.policy import FieldSpec, LinkSpec, StreamSpec
 from actors.core.types import SIDES
@@ -40,7 +41,7 @@ from actors.core.values import fingerprint
 
 __all__ = ["BlueprintError", "Fault", "Positions", "compile_blueprint", "field_versions"]
 
-_KEYS: Final = ("blueprint", "version", "description", "a", "b", "breaker", "streams")
+_KEYS: Final = ("blueprint", "version", "description", "a", "b", "breaker", "setup", "streams")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 _POLL_S: Final = (0.1, 7 * 86400.0, 60.0)  # shortest, longest, where nothing is said
 _BREAKER: Final = 20
@@ -57,15 +58,18 @@ def compile_blueprint(data: object, positions: Positions | None = None) -> LinkS
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
+    streams = _streams(root.get("streams"))
+    called = _name(name) if name else ""
     spec = LinkSpec(
-        name=_name(name) if name else "",
+        name=called,
         version=_version(version) if version else "",
         a_connector=sides["a"][0],
         b_connector=sides["b"][0],
-        streams=_streams(root.get("streams")),
+        streams=streams,
         poll_s={side: poll_s for side, (_, poll_s) in sides.items()},
         breaker=breaker.integer(1, 100_000, _BREAKER) if breaker else _BREAKER,
         description=description.text() if description else "",
+        setup=read_setup(root.get("setup"), called, streams),
     )
     faults.check()
     return spec

@@ -14,8 +14,10 @@ from typing import Any, Final
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from actors.core.preflight import Obstacle
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side
 from actors.ports import Counters, Declaration, ObjectInfo, PlanRow, RunRow
+from daemon.store.rows import ConnectionInfo
 from tandem.v1 import common_pb2, connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2
 
 # Whole numbers beyond this lose digits in a JSON number.
@@ -35,6 +37,30 @@ def stamp(seconds: float) -> Timestamp | None:
 def side(value: Side | str | None) -> common_pb2.Side.ValueType:
     """a and b; nothing else is a side."""
     return _SIDES.get(value or "", common_pb2.SIDE_UNSPECIFIED)
+
+
+def obstacle(one: Obstacle) -> common_pb2.Obstacle:
+    """What stands in the way."""
+    return common_pb2.Obstacle(
+        side=side(one.side),
+        object=one.object,
+        text=one.text,
+        count=one.count,
+        ways_out=one.ways_out,
+        severity=one.severity.value,
+    )
+
+
+def account(info: ConnectionInfo) -> common_pb2.Account:
+    """An account as lists and answers about several of them name it."""
+    return party(info.id, info.tenant, info.name, info.connector, info.identity)
+
+
+def party(connection: str, tenant: str, name: str, connector: str, identity: str) -> common_pb2.Account:
+    """As `account`, from its parts."""
+    return common_pb2.Account(
+        connection=connection, tenant=tenant, name=name, connector=connector, identity=identity
+    )
 
 
 def side_of(value: int) -> Side:

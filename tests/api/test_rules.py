@@ -10,17 +10,23 @@ from google.protobuf.duration_pb2 import Duration
 from daemon.api import rules
 from daemon.api.errors import ApiError
 from tandem.v1 import (
+    accesses_pb2,
     common_pb2,
     connections_pb2,
+    features_pb2,
     links_pb2,
     plans_pb2,
+    proposals_pb2,
     records_pb2,
     rooms_pb2,
     runs_pb2,
     system_pb2,
 )
 
-MODULES = (connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2)
+MODULES = (
+    *(accesses_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2),
+)
 
 
 def requests() -> dict[str, Any]:
