@@ -80,11 +80,11 @@ async def embedded_postgres(config: Config, lock: DataDirLock) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def database(dsn: str, config: Config) -> AsyncIterator[Pool]:
-    """A pool on the database, brought to this version's schema."""
+async def database(dsn: str, config: Config, owner: str) -> AsyncIterator[Pool]:
+    """A pool on the database, brought to this version's schema; `owner`: see open_pool."""
     where = _place(dsn)
     try:
-        pool = await open_pool(dsn, size_max=config.database_pool_size)
+        pool = await open_pool(dsn, size_max=config.database_pool_size, owner=owner)
     except TandemError as error:
         state = str(getattr(error.__cause__, "sqlstate", "") or "")
         hint = _HINTS.get(state, _UNREACHABLE)

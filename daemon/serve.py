@@ -57,6 +57,7 @@ class Daemon:
         self._config = config
         self._ready_fd = ready_fd
         self._clock = wiring.SystemClock()
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{self._clock.token()[:8]}"
         self._started = self._clock.monotonic()
         self._asked_to_stop = anyio.Event()
         self._hurry = anyio.Event()
@@ -76,7 +77,7 @@ class Daemon:
             lock = await below.enter_async_context(opening.data_dir_lock(self._config))
             postgres = await below.enter_async_context(opening.embedded_postgres(self._config, lock))
             dsn = postgres.dsn if postgres is not None else self._config.database_url
-            pool = await below.enter_async_context(opening.database(dsn, self._config))
+            pool = await below.enter_async_context(opening.database(dsn, self._config, self._owner))
             async with anyio.create_task_group() as tasks:
                 if postgres is not None:
                     tasks.start_soon(self._side, "postgres", postgres.keep_running)
@@ -152,9 +153,10 @@ class Daemon:
             raise StartError(error.message, error.hint) from error
 
     def _options(self) -> Options:
-        owner = f"{socket.gethostname()}:{os.getpid()}:{self._clock.token()[:8]}"
         found = self._config
-        return Options(owner, lease_ttl_s=found.lease_ttl_s, window=found.window, links_max=found.links_max)
+        return Options(
+            self._owner, lease_ttl_s=found.lease_ttl_s, window=found.window, links_max=found.links_max
+        )
 
     def _grpc(
         self, desk: Desk, watcher: Watcher, metrics: Metrics

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Generator
 from typing import Any
 
 import hypothesis
 import pytest
+
+from tests import ports
 
 REQUIRE_ALL = os.environ.get("TANDEM_REQUIRE_ALL") == "1"
 
@@ -30,11 +31,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now. Prefer port 0 where the server can say which it got."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of 127.0.0.1 that nobody listens on. Prefer port 0 where the server can say which it got."""
+    return ports.free_port()
 
 
 def skip_as_failure(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -63,7 +63,8 @@ class Cursor(msgspec.Struct, frozen=True):
 
     `cursor`: of `changes`. `position`, `generation`, `began`: the running complete read (resumable; "" position and
     began 0 = none is running; `began` wall clock). `token`: look_token of the last complete read. `completed`: wall
-    clock of the end of the last complete read, `looked`: of the last successful look of any kind.
+    clock of the end of the last complete read, `looked`: of the last successful look of any kind. `delivered`: of the start
+    of the last run that delivered *to* this side all that its schedule had held back (0: none yet; core/schedule.py).
     """
 
     stream: str
@@ -75,6 +76,7 @@ class Cursor(msgspec.Struct, frozen=True):
     token: str = ""
     completed: float = 0.0
     looked: float = 0.0
+    delivered: float = 0.0
 
 
 class KeyGroup(msgspec.Struct, frozen=True):
@@ -237,9 +239,10 @@ class Store(Protocol):
         ...
 
     async def unseen(
-        self, link: str, stream: str, side: Side, generation: int, after: int, limit: int
+        self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:
-        """Bindings whose `side` is present and was not met by complete read `generation` or a later touch."""
+        """Bindings whose `side` is present, was not met by complete read `generation` or a later touch, and has an
+        id > after; in order of ids, bytewise."""
         ...
 
     async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
@@ -263,6 +266,9 @@ class Store(Protocol):
 
     async def hinted(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Collection[str]:
         """Those of the ids for which a hint waits, due or not."""
+
+    async def hurry(self, link: str, streams: Sequence[str], reason: str) -> None:
+        """Make the hints of these streams that wait for this reason due at once."""
 
     async def open_actions(self, link: str) -> Sequence[Action]: ...
     async def intend(

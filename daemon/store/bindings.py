@@ -34,7 +34,7 @@ class Bindings(Base):
         return await self._bindings(query, link, stream, list(states), after, limit)
 
     async def unseen(
-        self, link: str, stream: str, side: Side, generation: int, after: int, limit: int
+        self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:
         return await self._bindings(sql("bindings_unseen", side=side), link, stream, generation, after, limit)
 

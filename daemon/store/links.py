@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import asyncpg
 import msgspec
 
+from actors.core.errors import TandemError
 from actors.ports import ConnectionRow, Cursor, Lease, LinkRow
 from actors.turn import Turn
 from daemon.store.base import Base, lost
@@ -16,6 +18,7 @@ from daemon.store.runs import run_row
 
 # Facts that the owner of a link reads and never writes.
 OF_PEOPLE = frozenset({"wish", "recovering", "establishment"})
+PATIENCE_MS = 3000  # so long the taker of a lease waits for a transaction of the owner before it
 
 
 class Links(Base):
@@ -61,9 +64,19 @@ class Links(Base):
         return [row["id"] for row in await self._fetch(sql("links_due"), now, limit)]
 
     async def take_lease(self, link: str, owner: str, ttl_s: float) -> Lease | None:
+        try:
+            return await self._take_lease(link, owner, ttl_s)
+        except TandemError as error:
+            # Whoever had the link is frozen, or its machine is gone, in the midst of a transaction.
+            held = isinstance(error.__cause__, asyncpg.LockNotAvailableError)
+            if not held or not await self._value(sql("lease_free"), link, owner, PATIENCE_MS):
+                raise
+        return await self._take_lease(link, owner, ttl_s)
+
+    async def _take_lease(self, link: str, owner: str, ttl_s: float) -> Lease | None:
         # Before the request leaves: our own deadline must not be later than the database's.
         asked = self._clock.monotonic()
-        epoch = await self._value(sql("lease_take"), link, owner, ttl_s)
+        epoch = await self._value(sql("lease_take"), link, owner, ttl_s, str(PATIENCE_MS))
         return Lease(link, owner, epoch, asked + ttl_s) if epoch is not None else None
 
     async def renew_lease(self, lease: Lease, ttl_s: float) -> Lease:

@@ -47,6 +47,7 @@ AWAY = (
 )
 # A daemon that is frozen in a transaction holds its link's row, lease or not: no longer than a lease lasts by default.
 FROZEN_AFTER = "15s"
+NAMED_BY = 55  # characters, from the end, of an owner: a session's name has room for 63
 
 
 class Contradicted(Exception):
@@ -143,8 +144,9 @@ def _lives(line: Any) -> bool:
         return False
 
 
-async def open_pool(dsn: str, size_max: int = 10, command_timeout_s: float = 60.0) -> Pool:
-    """A pool for the store; close it with `close()`. TRANSIENT when the server can't be reached."""
+async def open_pool(dsn: str, size_max: int = 10, command_timeout_s: float = 60.0, owner: str = "") -> Pool:
+    """A pool for the store; close it with `close()`. TRANSIENT when the server can't be reached. `owner`: as which this
+    process takes leases; its sessions show by it whose they are (`lease_free`)."""
     with translated():
         return await KeptPool(
             dsn,
@@ -158,7 +160,7 @@ async def open_pool(dsn: str, size_max: int = 10, command_timeout_s: float = 60.
             command_timeout=command_timeout_s,
             reset=_leave_as_is,
             server_settings={
-                "application_name": "tandemd",
+                "application_name": f"tandemd {owner[-NAMED_BY:]}".rstrip(),
                 # Queries are short and known; compiling one would take longer than running it.
                 "jit": "off",
                 "timezone": "UTC",

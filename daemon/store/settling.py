@@ -75,22 +75,8 @@ class Settling(Base):
 
         False: it is something else, or contradicts what is stored; nothing was done, and the long way finds out which.
         """
-        closed = [(end.action, end.state.value, end.target, clean(end.error)) for end in work.closed]
-        spend = [(*split_kind(name), used) for name, used in work.spend.items()]
-        counters = [msgspec.structs.astuple(row) for row in _summed(work.counters)]
         try:
-            await self._as_holder(
-                lease,
-                sql("settle_plainly"),
-                work.run,
-                now,
-                int(now // HOUR_S),
-                *binding_columns(work.bindings),
-                *columns(closed, 4),
-                *columns(spend, 3),
-                *columns(counters, 10),
-                *columns([msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)], 9),
-            )
+            await self._as_holder(lease, sql("settle_plainly"), *plain_arguments(work, now))
         except Contradicted:
             return False
         return True
@@ -116,6 +102,24 @@ def is_plain(work: Settlement) -> bool:
     return not any(beyond) and all(binding.key for binding in work.bindings)
 
 
+def plain_arguments(work: Settlement, now: float) -> list[object]:
+    """What `settle_plainly` takes after the lease."""
+    closed = [(end.action, end.state.value, end.target, clean(end.error)) for end in work.closed]
+    spend = [(*split_kind(name), used) for name, used in work.spend.items()]
+    counters = [msgspec.structs.astuple(row) for row in _summed(work.counters)]
+    cursors = [msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)]
+    return [
+        work.run,
+        now,
+        int(now // HOUR_S),
+        *binding_columns(work.bindings),
+        *columns(closed, 4),
+        *columns(spend, 3),
+        *columns(counters, 10),
+        *columns(cursors, 10),
+    ]
+
+
 async def insert_actions(
     connection: Connection, link: str, run: str, actions: Sequence[Action], now: float, closed: float | None
 ) -> list[int]:
@@ -130,7 +134,7 @@ async def _put_bindings(connection: Connection, link: str, work: Settlement) -> 
     """Cursors first (new bindings are stamped with their generation), then what frees ids, then what takes them."""
     if work.cursors:
         rows = [msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)]
-        await connection.execute(sql("cursors_put"), link, *columns(rows, 9))
+        await connection.execute(sql("cursors_put"), link, *columns(rows, 10))
     dropped = sorted(set(work.dropped))
     if dropped and await connection.fetchval(sql("bindings_drop"), link, dropped) != len(dropped):
         raise bug(f"of bindings {dropped} not all are half bindings of link {link}")

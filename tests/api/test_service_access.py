@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -21,7 +22,7 @@ from tandem.v1 import (
     system_pb2,
 )
 from tests.api.world import Client, folders
-from tests.daemon.process import DaemonProcess
+from tests.daemon.process import DaemonProcess, eventually
 
 pytestmark = pytest.mark.anyio
 Pair = tuple[Path, Path]
@@ -118,9 +119,7 @@ async def test_a_token_is_shown_once_and_ends_when_revoked_or_expired(admin: Cli
     ).code == "UNAUTHENTICATED"
     brief = await admin(
         admin.system.CreateToken,
-        system_pb2.CreateTokenRequest(
-            name="brief", role=system_pb2.ROLE_VIEWER, ttl=Duration(nanos=1_000_000)
-        ),
+        system_pb2.CreateTokenRequest(name="brief", role=system_pb2.ROLE_VIEWER, ttl=Duration(nanos=1)),
     )
     refused = await admin.as_token(brief.token).refused(admin.links.ListLinks, links_pb2.ListLinksRequest())
     assert refused.code == "UNAUTHENTICATED"
@@ -187,7 +186,25 @@ async def test_a_page_token_of_somewhere_else_is_refused(admin: Client) -> None:
     assert "page" in refused.message
 
 
-async def test_a_deadline_of_the_caller_is_kept(admin: Client) -> None:
+async def test_a_deadline_of_the_caller_is_kept_and_its_work_is_let_go(
+    daemon: DaemonProcess, admin: Client
+) -> None:
+    """The call can't be answered: we hold the row it wants to make, and let go of it only when nobody waits any more."""
+    session = await asyncpg.connect(daemon.dsn)
+    held = session.transaction()
+    await held.start()
+    await session.execute("insert into tenants (id, name, created) values ('held', 'held', 0)")
+    request = system_pb2.CreateTenantRequest(id="held")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await admin(admin.system.GetStatus, system_pb2.GetStatusRequest(), timeout_s=0.0001)
+        await admin(admin.system.CreateTenant, request, timeout_s=2)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    blocked = "select count(*) = 0 from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))"
+
+    async def let_go() -> Any:
+        return await session.fetchval(blocked)
+
+    await eventually(let_go)
+    await held.rollback()
+    await session.close()
+    tenants = await admin(admin.system.ListTenants, system_pb2.ListTenantsRequest(page_size=1000))
+    assert "held" not in {one.id for one in tenants.tenants}

@@ -205,16 +205,16 @@ def test_only_methods_that_look_are_retried() -> None:
 async def test_deadlines(schema: Api) -> None:
     answers: dict[str, Answer] = {"Links.GetLink": link, "Runs.WatchRun": watched("succeeded")}
     request = links_pb2.GetLinkRequest(link="l1")
-    async with serving(FakeDaemon(schema, answers)) as daemon, Tandem(daemon.address, timeout_s=9) as tandem:
+    async with serving(FakeDaemon(schema, answers)) as daemon, Tandem(daemon.address, timeout_s=90) as tandem:
         await tandem.links.GetLink(request)
-        await tandem.links.GetLink(request, timeout=4)
+        await tandem.links.GetLink(request, timeout=40)
         async for _ in tandem.runs.WatchRun(runs_pb2.WatchRunRequest(run="r1")):
             pass
     usual_s, own_s, stream_s = (call.remaining_s for call in daemon.asked)
     assert usual_s is not None
-    assert 7 < usual_s < 10
+    assert 41 < usual_s < 91
     assert own_s is not None
-    assert own_s < 5
+    assert own_s < 41
     assert stream_s is None or stream_s > 10**6
 
 
@@ -271,6 +271,6 @@ async def test_whoever_stops_listening_stops_the_call(schema: Api) -> None:
         async for state in run:
             assert state.outcome == "running"
             break
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             await stopped.wait()
     assert not run.ended

@@ -206,7 +206,7 @@ class Feeds(Case):
                     woken.set()
                     return
 
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as group:
                 group.start_soon(watch)
                 await system.insert({system.id(1): row(1)})

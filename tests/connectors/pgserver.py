@@ -13,7 +13,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import pytest
 
 from daemon.store import pgexec
 from daemon.store.pgbin import PostgresBinaries, copy_binaries, find_binaries
+from tests.ports import free_port
 
 PASSWORD = "quite secret/@"
 PASSWORD_QUOTED = "quite%20secret%2F%40"
@@ -64,12 +64,6 @@ def _usable(folder: Path) -> PostgresBinaries:
     binaries = find_binaries(Path(explicit) if explicit else None)
     tried = subprocess.run(_command(folder, binaries.postgres, "--version"), capture_output=True, check=False)
     return binaries if tried.returncode == 0 else copy_binaries(binaries, folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _initdb(folder: Path, binaries: PostgresBinaries) -> Path:
@@ -111,7 +105,7 @@ def running_server() -> Iterator[str]:
     folder.chmod(0o777)
     try:
         binaries = _usable(folder)
-        cluster, port = _initdb(folder, binaries), _free_port()
+        cluster, port = _initdb(folder, binaries), free_port()
         options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
         command = _command(folder, binaries.postgres, "-D", str(cluster), "-p", str(port), "-k", "", *options)
         with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:

@@ -249,7 +249,7 @@ async def test_idle_lines_that_were_cut_are_replaced(
 async def wait_for(person: Person, condition: str) -> None:
     """Until a line of the connector is in this state, as the server shows it."""
     query = f"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'tandem' AND {condition})"
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while not await person.fetchval(query):  # noqa: ASYNC110 - another process's state
             await anyio.sleep(0.01)
 
@@ -306,7 +306,7 @@ async def test_line_cut_before_commit_is_tried_again(
 async def waiting_line(person: Person, *, besides: int = 0) -> int:
     """The process that serves a line of the connector, once it waits for a lock."""
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tandem' AND wait_event_type = 'Lock' AND pid <> $1"
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while (pid := await person.fetchval(query, besides)) is None:  # noqa: ASYNC110 - another process's state
             await anyio.sleep(0.01)
     return int(pid)

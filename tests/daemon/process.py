@@ -102,7 +102,7 @@ def running(data_dir: Path, **settings: str) -> Iterator[DaemonProcess]:
                 process.wait()
 
 
-async def eventually(condition: Any, timeout_s: float = 20.0) -> Any:
+async def eventually(condition: Any, timeout_s: float = 60.0) -> Any:
     """Wait until the async condition gives something true, and return it; other processes signal nothing to us."""
     with anyio.fail_after(timeout_s):
         while True:

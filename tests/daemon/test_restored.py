@@ -169,7 +169,7 @@ async def test_a_database_that_goes_back_under_a_running_daemon_ends_it(
         database.row = backup
     else:
         database.goes_back_to = backup
-    with pytest.raises(Restored), anyio.fail_after(5):
+    with pytest.raises(Restored), anyio.fail_after(60):
         await one.keep()
     with pytest.raises(Restored):
         await one.count_up()  # as at the end of the daemon

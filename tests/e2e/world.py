@@ -131,7 +131,7 @@ class World(Steered):
         async with self.database() as crm:
             return [dict(row) for row in await crm.fetch(statement, *values)]
 
-    async def until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         """Wait for something that other processes bring about."""
         return await eventually(condition, timeout_s)
 

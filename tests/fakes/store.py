@@ -205,11 +205,11 @@ class MemoryStore:
             return [binding for binding in found if binding.state in states and binding.key > after][:limit]
 
     async def unseen(
-        self, link: str, stream: str, side: Side, generation: int, after: int, limit: int
+        self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:
         async with self._transaction("unseen"):
             found = self._state(link).unseen(stream, side, generation)
-            return [binding for binding in found if binding.key > after][:limit]
+            return [binding for id_, binding in found if id_ > after][:limit]
 
     async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
         async with self._transaction("count_bindings"):
@@ -251,6 +251,13 @@ class MemoryStore:
                 for one in self._state(link).inbox.values()
                 if (one.stream, one.side) == (stream, side) and one.id in ids
             }
+
+    async def hurry(self, link: str, streams: Sequence[str], reason: str) -> None:
+        async with self._transaction("hurry"):
+            inbox = self._state(link).inbox
+            for place, hint in inbox.items():
+                if hint.stream in streams and hint.reason == reason:
+                    inbox[place] = msgspec.structs.replace(hint, not_before=0.0)
 
     async def open_actions(self, link: str) -> Sequence[Action]:
         async with self._transaction("open_actions"):

@@ -272,12 +272,16 @@ class LinkState:
 
     # ------------------------------------------------------------------------------- bindings and the inbox
 
-    def unseen(self, stream: str, side: Side, generation: int) -> Iterable[Binding]:
-        """In key order; present on `side` and last met before `generation`."""
-        for binding in self.ordered(stream):
-            held = binding.side(side)
-            if held is not None and held.presence is Presence.PRESENT and held.seen_gen < generation:
-                yield binding
+    def unseen(self, stream: str, side: Side, generation: int) -> list[tuple[str, Binding]]:
+        """In order of ids; present on `side` and last met before `generation`."""
+        found = [
+            (held.id, binding)
+            for binding in self.ordered(stream)
+            if (held := binding.side(side)) is not None
+            and held.presence is Presence.PRESENT
+            and held.seen_gen < generation
+        ]
+        return sorted(found, key=lambda pair: pair[0])
 
     def ordered(self, stream: str) -> list[Binding]:
         """All bindings of a stream in key order."""

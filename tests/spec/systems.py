@@ -114,7 +114,7 @@ def customer(number: int, **values: str) -> dict[str, str]:
     return {**made, **values}
 
 
-async def until(condition: Callable[[], Awaitable[T]], what: str = "it", timeout_s: float = 40.0) -> T:
+async def until(condition: Callable[[], Awaitable[T]], what: str = "it", timeout_s: float = 80.0) -> T:
     """Ask again and again until the answer is true, and return it; what it said last is in the failure."""
     give_up = time.monotonic() + timeout_s
     while not (found := await condition()):

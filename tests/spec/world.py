@@ -227,7 +227,7 @@ class World:
                 out.append(f"{number}: {erp.get(number)} in the ERP, {crm.get(number)} in the CRM")
         return out
 
-    async def in_step(self, timeout_s: float = 40.0) -> None:
+    async def in_step(self, timeout_s: float = 80.0) -> None:
         """Wait until both systems hold the same customers."""
 
         async def same() -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from actors.core.errors import LeaseLost, TandemError
+from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.texts import line_of
 from actors.core.types import Action, ActionState, Binding, Deviation, Held, Op, Presence, Side, State
 from actors.core.values import encode
@@ -93,6 +93,14 @@ class RowsContract:
         second = await loaded(world.store, lease, lines(2), closed=closed, counters=(done,))
         assert [one.id for one in await world.store.open_actions("l1")] == [second.id]
         assert [*await world.store.run_counters("r1")] == [done]
+
+    async def test_closing_what_is_not_there_leaves_no_trace(self, world: World) -> None:
+        lease = await leased(world)
+        with pytest.raises(TandemError) as refused:
+            await loaded(world.store, lease, lines(1), closed=(Closed(987654, ActionState.CONFIRMED),))
+        assert refused.value.kind is Kind.BUG
+        assert not await pages(world.store, "a")
+        assert not await world.store.open_actions("l1")
 
     async def test_an_id_that_is_bound_leaves_no_trace(self, world: World) -> None:
         lease = await leased(world)

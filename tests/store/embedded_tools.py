@@ -52,7 +52,7 @@ async def kept_rows(dsn: str) -> Any:
     return await query(dsn, "select count(*) from kept")
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     with anyio.fail_after(timeout_s):
         while not condition():  # noqa: ASYNC110 - other processes signal nothing to us
             await anyio.sleep(0.01)

@@ -109,9 +109,7 @@ class RowLines:
             columns=[table.key.name, *(column.name for column in columns)],
             format="text",
         )
-        ids = [
-            text for line in block.splitlines() if (text := texts_of(line.partition("\t")[0])[0]) is not None
-        ]
+        ids = _ids(block)
         stored = await _copied(connection, _made_rows(table, columns, ids))
         if self._feed is not None:
             await self._feed.forget(connection, table, ids)
@@ -142,6 +140,14 @@ async def _copied(connection: Connection, query: str) -> str:
 
     await connection.copy_from_query(query, output=take, format="text")
     return b"".join(parts).decode()
+
+
+def _ids(block: str) -> list[str]:
+    """What the lines begin with."""
+    ids = [line.partition("\t")[0] for line in block.split("\n")[:-1]]
+    if "\\" in block:
+        ids = [texts_of(id_)[0] or "" for id_ in ids]
+    return ids
 
 
 def _last_id(block: str) -> str:

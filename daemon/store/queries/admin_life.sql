@@ -85,7 +85,7 @@ order by links.id
 -- Which of these ids are bound on the side {side} of a stream, to a record that is settled there.
 select {side}_id as id
 from bindings
-where link = $1 and stream = $2 and {side}_id = any ($3::text[]) and a_id is not null and b_id is not null
+where stream_id = {stream} and {side}_id = any ($3::text[]) and a_id is not null and b_id is not null
 
 -- proposal_create
 insert into proposals (id, name, kind, side, proposer, addressee, blueprint, settings, created, expires, override)

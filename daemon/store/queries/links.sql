@@ -67,10 +67,23 @@ order by next_due, id
 limit $2
 
 -- lease_take
+-- Waits for whoever holds the link's row, but not for ever.
+with patience as materialized (select set_config('lock_timeout', $4 || 'ms', true))
 update links
 set owner = $2, epoch = epoch + 1, lease_until = clock_timestamp() + $3 * interval '1 second'
+from patience
 where id = $1 and (owner in ('', $2) or lease_until <= clock_timestamp())
 returning epoch
+
+-- lease_free
+-- Sessions of an owner whose lease ran out, which are in a transaction and have heard nothing from it for a while (a COPY
+-- that is not fed counts as active, and no timeout of PostgreSQL ends it).
+select count(pg_terminate_backend(pid)) as ended
+from links
+join pg_stat_activity on datname = current_database() and application_name = 'tandemd ' || right(owner, 55)
+where id = $1 and owner not in ('', $2) and lease_until <= clock_timestamp()
+  and xact_start is not null and wait_event_type = 'Client'
+  and state_change < clock_timestamp() - $3 * interval '1 millisecond'
 
 -- lease_renew
 update links
@@ -88,15 +101,15 @@ set facts = facts || $4, next_due = $5
 where id = $1 and owner = $2 and epoch = $3 and lease_until > clock_timestamp()
 
 -- cursors_get
-select stream, side, cursor, position, generation, began, token, completed, looked
+select stream, side, cursor, position, generation, began, token, completed, looked, delivered
 from cursors
 where link = $1
 order by stream, side
 
 -- cursors_put
-insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked)
+insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked, delivered)
 select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::float8[], $8::text[],
-    $9::float8[], $10::float8[])
+    $9::float8[], $10::float8[], $11::float8[])
 on conflict (link, stream, side) do update
 set cursor = excluded.cursor, position = excluded.position, generation = excluded.generation, began = excluded.began,
-    token = excluded.token, completed = excluded.completed, looked = excluded.looked
+    token = excluded.token, completed = excluded.completed, looked = excluded.looked, delivered = excluded.delivered
