@@ -14,12 +14,13 @@ from typing import Any
 import anyio
 import msgspec
 
+from actors import foundation
 from actors.access import Access
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts, Reason
 from actors.core.policy import LinkSpec, StreamSpec
-from actors.core.types import SIDES, Outcome, Side
+from actors.core.types import Outcome, Side
 from actors.delivery import due_by_schedule
 from actors.inflow import Inflow
 from actors.messages import (
@@ -287,7 +288,8 @@ class LinkActor(Actor):
     async def _do(self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool) -> float:
         """One run, from its start to the facts it leaves. Returns for how long nothing is due, as far as is known."""
         row = turn.row
-        self._changed = self._changed and not look
+        dry = ran.mode == "plan"  # it settles nothing, so what it saw is still to be looked at
+        self._changed = self._changed and (dry or not look)
         if look or not self._inflow:
             self._recover_at = math.inf  # open intents are resolved in this run
         if look:  # it may take long, and drains the feeds by itself
@@ -300,6 +302,7 @@ class LinkActor(Actor):
         emit("run.started", link=self._link, run=ran.id, mode=ran.mode, cause=ran.cause)
         try:
             result, state = await self._execute(turn, facts, ran, look)
+            self._changed |= result.strangers
             if result.error is not None or result.outcome is Outcome.CANCELLED or not result.hints:
                 self._inflow.refuse()  # what it left undone
             await self._conclude(row, facts, ran, result, state)
@@ -350,6 +353,8 @@ class LinkActor(Actor):
         if ran.cause not in ("poll", "hint", "schedule"):
             await state.begin()
         try:
+            if look and spec.setup.rests_on:
+                await foundation.stands(row, spec, _connections(row), self._ask)
             sides, finds = await self._sides(row, drain=look)
         except TandemError as error:
             return _failed(facts, error), state
@@ -363,7 +368,9 @@ class LinkActor(Actor):
             None if look or not self._inflow else self._inflow,
         )
         streams = _scope(spec, ran.scope)
-        self._poll_at = self._ports.clock.now() + min(spec.poll_s.values()) if look else self._poll_at
+        self._poll_at = (
+            self._ports.clock.now() + min(spec.poll_s.values()) if look and not state.dry else self._poll_at
+        )
         return await run.execute(streams, look=look), state
 
     async def _sides(
@@ -372,7 +379,7 @@ class LinkActor(Actor):
         """Both connections open, their accounts verified; for a look, their feeds drained into the inbox."""
         sides: dict[Side, Access] = {}
         finds: dict[Side, Callable[[str], Find]] = {}
-        for side, connection in zip(SIDES, (row.a_connection, row.b_connection), strict=True):
+        for side, connection in _connections(row).items():
             opened: OpenedAs = await self._ask(connection, Opened())
             if drain and Find.FEED in opened.declaration.find:
                 await self._ask(connection, Drained())
@@ -462,6 +469,10 @@ class LinkActor(Actor):
             duration_s=now - ran.started,
             error=str(result.error) if result.error is not None else "",
         )
+
+
+def _connections(row: LinkRow) -> dict[Side, str]:
+    return {"a": row.a_connection, "b": row.b_connection}
 
 
 def _scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:

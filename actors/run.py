@@ -38,7 +38,7 @@ class Cancelled(Exception):
 
 class RunResult(msgspec.Struct, frozen=True):
     """How a run ended. `loaded`: streams whose initial load is complete now. `again_s`: go on after so long. `hints`: so
-    many were worked on."""
+    many were worked on. `strangers`: some were met that nobody will be made of before both sides are looked at."""
 
     outcome: Outcome
     loaded: frozenset[str]
@@ -46,6 +46,7 @@ class RunResult(msgspec.Struct, frozen=True):
     awaiting: str = ""
     again_s: float | None = None
     hints: int = 0
+    strangers: bool = False
 
 
 class Run:
@@ -76,6 +77,7 @@ class Run:
         )
         self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0
+        self._strangers = False
         self._streams: tuple[StreamSpec, ...] = ()
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
 
@@ -114,7 +116,9 @@ class Run:
         again_s = next((e.retry_after_s for e in state.errors if e.retry_after_s is not None), None)
         if again_s is None and (state.open or state.left_for_later):
             again_s = max(1.0, *(side.declaration.read_lag_s for side in self._sides.values()))
-        return RunResult(ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done)
+        return RunResult(
+            ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done, self._strangers
+        )
 
     async def _prepare(self) -> None:
         await self._at("settling open intents")
@@ -145,9 +149,11 @@ class Run:
                 await self._spooled(stream)
                 if not await self._hints(stream):
                     break
-                # A stranger met by a hint is created only after both sides were looked at.
-                looked = looked or (stream.name in self._windows.stirred and await self._looking.look(stream))
+                stirred = stream.name in self._windows.stirred
+                looked = looked or (look and stirred and await self._looking.look(stream))
             state.left_for_later |= looked and not at_rest
+            # A stranger met by a hint is created only after both sides were looked at, their feeds drained: that comes next.
+            self._strangers |= not look and stream.name in self._windows.stirred
             if looked and at_rest and not state.dry and state.trouble is None and not state.waits_for(stream):
                 await self._at_rest(stream, whole=len(state.errors) == errors)
         except TandemError as error:

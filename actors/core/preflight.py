@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from actors.core.setup import Check, CheckKind, Required, SetupSpec, Severity
-from actors.core.types import SIDES, Side
+from actors.core.types import Side
+from actors.core.values import Value
 
 CHOICE = "settings"
 
@@ -120,6 +121,13 @@ def moved(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
+def as_text(value: Value) -> str:
+    """A native value as people write it; nothing is ""."""
+    if value is None:
+        return ""
+    return value.strip() if isinstance(value, str) else str(value).lower()
+
+
 def refusing(found: Sequence[Obstacle], override: bool = False) -> list[Obstacle]:
     """Those that stop it; `override`: an operator goes on where the rules let him."""
     return [one for one in found if one.severity is Severity.REFUSE and not (override and one.overridable)]
@@ -128,8 +136,3 @@ def refusing(found: Sequence[Obstacle], override: bool = False) -> list[Obstacle
 def warning(found: Sequence[Obstacle]) -> list[Obstacle]:
     """Those that are only said."""
     return [one for one in found if one.severity is Severity.WARN]
-
-
-def sides_named(names: Sequence[str]) -> dict[Side, str]:
-    """Names in the order of the sides."""
-    return dict(zip(SIDES, names, strict=True))

@@ -18,7 +18,6 @@ from actors.core.preflight import Found, Obstacle
 from actors.core.setup import Check, CheckKind, Moment, Place, Required
 from actors.core.types import SIDES, Record, Side, other
 from actors.ports import ObjectInfo, Page
-from daemon.api import convert
 from daemon.api.desk import Desk
 from daemon.store.life_rows import StandingRow
 from daemon.store.rows import ConnectionInfo
@@ -73,19 +72,19 @@ class Preflight:
         wanted = {field: await self._value(at) for field, at in setting.where.items()}
         fields = (place.field, *wanted)
         return {
-            _text(record.native.get(place.field))
+            preflight.as_text(record.native.get(place.field))
             async for record in self._records(place.side, place.object, fields)
-            if all(_text(record.native.get(field)) == value for field, value in wanted.items())
+            if all(preflight.as_text(record.native.get(field)) == value for field, value in wanted.items())
         }
 
     async def _column(self, place: Place) -> list[str]:
         found = self._records(place.side, place.object, (place.field,))
-        return [_text(record.native.get(place.field)) async for record in found]
+        return [preflight.as_text(record.native.get(place.field)) async for record in found]
 
     async def _value(self, place: Place) -> str:
         """Of the first record; "" where there is none."""
         page = await self._page(place.side, place.object, "", (place.field,), 1)
-        return _text(page.records[0].native.get(place.field)) if page.records else ""
+        return preflight.as_text(page.records[0].native.get(place.field)) if page.records else ""
 
     # -------------------------------------------------------------------------------------------------- checks
 
@@ -184,19 +183,11 @@ def _stands(row: StandingRow) -> bool:
 
 
 def _key(check: Check, record: Record) -> tuple[str, ...]:
-    return tuple(_text(record.native.get(field)) for field in check.by)
+    return tuple(preflight.as_text(record.native.get(field)) for field in check.by)
 
 
 def _is_sample(check: Check, record: Record) -> bool:
     if check.sample is None:
         return False
     field, value = check.sample
-    return _text(record.native.get(field)) == _text(value)
-
-
-def _text(value: Any) -> str:
-    """A native value as people write it; nothing is ""."""
-    if value is None:
-        return ""
-    plain = convert.plain(value)
-    return plain.strip() if isinstance(plain, str) else str(plain).lower()
+    return preflight.as_text(record.native.get(field)) == preflight.as_text(value)
