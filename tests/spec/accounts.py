@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from typing import Any
 
 import asyncpg
@@ -47,6 +48,7 @@ END $$;
 CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON customers FOR EACH ROW EXECUTE FUNCTION note();
 CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON articles FOR EACH ROW EXECUTE FUNCTION note();
 """
+_NUMBERS = count(1)
 TABLES = ("customers", "price_groups", "articles", "article_groups", "company", "journals", "vat_groups")
 CUSTOMERS: Mapping[str, Any] = {
     "a": "customers",
@@ -302,7 +304,7 @@ class Accounts:
                 statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"
                 await connection.execute(statement, *row.values())
         await connection.close()
-        tenant = f"{name}-{self._name}"[:60].strip("-")
+        tenant = f"{name}-{self._name}"
         await self.admin.system.CreateTenant(system_pb2.CreateTenantRequest(id=tenant))
         made = Account(await self.tandem(tenant), self.admin, tenant, url)
         await made.connect()
@@ -321,6 +323,7 @@ async def accounts(
     daemon: DaemonProcess, admin: Tandem, server_url: str, name: str
 ) -> AsyncIterator[Accounts]:
     """Accounts of one test; the links are paused at the end, so that a shared daemon has nothing left to do."""
+    name = f"{name}-{next(_NUMBERS)}"
     async with AsyncExitStack() as stack:
         made = Accounts(daemon, admin, server_url, name, stack)
         try:
