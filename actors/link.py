@@ -15,13 +15,14 @@ import anyio
 import msgspec
 
 from actors import foundation
-from actors.access import Access
+from actors.access import Access, Sides
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
-from actors.core.lifecycle import Facts, Reason
+from actors.core.lifecycle import Facts
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import Outcome, Side
 from actors.delivery import due_by_schedule
+from actors.early import Early
 from actors.inflow import Inflow
 from actors.messages import (
     CHANGED,
@@ -37,7 +38,7 @@ from actors.messages import (
     Status,
 )
 from actors.ports import Find, Lease, LinkRow, RunRow
-from actors.run import Cancelled, Run, RunResult
+from actors.run import Cancelled, Run, RunResult, facts_after, failed
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 from actors.state import Memory, RunState
@@ -80,14 +81,15 @@ class LinkActor(Actor):
         self._cancel = False
         self._stop = False
         self._letting_go = False
-        self._interrupted = (
-            True  # a run may stand as running that is not: a former owner's, or one that lost the store
-        )
+        # A run may stand as running that is not: a former owner's, or one that lost the store.
+        self._interrupted = True
         self._run: RunRow | None = None
         self._at_rest = anyio.Event()  # set while no run is under way
         self._at_rest.set()
         self._phase = ""
         self._inflow = Inflow()
+        self._early: Early | None = None  # a look ahead of the run that comes next, as the last run looked
+        self._looked: tuple[LinkSpec, Sides] | None = None
         self._flowing_until = -math.inf  # so long the run under way takes in what is handed over
         self._state: RunState | None = None  # of the run under way
         self._begun = anyio.Event()  # a run is under way: somebody has to tell of it
@@ -255,7 +257,21 @@ class LinkActor(Actor):
 
     async def _turn(self) -> tuple[bool, float]:
         """One decision: run now (and why), or how long nothing is due. Seconds."""
-        turn = await self._ports.store.turn(self._link)
+        self._look_ahead()
+        return await self._decide(await self._ports.store.turn(self._link))
+
+    def _look_ahead(self) -> None:
+        """While the store is asked what there is to do: a look at what was handed over, as the last run looked."""
+        self._early = None
+        now = self._ports.clock.now()
+        due = min(self._poll_at, self._recover_at, self._deliver_at)
+        if self._looked is None or self._changed or self._interrupted or not self._retry_at <= now < due:
+            return
+        self._early = Early.of(*self._looked, self._inflow.waiting)
+        if self._early is not None:
+            self.tasks.start_soon(self._early.go, self._ports.store, self._link)
+
+    async def _decide(self, turn: Turn | None) -> tuple[bool, float]:
         if turn is None:
             self._stop = True
             return False, 0.0
@@ -333,7 +349,7 @@ class LinkActor(Actor):
         try:
             spec = self._ports.blueprint(row.blueprint, row.settings)
         except TandemError as error:
-            return _failed(facts, error), None
+            return failed(facts, error), None
         state = RunState(
             store=self._ports.store,
             clock=self._ports.clock,
@@ -357,7 +373,8 @@ class LinkActor(Actor):
                 await foundation.stands(row, spec, _connections(row), self._ask)
             sides, finds = await self._sides(row, drain=look)
         except TandemError as error:
-            return _failed(facts, error), state
+            return failed(facts, error), state
+        self._looked = spec, sides
         run = Run(
             state,
             sides,
@@ -366,6 +383,7 @@ class LinkActor(Actor):
             self._safe_point(),
             turn,
             None if look or not self._inflow else self._inflow,
+            None if look else self._early,
         )
         streams = _scope(spec, ran.scope)
         self._poll_at = (
@@ -446,7 +464,7 @@ class LinkActor(Actor):
                 await state.end(ended)
             else:
                 await self._ports.store.end_run(self.lease, ended)
-        after = _facts_after(facts, result)
+        after = facts_after(facts, result)
         if after != facts:
             await self._ports.store.set_facts(self.lease, lifecycle.dump(after), row.next_due)
         if result.error is not None:
@@ -477,18 +495,3 @@ def _connections(row: LinkRow) -> dict[Side, str]:
 
 def _scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:
     return [stream for stream in spec.streams if not names or stream.name in names]
-
-
-def _failed(facts: Facts, error: TandemError) -> RunResult:
-    return RunResult(Outcome.FAILED, frozenset(facts.loaded), error, again_s=error.retry_after_s)
-
-
-def _facts_after(facts: Facts, result: RunResult) -> Facts:
-    after = lifecycle.ended(facts, result.outcome)
-    for stream in sorted(result.loaded):
-        after = lifecycle.loaded(after, stream)
-    if result.error is not None and result.error.kind is not Kind.UNKNOWN:
-        return lifecycle.raised(after, "run", Reason(result.error.kind.value, str(result.error)))
-    if result.outcome is Outcome.CANCELLED:
-        return after
-    return lifecycle.cleared(after, "run")

@@ -1,19 +1,6 @@
 """The entry `setup` of a blueprint: plain data -> `SetupSpec`, all faults noted.
 
-The format (every entry, with an example, in docs/LINKS.md):
-
-    setup:
-      kind: customers              roles: {a: primary, b: secondary}     proposed_by: b
-      handshake: true              irreversible: true                    expires: 7d
-      features: [data-sync]        access: required                      in_mode_4: refuse | allow
-      custom: true                 # an operator may override what has to be empty
-      checks:
-        - {side*: b, object*: price_groups, check*: empty | no_clash | some | filled | unique, by: [field], against: object,
-           severity: refuse | warn, at: proposal | activation, sample: {field: value}, text: ..., ways_out: [...]}
-      settings:
-        <name>: {doc: ..., choices: [...], keys: place, where: {field: place}, values: place}
-      rests_on:
-        <name>: place              # a place: {side*: a, object*: companies, field*: country}
+Every entry is in the tables of blueprint_setup_entries.py, and for people in docs/LINKS.md.
 
 Where one side is the Primary, every object of a stream has to be empty on the Secondary's side, unless a check of the same
 object says otherwise. Must not: know connectors; stop at the first fault.
@@ -25,19 +12,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from actors.core.blueprint_nodes import Node
+from actors.core.blueprint_setup_entries import CHECK, EXPIRES, IN_MODE_4, NEEDED, PLACE, SETTING, SETUP
 from actors.core.policy import StreamSpec
 from actors.core.roles import Role, first_role
 from actors.core.setup import Check, CheckKind, Moment, Place, Required, Scalar, SetupSpec, Severity
 from actors.core.types import SIDES, Side, other
 
-_KEYS: Final = (
-    *("kind", "roles", "handshake", "proposed_by", "irreversible", "expires", "features"),
-    *("access", "in_mode_4", "custom", "checks", "settings", "rests_on"),
-)
-_CHECK_KEYS: Final = (
-    *("side", "object", "check", "by", "against", "severity", "at", "sample", "text", "ways_out"),
-)
-_EXPIRES_S: Final = (60.0, 366 * 86400.0, 7 * 86400.0)
+_EXPIRES_S: Final = 7 * 86400.0  # where nothing is said
 _AT: Final = {CheckKind.EMPTY: Moment.PROPOSAL, CheckKind.NO_CLASH: Moment.PROPOSAL}
 
 
@@ -45,7 +26,7 @@ def read_setup(node: Node | None, name: str, streams: Sequence[StreamSpec]) -> S
     """The compiled entry; what holds for every link where there is none. `name`: of the blueprint."""
     if node is None:
         return SetupSpec(kind=name)
-    entries = node.mapping(_KEYS)
+    entries = node.table(SETUP)
     roles = _roles(entries.get("roles"))
     proposed_by = entries.get("proposed_by")
     checks = [_check(item) for item in _items(entries.get("checks"))]
@@ -57,8 +38,8 @@ def read_setup(node: Node | None, name: str, streams: Sequence[StreamSpec]) -> S
         irreversible=_flag(entries.get("irreversible")),
         expires_s=_seconds(entries.get("expires")),
         features=_texts(entries.get("features")),
-        access=_word(entries.get("access"), ("none", "required")) == "required",
-        in_mode_4=_word(entries.get("in_mode_4"), ("refuse", "allow")) == "allow",
+        access=_word(entries.get("access"), NEEDED) == "required",
+        in_mode_4=_word(entries.get("in_mode_4"), IN_MODE_4) == "allow",
         custom=_flag(entries.get("custom")),
         checks=(*checks, *_by_roles(roles, streams, checks)),
         settings=tuple(_required(key, at) for key, at in _entries(entries.get("settings"))),
@@ -98,7 +79,7 @@ def _by_roles(
 
 
 def _check(node: Node) -> Check:
-    entries = node.mapping(_CHECK_KEYS, ("side", "object", "check"))
+    entries = node.table(CHECK)
     which, side, name = entries.get("check"), entries.get("side"), entries.get("object")
     kind = which.choice(CheckKind, CheckKind.EMPTY) if which else CheckKind.EMPTY
     by, against = _texts(entries.get("by")), _text(entries.get("against"))
@@ -135,7 +116,7 @@ def _sample(node: Node | None) -> tuple[str, Scalar] | None:
 
 
 def _required(name: str, node: Node) -> Required:
-    entries = node.mapping(("doc", "choices", "keys", "values", "where"))
+    entries = node.table(SETTING)
     keys, values = entries.get("keys"), entries.get("values")
     found = Required(
         name=name,
@@ -151,7 +132,7 @@ def _required(name: str, node: Node) -> Required:
 
 
 def _place(node: Node) -> Place:
-    entries = node.mapping(("side", "object", "field"), ("side", "object", "field"))
+    entries = node.table(PLACE)
     side, name, field = (entries.get(key) for key in ("side", "object", "field"))
     return Place(_side(side) if side else "a", name.text() if name else "", field.text() if field else "")
 
@@ -185,7 +166,7 @@ def _word(node: Node | None, words: tuple[str, ...]) -> str:
 
 
 def _seconds(node: Node | None) -> float:
-    return node.seconds(*_EXPIRES_S) if node else _EXPIRES_S[2]
+    return node.within(EXPIRES, _EXPIRES_S) if node else _EXPIRES_S
 
 
 def objects_of(spec: SetupSpec) -> dict[Side, dict[str, set[str]]]:

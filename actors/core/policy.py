@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -182,6 +182,11 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def _by_name(self) -> Mapping[str, FieldSpec]:
         return {spec.name: spec for spec in reversed(self.fields)}
+
+    @cached_property
+    def made(self) -> dict[Side, Any]:
+        """What was made of the rules for many records at once (actors/core/changes.py)."""
+        return {}
 
     @cached_property
     def mergeable(self) -> tuple[FieldSpec, ...]:

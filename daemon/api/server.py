@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from daemon.api import interceptors
 from daemon.api.access import Caller, Callers
 from daemon.api.accesses import Accesses
+from daemon.api.blueprints import Blueprints
 from daemon.api.connections import Connections
 from daemon.api.desk import Desk
 from daemon.api.features import Features
@@ -34,6 +35,8 @@ from daemon.metrics import Metrics
 from tandem.v1 import (
     accesses_pb2,
     accesses_pb2_grpc,
+    blueprints_pb2,
+    blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
     features_pb2,
@@ -59,7 +62,7 @@ HEALTH_INTERVAL_S: Final = 1.0
 STOP_GRACE_S: Final = 2.0
 MESSAGE_SIZE_MAX: Final = 8 * 1024 * 1024
 _MODULES: Final = (
-    *(accesses_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
     *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2),
 )
 SERVICES: Final = tuple(
@@ -171,6 +174,7 @@ def _bind(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
 
 def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any, callers: Callers) -> None:
     connections_pb2_grpc.add_ConnectionsServicer_to_server(Connections(desk), server)
+    blueprints_pb2_grpc.add_BlueprintsServicer_to_server(Blueprints(desk), server)
     links_pb2_grpc.add_LinksServicer_to_server(Links(desk, watcher), server)
     accesses_pb2_grpc.add_AccessesServicer_to_server(Accesses(desk), server)
     proposals_pb2_grpc.add_ProposalsServicer_to_server(Proposals(desk), server)

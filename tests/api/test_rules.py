@@ -11,6 +11,7 @@ from daemon.api import rules
 from daemon.api.errors import ApiError
 from tandem.v1 import (
     accesses_pb2,
+    blueprints_pb2,
     common_pb2,
     connections_pb2,
     features_pb2,
@@ -24,7 +25,7 @@ from tandem.v1 import (
 )
 
 MODULES = (
-    *(accesses_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
     *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2),
 )
 

@@ -15,10 +15,8 @@ from clients.cli.api import Api
             "connections",
             "list-connectors create update test get list describe-objects delete",
         ),
-        (
-            "links",
-            "check-blueprint create get list pause resume list-preparations prepare activate deactivate review delete",
-        ),
+        ("blueprints", "check"),
+        ("links", "create get list pause resume list-preparations prepare activate deactivate review delete"),
         ("accesses", "create list update delete enter check-grant get-grant-key"),
         ("proposals", "create get list check confirm decline withdraw"),
         ("features", "ask list enable disable"),

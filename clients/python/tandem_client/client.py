@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Self
 from tandem.v1 import (
     accesses_pb2,
     accesses_pb2_grpc,
+    blueprints_pb2,
+    blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
     features_pb2,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
 _FILES = (
-    *(accesses_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
     *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2),
 )
 
@@ -60,6 +62,7 @@ class Tandem:
     ) -> None:
         self._channel = open_channel(address, services=services(), token=token, tls=tls, timeout_s=timeout_s)
         self.connections = connections_pb2_grpc.ConnectionsStub(self._channel)
+        self.blueprints = blueprints_pb2_grpc.BlueprintsStub(self._channel)
         self.links = links_pb2_grpc.LinksStub(self._channel)
         self.accesses = accesses_pb2_grpc.AccessesStub(self._channel)
         self.proposals = proposals_pb2_grpc.ProposalsStub(self._channel)
