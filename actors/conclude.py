@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from actors.core.changes import Change
 from actors.core.guard import spend
 from actors.core.mapping import Refs, observe
 from actors.core.plan import Verdict
@@ -48,6 +49,7 @@ class Done:
         self.park: list[Parked] = []
         self.unpark: list[tuple[int, Room, str]] = []
         self.hints: list[Hint] = []
+        self.changes: list[Change] = []  # carried out as lines, and shown as they were sent
         self.decided: dict[int, list[tuple[Room, str]]] = {}  # decisions that the writes under way carry out
         self.spend: dict[str, int] = {}
         self.count: dict[tuple[Side, str], int] = {}
@@ -237,6 +239,9 @@ class Conclusions:
     def _again(self, pair: Pair, action: Action, done: Done, reason: str, later: bool = False) -> None:
         attempts = pair.attempts + 1
         wait_s = min(RETRY_MAX_S, 2.0**attempts) if later or attempts > 3 else 0.0
+        not_before = self._state.clock.now() + wait_s
+        again = self._state.memory.again
+        again[action.stream] = max(not_before, again.get(action.stream, 0.0))
         for seen in pair.seen[:1]:
             done.hints.append(
                 Hint(
@@ -245,6 +250,6 @@ class Conclusions:
                     id=seen.id,
                     reason=reason,
                     attempts=attempts,
-                    not_before=self._state.clock.now() + wait_s,
+                    not_before=not_before,
                 )
             )

@@ -319,7 +319,7 @@ class ConnectionActor(Actor):
             pause_s = min(60.0, pause_s * 2)
 
     async def _noticed(self) -> None:
-        self.mailbox.poke(DRAIN)
+        self.tasks.start_soon(self._drain_quietly)
         connector = await self._open()
         if set(connector.declaration.find) != {Find.FEED}:  # else the feed says by itself whom it concerns
             self._links = tuple(await self._ports.store.links_of(self._id))
@@ -356,8 +356,8 @@ class ConnectionActor(Actor):
                 return
 
     async def _hand_over(self, touched: Sequence[Touched]) -> None:
-        """To the links that were known a moment ago, at once; who uses the account by now is asked meanwhile, and whoever
-        is owed a hint that nobody has taken in gets it into the inbox. Only then is the feed told."""
+        """To the links that were known a moment ago, at once; who uses the account by now is asked when they have settled
+        it, and whoever is owed a hint that nobody has taken in gets it into the inbox. Only then is the feed told."""
         taken: dict[str, frozenset[Hint]] = {}
 
         async def one(link: LinkRow) -> None:
@@ -366,16 +366,10 @@ class ConnectionActor(Actor):
                 if hints and await self._hand(link.id, Handed(tuple(hints))):
                     taken[link.id] = frozenset(hints)
 
-        async def who() -> None:
-            with suppress(TandemError):  # asked again below
-                now.extend(await self._ports.store.links_of(self._id))
-
-        now: list[LinkRow] = []
         async with anyio.create_task_group() as tasks:
             for link in self._links:
                 tasks.start_soon(one, link)
-            tasks.start_soon(who)
-        self._links = tuple(now or await self._ports.store.links_of(self._id))
+        self._links = tuple(await self._ports.store.links_of(self._id))
         for link in self._links:
             owed = await self._hints_for(link, touched)
             left = [hint for hint in owed if hint not in taken.get(link.id, ())]

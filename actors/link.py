@@ -14,12 +14,14 @@ from typing import Any
 import anyio
 import msgspec
 
-from actors.access import Access
+from actors.access import Access, Sides
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts, Reason, Wish
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import SIDES, Outcome, Side
+from actors.delivery import due_by_schedule
+from actors.early import Early
 from actors.inflow import Inflow
 from actors.messages import (
     CHANGED,
@@ -73,17 +75,20 @@ class LinkActor(Actor):
         self._poll_at = 0.0
         self._retry_at = 0.0
         self._recover_at = math.inf  # open intents can be resolved then
+        self._deliver_at = math.inf  # something goes by its schedule then
+        self._deliver_again_at = -math.inf  # not before: a delivery that was cut short stays due
         self._cancel = False
         self._stop = False
         self._letting_go = False
-        self._interrupted = (
-            True  # a run may stand as running that is not: a former owner's, or one that lost the store
-        )
+        # A run may stand as running that is not: a former owner's, or one that lost the store.
+        self._interrupted = True
         self._run: RunRow | None = None
         self._at_rest = anyio.Event()  # set while no run is under way
         self._at_rest.set()
         self._phase = ""
         self._inflow = Inflow()
+        self._early: Early | None = None  # a look ahead of the run that comes next, as the last run looked
+        self._looked: tuple[LinkSpec, Sides] | None = None
         self._flowing_until = -math.inf  # so long the run under way takes in what is handed over
         self._state: RunState | None = None  # of the run under way
         self._begun = anyio.Event()  # a run is under way: somebody has to tell of it
@@ -237,7 +242,7 @@ class LinkActor(Actor):
         """At rest: a row and a due time are left."""
         row = await self._ports.store.link(self._link)
         if row is not None:
-            due = max(self._retry_at, min(self._poll_at, self._recover_at))
+            due = max(self._retry_at, min(self._poll_at, self._recover_at, self._deliver_at))
             await self._ports.store.set_facts(self.lease, row.facts, due)
 
     async def _let_go(self) -> None:
@@ -251,7 +256,21 @@ class LinkActor(Actor):
 
     async def _turn(self) -> tuple[bool, float]:
         """One decision: run now (and why), or how long nothing is due. Seconds."""
-        turn = await self._ports.store.turn(self._link)
+        self._look_ahead()
+        return await self._decide(await self._ports.store.turn(self._link))
+
+    def _look_ahead(self) -> None:
+        """While the store is asked what there is to do: a look at what was handed over, as the last run looked."""
+        self._early = None
+        now = self._ports.clock.now()
+        due = min(self._poll_at, self._recover_at, self._deliver_at)
+        if self._looked is None or self._changed or self._interrupted or not self._retry_at <= now < due:
+            return
+        self._early = Early.of(*self._looked, self._inflow.waiting)
+        if self._early is not None:
+            self.tasks.start_soon(self._early.go, self._ports.store, self._link)
+
+    async def _decide(self, turn: Turn | None) -> tuple[bool, float]:
         if turn is None:
             self._stop = True
             return False, 0.0
@@ -270,10 +289,12 @@ class LinkActor(Actor):
         if now < self._retry_at:
             self._inflow.refuse()
             return False, self._retry_at - now
-        look = self._changed or now >= min(self._poll_at, self._recover_at)
-        due = min(self._poll_at, self._recover_at, math.inf if turn.hint_at is None else turn.hint_at)
+        self._deliver_at = max(due_by_schedule(self._ports, turn, now), self._deliver_again_at)
+        due = min(self._poll_at, self._recover_at, self._deliver_at)
+        look = self._changed or now >= due
+        due = min(due, math.inf if turn.hint_at is None else turn.hint_at)
         if look or due <= now or self._inflow:
-            cause = "poll" if look else "hint"
+            cause = "schedule" if now >= self._deliver_at else "poll" if look else "hint"
             ran = RunRow(id=self._ports.clock.token(), link=self._link, cause=cause, started=now)
             return True, await self._do(turn, facts, ran, look=look)
         return False, max(0.0, due - now)
@@ -314,7 +335,7 @@ class LinkActor(Actor):
             return 0.0
         assert state is not None
         before = math.inf if turn.hint_at is None else turn.hint_at
-        due = min(before, state.hint_at, self._poll_at, self._recover_at)
+        due = min(before, state.hint_at, self._poll_at, self._recover_at, self._deliver_at)
         return max(0.0, due - self._ports.clock.now())
 
     async def _execute(
@@ -335,17 +356,19 @@ class LinkActor(Actor):
             memory=self._memory,
             loaded=facts.loaded,
             plans=turn.plans,
+            cursors=turn.cursors,
         )
         if turn.hint_at is not None and turn.hint_at <= ran.started:
             state.may_be_due.update(stream.name for stream in spec.streams)
         self._state = state
         self._begun.set()
-        if ran.cause not in ("poll", "hint"):
+        if ran.cause not in ("poll", "hint", "schedule"):
             await state.begin()
         try:
             sides, finds = await self._sides(row, drain=look)
         except TandemError as error:
             return _failed(facts, error), state
+        self._looked = spec, sides
         run = Run(
             state,
             sides,
@@ -354,6 +377,7 @@ class LinkActor(Actor):
             self._safe_point(),
             turn,
             None if look or not self._inflow else self._inflow,
+            None if look else self._early,
         )
         streams = _scope(spec, ran.scope)
         self._poll_at = self._ports.clock.now() + min(spec.poll_s.values()) if look else self._poll_at
@@ -444,6 +468,7 @@ class LinkActor(Actor):
             self._retry_at = now + HINT_STUCK_S if stuck else 0.0
         if result.again_s is not None:
             self._recover_at = now + result.again_s
+        self._deliver_again_at = max(now + max(1.0, result.again_s or 0.0), *self._memory.again.values(), 0.0)
         self._memory.forget(self._ports.clock.monotonic() - 3600.0)
         self._ports.telemetry.emit(
             "run.ended",

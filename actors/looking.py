@@ -11,11 +11,13 @@ import msgspec
 
 from actors.access import Sides
 from actors.bulk import Bulk, creates_of, somebody_waits
+from actors.carry import Carrier
+from actors.changed import ChangedLines, crosses
 from actors.core.policy import StreamSpec
 from actors.core.rows import Creates, Looks, kept_paths
 from actors.core.types import SIDES, Observation, Side, other
 from actors.messages import Options
-from actors.ports import Counters, Cursor, Find, Settlement
+from actors.ports import Counters, Cursor, Find, Rows, Settlement
 from actors.state import RunState
 from actors.sweep import Sweep, looks_of
 from actors.window import Window, Windows, ids
@@ -33,6 +35,7 @@ class Looking:
         options: Options,
         finds: Callable[[Side, str], Find],
         windows: Windows,
+        carrier: Carrier,
         at: Callable[[str], Awaitable[None]],
         touched: Callable[[], Awaitable[None]],
     ) -> None:
@@ -41,6 +44,7 @@ class Looking:
         self._options = options
         self._finds = finds
         self._windows = windows
+        self._carrier = carrier
         self._at = at
         self._touched = touched
         self.cursors: dict[tuple[str, Side], Cursor] = {}
@@ -62,7 +66,8 @@ class Looking:
         """The initial load in bulk, from a side that was not read yet to one on which nobody is a stranger. True when it
         came to its end: both sides were looked at."""
         for origin in SIDES:
-            if origin not in stream.creates or self.cursor(stream, origin).completed:
+            closed = self._state.gate.is_closed(stream, other(origin))
+            if closed or origin not in stream.creates or self.cursor(stream, origin).completed:
                 continue
             creates = await creates_of(self._state, self._sides, stream, origin)
             if creates is None or not await self._is_empty(stream, other(origin)):
@@ -131,6 +136,9 @@ class Looking:
         await self._keep(stream, side, cursor=page.cursor)
 
     async def _poll(self, stream: StreamSpec, side: Side) -> None:
+        if crosses(self._state, self._sides, stream):
+            await self._poll_lines(stream, side)
+            return
         cursor = self.cursor(stream, side).cursor
         while True:
             await self._at(f"{stream.name}: looking for changes on side {side}")
@@ -145,6 +153,30 @@ class Looking:
                 return
             await self._touched()
             cursor = page.cursor
+
+    async def _poll_lines(self, stream: StreamSpec, side: Side) -> None:
+        """The same where records cross as lines."""
+        state, paths = self._state, kept_paths(stream, side)
+        lines = ChangedLines(state, self._sides, stream, side, self._carrier, self._windows)
+        cursor = self.cursor(stream, side).cursor
+        while True:
+            await self._at(f"{stream.name}: looking for changes on side {side}")
+            began = state.clock.monotonic()
+            rows, asked = await self._sides[side].change_rows(
+                stream, cursor, paths, self._options.rows_window
+            )
+            moved = self._moved(stream, side, cursor=rows.cursor, looked=state.clock.now())
+            self._looked(stream, side, "modified", _records(rows), began)
+            if not _records(rows):
+                if rows.cursor != cursor:
+                    await self._take(stream, side, (), moved, all_known=not rows.more)
+            else:
+                await lines.take(rows, asked, moved, all_known=not rows.more)
+                self.cursors[stream.name, side] = moved
+            if not rows.more or rows.cursor == cursor:
+                return
+            await self._touched()
+            cursor = rows.cursor
 
     async def _complete_read(self, stream: StreamSpec, side: Side) -> bool:
         """A complete read if one is due or under way; resumable, in windows. Then: what was not seen? False: none due."""
@@ -211,14 +243,13 @@ class Looking:
             await self._touched()
             return self.cursor(stream, side).completed == cursor.completed
 
+        window = self._options.rows_window
         while True:
-            sweep = Sweep(self._state, access, stream, looks, self._options.rows_window, self._at, take)
-            if await sweep.read(between):
+            sweep = Sweep(self._state, access, stream, looks, window, self._at, take, between)
+            if await sweep.read():
                 break
             # Told to look at the whole object: from the start again.
             cursor = msgspec.structs.replace(cursor, completed=self.cursor(stream, side).completed)
-        if access.declaration.absence != "none":
-            await sweep.absent()
         await self._completed(stream, side, cursor, sweep.unchanged)
         return True
 
@@ -235,7 +266,7 @@ class Looking:
         """Absence is only a hint: whatever was not met is looked at by id before anything is concluded."""
         if self._sides[side].declaration.absence == "none" or self._state.dry:
             return
-        after = 0
+        after = ""
         while True:
             await self._at(f"{stream.name}: confirming what was not seen on side {side}")
             missing = await self._state.store.unseen(
@@ -243,8 +274,9 @@ class Looking:
             )
             if not missing:
                 return
-            after = missing[-1].key
-            seen = await self._sides[side].look(stream, ids(missing, side), "sweep")
+            those = ids(missing, side)
+            after = those[-1]
+            seen = await self._sides[side].look(stream, those, "sweep")
             last = len(missing) < self._options.window
             await self._take(stream, side, seen, None, all_known=last, generation=generation)
 
@@ -266,6 +298,16 @@ class Looking:
             self.cursors[stream.name, side] = cursor
 
     # ------------------------------------------------------------------------------------------------ cursors
+
+    async def delivered(self, stream: StreamSpec) -> None:
+        """All that waited for its schedule has gone: noted, so that it goes again at the next instant only."""
+        cursors = []
+        for side, at in self._state.gate.opened(stream):
+            cursor = msgspec.structs.replace(self.cursor(stream, side), delivered=at)
+            self.cursors[stream.name, side] = cursor
+            cursors.append(cursor)
+        if cursors:
+            await self._state.settle(Settlement(run=self._state.run, cursors=tuple(cursors)))
 
     def look_at_all(self, stream: StreamSpec, side: Side) -> Cursor:
         """The next look is a complete read from its start."""
@@ -295,3 +337,7 @@ class Looking:
             records=records,
             duration_s=self._state.clock.monotonic() - began,
         )
+
+
+def _records(rows: Rows) -> int:
+    return rows.block.count("\n") + len(rows.gone) + len(rows.unsaid)

@@ -18,6 +18,8 @@ from actors.core.errors import Scope, TandemError
 from actors.core.lifecycle import outcome
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Action, Hint, Observation, Outcome, Side
+from actors.delivery import SCHEDULED
+from actors.early import Early, Seen, look_up
 from actors.inflow import Inflow
 from actors.looking import Looking
 from actors.messages import Options
@@ -59,6 +61,7 @@ class Run:
         safe_point: Callable[[str], Awaitable[None]],
         turn: Turn,
         inflow: Inflow | None = None,
+        early: Early | None = None,
     ) -> None:
         self._state = state
         self._sides = sides
@@ -70,8 +73,10 @@ class Run:
         self._recovery = Recovery(state, sides)
         self._turn = turn
         self._inflow = inflow
+        # What is still open may change what was known, so its look ahead counts for nothing.
+        self._early = None if turn.is_open else early
         self._looking = Looking(
-            state, sides, options, finds, self._windows, safe_point, self._touched_meanwhile
+            state, sides, options, finds, self._windows, self._carrier, safe_point, self._touched_meanwhile
         )
         self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0
@@ -119,6 +124,9 @@ class Run:
         await self._at("settling open intents")
         if self._turn.is_open:
             await self._recovery.resolve_all()
+        scheduled = [stream.name for stream in self._streams if stream.delivery]
+        if self._state.gate.commanded and not self._state.dry and scheduled:
+            await self._state.store.hurry(self._state.link, scheduled, SCHEDULED)
 
     async def _forget_plans(self, streams: Sequence[StreamSpec]) -> None:
         """A plan that was asked for shows what is so now: the last one gives way."""
@@ -130,6 +138,7 @@ class Run:
     async def _stream(self, stream: StreamSpec, look: bool) -> None:
         """One stream; an error that concerns it alone leaves the others be."""
         state = self._state
+        errors = len(state.errors)
         try:
             await self._hints(stream)
             looked = look and await self._looking.look(stream)
@@ -144,11 +153,19 @@ class Run:
                 looked = looked or (stream.name in self._windows.stirred and await self._looking.look(stream))
             state.left_for_later |= looked and not at_rest
             if looked and at_rest and not state.dry and state.trouble is None and not state.waits_for(stream):
-                state.loaded.add(stream.name)
+                await self._at_rest(stream, whole=len(state.errors) == errors)
         except TandemError as error:
             state.cut_short(error)
             if error.scope in (Scope.CONNECTION, Scope.LINK):
                 state.trouble = error
+
+    async def _at_rest(self, stream: StreamSpec, *, whole: bool) -> None:
+        """Everything that could be done for the stream now is done. `whole`: and nothing was cut short; what is left to be
+        tried again keeps its direction open."""
+        if self._state.gate.is_open(stream):
+            self._state.loaded.add(stream.name)
+        if whole and self._state.memory.again.get(stream.name, 0.0) <= self._state.row.started:
+            await self._looking.delivered(stream)
 
     # -------------------------------------------------------------------------------------------------- hints
 
@@ -190,19 +207,27 @@ class Run:
         whole = [hint for hint in hints if not hint.id]
         cursor = self._looking.look_at_all(stream, side) if whole else None
         named = [hint for hint in hints if hint.id]
-        seen = await self._sides[side].look(stream, [hint.id for hint in named], "instant") if named else []
+        seen = await self._seen(stream, side, [hint.id for hint in named]) if named else None
         await self._windows.take(
             stream,
             Window(
                 side=side,
-                seen=tuple(seen),
+                seen=tuple(seen.observations) if seen is not None else (),
                 forced=frozenset(hint.id for hint in named if hint.reason not in OWN_HINTS),
                 attempts={hint.id: hint.attempts for hint in named},
                 acks=tuple(hint for hint in hints if hint.seq),
                 cursor=cursor,
                 totals_known=all_known,
+                known=seen.known if seen is not None else None,
             ),
         )
+
+    async def _seen(self, stream: StreamSpec, side: Side, ids: Sequence[str]) -> Seen:
+        """A look at these records: the one that was had ahead of the run, if this is the first window and it fits."""
+        early, self._early = self._early, None
+        if early is not None and early.fits(self._state.spec, stream, side, ids):
+            return await early.seen()
+        return await look_up(self._sides[side], self._state.store, self._state.link, stream, ids)
 
     async def _touched_meanwhile(self) -> None:
         """A long read holds nobody up: what was touched goes first, between its windows."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from actors.core.blueprint_entries import FIELD, NAME, NEWEST
 from actors.core.blueprint_nodes import Node, described, listed
 from actors.core.lens_build import build, join_for_paths
 from actors.core.policy import Choice, FieldSide, FieldSpec, FirstContact, Owner
 from actors.core.types import Side, other
 
-_KEYS: Final = (
-    *("a", "b", "lens", "lens_a", "lens_b", "owner", "conflict", "first_contact", "group"),
-    *("on_create_only", "required", "set", "reference", "lossy"),
-)
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_NAME: Final = re.compile(NAME, re.ASCII)
 
 
 def read_fields(stream: str, node: Node | None) -> tuple[FieldSpec, ...]:
@@ -42,7 +39,7 @@ def flag(node: Node, key: str) -> bool:
 
 def _field(stream: str, name: str, entry: Node) -> FieldSpec:
     check_name(entry, name)
-    node = entry.mapping(_KEYS)
+    node = entry.table(FIELD)
     sides = {side: _side(f"{stream}.{name}", node, side) for side in ("a", "b")}
     owner, first_contact, group = node.get("owner"), node.get("first_contact"), node.get("group")
     reference = node.get("reference")
@@ -89,7 +86,7 @@ def _paths(node: Node) -> tuple[str, ...]:
 def _conflict(node: Node | None) -> Choice:
     if node is None:
         return Choice.ASK
-    if node.value == "newest":
+    if node.value == NEWEST:
         rules = listed(choice.value for choice in Choice if choice.startswith("newest"))
         node.fault(f"not every change carries a time: say what holds without one, as in {rules}")
         return Choice.ASK

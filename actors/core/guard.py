@@ -14,6 +14,8 @@ import msgspec
 from actors.core.policy import StreamSpec
 from actors.core.types import Action
 
+BEYOND_COUNTING = 2.0**53
+
 # Said yes to by activating the link: what the initial load does in its direction.
 BUDGET_EXEMPT_WHILE_LOADING = frozenset({"creates", "overwrites"})
 
@@ -90,7 +92,8 @@ def records_asked(
             continue
         asked = spent.get(kind, 0) + count if totals_known else budget.free
         if asked > budget.count:
-            most = max(most, math.ceil(asked * 100 / budget.percent) + 1)
+            needed = min(asked * 100 / budget.percent, BEYOND_COUNTING)
+            most = max(most, math.ceil(needed) + 1)
     return most
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, id_on, note_line
+from actors.core.contests import is_contested
 from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
 from actors.core.marks import outlived, put_back
 from actors.core.merge import DECIDED, Merged, changed_fields, merge
@@ -48,7 +49,6 @@ from actors.core.types import (
 )
 from actors.core.values import Value, is_blank, same
 
-DAY_S = 86_400.0
 UNSEEN_AGAIN_S = 10.0
 RESTORE = "deleted on the other side, to be put back"
 
@@ -458,14 +458,11 @@ def _contested_units(
         return []
     decided = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
     hot = [
-        name for name in merged.writes[side] if name not in decided and _contested(binding, side, name, ctx)
+        name
+        for name in merged.writes[side]
+        if name not in decided and is_contested(binding.contests, side, name, ctx.breaker, ctx.now)
     ]
     return list(dict.fromkeys(stream.field(name).unit for name in hot))
-
-
-def _contested(binding: Binding, side: Side, name: str, ctx: Context) -> bool:
-    count, since = binding.contests.get(f"{side}.{name}", (0, 0.0))
-    return count >= ctx.breaker and ctx.now - since < DAY_S
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

@@ -32,19 +32,6 @@ class Links(links_pb2_grpc.LinksServicer):
         self._watcher = watcher
         self._creating = anyio.Lock()
 
-    async def CheckBlueprint(
-        self, request: pb.CheckBlueprintRequest, context: Any
-    ) -> pb.CheckBlueprintResponse:
-        try:
-            spec = self._desk.blueprints.load(request.blueprint)
-        except BlueprintError as error:
-            faults = [
-                pb.BlueprintFault(line=one.line, column=one.column, path=one.path, message=one.message)
-                for one in error.faults
-            ]
-            return pb.CheckBlueprintResponse(faults=faults)
-        return pb.CheckBlueprintResponse(streams=[stream.name for stream in spec.streams])
-
     async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.Link:
         tenant = await self._desk.one_tenant(request.tenant)
         spec = self._loaded(request.blueprint)
@@ -141,7 +128,11 @@ class Links(links_pb2_grpc.LinksServicer):
     async def _shown(self, info: LinkInfo) -> pb.Link:
         stats = await self._desk.admin.stats(info.row.id)
         view = self._watcher.view(info, stats[0] if stats else None)
-        return self._message(view, await self._desk.admin.count_settled(info.row.id), blueprint=True)
+        message = self._message(view, await self._desk.admin.count_settled(info.row.id), blueprint=True)
+        if view.spec is not None and view.spec.schedules:
+            new = await self._desk.admin.count_new(info.row.id)
+            message.deliveries.extend(convert.deliveries(view, new, self._desk.clock.now()))
+        return message
 
     def _message(self, view: LinkView, bindings: int, blueprint: bool) -> pb.Link:
         row, stats = view.info.row, view.stats

@@ -6,17 +6,19 @@ A window of new bindings *is* its intent: while the action that covers them is o
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncGenerator, Sequence, Set
+from collections.abc import AsyncGenerator, Sequence
 
+import asyncpg
 import msgspec
 
 from actors.core.texts import escaped
 from actors.core.types import Action, ActionState, Binding, Side, State
-from actors.ports import Lease, NewRows, Settlement
+from actors.ports import Lease, Lines, NewRows, Settlement
+from daemon.store.base import lost
 from daemon.store.codec import binding
-from daemon.store.pool import Connection, translated
+from daemon.store.pool import Connection, bug, translated
 from daemon.store.queries import sql
-from daemon.store.settling import Settling, insert_actions
+from daemon.store.settling import Settling, insert_actions, is_plain, plain_arguments
 
 PRESENT_PAGE = 20_000
 
@@ -25,14 +27,32 @@ class Loading(Settling):
     """The part of the Store port about many records at once."""
 
     async def load(self, lease: Lease, settlement: Settlement, rows: NewRows, intent: Action) -> Action:
-        async with self._fenced(lease) as connection:
-            await connection.execute("set local synchronous_commit = on")
-            await self._settle(connection, lease, settlement)
+        now = self._clock.now()
+        async with self._transaction() as connection:
+            await self._settle_within(connection, lease, settlement, now)
             covers = await _copy(connection, lease.link, rows)
             sent = msgspec.structs.replace(intent, covers=covers, state=ActionState.SENT)
-            now = self._clock.now()
             (id_,) = await insert_actions(connection, lease.link, settlement.run, [sent], now, None)
             return msgspec.structs.replace(sent, id=id_)
+
+    async def _settle_within(
+        self, connection: Connection, lease: Lease, settlement: Settlement, now: float
+    ) -> None:
+        """Settle as a part of this transaction: one statement where it is plain."""
+        holder = lease.link, lease.owner, lease.epoch
+        if not is_plain(settlement):
+            if await connection.fetchval(sql("fence"), *holder) is None:
+                raise lost(lease)
+            await self._settle(connection, lease, settlement)
+            return
+        try:
+            is_held = await connection.fetch(
+                sql("settle_plainly"), *holder, *plain_arguments(settlement, now)
+            )
+        except asyncpg.DivisionByZeroError as error:
+            raise bug(f"what link {lease.link} settles beside a load is not as it was planned") from error
+        if not is_held:
+            raise lost(lease)
 
     async def bindings_covered(
         self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int
@@ -40,9 +60,18 @@ class Loading(Settling):
         rows = await self._fetch(sql("bindings_covered"), link, stream, *covers, after, limit)
         return [binding(row) for row in rows]
 
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Set[str]:
-        rows = await self._fetch(sql("bindings_quiet", side=side), link, stream, list(ids))
-        return {row[0] for row in rows}
+    async def lines_between(
+        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+    ) -> Lines:
+        row = await self._row(sql("bindings_lines_between", side=side), link, stream, *ends, limit, block)
+        return Lines(*row) if row is not None else Lines(0, "")
+
+    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+        row = await self._row(sql("bindings_lines_of", side=side), link, stream, list(ids), block)
+        return Lines(*row) if row is not None else Lines(0, "")
+
+    async def count_present(self, link: str, stream: str, side: Side) -> int:
+        return int(await self._value(sql("bindings_count_present", side=side), link, stream))
 
     async def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:
         query = sql("bindings_present", side=side)
@@ -55,14 +84,14 @@ class Loading(Settling):
 
 async def _copy(connection: Connection, link: str, rows: NewRows) -> tuple[int, int]:
     """The rows of `bindings`; the first and the last of their keys, between which the link has no others."""
-    read = await connection.fetch(sql("cursors_generations"), link, rows.stream)
-    generations = {row["side"]: row["generation"] for row in read}
-    first: int = await connection.fetchval(sql("binding_key_next")) + 1
-    constant = [link, rows.stream, State.SETTLED.value, "1", rows.map_ver]
-    constant += [str(generations.get(side, 0)) for side in ("a", "b")]
+    place = await connection.fetchrow(sql("loading_begins"), link, rows.stream)
+    assert place is not None
+    first: int = place["key"] + 1
+    constant = [str(place["stream_id"]), State.SETTLED.value, "1", rows.map_ver]
+    constant += [str(place["a_gen"]), str(place["b_gen"])]
     end = "\t" + "\t".join(map(escaped, constant)) + "\n"
     ids = ("a_id", "b_id") if rows.side == "b" else ("b_id", "a_id")
-    names = (*ids, "base", "keys", "link", "stream", "state", "rev", "map_ver", "a_gen", "b_gen")
+    names = (*ids, "base", "keys", "stream_id", "state", "rev", "map_ver", "a_gen", "b_gen")
     source = io.BytesIO((end.join(rows.lines) + end).encode())
     await connection.copy_to_table("bindings", source=source, columns=names, format="text")
     last: int = await connection.fetchval(sql("binding_key_last"))

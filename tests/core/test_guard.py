@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.core.guard import (
@@ -147,6 +147,7 @@ def test_every_kind_of_budget_has_its_op() -> None:
     assert list(itertools.chain(*(wish(0, kind).kinds for kind in BUDGET_KINDS))) == list(BUDGET_KINDS)
 
 
+@example(0, 5e-324, 0, 0, 0, True)
 @given(st.integers(0, 50), st.floats(0, 150), limits, st.integers(0, 60), st.integers(0, 60), st.booleans())
 def test_counting_no_further_than_asked_decides_the_same(
     count: int, percent: float, free: int, spent: int, records: int, known: bool

@@ -72,10 +72,10 @@ ENGINE = (
         7,
         "what a complete read did not meet is deleted",
         "actors/looking.py",
-        'seen = await self._sides[side].look(stream, ids(missing, side), "sweep")',
+        'seen = await self._sides[side].look(stream, those, "sweep")',
         """gone = __import__("actors.core.types", fromlist=["Presence"]).Presence.DELETED
             now = self._state.clock.monotonic()
-            seen = [Observation(side, one, now, gone) for one in ids(missing, side)]""",
+            seen = [Observation(side, one, now, gone) for one in those]""",
         (f"{RUN}test_a_record_that_a_complete_read_left_out_is_looked_at_before_anything_is_concluded",),
     ),
     Mutant(

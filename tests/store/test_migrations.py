@@ -123,3 +123,21 @@ async def test_every_query_is_one_that_the_schema_knows(database: str) -> None:
         for side in ("a", "b"):
             await connection.prepare(sql(name, side=side))
     await connection.close()
+
+
+async def test_bindings_keep_what_they_are_when_their_stream_becomes_a_number(empty_database: str) -> None:
+    connection = await asyncpg.connect(empty_database)
+    await migrate(connection, migrations()[:1])
+    await connection.execute("""
+        insert into bindings (link, stream, state, rev, a_id, b_id, a_dev, base, keys, map_ver, a_gen)
+        select 'l' || n % 2, 'customers', 'settled', n, 'A' || n, 'B' || n, 'dev', '{"name":"x"}', array[n], 'v', 3
+        from generate_series(1, 5) as n
+    """)
+    assert await migrate(connection) == [step.version for step in migrations()[1:]]
+    rows = await connection.fetch(sql("bindings_by_id", side="b"), "l1", "customers", ["B1", "B2", "B3"])
+    assert [(row["stream"], row["a_id"], row["rev"], row["a_dev"], row["keys"]) for row in rows] == [
+        ("customers", "A1", 1, "dev", [1]),
+        ("customers", "A3", 3, "dev", [3]),
+    ]
+    assert await connection.fetchval("select nextval('binding_key')") == 6
+    await connection.close()

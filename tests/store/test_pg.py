@@ -208,9 +208,10 @@ async def test_intents_are_flushed_even_where_the_session_does_not_ask_for_it(
 
 async def test_matching_by_key_uses_its_indexes(world: PgWorld) -> None:
     await world.pool.execute("""
-        insert into bindings (link, stream, state, rev, a_id, b_id, base, keys, map_ver)
-        select 'l1', 'customers', 'settled', 1, 'A' || n, 'B' || n, '{}', array[n * 7919], ''
-        from generate_series(1, 20000) as n
+        with stream as (insert into streams (link, name) values ('l1', 'customers') returning id)
+        insert into bindings (stream_id, state, rev, a_id, b_id, base, keys, map_ver)
+        select stream.id, 'settled', 1, 'A' || n, 'B' || n, '{}', array[n * 7919], ''
+        from stream, generate_series(1, 20000) as n
     """)
     await world.store.settle(
         await leased(world), Settlement("r1", bindings=(half("a", "X", 7919), half("b", "Y", 5)))

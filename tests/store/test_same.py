@@ -200,8 +200,10 @@ class Player:
                 return [("bindings", binding_of(piece))]
             case "replace" if key in known and key not in replaced:
                 replaced.add(key)
-                rev = known[key].rev + (2 if piece.stale else 1)
-                return [("bindings", msgspec.structs.replace(binding_of(piece), key=key, rev=rev))]
+                old = known[key]
+                rev = old.rev + (2 if piece.stale else 1)
+                new = msgspec.structs.replace(binding_of(piece), key=key, rev=rev, stream=old.stream)
+                return [("bindings", new)]
             case "drop" if key not in replaced:
                 replaced.add(key)
                 return [("dropped", key)]
@@ -267,7 +269,18 @@ class Player:
                 for side in SIDES_
             ],
             "unseen": [
-                [self.keys.index(row.key) for row in await store.unseen("l1", stream, side, 2, 0, 99)]
+                [self.keys.index(row.key) for row in await store.unseen("l1", stream, side, 2, "", 99)]
+                for side in SIDES_
+            ],
+            "lines": [
+                (
+                    (
+                        between := await store.lines_between("l1", stream, side, ("x", "z"), 9, block=True)
+                    ).block,
+                    (named := await store.lines_of("l1", stream, side, ["z", "y"], block=True)).block,
+                    (between.count, named.count, between.digest == named.digest),
+                    await store.count_present("l1", stream, side),
+                )
                 for side in SIDES_
             ],
             "count": await store.count_bindings("l1", stream, 1_000_000),

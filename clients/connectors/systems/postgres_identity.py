@@ -23,9 +23,10 @@ IS_MARKED = "SELECT to_regclass('tandem.feed_identity') IS NOT NULL AS there"
 SET_MARK = "INSERT INTO tandem.feed_identity (id) VALUES ($1) ON CONFLICT DO NOTHING"
 
 SEQUENCE = "SELECT pg_get_serial_sequence($1, $2) AS name"
-NEXT = "SELECT nextval($1::text::regclass)::text AS id FROM generate_series(1, $2::int)"
-DRAW = "SELECT ({default})::{cast}::text AS id FROM generate_series(1, $1::int)"
-DRAW_UUID = "SELECT gen_random_uuid()::text AS id FROM generate_series(1, $1::int)"
+# One array: a row for each id costs as much as the record it is for.
+NEXT = "SELECT array_agg(nextval($1::text::regclass)::text) AS ids FROM generate_series(1, $2::int)"
+DRAW = "SELECT array_agg(({default})::{cast}::text) AS ids FROM generate_series(1, $1::int)"
+DRAW_UUID = "SELECT array_agg(gen_random_uuid()::text) AS ids FROM generate_series(1, $1::int)"
 # Defaults that give another value each time they are asked for.
 _DRAWING = re.compile(r"\bnextval\(|uuid\w*\(")
 
@@ -77,11 +78,11 @@ async def _drawn(session: Session, table: Table, count: int) -> Sequence[str]:
     doing, key = f"reserve ids of {table.object}", table.key
     if key.identity:
         (row,) = await session.fetch(doing, SEQUENCE, table.sql, key.name)
-        rows = await session.fetch(doing, NEXT, row["name"], count)
+        (drawn,) = await session.fetch(doing, NEXT, row["name"], count)
     elif _DRAWING.search(key.default):
-        rows = await session.fetch(doing, fill(DRAW, default=key.default, cast=key.cast), count)
+        (drawn,) = await session.fetch(doing, fill(DRAW, default=key.default, cast=key.cast), count)
     elif key.base == "uuid" and not key.default:
-        rows = await session.fetch(doing, DRAW_UUID, count)
+        (drawn,) = await session.fetch(doing, DRAW_UUID, count)
     else:
         return ()
-    return tuple(row["id"] for row in rows)
+    return tuple(drawn["ids"])

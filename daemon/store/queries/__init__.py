@@ -1,9 +1,10 @@
 """The SQL of the store: one file per area, each query under a `-- name` line of its own.
 
-Owns loading and the only substitutions: `{side}` and `{level}`, which are checked, never user text, and two parts that
+Owns loading and the only substitutions: `{side}` and `{level}`, which are checked, never user text, and four parts that
 many statements begin with. `{fence}`: the link's row, shared, where the lease $1, $2, $3 (link, owner, epoch) is still
 held; a statement that hangs all its work on it changes nothing under a lost lease, in one round trip. `{late}`: this
-transaction is not waited for at the disk; whatever is committed after it carries it along.
+transaction is not waited for at the disk; whatever is committed after it carries it along. `{stream}`: the number of
+stream $2 of link $1, and `{streams}` those of all its streams.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ FENCE = """fence as materialized (
     for share
 )"""
 LATE = "late as materialized (select set_config('synchronous_commit', 'off', true))"
+STREAM = "(select id from streams where link = $1 and name = $2)"
+STREAMS = "(select id from streams where link = $1)"
 _HEADER = re.compile(r"^-- ([a-z][a-z0-9_]*)$", re.MULTILINE)
 
 
@@ -29,7 +32,14 @@ def sql(name: str, side: str = "a", level: int = 0) -> str:
     if side not in {"a", "b"}:
         raise ValueError(f"{side!r} is no side")
     text = _all()[name].replace("{side}", side).replace("{level}", str(level + 1))
-    return text.replace("{fence}", FENCE).replace("{late}", LATE)
+    for part, stands_for in (
+        ("{fence}", FENCE),
+        ("{late}", LATE),
+        ("{stream}", STREAM),
+        ("{streams}", STREAMS),
+    ):
+        text = text.replace(part, stands_for)
+    return text
 
 
 @functools.cache

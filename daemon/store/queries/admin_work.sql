@@ -55,12 +55,13 @@ where id = $1
 insert into inbox (link, stream, side, id, reason, attempts, not_before, since, seq)
 select link, stream, side, id, 'approved', 0, $3, $3, nextval('inbox_seq')
 from (
-    select min(held.id) as place, b.link, b.stream,
+    select min(held.id) as place, plans.link, streams.name as stream,
         case when (held.side = 'b' or b.b_id is null) and b.a_id is not null then 'a' else 'b' end as side,
         case when (held.side = 'b' or b.b_id is null) and b.a_id is not null then b.a_id else b.b_id end as id
     from plan_actions as held
     join plans on plans.id = held.plan
-    join bindings as b on b.link = plans.link and b.key = held.binding
+    join bindings as b on b.key = held.binding
+    join streams on streams.id = b.stream_id and streams.link = plans.link
     where held.plan = $1 and held.rev <= $2
     group by 2, 3, 4, 5
     order by 1

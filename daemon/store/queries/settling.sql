@@ -98,7 +98,7 @@ set stream = excluded.stream, side = excluded.side, record = excluded.record, re
 -- action is one of this link.
 with {fence}, replaced as (
     update bindings
-    set stream = n.stream, state = n.state, rev = n.rev,
+    set state = n.state, rev = n.rev,
         a_presence = n.a_presence, a_version = n.a_version, a_dev = n.a_dev, a_gen = greatest(n.a_gen, bindings.a_gen),
         b_presence = n.b_presence, b_version = n.b_version, b_dev = n.b_dev, b_gen = greatest(n.b_gen, bindings.b_gen),
         base = n.base, keys = n.keys::bigint[], map_ver = n.map_ver, note = n.note, contests = n.contests
@@ -108,9 +108,15 @@ with {fence}, replaced as (
         $21::text[], $22::text[], $23::text[], $24::text[], $25::text[])
         as n (key, stream, state, rev, a_id, a_presence, a_gen, a_version, a_dev,
             b_id, b_presence, b_gen, b_version, b_dev, base, keys, map_ver, note, contests)
-    where bindings.link = $1 and bindings.key = n.key and bindings.rev = n.rev - 1
+    where bindings.stream_id in {streams} and bindings.key = n.key and bindings.rev = n.rev - 1
       and bindings.a_id is not distinct from n.a_id and bindings.b_id is not distinct from n.b_id
       and exists (select from fence)
+    returning 1
+), rebased as (
+    update bindings
+    set rev = n.rev, base = n.base, contests = n.contests
+    from unnest($53::bigint[], $54::integer[], $55::text[], $56::text[]) as n (key, rev, base, contests)
+    where bindings.stream_id in {streams} and bindings.key = n.key and bindings.rev = n.rev - 1 and exists (select from fence)
     returning 1
 ), closed as (
     update actions
@@ -136,16 +142,18 @@ with {fence}, replaced as (
         unchanged = run_counters.unchanged + excluded.unchanged, skipped = run_counters.skipped + excluded.skipped,
         failed = run_counters.failed + excluded.failed, waiting = run_counters.waiting + excluded.waiting
 ), moved as (
-    insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked)
+    insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked, delivered)
     select $1, n.*
     from fence, unnest($43::text[], $44::text[], $45::text[], $46::text[], $47::integer[], $48::float8[], $49::text[],
-        $50::float8[], $51::float8[]) as n
+        $50::float8[], $51::float8[], $52::float8[]) as n
     on conflict (link, stream, side) do update
     set cursor = excluded.cursor, position = excluded.position, generation = excluded.generation,
-        began = excluded.began, token = excluded.token, completed = excluded.completed, looked = excluded.looked
+        began = excluded.began, token = excluded.token, completed = excluded.completed, looked = excluded.looked,
+        delivered = excluded.delivered
 )
 select 1 / (
     (select count(*) from replaced) = cardinality($7::bigint[])
+    and (select count(*) from rebased) = cardinality($53::bigint[])
     and (select count(*) from closed) = cardinality($26::bigint[])
 )::integer
 from fence
