@@ -182,11 +182,7 @@ class Conclusions:
             state.confirmed += 1
             if status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
                 return
-            done.add(action.side, COUNTER[action.op])
-            if action.op is Op.CREATE:
-                state.memory.arrives(action.stream)
-            for key, count in spend([action]).items():
-                done.spend[key] = done.spend.get(key, 0) + count
+            self._took_place(action, done)
             return
         if status is WriteStatus.REFUSED:
             self._refused(action, result, done)
@@ -198,6 +194,13 @@ class Conclusions:
         done.closed.append(Closed(action.id, ActionState.DROPPED, error=result.error or status.value))
         # Moved on and gone are observations: look again now. Not done: try again later.
         self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
+
+    def _took_place(self, action: Action, done: Done) -> None:
+        done.add(action.side, COUNTER[action.op])
+        if action.op is Op.CREATE:
+            self._state.memory.arrives(action.stream)
+        for key, count in spend([action]).items():
+            done.spend[key] = done.spend.get(key, 0) + count
 
     def _refused(self, action: Action, result: WriteResult, done: Done) -> None:
         done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))

@@ -10,7 +10,7 @@ from actors.core.merge import changed_fields
 from actors.core.policy import LensError, Owner, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
-from actors.core.values import Value, same
+from actors.core.values import Value, is_blank, same
 from actors.core.verdict import (
     RESTORE,
     UNSEEN_AGAIN_S,
@@ -51,7 +51,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     missing = [
         s.name
         for s in stream.fields
-        if s.required and s.owner.value != target and seen.fields.get(s.name) is None
+        if s.required and s.owner.value != target and is_blank(seen.fields.get(s.name))
     ]
     if missing:
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))

@@ -18,6 +18,7 @@ from actors.core.blueprint import BlueprintError, compile_blueprint
 from actors.core.blueprint_entries import FIELD, GATE, LINK, SCHEDULE, SIDE, STREAM
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import plain, schema, table_schema
+from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
 from actors.core.lens_words import WORDS
 from daemon import blueprint_reference as reference
 from daemon import blueprints_yaml
@@ -32,6 +33,10 @@ TABLES: dict[str, Sequence[Entry]] = {
     "gate": GATE,
     "field": FIELD,
     "schedule": SCHEDULE,
+    "setup": SETUP,
+    "check": CHECK,
+    "setting": SETTING,
+    "place": PLACE,
 }
 
 
