@@ -27,12 +27,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint_settings import read_settings, settled_data
 from actors.core.blueprint_streams import read_stream
 from actors.core.policy import FieldSpec, LinkSpec, StreamSpec
 from actors.core.types import SIDES
@@ -40,20 +41,26 @@ from actors.core.values import fingerprint
 
 __all__ = ["BlueprintError", "Fault", "Positions", "compile_blueprint", "field_versions"]
 
-_KEYS: Final = ("blueprint", "version", "description", "a", "b", "breaker", "streams")
+_KEYS: Final = ("blueprint", "version", "description", "a", "b", "breaker", "settings", "streams")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 _POLL_S: Final = (0.1, 7 * 86400.0, 60.0)  # shortest, longest, where nothing is said
 _BREAKER: Final = 20
 
 
-def compile_blueprint(data: object, positions: Positions | None = None) -> LinkSpec:
+def compile_blueprint(
+    data: object, positions: Positions | None = None, settings: Mapping[str, Any] | None = None
+) -> LinkSpec:
     """Validate the whole document and compile it.
 
     `data`: mappings, lists, texts, whole numbers, `Decimal`, booleans and null. `positions`: line and column per path,
-    for the faults. Raises `BlueprintError` with everything that is wrong.
+    for the faults. `settings`: of the link (plain data, JSON's types); None: there is no link, it is only checked.
+    Raises `BlueprintError` with everything that is wrong.
     """
     faults = Faults(positions or {})
-    root = Node(data, (), faults).mapping(_KEYS, ("blueprint", "version", "a", "b", "streams"))
+    document = Node(data, (), faults)
+    asked = read_settings(document.get("settings"))
+    root = Node(settled_data(document, asked, settings), (), faults)
+    root = root.mapping(_KEYS, ("blueprint", "version", "a", "b", "streams"))
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
@@ -66,6 +73,7 @@ def compile_blueprint(data: object, positions: Positions | None = None) -> LinkS
         poll_s={side: poll_s for side, (_, poll_s) in sides.items()},
         breaker=breaker.integer(1, 100_000, _BREAKER) if breaker else _BREAKER,
         description=description.text() if description else "",
+        settings=asked,
     )
     faults.check()
     return spec

@@ -14,9 +14,10 @@ import msgspec
 
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, id_on, note_line
-from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
+from actors.core.mapping import NO_REFS, Refs, Shown, shared, show, show_new
 from actors.core.marks import outlived, put_back
 from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge
+from actors.core.owners import owner_of, owning_side
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.rooms import (
     OUTCOME,
@@ -24,6 +25,7 @@ from actors.core.rooms import (
     delete_print,
     deleted_edited,
     disputed,
+    lacking,
     not_delivered,
     unreadable,
     waits,
@@ -44,7 +46,7 @@ from actors.core.types import (
     State,
     other,
 )
-from actors.core.values import Value, same
+from actors.core.values import Value, is_empty, same
 
 DAY_S = 86_400.0
 UNSEEN_AGAIN_S = 10.0
@@ -131,12 +133,12 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     missing = [
         s.name
         for s in stream.fields
-        if s.required and s.owner.value != target and seen.fields.get(s.name) is None
+        if s.required and is_empty(seen.fields.get(s.name)) and _is_told(stream, s.name, seen.fields, target)
     ]
     if missing:
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
     try:
-        write = show(stream, target, {}, {n: v for n, v in wanted.items() if v is not None}, ctx.refs)
+        write = show_new(stream, target, wanted, ctx.refs)
     except LensError as error:
         return Verdict(half, park=(waits(stream, half, seen, str(error)),))
     decisions = tuple(decided_by_origin(n, v, side) for n, v in wanted.items())
@@ -179,7 +181,10 @@ def _both_present(
     merged = merge(stream, binding, a, b, _said(ctx.parked))
     adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
-    park.extend(not_delivered(stream, binding, a, merged.unseen))
+    park += [
+        *not_delivered(stream, binding, a, merged.unseen),
+        *lacking(stream, binding, (a, b), merged.lacking),
+    ]
     actions: list[Action] = []
     for seen in (a, b):
         wanted = merged.writes[seen.side]
@@ -292,7 +297,8 @@ def _one_gone(
         item = note_line(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
         return Verdict(_tombstone(after, note), items=(item,))
     choice = _chosen(ctx.parked, "*delete*", delete_print(binding, left))
-    read_only = all(spec.owner.value == side for spec in shared(stream, side))
+    owners = (owner_of(spec, binding.base, bound=True) for spec in shared(stream, side))
+    read_only = all(owning_side(owner) == side for owner in owners)
     if choice in ("restore", left.side) and read_only:
         choice = None  # not even on a person's word is anything written there
     if edited and policy is not DeletePolicy.RESTORE and choice is None:
@@ -403,12 +409,16 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
         own = dev is None or not same(dev.value, value) or name not in values
         if own or stream.field(name).unit in moved:
             values[name] = value
-    return {n: v for n, v in values.items() if (stream_has if restore else _creatable)(stream, n, target)}
+    return {
+        n: v
+        for n, v in values.items()
+        if stream_has(stream, n, target) and (restore or _is_told(stream, n, seen.fields, target))
+    }
 
 
-def _creatable(stream: StreamSpec, name: str, target: Side) -> bool:
+def _is_told(stream: StreamSpec, name: str, fields: Mapping[str, Value], target: Side) -> bool:
     # What the target owns (a number it draws) is not told to it; it comes back from there.
-    return stream_has(stream, name, target) and stream.field(name).owner.value != target
+    return owning_side(owner_of(stream.field(name), fields, bound=False)) != target
 
 
 def _presence(binding: Binding, a: Observation, b: Observation) -> Binding:

@@ -12,7 +12,7 @@ from actors.core.actions import id_on
 from actors.core.merge import Dispute
 from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Observation, Parked, Room
-from actors.core.values import fingerprint
+from actors.core.values import UNKNOWN, fingerprint, is_empty
 
 # The place of a line that says: a create was sent and nobody knows whether it took place.
 OUTCOME = "*outcome*"
@@ -37,6 +37,22 @@ def waits(stream: StreamSpec, binding: Binding, seen: Observation, reason: str) 
     return parked(
         stream, binding, Room.WAITING, seen, reason, hint=hint, fingerprint=fingerprint([dict(seen.fields)])
     )
+
+
+def lacking(
+    stream: StreamSpec, binding: Binding, looks: Sequence[Observation], names: Sequence[str]
+) -> Iterable[Parked]:
+    """Required fields that were emptied on one side (U5): they wait there until they are filled; the other side keeps its
+    values, and the rest of the record goes on."""
+    for seen in looks:
+        mine = [name for name in names if is_empty(seen.fields.get(name, UNKNOWN))]
+        if mine:
+            reason = f"needs {', '.join(mine)}"
+            hint = f"it goes by itself when that is filled on {seen.side}, or may be empty by the blueprint"
+            print_ = fingerprint([reason, dict(seen.fields)])
+            yield parked(
+                stream, binding, Room.WAITING, seen, reason, hint=hint, field="*required*", fingerprint=print_
+            )
 
 
 def not_delivered(

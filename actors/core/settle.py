@@ -14,6 +14,7 @@ import msgspec
 
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.marks import forgotten, remembered
+from actors.core.owners import owner_of, owning_side
 from actors.core.plan import DAY_S, adopt_keys
 from actors.core.policy import LensError, StreamSpec
 from actors.core.types import (
@@ -140,7 +141,9 @@ def _fields(
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
         untaken = not by_reply and _to_try_again(binding, action, name, seen, now)
-        shows = "open" if name in skip or untaken else _shows(stream, action, name, seen, by_reply, refs)
+        shows = (
+            "open" if name in skip or untaken else _shows(stream, binding, action, name, seen, by_reply, refs)
+        )
         if shows in ("open", "edited", "flows back", "doubtful"):
             still_open.append(name)
         if shows == "flows back":
@@ -194,7 +197,15 @@ def _to_try_again(binding: Binding, action: Action, name: str, seen: Seen, now: 
     return action.state is ActionState.SENT or count == 0 or now - since >= DAY_S
 
 
-def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: bool, refs: Refs) -> str:
+def _shows(
+    stream: StreamSpec,
+    binding: Binding,
+    action: Action,
+    name: str,
+    seen: Seen,
+    by_reply: bool,
+    refs: Refs,
+) -> str:
     """What the target shows of one written field.
 
     as sent | open (not delivered, or not taken: not settled) | edited (a value where none was sent: the planner
@@ -208,7 +219,8 @@ def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: 
         return "as sent"
     if action.op is Op.CREATE and value is None and not by_reply:
         return "edited"
-    if stream.field(name).owner.value == action.side:
+    owner = owner_of(stream.field(name), binding.base, bound=True, decided=action.fields)
+    if owning_side(owner) == action.side:
         return "flows back"
     if action.op is Op.CREATE and value is None:
         return "default"

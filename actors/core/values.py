@@ -78,6 +78,11 @@ def same(left: Seen, right: Seen) -> bool:
     return left == right
 
 
+def is_empty(value: Seen) -> bool:
+    """Whether there is nothing: null, or a list without items. A blank text is a text, unknown is unknown."""
+    return value is None or value == ()
+
+
 def as_list(items: Iterable[Any]) -> tuple[Any, ...]:
     """A list that stands for a set: each item once, in an order that says nothing."""
     return tuple(sorted(set(items), key=lambda item: (type(item).__name__, str(item))))
