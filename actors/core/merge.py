@@ -43,7 +43,9 @@ class Merged(msgspec.Struct, frozen=True):
     lacking: tuple[
         str, ...
     ] = ()  # required fields that would be emptied: their units wait until they have a value
-    left: Mapping[str, FieldDecision] = {}  # edits of what is the other side's, reported and left where they are
+    left: Mapping[
+        str, FieldDecision
+    ] = {}  # edits of what is the other side's, reported and left where they are
 
 
 def settled(binding: Binding, side: Side, field: str) -> Seen:
@@ -87,7 +89,7 @@ def merge(
     put_back: list[str] = []
     unseen: list[str] = []
     lacking: list[str] = []
-    left: dict[str, FieldDecision] = {}
+    left: dict[str, tuple[Side, FieldDecision]] = {}
     was = settled_on(binding, "a"), settled_on(binding, "b")
     for name, members in stream.units:
         if _untouched(members, was, (a.fields, b.fields)):
@@ -105,7 +107,7 @@ def merge(
             disputes.append(view.dispute(name, rule))
             continue
         if verb == "leave":
-            left.update({one.field: one for one in view.decisions(values, rule)})
+            left.update({one.field: (view.foreign, one) for one in view.decisions(values, rule)})
             continue
         blind = view.unseen(values)
         if blind:
@@ -183,6 +185,11 @@ class _View:
 
     def _half_seen(self, side: Side) -> bool:
         return any(n not in self.raw[side].fields for n in self.names)
+
+    @property
+    def foreign(self) -> Side:
+        """The side that does not own the unit (where one side does)."""
+        return "b" if self.owner is Owner.A else "a"
 
     def unseen(self, values: Fields) -> list[str]:
         """What would have to be overwritten unseen to make both sides show `values`."""

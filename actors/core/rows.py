@@ -15,9 +15,10 @@ from typing import Final
 import msgspec
 
 from actors.core import rows_code
+from actors.core.lenses import written_paths
 from actors.core.mapping import observe
 from actors.core.plan import Context, half_binding, plan_new
-from actors.core.policy import StreamSpec
+from actors.core.policy import RECORD_ID, FieldSpec, StreamSpec
 from actors.core.settle import Settled, settle
 from actors.core.texts import line_of, reader, text_of, texts_of
 from actors.core.types import Action, Binding, Record, Side, State, other
@@ -167,7 +168,7 @@ def _settled(
 
 def looks_for(stream: StreamSpec, side: Side, shape: RowShape) -> Looks | None:
     """None where a record of this stream says more than its line does."""
-    if any(spec.reference or spec.as_set for spec in rows_code.kept(stream)):
+    if any(spec.reference or spec.as_set or _more(spec) for spec in rows_code.kept(stream)):
         return None
     return Looks(stream, side, shape) if rows_code.kept(stream) else None
 
@@ -182,11 +183,22 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
         or not kept
         or len(set(written)) < len(written)
         or (shapes[there].key in written and shapes[there].kinds.get(shapes[there].key) not in _IDS)
-        or any(spec.reference or spec.as_set or spec.owner.value == there for spec in kept)
+        or any(spec.reference or spec.as_set or spec.owner.value == there or _more(spec) for spec in kept)
+        or any(spec.owner_cases for spec in kept)
+        or any(stream.starts_with[there])
         or any(spec.required and spec not in kept for spec in stream.fields)
     ):
         return None
     return Creates(stream, origin, shapes)
+
+
+def _more(spec: FieldSpec) -> bool:
+    """Whether a field is more than native values on both sides that are read and written: a constant, an id, a price."""
+    places = [place for place in (spec.a, spec.b) if place is not None]
+    return any(
+        not place.paths or RECORD_ID in place.paths or written_paths(place.lens, place.paths) != place.paths
+        for place in places
+    )
 
 
 def kept_paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
