@@ -73,6 +73,7 @@ class Carrier:
         extra = extra or Extra()
         verdicts = await self._plan(stream, pairs)
         actions = [action for verdict in verdicts for action in verdict.actions]
+        actions, waiting = await self._by_schedule(stream, actions)
         go, held = await self._guard(stream, actions, totals_known)
         if state.dry:
             await self._hold_dry(stream, actions, extra)
@@ -87,8 +88,9 @@ class Carrier:
         if held:
             await state.hold("held", stream.name, state.hold_reason(stream), held)
             done.hints.extend(_to_be_looked_at(pairs, held))
+        done.hints.extend(state.gate.hints(waiting))
         await self._commit(stream, done, extra)
-        await self._release(stream, verdicts, held)
+        await self._release(stream, verdicts, [*held, *waiting])
         return held
 
     # -------------------------------------------------------------------------------------------------- plan
@@ -175,6 +177,19 @@ class Carrier:
         if passed.held and note:
             state.held_over(stream, passed.over, over_text(stream, passed.over, records), totals_known)
         return list(passed.go), list(passed.held)
+
+    async def _by_schedule(
+        self, stream: StreamSpec, actions: Sequence[Action]
+    ) -> tuple[list[Action], list[Action]]:
+        """What may go now, and what waits for its schedule; what somebody said yes to waits no longer."""
+        state = self._state
+        go, waiting = state.gate.sift(stream, actions)
+        if waiting and await state.has_plan(stream.name):
+            keys = [action.binding for action in waiting]
+            said_yes = await state.store.approved(state.link, stream.name, keys)
+            go += [action for action in waiting if action.fingerprint in said_yes]
+            waiting = [action for action in waiting if action.fingerprint not in said_yes]
+        return go, waiting
 
     async def would_hold(self, stream: StreamSpec, pairs: Sequence[Pair], *, totals_known: bool) -> set[int]:
         """Bindings of verdicts that would have to wait for a yes: nobody is asked about what was not looked at."""

@@ -237,6 +237,9 @@ class Conclusions:
     def _again(self, pair: Pair, action: Action, done: Done, reason: str, later: bool = False) -> None:
         attempts = pair.attempts + 1
         wait_s = min(RETRY_MAX_S, 2.0**attempts) if later or attempts > 3 else 0.0
+        not_before = self._state.clock.now() + wait_s
+        again = self._state.memory.again
+        again[action.stream] = max(not_before, again.get(action.stream, 0.0))
         for seen in pair.seen[:1]:
             done.hints.append(
                 Hint(
@@ -245,6 +248,6 @@ class Conclusions:
                     id=seen.id,
                     reason=reason,
                     attempts=attempts,
-                    not_before=self._state.clock.now() + wait_s,
+                    not_before=not_before,
                 )
             )

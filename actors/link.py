@@ -20,6 +20,7 @@ from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts, Reason, Wish
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import SIDES, Outcome, Side
+from actors.delivery import due_by_schedule
 from actors.inflow import Inflow
 from actors.messages import (
     CHANGED,
@@ -73,6 +74,8 @@ class LinkActor(Actor):
         self._poll_at = 0.0
         self._retry_at = 0.0
         self._recover_at = math.inf  # open intents can be resolved then
+        self._deliver_at = math.inf  # something goes by its schedule then
+        self._deliver_again_at = -math.inf  # not before: a delivery that was cut short stays due
         self._cancel = False
         self._stop = False
         self._letting_go = False
@@ -237,7 +240,7 @@ class LinkActor(Actor):
         """At rest: a row and a due time are left."""
         row = await self._ports.store.link(self._link)
         if row is not None:
-            due = max(self._retry_at, min(self._poll_at, self._recover_at))
+            due = max(self._retry_at, min(self._poll_at, self._recover_at, self._deliver_at))
             await self._ports.store.set_facts(self.lease, row.facts, due)
 
     async def _let_go(self) -> None:
@@ -270,10 +273,12 @@ class LinkActor(Actor):
         if now < self._retry_at:
             self._inflow.refuse()
             return False, self._retry_at - now
-        look = self._changed or now >= min(self._poll_at, self._recover_at)
-        due = min(self._poll_at, self._recover_at, math.inf if turn.hint_at is None else turn.hint_at)
+        self._deliver_at = max(due_by_schedule(self._ports, turn, now), self._deliver_again_at)
+        due = min(self._poll_at, self._recover_at, self._deliver_at)
+        look = self._changed or now >= due
+        due = min(due, math.inf if turn.hint_at is None else turn.hint_at)
         if look or due <= now or self._inflow:
-            cause = "poll" if look else "hint"
+            cause = "schedule" if now >= self._deliver_at else "poll" if look else "hint"
             ran = RunRow(id=self._ports.clock.token(), link=self._link, cause=cause, started=now)
             return True, await self._do(turn, facts, ran, look=look)
         return False, max(0.0, due - now)
@@ -314,7 +319,7 @@ class LinkActor(Actor):
             return 0.0
         assert state is not None
         before = math.inf if turn.hint_at is None else turn.hint_at
-        due = min(before, state.hint_at, self._poll_at, self._recover_at)
+        due = min(before, state.hint_at, self._poll_at, self._recover_at, self._deliver_at)
         return max(0.0, due - self._ports.clock.now())
 
     async def _execute(
@@ -335,12 +340,13 @@ class LinkActor(Actor):
             memory=self._memory,
             loaded=facts.loaded,
             plans=turn.plans,
+            cursors=turn.cursors,
         )
         if turn.hint_at is not None and turn.hint_at <= ran.started:
             state.may_be_due.update(stream.name for stream in spec.streams)
         self._state = state
         self._begun.set()
-        if ran.cause not in ("poll", "hint"):
+        if ran.cause not in ("poll", "hint", "schedule"):
             await state.begin()
         try:
             sides, finds = await self._sides(row, drain=look)
@@ -444,6 +450,7 @@ class LinkActor(Actor):
             self._retry_at = now + HINT_STUCK_S if stuck else 0.0
         if result.again_s is not None:
             self._recover_at = now + result.again_s
+        self._deliver_again_at = max(now + max(1.0, result.again_s or 0.0), *self._memory.again.values(), 0.0)
         self._memory.forget(self._ports.clock.monotonic() - 3600.0)
         self._ports.telemetry.emit(
             "run.ended",

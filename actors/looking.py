@@ -62,7 +62,8 @@ class Looking:
         """The initial load in bulk, from a side that was not read yet to one on which nobody is a stranger. True when it
         came to its end: both sides were looked at."""
         for origin in SIDES:
-            if origin not in stream.creates or self.cursor(stream, origin).completed:
+            closed = self._state.gate.is_closed(stream, other(origin))
+            if closed or origin not in stream.creates or self.cursor(stream, origin).completed:
                 continue
             creates = await creates_of(self._state, self._sides, stream, origin)
             if creates is None or not await self._is_empty(stream, other(origin)):
@@ -271,6 +272,16 @@ class Looking:
             self.cursors[stream.name, side] = cursor
 
     # ------------------------------------------------------------------------------------------------ cursors
+
+    async def delivered(self, stream: StreamSpec) -> None:
+        """All that waited for its schedule has gone: noted, so that it goes again at the next instant only."""
+        cursors = []
+        for side, at in self._state.gate.opened(stream):
+            cursor = msgspec.structs.replace(self.cursor(stream, side), delivered=at)
+            self.cursors[stream.name, side] = cursor
+            cursors.append(cursor)
+        if cursors:
+            await self._state.settle(Settlement(run=self._state.run, cursors=tuple(cursors)))
 
     def look_at_all(self, stream: StreamSpec, side: Side) -> Cursor:
         """The next look is a complete read from its start."""

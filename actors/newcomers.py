@@ -209,6 +209,8 @@ class Newcomers:
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
+                if self._state.gate.is_closed(stream, other(side)):
+                    continue
                 if side in self._state.blind(stream):
                     self._left = self._left or bool(mine)
                 elif other(side) in unsure:

@@ -18,6 +18,7 @@ from actors.core.errors import Scope, TandemError
 from actors.core.lifecycle import outcome
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Action, Hint, Observation, Outcome, Side
+from actors.delivery import SCHEDULED
 from actors.inflow import Inflow
 from actors.looking import Looking
 from actors.messages import Options
@@ -119,6 +120,9 @@ class Run:
         await self._at("settling open intents")
         if self._turn.is_open:
             await self._recovery.resolve_all()
+        scheduled = [stream.name for stream in self._streams if stream.delivery]
+        if self._state.gate.commanded and not self._state.dry and scheduled:
+            await self._state.store.hurry(self._state.link, scheduled, SCHEDULED)
 
     async def _forget_plans(self, streams: Sequence[StreamSpec]) -> None:
         """A plan that was asked for shows what is so now: the last one gives way."""
@@ -130,6 +134,7 @@ class Run:
     async def _stream(self, stream: StreamSpec, look: bool) -> None:
         """One stream; an error that concerns it alone leaves the others be."""
         state = self._state
+        errors = len(state.errors)
         try:
             await self._hints(stream)
             looked = look and await self._looking.look(stream)
@@ -144,11 +149,19 @@ class Run:
                 looked = looked or (stream.name in self._windows.stirred and await self._looking.look(stream))
             state.left_for_later |= looked and not at_rest
             if looked and at_rest and not state.dry and state.trouble is None and not state.waits_for(stream):
-                state.loaded.add(stream.name)
+                await self._at_rest(stream, whole=len(state.errors) == errors)
         except TandemError as error:
             state.cut_short(error)
             if error.scope in (Scope.CONNECTION, Scope.LINK):
                 state.trouble = error
+
+    async def _at_rest(self, stream: StreamSpec, *, whole: bool) -> None:
+        """Everything that could be done for the stream now is done. `whole`: and nothing was cut short; what is left to be
+        tried again keeps its direction open."""
+        if self._state.gate.is_open(stream):
+            self._state.loaded.add(stream.name)
+        if whole and self._state.memory.again.get(stream.name, 0.0) <= self._state.row.started:
+            await self._looking.delivered(stream)
 
     # -------------------------------------------------------------------------------------------------- hints
 

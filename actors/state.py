@@ -11,7 +11,8 @@ from actors.core.errors import TandemError
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import Action, Observation, Op, Parked, Room, Side
-from actors.ports import Clock, Counters, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
+from actors.delivery import Gate
+from actors.ports import Clock, Counters, Cursor, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
 
 DAY_S = 86_400.0
 REMEMBERED_S = 3600.0  # no look in flight is older
@@ -32,6 +33,7 @@ class Memory:
         self._met: dict[tuple[str, Side, str], float] = {}
         self._news: dict[tuple[str, Side, str], float] = {}
         self._trust: dict[tuple[str, Side], int] = {}
+        self.again: dict[str, float] = {}  # stream -> when the last of its writes is tried again (wall clock)
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
@@ -93,6 +95,7 @@ class RunState:
         memory: Memory,
         loaded: Collection[str],
         plans: Collection[tuple[str, str]] | None = None,
+        cursors: Sequence[Cursor] = (),
     ) -> None:
         self.store = store
         self.clock = clock
@@ -102,6 +105,7 @@ class RunState:
         self.link = row.link
         self.run = row.id
         self.dry = row.mode == "plan"
+        self.gate = Gate(spec, cursors, row)
         self.memory = memory
         self.loaded = set(loaded)
         self._lease = lease

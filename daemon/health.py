@@ -384,6 +384,7 @@ def _link_samples(view: LinkView, now: float) -> Iterator[Sample]:
         "tandem_link_freshness_seconds": view.freshness_s,
         "tandem_link_failures": view.facts.failures,
         "tandem_inbox_hints": stats.inbox if stats is not None else 0,
+        "tandem_scheduled_records": sum(one.count for one in stats.scheduled) if stats is not None else 0,
         "tandem_open_intents": stats.open_actions if stats is not None else 0,
         "tandem_unknown_outcomes": stats.unknown_actions if stats is not None else 0,
         "tandem_plans_open": view.plans,

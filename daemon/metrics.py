@@ -156,6 +156,7 @@ LOOKED_UP: Final = (
         "tandem_parked_oldest_seconds", "gauge", "How long the oldest one waits; 0 = none.", ("link", "room")
     ),
     Declared("tandem_inbox_hints", "gauge", "Hints that are not settled yet.", ("link",)),
+    Declared("tandem_scheduled_records", "gauge", "Changed records that wait for their schedule.", ("link",)),
     Declared("tandem_open_intents", "gauge", "Writes whose outcome is not settled yet.", ("link",)),
     Declared(
         "tandem_unknown_outcomes",

@@ -4,6 +4,7 @@ The format (every entry, with an example, in docs/BLUEPRINTS.md; `*` = has to be
 
     blueprint*: name            version*: 1           description: text      breaker: 20
     a*, b*:  {connector*: csv, poll: 60s}
+    zone: UTC          delivery: instant, or {a_to_b: instant, b_to_a: nightly} (command, every 15m, 30 2 * * *)
     streams*:
       <stream>:
         kind: master | document         a*, b*: object on that side       complete_read*: 1h
@@ -11,6 +12,7 @@ The format (every entry, with an example, in docs/BLUEPRINTS.md; `*` = has to be
         deletes: {a: ignore, b: ignore} (ignore | mark | remove | restore: what a deletion there does on the other side)
         delete_vs_edit: keep | restore | remove                           mark: {b: {native path: value}}
         first_contact: a | b | fill_empty | ask
+        delivery: as above, for this stream
         budgets: {deletes: 10 or 5%, creates: unlimited, overwrites: 200 or 20%, clears: 20 or 5%}
         fields*:
           <field>:
@@ -35,13 +37,25 @@ from actors.core.blueprint_checks import all_parents, check_streams, working_ord
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
 from actors.core.blueprint_settings import read_settings, settled_data
 from actors.core.blueprint_streams import read_stream
+from actors.core.blueprint_when import When, read_when
 from actors.core.policy import FieldSpec, LinkSpec, StreamSpec
 from actors.core.types import SIDES
 from actors.core.values import fingerprint
 
 __all__ = ["BlueprintError", "Fault", "Positions", "compile_blueprint", "field_versions"]
 
-_KEYS: Final = ("blueprint", "version", "description", "a", "b", "breaker", "settings", "streams")
+_KEYS: Final = (
+    "blueprint",
+    "version",
+    "description",
+    "a",
+    "b",
+    "breaker",
+    "zone",
+    "delivery",
+    "settings",
+    "streams",
+)
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 _POLL_S: Final = (0.1, 7 * 86400.0, 60.0)  # shortest, longest, where nothing is said
 _BREAKER: Final = 20
@@ -69,7 +83,7 @@ def compile_blueprint(
         version=_version(version) if version else "",
         a_connector=sides["a"][0],
         b_connector=sides["b"][0],
-        streams=_streams(root.get("streams")),
+        streams=_streams(root.get("streams"), read_when(root.get("zone"), root.get("delivery"))),
         poll_s={side: poll_s for side, (_, poll_s) in sides.items()},
         breaker=breaker.integer(1, 100_000, _BREAKER) if breaker else _BREAKER,
         description=description.text() if description else "",
@@ -114,10 +128,10 @@ def _version(node: Node) -> str:
     return node.text()
 
 
-def _streams(node: Node | None) -> tuple[StreamSpec, ...]:
+def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
     if node is None:
         return ()
-    streams = [read_stream(name, entry) for name, entry in node.entries()]
+    streams = [read_stream(name, entry, when) for name, entry in node.entries()]
     if not streams:
         node.fault("a blueprint needs at least one stream")
     check_streams(streams, node)

@@ -12,13 +12,14 @@ from typing import Final, cast
 
 from actors.core.blueprint_fields import check_name, read_fields
 from actors.core.blueprint_nodes import Node, described
+from actors.core.blueprint_when import When, read_delivery
 from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, DeletePolicy, FirstContact, StreamSpec
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
 _KEYS: Final = (
     *("kind", "a", "b", "parents", "match", "creates", "deletes", "delete_vs_edit", "mark"),
-    *("first_contact", "budgets", "complete_read", "fields"),
+    *("first_contact", "budgets", "complete_read", "delivery", "fields"),
 )
 # What holds where a blueprint says nothing. No entry (creates): no limit, a first load is nothing but creates.
 DEFAULT_BUDGETS: Final[Mapping[str, Budget]] = MappingProxyType(
@@ -34,7 +35,7 @@ _BUDGET: Final = re.compile(r"(\d{1,9})|(?:(\d{1,9})\s+or\s+)?(\d{1,3}(?:\.\d+)?
 _COMPLETE_READ_S: Final = (10.0, 31 * 86400.0, 3600.0)  # shortest, longest, stand-in for a faulty one
 
 
-def read_stream(name: str, entry: Node) -> StreamSpec:
+def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     """The stream `name`; `parents` are the listed ones only and `map_ver` is open still."""
     check_name(entry, name)
     node = entry.mapping(_KEYS, ("a", "b", "complete_read", "fields"))
@@ -55,6 +56,7 @@ def read_stream(name: str, entry: Node) -> StreamSpec:
         first_contact=contact.choice(FirstContact, FirstContact.ASK) if contact else FirstContact.ASK,
         budgets=_budgets(node.get("budgets")),
         complete_read_s=read.seconds(*_COMPLETE_READ_S) if read else _COMPLETE_READ_S[2],
+        delivery=read_delivery(node.get("delivery"), when),
     )
 
 

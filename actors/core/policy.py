@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from actors.core.schedule import Place, Schedule
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -191,7 +192,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
     `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
     other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
-    `complete_read_s`: a complete read at least this often, seconds.
+    `complete_read_s`: a complete read at least this often, seconds. `delivery[x]`: when what is to be written on x
+    goes; at once where nothing is said.
     """
 
     name: str
@@ -211,6 +213,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     budgets: Mapping[str, Budget] = {}
     complete_read_s: float = 3600.0
     map_ver: str = ""
+    delivery: Mapping[Side, Schedule] = {}
 
     def object(self, side: Side) -> str:
         """The name of the object that holds these records on `side`."""
@@ -299,7 +302,7 @@ class SettingSpec(msgspec.Struct, frozen=True):
         return not self.has_default
 
 
-class LinkSpec(msgspec.Struct, frozen=True):
+class LinkSpec(msgspec.Struct, frozen=True, dict=True):
     """A compiled blueprint. `streams` stand in working order: parents before children.
 
     `poll_s[x]`: how often side x is looked at, seconds. `breaker`: how often we may write one field of one record
@@ -322,3 +325,13 @@ class LinkSpec(msgspec.Struct, frozen=True):
             if spec.name == name:
                 return spec
         raise KeyError(name)
+
+    @cached_property
+    def schedules(self) -> Mapping[Place, Schedule]:
+        """Every direction that does not deliver at once, by stream and side written to."""
+        return {
+            (stream.name, side): schedule
+            for stream in self.streams
+            for side, schedule in stream.delivery.items()
+            if schedule.kind != "instant"
+        }

@@ -204,7 +204,8 @@ def _more(spec: FieldSpec) -> bool:
 def kept_paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
     """The native fields of `side` that take part: what a line consists of."""
     places = [spec.side(side) for spec in rows_code.kept(stream)]
-    return tuple(dict.fromkeys(path for place in places if place is not None for path in place.paths))
+    paths = (path for place in places if place is not None for path in place.paths if path != RECORD_ID)
+    return tuple(dict.fromkeys(paths))
 
 
 def _record(line: str, paths: Sequence[str], readers: Sequence[Callable[..., Value]]) -> Record | None:

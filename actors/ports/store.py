@@ -57,7 +57,8 @@ class Cursor(msgspec.Struct, frozen=True):
 
     `cursor`: of `changes`. `position`, `generation`, `began`: the running complete read (resumable; "" position and
     began 0 = none is running; `began` wall clock). `token`: look_token of the last complete read. `completed`: wall
-    clock of the end of the last complete read, `looked`: of the last successful look of any kind.
+    clock of the end of the last complete read, `looked`: of the last successful look of any kind. `delivered`: of the start
+    of the last run that delivered *to* this side all that its schedule had held back (0: none yet; core/schedule.py).
     """
 
     stream: str
@@ -69,6 +70,7 @@ class Cursor(msgspec.Struct, frozen=True):
     token: str = ""
     completed: float = 0.0
     looked: float = 0.0
+    delivered: float = 0.0
 
 
 class KeyGroup(msgspec.Struct, frozen=True):
@@ -258,6 +260,9 @@ class Store(Protocol):
 
     async def hinted(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Collection[str]:
         """Those of the ids for which a hint waits, due or not."""
+
+    async def hurry(self, link: str, streams: Sequence[str], reason: str) -> None:
+        """Make the hints of these streams that wait for this reason due at once."""
 
     async def open_actions(self, link: str) -> Sequence[Action]: ...
     async def intend(

@@ -6,7 +6,7 @@ Must not: ask anybody anything, or decide.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -14,8 +14,11 @@ from typing import Any, Final
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from actors.core import schedule
+from actors.core.schedule import Place
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side
 from actors.ports import Counters, Declaration, ObjectInfo, PlanRow, RunRow
+from daemon.health import LinkView
 from tandem.v1 import common_pb2, connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2
 
 # Whole numbers beyond this lose digits in a JSON number.
@@ -249,3 +252,23 @@ def described(info: ObjectInfo, find: str) -> connections_pb2.Object:
 def look(stream: str, of: str, looked: float, completed: float) -> links_pb2.Look:
     """When a side was looked at."""
     return links_pb2.Look(stream=stream, side=side(of), looked=stamp(looked), completed=stamp(completed))
+
+
+def deliveries(view: LinkView, new: Mapping[Place, int], now: float) -> Iterator[links_pb2.Delivery]:
+    """The directions of a link that deliver by a schedule. `new`: how many records wait to be made there."""
+    assert view.spec is not None
+    looks = view.stats.looks if view.stats is not None else ()
+    waiting = {
+        (one.stream, one.side): one for one in (view.stats.scheduled if view.stats is not None else ())
+    }
+    known = {(look.stream, look.side): look.delivered for look in looks}
+    for one in schedule.deliveries(view.spec.schedules, known, view.info.row.id, now):
+        held = waiting.get((one.stream, one.side))
+        yield links_pb2.Delivery(
+            stream=one.stream,
+            side=side(one.side),
+            schedule=one.schedule.text,
+            next=stamp(one.goes_at) if one.goes_at < schedule.NEVER else None,
+            waiting=(held.count if held else 0) + new.get((one.stream, one.side), 0),
+            oldest=stamp(held.oldest) if held else None,
+        )

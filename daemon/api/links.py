@@ -141,7 +141,11 @@ class Links(links_pb2_grpc.LinksServicer):
     async def _shown(self, info: LinkInfo) -> pb.Link:
         stats = await self._desk.admin.stats(info.row.id)
         view = self._watcher.view(info, stats[0] if stats else None)
-        return self._message(view, await self._desk.admin.count_settled(info.row.id), blueprint=True)
+        message = self._message(view, await self._desk.admin.count_settled(info.row.id), blueprint=True)
+        if view.spec is not None and view.spec.schedules:
+            new = await self._desk.admin.count_new(info.row.id)
+            message.deliveries.extend(convert.deliveries(view, new, self._desk.clock.now()))
+        return message
 
     def _message(self, view: LinkView, bindings: int, blueprint: bool) -> pb.Link:
         row, stats = view.info.row, view.stats

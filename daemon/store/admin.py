@@ -27,6 +27,7 @@ from daemon.store.rows import (
     Stamp,
     Taken,
     TokenRow,
+    Waiting,
     page_place,
     page_token,
 )
@@ -106,11 +107,16 @@ class Admin(AdminLinks, AdminWork):
         async with self._transaction() as db:
             await db.execute("set transaction isolation level repeatable read, read only")
             links = await db.fetch(sql("stats_links"), link)
-            inbox = {row["link"]: row for row in await db.fetch(sql("stats_inbox"), link)}
+            now = self._clock.now()
+            inbox = {row["link"]: row for row in await db.fetch(sql("stats_inbox"), link, now)}
+            scheduled = _by_link(await db.fetch(sql("stats_scheduled"), link, now))
             rooms = _by_link(await db.fetch(sql("stats_rooms"), link))
             looks = _by_link(await db.fetch(sql("stats_looks"), link))
         return [
-            _stats(row, inbox.get(row["id"]), rooms.get(row["id"], []), looks.get(row["id"], []))
+            msgspec.structs.replace(
+                _stats(row, inbox.get(row["id"]), rooms.get(row["id"], []), looks.get(row["id"], [])),
+                scheduled=tuple(Waiting(**fields) for fields in scheduled.get(row["id"], [])),
+            )
             for row in links
         ]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from actors.core.types import Side
 from daemon.store.base import Base
 from daemon.store.codec import Row, to_json
 from daemon.store.links import link_row
@@ -23,6 +24,8 @@ from daemon.store.rows import (
     page_place,
     page_token,
 )
+
+NEW_COUNTED_MAX = 100_000
 
 
 class AdminLinks(Base):
@@ -184,6 +187,11 @@ class AdminLinks(Base):
                 raise Missing("link", link)
             await db.fetchval(sql("inbox_lock"), link)
             await db.execute(sql("link_delete"), link)
+
+    async def count_new(self, link: str) -> Mapping[tuple[str, Side], int]:
+        """Records that are to be made on the other side, by stream and that side; counted up to 100,000 in all."""
+        rows = await self._fetch(sql("bindings_new"), link, NEW_COUNTED_MAX)
+        return {(row["stream"], row["side"]): row["count"] for row in rows}
 
     async def count_settled(self, link: str) -> int:
         """Settled full bindings over all streams."""

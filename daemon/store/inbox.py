@@ -39,6 +39,11 @@ class Inbox(Base):
     async def hinted(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Collection[str]:
         return {row["id"] for row in await self._fetch(sql("hinted"), link, stream, side, list(ids))}
 
+    async def hurry(self, link: str, streams: Sequence[str], reason: str) -> None:
+        async with self._transaction() as connection:
+            await connection.fetchval(sql("inbox_lock"), link)
+            await connection.execute(sql("hints_hurry"), link, list(streams), reason)
+
 
 async def put_hints(connection: Connection, link: str, hints: Sequence[Hint], now: float) -> None:
     """Upsert hints; the caller holds the inbox lock."""

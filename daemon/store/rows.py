@@ -159,19 +159,29 @@ class RoomCount(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """When a side of a stream was last looked at, and last read completely."""
+    """When a side of a stream was last looked at, last read completely, and last told all that waited for its schedule."""
 
     stream: str
     side: Side
     looked: float
     completed: float
+    delivered: float = 0.0
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """How many changes wait for the schedule of the side that they go to, and since when the oldest does."""
+
+    stream: str
+    side: Side
+    count: int
+    oldest: float
 
 
 class LinkStats(msgspec.Struct, frozen=True):
     """What status and metrics show of a link. `owner` "": nobody holds the lease; `lease_left_s` by the database's clock.
 
-    `inbox_oldest`: when the hint came that waits longest; 0 = the inbox is empty. `open_oldest`: when the oldest write was
-    sent whose outcome is not settled; 0 = there is none.
+    `inbox_oldest`: when the hint came that waits longest, but for what waits for its schedule; 0 = there is none.
+    `open_oldest`: when the oldest write was sent whose outcome is not settled; 0 = there is none.
     """
 
     link: str
@@ -187,6 +197,7 @@ class LinkStats(msgspec.Struct, frozen=True):
     rooms: tuple[RoomCount, ...]
     looks: tuple[Look, ...]
     open_oldest: float = 0.0
+    scheduled: tuple[Waiting, ...] = ()
 
 
 class Stamp(msgspec.Struct, frozen=True):

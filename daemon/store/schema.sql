@@ -60,6 +60,7 @@ create table cursors (
     token text not null,
     completed double precision not null,
     looked double precision not null,
+    delivered double precision not null default 0,  -- to this side, all that its schedule held back
     primary key (link, stream, side)
 );
 

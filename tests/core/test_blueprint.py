@@ -188,3 +188,32 @@ def test_a_broken_law_is_named() -> None:
     )
     assert any("PutGet: '1' over ('1',) comes back as '1!'" in fault for fault in found)
     assert any("no change, no write" in fault for fault in found)
+
+
+def test_delivery_per_direction_and_stream() -> None:
+    def change(whole: Document) -> None:
+        whole |= {"zone": "Europe/Brussels", "delivery": {"b_to_a": "nightly"}}
+        whole["streams"]["orders"]["delivery"] = {
+            "a_to_b": {"at": "*/15 6-20 * * *", "zone": "UTC", "jitter": "2m"},
+            "b_to_a": "every 15m",
+        }
+
+    spec = compiled(change)
+    night = spec.schedules["customers", "a"]
+    assert (night.kind, night.cron, night.zone, night.jitter_s) == (
+        "cron",
+        "0 1 * * *",
+        "Europe/Brussels",
+        10_800,
+    )
+    assert ("customers", "b") not in spec.schedules
+    day, often = spec.schedules["orders", "b"], spec.schedules["orders", "a"]
+    assert (day.cron, day.zone, day.jitter_s) == ("*/15 6-20 * * *", "UTC", 120)
+    assert (often.kind, often.every_s, often.jitter_s) == ("every", 900, 900)
+
+
+def test_one_schedule_for_both_directions() -> None:
+    spec = compiled(lambda whole: whole.update(delivery="command"))
+    assert {place[1] for place in spec.schedules} == {"a", "b"}
+    assert {rule.kind for rule in spec.schedules.values()} == {"command"}
+    assert not compiled(lambda whole: whole.update(delivery="instant")).schedules

@@ -265,3 +265,36 @@ def compiled_or_faults(data: object) -> tuple[object, ...]:
         return compile_blueprint(data).streams
     except BlueprintError as error:
         return error.faults
+
+
+SCHEDULES: dict[str, tuple[Any, str]] = {
+    "a word": ("weekly", 'delivery: "weekly" is no schedule; write instant, command, nightly, every 15m,'),
+    "no unit": ("every 15", 'delivery: "15" is not a duration; write the unit'),
+    "too often": ("every 1s", 'delivery: "1s" is not between 10s and'),
+    "no minute": ("61 2 * * *", "delivery: '61 2 * * *' is no cron expression: minute can't be read"),
+    "four fields": ("30 2 * *", "it has five fields"),
+    "a number": (15, 'delivery: "15" is no schedule'),
+    "a direction": ({"to_a": "instant"}, "delivery.to_a: there is no such entry (did you mean"),
+    "one direction": ({"a_to_b": "often"}, 'delivery.a_to_b: "often" is no schedule'),
+    "a zone": ({"at": "nightly", "zone": "Mars"}, "delivery.zone: there is no time zone 'Mars'"),
+    "jitter at once": ({"at": "instant", "jitter": "5m"}, "no instants that a jitter could move"),
+    "no schedule": ({"at": None, "zone": "UTC"}, "delivery: `at` is missing"),
+}
+
+
+@pytest.mark.parametrize("value, wanted", SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize("place", ["link", "stream"])
+def test_a_faulty_schedule(value: Any, wanted: str, place: str) -> None:
+    def change(whole: Document) -> object:
+        return (whole if place == "link" else whole["streams"]["orders"]).update(delivery=value)
+
+    prefix = "" if place == "link" else "streams.orders."
+    found = faults(change)
+    assert any(prefix + wanted in fault or wanted in fault for fault in found)
+    assert all(fault.startswith(f"{prefix}delivery") for fault in found)
+
+
+def test_a_zone_of_the_link_is_checked() -> None:
+    assert faults(lambda d: d.update(zone="Middle/Earth")) == [
+        "zone: there is no time zone 'Middle/Earth'; they are named like Europe/Brussels"
+    ]

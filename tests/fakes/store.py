@@ -247,6 +247,13 @@ class MemoryStore:
                 if (one.stream, one.side) == (stream, side) and one.id in ids
             }
 
+    async def hurry(self, link: str, streams: Sequence[str], reason: str) -> None:
+        async with self._transaction("hurry"):
+            inbox = self._state(link).inbox
+            for place, hint in inbox.items():
+                if hint.stream in streams and hint.reason == reason:
+                    inbox[place] = msgspec.structs.replace(hint, not_before=0.0)
+
     async def open_actions(self, link: str) -> Sequence[Action]:
         async with self._transaction("open_actions"):
             actions = self._state(link).actions

@@ -318,3 +318,16 @@ class InboxContract:
             await world.store.add_hints("nobody", [hint("A1")])
         assert caught.value.kind is Kind.CONFIG
         await world.store.add_hints("nobody", [])
+
+    async def test_hints_that_wait_for_one_reason_can_be_hurried(self, world: World) -> None:
+        store, night = world.store, START + 9000
+        await store.add_hints("l1", [hint("A1", reason="scheduled", not_before=night)])
+        await store.add_hints("l1", [hint("A2", reason="scheduled", not_before=float("inf"))])
+        await store.add_hints("l1", [hint("A3", reason="look again", not_before=night)])
+        await store.add_hints("l1", [Hint("articles", "a", "A1", "scheduled", not_before=night)])
+        await store.add_hints("l2", [hint("A1", reason="scheduled", not_before=night)])
+        assert await store.hints("l1", ["customers"], START, 9) == []
+        await store.hurry("l1", ["customers"], "scheduled")
+        assert [one.id for one in await store.hints("l1", ["customers"], START, 9)] == ["A1", "A2"]
+        assert await store.hints("l1", ["articles"], START, 9) == []
+        assert await store.next_hint("l2") == night

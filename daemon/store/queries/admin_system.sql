@@ -39,7 +39,18 @@ where $1 = '' or id = $1
 order by id
 
 -- stats_inbox
-select link, count(*) as size, min(since) as oldest from inbox where $1 = '' or link = $1 group by link
+-- What waits for its schedule could not be delivered yet: it has figures of its own, and is not late.
+select link, count(*) as size, coalesce(min(since) filter (where reason <> 'scheduled' or not_before <= $2), 0) as oldest
+from inbox
+where $1 = '' or link = $1
+group by link
+
+-- stats_scheduled
+select link, stream, case side when 'a' then 'b' else 'a' end as side, count(*) as count, min(since) as oldest
+from inbox
+where ($1 = '' or link = $1) and reason = 'scheduled' and not_before > $2
+group by link, stream, side
+order by link, stream, side
 
 -- stats_rooms
 select link, room, count(*) as count, min(since) as oldest
@@ -49,7 +60,7 @@ group by link, room
 order by link, room
 
 -- stats_looks
-select link, stream, side, looked, completed from cursors where $1 = '' or link = $1 order by link, stream, side
+select link, stream, side, looked, completed, delivered from cursors where $1 = '' or link = $1 order by link, stream, side
 
 -- stamp_may_ask
 -- Some who host databases keep these to themselves.

@@ -32,6 +32,9 @@ delete from inbox
 using unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) as n (stream, side, id, seq)
 where inbox.link = $1 and inbox.stream = n.stream and inbox.side = n.side and inbox.id = n.id and inbox.seq <= n.seq
 
+-- hints_hurry
+update inbox set not_before = 0 where link = $1 and stream = any ($2::text[]) and reason = $3
+
 -- hint_next
 select min(not_before) from inbox where link = $1
 

@@ -213,6 +213,52 @@ class Look(_message.Message):
 Global___Look: _TypeAlias = Look  # noqa: Y015
 
 @_typing.final
+class Delivery(_message.Message):
+    """One direction of a stream that delivers by a schedule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    OLDEST_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """The stream."""
+    side: _common_pb2.Side.ValueType
+    """The side that is written to."""
+    schedule: _builtins.str
+    """The schedule, as the blueprint states it."""
+    waiting: _builtins.int
+    """How many records wait for it."""
+    @_builtins.property
+    def next(self) -> _timestamp_pb2.Timestamp:
+        """When what waits goes; empty: by a command only (StartRun)."""
+
+    @_builtins.property
+    def oldest(self) -> _timestamp_pb2.Timestamp:
+        """Since when the oldest change waits; new records are not counted here."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        side: _common_pb2.Side.ValueType = ...,
+        schedule: _builtins.str = ...,
+        next: _timestamp_pb2.Timestamp | None = ...,
+        waiting: _builtins.int = ...,
+        oldest: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "oldest", b"oldest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "oldest", b"oldest", "schedule", b"schedule", "side", b"side", "stream", b"stream", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
+
+@_typing.final
 class Link(_message.Message):
     """Two connections kept in step under a blueprint."""
 
@@ -233,6 +279,7 @@ class Link(_message.Message):
     BINDINGS_FIELD_NUMBER: _builtins.int
     BLUEPRINT_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the link."""
     tenant: _builtins.str
@@ -271,6 +318,10 @@ class Link(_message.Message):
     def created(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
 
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delivery]:
+        """Directions that deliver by a schedule, and what waits for it; not in lists."""
+
     def __init__(
         self,
         *,
@@ -289,10 +340,11 @@ class Link(_message.Message):
         bindings: _builtins.int = ...,
         blueprint: _builtins.str = ...,
         created: _timestamp_pb2.Timestamp | None = ...,
+        deliveries: _abc.Iterable[Global___Delivery] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "b", b"b", "bindings", b"bindings", "blueprint", b"blueprint", "created", b"created", "freshness_s", b"freshness_s", "id", b"id", "loaded", b"loaded", "looks", b"looks", "name", b"name", "reasons", b"reasons", "rooms", b"rooms", "run", b"run", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "b", b"b", "bindings", b"bindings", "blueprint", b"blueprint", "created", b"created", "deliveries", b"deliveries", "freshness_s", b"freshness_s", "id", b"id", "loaded", b"loaded", "looks", b"looks", "name", b"name", "reasons", b"reasons", "rooms", b"rooms", "run", b"run", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

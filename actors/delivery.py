@@ -1,0 +1,96 @@
+"""What of a run's work has to wait for its schedule, and what it delivers because the schedule's time has come.
+
+A write towards a direction that is closed is left out; a hint with the reason `scheduled` and the time at which it goes
+stands in the inbox instead, so that the record is looked at and planned again then. New records need no hint: they stand
+as half bindings until their direction is open. Must not: plan, or write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from actors.core.errors import TandemError
+from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.schedule import NEVER, Delivery, Place, deliveries, next_delivery
+from actors.core.types import Action, Hint, Side, other
+from actors.messages import Ports
+from actors.ports import Cursor, RunRow
+from actors.turn import Turn
+
+SCHEDULED = "scheduled"
+
+
+class Gate:
+    """Which directions are closed in one run. A command and a dry run know no schedule."""
+
+    def __init__(self, spec: LinkSpec, cursors: Sequence[Cursor], row: RunRow) -> None:
+        self._now = row.started
+        self._standing: Mapping[Place, Delivery] = {}
+        self.commanded = row.cause == "command"
+        if spec.schedules and row.mode != "plan":
+            found = deliveries(spec.schedules, delivered(cursors), row.link, row.started)
+            self._standing = {(one.stream, one.side): one for one in found}
+
+    def is_closed(self, stream: StreamSpec, side: Side) -> bool:
+        """Whether nothing may be written there now."""
+        one = self._standing.get((stream.name, side))
+        return one is not None and not one.is_open and not self.commanded
+
+    def opened(self, stream: StreamSpec) -> list[tuple[Side, float]]:
+        """The sides to which this run delivers all that waited, with the time to be noted; and those that were never
+        delivered to, whose schedule counts from now on."""
+        return [
+            (one.side, self._now)
+            for one in self._standing.values()
+            if one.stream == stream.name and (one.is_open or one.is_new or self.commanded)
+        ]
+
+    def is_open(self, stream: StreamSpec) -> bool:
+        """Whether both directions are."""
+        return not any(self.is_closed(stream, side) for side in stream.delivery)
+
+    def sift(self, stream: StreamSpec, actions: Sequence[Action]) -> tuple[list[Action], list[Action]]:
+        """Those that may go now, and those that wait. What both sides are to be told goes to both or to neither."""
+        waiting = {i for i, one in enumerate(actions) if self.is_closed(stream, one.side)}
+        if not waiting:
+            return list(actions), []
+        late: dict[int, set[str]] = {}
+        for i in waiting:
+            late.setdefault(actions[i].binding, set()).update(actions[i].fields)
+        waiting |= {i for i, one in enumerate(actions) if late.get(one.binding, set()) & one.fields.keys()}
+        go = [one for i, one in enumerate(actions) if i not in waiting]
+        return go, [actions[i] for i in sorted(waiting)]
+
+    def hints(self, waiting: Iterable[Action]) -> list[Hint]:
+        """What brings the waiting ones back when their time has come."""
+        out = []
+        for one in waiting:
+            standing = (
+                self._standing.get((one.stream, one.side)) or self._standing[one.stream, other(one.side)]
+            )
+            out.append(
+                Hint(
+                    stream=one.stream,
+                    side=other(one.side),
+                    id=one.origin,
+                    reason=SCHEDULED,
+                    not_before=standing.goes_at,
+                )
+            )
+        return out
+
+
+def delivered(cursors: Iterable[Cursor]) -> dict[Place, float]:
+    """When everything that had waited was last delivered, by stream and side."""
+    return {(cursor.stream, cursor.side): cursor.delivered for cursor in cursors}
+
+
+def due_by_schedule(ports: Ports, turn: Turn, now: float) -> float:
+    """The next instant at which something of a link is delivered by its schedule, epoch seconds; `NEVER`: none."""
+    try:
+        spec = ports.blueprint(turn.row.blueprint, turn.row.settings)
+    except TandemError:
+        return NEVER
+    if not spec.schedules:
+        return NEVER
+    return next_delivery(spec.schedules, delivered(turn.cursors), turn.row.id, now)
