@@ -7,8 +7,9 @@ false are booleans, no tags, no key twice. Must not: know what a blueprint means
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -28,10 +29,13 @@ Path = tuple[object, ...]
 Place = tuple[int, int]
 
 
-def load(text: str) -> LinkSpec:
-    """The compiled blueprint. Raises `BlueprintError` with every fault and its line."""
+def load(text: str, settings: Mapping[str, Any] | None = None) -> LinkSpec:
+    """The compiled blueprint, with a link's settings in their places; None: it is only checked.
+
+    Raises `BlueprintError` with every fault and its line.
+    """
     data, positions = parse(text)
-    return compile_blueprint(data, positions)
+    return compile_blueprint(data, positions, settings)
 
 
 def parse(text: str) -> tuple[object, dict[Path, Place]]:

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from actors.core.blueprint import BlueprintError
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.policy import LinkSpec
@@ -43,25 +45,25 @@ class SystemClock:
 
 
 class Blueprints:
-    """Compiles blueprints, each text once (the least recently used of many is forgotten)."""
+    """Compiles blueprints, each text once per settings (the least recently used of many is forgotten)."""
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[str, LinkSpec] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, bytes], LinkSpec] = OrderedDict()
 
-    def load(self, text: str) -> LinkSpec:
-        """The compiled blueprint; `BlueprintError` with every fault."""
-        spec = self._compiled.get(text) or blueprints_yaml.load(text)
-        self._compiled[text] = spec
-        self._compiled.move_to_end(text)
+    def load(self, text: str, settings: Mapping[str, Any] | None = None) -> LinkSpec:
+        """The compiled blueprint with a link's settings, None: only checked. `BlueprintError` with every fault."""
+        key = text, msgspec.json.encode(settings, order="deterministic") if settings is not None else b""
+        spec = self._compiled.get(key) or blueprints_yaml.load(text, settings)
+        self._compiled[key] = spec
+        self._compiled.move_to_end(key)
         if len(self._compiled) > BLUEPRINTS_MAX:
             self._compiled.popitem(last=False)
         return spec
 
     def for_engine(self, text: str, settings: Mapping[str, Any]) -> LinkSpec:
         """The port's form: a blueprint that a newer version refuses is a CONFIG error of its link."""
-        del settings  # blueprints have no settings yet; the port has room for them
         try:
-            return self.load(text)
+            return self.load(text, settings)
         except BlueprintError as error:
             raise TandemError(
                 Kind.CONFIG,

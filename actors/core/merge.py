@@ -43,9 +43,7 @@ class Merged(msgspec.Struct, frozen=True):
     lacking: tuple[
         str, ...
     ] = ()  # required fields that would be emptied: their units wait until they have a value
-    left: Mapping[
-        str, FieldDecision
-    ] = {}  # edits of what is the other side's, reported and left where they are
+    left: Mapping[str, tuple[Side, FieldDecision]] = {}  # edits of what the other side owns: they stay there
 
 
 def settled(binding: Binding, side: Side, field: str) -> Seen:
