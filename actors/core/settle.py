@@ -174,6 +174,22 @@ def _fields(
     )
 
 
+def both_written(action: Action) -> frozenset[str]:
+    """The fields of a write that were to be written on the other side too (a merged list, a person's value).
+
+    Whether that was done this write can't tell: settled by it alone, what the other side still held would look like an
+    edit there, and an item that was removed would come back.
+    """
+    if action.op is not Op.UPDATE:
+        return frozenset()
+    there = other(action.side)
+    return frozenset(
+        one.field
+        for one in action.decisions
+        if there not in one.unknown and not same(one.a if there == "a" else one.b, one.chosen)
+    )
+
+
 def unseen(stream: StreamSpec, action: Action, after: Observation) -> bool:
     """Whether a look or a reply lacks a field that was written: it can't settle the write."""
     return any(name not in after.fields for name in action.fields if name in _shown_on(stream, action.side))
