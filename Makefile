@@ -84,6 +84,7 @@ gen: $(VENV)/.dev-stamp ## Regenerate proto/gen from proto/tandem
 docs: $(VENV)/.dev-stamp ## Regenerate the reference pages that come from the code
 	$(BIN)/python -m clients.cli.reference
 	$(BIN)/python -m daemon.metrics_reference
+	$(BIN)/python -m daemon.blueprint_reference
 	$(BIN)/python -m tests.tidy.spec_status
 
 lock: $(VENV)/.dev-stamp ## Write the lock files anew, keeping the versions that still fit

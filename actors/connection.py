@@ -100,6 +100,8 @@ class ConnectionActor(Actor):
         self._connector: Connector | None = None
         self._opening = anyio.Lock()
         self._draining = anyio.Lock()
+        self._drains = 0  # so many times the feed was drained into the inboxes, or it was begun
+        self._drained = (0, 0)  # the last time that went well, and how many keys it were
         self._links: tuple[LinkRow, ...] = ()
         self._workers = 0
         self._active = 0
@@ -317,7 +319,7 @@ class ConnectionActor(Actor):
             pause_s = min(60.0, pause_s * 2)
 
     async def _noticed(self) -> None:
-        self.mailbox.poke(DRAIN)
+        self.tasks.start_soon(self._drain_quietly)
         connector = await self._open()
         if set(connector.declaration.find) != {Find.FEED}:  # else the feed says by itself whom it concerns
             self._links = tuple(await self._ports.store.links_of(self._id))
@@ -345,17 +347,17 @@ class ConnectionActor(Actor):
             return
         while True:
             self._drain_again = False
-            touched = await connector.drain(HANDED_MAX)
+            touched: Sequence[Touched] = await self._request("drain", HANDED_MAX)
             if len(touched) == HANDED_MAX:
                 await self._drain()
             elif touched:
-                await self._hand_over(connector, touched)
+                await self._hand_over(touched)
             if not self._drain_again and len(touched) < HANDED_MAX:
                 return
 
-    async def _hand_over(self, connector: Connector, touched: Sequence[Touched]) -> None:
-        """To the links that were known a moment ago, at once; who uses the account by now is asked meanwhile, and whoever
-        is owed a hint that nobody has taken in gets it into the inbox. Only then is the feed told."""
+    async def _hand_over(self, touched: Sequence[Touched]) -> None:
+        """To the links that were known a moment ago, at once; who uses the account by now is asked when they have settled
+        it, and whoever is owed a hint that nobody has taken in gets it into the inbox. Only then is the feed told."""
         taken: dict[str, frozenset[Hint]] = {}
 
         async def one(link: LinkRow) -> None:
@@ -364,44 +366,56 @@ class ConnectionActor(Actor):
                 if hints and await self._hand(link.id, Handed(tuple(hints))):
                     taken[link.id] = frozenset(hints)
 
-        async def who() -> None:
-            with suppress(TandemError):  # asked again below
-                now.extend(await self._ports.store.links_of(self._id))
-
-        now: list[LinkRow] = []
         async with anyio.create_task_group() as tasks:
             for link in self._links:
                 tasks.start_soon(one, link)
-            tasks.start_soon(who)
-        self._links = tuple(now or await self._ports.store.links_of(self._id))
+        self._links = tuple(await self._ports.store.links_of(self._id))
         for link in self._links:
             owed = await self._hints_for(link, touched)
             left = [hint for hint in owed if hint not in taken.get(link.id, ())]
             if left:
                 await self._ports.store.add_hints(link.id, left)
                 self._wake(link.id, WORK)
-        await connector.ack(touched)
+        await self._request("ack", touched)
 
     async def _drain(self) -> int:
-        """Feed -> inboxes: stored first, acknowledged after."""
+        """Feed -> inboxes; how many keys. Thousands of links may ask at once: all who wait meanwhile share the next time."""
         connector = await self._open()
         if Find.FEED not in connector.declaration.find:
             return 0
+        asked = self._drains
         async with self._draining:
-            self._links = tuple(await self._ports.store.links_of(self._id))
-            total = 0
-            while True:
-                touched = await connector.drain(FEED_BATCH)
-                for link in self._links:
-                    hints = await self._hints_for(link, touched)
-                    if hints:
-                        await self._ports.store.add_hints(link.id, hints)
-                        self._wake(link.id, WORK)
-                if touched:
-                    await connector.ack(touched)
-                total += len(touched)
-                if len(touched) < FEED_BATCH:
-                    return total
+            if self._drained[0] > asked:  # it began after we asked
+                return self._drained[1]
+            self._drains += 1
+            began = self._drains
+            self._drained = began, await self._to_inboxes()
+            return self._drained[1]
+
+    async def _to_inboxes(self) -> int:
+        """Stored first, acknowledged after."""
+        total = 0
+        while True:
+            touched = await self._request("drain", FEED_BATCH)
+            if touched or not self._links:  # there may be thousands
+                self._links = tuple(await self._ports.store.links_of(self._id))
+            for link in self._links if touched else ():
+                hints = await self._hints_for(link, touched)
+                if hints:
+                    await self._ports.store.add_hints(link.id, hints)
+                    self._wake(link.id, WORK)
+            if touched:
+                await self._request("ack", touched)
+            total += len(touched)
+            if len(touched) < FEED_BATCH:
+                return total
+
+    async def _request(self, method: str, *arguments: Any) -> Any:
+        """A request of our own: it waits for a slot and a token of the account like those of the links."""
+        ask: Ask[Any] = Ask(Call(method, arguments, "instant"))
+        self._waiting.put(ask)
+        self._work.set()
+        return await ask.wait()
 
     async def _hints_for(self, link: LinkRow, touched: Sequence[Touched]) -> list[Hint]:
         """What was touched, as hints of one link. Where its blueprint can't be read: "look at everything", so that the

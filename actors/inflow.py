@@ -28,6 +28,11 @@ class Inflow:
     def __bool__(self) -> bool:
         return bool(self._asks)
 
+    @property
+    def waiting(self) -> Sequence[Hint]:
+        """What nobody has taken yet, in the order in which it came."""
+        return tuple(self._waiting)
+
     def put(self, ask: Ask[bool]) -> None:
         """Take it in, or say no at once where there is no room."""
         message: Handed = ask.message

@@ -14,13 +14,14 @@ from typing import Any
 import anyio
 import msgspec
 
-from actors.access import Access
+from actors.access import Access, Sides
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts, Reason, Wish
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import SIDES, Outcome, Side
 from actors.delivery import due_by_schedule
+from actors.early import Early
 from actors.inflow import Inflow
 from actors.messages import (
     CHANGED,
@@ -79,14 +80,15 @@ class LinkActor(Actor):
         self._cancel = False
         self._stop = False
         self._letting_go = False
-        self._interrupted = (
-            True  # a run may stand as running that is not: a former owner's, or one that lost the store
-        )
+        # A run may stand as running that is not: a former owner's, or one that lost the store.
+        self._interrupted = True
         self._run: RunRow | None = None
         self._at_rest = anyio.Event()  # set while no run is under way
         self._at_rest.set()
         self._phase = ""
         self._inflow = Inflow()
+        self._early: Early | None = None  # a look ahead of the run that comes next, as the last run looked
+        self._looked: tuple[LinkSpec, Sides] | None = None
         self._flowing_until = -math.inf  # so long the run under way takes in what is handed over
         self._state: RunState | None = None  # of the run under way
         self._begun = anyio.Event()  # a run is under way: somebody has to tell of it
@@ -254,7 +256,21 @@ class LinkActor(Actor):
 
     async def _turn(self) -> tuple[bool, float]:
         """One decision: run now (and why), or how long nothing is due. Seconds."""
-        turn = await self._ports.store.turn(self._link)
+        self._look_ahead()
+        return await self._decide(await self._ports.store.turn(self._link))
+
+    def _look_ahead(self) -> None:
+        """While the store is asked what there is to do: a look at what was handed over, as the last run looked."""
+        self._early = None
+        now = self._ports.clock.now()
+        due = min(self._poll_at, self._recover_at, self._deliver_at)
+        if self._looked is None or self._changed or self._interrupted or not self._retry_at <= now < due:
+            return
+        self._early = Early.of(*self._looked, self._inflow.waiting)
+        if self._early is not None:
+            self.tasks.start_soon(self._early.go, self._ports.store, self._link)
+
+    async def _decide(self, turn: Turn | None) -> tuple[bool, float]:
         if turn is None:
             self._stop = True
             return False, 0.0
@@ -352,6 +368,7 @@ class LinkActor(Actor):
             sides, finds = await self._sides(row, drain=look)
         except TandemError as error:
             return _failed(facts, error), state
+        self._looked = spec, sides
         run = Run(
             state,
             sides,
@@ -360,6 +377,7 @@ class LinkActor(Actor):
             self._safe_point(),
             turn,
             None if look or not self._inflow else self._inflow,
+            None if look else self._early,
         )
         streams = _scope(spec, ran.scope)
         self._poll_at = self._ports.clock.now() + min(spec.poll_s.values()) if look else self._poll_at

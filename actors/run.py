@@ -19,6 +19,7 @@ from actors.core.lifecycle import outcome
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Action, Hint, Observation, Outcome, Side
 from actors.delivery import SCHEDULED
+from actors.early import Early, Seen, look_up
 from actors.inflow import Inflow
 from actors.looking import Looking
 from actors.messages import Options
@@ -60,6 +61,7 @@ class Run:
         safe_point: Callable[[str], Awaitable[None]],
         turn: Turn,
         inflow: Inflow | None = None,
+        early: Early | None = None,
     ) -> None:
         self._state = state
         self._sides = sides
@@ -71,8 +73,10 @@ class Run:
         self._recovery = Recovery(state, sides)
         self._turn = turn
         self._inflow = inflow
+        # What is still open may change what was known, so its look ahead counts for nothing.
+        self._early = None if turn.is_open else early
         self._looking = Looking(
-            state, sides, options, finds, self._windows, safe_point, self._touched_meanwhile
+            state, sides, options, finds, self._windows, self._carrier, safe_point, self._touched_meanwhile
         )
         self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0
@@ -203,19 +207,27 @@ class Run:
         whole = [hint for hint in hints if not hint.id]
         cursor = self._looking.look_at_all(stream, side) if whole else None
         named = [hint for hint in hints if hint.id]
-        seen = await self._sides[side].look(stream, [hint.id for hint in named], "instant") if named else []
+        seen = await self._seen(stream, side, [hint.id for hint in named]) if named else None
         await self._windows.take(
             stream,
             Window(
                 side=side,
-                seen=tuple(seen),
+                seen=tuple(seen.observations) if seen is not None else (),
                 forced=frozenset(hint.id for hint in named if hint.reason not in OWN_HINTS),
                 attempts={hint.id: hint.attempts for hint in named},
                 acks=tuple(hint for hint in hints if hint.seq),
                 cursor=cursor,
                 totals_known=all_known,
+                known=seen.known if seen is not None else None,
             ),
         )
+
+    async def _seen(self, stream: StreamSpec, side: Side, ids: Sequence[str]) -> Seen:
+        """A look at these records: the one that was had ahead of the run, if this is the first window and it fits."""
+        early, self._early = self._early, None
+        if early is not None and early.fits(self._state.spec, stream, side, ids):
+            return await early.seen()
+        return await look_up(self._sides[side], self._state.store, self._state.link, stream, ids)
 
     async def _touched_meanwhile(self) -> None:
         """A long read holds nobody up: what was touched goes first, between its windows."""

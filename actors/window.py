@@ -17,6 +17,7 @@ from actors.core.rooms import unsure
 from actors.core.types import Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
 from actors.ports import Counters, Cursor
 from actors.state import RunState
+from actors.turn import Known
 
 LOOK_PAUSE_MAX_S = 60
 
@@ -26,6 +27,7 @@ class Window(msgspec.Struct, frozen=True):
 
     `seen`: observations of `side`. `forced`: ids to be planned even if they show nothing new (decisions, retries).
     `attempts`: id -> how often it was tried. `generation`: of the running complete read, 0 if this is none.
+    `known`: of just these records, where it was asked for together with the look.
     """
 
     side: Side
@@ -36,6 +38,7 @@ class Window(msgspec.Struct, frozen=True):
     cursor: Cursor | None = None
     generation: int = 0
     totals_known: bool = True
+    known: Known | None = None
 
 
 class Windows:
@@ -78,9 +81,8 @@ class Windows:
 
     async def _sort(self, stream: StreamSpec, window: Window) -> _Sorted:
         state = self._state
-        found = await state.store.known(
-            state.link, stream.name, window.side, [seen.id for seen in window.seen]
-        )
+        ids = [seen.id for seen in window.seen]
+        found = window.known or await state.store.known(state.link, stream.name, window.side, ids)
         parked = found.parked
         known = {
             held.id: binding for binding in found.bindings if (held := binding.side(window.side)) is not None

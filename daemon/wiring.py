@@ -69,7 +69,7 @@ class Blueprints:
                 Kind.CONFIG,
                 f"the blueprint can't be used: {error.faults[0]}",
                 scope=Scope.LINK,
-                hint="tandemctl links check-blueprint lists every fault; create the link anew",
+                hint="tandemctl blueprints check lists every fault; mend it with tandemctl settings change",
             ) from error
 
 

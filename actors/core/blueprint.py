@@ -1,26 +1,6 @@
 """Blueprints: the rules of one kind of link, from plain data to a compiled `LinkSpec`; all faults at once.
 
-The format (every entry, with an example, in docs/BLUEPRINTS.md; `*` = has to be there):
-
-    blueprint*: name            version*: 1           description: text      breaker: 20
-    a*, b*:  {connector*: csv, poll: 60s}
-    zone: UTC          delivery: instant, or {a_to_b: instant, b_to_a: nightly} (command, every 15m, 30 2 * * *)
-    streams*:
-      <stream>:
-        kind: master | document         a*, b*: object on that side       complete_read*: 1h
-        parents: [stream]               match: [[field, ...], ...]        creates: [a, b]
-        deletes: {a: ignore, b: ignore} (ignore | mark | remove | restore: what a deletion there does on the other side)
-        delete_vs_edit: keep | restore | remove                           mark: {b: {native path: value}}
-        first_contact: a | b | fill_empty | ask
-        delivery: as above, for this stream
-        budgets: {deletes: 10 or 5%, creates: unlimited, overwrites: 200 or 20%, clears: 20 or 5%}
-        fields*:
-          <field>:
-            a, b: native path, or [path, path] with the lens `join`
-            lens: both sides; lens_a, lens_b: one side, nearer to its native value
-            owner: a | b | both | local           first_contact: as above, for this field
-            conflict: a | b | ask | strictest | newest_else_a | newest_else_b | newest_else_ask
-            group: name    reference: stream    required, on_create_only, set, lossy: true
+Every entry, with its form and meaning, is in the tables of blueprint_entries.py, and for people in docs/BLUEPRINTS.md.
 
 Pure: the text is read in daemon/blueprints_yaml.py. Must not: know connectors; stop at the first fault.
 """
@@ -34,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
+from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
 from actors.core.blueprint_settings import read_settings, settled_data
 from actors.core.blueprint_streams import read_stream
@@ -44,20 +25,8 @@ from actors.core.values import fingerprint
 
 __all__ = ["BlueprintError", "Fault", "Positions", "compile_blueprint", "field_versions"]
 
-_KEYS: Final = (
-    "blueprint",
-    "version",
-    "description",
-    "a",
-    "b",
-    "breaker",
-    "zone",
-    "delivery",
-    "settings",
-    "streams",
-)
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
-_POLL_S: Final = (0.1, 7 * 86400.0, 60.0)  # shortest, longest, where nothing is said
+_NAME: Final = re.compile(LINK_NAME, re.ASCII)
+_POLL_S: Final = 60.0  # where nothing is said
 _BREAKER: Final = 20
 
 
@@ -73,8 +42,7 @@ def compile_blueprint(
     faults = Faults(positions or {})
     document = Node(data, (), faults)
     asked = read_settings(document.get("settings"))
-    root = Node(settled_data(document, asked, settings), (), faults)
-    root = root.mapping(_KEYS, ("blueprint", "version", "a", "b", "streams"))
+    root = Node(settled_data(document, asked, settings), (), faults).table(LINK)
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
@@ -85,7 +53,7 @@ def compile_blueprint(
         b_connector=sides["b"][0],
         streams=_streams(root.get("streams"), read_when(root.get("zone"), root.get("delivery"))),
         poll_s={side: poll_s for side, (_, poll_s) in sides.items()},
-        breaker=breaker.integer(1, 100_000, _BREAKER) if breaker else _BREAKER,
+        breaker=breaker.integer(BREAKER.lowest, BREAKER.highest, _BREAKER) if breaker else _BREAKER,
         description=description.text() if description else "",
         settings=asked,
     )
@@ -109,10 +77,10 @@ def _field_version(field: FieldSpec) -> str:
 
 def _side(node: Node | None) -> tuple[str, float]:
     if node is None:
-        return "", _POLL_S[2]
-    entries = node.mapping(("connector", "poll"), ("connector",))
+        return "", _POLL_S
+    entries = node.table(SIDE)
     connector, poll = entries.get("connector"), entries.get("poll")
-    return connector.text() if connector else "", poll.seconds(*_POLL_S) if poll else _POLL_S[2]
+    return connector.text() if connector else "", poll.within(POLL, _POLL_S) if poll else _POLL_S
 
 
 def _name(node: Node) -> str:

@@ -10,18 +10,14 @@ from typing import Final
 
 import msgspec
 
+from actors.core.blueprint_entries import FIELD, NAME, NEWEST
 from actors.core.blueprint_nodes import Node, described, listed
 from actors.core.blueprint_rules import check_one_way, own_id, read_constant, read_owner, read_starts
 from actors.core.lens_build import build, join_for_paths
 from actors.core.policy import Choice, FieldSide, FieldSpec, FirstContact, ForeignEdit, Owner
 from actors.core.types import SIDES, Side, other
 
-_KEYS: Final = (
-    *("a", "b", "lens", "lens_a", "lens_b", "owner", "conflict", "first_contact", "group"),
-    *("on_create_only", "required", "set", "reference", "lossy"),
-    *("constant", "starts_with", "foreign_edit"),
-)
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_NAME: Final = re.compile(NAME, re.ASCII)
 
 
 def read_fields(stream: str, node: Node | None) -> tuple[FieldSpec, ...]:
@@ -46,7 +42,7 @@ def flag(node: Node, key: str) -> bool:
 
 def _field(stream: str, name: str, entry: Node) -> FieldSpec:
     check_name(entry, name)
-    node = entry.mapping(_KEYS)
+    node = entry.table(FIELD)
     sides = {side: _side(f"{stream}.{name}", node, side) for side in SIDES}
     first_contact, group = node.get("first_contact"), node.get("group")
     reference, foreign = node.get("reference"), node.get("foreign_edit")
@@ -100,7 +96,7 @@ def _paths(node: Node) -> tuple[str, ...]:
 def _conflict(node: Node | None) -> Choice:
     if node is None:
         return Choice.ASK
-    if node.value == "newest":
+    if node.value == NEWEST:
         rules = listed(choice.value for choice in Choice if choice.startswith("newest"))
         node.fault(f"not every change carries a time: say what holds without one, as in {rules}")
         return Choice.ASK

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from actors.core.blueprint_forms import Duration, Entry, names, required
 from actors.core.lenses import shown
 from actors.core.values import Scalar
 
@@ -98,6 +99,10 @@ class Node:
                 self.fault(f"`{key}` is missing")
         return self
 
+    def table(self, entries: Sequence[Entry]) -> Node:
+        """This node as a mapping with the entries of a table."""
+        return self.mapping(names(entries), required(entries))
+
     def get(self, key: str) -> Node | None:
         """The node under `key`, None where it is absent or null."""
         found = self.value.get(key) if isinstance(self.value, Mapping) else None
@@ -174,6 +179,10 @@ class Node:
             return self.value
         self.fault(f"{described(self.value)} stands where a single value is needed")
         return None
+
+    def within(self, form: Duration, fallback: float) -> float:
+        """A duration within the bounds of its form."""
+        return self.seconds(form.lowest_s, form.highest_s, fallback)
 
     def seconds(self, lowest_s: float, highest_s: float, fallback: float) -> float:
         """A duration with its unit, as in 500ms, 2s, 15m, 1h, 1d."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from actors.core.blueprint_entries_rules import CASE, CONDITION, LONE_CASE
+from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_nodes import Node
 from actors.core.lenses_one_way import Constant, OwnId
 from actors.core.policy import (
@@ -23,8 +25,6 @@ from actors.core.policy import (
 from actors.core.types import SIDES, Side, other
 from actors.core.values import Value
 
-CASE_KEYS: Final = ("is", "when", "once", "else")
-TEST_KEYS: Final = ("not", "filled")
 _CASES_MAX: Final = 10
 
 
@@ -35,9 +35,7 @@ def read_owner(node: Node | None) -> tuple[Owner, tuple[OwnerCase, ...]]:
         return Owner.BOTH, ()
     if isinstance(node.value, Mapping):
         last = node.get("else")
-        if last is None:
-            node.fault("`else` is missing: who owns it where the conditions don't hold")
-        return last.choice(Owner, Owner.BOTH) if last else Owner.BOTH, (_case(node, CASE_KEYS),)
+        return last.choice(Owner, Owner.BOTH) if last else Owner.BOTH, (_case(node, LONE_CASE),)
     if not isinstance(node.value, list):
         return node.choice(Owner, Owner.BOTH), ()
     items = list(node.items())
@@ -47,11 +45,11 @@ def read_owner(node: Node | None) -> tuple[Owner, tuple[OwnerCase, ...]]:
     if len(items) > _CASES_MAX:
         node.fault(f"more than {_CASES_MAX} owners of one field")
     owner = items[-1].choice(Owner, Owner.BOTH)
-    return owner, tuple(_case(item, CASE_KEYS[:3]) for item in items[:-1])
+    return owner, tuple(_case(item, CASE) for item in items[:-1])
 
 
-def _case(node: Node, keys: tuple[str, ...]) -> OwnerCase:
-    entries = node.mapping(keys, ("is",))
+def _case(node: Node, table: tuple[Entry, ...]) -> OwnerCase:
+    entries = node.table(table)
     owner, when, once = entries.get("is"), entries.get("when"), entries.get("once")
     if when is None and once is None:
         node.fault("`when: {field: value}` or `once: bound` is missing: under which condition")
@@ -68,7 +66,7 @@ def _condition(name: str, node: Node) -> Condition:
     """`status: customer`, `status: [customer, vip]`, `status: {not: prospect}`, `number: {filled: true}`."""
     if not isinstance(node.value, Mapping):
         return Condition(name, Test.IS, _values(node))
-    entries = node.mapping(TEST_KEYS)
+    entries = node.table(CONDITION)
     unlike, filled = entries.get("not"), entries.get("filled")
     if (unlike is None) is (filled is None):
         node.fault("one of `not: value` and `filled: true` is needed")

@@ -28,16 +28,15 @@ from typing import Any, Final
 
 import msgspec
 
+from actors.core.blueprint_entries_rules import SETTING, SETTING_FORMS, SETTING_NAME
 from actors.core.blueprint_nodes import Node, Path, guess
 from actors.core.policy import SettingSpec
 from actors.core.types import SIDES
 
-FORMS: Final = ("text", "number", "flag", "list", "map", "fields")
-KEYS: Final = ("form", "doc", "default", "choices")
 REFERENCE: Final = "setting"
 SETTINGS_MAX: Final = 200
 ENTRIES_MAX: Final = 10_000
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_NAME: Final = re.compile(SETTING_NAME, re.ASCII)
 _STAND_INS: Final[Mapping[str, Any]] = {"text": "text", "number": 1, "flag": False, "list": []}
 _EMPTY: Final = ("map", "fields")
 _DEPTH_MAX: Final = 20
@@ -65,12 +64,12 @@ def read_settings(node: Node | None) -> tuple[SettingSpec, ...]:
 def _setting(name: str, entry: Node) -> SettingSpec:
     if not _NAME.fullmatch(name):
         entry.fault(f'"{name}" is not a name: small letters, digits and _, a letter first')
-    node = entry.mapping(KEYS, ("form",))
+    node = entry.table(SETTING)
     form, doc, choices = node.get("form"), node.get("doc"), node.get("choices")
     given = isinstance(entry.value, Mapping) and "default" in entry.value
     spec = SettingSpec(
         name=name,
-        form=form.word(FORMS, "text") if form else "text",
+        form=form.word(SETTING_FORMS, "text") if form else "text",
         doc=doc.text() if doc else "",
         choices=tuple(item.text() for item in choices.items()) if choices else (),
     )

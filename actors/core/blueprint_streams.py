@@ -10,6 +10,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, cast
 
+from actors.core.blueprint_entries import (
+    BUDGET,
+    BUDGET_ENTRIES,
+    COMPLETE_READ,
+    COUNT,
+    FREE,
+    KINDS,
+    PERCENT,
+    STREAM,
+    UNLIMITED,
+)
 from actors.core.blueprint_fields import check_name, read_fields
 from actors.core.blueprint_nodes import Node, described
 from actors.core.blueprint_when import When, read_delivery
@@ -17,10 +28,6 @@ from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, DeletePolicy, F
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
-_KEYS: Final = (
-    *("kind", "a", "b", "parents", "match", "creates", "deletes", "delete_vs_edit", "mark"),
-    *("first_contact", "budgets", "complete_read", "delivery", "fields"),
-)
 # What holds where a blueprint says nothing. No entry (creates): no limit, a first load is nothing but creates.
 DEFAULT_BUDGETS: Final[Mapping[str, Budget]] = MappingProxyType(
     {
@@ -31,19 +38,19 @@ DEFAULT_BUDGETS: Final[Mapping[str, Budget]] = MappingProxyType(
 )
 _LIMITED: Final = ("deletes", "clears")
 _FREE: Final = 20
-_BUDGET: Final = re.compile(r"(\d{1,9})|(?:(\d{1,9})\s+or\s+)?(\d{1,3}(?:\.\d+)?)\s*%", re.ASCII)
-_COMPLETE_READ_S: Final = (10.0, 31 * 86400.0, 3600.0)  # shortest, longest, stand-in for a faulty one
+_BUDGET: Final = re.compile(BUDGET, re.ASCII)
+_COMPLETE_READ_S: Final = 3600.0  # stand-in for a faulty one
 
 
 def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     """The stream `name`; `parents` are the listed ones only and `map_ver` is open still."""
     check_name(entry, name)
-    node = entry.mapping(_KEYS, ("a", "b", "complete_read", "fields"))
+    node = entry.table(STREAM)
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
     contact = node.get("first_contact")
     return StreamSpec(
         name=name,
-        kind=kind.word(("master", "document"), "master") if kind else "master",
+        kind=kind.word(KINDS, "master") if kind else "master",
         a_object=_text(node.get("a")),
         b_object=_text(node.get("b")),
         fields=read_fields(name, node.get("fields")),
@@ -55,7 +62,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         mark=_mark(node.get("mark")),
         first_contact=contact.choice(FirstContact, FirstContact.ASK) if contact else FirstContact.ASK,
         budgets=_budgets(node.get("budgets")),
-        complete_read_s=read.seconds(*_COMPLETE_READ_S) if read else _COMPLETE_READ_S[2],
+        complete_read_s=read.within(COMPLETE_READ, _COMPLETE_READ_S) if read else _COMPLETE_READ_S,
         delivery=read_delivery(node.get("delivery"), when),
     )
 
@@ -120,7 +127,7 @@ def _budgets(node: Node | None) -> Mapping[str, Budget]:
 
 
 def _budget(node: Node, kind: str) -> Budget | None:
-    if node.value == "unlimited":
+    if node.value == UNLIMITED:
         if kind in _LIMITED:
             node.fault(f"{kind} can't be unlimited; write a limit, as in 100 or 20%")
         return None
@@ -135,13 +142,13 @@ def _budget(node: Node, kind: str) -> Budget | None:
 
 
 def _budget_entries(node: Node) -> Budget:
-    entries = node.mapping(("count", "percent", "free"))
+    entries = node.table(BUDGET_ENTRIES)
     count, percent, free = entries.get("count"), entries.get("percent"), entries.get("free")
     if count is None and percent is None:
         node.fault("`count` or `percent` is missing")
-    limit = count.integer(0, 1_000_000_000, 0) if count else 0
+    limit = count.integer(COUNT.lowest, COUNT.highest, 0) if count else 0
     return Budget(
         limit,
-        percent.number(0, 100, 0) if percent else 0.0,
-        free.integer(0, 1_000_000, 0) if free else min(_FREE, limit),
+        percent.number(PERCENT.lowest, PERCENT.highest, 0) if percent else 0.0,
+        free.integer(FREE.lowest, FREE.highest, 0) if free else min(_FREE, limit),
     )

@@ -12,14 +12,14 @@ from typing import Final
 import msgspec
 
 from actors.core import schedule
+from actors.core.blueprint_entries import DIRECTIONS, EVERY, JITTER, SCHEDULE
 from actors.core.blueprint_nodes import Node, described
 from actors.core.schedule import COMMAND, INSTANT, Schedule
 from actors.core.types import SIDES, Side
 
-DIRECTIONS: Final[Mapping[str, Side]] = {"a_to_b": "b", "b_to_a": "a"}
-_EVERY: Final = re.compile(r"every\s+(\S.*)")
+_TO: Final[Mapping[str, Side]] = dict(zip(DIRECTIONS, ("b", "a"), strict=True))
+_EVERY: Final = re.compile(EVERY)
 _EVERY_S: Final = (10.0, 31 * 86400.0, 3600.0)  # shortest, longest, stand-in for a faulty one
-_JITTER_S: Final = (0.0, 7 * 86400.0, 0.0)
 
 
 class When(msgspec.Struct, frozen=True):
@@ -42,16 +42,16 @@ def read_delivery(node: Node | None, link: When) -> Mapping[Side, Schedule]:
     if not isinstance(node.value, Mapping) or "at" in node.value:
         return dict.fromkeys(SIDES, _schedule(node, link))
     entries = node.mapping(DIRECTIONS)
-    given = {side: found for name, side in DIRECTIONS.items() if (found := entries.get(name)) is not None}
+    given = {side: found for name, side in _TO.items() if (found := entries.get(name)) is not None}
     return {**link.delivery, **{side: _schedule(found, link) for side, found in given.items()}}
 
 
 def _schedule(node: Node, link: When) -> Schedule:
     if not isinstance(node.value, Mapping):
         return _timed(node, link.zone, None)
-    entries = node.mapping(("at", "zone", "jitter"), ("at",))
+    entries = node.table(SCHEDULE)
     at, zone, jitter = entries.get("at"), entries.get("zone"), entries.get("jitter")
-    jitter_s = jitter.seconds(*_JITTER_S) if jitter is not None else None
+    jitter_s = jitter.within(JITTER, 0.0) if jitter is not None else None
     where = _zone(zone) if zone is not None else link.zone
     return _timed(at, where, jitter_s) if at is not None else INSTANT
 

@@ -11,9 +11,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Literal, cast
 
+from actors.core import lens_words
 from actors.core.blueprint_nodes import Node, described, guess, listed
 from actors.core.blueprint_settings import FromSetting
-from actors.core.countries import COUNTRIES
 from actors.core.lens_heads import Head, read_formula, read_gross
 from actors.core.lenses import (
     Case,
@@ -134,7 +134,7 @@ def _plain(lens: SingleLens) -> Callable[[Node], SingleLens]:
 
 
 def _case(node: Node) -> SingleLens:
-    return Case(cast("Literal['upper', 'lower', 'fold']", node.word(("upper", "lower", "fold"), "fold")))
+    return Case(cast("Literal['upper', 'lower', 'fold']", node.word(lens_words.CASES.words, "fold")))
 
 
 def _default(node: Node) -> SingleLens:
@@ -151,20 +151,24 @@ def _empty(node: Node) -> SingleLens:
 
 
 def _length(node: Node) -> SingleLens:
-    return Length(node.integer(1, 1_000_000, 1))
+    return Length(node.integer(lens_words.LENGTH.lowest, lens_words.LENGTH.highest, 1))
 
 
 def _scale(node: Node) -> SingleLens:
     if not isinstance(node.value, Mapping):
-        return Scale(places=node.integer(0, 20, 2))
-    options = node.mapping(("places", "rounding", "factor"))
+        return Scale(places=_places(node, 2))
+    options = node.table(lens_words.SCALE)
     places, rounding = options.get("places"), options.get("rounding")
-    how = rounding.word(("half_even", "half_up"), "half_even") if rounding else "half_even"
+    how = rounding.word(lens_words.ROUNDINGS.words, "half_even") if rounding else "half_even"
     return Scale(
-        places=places.integer(0, 20, 2) if places else None,
+        places=_places(places, 2) if places else None,
         rounding=cast("Literal['half_even', 'half_up']", how),
         factor=_factor(options.get("factor")),
     )
+
+
+def _places(node: Node, fallback: int) -> int:
+    return node.integer(lens_words.PLACES.lowest, lens_words.PLACES.highest, fallback)
 
 
 def _factor(node: Node | None) -> Decimal:
@@ -213,13 +217,13 @@ def _bool(node: Node) -> SingleLens:
 
 def _number(node: Node) -> SingleLens:
     if not isinstance(node.value, Mapping):
-        return NumberText(node.word((",", "."), ",") if node.value is not None else ".")
-    options = node.mapping(("decimal", "thousands", "places"))
+        return NumberText(node.word(lens_words.POINTS.words, ",") if node.value is not None else ".")
+    options = node.table(lens_words.NUMBER)
     decimal, thousands, places = options.get("decimal"), options.get("thousands"), options.get("places")
     lens = NumberText(
-        decimal.word((",", "."), ",") if decimal else ".",
+        decimal.word(lens_words.POINTS.words, ",") if decimal else ".",
         _separator(thousands) if thousands else "",
-        places.integer(0, 20, 0) if places else 0,
+        _places(places, 0) if places else 0,
     )
     if lens.decimal == lens.thousands:
         node.fault("decimal and thousands can't be the same sign")
@@ -231,7 +235,7 @@ def _date(node: Node) -> SingleLens:
         return Day("utc" if node.value == "midnight_utc" else "none")
     if not isinstance(node.value, Mapping):
         return DateText(_date_format(node))
-    options = node.mapping(("format", "empty"), ("format",))
+    options = node.table(lens_words.DATE)
     form, empty = options.get("format"), options.get("empty")
     return DateText(_date_format(form) if form else "%Y-%m-%d", empty.text() if empty else None)
 
@@ -257,7 +261,7 @@ def _date_format(node: Node) -> str:
 
 def _phone(node: Node) -> SingleLens:
     country = node.value if isinstance(node.value, str) else ""
-    if country not in COUNTRIES or not COUNTRIES[country].calling:
+    if country not in lens_words.PHONE_COUNTRIES.words:
         node.fault(
             f"{described(node.value)} is not a country with phone numbers; two letters are needed, as in phone: DE"
         )
@@ -266,7 +270,7 @@ def _phone(node: Node) -> SingleLens:
 
 
 def _country(node: Node) -> SingleLens:
-    form = node.word(("iso2", "iso3", "numeric"), "iso2") if node.value is not None else "iso2"
+    form = node.word(lens_words.COUNTRY_FORMS.words, "iso2") if node.value is not None else "iso2"
     return CountryCode(cast("Literal['iso2', 'iso3', 'numeric']", form))
 
 
@@ -279,14 +283,14 @@ def _join(node: Node | None, paths: int) -> Join:
         return Join(paths)
     if not isinstance(node.value, Mapping):
         return Join(paths, _separator(node))
-    options = node.mapping(("separator", "rest"))
+    options = node.table(lens_words.JOIN)
     separator, rest = options.get("separator"), options.get("rest")
     return Join(
         paths,
         _separator(separator) if separator else " ",
         cast(
             "Literal['first', 'last', 'whole']",
-            rest.word(("first", "last", "whole"), "last") if rest else "last",
+            rest.word(lens_words.RESTS.words, "last") if rest else "last",
         ),
     )
 

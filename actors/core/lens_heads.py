@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, Literal, cast
 
+from actors.core.blueprint_entries_rules import GROSS, GROSS_PLACES, NET_PLACES, RATE
 from actors.core.blueprint_nodes import Node
 from actors.core.blueprint_settings import FromSetting
 from actors.core.formula import FormulaError, compiled
@@ -19,24 +20,22 @@ from actors.core.lenses_text import Join
 # Lenses that stand at the native end, over all paths of a field.
 Head = Join | Gross | Computed
 
-GROSS_KEYS: Final = ("rates", "places", "net_places", "rounding")
-_RATE_MAX: Final = (
-    500.0  # per cent; with one more net place than gross ones every gross price has a net price
-)
 _NET_PLACES_MORE: Final = 2
 
 
 def read_gross(node: Node, name: str) -> Gross:
     """`gross: {rates: {A: 20, B: 5.5}, places: 2, net_places: 4, rounding: half_up}`."""
-    options = node.mapping(GROSS_KEYS, ("rates",))
+    options = node.table(GROSS)
     rates, places, net = options.get("rates"), options.get("places"), options.get("net_places")
     rounding = options.get("rounding")
-    gross_places = places.integer(0, 10, 2) if places else 2
+    gross_places = places.integer(GROSS_PLACES.lowest, GROSS_PLACES.highest, 2) if places else 2
     setting = rates.value.name if rates and isinstance(rates.value, FromSetting) else ""
     found = Gross(
         rates=_rates(rates) if rates else (),
         places=gross_places,
-        net_places=net.integer(0, 12, 4) if net else gross_places + _NET_PLACES_MORE,
+        net_places=net.integer(NET_PLACES.lowest, NET_PLACES.highest, 4)
+        if net
+        else gross_places + _NET_PLACES_MORE,
         rounding=cast(
             "Literal['half_even', 'half_up']",
             rounding.word(("half_up", "half_even"), "half_up") if rounding else "half_up",
@@ -55,7 +54,7 @@ def _rates(node: Node) -> tuple[tuple[str, Decimal], ...]:
     found = []
     for code, rate in node.value.items():
         below = Node(rate, (*node.path, code), node.faults)
-        below.number(0, _RATE_MAX, 0)
+        below.number(RATE.lowest, RATE.highest, 0)
         exact = isinstance(rate, int | Decimal) and not isinstance(rate, bool)
         found.append((str(code), Decimal(rate) if exact else Decimal(0)))
     return tuple(found)

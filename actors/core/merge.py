@@ -14,7 +14,7 @@ import msgspec
 from actors.core.owners import owner_of, owning_side
 from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Owner, StreamSpec
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
-from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, same
+from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_blank, is_empty, same
 
 Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave"]
 DECIDED = "decided by a person"
@@ -204,8 +204,8 @@ class _View:
             spec.name
             for spec in self.members
             if spec.required
-            and is_empty(values[spec.name])
-            and any(not is_empty(self.now[side][spec.name]) for side in SIDES)
+            and is_blank(values[spec.name])
+            and any(not is_blank(self.now[side][spec.name]) for side in SIDES)
         ]
 
     def values(self, side: Side) -> dict[str, Value]:

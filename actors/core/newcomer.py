@@ -12,7 +12,7 @@ from actors.core.owners import owner_of, owning_side
 from actors.core.policy import LensError, Owner, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
-from actors.core.values import Value, is_empty, same
+from actors.core.values import Value, is_blank, same
 from actors.core.verdict import RESTORE, UNSEEN_AGAIN_S, Context, Verdict, in_state, tried
 
 
@@ -39,7 +39,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     missing = [
         s.name
         for s in stream.fields
-        if s.required and is_empty(seen.fields.get(s.name)) and _is_told(stream, s.name, seen.fields, target)
+        if s.required and is_blank(seen.fields.get(s.name)) and _is_told(stream, s.name, seen.fields, target)
     ]
     if missing:
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))

@@ -13,7 +13,7 @@ from typing import Any
 
 from actors.core.policy import Condition, FieldSpec, Owner, Test
 from actors.core.types import Side
-from actors.core.values import UNKNOWN, Fields, Seen, is_empty, same
+from actors.core.values import UNKNOWN, Fields, Seen, is_blank, same
 
 __all__ = ["may_change", "owner_of", "owning_side"]
 
@@ -64,8 +64,8 @@ def _holds(condition: Condition, known: tuple[Mapping[str, Seen], ...]) -> bool 
     if value is UNKNOWN:
         return None
     if condition.test is Test.FILLED:
-        return not is_empty(value)
+        return not is_blank(value)
     if condition.test is Test.EMPTY:
-        return is_empty(value)
+        return is_blank(value)
     found = any(same(value, one) for one in condition.values)
     return found if condition.test is Test.IS else not found

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from actors.core.actions import action_for
+from actors.core.contests import is_contested
 from actors.core.foreign import left_alone
 from actors.core.gone import plan_gone
 from actors.core.mapping import show
@@ -210,7 +211,9 @@ def _contested_units(
         return []
     decided = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
     hot = [
-        name for name in merged.writes[side] if name not in decided and _contested(binding, side, name, ctx)
+        name
+        for name in merged.writes[side]
+        if name not in decided and is_contested(binding.contests, side, name, ctx.breaker, ctx.now)
     ]
     return list(dict.fromkeys(stream.field(name).unit for name in hot))
 
@@ -229,11 +232,6 @@ def _listed(
         reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
         rows.append(contested(stream, binding, dispute_of(stream, binding, *looks, unit, reason)))
     return rows
-
-
-def _contested(binding: Binding, side: Side, name: str, ctx: Context) -> bool:
-    count, since = binding.contests.get(f"{side}.{name}", (0, 0.0))
-    return count >= ctx.breaker and ctx.now - since < DAY_S
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

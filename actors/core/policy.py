@@ -230,6 +230,11 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         return {spec.name: spec for spec in reversed(self.fields)}
 
     @cached_property
+    def made(self) -> dict[Side, Any]:
+        """What was made of the rules for many records at once (actors/core/changes.py)."""
+        return {}
+
+    @cached_property
     def mergeable(self) -> tuple[FieldSpec, ...]:
         """The fields that both sides have and keep in step after a record was made."""
         return tuple(

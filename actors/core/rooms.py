@@ -12,7 +12,7 @@ from actors.core.actions import id_on
 from actors.core.merge import Dispute
 from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Observation, Parked, Room
-from actors.core.values import UNKNOWN, fingerprint, is_empty
+from actors.core.values import UNKNOWN, fingerprint, is_blank
 
 # The place of a line that says: a create was sent and nobody knows whether it took place.
 OUTCOME = "*outcome*"
@@ -45,7 +45,7 @@ def lacking(
     """Required fields that were emptied on one side (U5): they wait there until they are filled; the other side keeps its
     values, and the rest of the record goes on."""
     for seen in looks:
-        mine = [name for name in names if is_empty(seen.fields.get(name, UNKNOWN))]
+        mine = [name for name in names if is_blank(seen.fields.get(name, UNKNOWN))]
         if mine:
             reason = f"needs {', '.join(mine)}"
             hint = f"it goes by itself when that is filled on {seen.side}, or may be empty by the blueprint"

@@ -83,6 +83,11 @@ def is_empty(value: Seen) -> bool:
     return value is None or value == ()
 
 
+def is_blank(value: Seen) -> bool:
+    """Whether nothing is filled in: null, no items, or a text of nothing but blanks. Unknown is unknown."""
+    return is_empty(value) or (isinstance(value, str) and not value.strip())
+
+
 def as_list(items: Iterable[Any]) -> tuple[Any, ...]:
     """A list that stands for a set: each item once, in an order that says nothing."""
     return tuple(sorted(set(items), key=lambda item: (type(item).__name__, str(item))))

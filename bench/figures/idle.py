@@ -43,7 +43,10 @@ FROM one JOIN cursors ON cursors.link = one.id, generate_series(1, $2::integer) 
 
 
 WAKE = "UPDATE links SET next_due = 0 WHERE id IN (SELECT id FROM links ORDER BY id LIMIT $1 OFFSET $2)"
-AWAKE = "SELECT count(*) FROM links WHERE owner <> '' OR next_due <= extract(epoch FROM now())"
+AWAKE = """
+SELECT count(*) FROM links
+WHERE owner <> '' AND lease_until > clock_timestamp() OR next_due <= extract(epoch FROM now())
+"""
 
 
 async def idle_links(session: Session) -> Sequence[Result]:

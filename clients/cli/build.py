@@ -147,4 +147,5 @@ def _call(schema: Api, method: Method, request: Message, target: Target, given: 
         token = shape.next_token(answer)
         if token and target.output == "table":
             click.echo(f"there are more: --all shows all, --page-token {token} the next page", err=True)
-        return 0
+        faults = facts.FAULTS.get(method.full_name)
+        return facts.REFUSED if faults and getattr(answer, faults) else 0

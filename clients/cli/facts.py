@@ -12,7 +12,6 @@ from collections.abc import Mapping
 POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Connections.CreateConnection": ("name", "connector"),
     "tandem.v1.Connections.DescribeObjects": ("connection", "object"),
-    "tandem.v1.Links.CheckBlueprint": ("blueprint",),
     "tandem.v1.Links.CreateLink": ("name", "a", "b", "blueprint"),
     "tandem.v1.Plans.ApprovePlan": ("plan", "revision"),
     "tandem.v1.Records.GetRecord": ("link", "stream", "side", "id"),
@@ -23,6 +22,11 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Connections.DescribeObjects": ("object",),
 }
+
+# Positional fields of which the command line wants the file that holds them.
+FILES: Mapping[str, str] = {"tandem.v1.Blueprints.CheckBlueprint": "blueprint"}
+# Answers that are a refusal where this list of theirs is not empty.
+FAULTS: Mapping[str, str] = {"tandem.v1.Blueprints.CheckBlueprint": "faults"}
 
 # Field of a watched message that says how it ended, and the exit status of each value. Others: not ended yet.
 OUTCOME = "outcome"
@@ -44,14 +48,14 @@ OUTCOME_HINTS: Mapping[str, str] = {
 # What a dry run that has made its plan is for: waiting for a yes is its good end. Field, value, outcome.
 GOOD_END_OF_DRY_RUN = ("mode", "plan", "awaiting_approval")
 
-NOT_IN_TIME, INTERNAL, INTERRUPTED = 6, 70, 130
+REFUSED, NOT_IN_TIME, INTERNAL, INTERRUPTED = 5, 6, 70, 130
 EXIT_STATUS: Mapping[int, str] = {
     0: "done",
     1: "a watched run ended partial, failed, cancelled or awaiting approval",
     2: "wrong usage",
     3: "not found",
     4: "not authenticated, or not permitted",
-    5: "refused: invalid, or not possible in the present state",
+    REFUSED: "refused: invalid, or not possible in the present state",
     NOT_IN_TIME: "not reachable, too busy, or not in time",
     INTERNAL: "internal error",
     INTERRUPTED: "interrupted",

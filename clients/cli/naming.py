@@ -36,7 +36,7 @@ def _full(service: Service) -> str:
 def command_names(service: Service) -> dict[str, Method]:
     """Command name -> method: the method's words without the service's noun, or all of them where two would be the same.
 
-    Links: CreateLink -> create, CheckBlueprint -> check-blueprint. Runs: ListRunItems -> list-items.
+    Links: CreateLink -> create. Connections: ListConnectors -> list-connectors. Runs: ListRunItems -> list-items.
     """
     short = {method.name: _without_noun(method.name, service.name) for method in service.methods}
     count = Counter(short.values())

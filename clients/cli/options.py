@@ -76,12 +76,13 @@ def positional_fields(schema: Api, method: Method) -> tuple[str, ...]:
 
 def _argument(schema: Api, method: Method, field: FieldDescriptor) -> Binding:
     required = field.name not in facts.OPTIONAL.get(method.full_name, ())
-    metavar = field.name.upper() if required else f"[{field.name.upper()}]"
+    from_file = facts.FILES.get(method.full_name) == field.name
+    shown = "FILE" if from_file else field.name.upper()
+    metavar = shown if required else f"[{shown}]"
     name = _parameter_name((field,))
     doc = schema.comment(field.full_name)
-    return Binding(
-        (field,), click.Argument([name], type=_type(field), required=required, metavar=metavar, help=doc)
-    )
+    kind = values.FileText() if from_file else _type(field)
+    return Binding((field,), click.Argument([name], type=kind, required=required, metavar=metavar, help=doc))
 
 
 def _options(

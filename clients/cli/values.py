@@ -43,6 +43,16 @@ class Text(Kind):
             self.fail(f"not UTF-8 text at byte {error.start}", param, ctx)
 
 
+class FileText(Text):
+    """The text of a file, `-` for standard input; `@file` is understood too."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        named = value if value == "-" or value.startswith("@") else f"@{value}"
+        return super().convert(named, param, ctx)
+
+
 class Bytes(Kind):
     """Bytes, given like Text."""
 

@@ -15,11 +15,21 @@ from google.protobuf import json_format, struct_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.core import schedule
+from actors.core.blueprint import BlueprintError
 from actors.core.schedule import Place
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side
 from actors.ports import Counters, Declaration, ObjectInfo, PlanRow, RunRow
 from daemon.health import LinkView
-from tandem.v1 import common_pb2, connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2
+from tandem.v1 import (
+    blueprints_pb2,
+    common_pb2,
+    connections_pb2,
+    links_pb2,
+    plans_pb2,
+    records_pb2,
+    rooms_pb2,
+    runs_pb2,
+)
 
 # Whole numbers beyond this lose digits in a JSON number.
 _EXACT_MAX: Final = 2**53
@@ -252,6 +262,14 @@ def described(info: ObjectInfo, find: str) -> connections_pb2.Object:
 def look(stream: str, of: str, looked: float, completed: float) -> links_pb2.Look:
     """When a side was looked at."""
     return links_pb2.Look(stream=stream, side=side(of), looked=stamp(looked), completed=stamp(completed))
+
+
+def faults(error: BlueprintError) -> list[blueprints_pb2.BlueprintFault]:
+    """What is wrong with a blueprint, in the order of its text."""
+    return [
+        blueprints_pb2.BlueprintFault(line=one.line, column=one.column, path=one.path, message=one.message)
+        for one in error.faults
+    ]
 
 
 def deliveries(view: LinkView, new: Mapping[Place, int], now: float) -> Iterator[links_pb2.Delivery]:

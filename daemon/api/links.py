@@ -32,19 +32,6 @@ class Links(links_pb2_grpc.LinksServicer):
         self._watcher = watcher
         self._creating = anyio.Lock()
 
-    async def CheckBlueprint(
-        self, request: pb.CheckBlueprintRequest, context: Any
-    ) -> pb.CheckBlueprintResponse:
-        try:
-            spec = self._desk.blueprints.load(request.blueprint)
-        except BlueprintError as error:
-            faults = [
-                pb.BlueprintFault(line=one.line, column=one.column, path=one.path, message=one.message)
-                for one in error.faults
-            ]
-            return pb.CheckBlueprintResponse(faults=faults)
-        return pb.CheckBlueprintResponse(streams=[stream.name for stream in spec.streams])
-
     async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.Link:
         tenant = await self._desk.one_tenant(request.tenant)
         spec = self._loaded(request.blueprint)

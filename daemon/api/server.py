@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 
 from daemon.api import interceptors
 from daemon.api.access import Caller, Callers
+from daemon.api.blueprints import Blueprints
 from daemon.api.connections import Connections
 from daemon.api.desk import Desk
 from daemon.api.links import Links
@@ -29,6 +30,8 @@ from daemon.api.system import System, caller_of
 from daemon.health import Watcher
 from daemon.metrics import Metrics
 from tandem.v1 import (
+    blueprints_pb2,
+    blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
     links_pb2,
@@ -49,7 +52,10 @@ OVERALL: Final = ""
 HEALTH_INTERVAL_S: Final = 1.0
 STOP_GRACE_S: Final = 2.0
 MESSAGE_SIZE_MAX: Final = 8 * 1024 * 1024
-_MODULES: Final = (connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2)
+_MODULES: Final = (
+    *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
+    *(records_pb2, rooms_pb2, runs_pb2, system_pb2),
+)
 SERVICES: Final = tuple(
     sorted(
         service.full_name for module in _MODULES for service in module.DESCRIPTOR.services_by_name.values()
@@ -159,6 +165,7 @@ def _bind(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
 
 def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any, callers: Callers) -> None:
     connections_pb2_grpc.add_ConnectionsServicer_to_server(Connections(desk), server)
+    blueprints_pb2_grpc.add_BlueprintsServicer_to_server(Blueprints(desk), server)
     links_pb2_grpc.add_LinksServicer_to_server(Links(desk, watcher), server)
     runs_pb2_grpc.add_RunsServicer_to_server(Runs(desk), server)
     plans_pb2_grpc.add_PlansServicer_to_server(Plans(desk), server)

@@ -354,18 +354,17 @@ def _start_failure(layout: _Layout, code: int, log_start: int) -> EmbeddedError:
 
 
 async def _exit_code(process: subprocess.Popen[bytes]) -> int:
-    try:
-        fd = os.pidfd_open(process.pid) if process.poll() is None else None
-    except OSError:
-        # A kernel before 5.3, or a sandbox that forbids it.
-        while process.poll() is None:  # noqa: ASYNC110
-            await anyio.sleep(POLL_S)
-        return process.wait()
-    if fd is not None:
-        try:
-            await anyio.wait_readable(fd)
-        finally:
-            os.close(fd)
+    """Waits in a thread, since not every event loop dependably tells of the end of a process; reaps on the loop's."""
+    if process.poll() is None:
+        with suppress(ChildProcessError):  # somebody who asked whether it runs has reaped it
+            await anyio.to_thread.run_sync(
+                os.waitid,
+                os.P_PID,
+                process.pid,
+                os.WEXITED | os.WNOWAIT,
+                abandon_on_cancel=True,
+                limiter=anyio.CapacityLimiter(1),  # its own: it waits as long as the server lives
+            )
     return process.wait()
 
 

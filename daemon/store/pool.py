@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
     Connection = Pool = Any
 
-KEPT_MAX = 2
+KEPT_MAX = 4
 WAY_OUT = "check that PostgreSQL runs and can be reached; the work goes on by itself once it answers"
 CHECK = "check the database's address, user and password"
 NOT_LET_IN = (

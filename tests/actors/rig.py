@@ -117,6 +117,7 @@ class Rig:
             name: msgspec.structs.replace(DECLARATION, **declared) for name in systems
         }
         specs = streams or (customers(),)
+        self._compiled: dict[str, LinkSpec] = {}
         self.spec = LinkSpec("rig", "1", "memory", "memory", specs, poll_s=dict.fromkeys(SIDES, poll_s))
         shapes = {spec.name: ObjectShape(dict.fromkeys(_natives(spec), "text")) for spec in specs}
         self.systems = {name: MemorySystem(name, shapes, self.clock.now) for name in systems}
@@ -194,8 +195,10 @@ class Rig:
         )
 
     def _blueprint(self, text: str, settings: Mapping[str, Any]) -> LinkSpec:
-        streams = tuple(spec for spec in self.spec.streams if spec.name in text.split())
-        return msgspec.structs.replace(self.spec, streams=streams)
+        if text not in self._compiled:  # once, as the daemon does
+            streams = tuple(spec for spec in self.spec.streams if spec.name in text.split())
+            self._compiled[text] = msgspec.structs.replace(self.spec, streams=streams)
+        return self._compiled[text]
 
     @asynccontextmanager
     async def daemon(self, owner: str = "d1", store: Any = None, **options: Any) -> AsyncIterator[RootActor]:

@@ -119,10 +119,6 @@ def test_a_request_takes_a_free_slot_while_another_goes_on() -> None:
     assert on_account(body, concurrency=3) == pytest.approx(7, abs=0.1)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="drain and ack go straight to the connector: they take no slot and no token of the account",
-)
 def test_a_feed_is_drained_within_the_accounts_slots() -> None:
     async def body(rig: Rig, actor: ConnectionActor) -> int:
         rig.on["a", "read"] = rig.on["a", "drain"] = takes(1)
@@ -132,6 +128,39 @@ def test_a_feed_is_drained_within_the_accounts_slots() -> None:
         return rig.active_max["a"]
 
     assert on_account(body, concurrency=1) == 1
+
+
+def test_a_feed_is_drained_and_told_within_the_accounts_rate() -> None:
+    async def body(rig: Rig, actor: ConnectionActor) -> tuple[float, float]:
+        await actor.mailbox.ask(Opened())
+        rig.create("a", "Ada")
+        began = anyio.current_time()
+        await actor.mailbox.ask(Drained())
+        return rig.asked("a", "drain")[0] - began, rig.asked("a", "ack")[0] - began
+
+    assert on_account(body, rate_per_s=0.2, rate_burst=1) == (0.0, pytest.approx(5, abs=0.1))
+
+
+def test_all_who_ask_at_once_whether_a_feed_is_drained_share_one_time() -> None:
+    async def body(rig: Rig, actor: ConnectionActor) -> Any:
+        rig.on["a", "watch"] = takes(1000)
+        rig.on["a", "drain"] = takes(1)
+        rig.create("a", "Ada")
+        counts: list[int] = []
+
+        async def ask() -> None:
+            counts.append(await actor.mailbox.ask(Drained()))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await anyio.sleep(0.5)
+            rig.create("a", "Bob")
+            for _ in range(20):
+                tasks.start_soon(ask)
+        return counts, len(rig.asked("a", "drain")), len(rig.link().inbox)
+
+    counts, drains, hints = on_account(body)
+    assert (len(counts), drains, hints) == (21, 2, 2)
 
 
 def test_status_is_answered_at_once_while_every_slot_is_taken() -> None:

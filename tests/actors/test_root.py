@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import ActionState
+from actors.ports import Find
 from actors.root import FORGET_EVERY_S
 from actors.state import REMEMBERED_S
 from tests.actors.rig import Rig, customers, takes, until
@@ -200,3 +202,27 @@ def test_a_link_at_rest_forgets_its_writes_after_an_hour_and_works_on() -> None:
     just_now, later = loop.run(main)
     assert just_now == 1
     assert later == 0
+
+
+def test_hundreds_of_links_of_one_account_that_are_woken_at_once_come_to_rest() -> None:
+    """Each look asked who else uses the account: with ten thousand links on it, 500 were not at rest after five minutes."""
+    links = {f"l{number:03}": ("a", "b") for number in range(300)}
+    told: list[str] = []
+
+    async def main() -> Any:
+        rig = Rig(links=links, find=(Find.FEED,), poll_s=3600.0)
+        async with rig.daemon() as root:
+            await until(lambda: len(root._memories) == len(links), timeout_s=300)
+            rig.store.step = noted
+            for state in rig.store.links.values():
+                state.row = msgspec.structs.replace(state.row, next_due=0.0)
+            await until(lambda: len(root.running()) > 0)
+            await until(lambda: all(not one.row.owner for one in rig.store.links.values()), timeout_s=300)
+            return [state.row.facts["failures"] for state in rig.store.links.values()]
+
+    async def noted(name: str) -> None:
+        told.append(name)
+
+    assert set(loop.run(main)) == {0}
+    assert told.count("turn") >= len(links)
+    assert told.count("links_of") <= 10

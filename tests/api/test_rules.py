@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from daemon.api import rules
 from daemon.api.errors import ApiError
 from tandem.v1 import (
+    blueprints_pb2,
     common_pb2,
     connections_pb2,
     links_pb2,
@@ -20,7 +21,10 @@ from tandem.v1 import (
     system_pb2,
 )
 
-MODULES = (connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2)
+MODULES = (
+    *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
+    *(records_pb2, rooms_pb2, runs_pb2, system_pb2),
+)
 
 
 def requests() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tandem.v1 import (
+    blueprints_pb2,
     links_pb2,
     runs_pb2,
 )
@@ -20,7 +21,7 @@ async def test_a_blueprint_is_checked_with_all_its_faults_and_lines(
     admin: Client, tenant: str, pair: Pair
 ) -> None:
     bad = BLUEPRINT.replace("kind: master", "kind: mastre").replace("owner: a}", "owner: c}")
-    found = await admin(admin.links.CheckBlueprint, links_pb2.CheckBlueprintRequest(blueprint=bad))
+    found = await admin(admin.blueprints.CheckBlueprint, blueprints_pb2.CheckBlueprintRequest(blueprint=bad))
     assert {one.line for one in found.faults} == {7, 15}
     refused = await admin.refused(
         admin.links.CreateLink,
@@ -28,7 +29,9 @@ async def test_a_blueprint_is_checked_with_all_its_faults_and_lines(
     )
     assert refused.code == "INVALID_ARGUMENT"
     assert {field for field, _ in refused.violations} == {"blueprint:7", "blueprint:15"}
-    sound = await admin(admin.links.CheckBlueprint, links_pb2.CheckBlueprintRequest(blueprint=BLUEPRINT))
+    sound = await admin(
+        admin.blueprints.CheckBlueprint, blueprints_pb2.CheckBlueprintRequest(blueprint=BLUEPRINT)
+    )
     assert (list(sound.streams), list(sound.faults)) == (["people"], [])
 
 

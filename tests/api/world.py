@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from tandem.v1 import (
+    blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
     links_pb2,
@@ -60,6 +61,7 @@ class Client:
         self.id = token.split("_")[1] if "_" in token else ""
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self.connections: Any = connections_pb2_grpc.ConnectionsStub(channel)
+        self.blueprints: Any = blueprints_pb2_grpc.BlueprintsStub(channel)
         self.links: Any = links_pb2_grpc.LinksStub(channel)
         self.runs: Any = runs_pb2_grpc.RunsStub(channel)
         self.plans: Any = plans_pb2_grpc.PlansStub(channel)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import os
 import random
-import re
 import signal
 import time
 import urllib.request
@@ -59,7 +58,7 @@ streams:
 LEASE_TTL_S = "2"
 SIDES: Mapping[int, Side] = {1: "a", 2: "b"}  # as the API numbers them
 OPERATOR_PAUSE_S = 3.0
-OPEN_INTENTS = re.compile(rb"^tandem_open_intents\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
+OPEN_INTENTS = "SELECT count(*) FROM actions WHERE state IN ('sent', 'unconfirmed')"
 REFUSED = (
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
@@ -145,13 +144,19 @@ class Stand(Steered):
 
     async def owner(self) -> tuple[str, int]:
         """Who holds the link, and its epoch, as the daemons' database says."""
-        connection = await asyncpg.connect(self.database_url)
+        row = await self._stored("SELECT owner, epoch FROM links")
+        return row["owner"], row["epoch"]
+
+    async def _stored(self, query: str) -> asyncpg.Record:
+        """The one row of a query on the daemons' database."""
+        assert self.daemon is not None
+        connection = await asyncpg.connect(self.database_url or self.daemon.dsn)
         try:
-            row = await connection.fetchrow("SELECT owner, epoch FROM links")
+            row = await connection.fetchrow(query)
         finally:
             await connection.close()
         assert row is not None
-        return row["owner"], row["epoch"]
+        return row
 
     # ------------------------------------------------------------------------------------------------ operator
 
@@ -190,10 +195,8 @@ class Stand(Steered):
     # ------------------------------------------------------------------------------------------------- history
 
     async def open_intents(self) -> int:
-        """Writes whose outcome is not settled, as the daemon's metrics say."""
-        assert self.daemon is not None
-        page = await anyio.to_thread.run_sync(metrics, self.daemon.http)
-        return sum(int(float(number)) for number in OPEN_INTENTS.findall(page))
+        """Writes whose outcome is not settled, as the daemons' database says: what metrics say may be seconds old."""
+        return int((await self._stored(OPEN_INTENTS))[0])
 
     async def protocol(self) -> tuple[list[Item], dict[tuple[Side, str], int]]:
         """Every write that Tandem's history names, and the sums of its counters."""

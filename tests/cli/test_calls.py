@@ -12,6 +12,7 @@ from google.protobuf import json_format
 
 from clients.cli.api import Api
 from tandem.v1 import (
+    blueprints_pb2,
     common_pb2,
     connections_pb2,
     links_pb2,
@@ -47,9 +48,9 @@ ANSWERS: dict[str, Answer] = {
             links=[links_pb2.Link(id="l1", name="erp-crm", state="in_step", bindings=7)]
         )
     ),
-    "Links.CheckBlueprint": echo(
-        links_pb2.CheckBlueprintResponse(
-            faults=[links_pb2.BlueprintFault(line=3, message="no such lens")], streams=["customers"]
+    "Blueprints.CheckBlueprint": echo(
+        blueprints_pb2.CheckBlueprintResponse(
+            faults=[blueprints_pb2.BlueprintFault(line=3, message="no such lens")], streams=["customers"]
         )
     ),
     "Runs.StartRun": echo(runs_pb2.StartRunResponse(run=runs_pb2.Run(id="r1"))),
@@ -115,9 +116,10 @@ async def test_a_blueprint_from_a_file_and_from_standard_input(
 ) -> None:
     (tmp_path / "blueprint.yaml").write_text("streams: {}\n")
     async with serving(FakeDaemon(schema, ANSWERS)) as daemon:
-        where = ("--address", daemon.address, "links", "check-blueprint")
-        await tandemctl(*where, f"@{tmp_path / 'blueprint.yaml'}")
-        assert sent(daemon) == {"blueprint": "streams: {}\n"}
+        where = ("--address", daemon.address, "blueprints", "check")
+        for spelled in ("", "@"):
+            await tandemctl(*where, f"{spelled}{tmp_path / 'blueprint.yaml'}")
+            assert sent(daemon) == {"blueprint": "streams: {}\n"}
         result = await tandemctl(*where, "-", input="kind: other")
         assert sent(daemon) == {"blueprint": "kind: other"}
     assert "no such lens" in result.stdout

@@ -37,6 +37,14 @@ def test_listed_positional_fields_say_more_than_the_rule(
     assert not needless, f"the rule says the same of {needless}"
 
 
+def test_fields_given_as_files_are_positional_and_lists_of_faults_are_lists(schema: Api) -> None:
+    methods = {method.full_name: method for method in schema.methods()}
+    for name, field in facts.FILES.items():
+        assert field in options.positional_fields(schema, methods[name])
+    for name, field in facts.FAULTS.items():
+        assert methods[name].response.fields_by_name[field].is_repeated
+
+
 def test_outcomes_are_the_ones_the_proto_names(schema: Api) -> None:
     """The comment of Run.outcome is where the values are listed."""
     comment = schema.comment("tandem.v1.Run.outcome").rstrip(".")

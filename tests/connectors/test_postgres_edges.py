@@ -18,7 +18,8 @@ import pytest
 from actors.core.types import Op, Record
 from actors.core.values import Value, same
 from actors.ports import Write, WriteResult, WriteStatus
-from clients.connectors.systems import postgres
+from clients.connectors.systems import postgres, postgres_write
+from clients.connectors.systems.postgres_write import QUICK_S
 from tests.connectors.pgserver import database_url, postgres_url, shared_database_url
 
 __all__ = ["database_url", "postgres_url", "shared_database_url"]
@@ -260,16 +261,18 @@ async def cut_lines(person: Person) -> None:
     )
 
 
+TWO = [Write(Op.UPDATE, id=id_, native={"name": "x"}, seen={"name": "a"}) for id_ in ("1", "2")]
+
+
 async def test_line_cut_before_commit_is_surely_not_done(
     database_url: str, person: Person, connector: postgres.PostgresConnector
 ) -> None:
     """The first attempt is cut while it waits for a lock, and so is the second: nothing was written."""
-    await person.execute("INSERT INTO things (name) VALUES ('a')")
+    await person.execute("INSERT INTO things (name) VALUES ('a'), ('a')")
     results: list[WriteResult] = []
 
     async def write() -> None:
-        update = Write(Op.UPDATE, id="1", native={"name": "x"}, seen={"name": "a"})
-        results.append(await write_one(connector, "things", update))
+        results.extend(await connector.write("things", TWO, []))
 
     blocker = await asyncpg.connect(database_url)
     async with blocker.transaction(), anyio.create_task_group() as group:
@@ -279,27 +282,97 @@ async def test_line_cut_before_commit_is_surely_not_done(
         await person.execute("SELECT pg_terminate_backend($1)", first)
         second = await waiting_line(person, besides=first)
         await person.execute("SELECT pg_terminate_backend($1)", second)
-    assert [result.status for result in results] == [WriteStatus.NOT_DONE]
-    assert await person.fetchval("SELECT name FROM things") == "a"
+    assert {result.status for result in results} == {WriteStatus.NOT_DONE}
+    assert await person.fetchval("SELECT count(*) FROM things WHERE name = 'a'") == 2
     await blocker.close()
 
 
 async def test_line_cut_before_commit_is_tried_again(
     database_url: str, person: Person, connector: postgres.PostgresConnector
 ) -> None:
-    await person.execute("INSERT INTO things (name) VALUES ('a')")
+    await person.execute("INSERT INTO things (name) VALUES ('a'), ('a')")
     results: list[WriteResult] = []
 
     async def write() -> None:
-        update = Write(Op.UPDATE, id="1", native={"name": "x"}, seen={"name": "a"})
-        results.append(await write_one(connector, "things", update))
+        results.extend(await connector.write("things", TWO, []))
 
     blocker = await asyncpg.connect(database_url)
     async with anyio.create_task_group() as group, blocker.transaction():
         await blocker.execute("LOCK public.things")
         group.start_soon(write)
         await person.execute("SELECT pg_terminate_backend($1)", await waiting_line(person))
+    assert {result.status for result in results} == {WriteStatus.DONE}
+    await blocker.close()
+
+
+async def test_a_single_update_whose_line_is_cut_is_unknown(
+    database_url: str, person: Person, connector: postgres.PostgresConnector
+) -> None:
+    """It commits itself, so nobody knows how far it came; it is not sent again."""
+    await person.execute("INSERT INTO things (name) VALUES ('a')")
+    results: list[WriteResult] = []
+
+    async def write() -> None:
+        results.append(await write_one(connector, "things", TWO[0]))
+
+    blocker = await asyncpg.connect(database_url)
+    async with anyio.create_task_group() as group, blocker.transaction():
+        await blocker.execute("LOCK public.things")
+        group.start_soon(write)
+        await person.execute("SELECT pg_terminate_backend($1)", await waiting_line(person))
+    assert [result.status for result in results] == [WriteStatus.UNKNOWN]
+    assert await person.fetchval("SELECT name FROM things") == "a"
+    await blocker.close()
+
+
+async def test_a_single_update_that_has_to_wait_is_ended_by_the_server_and_takes_the_long_way(
+    database_url: str, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server itself ends what commits itself, well within the vendor's tail: whatever becomes of us meanwhile, nothing
+    is written after that."""
+    assert postgres.DECLARATION.vendor_tail_s > QUICK_S
+    monkeypatch.setattr(postgres, "QUICK_S", 0.2)
+    monkeypatch.setattr(postgres_write, "QUICK_S", 0.2)
+    await person.execute("INSERT INTO things (name) VALUES ('a')")
+    results: list[WriteResult] = []
+    connector = await postgres.connect({"url": database_url})
+
+    async def write() -> None:
+        results.append(await write_one(connector, "things", TWO[0]))
+
+    blocker = await asyncpg.connect(database_url)
+    async with anyio.create_task_group() as group, blocker.transaction():
+        await blocker.execute("LOCK public.things")
+        group.start_soon(write)
+        await waiting_line(person, besides=await waiting_line(person))
     assert [result.status for result in results] == [WriteStatus.DONE]
+    assert await person.fetchval("SELECT name FROM things") == "x"
+    await blocker.close()
+    await connector.aclose()
+
+
+async def test_a_single_update_with_little_time_left_commits_only_after_a_last_look_at_the_clock(
+    database_url: str, person: Person, connector: postgres.PostgresConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the long way, on which nothing is done before COMMIT: a line that is cut may be tried again."""
+    monkeypatch.setattr(postgres_write, "QUICK_S", 29.0)
+    await person.execute("INSERT INTO things (name) VALUES ('a')")
+    results: list[WriteResult] = []
+
+    async def write() -> None:
+        with anyio.CancelScope(deadline=anyio.current_time() + 25):
+            results.append(await write_one(connector, "things", TWO[0]))
+
+    blocker = await asyncpg.connect(database_url)
+    async with anyio.create_task_group() as group, blocker.transaction():
+        await blocker.execute("LOCK public.things")
+        group.start_soon(write)
+        query = "SELECT xact_start < query_start FROM pg_stat_activity WHERE pid = $1"
+        began_before = await person.fetchval(query, await waiting_line(person))
+        group.cancel_scope.cancel()
+    assert began_before
+    assert results == []
+    assert await person.fetchval("SELECT name FROM things") == "a"
     await blocker.close()
 
 

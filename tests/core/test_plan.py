@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.core.contests import DAY_S
 from actors.core.lenses import Length
 from actors.core.plan import (
-    DAY_S,
     RESTORE,
     Context,
     Verdict,

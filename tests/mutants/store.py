@@ -151,8 +151,8 @@ STORE = (
         25,
         "a settlement replaces what was changed since it was planned",
         f"{QUERIES}bindings.sql",
-        " and bindings.rev = n.rev - 1",
-        "",
+        " and bindings.rev = n.rev - 1\n\n-- binding_insert",
+        "\n\n-- binding_insert",
         (f"{PG}TestSettle::test_of_two_settlements_planned_on_one_revision_the_second_is_refused",),
     ),
     Mutant(

@@ -106,19 +106,25 @@ async def test_keep_running_retries_says_why_and_recovers(tmp_path: Path) -> Non
         await server.stop()
 
 
-@pytest.mark.parametrize("has_pidfd", [True, False])
-async def test_wait_gives_the_exit_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_pidfd: bool
-) -> None:
-    def refuse(pid: int, flags: int = 0) -> int:
-        raise OSError(38, "Function not implemented")
+@pytest.mark.parametrize("use_uvloop", [False, True])
+def test_the_end_of_the_server_is_noticed_on_either_loop(tmp_path: Path, use_uvloop: bool) -> None:
+    async def main() -> None:
+        async with embedded(tmp_path) as server, anyio.create_task_group() as group:
+            with anyio.move_on_after(0.1):  # whoever gave up waiting is in nobody's way
+                await server.wait()
+            group.start_soon(server.keep_running)
+            for restarts in (1, 2, 3):
+                assert server.pid is not None
+                os.kill(server.pid, signal.SIGKILL)
+                await until(lambda: server.pid is None)  # who asks reaps, and takes nothing away
+                await until(lambda n=restarts: server.restarts == n)  # type: ignore[misc]
+            group.cancel_scope.cancel()
+        async with embedded(tmp_path) as server:
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGKILL)
+            assert await server.wait() == -signal.SIGKILL
 
-    if not has_pidfd:
-        monkeypatch.setattr(os, "pidfd_open", refuse)
-    async with embedded(tmp_path) as server:
-        assert server.pid is not None
-        os.kill(server.pid, signal.SIGKILL)
-        assert await server.wait() == -signal.SIGKILL
+    anyio.run(main, backend_options={"use_uvloop": use_uvloop})
 
 
 async def test_the_server_ends_with_a_killed_daemon_and_starts_again_at_once(tmp_path: Path) -> None:

@@ -29,9 +29,10 @@ SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 
 
 class Session:
-    """Connections to one database. `deadline_s`: how long one statement may take, on the server and here."""
+    """Connections to one database. `deadline_s`: how long one statement may take, on the server and here. `like`: another
+    session, whose database it has to be."""
 
-    def __init__(self, url: str, *, size_max: int, deadline_s: float) -> None:
+    def __init__(self, url: str, *, size_max: int, deadline_s: float, like: Session | None = None) -> None:
         self.deadline_s = deadline_s
         self.secrets = errors.secrets_in(url)
         self._url = url
@@ -40,6 +41,7 @@ class Session:
         # Kept in hand: taking a line out of the pool and handing it back takes longer than many a statement.
         self._spare: list[PoolConnectionProxy[asyncpg.Record]] = []
         self._is_closed = False
+        self._first = like or self
         self._database = ""  # which one the first line led to
 
     async def fetch(self, doing: str, query: str, *values: Any) -> Sequence[asyncpg.Record]:
@@ -142,14 +144,15 @@ class Session:
         database = str(await connection.fetchval(DATABASE))
         if await connection.fetchval(MAY_ASK_SYSTEM):
             database += f" of system {await connection.fetchval(SYSTEM)}"
-        if self._database and database != self._database:
+        before = self._first._database
+        if before and database != before:
             raise TandemError(
                 Kind.CONFIG,
-                f"another database answers at the address: number {database} instead of {self._database}",
+                f"another database answers at the address: number {database} instead of {before}",
                 scope=Scope.CONNECTION,
                 hint="set the address back, or make a new connection and link for the other database",
             )
-        self._database = database
+        self._first._database = database
 
     def _options(self) -> dict[str, Any]:
         milliseconds = str(int(self.deadline_s * 1000))

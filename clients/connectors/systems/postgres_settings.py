@@ -77,7 +77,7 @@ DECLARATION = Declaration(
     find_by_field=True,
     missing_means="unknown",
     session="shared",
-    # No COMMIT leaves after the deadline; this is the room for one that is under way then.
+    # Nothing that commits leaves after the deadline; this is the room for what is under way then (postgres_write.QUICK_S).
     vendor_tail_s=5.0,
     batch_max=1000,
     concurrency=4,

@@ -20,7 +20,7 @@ SELECT {values} FROM unnest({arrays}) WITH ORDINALITY AS w({names}, place) ORDER
 RETURNING {wanted}, t.{key}::text"""
 INSERT_DEFAULTS = "INSERT INTO {table} AS t DEFAULT VALUES RETURNING {wanted}, t.{key}::text"
 UPDATE = """
-UPDATE {table} AS t SET {sets} FROM unnest({arrays}) AS w({names})
+UPDATE {table} AS t SET {sets} FROM {rows} AS w({names})
  WHERE {is_row} AND {holds} RETURNING {wanted}, w.id"""
 DELETE = """
 DELETE FROM {table} AS t USING unnest({arrays}) AS w({names})
@@ -46,8 +46,9 @@ class Shape:
             *([encoded(column, write.seen[column.name]) for write in writes] for column in self.seen),
         ]
 
-    def statement(self, wanted: str) -> str:
-        """Writes all rows of the arrays; returns `wanted`, then the row's id as it was asked for."""
+    def statement(self, wanted: str, *, is_single: bool = False) -> str:
+        """Writes all rows of the arrays; returns `wanted`, then the row's id as it was asked for. `is_single`: an update of
+        arrays of one, for which the server plans once and not each time, since there is nothing to join."""
         if self.op is Op.CREATE:
             return self._insert(wanted)
         key = quoted(self.table.key.name)
@@ -61,6 +62,7 @@ class Shape:
             table=self.table.sql,
             sets=sets or f"{key} = t.{key}",
             arrays=self._placeholders(),
+            rows=self._one_row() if is_single else f"unnest({self._placeholders()})",
             names=", ".join(self._names()),
             is_row=self._is_row(),
             holds=self._holds(),
@@ -113,6 +115,10 @@ class Shape:
 
     def _placeholders(self) -> str:
         return ", ".join(f"${number}::text[]" for number in range(1, len(self._names()) + 1))
+
+    def _one_row(self) -> str:
+        columns = (f"(${number}::text[])[1]" for number in range(1, len(self._names()) + 1))
+        return f"(SELECT {', '.join(columns)})"
 
     def _is_row(self) -> str:
         key = f"t.{quoted(self.table.key.name)}"

@@ -1,7 +1,8 @@
 """Writing: a group of rows is one statement in one transaction, so a write happens with its precondition or not at all.
 
 A group that the server refuses is halved until the culprit stands alone. Before COMMIT leaves, a lost line means
-surely not done; after it, not known. Must not read rows for any other purpose than to say why nothing was written.
+surely not done; after it, not known. A single update commits itself, in one round trip, on a line whose statements the
+server ends soon enough. Must not read rows for any other purpose than to say why nothing was written.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ PRIVILEGES: Mapping[Op, str] = {Op.CREATE: "INSERT", Op.UPDATE: "UPDATE", Op.DEL
 _STALE_PLAN = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 SWALLOWED = "nothing was written: a trigger, rule or policy of the table discarded it"
 ABANDON_TIMEOUT_S = 2.0
+# How long a statement that commits itself may take, by the server's own clock: well within the declared vendor_tail_s, so
+# that one which leaves before the deadline is over when others conclude that it was not done, whatever becomes of us.
+QUICK_S = 2.0
+TOO_LONG = "57014"
 LATE = TandemError(Kind.TRANSIENT, "the deadline has passed")
 
 
@@ -62,10 +67,11 @@ class _Batch:
 
 
 class Writer:
-    """Writes of one connection."""
+    """Writes of one connection. `quick`: lines to the same database whose statements may take `QUICK_S`."""
 
-    def __init__(self, session: Session, own: OwnWrites) -> None:
+    def __init__(self, session: Session, quick: Session, own: OwnWrites) -> None:
         self._session = session
+        self._quick = quick
         self._own = own
 
     async def write(self, table: Table, writes: Sequence[Write], delivery: Delivery) -> list[WriteResult]:
@@ -115,7 +121,12 @@ class Writer:
         await self._apply(batch, shape, places[half:])
 
     async def _twice(self, batch: _Batch, shape: Shape, places: list[int]) -> Results:
-        """In a transaction, and in a second one where the line was lost before COMMIT, or the plan was stale."""
+        """At once where that is possible, else in a transaction, and in a second one where the line was lost before COMMIT,
+        or the plan was stale."""
+        if len(places) == 1 and shape.op is Op.UPDATE:
+            results = await self._at_once(batch, shape, places)
+            if results is not None:
+                return results
         try:
             return await self._in_transaction(batch, shape, places)
         except errors.FAILURES as error:
@@ -162,6 +173,33 @@ class Writer:
 
         return await self._session.reading(f"read {table.object}", ask)
 
+    async def _at_once(self, batch: _Batch, shape: Shape, places: list[int]) -> Results | None:
+        """One statement, which commits itself. None: nothing was done, it needs more time. Raises as `_in_transaction`."""
+        arrays = shape.arrays([batch.writes[place] for place in places])
+        async with self._quick.connection() as connection:
+            if min(batch.until, anyio.current_effective_deadline()) - anyio.current_time() < QUICK_S:
+                return None
+            try:
+                rows = await _sent(connection, batch, shape, arrays)
+            except errors.FAILURES as error:
+                if errors.sqlstate(error) == TOO_LONG or isinstance(error, _STALE_PLAN):
+                    return None
+                if errors.is_refusal(error) or (
+                    isinstance(error, asyncpg.PostgresError) and not errors.is_lost(error)
+                ):
+                    raise
+                cut(connection)
+                raise CommitLost(f"the line was lost while writing: {errors.words(error)}") from error
+            results = await _told(connection, batch, shape, places, rows)
+        self._note(batch, results)
+        return results
+
+    def _note(self, batch: _Batch, results: Results) -> None:
+        """What is committed comes back as an echo."""
+        if batch.made_by:
+            done = (r.id for r in results.values() if r is not None and r.status is WriteStatus.DONE)
+            self._own.note(batch.made_by, batch.table.oid, done)
+
     async def _in_transaction(self, batch: _Batch, shape: Shape, places: list[int]) -> Results:
         """All or nothing. Raises CommitLost where the outcome is not known; after any other error it is: nothing."""
         async with self._session.connection() as connection:
@@ -179,9 +217,7 @@ class Writer:
                 await abandon(connection)
                 raise
             await commit(connection, transaction)
-            if batch.made_by:
-                done = (r.id for r in results.values() if r is not None and r.status is WriteStatus.DONE)
-                self._own.note(batch.made_by, batch.table.oid, done)
+            self._note(batch, results)
             return results
 
 
@@ -210,10 +246,24 @@ async def abandon(connection: Connection) -> None:
 
 async def _carry_out(connection: Connection, batch: _Batch, shape: Shape, places: list[int]) -> Results:
     """Results by place; None for what was not written although its precondition holds."""
-    writes = [batch.writes[place] for place in places]
-    arrays = shape.arrays(writes) if shape.takes_values else []
-    rows = await connection.fetch(shape.statement(f"{batch.delivery.sql}, {TRANSACTION}"), *arrays)
+    arrays = shape.arrays([batch.writes[place] for place in places]) if shape.takes_values else []
+    return await _told(connection, batch, shape, places, await _sent(connection, batch, shape, arrays))
+
+
+async def _sent(
+    connection: Connection, batch: _Batch, shape: Shape, arrays: Sequence[list[str | None]]
+) -> Sequence[asyncpg.Record]:
+    is_single = shape.op is Op.UPDATE and len(arrays[0]) == 1
+    wanted = f"{batch.delivery.sql}, {TRANSACTION}"
+    rows = await connection.fetch(shape.statement(wanted, is_single=is_single), *arrays)
     batch.made_by = rows[0][-2] if rows else ""
+    return rows
+
+
+async def _told(
+    connection: Connection, batch: _Batch, shape: Shape, places: list[int], rows: Sequence[asyncpg.Record]
+) -> Results:
+    writes = [batch.writes[place] for place in places]
     if shape.op is Op.CREATE:
         return _created(batch.delivery, places, writes, rows)
     done = {row[-1]: row for row in rows}

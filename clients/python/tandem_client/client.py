@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tandem.v1 import (
+    blueprints_pb2,
+    blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
     links_pb2,
@@ -31,7 +33,10 @@ from tandem_client.runs import RunHandle, Watch
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
-_FILES = (connections_pb2, links_pb2, plans_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2)
+_FILES = (
+    *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
+    *(records_pb2, rooms_pb2, runs_pb2, system_pb2),
+)
 
 
 def services() -> list[ServiceDescriptor]:
@@ -51,6 +56,7 @@ class Tandem:
     ) -> None:
         self._channel = open_channel(address, services=services(), token=token, tls=tls, timeout_s=timeout_s)
         self.connections = connections_pb2_grpc.ConnectionsStub(self._channel)
+        self.blueprints = blueprints_pb2_grpc.BlueprintsStub(self._channel)
         self.links = links_pb2_grpc.LinksStub(self._channel)
         self.runs = runs_pb2_grpc.RunsStub(self._channel)
         self.plans = plans_pb2_grpc.PlansStub(self._channel)

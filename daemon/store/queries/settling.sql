@@ -112,6 +112,12 @@ with {fence}, replaced as (
       and bindings.a_id is not distinct from n.a_id and bindings.b_id is not distinct from n.b_id
       and exists (select from fence)
     returning 1
+), rebased as (
+    update bindings
+    set rev = n.rev, base = n.base, contests = n.contests
+    from unnest($53::bigint[], $54::integer[], $55::text[], $56::text[]) as n (key, rev, base, contests)
+    where bindings.stream_id in {streams} and bindings.key = n.key and bindings.rev = n.rev - 1 and exists (select from fence)
+    returning 1
 ), closed as (
     update actions
     set state = n.state, error = n.error, closed = $5,
@@ -147,6 +153,7 @@ with {fence}, replaced as (
 )
 select 1 / (
     (select count(*) from replaced) = cardinality($7::bigint[])
+    and (select count(*) from rebased) = cardinality($53::bigint[])
     and (select count(*) from closed) = cardinality($26::bigint[])
 )::integer
 from fence

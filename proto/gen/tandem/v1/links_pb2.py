@@ -26,43 +26,37 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tandem.v1 import common_pb2 as tandem_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tandem/v1/links.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"*\n\x15\x43heckBlueprintRequest\x12\x11\n\tblueprint\x18\x01 \x01(\t\"M\n\x0e\x42lueprintFault\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"T\n\x16\x43heckBlueprintResponse\x12)\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x19.tandem.v1.BlueprintFault\x12\x0f\n\x07streams\x18\x02 \x03(\t\"j\n\x11\x43reateLinkRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\x12\x11\n\tblueprint\x18\x05 \x01(\t\x12\x0e\n\x06paused\x18\x06 \x01(\x08\"T\n\tRoomCount\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12*\n\x06oldest\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\x04Look\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12*\n\x06looked\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb2\x01\n\x08\x44\x65livery\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x10\n\x08schedule\x18\x03 \x01(\t\x12(\n\x04next\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x03\x12*\n\x06oldest\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd8\x02\n\x04Link\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\t\n\x01\x61\x18\x04 \x01(\t\x12\t\n\x01\x62\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x0f\n\x07reasons\x18\x07 \x03(\t\x12\x0e\n\x06loaded\x18\x08 \x01(\x08\x12\x0b\n\x03run\x18\t \x01(\t\x12\x13\n\x0b\x66reshness_s\x18\n \x01(\x01\x12\x1e\n\x05looks\x18\x0b \x03(\x0b\x32\x0f.tandem.v1.Look\x12#\n\x05rooms\x18\x0c \x03(\x0b\x32\x14.tandem.v1.RoomCount\x12\x10\n\x08\x62indings\x18\r \x01(\x03\x12\x11\n\tblueprint\x18\x0e \x01(\t\x12+\n\x07\x63reated\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\ndeliveries\x18( \x03(\x0b\x32\x13.tandem.v1.Delivery\".\n\x0eGetLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"I\n\x10ListLinksRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"L\n\x11ListLinksResponse\x12\x1e\n\x05links\x18\x01 \x03(\x0b\x32\x0f.tandem.v1.Link\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x10PauseLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11ResumeLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11\x44\x65leteLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"\x14\n\x12\x44\x65leteLinkResponse2\xdd\x03\n\x05Links\x12U\n\x0e\x43heckBlueprint\x12 .tandem.v1.CheckBlueprintRequest\x1a!.tandem.v1.CheckBlueprintResponse\x12;\n\nCreateLink\x12\x1c.tandem.v1.CreateLinkRequest\x1a\x0f.tandem.v1.Link\x12\x35\n\x07GetLink\x12\x19.tandem.v1.GetLinkRequest\x1a\x0f.tandem.v1.Link\x12\x46\n\tListLinks\x12\x1b.tandem.v1.ListLinksRequest\x1a\x1c.tandem.v1.ListLinksResponse\x12\x39\n\tPauseLink\x12\x1b.tandem.v1.PauseLinkRequest\x1a\x0f.tandem.v1.Link\x12;\n\nResumeLink\x12\x1c.tandem.v1.ResumeLinkRequest\x1a\x0f.tandem.v1.Link\x12I\n\nDeleteLink\x12\x1c.tandem.v1.DeleteLinkRequest\x1a\x1d.tandem.v1.DeleteLinkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tandem/v1/links.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"j\n\x11\x43reateLinkRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\x12\x11\n\tblueprint\x18\x05 \x01(\t\x12\x0e\n\x06paused\x18\x06 \x01(\x08\"T\n\tRoomCount\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12*\n\x06oldest\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\x04Look\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12*\n\x06looked\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb2\x01\n\x08\x44\x65livery\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x10\n\x08schedule\x18\x03 \x01(\t\x12(\n\x04next\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x03\x12*\n\x06oldest\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd8\x02\n\x04Link\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\t\n\x01\x61\x18\x04 \x01(\t\x12\t\n\x01\x62\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x0f\n\x07reasons\x18\x07 \x03(\t\x12\x0e\n\x06loaded\x18\x08 \x01(\x08\x12\x0b\n\x03run\x18\t \x01(\t\x12\x13\n\x0b\x66reshness_s\x18\n \x01(\x01\x12\x1e\n\x05looks\x18\x0b \x03(\x0b\x32\x0f.tandem.v1.Look\x12#\n\x05rooms\x18\x0c \x03(\x0b\x32\x14.tandem.v1.RoomCount\x12\x10\n\x08\x62indings\x18\r \x01(\x03\x12\x11\n\tblueprint\x18\x0e \x01(\t\x12+\n\x07\x63reated\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\ndeliveries\x18( \x03(\x0b\x32\x13.tandem.v1.Delivery\".\n\x0eGetLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"I\n\x10ListLinksRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"L\n\x11ListLinksResponse\x12\x1e\n\x05links\x18\x01 \x03(\x0b\x32\x0f.tandem.v1.Link\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x10PauseLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11ResumeLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11\x44\x65leteLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"\x14\n\x12\x44\x65leteLinkResponse2\x86\x03\n\x05Links\x12;\n\nCreateLink\x12\x1c.tandem.v1.CreateLinkRequest\x1a\x0f.tandem.v1.Link\x12\x35\n\x07GetLink\x12\x19.tandem.v1.GetLinkRequest\x1a\x0f.tandem.v1.Link\x12\x46\n\tListLinks\x12\x1b.tandem.v1.ListLinksRequest\x1a\x1c.tandem.v1.ListLinksResponse\x12\x39\n\tPauseLink\x12\x1b.tandem.v1.PauseLinkRequest\x1a\x0f.tandem.v1.Link\x12;\n\nResumeLink\x12\x1c.tandem.v1.ResumeLinkRequest\x1a\x0f.tandem.v1.Link\x12I\n\nDeleteLink\x12\x1c.tandem.v1.DeleteLinkRequest\x1a\x1d.tandem.v1.DeleteLinkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tandem.v1.links_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKBLUEPRINTREQUEST']._serialized_start=93
-  _globals['_CHECKBLUEPRINTREQUEST']._serialized_end=135
-  _globals['_BLUEPRINTFAULT']._serialized_start=137
-  _globals['_BLUEPRINTFAULT']._serialized_end=214
-  _globals['_CHECKBLUEPRINTRESPONSE']._serialized_start=216
-  _globals['_CHECKBLUEPRINTRESPONSE']._serialized_end=300
-  _globals['_CREATELINKREQUEST']._serialized_start=302
-  _globals['_CREATELINKREQUEST']._serialized_end=408
-  _globals['_ROOMCOUNT']._serialized_start=410
-  _globals['_ROOMCOUNT']._serialized_end=494
-  _globals['_LOOK']._serialized_start=497
-  _globals['_LOOK']._serialized_end=641
-  _globals['_DELIVERY']._serialized_start=644
-  _globals['_DELIVERY']._serialized_end=822
-  _globals['_LINK']._serialized_start=825
-  _globals['_LINK']._serialized_end=1169
-  _globals['_GETLINKREQUEST']._serialized_start=1171
-  _globals['_GETLINKREQUEST']._serialized_end=1217
-  _globals['_LISTLINKSREQUEST']._serialized_start=1219
-  _globals['_LISTLINKSREQUEST']._serialized_end=1292
-  _globals['_LISTLINKSRESPONSE']._serialized_start=1294
-  _globals['_LISTLINKSRESPONSE']._serialized_end=1370
-  _globals['_PAUSELINKREQUEST']._serialized_start=1372
-  _globals['_PAUSELINKREQUEST']._serialized_end=1420
-  _globals['_RESUMELINKREQUEST']._serialized_start=1422
-  _globals['_RESUMELINKREQUEST']._serialized_end=1471
-  _globals['_DELETELINKREQUEST']._serialized_start=1473
-  _globals['_DELETELINKREQUEST']._serialized_end=1522
-  _globals['_DELETELINKRESPONSE']._serialized_start=1524
-  _globals['_DELETELINKRESPONSE']._serialized_end=1544
-  _globals['_LINKS']._serialized_start=1547
-  _globals['_LINKS']._serialized_end=2024
+  _globals['_CREATELINKREQUEST']._serialized_start=93
+  _globals['_CREATELINKREQUEST']._serialized_end=199
+  _globals['_ROOMCOUNT']._serialized_start=201
+  _globals['_ROOMCOUNT']._serialized_end=285
+  _globals['_LOOK']._serialized_start=288
+  _globals['_LOOK']._serialized_end=432
+  _globals['_DELIVERY']._serialized_start=435
+  _globals['_DELIVERY']._serialized_end=613
+  _globals['_LINK']._serialized_start=616
+  _globals['_LINK']._serialized_end=960
+  _globals['_GETLINKREQUEST']._serialized_start=962
+  _globals['_GETLINKREQUEST']._serialized_end=1008
+  _globals['_LISTLINKSREQUEST']._serialized_start=1010
+  _globals['_LISTLINKSREQUEST']._serialized_end=1083
+  _globals['_LISTLINKSRESPONSE']._serialized_start=1085
+  _globals['_LISTLINKSRESPONSE']._serialized_end=1161
+  _globals['_PAUSELINKREQUEST']._serialized_start=1163
+  _globals['_PAUSELINKREQUEST']._serialized_end=1211
+  _globals['_RESUMELINKREQUEST']._serialized_start=1213
+  _globals['_RESUMELINKREQUEST']._serialized_end=1262
+  _globals['_DELETELINKREQUEST']._serialized_start=1264
+  _globals['_DELETELINKREQUEST']._serialized_end=1313
+  _globals['_DELETELINKRESPONSE']._serialized_start=1315
+  _globals['_DELETELINKRESPONSE']._serialized_end=1335
+  _globals['_LINKS']._serialized_start=1338
+  _globals['_LINKS']._serialized_end=1728
 # @@protoc_insertion_point(module_scope)

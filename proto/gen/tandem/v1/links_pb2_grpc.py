@@ -35,11 +35,6 @@ class LinksStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.CheckBlueprint = channel.unary_unary(
-                '/tandem.v1.Links/CheckBlueprint',
-                request_serializer=tandem_dot_v1_dot_links__pb2.CheckBlueprintRequest.SerializeToString,
-                response_deserializer=tandem_dot_v1_dot_links__pb2.CheckBlueprintResponse.FromString,
-                _registered_method=True)
         self.CreateLink = channel.unary_unary(
                 '/tandem.v1.Links/CreateLink',
                 request_serializer=tandem_dot_v1_dot_links__pb2.CreateLinkRequest.SerializeToString,
@@ -75,13 +70,6 @@ class LinksStub:
 class LinksServicer:
     """Links: two connections kept in step under a blueprint.
     """
-
-    def CheckBlueprint(self, request, context):
-        """Check a blueprint without creating anything: all faults at once, with line numbers.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
 
     def CreateLink(self, request, context):
         """Create a link between two connections of the tenant. It starts at once unless it is created paused.
@@ -128,11 +116,6 @@ class LinksServicer:
 
 def add_LinksServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'CheckBlueprint': grpc.unary_unary_rpc_method_handler(
-                    servicer.CheckBlueprint,
-                    request_deserializer=tandem_dot_v1_dot_links__pb2.CheckBlueprintRequest.FromString,
-                    response_serializer=tandem_dot_v1_dot_links__pb2.CheckBlueprintResponse.SerializeToString,
-            ),
             'CreateLink': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateLink,
                     request_deserializer=tandem_dot_v1_dot_links__pb2.CreateLinkRequest.FromString,
@@ -174,33 +157,6 @@ def add_LinksServicer_to_server(servicer, server):
 class Links:
     """Links: two connections kept in step under a blueprint.
     """
-
-    @staticmethod
-    def CheckBlueprint(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/tandem.v1.Links/CheckBlueprint',
-            tandem_dot_v1_dot_links__pb2.CheckBlueprintRequest.SerializeToString,
-            tandem_dot_v1_dot_links__pb2.CheckBlueprintResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def CreateLink(request,

@@ -33,8 +33,6 @@ class LinksStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LinksAsyncStub: ...
-    CheckBlueprint: _grpc.UnaryUnaryMultiCallable[_links_pb2.CheckBlueprintRequest, _links_pb2.CheckBlueprintResponse]
-    """Check a blueprint without creating anything: all faults at once, with line numbers."""
     CreateLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.CreateLinkRequest, _links_pb2.Link]
     """Create a link between two connections of the tenant. It starts at once unless it is created paused."""
     GetLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.GetLinkRequest, _links_pb2.Link]
@@ -53,8 +51,6 @@ class LinksAsyncStub(LinksStub):
     """Links: two connections kept in step under a blueprint."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    CheckBlueprint: _aio.UnaryUnaryMultiCallable[_links_pb2.CheckBlueprintRequest, _links_pb2.CheckBlueprintResponse]  # type: ignore[assignment]
-    """Check a blueprint without creating anything: all faults at once, with line numbers."""
     CreateLink: _aio.UnaryUnaryMultiCallable[_links_pb2.CreateLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
     """Create a link between two connections of the tenant. It starts at once unless it is created paused."""
     GetLink: _aio.UnaryUnaryMultiCallable[_links_pb2.GetLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
@@ -70,14 +66,6 @@ class LinksAsyncStub(LinksStub):
 
 class LinksServicer(metaclass=_abc_1.ABCMeta):
     """Links: two connections kept in step under a blueprint."""
-
-    @_abc_1.abstractmethod
-    def CheckBlueprint(
-        self,
-        request: _links_pb2.CheckBlueprintRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_links_pb2.CheckBlueprintResponse, _abc.Awaitable[_links_pb2.CheckBlueprintResponse]]:
-        """Check a blueprint without creating anything: all faults at once, with line numbers."""
 
     @_abc_1.abstractmethod
     def CreateLink(

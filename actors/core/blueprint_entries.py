@@ -1,0 +1,338 @@
+"""THE tables of what a blueprint may say: every entry with its form, its meaning and what holds where it is absent.
+
+The loader (blueprint*.py) takes names, bounds and words from here; the JSON schema (blueprint_schema.py) and the reference
+in docs/BLUEPRINTS.md are made from here. A new rule begins with a line here. Must not: read a blueprint.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
+from actors.core.blueprint_forms import (
+    Duration,
+    Either,
+    Entries,
+    Entry,
+    Exactly,
+    Flag,
+    Form,
+    Listing,
+    Named,
+    Number,
+    Scalar,
+    Shared,
+    Text,
+    Whole,
+    Words,
+    each,
+)
+from actors.core.lens_words import LENS
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
+from actors.core.types import SIDES
+
+DAY_S: Final = 86_400.0
+LINK_NAME: Final = r"[a-z][a-z0-9-]{0,62}"
+NAME: Final = r"[a-z][a-z0-9_]{0,62}"
+BUDGET: Final = r"(\d{1,9})|(?:(\d{1,9})\s+or\s+)?(\d{1,3}(?:\.\d+)?)\s*%"
+EVERY: Final = r"every\s+(\S.*)"
+KINDS: Final = ("master", "document")
+UNLIMITED: Final = "unlimited"
+NEWEST: Final = "newest"  # understood, and refused with what to write instead
+
+POLL: Final = Duration(0.1, 7 * DAY_S)
+COMPLETE_READ: Final = Duration(10.0, 31 * DAY_S)
+JITTER: Final = Duration(0.0, 7 * DAY_S)
+BREAKER: Final = Whole(1, 100_000)
+COUNT: Final = Whole(0, 1_000_000_000)
+FREE: Final = Whole(0, 1_000_000)
+PERCENT: Final = Number(0, 100)
+
+
+def words(kind: type[enum.StrEnum]) -> Words:
+    """The words of an enumeration."""
+    return Words(tuple(member.value for member in kind))
+
+
+# ------------------------------------------------------------------------------------------------------------ when
+
+SCHEDULE_WORDS: Final = ("instant", "command", "nightly")
+_TIMED: Final = Either((Words(SCHEDULE_WORDS), Text(EVERY), Text(r"\S+(\s+\S+){4}")))
+SCHEDULE: Final = (
+    Entry("at", _TIMED, "the schedule", required=True, example='at: "30 2 * * 1-5"'),
+    Entry("zone", Text(), "the time zone it is in", absent="the link's", example="zone: Europe/Copenhagen"),
+    Entry(
+        "jitter",
+        JITTER,
+        "instants come up to so much later, each link always by the same part of it",
+        absent="the whole interval for `every`, 3h for `nightly`, none for cron",
+        example="jitter: 10m",
+    ),
+)
+_SCHEDULE: Final = Shared("schedule", Either((_TIMED, Entries(SCHEDULE))))
+DIRECTIONS: Final = ("a_to_b", "b_to_a")
+DELIVERY: Final = Shared("delivery", Either((_SCHEDULE, each(DIRECTIONS, _SCHEDULE))))
+
+# ----------------------------------------------------------------------------------------------------------- field
+
+_PATH: Final = Shared("path", Either((Text(), Listing(Text(), least=1))))
+FIELD: Final = (
+    Entry(
+        "a",
+        _PATH,
+        "the native path on side a; several with the lenses `join`, `gross`, `formula`: `[FIRST, LAST]`; `@id`: the "
+        "record's own id",
+        absent="allowed with `owner: local` or `constant` only",
+        example="a: STRASSE",
+    ),
+    Entry("b", _PATH, "the native path on side b", absent="as for `a`", example="b: [first_name, last_name]"),
+    Entry("lens", LENS, "the lens or lenses of both sides", absent="`same`", example="lens: trim"),
+    Entry(
+        "lens_a",
+        LENS,
+        "lenses of side a; they stand nearer to its native value than `lens`",
+        example='lens_a: {number: ","}',
+    ),
+    Entry("lens_b", LENS, "lenses of side b", example="lens_b: [trim, {map: {D: DE}}]"),
+    Entry(
+        "owner",
+        OWNER_FORM,
+        "who may change it: `a`, `b`, `both`, or `local` (never transferred, never overwritten); or under conditions, see "
+        "[below](#owners-under-conditions)",
+        absent="`both`",
+        example="owner: a",
+        rows=("W12", "W15", "W16", "U8", "G2"),
+    ),
+    Entry(
+        "conflict",
+        words(Choice),
+        "both changed it: `a`, `b`, `ask`, `strictest` (a withdrawal wins), `newest_else_a`, `newest_else_b`, "
+        "`newest_else_ask` (what holds where no time is known)",
+        absent="`ask`",
+        example="conflict: newest_else_a",
+        rows=("W10", "W13"),
+    ),
+    Entry(
+        "first_contact",
+        words(FirstContact),
+        "as for the stream, for this field alone",
+        absent="the stream's",
+        example="first_contact: a",
+    ),
+    Entry(
+        "group",
+        Text(),
+        "fields with the same group are decided as one (an address); they share `owner`, `conflict`, `first_contact`",
+        example="group: address",
+    ),
+    Entry(
+        "on_create_only",
+        Flag(),
+        "written when a record is made, never again",
+        absent="`false`",
+        example="on_create_only: true",
+        rows=("G5", "G6"),
+    ),
+    Entry(
+        "required",
+        Flag(),
+        "the record waits until the field has a value, and a value that is emptied (or left blank) empties nobody. Required "
+        "references may not form a circle",
+        absent="`false`",
+        example="required: true",
+        rows=("U5",),
+    ),
+    Entry("set", Flag(), "a list whose items are merged one by one", absent="`false`", example="set: true"),
+    Entry(
+        "reference",
+        Text(),
+        "the stream whose record this field points at; ids are translated",
+        example="reference: customers",
+        rows=("W10", "G12"),
+    ),
+    Entry(
+        "lossy",
+        Flag(),
+        "has to be `true` where a lens does not give back all it was given (`length`, `default`)",
+        absent="`false`",
+        example="lossy: true",
+    ),
+    *FIELD_RULES,
+)
+
+# ---------------------------------------------------------------------------------------------------------- stream
+
+BUDGET_ENTRIES: Final = (
+    Entry("count", COUNT, "so many"),
+    Entry("percent", PERCENT, "so many in a hundred of the bound records; the larger of both counts"),
+    Entry(
+        "free", FREE, "so many go at once, before the totals are known", absent="20, never more than `count`"
+    ),
+)
+_BUDGET: Final = Shared("budget", Either((COUNT, Text(BUDGET), Exactly(UNLIMITED), Entries(BUDGET_ENTRIES))))
+STREAM: Final = (
+    Entry(
+        "kind",
+        Words(KINDS),
+        "`master` or `document`. A document needs `match`",
+        absent="`master`",
+        example="kind: document",
+    ),
+    Entry("a", Text(), "the object (table, file, entity) on side a", required=True, example="a: KUNDEN"),
+    Entry("b", Text(), "the object on side b", required=True, example="b: customers"),
+    Entry(
+        "parents",
+        Listing(Text()),
+        "streams whose records have to be in step first; referenced streams are added",
+        absent="none",
+        example="parents: [customers]",
+        rows=("G12",),
+    ),
+    Entry(
+        "match",
+        Listing(Listing(Text(), least=1)),
+        "keys by which records of A and B are known to be the same, strongest first; each is a list of fields. Never "
+        "guessed: more than one candidate goes to the list",
+        absent="none",
+        example="match: [[number], [name, zip]]",
+        rows=("T3", "B11"),
+    ),
+    Entry(
+        "creates",
+        Listing(Words(SIDES)),
+        "the sides on which a new record leads to one on the other side",
+        absent="`[a, b]`",
+        example="creates: [a]",
+        rows=("W14",),
+    ),
+    Entry(
+        "deletes",
+        each(SIDES, words(DeletePolicy)),
+        "what a deletion there does on the other side: `ignore`, `mark`, `remove`, `restore` (put it back)",
+        absent="`ignore`",
+        example="deletes: {a: mark, b: restore}",
+        rows=("T11", "G3", "G9"),
+    ),
+    Entry(
+        "delete_vs_edit",
+        words(DeleteEdit),
+        "deleted on one side, edited on the other: `keep` (and list), `restore`, `remove`",
+        absent="`keep`",
+        example="delete_vs_edit: restore",
+    ),
+    Entry(
+        "mark",
+        each(SIDES, Named(Scalar())),
+        "the native values that mark a record of that side as deleted; needed by `deletes: {a: mark}`",
+        example="mark: {b: {status: deleted}}",
+        rows=("T11",),
+    ),
+    Entry(
+        "first_contact",
+        words(FirstContact),
+        "two records meet for the first time and differ: `a`, `b`, `fill_empty` (a null is filled, two values go to the "
+        "list), `ask`",
+        absent="`ask`",
+        example="first_contact: fill_empty",
+        rows=("T15", "T16"),
+    ),
+    Entry(
+        "budgets",
+        each(BUDGET_KINDS, _BUDGET),
+        "how much may happen in 24 h without a person's yes, per kind, see [below](#budgets)",
+        absent="see below",
+        example="budgets: {deletes: 10 or 5%, creates: unlimited}",
+        rows=("B1", "B8"),
+    ),
+    Entry(
+        "complete_read",
+        COMPLETE_READ,
+        "everything is compared at least this often; changes are looked for at `poll`",
+        required=True,
+        example="complete_read: 1h",
+        rows=("B13",),
+    ),
+    Entry(
+        "delivery",
+        DELIVERY,
+        "as for the link, for this stream",
+        absent="the link's",
+        example="delivery: every 15m",
+        rows=("T6", "G11"),
+    ),
+    Entry("fields", Named(Entries(FIELD), NAME, least=1), "the fields, by name", required=True),
+    Entry(
+        "custom",
+        REFERENCE,
+        "a setting of form `fields`: what each link adds to the fields",
+        example="custom: {setting: own_fields}",
+        rows=("U12", "U15"),
+    ),
+)
+
+# ------------------------------------------------------------------------------------------------------------ link
+
+SIDE: Final = (
+    Entry(
+        "connector",
+        Text(),
+        "the kind of system, by the name of its connector",
+        required=True,
+        example="connector: postgres",
+    ),
+    Entry("poll", POLL, "how often it is looked at", absent="60s", example="poll: 2s", rows=("U1", "B13")),
+)
+_SIDE: Final[Form] = Entries(SIDE)
+LINK: Final = (
+    Entry(
+        "blueprint",
+        Text(LINK_NAME),
+        "name: small letters, digits, `-`",
+        required=True,
+        example="blueprint: erp-crm",
+    ),
+    Entry(
+        "version",
+        Either((Text(), Whole(-(2**53), 2**53))),
+        "number or text, for people",
+        required=True,
+        example="version: 1",
+    ),
+    Entry("description", Text(), "one line"),
+    Entry(
+        "a",
+        _SIDE,
+        "side a: which connector, and how often it is looked at",
+        required=True,
+        example="a: {connector: csv, poll: 2s}",
+    ),
+    Entry("b", _SIDE, "side b", required=True, example="b: {connector: postgres}"),
+    Entry(
+        "breaker",
+        BREAKER,
+        "so many writes of one field of one record in 24 h, then it is listed as contested",
+        absent="20",
+        example="breaker: 20",
+    ),
+    Entry(
+        "zone", Text(), "the time zone that schedules are in", absent="UTC", example="zone: Europe/Brussels"
+    ),
+    Entry(
+        "delivery",
+        DELIVERY,
+        "when changes are delivered, see [below](#when-changes-are-delivered)",
+        absent="`instant`",
+        example="delivery: {b_to_a: nightly}",
+        rows=("S15", "T6", "G11"),
+    ),
+    Entry(
+        "settings",
+        SETTINGS,
+        "what each link is asked for, see [below](#settings)",
+        absent="none",
+        example="settings: {codes: {form: map}}",
+        rows=("T1", "T19", "U5", "U12", "U14", "U15"),
+    ),
+    Entry("streams", Named(Entries(STREAM), NAME, least=1), "the kinds of records, by name", required=True),
+)
