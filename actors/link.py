@@ -17,8 +17,8 @@ import msgspec
 from actors.access import Access, Sides
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
-from actors.core.lifecycle import Facts, Reason, Wish
-from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.lifecycle import Facts, Wish
+from actors.core.policy import LinkSpec
 from actors.core.types import SIDES, Outcome, Side
 from actors.delivery import due_by_schedule
 from actors.early import Early
@@ -37,7 +37,7 @@ from actors.messages import (
     Status,
 )
 from actors.ports import Find, Lease, LinkRow, RunRow
-from actors.run import Cancelled, Run, RunResult
+from actors.run import Cancelled, Run, RunResult, facts_after, failed, scope
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 from actors.state import Memory, RunState
@@ -120,14 +120,20 @@ class LinkActor(Actor):
     async def poked(self, key: str) -> None:
         self._changed = self._changed or key == CHANGED
         self.again = self._letting_go and not self._stop  # too late for this life
-        with contextlib.suppress(TandemError):  # the next safe point asks again
+        try:
             if self._run is not None:
                 self._cancel |= await self._must_stop()
+        except TandemError:
+            pass  # the next safe point asks again
+        except LeaseLost:
+            self._lose()
         self._event.set()
 
     async def _must_stop(self) -> bool:
         """Whether the link was paused or deleted since, by whichever process (a plan may go on under a pause)."""
         row = await self._ports.store.link(self._link)
+        if row is not None and row.epoch != self.lease.epoch:
+            raise LeaseLost  # its rules were changed, or somebody else has it
         dry = self._run is not None and self._run.mode == "plan"
         return row is None or (not dry and lifecycle.load(row.facts).wish is Wish.PAUSED)
 
@@ -274,6 +280,8 @@ class LinkActor(Actor):
         if turn is None:
             self._stop = True
             return False, 0.0
+        if turn.row.epoch != self.lease.epoch:
+            raise LeaseLost
         if self._interrupted:
             await self._ports.store.interrupt_runs(self.lease)
             self._interrupted = False
@@ -345,7 +353,7 @@ class LinkActor(Actor):
         try:
             spec = self._ports.blueprint(row.blueprint, row.settings)
         except TandemError as error:
-            return _failed(facts, error), None
+            return failed(facts, error), None
         state = RunState(
             store=self._ports.store,
             clock=self._ports.clock,
@@ -367,7 +375,7 @@ class LinkActor(Actor):
         try:
             sides, finds = await self._sides(row, drain=look)
         except TandemError as error:
-            return _failed(facts, error), state
+            return failed(facts, error), state
         self._looked = spec, sides
         run = Run(
             state,
@@ -379,7 +387,7 @@ class LinkActor(Actor):
             None if look or not self._inflow else self._inflow,
             None if look else self._early,
         )
-        streams = _scope(spec, ran.scope)
+        streams = scope(spec, ran.scope)
         self._poll_at = self._ports.clock.now() + min(spec.poll_s.values()) if look else self._poll_at
         return await run.execute(streams, look=look), state
 
@@ -456,7 +464,7 @@ class LinkActor(Actor):
                 await state.end(ended)
             else:
                 await self._ports.store.end_run(self.lease, ended)
-        after = _facts_after(facts, result)
+        after = facts_after(facts, result)
         if after != facts:
             await self._ports.store.set_facts(self.lease, lifecycle.dump(after), row.next_due)
         if result.error is not None:
@@ -479,22 +487,3 @@ class LinkActor(Actor):
             duration_s=now - ran.started,
             error=str(result.error) if result.error is not None else "",
         )
-
-
-def _scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:
-    return [stream for stream in spec.streams if not names or stream.name in names]
-
-
-def _failed(facts: Facts, error: TandemError) -> RunResult:
-    return RunResult(Outcome.FAILED, frozenset(facts.loaded), error, again_s=error.retry_after_s)
-
-
-def _facts_after(facts: Facts, result: RunResult) -> Facts:
-    after = lifecycle.ended(facts, result.outcome)
-    for stream in sorted(result.loaded):
-        after = lifecycle.loaded(after, stream)
-    if result.error is not None and result.error.kind is not Kind.UNKNOWN:
-        return lifecycle.raised(after, "run", Reason(result.error.kind.value, str(result.error)))
-    if result.outcome is Outcome.CANCELLED:
-        return after
-    return lifecycle.cleared(after, "run")

@@ -288,13 +288,9 @@ class Looking:
         all_known: bool,
         generation: int = 0,
     ) -> None:
-        window = Window(
-            side=side,
-            seen=tuple(seen),
-            cursor=cursor,
-            generation=generation,
-            totals_known=all_known,
-        )
+        # What earlier pages held is decided on with the last one's, after the look: by itself that may be within the budget.
+        known = all_known and stream.name not in self._state.spooled
+        window = Window(side=side, seen=tuple(seen), cursor=cursor, generation=generation, totals_known=known)
         await self._windows.take(stream, window)
         if cursor is not None:
             self.cursors[stream.name, side] = cursor

@@ -55,13 +55,33 @@ class Find(enum.StrEnum):
     FULL = "full"  # complete reads, skipped while `look_token` is unchanged
 
 
+class Webhook(msgspec.Struct, frozen=True):
+    """How a system calls when something changed.
+
+    `signature`: `hmac_sha256` (of the body, with the secret), `token` (the secret itself) or `none` (then the address is
+    all there is to know). It stands in the header `header`, else in the query parameter `parameter`, after `prefix`.
+    `object`, `ids`, `event`: where the call says which object, which records and what happened, as `json:items.*.id`,
+    `form:id`, `query:id` or `header:X-Topic`; "" = nowhere. `events`: those that are known to come.
+    """
+
+    signature: Literal["none", "token", "hmac_sha256"] = "none"
+    header: str = ""
+    parameter: str = ""
+    prefix: str = ""
+    object: str = ""
+    ids: str = ""
+    event: str = ""
+    events: tuple[str, ...] = ()
+
+
 class Declaration(msgspec.Struct, frozen=True):
     """What a kind of system promises, truthfully; unknown means the careful choice (DESIGN section 9).
 
     `absence`: what it proves when a record is missing from a complete read. `by_id`: a record can be looked at by its
     id. `draws_ids`: ids can be reserved before a create (`reserve`), so a create whose outcome is unknown is resolved
     by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read, made and updated as lines,
-    many at once. `read_lag_s`: a read may be this much older than the last write. `vendor_tail_s`: a request may take effect this long after its deadline.
+    many at once. `read_lag_s`: a read may be this much older than the last write.
+    `vendor_tail_s`: a request may take effect this long after its deadline.
     """
 
     name: str
@@ -87,6 +107,7 @@ class Declaration(msgspec.Struct, frozen=True):
     rate_per_s: float = 0.0  # 0: no limit known
     rate_burst: int = 1
     deadline_s: float = 30.0  # per request
+    webhook: Webhook | None = None  # None: it never calls
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -250,7 +271,7 @@ class Connector(Protocol):
         ...
 
     async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
-        """`scan`, as lines."""
+        """`scan`, as lines, each record once. Without fields: the ids alone."""
         ...
 
     async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:

@@ -323,13 +323,23 @@ class Store(Protocol):
         ...
 
     async def lines_between(
-        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+        self,
+        link: str,
+        stream: str,
+        side: Side,
+        ends: tuple[str, str],
+        limit: int,
+        *,
+        block: bool,
+        map_ver: str,
     ) -> Lines:
         """The lines of the records of `side` with ids as long as both ends, bytewise from the first to the last; those among
         the `limit` first of whatever length. `block`: whether the lines themselves are wanted, too."""
         ...
 
-    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+    async def lines_of(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool, map_ver: str
+    ) -> Lines:
         """The same of the records with these ids."""
         ...
 

@@ -12,7 +12,7 @@ import anyio
 from actors.core.blueprint import BlueprintError
 from actors.core.policy import LinkSpec
 from actors.core.types import SIDES, Side
-from actors.ports import ObjectInfo
+from actors.ports import LinkRow, ObjectInfo
 from daemon.api import access, convert, fitting, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import ApiError, Violation, exists, invalid, precondition
@@ -41,12 +41,7 @@ class Links(links_pb2_grpc.LinksServicer):
         }
         _refuse_other_kinds(spec, pair)
         _refuse_one_account(pair)
-        offers = {side: await self._offer(pair[side]) for side in SIDES}
-        lacks = fitting.missing(spec, offers, {side: pair[side].name for side in SIDES})
-        if lacks:
-            said = "; ".join(one.message for one in lacks[:3])
-            hint = "correct the blueprint or the systems; tandemctl connections describe-objects shows what there is"
-            raise precondition("BLUEPRINT_DOES_NOT_FIT", f"the blueprint does not fit: {said}", hint, lacks)
+        await self._refuse_misfit(spec, pair)
         async with self._creating:
             await self._refuse_twice(spec, pair)
             wish = "paused" if request.paused else "run"
@@ -70,14 +65,33 @@ class Links(links_pb2_grpc.LinksServicer):
             said = f"the blueprint can't be used ({len(faults)} found): {error.faults[0]}"
             raise invalid(faults, said) from error
 
+    async def refuse_unfit(self, spec: LinkSpec, row: LinkRow) -> None:
+        """Refuse other rules for a link that stands: they don't fit its accounts, or another link has those records."""
+        pair: Pair = {
+            "a": await self._desk.admin.get_connection(row.a_connection),
+            "b": await self._desk.admin.get_connection(row.b_connection),
+        }
+        await self._refuse_misfit(spec, pair)
+        await self._refuse_twice(spec, pair, but=row.id)
+
+    async def _refuse_misfit(self, spec: LinkSpec, pair: Pair) -> None:
+        offers = {side: await self._offer(pair[side]) for side in SIDES}
+        lacks = fitting.missing(spec, offers, {side: pair[side].name for side in SIDES})
+        if lacks:
+            said = "; ".join(one.message for one in lacks[:3])
+            hint = "correct the blueprint or the systems; tandemctl connections describe-objects shows what there is"
+            raise precondition("BLUEPRINT_DOES_NOT_FIT", f"the blueprint does not fit: {said}", hint, lacks)
+
     async def _offer(self, connection: ConnectionInfo) -> Sequence[ObjectInfo]:
         found: Sequence[ObjectInfo] = await self._desk.engine.call(connection.id, "describe")
         return found
 
-    async def _refuse_twice(self, spec: LinkSpec, pair: Pair) -> None:
+    async def _refuse_twice(self, spec: LinkSpec, pair: Pair, but: str = "") -> None:
         for other in await self._desk.names.links_between(pair["a"], pair["b"]):
+            if other.row.id == but:
+                continue
             try:
-                theirs = self._desk.blueprints.load(other.row.blueprint)
+                theirs = self._desk.blueprints.of(other.row)
             except BlueprintError:
                 continue
             place = await self._desk.admin.get_connection(other.row.a_connection)

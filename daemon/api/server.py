@@ -26,7 +26,9 @@ from daemon.api.plans import Plans
 from daemon.api.records import Records
 from daemon.api.rooms import Conflicts, Quarantine
 from daemon.api.runs import Runs
+from daemon.api.settings import Settings
 from daemon.api.system import System, caller_of
+from daemon.api.webhooks import Webhooks
 from daemon.health import Watcher
 from daemon.metrics import Metrics
 from tandem.v1 import (
@@ -44,8 +46,12 @@ from tandem.v1 import (
     rooms_pb2_grpc,
     runs_pb2,
     runs_pb2_grpc,
+    settings_pb2,
+    settings_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
 )
 
 OVERALL: Final = ""
@@ -54,7 +60,7 @@ STOP_GRACE_S: Final = 2.0
 MESSAGE_SIZE_MAX: Final = 8 * 1024 * 1024
 _MODULES: Final = (
     *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
-    *(records_pb2, rooms_pb2, runs_pb2, system_pb2),
+    *(records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
 )
 SERVICES: Final = tuple(
     sorted(
@@ -166,7 +172,10 @@ def _bind(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
 def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any, callers: Callers) -> None:
     connections_pb2_grpc.add_ConnectionsServicer_to_server(Connections(desk), server)
     blueprints_pb2_grpc.add_BlueprintsServicer_to_server(Blueprints(desk), server)
-    links_pb2_grpc.add_LinksServicer_to_server(Links(desk, watcher), server)
+    links = Links(desk, watcher)
+    links_pb2_grpc.add_LinksServicer_to_server(links, server)
+    webhooks_pb2_grpc.add_WebhooksServicer_to_server(Webhooks(desk), server)
+    settings_pb2_grpc.add_SettingsServicer_to_server(Settings(desk, links), server)
     runs_pb2_grpc.add_RunsServicer_to_server(Runs(desk), server)
     plans_pb2_grpc.add_PlansServicer_to_server(Plans(desk), server)
     records_pb2_grpc.add_RecordsServicer_to_server(Records(desk), server)

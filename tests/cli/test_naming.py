@@ -16,6 +16,8 @@ from clients.cli.api import Api
             "list-connectors create update test get list describe-objects delete",
         ),
         ("blueprints", "check"),
+        ("settings", "get change list-versions revert"),
+        ("webhooks", "create get delete"),
         ("links", "create get list pause resume delete"),
         ("runs", "start watch cancel get list list-items"),
         ("plans", "list get list-actions approve reject"),

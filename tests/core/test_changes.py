@@ -34,6 +34,7 @@ def cases(draw: st.DrawFn) -> tuple[StreamSpec, dict[Any, RowShape], Side, str, 
         rules: dict[str, Any] = {
             "owner": draw(st.sampled_from((Owner.BOTH, Owner.BOTH, Owner.A, Owner.B))),
             "group": draw(st.sampled_from(("", "", "g"))),
+            "required": draw(st.sampled_from((False, False, True))),
             "on_create_only": draw(st.sampled_from((False, False, True))),
         }
         places = FieldSide((f"a{place}",), at), FieldSide((f"b{place}",), to)
