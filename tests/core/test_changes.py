@@ -158,6 +158,12 @@ def test_a_field_that_the_other_side_owns_goes_the_general_way() -> None:
     assert change is not None and change.rule == "owned by a"
 
 
+def test_what_is_required_and_was_emptied_goes_the_general_way() -> None:
+    emptied = (*WAS[:3], None, *WAS[4:])
+    assert planned(*customers(required=True), *emptied) is None
+    assert planned(*customers(), *emptied) is not None
+
+
 def test_a_reference_goes_the_general_way() -> None:
     shape = RowShape("id", {"f": "text", "g": "text"}, frozenset({"f", "g"}))
     assert (
