@@ -8,6 +8,7 @@ from actors.core import gates
 from actors.core.actions import action_for, id_on, note_line
 from actors.core.mapping import Shown, shared
 from actors.core.merge import changed_fields
+from actors.core.owners import owner_of, owning_side
 from actors.core.policy import DeleteEdit, DeletePolicy, StreamSpec
 from actors.core.rooms import delete_print, deleted_edited, not_delivered
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Room, State, other
@@ -55,7 +56,8 @@ def plan_gone(
         item = note_line(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
         return Verdict(tombstone(after, note), items=(item,))
     choice = chosen(ctx.parked, "*delete*", delete_print(binding, left))
-    read_only = all(spec.owner.value == side for spec in shared(stream, side))
+    owners = (owner_of(spec, binding.base, bound=True) for spec in shared(stream, side))
+    read_only = all(owning_side(owner) == side for owner in owners)
     if choice in ("restore", left.side) and read_only:
         choice = None  # not even on a person's word is anything written there
     if edited and policy is not DeletePolicy.RESTORE and choice is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, note_line
 from actors.core.gates import admitted
-from actors.core.mapping import shared, show
+from actors.core.mapping import shared, show_new
 from actors.core.merge import changed_fields
+from actors.core.owners import owner_of, owning_side
 from actors.core.policy import LensError, Owner, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
@@ -51,12 +54,12 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     missing = [
         s.name
         for s in stream.fields
-        if s.required and s.owner.value != target and is_blank(seen.fields.get(s.name))
+        if s.required and is_blank(seen.fields.get(s.name)) and _is_told(stream, s.name, seen.fields, target)
     ]
     if missing:
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
     try:
-        write = show(stream, target, {}, {n: v for n, v in wanted.items() if v is not None}, ctx.refs)
+        write = show_new(stream, target, wanted, ctx.refs)
     except LensError as error:
         return Verdict(half, park=(waits(stream, half, seen, str(error)),))
     decisions = tuple(decided_by_origin(n, v, side) for n, v in wanted.items())
@@ -100,9 +103,13 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
         own = dev is None or not same(dev.value, value) or name not in values
         if own or stream.field(name).unit in moved:
             values[name] = value
-    return {n: v for n, v in values.items() if (stream_has if restore else _creatable)(stream, n, target)}
+    return {
+        n: v
+        for n, v in values.items()
+        if stream_has(stream, n, target) and (restore or _is_told(stream, n, seen.fields, target))
+    }
 
 
-def _creatable(stream: StreamSpec, name: str, target: Side) -> bool:
+def _is_told(stream: StreamSpec, name: str, fields: Mapping[str, Value], target: Side) -> bool:
     # What the target owns (a number it draws) is not told to it; it comes back from there.
-    return stream_has(stream, name, target) and stream.field(name).owner.value != target
+    return owning_side(owner_of(stream.field(name), fields, bound=False)) != target
