@@ -11,6 +11,7 @@ import msgspec
 
 from actors.core.schedule import Place, Schedule
 from actors.core.setup import SetupSpec
+from actors.core.stream_rules import Gate
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -191,11 +192,12 @@ BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
 class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
-    `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
-    other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
-    `complete_read_s`: a complete read at least this often, seconds. `delivery[x]`: when what is to be written on x
-    goes; at once where nothing is said. `stale[v]`: fields that meant something else under mapping version v.
-    `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
+    `creates`: the sides on which a new record leads to one on the other side. `requires`: nothing is made while one of
+    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`:
+    native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
+    complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
+    is said. `stale[v]`: fields that meant something else under mapping version v. `triggers[x]`: events of x's webhook
+    that lead to a look; all where nothing is said.
     """
 
     name: str
@@ -205,12 +207,14 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     fields: tuple[FieldSpec, ...]
     match: tuple[tuple[str, ...], ...] = ()
     parents: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
     )
     delete_vs_edit: DeleteEdit = DeleteEdit.KEEP
     mark: Mapping[str, Mapping[str, Value]] = {}
+    gates: Mapping[str, Gate] = {}
     first_contact: FirstContact = FirstContact.ASK
     budgets: Mapping[str, Budget] = {}
     complete_read_s: float = 3600.0

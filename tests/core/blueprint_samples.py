@@ -157,6 +157,7 @@ def document() -> Document:
                 "a": "AUFTRAG",
                 "b": "orders",
                 "match": [["number"]],
+                "gate": {"a": {"path": "STATUS", "in": ["Sent", "Paid"], "on": "edge", "then": "put_back"}},
                 "complete_read": "1d",
                 "fields": {
                     "number": {"a": "NR", "b": "number"},

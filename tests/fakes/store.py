@@ -30,6 +30,7 @@ from actors.core.types import (
     Hint,
     Outcome,
     Parked,
+    Room,
     Side,
     other,
 )
@@ -260,6 +261,14 @@ class MemoryStore(MemoryRows):
         async with self._transaction("parked"):
             rows = [row for row in self._state(link).parked.values() if row.binding in set(bindings)]
             return sorted(rows, key=lambda row: row.id)
+
+    async def waiting(self, link: str, stream: str, after: int, limit: int) -> Sequence[Parked]:
+        async with self._transaction("waiting"):
+            rows = (row for row in self._state(link).parked.values() if row.room is Room.WAITING)
+            found = sorted(
+                (row for row in rows if row.stream == stream and row.id > after), key=lambda r: r.id
+            )
+            return found[:limit]
 
     async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
         async with self._transaction("spent"):
