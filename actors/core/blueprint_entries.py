@@ -27,6 +27,7 @@ from actors.core.blueprint_forms import (
     Words,
     each,
 )
+from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
 from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, Owner
 from actors.core.types import SIDES
@@ -257,6 +258,14 @@ STREAM: Final = (
         example="delivery: every 15m",
         rows=("T6", "G11"),
     ),
+    Entry(
+        "triggers",
+        each(SIDES, Listing(Text())),
+        "the events of that side's webhook that lead to a look; `[]`: none, changes are found by polls",
+        absent="all of them",
+        example="triggers: {a: [created, changed]}",
+        rows=("U13", "U14", "U21"),
+    ),
     Entry("fields", Named(Entries(FIELD), NAME, least=1), "the fields, by name", required=True),
 )
 
@@ -314,6 +323,14 @@ LINK: Final = (
         absent="`instant`",
         example="delivery: {b_to_a: nightly}",
         rows=("S15", "T6", "G11"),
+    ),
+    Entry(
+        "setup",
+        Entries(SETUP),
+        "how links come to stand, see [below](#how-links-come-to-stand)",
+        absent="nothing is asked",
+        example="setup: {handshake: true}",
+        rows=("W5", "W6", "W7", "W8", "T1"),
     ),
     Entry("streams", Named(Entries(STREAM), NAME, least=1), "the kinds of records, by name", required=True),
 )
