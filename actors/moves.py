@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from actors.access import Sides
 from actors.core.actions import id_on, note_line
+from actors.core.mapping import remapped
 from actors.core.moved import gone_side, moved, told_by, was_told_by
 from actors.core.policy import StreamSpec
 from actors.core.types import ActionState, Binding, Hint, Presence, Side, State
@@ -35,7 +36,8 @@ class Moves:
         after = 0
         while page := await state.store.bindings_in(state.link, stream.name, [State.GONE], after, PAGE):
             after = page[-1].key
-            found.update({b.key: b for b in page if not state.is_open(b.key) and not b.note})
+            whole = (remapped(stream, b) for b in page if not state.is_open(b.key) and not b.note)
+            found.update({binding.key: binding for binding in whole})
         self.known = found
         self.sides = {key: gone_side(binding) for key, binding in found.items()}
 

@@ -27,9 +27,9 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
         _check_groups(stream, at)
         _check_writers(stream, at)
         _check_marks(stream, at)
+        check_gates(stream, at)
         check_conditions(stream, at)
         check_values(stream, at)
-        check_gates(stream, at)
         _check_names(stream, names, at)
     _check_circles(streams, node)
 

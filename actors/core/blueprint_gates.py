@@ -10,7 +10,8 @@ from typing import Final
 
 from actors.core.blueprint_entries import GATE
 from actors.core.blueprint_nodes import Node
-from actors.core.policy import Owner, StreamSpec
+from actors.core.owners import may_change
+from actors.core.policy import StreamSpec
 from actors.core.stream_rules import Gate, GateOn, Ineligible
 from actors.core.types import SIDES, other
 from actors.core.values import Value
@@ -75,7 +76,7 @@ def check_gates(stream: StreamSpec, at: Node) -> None:
             at.fault("there is no value to put back; name it with `equals` or `in`", "gate", side, "then")
         for field in stream.fields:
             place = field.a if side == "a" else field.b
-            written = field.owner in (Owner.BOTH, Owner(there))
+            written = may_change(field, there)
             if place is not None and written and gate.path in place.paths:
                 at.fault(
                     f'"{gate.path}" is also the field {field.name}, which {there} may change: it would be put back for ever',

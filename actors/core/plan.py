@@ -132,8 +132,7 @@ def _both_present(
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked))
     adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
-    adopted, items = left_alone(stream, adopted, merged.left)
-    adopted = gates.remembered(stream, adopted, (a, b))
+    adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))
     park.extend(lacking(stream, binding, (a, b), merged.lacking))

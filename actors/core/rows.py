@@ -176,8 +176,8 @@ def looks_for(stream: StreamSpec, side: Side, shape: RowShape) -> Looks | None:
 def looks_alone(stream: StreamSpec) -> bool:
     """Whether a line of a record says all of it: nothing of other streams, of gates, or of the order of its items."""
     kept = rows_code.kept(stream)
-    is_more = any(spec.reference or spec.as_set or _more(spec) for spec in kept)
-    return bool(kept) and not stream.gates and not is_more
+    plain = not any(spec.reference or spec.as_set or _more(spec) for spec in kept)
+    return bool(kept) and plain and not stream.gates
 
 
 def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape]) -> Creates | None:
