@@ -179,11 +179,7 @@ class Conclusions:
             decided = done.decided.pop(action.binding, ())
             done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
             done.bindings[action.binding] = out.binding
-            done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
-            state.confirmed += 1
-            if status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
-                return
-            self._took_place(action, done)
+            self._count(action, result, done)
             return
         if status is WriteStatus.REFUSED:
             self._refused(stream, action, result, done)
@@ -196,7 +192,12 @@ class Conclusions:
         # Moved on and gone are observations: look again now. Not done: try again later.
         self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
 
-    def _took_place(self, action: Action, done: Done) -> None:
+    def _count(self, action: Action, result: WriteResult, done: Done) -> None:
+        """What was done, in the protocol, the sums and the ledger."""
+        done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
+        self._state.confirmed += 1
+        if result.status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
+            return
         done.add(action.side, COUNTER[action.op])
         if action.op is Op.CREATE:
             self._state.memory.arrives(action.stream)
