@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from actors.core.documents import FAILED, staged_print
+from actors.core.documents import FAILED, detail_of, staged_print
 from actors.core.policy import StreamSpec
 from actors.core.settle import unseen
 from actors.core.types import (
@@ -80,8 +80,8 @@ def not_imported(stream: StreamSpec, action: Action, words: str) -> Parked:
         room=Room.STAGED,
         reason=f"{FAILED}{row.reason}",
         hint="mend it, or import it again once the system takes it",
-        detail={"fields": dict(action.fields)},
-        fingerprint=staged_print(stream, action.side, action.fields),
+        detail=detail_of(action.fields, action.id),
+        fingerprint=staged_print(stream, action.side, action.fields, action.id),
     )
 
 

@@ -16,6 +16,7 @@ from actors.core.values import Value, fingerprint
 ONCE = "*once*"
 IMPORTED = ("import", "retry")
 FAILED = "import failed: "
+TRIED = "failed action"
 
 
 def staged(
@@ -29,8 +30,9 @@ def staged(
     target = other(seen.side)
     if target not in stream.stages:
         return None
-    print_ = staged_print(stream, target, wanted)
     before = next((row for row in parked if row.room is Room.STAGED), None)
+    tried = before.detail.get(TRIED, 0) if before is not None else 0
+    print_ = staged_print(stream, target, wanted, tried)
     as_shown = before is not None and before.fingerprint == print_
     if as_shown and before is not None and (before.decision or {}).get("choose") in IMPORTED:
         return None
@@ -45,14 +47,19 @@ def staged(
         record=seen.id,
         reason=before.reason if as_shown and before is not None else reason,
         hint="import it, now or later",
-        detail={"fields": dict(wanted)},
-        fingerprint=print_,
+        detail=detail_of(wanted, tried if as_shown else 0),
+        fingerprint=print_ if as_shown else staged_print(stream, target, wanted, 0),
     )
 
 
-def staged_print(stream: StreamSpec, side: Side, wanted: Mapping[str, Value]) -> str:
-    """What a decision to import counts for."""
-    return fingerprint(["staged", stream.name, side, dict(wanted)])
+def detail_of(wanted: Mapping[str, Value], tried: int) -> dict[str, object]:
+    """What the line shows. `tried`: number of the action that failed, 0 where none did."""
+    return {"fields": dict(wanted), **({TRIED: tried} if tried else {})}
+
+
+def staged_print(stream: StreamSpec, side: Side, wanted: Mapping[str, Value], tried: int) -> str:
+    """What a decision to import counts for: for one attempt, with these values."""
+    return fingerprint(["staged", stream.name, side, dict(wanted), tried])
 
 
 def written_once(

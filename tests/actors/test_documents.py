@@ -14,7 +14,7 @@ from actors.ports import Find
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies, field_of
-from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until, writes
 
 FINDS = pytest.mark.parametrize("find", [Find.FEED, Find.FULL])
 
@@ -96,8 +96,14 @@ def test_an_import_that_fails_stays_staged_with_the_reason_and_goes_when_it_is_i
         rig.systems[there].faults = Faults(refuse=1.0)
         bring_in(rig, staged(rig)[0])
         await until(lambda: staged(rig) and staged(rig)[0].reason.startswith(FAILED))
+        asked = writes(rig, there)
         await at_rest(rig, 100)
         rooms, reason = [row.room for row in rig.parked()], staged(rig)[0].reason
+        assert writes(rig, there) == asked  # one yes, one attempt
+        bring_in(rig, staged(rig)[0])
+        await until(lambda: writes(rig, there) == asked + 1)
+        await at_rest(rig, 100)
+        assert writes(rig, there) == asked + 1
         rig.systems[there].faults = Faults()
         bring_in(rig, staged(rig)[0])
         await until(lambda: rig.names(there) == ["R1"] and not rig.parked())

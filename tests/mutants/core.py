@@ -280,7 +280,9 @@ CORE = (
         "actors/core/documents.py",
         "as_shown = before is not None and before.fingerprint == print_",
         "as_shown = before is not None",
-        (f"{DOCUMENTS}test_redteam_20_what_changed_since_it_was_staged_is_shown_again_before_it_is_imported",),
+        (
+            f"{DOCUMENTS}test_redteam_20_what_changed_since_it_was_staged_is_shown_again_before_it_is_imported",
+        ),
     ),
     Mutant(
         20,
@@ -288,7 +290,9 @@ CORE = (
         "actors/core/plan.py",
         "    if not wanted or seen.side not in stream.once:\n",
         "    if True:\n",
-        (f"{DOCUMENTS}test_redteam_20_an_invoice_that_is_set_back_edited_and_sent_again_is_listed_and_not_booked_again",),
+        (
+            f"{DOCUMENTS}test_redteam_20_an_invoice_that_is_set_back_edited_and_sent_again_is_listed_and_not_booked_again",
+        ),
     ),
     Mutant(
         25,
