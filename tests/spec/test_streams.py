@@ -67,6 +67,7 @@ async def test_u02_who_gets_the_word_in_the_gate_field_goes_and_nobody_else(worl
     await are(world, "K00001")
     world.erp.edit({"K00002": {"INTERN": "Kunde"}})
     await are(world, "K00001", "K00002")
+    assert [row["INTERN"] for row in world.erp.rows()] == ["Kunde", "Kunde"]
 
 
 async def test_u03_the_gate_field_of_who_takes_part_is_put_back_and_everything_else_stays_free(
@@ -146,6 +147,7 @@ async def test_u25_who_is_entered_with_the_word_goes_like_one_who_gets_it(world:
     await are(world, "K00002")
     world.erp.edit({"K00001": {"ORT": "Ulm"}, "K00003": {"INTERN": "Kunde"}})
     await are(world, "K00002", "K00003")
+    assert len(world.erp.rows()) == 3 and not await world.parked("ambiguous")
 
 
 async def test_s16_taking_a_record_out_deletes_nothing_and_nothing_goes_on(world: World) -> None:
