@@ -14,17 +14,18 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier
 from actors.conclude import Pair
-from actors.core.errors import Scope, TandemError
-from actors.core.lifecycle import outcome
-from actors.core.policy import StreamSpec
-from actors.core.types import SIDES, Action, Hint, Observation, Outcome, Side
+from actors.core import lifecycle
+from actors.core.errors import Kind, Scope, TandemError
+from actors.core.lifecycle import Facts, Reason, outcome
+from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.types import POKED, SIDES, Action, Hint, Observation, Outcome, Side
 from actors.delivery import SCHEDULED
 from actors.early import Early, Seen, look_up
 from actors.inflow import Inflow
 from actors.looking import Looking
 from actors.messages import Options
 from actors.newcomers import Newcomers
-from actors.ports import Find
+from actors.ports import Find, Settlement
 from actors.recover import Recovery
 from actors.state import HELD_UNTIL_KNOWN, RunState
 from actors.turn import Turn
@@ -39,7 +40,7 @@ class Cancelled(Exception):
 
 class RunResult(msgspec.Struct, frozen=True):
     """How a run ended. `loaded`: streams whose initial load is complete now. `again_s`: go on after so long. `hints`: so
-    many were worked on."""
+    many were worked on. `strangers`: some were met that nobody will be made of before both sides are looked at."""
 
     outcome: Outcome
     loaded: frozenset[str]
@@ -47,6 +48,7 @@ class RunResult(msgspec.Struct, frozen=True):
     awaiting: str = ""
     again_s: float | None = None
     hints: int = 0
+    strangers: bool = False
 
 
 class Run:
@@ -80,7 +82,9 @@ class Run:
         )
         self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0
+        self._strangers = False
         self._streams: tuple[StreamSpec, ...] = ()
+        self._poked: dict[int, Hint] = {}
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
 
     async def execute(self, streams: Sequence[StreamSpec], *, look: bool) -> RunResult:
@@ -118,7 +122,9 @@ class Run:
         again_s = next((e.retry_after_s for e in state.errors if e.retry_after_s is not None), None)
         if again_s is None and (state.open or state.left_for_later):
             again_s = max(1.0, *(side.declaration.read_lag_s for side in self._sides.values()))
-        return RunResult(ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done)
+        return RunResult(
+            ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done, self._strangers
+        )
 
     async def _prepare(self) -> None:
         await self._at("settling open intents")
@@ -141,23 +147,47 @@ class Run:
         errors = len(state.errors)
         try:
             await self._hints(stream)
-            looked = look and await self._looking.look(stream)
+            poked = self._poked_of(stream)
+            looked = (look or bool(poked)) and await self._looking.look(stream)
+            await self._answer(poked)
             at_rest = True
             for _ in range(self._options.rounds_max):
-                if looked:
+                if look and looked:
                     at_rest = await self._newcomers.settle(stream)
                 await self._spooled(stream)
                 if not await self._hints(stream):
                     break
-                # A stranger met by a hint is created only after both sides were looked at.
-                looked = looked or (stream.name in self._windows.stirred and await self._looking.look(stream))
+                stirred = stream.name in self._windows.stirred
+                poked = self._poked_of(stream)
+                if poked or (look and stirred and not looked):
+                    looked = await self._looking.look(stream)
+                await self._answer(poked)
             state.left_for_later |= looked and not at_rest
-            if looked and at_rest and not state.dry and state.trouble is None and not state.waits_for(stream):
+            # A stranger met by a hint is created only after both sides were looked at, their feeds drained: that comes next.
+            self._strangers |= not look and stream.name in self._windows.stirred
+            if (
+                look
+                and looked
+                and at_rest
+                and not state.dry
+                and state.trouble is None
+                and not state.waits_for(stream)
+            ):
                 await self._at_rest(stream, whole=len(state.errors) == errors)
         except TandemError as error:
             state.cut_short(error)
             if error.scope in (Scope.CONNECTION, Scope.LINK):
                 state.trouble = error
+
+    def _poked_of(self, stream: StreamSpec) -> list[Hint]:
+        """Hints of the stream that say only that something changed: a look for changes that begins now answers them."""
+        mine = [hint for hint in self._poked.values() if hint.stream == stream.name]
+        self._poked = {seq: hint for seq, hint in self._poked.items() if hint.stream != stream.name}
+        return [] if self._state.dry else mine
+
+    async def _answer(self, poked: Sequence[Hint]) -> None:
+        if poked:
+            await self._state.settle(Settlement(run=self._state.run, acks=tuple(poked)))
 
     async def _at_rest(self, stream: StreamSpec, *, whole: bool) -> None:
         """Everything that could be done for the stream now is done. `whole`: and nothing was cut short; what is left to be
@@ -204,6 +234,10 @@ class Run:
                 await self._hinted(stream, side, mine, all_known)
 
     async def _hinted(self, stream: StreamSpec, side: Side, hints: Sequence[Hint], all_known: bool) -> None:
+        self._poked |= {hint.seq: hint for hint in hints if not hint.id and hint.reason == POKED}
+        hints = [hint for hint in hints if hint.seq not in self._poked or not hint.seq]
+        if not hints:
+            return
         whole = [hint for hint in hints if not hint.id]
         cursor = self._looking.look_at_all(stream, side) if whole else None
         named = [hint for hint in hints if hint.id]
@@ -302,3 +336,25 @@ class Run:
         held = await self._carrier.carry(stream, pairs, totals_known=True)
         decided = {pair.binding.key for pair in pairs}
         return [*held, *(action for action in actions if action.binding not in decided)]
+
+
+def scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:
+    """The streams that a run is about."""
+    return [stream for stream in spec.streams if not names or stream.name in names]
+
+
+def failed(facts: Facts, error: TandemError) -> RunResult:
+    """A run that came to nothing, because of this."""
+    return RunResult(Outcome.FAILED, frozenset(facts.loaded), error, again_s=error.retry_after_s)
+
+
+def facts_after(facts: Facts, result: RunResult) -> Facts:
+    """What is true of a link once a run has ended so."""
+    after = lifecycle.ended(facts, result.outcome)
+    for stream in sorted(result.loaded):
+        after = lifecycle.loaded(after, stream)
+    if result.error is not None and result.error.kind is not Kind.UNKNOWN:
+        return lifecycle.raised(after, "run", Reason(result.error.kind.value, str(result.error)))
+    if result.outcome is Outcome.CANCELLED:
+        return after
+    return lifecycle.cleared(after, "run")

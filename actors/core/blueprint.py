@@ -16,7 +16,8 @@ import msgspec
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
-from actors.core.blueprint_settings import read_settings, settled_data
+from actors.core.blueprint_settings import awaited_settings, read_settings, settled_data
+from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
 from actors.core.blueprint_when import When, read_when
 from actors.core.policy import FieldSpec, LinkSpec, StreamSpec
@@ -42,20 +43,24 @@ def compile_blueprint(
     faults = Faults(positions or {})
     document = Node(data, (), faults)
     asked = read_settings(document.get("settings"))
-    root = Node(settled_data(document, asked, settings), (), faults).table(LINK)
+    awaited = awaited_settings(document.get("setup"))
+    root = Node(settled_data(document, (*awaited, *asked), settings), (), faults).table(LINK)
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
+    streams = _streams(root.get("streams"), read_when(root.get("zone"), root.get("delivery")))
+    called = _name(name) if name else ""
     spec = LinkSpec(
-        name=_name(name) if name else "",
+        name=called,
         version=_version(version) if version else "",
         a_connector=sides["a"][0],
         b_connector=sides["b"][0],
-        streams=_streams(root.get("streams"), read_when(root.get("zone"), root.get("delivery"))),
+        streams=streams,
         poll_s={side: poll_s for side, (_, poll_s) in sides.items()},
         breaker=breaker.integer(BREAKER.lowest, BREAKER.highest, _BREAKER) if breaker else _BREAKER,
         description=description.text() if description else "",
         settings=asked,
+        setup=read_setup(root.get("setup"), called, streams),
     )
     faults.check()
     return spec

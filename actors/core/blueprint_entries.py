@@ -28,6 +28,7 @@ from actors.core.blueprint_forms import (
     Words,
     each,
 )
+from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
 from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
 from actors.core.types import SIDES
@@ -137,8 +138,8 @@ FIELD: Final = (
     Entry(
         "required",
         Flag(),
-        "the record waits until the field has a value, and a value that is emptied (or left blank) empties nobody. Required "
-        "references may not form a circle",
+        "a new record waits until the field has a value; where it is emptied later, the other side keeps what it has, and "
+        "that is listed. Required references may not form a circle",
         absent="`false`",
         example="required: true",
         rows=("U5",),
@@ -261,6 +262,14 @@ STREAM: Final = (
         example="delivery: every 15m",
         rows=("T6", "G11"),
     ),
+    Entry(
+        "triggers",
+        each(SIDES, Listing(Text())),
+        "the events of that side's webhook that lead to a look; `[]`: none, changes are found by polls",
+        absent="all of them",
+        example="triggers: {a: [created, changed]}",
+        rows=("U13", "U14", "U21"),
+    ),
     Entry("fields", Named(Entries(FIELD), NAME, least=1), "the fields, by name", required=True),
     Entry(
         "custom",
@@ -329,10 +338,18 @@ LINK: Final = (
     Entry(
         "settings",
         SETTINGS,
-        "what each link is asked for, see [below](#settings)",
+        "what each link is asked for, see [below](#what-a-link-is-asked-for)",
         absent="none",
         example="settings: {codes: {form: map}}",
         rows=("T1", "T19", "U5", "U12", "U14", "U15"),
+    ),
+    Entry(
+        "setup",
+        Entries(SETUP),
+        "how links come to stand, see [below](#how-links-come-to-stand)",
+        absent="nothing is asked",
+        example="setup: {handshake: true}",
+        rows=("W5", "W6", "W7", "W8", "T1"),
     ),
     Entry("streams", Named(Entries(STREAM), NAME, least=1), "the kinds of records, by name", required=True),
 )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.schedule import Place, Schedule
+from actors.core.setup import SetupSpec
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -193,7 +194,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
     other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
     `complete_read_s`: a complete read at least this often, seconds. `delivery[x]`: when what is to be written on x
-    goes; at once where nothing is said.
+    goes; at once where nothing is said. `stale[v]`: fields that meant something else under mapping version v.
+    `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
     """
 
     name: str
@@ -214,6 +216,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     complete_read_s: float = 3600.0
     map_ver: str = ""
     delivery: Mapping[Side, Schedule] = {}
+    stale: Mapping[str, frozenset[str]] = {}
+    triggers: Mapping[Side, tuple[str, ...]] = {}
 
     def object(self, side: Side) -> str:
         """The name of the object that holds these records on `side`."""
@@ -292,19 +296,21 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
 
 class SettingSpec(msgspec.Struct, frozen=True):
-    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken."""
+    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken.
+    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there."""
 
     name: str
     form: str
     doc: str = ""
     default: Any = None
     has_default: bool = False
+    awaited: bool = False
     choices: tuple[str, ...] = ()
 
     @property
     def needed(self) -> bool:
         """Whether the link has to have it."""
-        return not self.has_default
+        return not self.has_default and not self.awaited
 
 
 class LinkSpec(msgspec.Struct, frozen=True, dict=True):
@@ -323,6 +329,7 @@ class LinkSpec(msgspec.Struct, frozen=True, dict=True):
     breaker: int = 20
     description: str = ""
     settings: tuple[SettingSpec, ...] = ()
+    setup: SetupSpec = SetupSpec()
 
     def stream(self, name: str) -> StreamSpec:
         """The stream called `name`; KeyError where there is none."""

@@ -13,9 +13,14 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Connections.CreateConnection": ("name", "connector"),
     "tandem.v1.Connections.DescribeObjects": ("connection", "object"),
     "tandem.v1.Links.CreateLink": ("name", "a", "b", "blueprint"),
+    "tandem.v1.Proposals.CreateProposal": ("name", "connection", "blueprint"),
+    "tandem.v1.Features.AskFeature": ("feature", "connector"),
+    "tandem.v1.Features.EnableFeature": ("feature", "connector"),
+    "tandem.v1.Features.DisableFeature": ("feature", "connector"),
     "tandem.v1.Plans.ApprovePlan": ("plan", "revision"),
     "tandem.v1.Records.GetRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Records.RefreshRecord": ("link", "stream", "side", "id"),
+    "tandem.v1.Settings.RevertSettings": ("link", "version"),
     "tandem.v1.System.CreateToken": ("name",),
 }
 # The positional fields that may be left out; they come last.

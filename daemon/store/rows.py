@@ -82,12 +82,13 @@ class LinkInfo(msgspec.Struct, frozen=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True):
-    """A run with its counters. `cancel`: a person asked to cancel it."""
+    """A run with its counters. `cancel`: a person asked to cancel it. `partner`: as of `LinkRow`."""
 
     row: RunRow
     tenant: str
     asked: float
     cancel: bool
+    partner: str = ""
 
 
 class PlanInfo(msgspec.Struct, frozen=True):
@@ -95,6 +96,7 @@ class PlanInfo(msgspec.Struct, frozen=True):
 
     row: PlanRow
     tenant: str
+    partner: str = ""
 
 
 class ItemRow(msgspec.Struct, frozen=True):
@@ -115,6 +117,7 @@ class ParkedInfo(msgspec.Struct, frozen=True):
     tenant: str
     by: str = ""
     at: float = 0.0
+    partner: str = ""
 
 
 class BindingInfo(msgspec.Struct, frozen=True):
@@ -198,6 +201,48 @@ class LinkStats(msgspec.Struct, frozen=True):
     looks: tuple[Look, ...]
     open_oldest: float = 0.0
     scheduled: tuple[Waiting, ...] = ()
+
+
+class VersionRow(msgspec.Struct, frozen=True):
+    """One version of the rules of a link. `by`: the id of a token, "" for whoever created the link."""
+
+    version: int
+    blueprint: str
+    settings: str
+    by: str
+    at: float
+    note: str
+
+
+class WebhookRow(msgspec.Struct, frozen=True):
+    """The webhook of a connection. `path`: the secret part of its address; `secret`: what signs."""
+
+    connection: str
+    path: str
+    secret: str
+    created: float
+    rotated: float
+
+
+class CalledRow(msgspec.Struct, frozen=True):
+    """Whose address was called, and the secret that a genuine call knows."""
+
+    connection: str
+    tenant: str
+    connector: str
+    secret: str
+
+
+class CallsRow(msgspec.Struct, frozen=True):
+    """What came in at the address of one object ("": at that for all)."""
+
+    object: str
+    accepted: int
+    ignored: int
+    refused: int
+    last_called: float
+    last_accepted: float
+    last_trouble: str
 
 
 class Stamp(msgspec.Struct, frozen=True):

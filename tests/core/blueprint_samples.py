@@ -99,6 +99,42 @@ def ruled() -> Document:
     }
 
 
+def setup() -> Document:
+    """How its links come to stand."""
+    country = {"side": "a", "object": "FIRMA", "field": "LAND"}
+    return {
+        "kind": "customers",
+        "roles": {"a": "primary", "b": "secondary"},
+        "handshake": True,
+        "proposed_by": "b",
+        "irreversible": False,
+        "expires": "2d",
+        "features": ["data-sync"],
+        "access": "required",
+        "in_mode_4": "allow",
+        "custom": True,
+        "checks": [
+            {
+                "side": "b",
+                "object": "customers",
+                "check": "empty",
+                "severity": "warn",
+                "at": "activation",
+                "sample": {"demo": True},
+                "text": "set up first",
+                "ways_out": ["remove them"],
+            },
+            {"side": "b", "object": "groups", "check": "no_clash", "by": ["name"], "against": "GRUPPEN"},
+        ],
+        "settings": {
+            "journal": {"doc": "the journal", "values": {"side": "b", "object": "journals", "field": "code"}},
+            "size": {"choices": ["small", "large"]},
+            "vat": {"keys": {"side": "a", "object": "MWST", "field": "NR"}, "where": {"LAND": country}},
+        },
+        "rests_on": {"country": country},
+    }
+
+
 def document() -> Document:
     """A blueprint that uses every entry."""
     return {
@@ -114,6 +150,7 @@ def document() -> Document:
             "own_fields": {"form": "fields", "default": {"score": {"a": "SCORE", "b": "score"}}},
             "gate": {"form": "text", "choices": ["type", "status"]},
         },
+        "setup": setup(),
         "streams": {
             "orders": {
                 "kind": "document",

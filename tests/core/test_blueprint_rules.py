@@ -291,7 +291,7 @@ streams:
       mark: {b: mark, constant: 1, owner: b}
 """
     with pytest.raises(BlueprintError) as refused:
-        blueprints_yaml.load(text, {})
+        blueprints_yaml.load(text, "", {})
     assert [(fault.line, fault.path) for fault in refused.value.faults] == [
         (6, "settings.word"),
         (17, "streams.things.fields.name.owner[0].when.colour"),

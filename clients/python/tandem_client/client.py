@@ -1,4 +1,4 @@
-"""The client: one channel, the eight services as attributes, and runs as handles.
+"""The client: one channel, every service as an attribute, and runs as handles.
 
 Must not: wrap what the stubs already say.
 """
@@ -10,22 +10,32 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tandem.v1 import (
+    accesses_pb2,
+    accesses_pb2_grpc,
     blueprints_pb2,
     blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
+    features_pb2,
+    features_pb2_grpc,
     links_pb2,
     links_pb2_grpc,
     plans_pb2,
     plans_pb2_grpc,
+    proposals_pb2,
+    proposals_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
     rooms_pb2,
     rooms_pb2_grpc,
     runs_pb2,
     runs_pb2_grpc,
+    settings_pb2,
+    settings_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
 )
 from tandem_client.connection import Tls, open_channel
 from tandem_client.runs import RunHandle, Watch
@@ -34,8 +44,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
 _FILES = (
-    *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
-    *(records_pb2, rooms_pb2, runs_pb2, system_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
 )
 
 
@@ -58,11 +68,16 @@ class Tandem:
         self.connections = connections_pb2_grpc.ConnectionsStub(self._channel)
         self.blueprints = blueprints_pb2_grpc.BlueprintsStub(self._channel)
         self.links = links_pb2_grpc.LinksStub(self._channel)
+        self.accesses = accesses_pb2_grpc.AccessesStub(self._channel)
+        self.proposals = proposals_pb2_grpc.ProposalsStub(self._channel)
+        self.features = features_pb2_grpc.FeaturesStub(self._channel)
         self.runs = runs_pb2_grpc.RunsStub(self._channel)
         self.plans = plans_pb2_grpc.PlansStub(self._channel)
         self.conflicts = rooms_pb2_grpc.ConflictsStub(self._channel)
         self.quarantine = rooms_pb2_grpc.QuarantineStub(self._channel)
         self.records = records_pb2_grpc.RecordsStub(self._channel)
+        self.settings = settings_pb2_grpc.SettingsStub(self._channel)
+        self.webhooks = webhooks_pb2_grpc.WebhooksStub(self._channel)
         self.system = system_pb2_grpc.SystemStub(self._channel)
 
     async def __aenter__(self) -> Self:
