@@ -300,19 +300,21 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
 
 class SettingSpec(msgspec.Struct, frozen=True):
-    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken."""
+    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken.
+    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there."""
 
     name: str
     form: str
     doc: str = ""
     default: Any = None
     has_default: bool = False
+    awaited: bool = False
     choices: tuple[str, ...] = ()
 
     @property
     def needed(self) -> bool:
         """Whether the link has to have it."""
-        return not self.has_default
+        return not self.has_default and not self.awaited
 
 
 class LinkSpec(msgspec.Struct, frozen=True, dict=True):
@@ -330,8 +332,8 @@ class LinkSpec(msgspec.Struct, frozen=True, dict=True):
     poll_s: Mapping[str, float] = msgspec.field(default_factory=lambda: {"a": 60.0, "b": 60.0})
     breaker: int = 20
     description: str = ""
-    setup: SetupSpec = SetupSpec()
     settings: tuple[SettingSpec, ...] = ()
+    setup: SetupSpec = SetupSpec()
 
     def stream(self, name: str) -> StreamSpec:
         """The stream called `name`; KeyError where there is none."""

@@ -143,10 +143,6 @@ def _stale(stream: StreamSpec, known: Mapping[str, Mapping[str, str]]) -> dict[s
     }
 
 
-# Names that the store needs for itself: no blueprint may ask for a setting of such a name.
-KEPT: Final = ("rules", "version", "mappings")
-
-
 class Kept(msgspec.Struct, frozen=True):
     """What the store keeps as a link's settings. `rules`: the YAML text; `version`: counts changes, 1 = as created."""
 
@@ -155,11 +151,11 @@ class Kept(msgspec.Struct, frozen=True):
     mappings: Mapping[str, Mapping[str, Mapping[str, str]]] = {}
 
 
+def chosen(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a link has for what its blueprint asks for by name (blueprint_settings.py), from what the store keeps."""
+    return {name: value for name, value in data.items() if name not in Kept.__struct_fields__}
+
+
 def load(data: Mapping[str, Any]) -> Kept:
     """Settings from what the store keeps."""
-    return msgspec.convert({name: data[name] for name in KEPT if name in data}, Kept)
-
-
-def values(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What was chosen for the settings that the blueprint asks for, by name."""
-    return {name: value for name, value in data.items() if name not in KEPT}
+    return msgspec.convert({name: data[name] for name in Kept.__struct_fields__ if name in data}, Kept)

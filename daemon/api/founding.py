@@ -216,7 +216,7 @@ def _with_ways(one: Obstacle) -> str:
 
 def chosen(spec: LinkSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a link as they are stored; INVALID_ARGUMENT where the blueprint asks for no such setting."""
-    known = [one.name for one in spec.setup.settings]
+    known = [*(one.name for one in spec.setup.settings), *(one.name for one in spec.settings)]
     faults = [
         Violation(f"settings.{name}", f"is no setting of this blueprint; it has {', '.join(known) or 'none'}")
         for name in settings
