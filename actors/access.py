@@ -12,7 +12,7 @@ from actors.core.rows import RowShape
 from actors.core.types import SIDES, Observation, Presence, Record, Side
 from actors.core.values import Value
 from actors.messages import Call, Class
-from actors.ports import Clock, Declaration, Page, Rows, Store, Write, WriteResult
+from actors.ports import Clock, Declaration, Page, Rows, RowUpdates, Store, Write, WriteResult
 
 Ask = Callable[[Call], Awaitable[Any]]
 
@@ -124,6 +124,24 @@ class Access:
         stored: str = await self._ask(
             self._written("create_rows", (stream.object(self.side), fields, block), until)
         )
+        return stored
+
+    async def change_rows(
+        self, stream: StreamSpec, cursor: str, fields: Sequence[str], limit: int
+    ) -> tuple[Rows, float]:
+        """One page of what was touched since the cursor, as lines, and when it was asked for."""
+        asked = self._clock.monotonic()
+        rows: Rows = await self._ask(
+            self._call("change_rows", "poll", stream.object(self.side), cursor, fields, limit)
+        )
+        return rows, asked
+
+    async def update_rows(
+        self, stream: StreamSpec, updates: Sequence[RowUpdates], fields: Sequence[str], until: float
+    ) -> str:
+        """One request for updates of many records; see `write`. Returns those that were written, as stored."""
+        args = (stream.object(self.side), updates, fields)
+        stored: str = await self._ask(self._written("update_rows", args, until))
         return stored
 
     def _written(self, method: str, args: tuple[Any, ...], until: float) -> Call:

@@ -192,6 +192,7 @@ class Bulk:
         rows = NewRows(self._stream.name, self._there, planned.made.bindings, self._stream.map_ver)
         done = tuple(self._done)
         work = joined(state.run, done, planned.cursor)
+        state.memory.bound += 1
         intent = await state.store.load(state.lease, work, rows, intent)
         self._committed(done)
         state.open[intent.id] = intent

@@ -89,7 +89,7 @@ class Carrier:
             await state.hold("held", stream.name, state.hold_reason(stream), held)
             done.hints.extend(_to_be_looked_at(pairs, held))
         done.hints.extend(state.gate.hints(waiting))
-        await self._commit(stream, done, extra)
+        await self.commit(stream, done, extra)
         await self._release(stream, verdicts, [*held, *waiting])
         return held
 
@@ -190,6 +190,11 @@ class Carrier:
             go += [action for action in waiting if action.fingerprint in said_yes]
             waiting = [action for action in waiting if action.fingerprint not in said_yes]
         return go, waiting
+
+    async def may_all_go(self, stream: StreamSpec, actions: Sequence[Action], *, totals_known: bool) -> bool:
+        """Whether none of these would have to wait for a yes."""
+        _, held = await self._guard(stream, actions, totals_known, note=False)
+        return not held
 
     async def would_hold(self, stream: StreamSpec, pairs: Sequence[Pair], *, totals_known: bool) -> set[int]:
         """Bindings of verdicts that would have to wait for a yes: nobody is asked about what was not looked at."""
@@ -320,7 +325,8 @@ class Carrier:
                 elif half.state is State.TOMBSTONE:  # the system gave a dead record's id to the new one
                     done.bindings[half.key] = released(half, side)
 
-    async def _commit(self, stream: StreamSpec, done: Done, extra: Extra) -> None:
+    async def commit(self, stream: StreamSpec, done: Done, extra: Extra) -> None:
+        """All that was done, and what goes with it, in one transaction."""
         state = self._state
         bindings = tuple(revised(b) for b in done.bindings.values() if b.key not in done.dropped)
         await state.settle(
@@ -338,6 +344,7 @@ class Carrier:
                 seen=extra.seen,
                 spend=done.spend,
                 counters=(*extra.counters, *done.counters(stream.name)),
+                changes=tuple(done.changes),
             )
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from actors.core.changes import Change
 from actors.core.guard import spend
 from actors.core.mapping import Refs, observe
 from actors.core.plan import Verdict
@@ -48,6 +49,7 @@ class Done:
         self.park: list[Parked] = []
         self.unpark: list[tuple[int, Room, str]] = []
         self.hints: list[Hint] = []
+        self.changes: list[Change] = []  # carried out as lines, and shown as they were sent
         self.decided: dict[int, list[tuple[Room, str]]] = {}  # decisions that the writes under way carry out
         self.spend: dict[str, int] = {}
         self.count: dict[tuple[Side, str], int] = {}

@@ -128,6 +128,7 @@ def joined(run: str, parts: Sequence[Settlement], cursor: Cursor | None = None) 
         park=tuple(row for one in parts for row in one.park),
         hints=tuple(hint for one in parts for hint in one.hints),
         counters=tuple(counters for one in parts for counters in one.counters),
+        changes=tuple(change for one in parts for change in one.changes),
         spend=spend,
         cursors=(cursor,) if cursor is not None else (),
     )

@@ -11,11 +11,13 @@ import msgspec
 
 from actors.access import Sides
 from actors.bulk import Bulk, creates_of, somebody_waits
+from actors.carry import Carrier
+from actors.changed import ChangedLines, crosses
 from actors.core.policy import StreamSpec
 from actors.core.rows import Creates, Looks, kept_paths
 from actors.core.types import SIDES, Observation, Side, other
 from actors.messages import Options
-from actors.ports import Counters, Cursor, Find, Settlement
+from actors.ports import Counters, Cursor, Find, Rows, Settlement
 from actors.state import RunState
 from actors.sweep import Sweep, looks_of
 from actors.window import Window, Windows, ids
@@ -33,6 +35,7 @@ class Looking:
         options: Options,
         finds: Callable[[Side, str], Find],
         windows: Windows,
+        carrier: Carrier,
         at: Callable[[str], Awaitable[None]],
         touched: Callable[[], Awaitable[None]],
     ) -> None:
@@ -41,6 +44,7 @@ class Looking:
         self._options = options
         self._finds = finds
         self._windows = windows
+        self._carrier = carrier
         self._at = at
         self._touched = touched
         self.cursors: dict[tuple[str, Side], Cursor] = {}
@@ -132,6 +136,9 @@ class Looking:
         await self._keep(stream, side, cursor=page.cursor)
 
     async def _poll(self, stream: StreamSpec, side: Side) -> None:
+        if crosses(self._state, self._sides, stream):
+            await self._poll_lines(stream, side)
+            return
         cursor = self.cursor(stream, side).cursor
         while True:
             await self._at(f"{stream.name}: looking for changes on side {side}")
@@ -147,12 +154,35 @@ class Looking:
             await self._touched()
             cursor = page.cursor
 
+    async def _poll_lines(self, stream: StreamSpec, side: Side) -> None:
+        """The same where records cross as lines."""
+        state, paths, window = self._state, kept_paths(stream, side), self._options.rows_window
+        lines = ChangedLines(state, self._sides, stream, side, window, self._carrier, self._windows)
+        cursor = self.cursor(stream, side).cursor
+        while True:
+            await self._at(f"{stream.name}: looking for changes on side {side}")
+            began = state.clock.monotonic()
+            rows, asked = await self._sides[side].change_rows(stream, cursor, paths, window)
+            moved = self._moved(stream, side, cursor=rows.cursor, looked=state.clock.now())
+            self._looked(stream, side, "modified", _records(rows), began)
+            if not _records(rows):
+                if rows.cursor != cursor:
+                    await self._take(stream, side, (), moved, all_known=not rows.more)
+            else:
+                await lines.take(rows, asked, moved, all_known=not rows.more)
+                self.cursors[stream.name, side] = moved
+            if not rows.more or rows.cursor == cursor:
+                return
+            await self._touched()
+            cursor = rows.cursor
+
     async def _complete_read(self, stream: StreamSpec, side: Side) -> bool:
         """A complete read if one is due or under way; resumable, in windows. Then: what was not seen? False: none due."""
         cursor = await self._begun(stream, side)
         if cursor is None:
             return False
-        if not cursor.position and stream.name in self._state.loaded and not self._state.dry:
+        known = stream.name in self._state.loaded and cursor.completed >= stream.remapped
+        if not cursor.position and known and not self._state.dry:
             looks = await looks_of(self._sides[side], stream)
             if looks is not None:
                 return await self._sweep(stream, side, looks, cursor)
@@ -212,14 +242,13 @@ class Looking:
             await self._touched()
             return self.cursor(stream, side).completed == cursor.completed
 
+        window = self._options.rows_window
         while True:
-            sweep = Sweep(self._state, access, stream, looks, self._options.rows_window, self._at, take)
-            if await sweep.read(between):
+            sweep = Sweep(self._state, access, stream, looks, window, self._at, take, between)
+            if await sweep.read():
                 break
             # Told to look at the whole object: from the start again.
             cursor = msgspec.structs.replace(cursor, completed=self.cursor(stream, side).completed)
-        if access.declaration.absence != "none":
-            await sweep.absent()
         await self._completed(stream, side, cursor, sweep.unchanged)
         return True
 
@@ -260,13 +289,9 @@ class Looking:
         all_known: bool,
         generation: int = 0,
     ) -> None:
-        window = Window(
-            side=side,
-            seen=tuple(seen),
-            cursor=cursor,
-            generation=generation,
-            totals_known=all_known,
-        )
+        # What earlier pages held is decided on with the last one's, after the look: by itself that may be within the budget.
+        known = all_known and stream.name not in self._state.spooled
+        window = Window(side=side, seen=tuple(seen), cursor=cursor, generation=generation, totals_known=known)
         await self._windows.take(stream, window)
         if cursor is not None:
             self.cursors[stream.name, side] = cursor
@@ -311,3 +336,7 @@ class Looking:
             records=records,
             duration_s=self._state.clock.monotonic() - began,
         )
+
+
+def _records(rows: Rows) -> int:
+    return rows.block.count("\n") + len(rows.gone) + len(rows.unsaid)

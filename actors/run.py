@@ -77,7 +77,7 @@ class Run:
         # What is still open may change what was known, so its look ahead counts for nothing.
         self._early = None if turn.is_open else early
         self._looking = Looking(
-            state, sides, options, finds, self._windows, safe_point, self._touched_meanwhile
+            state, sides, options, finds, self._windows, self._carrier, safe_point, self._touched_meanwhile
         )
         self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0

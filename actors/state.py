@@ -12,7 +12,18 @@ from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import Action, Observation, Op, Parked, Room, Side
 from actors.delivery import Gate
-from actors.ports import Clock, Counters, Cursor, Lease, RunRow, Settlement, Store, Telemetry, WriteResult
+from actors.ports import (
+    ChangeIntents,
+    Clock,
+    Counters,
+    Cursor,
+    Lease,
+    RunRow,
+    Settlement,
+    Store,
+    Telemetry,
+    WriteResult,
+)
 
 DAY_S = 86_400.0
 REMEMBERED_S = 3600.0  # no look in flight is older
@@ -21,6 +32,18 @@ COUNT_KEPT_S = 60.0
 TRUST_LOST = 10  # one write that was refused outweighs so many looks saved
 TRUST_MAX = 1000
 HELD_UNTIL_KNOWN = "held until the look is complete and the totals are known"
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What a complete read as lines found unchanged, window by window: a digest of the lines as they were read, and one of
+    what was stored then. Where both are the same again nothing has changed, and nothing needs to be translated to see that.
+    `made_for`: how the lines were read; otherwise, and they say nothing. About 60 bytes for each thousand records.
+    `present`: so many were present and nobody missing, as long as `Memory.bound` is `bound`."""
+
+    made_for: object = None
+    windows: Mapping[bytes, str] = {}
+    present: int = 0
+    bound: int = -1
 
 
 class Memory:
@@ -35,6 +58,8 @@ class Memory:
         self._trust: dict[tuple[str, Side], int] = {}
         self.again: dict[str, float] = {}  # stream -> when the last of its writes is tried again (wall clock)
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
+        self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
+        self.bound = 0  # transactions that may have changed bindings
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
@@ -124,6 +149,8 @@ class RunState:
         self._counters: tuple[Counters, ...] = ()
         self.hint_at = math.inf  # the earliest of the hints that this run put into the inbox
         self.may_be_due: set[str] = set()  # streams of which the inbox may hold something due
+        # Lines that our own writes left, as they were settled, by object, side and id: what shows them again is an echo.
+        self.echoes: dict[tuple[str, Side], dict[str, str]] = {}
         self._plans: dict[tuple[str, str], bool] = {}
         if plans is not None:
             every = (spec.name for spec in spec.streams)
@@ -147,16 +174,20 @@ class RunState:
             self._counters = counters
             return ()
         settlement, self._counters = msgspec.structs.replace(settlement, counters=counters), ()
+        self.memory.bound += bool(settlement.bindings or settlement.dropped)
         if (
             settlement.bindings
             or settlement.items
             or settlement.closed
+            or settlement.changes
             or settlement.park
             or settlement.dropped
         ):
             await self.begin()
         elif not self.begun:
             settlement = msgspec.structs.replace(settlement, counters=())
+        if settlement.bindings or settlement.dropped or settlement.park:
+            self.echoes.clear()  # what is settled there may be another value by now
         for hint in settlement.hints:
             self.may_be_due.add(hint.stream)
             self.hint_at = min(self.hint_at, hint.not_before)
@@ -172,6 +203,12 @@ class RunState:
     async def intend(self, actions: Sequence[Action]) -> Sequence[int]:
         """Commit intents under the lease, and with the first of them the run."""
         ids = await self.store.intend(self.lease, self.run, actions, None if self.begun else self.row)
+        self.begun = True
+        return ids
+
+    async def intend_changes(self, intents: ChangeIntents) -> Sequence[int]:
+        """The same for changes that cross as lines."""
+        ids = await self.store.intend_changes(self.lease, self.run, intents, None if self.begun else self.row)
         self.begun = True
         return ids
 

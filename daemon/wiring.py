@@ -80,7 +80,7 @@ class Blueprints:
 
 def _compiled(text: str, settings: Mapping[str, Any]) -> LinkSpec:
     kept = link_settings.load(settings)
-    return link_settings.with_stale(blueprints_yaml.load(text, kept.rules), kept.mappings)
+    return link_settings.with_stale(blueprints_yaml.load(text, kept.rules), kept.mappings, kept.remapped)
 
 
 def webhook_of(connector: str) -> Webhook | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -146,7 +146,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
     other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
     `complete_read_s`: a complete read at least this often, seconds. `delivery[x]`: when what is to be written on x
-    goes; at once where nothing is said. `stale[v]`: fields that meant something else under mapping version v.
+    goes; at once where nothing is said. `stale[v]`: fields that meant something else under mapping version v;
+    `remapped`: since when not, epoch seconds.
     `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
     """
 
@@ -169,6 +170,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     map_ver: str = ""
     delivery: Mapping[Side, Schedule] = {}
     stale: Mapping[str, frozenset[str]] = {}
+    remapped: float = 0.0
     triggers: Mapping[Side, tuple[str, ...]] = {}
 
     def object(self, side: Side) -> str:
@@ -184,6 +186,11 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def _by_name(self) -> Mapping[str, FieldSpec]:
         return {spec.name: spec for spec in reversed(self.fields)}
+
+    @cached_property
+    def made(self) -> dict[Side, Any]:
+        """What was made of the rules for many records at once (actors/core/changes.py)."""
+        return {}
 
     @cached_property
     def mergeable(self) -> tuple[FieldSpec, ...]:

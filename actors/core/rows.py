@@ -46,19 +46,21 @@ class Looks:
 
     def __init__(self, stream: StreamSpec, side: Side, shape: RowShape) -> None:
         self.paths = kept_paths(stream, side)
+        self.made_for = (stream, side, shape)  # equal: equal lines say the same
         self._stream, self._side = stream, side
         self._readers = [reader(shape.kinds.get(path, "other")) for path in self.paths]
         self._made = rows_code.looks(stream, side, shape.kinds, self.paths)
 
-    def stored(self, lines: Sequence[str], block: str) -> list[str]:
-        """For every line what the store has of an unchanged record, "" where nobody can say. `block`: the lines as one."""
+    def stored(self, lines: Sequence[str], plain: bool) -> list[str]:
+        """For every line what the store has of an unchanged record, "" where nobody can say. `plain`: they are part of a
+        block that is (`is_plain`)."""
         out: list[str] = []
-        self._made(lines, _is_plain(block), self.careful, out.append)
+        self._made(lines, plain, self.careful, out.append)
         return out
 
     def careful(self, line: str) -> str:
         """The same for one line, by the rules themselves."""
-        record = _record(line, self.paths, self._readers)
+        record = record_of(line, self.paths, self._readers)
         if record is None:
             return ""
         seen = observe(self._stream, self._side, record, 0.0)
@@ -94,12 +96,12 @@ class Creates:
     def plan(self, lines: Sequence[str], block: str, ids: Sequence[str]) -> Made:
         """`ids`: at least one for each line, where ids are drawn."""
         made = Made([], [], [])
-        self._made(lines, _is_plain(block), ids, self.careful, made)
+        self._made(lines, is_plain(block), ids, self.careful, made)
         return made
 
     def careful(self, line: str, new: str) -> tuple[str, str] | None:
         """The target's line and the store's, by the rules themselves; None: not a plain case."""
-        record = _record(line, self.paths, self._readers)
+        record = record_of(line, self.paths, self._readers)
         if record is None:
             return None
         seen = observe(self._stream, self._origin, record, 0.0)
@@ -123,8 +125,8 @@ class Creates:
 
     def settled(self, line: str, stored: str, now: float) -> Settled | None:
         """What a new record that is stored otherwise than it was sent means for its binding (which has no key here)."""
-        record = _record(line, self.paths, self._readers)
-        made = _record(stored, self.targets, [self._written[path] for path in self.targets])
+        record = record_of(line, self.paths, self._readers)
+        made = record_of(stored, self.targets, [self._written[path] for path in self.targets])
         if record is None or made is None:
             return None
         if not self.draws:
@@ -167,9 +169,13 @@ def _settled(
 
 def looks_for(stream: StreamSpec, side: Side, shape: RowShape) -> Looks | None:
     """None where a record of this stream says more than its line does."""
-    if any(spec.reference or spec.as_set for spec in rows_code.kept(stream)):
-        return None
-    return Looks(stream, side, shape) if rows_code.kept(stream) else None
+    return Looks(stream, side, shape) if looks_alone(stream) else None
+
+
+def looks_alone(stream: StreamSpec) -> bool:
+    """Whether a line of a record says all of it: nothing of other streams, or of the order of its items."""
+    kept = rows_code.kept(stream)
+    return bool(kept) and not any(spec.reference or spec.as_set for spec in kept)
 
 
 def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape]) -> Creates | None:
@@ -195,7 +201,7 @@ def kept_paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for place in places if place is not None for path in place.paths))
 
 
-def _record(line: str, paths: Sequence[str], readers: Sequence[Callable[..., Value]]) -> Record | None:
+def record_of(line: str, paths: Sequence[str], readers: Sequence[Callable[..., Value]]) -> Record | None:
     """A line as a record; None where a value can't be kept."""
     id_, *texts = texts_of(line)
     try:
@@ -205,7 +211,7 @@ def _record(line: str, paths: Sequence[str], readers: Sequence[Callable[..., Val
     return Record(id_, native) if id_ is not None else None
 
 
-def _is_plain(block: str) -> bool:
+def is_plain(block: str) -> bool:
     """Whether texts stand in the block as they are compared and stored: composed, without control characters."""
     try:
         data = block.encode("latin-1")  # every letter of it is composed

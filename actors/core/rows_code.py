@@ -188,22 +188,22 @@ def _created(
     at, to = spec.side(origin), spec.side(other(origin))
     assert at is not None and to is not None
     here, there = shapes[origin], shapes[other(origin)]
-    code = _plain_code(at, place, here.kinds, paths) if _alike(at, to, here, there) else []
-    required = [f"if j{place} == 'null': raise Odd"] if spec.required else []
+    code = _plain_code(at, place, here.kinds, paths) if alike(at, to, here, there) else []
+    required = [f"if j{place} in ('null', '\"\"'): raise Odd"] if spec.required else []
     if not code:
         texts = [f"t{place}_{n}" for n in range(len(to.paths))]
         room[f"f{place}"] = _writing(at, to, here, there)
         code = [f"j{place}, s{place}, ({', '.join(texts)},) = f{place}({_args(at, paths)})", *required]
         return _Field(code, dict(zip(to.paths, texts, strict=True)), f"s{place}")
-    if not _null_is_null(to, there):
-        required = [f"if j{place} == 'null': raise Odd"]
+    if not null_is_null(to, there):
+        required.append(f"if j{place} == 'null': raise Odd")
     is_text = here.kinds.get(at.paths[0]) == "text"
     text = f"r{paths.index(at.paths[0])}" if isinstance(at.lens, Same) else f"t{place}"
     shared = f"s{place}" if is_text else f"value_of(j{place})"
     return _Field([*code, *required], {to.paths[0]: text}, shared, is_text)
 
 
-def _alike(at: FieldSide, to: FieldSide, here: Any, there: Any) -> bool:
+def alike(at: FieldSide, to: FieldSide, here: Any, there: Any) -> bool:
     """Whether the other side holds and shows the same text."""
     if len(at.paths) != 1 or len(to.paths) != 1:
         return False
@@ -219,14 +219,28 @@ def _plain_code(at: FieldSide, place: int, kinds: Mapping[str, str], paths: Sequ
         return []
     if isinstance(at.lens, Same):
         return _PLAIN.get(kind, "").format(**names).splitlines()
-    steps = [at.lens.first, *at.lens.rest] if isinstance(at.lens, Chain) else [at.lens]
-    if kind != "text" or not all(isinstance(step, Trim | Case) for step in steps):
+    if kind != "text" or not is_text_lens(at.lens):
         return []
+    steps = _steps(at.lens)
     value = names["r"]
     for step in steps:
         value = _turned(step, value)
     blank = any(isinstance(step, Trim) for step in steps)
     return _TEXT_LENSES.format(value=value, blank=blank, **names).splitlines()
+
+
+def is_text_lens(lens: Lens) -> bool:
+    """Whether the lens shows a value as it is, or a text in a normal form that it writes as it is."""
+    return isinstance(lens, Same) or all(isinstance(step, Trim | Case) for step in _steps(lens))
+
+
+def turns_letters(lens: Lens) -> bool:
+    """Whether it does more to a text than to cut its ends."""
+    return any(isinstance(step, Case) for step in _steps(lens))
+
+
+def _steps(lens: Lens) -> Sequence[Lens]:
+    return [lens.first, *lens.rest] if isinstance(lens, Chain) else [lens]
 
 
 def _turned(step: Lens, value: str) -> str:
@@ -244,7 +258,7 @@ def plain_case(text: str) -> str:
     raise Odd
 
 
-def _null_is_null(to: FieldSide, there: Any) -> bool:
+def null_is_null(to: FieldSide, there: Any) -> bool:
     """Whether a null that is told may be written as one, and is shown as one."""
     try:
         shown = to.lens.get((None,) * len(to.paths))
@@ -264,11 +278,11 @@ def _writing(
     readers = [reader(here.kinds.get(path, "other")) for path in at.paths]
     readers_there = [reader(there.kinds.get(path, "other")) for path in to.paths]
     nothing: tuple[Value, ...] = (None,) * len(to.paths)
-    null_is_null = _null_is_null(to, there)
+    takes_null = null_is_null(to, there)
 
     def write(*raw: str) -> tuple[str, Value, tuple[str, ...]]:
         value = _value(at, readers, raw)
-        if value is None and not null_is_null:
+        if value is None and not takes_null:
             raise Odd
         try:
             put = nothing if value is None else to.lens.put(nothing, value)

@@ -12,9 +12,10 @@ from typing import Literal
 
 import msgspec
 
+from actors.core.contests import DAY_S, contests_after
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.marks import forgotten, remembered
-from actors.core.plan import DAY_S, adopt_keys
+from actors.core.plan import adopt_keys
 from actors.core.policy import LensError, StreamSpec
 from actors.core.types import (
     Action,
@@ -265,10 +266,7 @@ def _marked(binding: Binding, action: Action) -> Binding:
 def _contests(binding: Binding, action: Action, now: float) -> Binding:
     if action.op is not Op.UPDATE:
         return binding
-    contests = {k: v for k, v in binding.contests.items() if now - v[1] < DAY_S}
-    for name in action.fields:
-        count, since = contests.get(f"{action.side}.{name}", (0, now))
-        contests[f"{action.side}.{name}"] = (count + 1, since)
+    contests = contests_after(binding.contests, action.side, action.fields, now)
     return msgspec.structs.replace(binding, contests=contests)
 
 

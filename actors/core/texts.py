@@ -7,7 +7,7 @@ mistaken. Many records cross as one block of lines where a system can give and t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -89,13 +89,13 @@ def _own_text(text: str | None) -> Value:
 
 _ESCAPES: Final = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v"}
 _MEANINGS: Final = {letter: char for char, letter in _ESCAPES.items()}
-_TO_ESCAPE: Final = re.compile(r"[\b\f\n\r\t\v\\]")
+TO_ESCAPE: Final = re.compile(r"[\b\f\n\r\t\v\\]")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def escaped(text: str) -> str:
     """One text as it stands in a line."""
-    return _TO_ESCAPE.sub(lambda found: "\\" + _ESCAPES.get(found[0], found[0]), text)
+    return TO_ESCAPE.sub(lambda found: "\\" + _ESCAPES.get(found[0], found[0]), text)
 
 
 def line_of(texts: Iterable[str | None]) -> str:
@@ -106,6 +106,14 @@ def line_of(texts: Iterable[str | None]) -> str:
 def texts_of(line: str) -> list[str | None]:
     """The inverse of `line_of`."""
     return [None if text == NULL else _meant(text) for text in line.split("\t")]
+
+
+def ids_of(lines: Sequence[str], block: str) -> list[str]:
+    """The first text of each line. `block`: the lines as one."""
+    ids = [line.partition("\t")[0] for line in lines]
+    if "\\" in block:
+        ids = [texts_of(id_)[0] or "" if "\\" in id_ else id_ for id_ in ids]
+    return ids
 
 
 def _meant(text: str) -> str:

@@ -124,11 +124,25 @@ class Page(msgspec.Struct, frozen=True):
 
 class Rows(msgspec.Struct, frozen=True):
     """A page of records as lines (`actors.core.texts`): the id, then the fields asked for. `block`: the lines, each with
-    its end. `cursor`, `more`: as of `Page`."""
+    its end. `cursor`, `more`, `gone`: as of `Page`. `unsaid`: of a page of changes, records of which no line can say all (a
+    field was not delivered)."""
 
     block: str
     cursor: str
     more: bool
+    gone: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
+
+
+class RowUpdates(msgspec.Struct, frozen=True):
+    """Updates of the same fields of many records, each of its own. `values`: per record the texts of the fields
+    `written`; `held`: of the fields `seen`, which must still hold them, or that one is not written."""
+
+    written: tuple[str, ...]
+    seen: tuple[str, ...]
+    ids: Sequence[str]
+    values: Sequence[Sequence[str | None]]
+    held: Sequence[Sequence[str | None]]
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -257,12 +271,24 @@ class Connector(Protocol):
         ...
 
     async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
-        """`scan`, as lines."""
+        """`scan`, as lines, each record once. Without fields: the ids alone."""
         ...
 
     async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
         """Make new records of lines (id, fields), all of them or none; returns them as stored, in the same form and in
         any order. REJECTED: the system would not have them all. As of `write`, UNKNOWN: nobody knows."""
+        ...
+
+    async def change_rows(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Rows:
+        """`changes`, as lines (only where `rows` and Find.MODIFIED)."""
+        ...
+
+    async def update_rows(
+        self, object_name: str, updates: Sequence[RowUpdates], fields: Sequence[str]
+    ) -> str:
+        """Update records, each with its precondition; returns those that were written as they are stored, lines in any
+        order: a record that is not among them was not written. REJECTED: none was. As of `write`, UNKNOWN: nobody knows
+        of any."""
         ...
 
     async def aclose(self) -> None:

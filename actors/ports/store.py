@@ -5,11 +5,12 @@ Times are wall clock, epoch seconds, unless they say otherwise.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from actors.core.changes import Change, Standing
 from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Room, Side
 from actors.turn import Known, Turn
 
@@ -135,6 +136,20 @@ class Settlement(msgspec.Struct, frozen=True):
     seen: tuple[tuple[str, Side, int, tuple[str, ...]], ...] = ()
     spend: Mapping[str, int] = {}  # "stream/kind" -> count, into the 24 h ledger
     counters: tuple[Counters, ...] = ()  # added to the run's
+    changes: tuple[
+        Change, ...
+    ] = ()  # carried out and shown as they were sent: their bindings get base and contests
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """What is kept of some records of one side that are present, bytewise in order of their ids. A line each: the id, TAB,
+    and the base where the record is settled, shows no deviation and is parked nowhere, else nothing; a record that reads
+    the same is unchanged. An id with LF in it has no line. `count`: how many lines. `digest`: equal for equal lines, 128
+    bits wide. `block`: the lines, with LF between them; "" where they were not wanted."""
+
+    count: int
+    digest: str
+    block: str = ""
 
 
 class NewRows(msgspec.Struct, frozen=True):
@@ -145,6 +160,15 @@ class NewRows(msgspec.Struct, frozen=True):
     side: Side
     lines: Sequence[str]
     map_ver: str
+
+
+class ChangeIntents(msgspec.Struct, frozen=True):
+    """Updates of `side` that are to be sent together. `deadline`: as of `Action`."""
+
+    stream: str
+    side: Side
+    changes: Sequence[Change]
+    deadline: float
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -219,6 +243,13 @@ class Store(Protocol):
         """As `bindings`, and which of them stand in a room."""
         ...
 
+    async def standing(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str
+    ) -> Mapping[str, Standing]:
+        """How each of these records of `side` stands, by id, where it is settled, shows no deviation there and is parked
+        nowhere. `map_ver`: of the mapping by now."""
+        ...
+
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]: ...
     async def bindings_covered(
         self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int
@@ -272,6 +303,16 @@ class Store(Protocol):
         where it has not begun yet (`begin_run` in the same transaction)."""
         ...
 
+    async def intend_changes(
+        self,
+        lease: Lease,
+        run: str,
+        intents: ChangeIntents,
+        begin: RunRow | None = None,
+    ) -> Sequence[int]:
+        """As `intend`, of what `actors.core.changes.action_of` makes of each change."""
+        ...
+
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
         """Commit a window; returns the keys of its bindings, in order (drawn for new ones)."""
         ...
@@ -281,9 +322,19 @@ class Store(Protocol):
         with its id and what it covers."""
         ...
 
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str) -> Set[str]:
-        """Of these records of `side`: the id, TAB and the base of each that is settled under this mapping, shows no
-        deviation and is parked nowhere. A record that reads the same is unchanged."""
+    async def lines_between(
+        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+    ) -> Lines:
+        """The lines of the records of `side` with ids as long as both ends, bytewise from the first to the last; those among
+        the `limit` first of whatever length. `block`: whether the lines themselves are wanted, too."""
+        ...
+
+    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+        """The same of the records with these ids."""
+        ...
+
+    async def count_present(self, link: str, stream: str, side: Side) -> int:
+        """How many bindings there are whose `side` is present."""
         ...
 
     def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:

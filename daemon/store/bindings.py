@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from actors.core.changes import Standing
 from actors.core.plan import RESTORE
-from actors.core.types import Binding, Side, State
+from actors.core.types import Binding, Side, State, other
 from actors.ports import KeyGroup
 from actors.turn import Known
 from daemon.store.base import Base
-from daemon.store.codec import binding
+from daemon.store.codec import binding, standing
 from daemon.store.queries import sql
 
 
@@ -24,6 +25,15 @@ class Bindings(Base):
         rows = await self._fetch(sql(query, side=side), link, stream, list(ids))
         parked = frozenset(row["key"] for row in rows if row["is_parked"])
         return Known([binding(row) for row in rows], parked)
+
+    async def standing(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str
+    ) -> Mapping[str, Standing]:
+        if not ids:
+            return {}
+        query = sql("bindings_standing", side=side)
+        rows = await self._fetch(query, link, stream, list(ids), map_ver)
+        return {row[0]: standing(row, other(side)) for row in rows}
 
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]:
         return await self._bindings(sql("bindings_by_key"), link, list(keys))

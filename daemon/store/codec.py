@@ -5,6 +5,7 @@ Record fields go through `actors.core.values.encode`, so that equal fields are e
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from actors.core.changes import Change, Standing
 from actors.core.types import (
     Action,
     ActionState,
@@ -24,9 +26,11 @@ from actors.core.types import (
     Parked,
     Presence,
     Room,
+    Side,
     State,
 )
 from actors.core.values import Value, decode, encode
+from actors.ports import ChangeIntents
 
 Row = asyncpg.Record
 
@@ -99,7 +103,7 @@ def _binding_row(binding: Binding) -> tuple[Any, ...]:
         "{" + ",".join(map(str, binding.keys)) + "}",
         binding.map_ver,
         clean(binding.note) or None,
-        _JSON.encode(dict(binding.contests)).decode() if binding.contests else None,
+        contests_text(binding.contests),
     )
 
 
@@ -139,6 +143,18 @@ def _deviations(text: str) -> dict[str, Deviation]:
     stored = msgspec.json.decode(text, type=_Deviations)
     values = _fields(stored.values)
     return {name: Deviation(values[name], reason) for name, reason in stored.reasons.items()}
+
+
+def contests_text(contests: Mapping[str, tuple[int, float]]) -> str | None:
+    """Null where there are none."""
+    return _JSON.encode(dict(contests)).decode() if contests else None
+
+
+def standing(row: Row, there: Side) -> Standing:
+    """A row of the query bindings_standing."""
+    return Standing(
+        row["key"], row["rev"], row[f"{there}_id"], row["base"], _contests(row["contests"]), row["is_plain"]
+    )
 
 
 def _contests(text: str | None) -> dict[str, tuple[int, float]]:
@@ -183,6 +199,56 @@ def intent_columns(actions: Sequence[Action]) -> list[list[Any]]:
         rows, ACTION_WIDTH
     )
     return [stream, side, op, binding, rule, reason, target, origin, fingerprint, error, deadline, data]
+
+
+def change_columns(intents: ChangeIntents) -> list[list[Any]]:
+    """The same columns of changes that cross as lines."""
+    changes, count = intents.changes, len(intents.changes)
+    rules = [change.rule for change in changes]
+    return [
+        [intents.stream] * count,
+        [intents.side] * count,
+        [Op.UPDATE.value] * count,
+        [change.key for change in changes],
+        rules,
+        rules,
+        [change.target for change in changes],
+        [change.origin for change in changes],
+        [change.fingerprint for change in changes],
+        [""] * count,
+        [intents.deadline] * count,
+        [_change_data(change) for change in changes],
+    ]
+
+
+def _change_data(change: Change) -> str:
+    """What `_ActionData` is in JSON: the parts are JSON already."""
+    decisions = ",".join(
+        [
+            f'{{"field":{_quoted(field)},"rule":{_quoted(rule)},"values":{values}}}'
+            for field, rule, values in change.decisions
+        ]
+    )
+    kinds = ",".join([f'"{kind}"' for kind in change.kinds])
+    return (
+        f'{{"before":{change.before},"decisions":[{decisions}],"fields":{change.fields},"kinds":[{kinds}],'
+        f'"native":{change.native},"seen_native":{change.seen}}}'
+    )
+
+
+@functools.lru_cache(maxsize=1000)
+def _quoted(text: str) -> str:
+    return _JSON.encode(text).decode()
+
+
+def rebased_columns(changes: Sequence[Change]) -> list[list[Any]]:
+    """What changes make of their bindings: key, revision, base, contests."""
+    return [
+        [change.key for change in changes],
+        [change.rev + 1 for change in changes],
+        [change.base for change in changes],
+        [contests_text(change.contests) for change in changes],
+    ]
 
 
 def action(row: Row, state: ActionState | None = None) -> Action:

@@ -6,14 +6,14 @@ A window of new bindings *is* its intent: while the action that covers them is o
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncGenerator, Sequence, Set
+from collections.abc import AsyncGenerator, Sequence
 
 import asyncpg
 import msgspec
 
 from actors.core.texts import escaped
 from actors.core.types import Action, ActionState, Binding, Side, State
-from actors.ports import Lease, NewRows, Settlement
+from actors.ports import Lease, Lines, NewRows, Settlement
 from daemon.store.base import lost
 from daemon.store.codec import binding
 from daemon.store.pool import Connection, bug, translated
@@ -60,9 +60,18 @@ class Loading(Settling):
         rows = await self._fetch(sql("bindings_covered"), link, stream, *covers, after, limit)
         return [binding(row) for row in rows]
 
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str) -> Set[str]:
-        rows = await self._fetch(sql("bindings_quiet", side=side), link, stream, list(ids), map_ver)
-        return {row[0] for row in rows}
+    async def lines_between(
+        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+    ) -> Lines:
+        row = await self._row(sql("bindings_lines_between", side=side), link, stream, *ends, limit, block)
+        return Lines(*row) if row is not None else Lines(0, "")
+
+    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+        row = await self._row(sql("bindings_lines_of", side=side), link, stream, list(ids), block)
+        return Lines(*row) if row is not None else Lines(0, "")
+
+    async def count_present(self, link: str, stream: str, side: Side) -> int:
+        return int(await self._value(sql("bindings_count_present", side=side), link, stream))
 
     async def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:
         query = sql("bindings_present", side=side)

@@ -7,21 +7,25 @@ Anything that contradicts what is stored raises BUG and leaves no trace.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from actors.core.changes import Change
 from actors.core.types import Action, Binding, Parked, Room
-from actors.ports import Closed, Counters, Cursor, Lease, RunRow, Settlement
+from actors.ports import ChangeIntents, Closed, Counters, Cursor, Lease, RunRow, Settlement
 from daemon.store.base import Base, touched
 from daemon.store.codec import (
     action,
     action_columns,
     binding_columns,
+    change_columns,
     clean,
     columns,
     intent_columns,
     parked,
     parked_columns,
+    rebased_columns,
 )
 from daemon.store.inbox import ack_hints, put_hints
 from daemon.store.pool import Connection, Contradicted, bug
@@ -41,9 +45,18 @@ class Settling(Base):
     ) -> Sequence[int]:
         if not actions:
             return []
+        return await self._intend(lease, run, intent_columns(actions), begin)
+
+    async def intend_changes(
+        self, lease: Lease, run: str, intents: ChangeIntents, begin: RunRow | None = None
+    ) -> Sequence[int]:
+        return await self._intend(lease, run, change_columns(intents), begin) if intents.changes else []
+
+    async def _intend(
+        self, lease: Lease, run: str, columns: Sequence[Sequence[Any]], begin: RunRow | None
+    ) -> list[int]:
         row = begin or RunRow(run, lease.link)
         begins = begin is not None, row.mode, list(row.scope), row.cause, row.started
-        columns = intent_columns(actions)
         rows = await self._as_holder(lease, sql("intend"), run, self._clock.now(), *columns, *begins)
         return [row["id"] for row in rows]
 
@@ -58,6 +71,8 @@ class Settling(Base):
         """Within a transaction; the keys of its bindings."""
         now = self._clock.now()
         keys = await _put_bindings(connection, lease.link, settlement)
+        if settlement.changes:
+            await _rebase(connection, lease.link, settlement.changes)
         await _put_actions(connection, lease.link, settlement, keys, now)
         await _put_parked(connection, lease.link, settlement, keys, now)
         await _put_marks(connection, lease.link, settlement, now)
@@ -117,6 +132,7 @@ def plain_arguments(work: Settlement, now: float) -> list[object]:
         *columns(spend, 3),
         *columns(counters, 10),
         *columns(cursors, 10),
+        *rebased_columns(work.changes),
     ]
 
 
@@ -154,6 +170,14 @@ async def _replace(connection: Connection, link: str, bindings: Sequence[Binding
     if touched(status) != len(bindings):
         raise bug(
             f"of {len(bindings)} bindings of link {link} only {touched(status)} were still at the revision planned"
+        )
+
+
+async def _rebase(connection: Connection, link: str, changes: Sequence[Change]) -> None:
+    status = await connection.execute(sql("bindings_rebase"), link, *rebased_columns(changes))
+    if touched(status) != len(changes):
+        raise bug(
+            f"of {len(changes)} changed bindings of link {link} only {touched(status)} were still at the revision planned"
         )
 
 

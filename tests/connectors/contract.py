@@ -6,9 +6,9 @@
         @pytest.fixture
         async def system(self) -> AsyncIterator[PeopleSystem]: ...
 
-The groups `DrawsIds`, `FindsModified`, `Feeds`, `FindsByField`, `FindsTagged`, `CrossesAsRows` are added where the
-declaration promises the ability; a class that leaves one out, or has one too many, fails. Cases that can't be passed are
-waived by name with a reason (`waivers`), and a waiver that is no longer needed fails.
+The groups `DrawsIds`, `FindsModified`, `Feeds`, `FindsByField`, `FindsTagged`, `CrossesAsRows`, `FindsModifiedAsRows` are
+added where the declaration promises the ability; a class that leaves one out, or has one too many, fails. Cases that can't
+be passed are waived by name with a reason (`waivers`), and a waiver that is no longer needed fails.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.connectors.contract_base import (
     write_done,
 )
 from tests.connectors.contract_looks import Looks
-from tests.connectors.contract_rows import CrossesAsRows
+from tests.connectors.contract_rows import CrossesAsRows, FindsModifiedAsRows
 from tests.connectors.contract_writes import Writes
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Feeds",
     "FindsByField",
     "FindsModified",
+    "FindsModifiedAsRows",
     "FindsTagged",
     "System",
     "change",
@@ -71,6 +72,7 @@ def promised(declaration: Declaration) -> set[type[Case]]:
         FindsByField: declaration.find_by_field,
         FindsTagged: declaration.tag,
         CrossesAsRows: declaration.rows,
+        FindsModifiedAsRows: declaration.rows and Find.MODIFIED in declaration.find,
     }
     return {group for group, asked in groups.items() if asked}
 
@@ -79,7 +81,15 @@ class ConnectorContract(Looks, Writes):
     """What every connector promises; add the groups of its abilities."""
 
     async def test_every_promise_is_tested(self, connector: Connector) -> None:
-        groups = {DrawsIds, FindsModified, Feeds, FindsByField, FindsTagged, CrossesAsRows}
+        groups = {
+            DrawsIds,
+            FindsModified,
+            Feeds,
+            FindsByField,
+            FindsTagged,
+            CrossesAsRows,
+            FindsModifiedAsRows,
+        }
         tested = {group for group in groups if issubclass(type(self), group)}
         assert tested == promised(connector.declaration)
 

@@ -23,6 +23,7 @@ from tests.connectors.contract import (
     Feeds,
     FindsByField,
     FindsModified,
+    FindsModifiedAsRows,
     FindsTagged,
     System,
 )
@@ -78,7 +79,14 @@ class TestContract(DrawsIds, FindsModified, Feeds, FindsByField, FindsTagged, Co
 
 
 class TestRowsContract(
-    CrossesAsRows, DrawsIds, FindsModified, Feeds, FindsByField, FindsTagged, ConnectorContract
+    CrossesAsRows,
+    FindsModifiedAsRows,
+    DrawsIds,
+    FindsModified,
+    Feeds,
+    FindsByField,
+    FindsTagged,
+    ConnectorContract,
 ):
     """Records that may cross as lines."""
 

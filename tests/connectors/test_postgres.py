@@ -21,6 +21,7 @@ from tests.connectors.contract import (
     Feeds,
     FindsByField,
     FindsModified,
+    FindsModifiedAsRows,
     System,
 )
 from tests.connectors.pgserver import postgres_url, shared_database_url
@@ -135,7 +136,9 @@ class TestFull(CrossesAsRows, DrawsIds, FindsByField, ConnectorContract):
             yield system
 
 
-class TestModified(CrossesAsRows, FindsModified, DrawsIds, FindsByField, ConnectorContract):
+class TestModified(
+    CrossesAsRows, FindsModifiedAsRows, FindsModified, DrawsIds, FindsByField, ConnectorContract
+):
     """find: modified."""
 
     @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from actors.core.contests import DAY_S
 from actors.core.lenses import Length
-from actors.core.plan import DAY_S, Context, plan_pair
+from actors.core.plan import Context, plan_pair
 from actors.core.policy import FieldSpec, Lens, Owner, StreamSpec
 from actors.core.settle import Settled, resolve, settle
 from actors.core.types import Action, Binding, Observation, Op, Presence, State

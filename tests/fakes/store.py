@@ -11,21 +11,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
     Collection,
     Mapping,
     Sequence,
-    Set,
 )
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
-from actors.core.errors import Kind, LeaseLost, Scope, TandemError
+from actors.core.changes import Standing, action_of
+from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import (
     OPEN_STATES,
     Action,
@@ -34,58 +29,28 @@ from actors.core.types import (
     Hint,
     Outcome,
     Parked,
-    Presence,
     Side,
     other,
 )
 from actors.ports import (
-    Clock,
+    ChangeIntents,
     ConnectionRow,
     Counters,
     Cursor,
     KeyGroup,
     Lease,
     LinkRow,
-    NewRows,
     PlanRow,
     RunRow,
     Settlement,
 )
 from actors.turn import Known, Turn
-from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, Numbers, has_due
+from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, has_due
+from tests.fakes.store_rows import MemoryRows
 
-Step = Callable[[str], Awaitable[None]]
 
-
-class MemoryStore:
+class MemoryStore(MemoryRows):
     """The Store port, plus what people do through the API (the methods after `release_held`)."""
-
-    def __init__(self, clock: Clock, step: Step | None = None) -> None:
-        self.clock = clock
-        self.step = step
-        self.links: dict[str, LinkState] = {}
-        self.connections: dict[str, ConnectionRow] = {}
-        self._numbers = Numbers()
-
-    @asynccontextmanager
-    async def _transaction(self, name: str, lease: Lease | None = None) -> AsyncIterator[None]:
-        if self.step is not None:
-            await self.step(name)
-        if lease is not None and not self._holds(lease):
-            raise LeaseLost(f"link {lease.link} is no longer held by {lease.owner} at epoch {lease.epoch}")
-        yield
-        if self.step is not None:
-            await self.step(name)
-
-    def _holds(self, lease: Lease) -> bool:
-        state = self.links.get(lease.link)
-        if state is None or (state.row.owner, state.row.epoch) != (lease.owner, lease.epoch):
-            return False
-        return state.lease_until > self.clock.now()
-
-    def _state(self, link: str) -> LinkState:
-        """The link, or a stand-in without content where there is none."""
-        return self.links.get(link) or LinkState(LinkRow(link, "", "", "", "", ""), self._numbers)
 
     # ------------------------------------------------------------------------------- links, leases, cursors
 
@@ -187,6 +152,12 @@ class MemoryStore:
             parked = frozenset(row.binding for row in state.parked.values() if row.binding in keys)
             return Known([state.bindings[key] for key in sorted(keys) if key], parked)
 
+    async def standing(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str
+    ) -> Mapping[str, Standing]:
+        async with self._transaction("standing"):
+            return self._state(link).standing(stream, side, ids, map_ver)
+
     async def bindings_by_key(self, link: str, keys: Sequence[int]) -> Sequence[Binding]:
         async with self._transaction("bindings_by_key"):
             bindings = self._state(link).bindings
@@ -268,6 +239,15 @@ class MemoryStore:
             sent = [msgspec.structs.replace(action, state=ActionState.SENT) for action in actions]
             return self.links[lease.link].intend(run, sent)
 
+    async def intend_changes(
+        self, lease: Lease, run: str, intents: ChangeIntents, begin: RunRow | None = None
+    ) -> Sequence[int]:
+        changes = [action_of(intents.stream, intents.side, one, intents.deadline) for one in intents.changes]
+        async with self._transaction("intend_changes", lease):
+            if begin is not None and changes:
+                self._begin(lease.link, begin)
+            return self.links[lease.link].intend(run, changes)
+
     async def settle(self, lease: Lease, settlement: Settlement) -> Sequence[int]:
         async with self._transaction("settle", lease):
             return self.links[lease.link].settle(settlement, self.clock.now())
@@ -284,30 +264,6 @@ class MemoryStore:
                 if at == stream and (hour + 1) * HOUR_S > since:
                     totals[kind] = totals.get(kind, 0) + amount
             return totals
-
-    # -------------------------------------------------------------------------------------- many at once
-
-    async def load(self, lease: Lease, settlement: Settlement, rows: NewRows, intent: Action) -> Action:
-        async with self._transaction("load", lease):
-            state = self.links[lease.link]
-            return state.load(settlement, rows, intent, self.clock.now())
-
-    async def bindings_covered(
-        self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int
-    ) -> Sequence[Binding]:
-        async with self._transaction("bindings_covered"):
-            first, last = covers
-            found = self._state(link).ordered(stream)
-            return [b for b in found if first <= b.key <= last and b.key > after][:limit]
-
-    async def quiet(self, link: str, stream: str, side: Side, ids: Sequence[str], map_ver: str) -> Set[str]:
-        async with self._transaction("quiet"):
-            return self._state(link).quiet(stream, side, ids, map_ver)
-
-    async def present(self, link: str, stream: str, side: Side) -> AsyncGenerator[Sequence[str], None]:
-        async with self._transaction("present"):
-            found = [held for b in self._state(link).ordered(stream) if (held := b.side(side)) is not None]
-        yield [held.id for held in found if held.presence is Presence.PRESENT]
 
     # -------------------------------------------------------------------------------------------------- runs
 

@@ -12,6 +12,7 @@ from itertools import count
 
 import msgspec
 
+from actors.core.changes import Change, Standing
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.plan import RESTORE
 from actors.core.texts import texts_of
@@ -96,6 +97,8 @@ class LinkState:
 
     def settle(self, work: Settlement, now: float) -> list[int]:
         """All of it or, where it contradicts what is stored, nothing and a BUG."""
+        rebased = tuple(map(self._rebased, work.changes))
+        work = msgspec.structs.replace(work, bindings=(*work.bindings, *rebased))
         self._check(work)
         for cursor in work.cursors:
             self.cursors[cursor.stream, cursor.side] = cursor
@@ -119,7 +122,15 @@ class LinkState:
             self.ledger[stream, kind, int(now // HOUR_S)] += amount
         for counters in work.counters:
             self._add_counters(work.run, counters)
-        return keys
+        return keys[: len(keys) - len(rebased)]
+
+    def _rebased(self, change: Change) -> Binding:
+        stored = self.bindings.get(change.key)
+        if stored is None:
+            raise bug(f"binding {change.key} is not one of this link")
+        return msgspec.structs.replace(
+            stored, base=decode(change.base), contests=change.contests, rev=change.rev + 1
+        )
 
     def load(self, work: Settlement, rows: NewRows, intent: Action, now: float) -> Action:
         """Settle, and new bindings with the intent that covers them: all of it or nothing."""
@@ -129,20 +140,38 @@ class LinkState:
         sent = msgspec.structs.replace(intent, covers=(keys[0], keys[-1]), state=ActionState.SENT)
         return msgspec.structs.replace(sent, id=self._add_action(work.run, sent))
 
-    def quiet(self, stream: str, side: Side, ids: Iterable[str], map_ver: str) -> set[str]:
-        """What is settled, shows no deviation on `side` and is parked nowhere."""
+    def ids(self, stream: str, side: Side) -> list[str]:
+        """Every id that a binding has on that side."""
+        return [id_ for name, at, id_ in self.places if (name, at) == (stream, side)]
+
+    def lines(self, stream: str, side: Side, ids: Iterable[str]) -> list[str]:
+        """Those that are present, and whose id has one line: the id, and the base of what is settled, shows no deviation and
+        is parked nowhere."""
         parked = {binding for binding, _, _ in self.parked}
-        found = set()
+        found = []
         for id_ in ids:
             binding = self.bindings.get(self.places.get((stream, side, id_), 0))
-            if binding is None or binding.a is None or binding.b is None or binding.key in parked:
+            held = binding.side(side) if binding is not None else None
+            if binding is None or held is None or held.presence is not Presence.PRESENT or "\n" in id_:
                 continue
-            if binding.map_ver != map_ver:
+            is_half = binding.a is None or binding.b is None
+            is_quiet = binding.state is State.SETTLED and not held.dev and binding.key not in parked
+            found.append(f"{id_}\t{encode(binding.base) if is_quiet and not is_half else ''}")
+        return found
+
+    def standing(self, stream: str, side: Side, ids: Iterable[str], map_ver: str) -> dict[str, Standing]:
+        """Of those of which `lines` has the base; plain where there is nothing else to say of either side."""
+        found: dict[str, Standing] = {}
+        for line in sorted(self.lines(stream, side, ids)):
+            id_, _, base = line.partition("\t")
+            if not base:
                 continue
-            held = binding.side(side)
-            assert held is not None
-            if binding.state is State.SETTLED and held.presence is Presence.PRESENT and not held.dev:
-                found.add(f"{id_}\t{encode(binding.base)}")
+            binding = self.bindings[self.places[stream, side, id_]]
+            here, there = binding.side(side), binding.side(other(side))
+            assert here is not None and there is not None
+            plain = (one.presence is Presence.PRESENT and not one.dev for one in (here, there))
+            is_plain = all(plain) and not binding.note and binding.map_ver == map_ver
+            found[id_] = Standing(binding.key, binding.rev, there.id, base, binding.contests, is_plain)
         return found
 
     def recover(self) -> None:

@@ -212,8 +212,8 @@ CORE = (
     Mutant(
         14,
         "a field is never contested",
-        "actors/core/plan.py",
-        "return count >= ctx.breaker and ctx.now - since < DAY_S",
+        "actors/core/contests.py",
+        "return count >= breaker and now - since < DAY_S",
         "return False",
         (
             f"{TOLD}test_redteam_14_a_workflow_that_answers_every_write_is_stopped",
@@ -224,14 +224,14 @@ CORE = (
         14,
         "of a contested group the other members are written",
         "actors/core/plan.py",
-        "if stream.field(n).unit not in hot}",
-        "if n not in hot}",
+        "if stream.field(n).unit not in {*hot, *bare}}",
+        "if n not in {*hot, *bare}}",
         (f"{TOLD}test_redteam_14_a_contested_field_takes_its_whole_group_with_it",),
     ),
     Mutant(
         14,
         "our writes are not counted",
-        "actors/core/settle.py",
+        "actors/core/contests.py",
         "= (count + 1, since)",
         "= (count, since)",
         (

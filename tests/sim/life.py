@@ -173,7 +173,7 @@ class SimConnector:
             await self._life.step(0.0)
             if name == "write":
                 self._answered(self._life.name, positional[0], answer, began)
-            if name == "create_rows":
+            if name in ("create_rows", "update_rows"):
                 ids = [line.partition("\t")[0] for line in answer.splitlines()]
                 made = [WriteResult(WriteStatus.DONE, id_) for id_ in ids]
                 self._answered(self._life.name, positional[0], made, began)

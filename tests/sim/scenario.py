@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -84,7 +84,7 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
     return Scenario(
         seed=seed,
         perils=perils,
-        laws=draw_laws(source(seed, "rules"), luck),
+        laws=without_lists(draw_laws(source(seed, "rules"), luck), perils),
         declarations={side: narrowed(draw_declaration(luck), perils) for side in SIDES},
         faults={side: worsened(draw_faults(luck, nasty), perils) for side in SIDES},
         store_faults=draw_store_faults(luck, nasty),
@@ -99,6 +99,17 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
         freezes=draw_freezes(luck, "two owners" in perils),
     )
+
+
+def without_lists(laws: Laws, perils: frozenset[str]) -> Laws:
+    """The rules as the drawn perils change them: lists don't cross as lines."""
+    if "changes as lines" not in perils:
+        return laws
+    streams = (
+        replace(stream, fields=tuple(law for law in stream.fields if law.type != "list"))
+        for stream in laws.streams
+    )
+    return replace(laws, streams=tuple(streams))
 
 
 def draw_times(luck: random.Random, counts: list[int]) -> tuple[float, ...]:
@@ -136,8 +147,10 @@ def narrowed(declared: Declaration, perils: frozenset[str]) -> Declaration:
         said |= {"batch_max": 1, "concurrency": 1}
     if "sessions" in perils:
         said |= {"session": "single"}
-    if "lines" in perils:
+    if perils & {"lines", "changes as lines"}:
         said |= {"rows": True, "version": "none", "draws_ids": True, "read_lag_s": 0.0}
+    if "changes as lines" in perils:
+        said |= {"find": (Find.MODIFIED,)}
     if "state rollback" in perils and declared.find == (Find.FEED,):
         said |= {"find": (Find.MODIFIED,)}
     if "state rollback of a feed" in perils:

@@ -272,6 +272,17 @@ class Player:
                 [self.keys.index(row.key) for row in await store.unseen("l1", stream, side, 2, "", 99)]
                 for side in SIDES_
             ],
+            "lines": [
+                (
+                    (
+                        between := await store.lines_between("l1", stream, side, ("x", "z"), 9, block=True)
+                    ).block,
+                    (named := await store.lines_of("l1", stream, side, ["z", "y"], block=True)).block,
+                    (between.count, named.count, between.digest == named.digest),
+                    await store.count_present("l1", stream, side),
+                )
+                for side in SIDES_
+            ],
             "count": await store.count_bindings("l1", stream, 1_000_000),
             "groups": [
                 (

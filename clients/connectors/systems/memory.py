@@ -25,6 +25,7 @@ from actors.ports import (
     ObjectInfo,
     Page,
     Rows,
+    RowUpdates,
     Setting,
     Touched,
     Webhook,
@@ -211,6 +212,17 @@ class MemoryConnector:
         self._need("create_rows", self.declaration.rows)
         self._check_fields(object_name, fields)
         return await memory_rows.create_rows(self, object_name, fields, block)
+
+    async def change_rows(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Rows:
+        self._need("change_rows", self.declaration.rows)
+        return memory_rows.changes_of(await self.changes(object_name, cursor, fields, limit), fields)
+
+    async def update_rows(
+        self, object_name: str, updates: Sequence[RowUpdates], fields: Sequence[str]
+    ) -> str:
+        self._need("update_rows", self.declaration.rows)
+        self._check_fields(object_name, [*fields, *(name for some in updates for name in some.written)])
+        return await memory_rows.update_rows(self, object_name, updates, fields)
 
     async def look_token(self, object_name: str) -> str:
         at = await self._look()

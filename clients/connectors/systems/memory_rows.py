@@ -13,7 +13,7 @@ from actors.core.rows import RowShape
 from actors.core.texts import line_of, reader, text_of, texts_of
 from actors.core.types import Op, Record
 from actors.core.values import BadValue
-from actors.ports import Page, Rows, Write, WriteResult, WriteStatus
+from actors.ports import Page, Rows, RowUpdates, Write, WriteResult, WriteStatus
 
 if TYPE_CHECKING:
     from clients.connectors.systems.memory import MemoryConnector
@@ -30,7 +30,21 @@ async def row_shape(of: MemoryConnector, object_name: str, fields: Sequence[str]
 
 def rows_of(page: Page, fields: Sequence[str]) -> Rows:
     """A page of records as lines."""
-    return Rows("".join(_line(record, fields) + "\n" for record in page.records), page.cursor, page.more)
+    block = "".join(_line(record, fields) + "\n" for record in page.records)
+    return Rows(block, page.cursor, page.more)
+
+
+def changes_of(page: Page, fields: Sequence[str]) -> Rows:
+    """A page of changes as lines."""
+    said = [record for record in page.records if all(name in record.native for name in fields)]
+    ids = {record.id for record in said}
+    return Rows(
+        "".join(_line(record, fields) + "\n" for record in said),
+        page.cursor,
+        page.more,
+        page.gone,
+        tuple(record.id for record in page.records if record.id not in ids),
+    )
 
 
 async def create_rows(of: MemoryConnector, object_name: str, fields: Sequence[str], block: str) -> str:
@@ -56,6 +70,50 @@ async def create_rows(of: MemoryConnector, object_name: str, fields: Sequence[st
     await anyio.lowlevel.checkpoint()
     records = (of.stored(object_name, result.id, fields) for result in results)
     return "".join(_line(record, fields) + "\n" for record in records if record is not None)
+
+
+async def update_rows(
+    of: MemoryConnector, object_name: str, updates: Sequence[RowUpdates], fields: Sequence[str]
+) -> str:
+    """One by one, as the faults have it; what is refused or has moved on is missing from the answer."""
+    system, asked = of.system, of.system.now()
+    writes = [write for some in updates for write in _updates(of, object_name, some)]
+    await of.request()
+    tail_s = system.luck.random() * of.declaration.vendor_tail_s
+    if tail_s > 0 and system.happens(system.faults.late):
+        for write in writes:
+            system.later(system.now() + tail_s, partial(of.apply, object_name, write, asked))
+        raise _unknown(len(writes), object_name)
+    if system.happens(system.faults.lose_request):
+        raise _unknown(len(writes), object_name)
+    written = []
+    for write in writes:
+        if system.happens(system.faults.refuse) or system.happens(system.faults.not_done):
+            continue
+        if of.apply(object_name, write, asked).status is WriteStatus.DONE:
+            written.append(write.id)
+    if system.happens(system.faults.lose_reply):
+        raise _unknown(len(writes), object_name)
+    await anyio.lowlevel.checkpoint()
+    # Whole, whatever reads leave out at the time: an answer says of each line all that is stored.
+    states = ((id_, system.get(object_name, id_)) for id_ in written)
+    key = system.objects[object_name].key
+    records = (Record(id_, {key: id_, **(state.fields or {})}) for id_, state in states if state is not None)
+    return "".join(_line(record, fields) + "\n" for record in records)
+
+
+def _updates(of: MemoryConnector, object_name: str, some: RowUpdates) -> list[Write]:
+    kinds = of.system.objects[object_name].fields
+    read = {name: reader(kinds.get(name, "text")) for name in (*some.written, *some.seen)}
+    return [
+        Write(
+            Op.UPDATE,
+            id_,
+            {name: read[name](text) for name, text in zip(some.written, values, strict=True)},
+            {name: read[name](text) for name, text in zip(some.seen, held, strict=True)},
+        )
+        for id_, values, held in zip(some.ids, some.values, some.held, strict=True)
+    ]
 
 
 def _write(of: MemoryConnector, object_name: str, fields: Sequence[str], line: str) -> Write:

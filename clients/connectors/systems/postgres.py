@@ -22,7 +22,7 @@ from actors.core.errors import Kind, Scope, TandemError
 from actors.core.rows import RowShape
 from actors.core.types import Op, Record
 from actors.core.values import Value
-from actors.ports import Declaration, Find, ObjectInfo, Page, Rows, Touched, Write, WriteResult
+from actors.ports import Declaration, Find, ObjectInfo, Page, Rows, RowUpdates, Touched, Write, WriteResult
 from clients.connectors.systems.postgres_catalog import Catalog, Table
 from clients.connectors.systems.postgres_feed import Feed
 from clients.connectors.systems.postgres_identity import draw_ids, identity
@@ -71,7 +71,7 @@ class PostgresConnector:
         self._feed = (
             Feed(self._session, self._catalog, settings.consumer, own) if self._has(Find.FEED) else None
         )
-        self._lines = RowLines(self._session, self._feed)
+        self._lines = RowLines(self._session, self._feed, own)
         self.declaration: Declaration = msgspec.structs.replace(
             DECLARATION, find=tuple(find for find in Find if self._has(find))
         )
@@ -110,10 +110,9 @@ class PostgresConnector:
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         """Rows modified since the cursor; those within the overlap come again. Deletes are not seen this way."""
-        table = await self._table(object_name, fields)
-        if table.modified is None:
-            raise _undeclared(object_name, "changes", "name its modified column in the setting objects")
-        return await self._modified.changes(table, cursor, tuple(fields), limit)
+        return await self._modified.changes(
+            await self._modifiable(object_name, fields), cursor, tuple(fields), limit
+        )
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """A page in key order."""
@@ -130,6 +129,17 @@ class PostgresConnector:
     async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
         """By COPY, in one transaction."""
         return await self._lines.create(await self._table(object_name, fields), fields, block)
+
+    async def change_rows(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Rows:
+        """Rows modified since the cursor, as COPY writes them."""
+        table = await self._modifiable(object_name, fields)
+        return await self._modified.change_rows(table, cursor, tuple(fields), limit)
+
+    async def update_rows(
+        self, object_name: str, updates: Sequence[RowUpdates], fields: Sequence[str]
+    ) -> str:
+        """Set-based, in one transaction."""
+        return await self._lines.update(await self._table(object_name, fields), updates, fields)
 
     async def look_token(self, object_name: str) -> str:
         """None is known: PostgreSQL keeps no mark of a table's last change that is both cheap and exact."""
@@ -198,6 +208,12 @@ class PostgresConnector:
         if any(name not in table.columns for name in fields):
             await self._catalog.refresh()
             table = await self._catalog.table(object_name)
+        return table
+
+    async def _modifiable(self, object_name: str, fields: Sequence[str]) -> Table:
+        table = await self._table(object_name, fields)
+        if table.modified is None:
+            raise _undeclared(object_name, "changes", "name its modified column in the setting objects")
         return table
 
     async def _with_ids(self, table: Table, writes: Sequence[Write]) -> Sequence[Write]:

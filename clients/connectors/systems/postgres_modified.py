@@ -9,16 +9,19 @@ While a prepared transaction waits, the cursor stands still. Must not decide wha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.ports import Page
+from actors.core.texts import texts_of
+from actors.ports import Page, Rows
 from clients.connectors.systems.postgres_catalog import ZONED, Table
 from clients.connectors.systems.postgres_look import delivery, keyed
-from clients.connectors.systems.postgres_session import Session
+from clients.connectors.systems.postgres_rows import copied, last_id, literal, wanted
+from clients.connectors.systems.postgres_session import Connection, Session
 from clients.connectors.systems.postgres_values import fill, quoted, typed
 
 HORIZON = """
@@ -34,7 +37,7 @@ SELECT clock_timestamp() AS now,
 CHANGES = """
 SELECT {wanted}, t.{modified}::text FROM {table} AS t
  WHERE {keyed} AND t.{modified} >= {low} AND (t.{modified} <= {until} OR t.{modified} > {now}) {behind}
- ORDER BY t.{modified}, t.{key} LIMIT $3"""
+ ORDER BY t.{modified}, t.{key} LIMIT {most}"""
 # How far behind a first cursor starts where it can't be told how long others have been running.
 BLIND_START = timedelta(days=1)
 
@@ -114,11 +117,14 @@ class ModifiedLooker:
         shape = delivery(table, table.chosen(fields), self._time_zone)
         if not cursor:
             return Page((), _written(Position(started(await self._horizon()))), more=False)
-        position = read_position(cursor)
-        if position.until is None:
-            horizon = await self._horizon()
-            position = Position(position.mark, advanced(position.mark, horizon), horizon.now)
-        query, values = self._query(table, shape.sql, position, limit)
+        position = await self._begun(read_position(cursor))
+        values: list[Any] = []
+
+        def put(value: Any) -> str:
+            values.append(value)
+            return f"${len(values)}"
+
+        query = self._query(table, shape.sql, position, limit, put)
         rows = await self._session.fetch(f"find changes of {table.object}", query, *values)
         records = tuple(shape.record(row) for row in rows[:limit])
         if len(rows) <= limit:
@@ -127,33 +133,62 @@ class ModifiedLooker:
         behind = msgspec.structs.replace(position, modified=last[-1], key=last[0])
         return Page(records, _written(behind), more=True)
 
+    async def change_rows(self, table: Table, cursor: str, fields: tuple[str, ...], limit: int) -> Rows:
+        """The same, as lines."""
+        if not cursor:
+            return Rows("", _written(Position(started(await self._horizon()))), more=False)
+        position = await self._begun(read_position(cursor))
+        query = self._query(table, wanted(table, table.chosen(fields)), position, limit, _literal)
+
+        async def ask(connection: Connection) -> str:
+            return await copied(connection, query)
+
+        block = await self._session.reading(f"find changes of {table.object}", ask)
+        # Behind each line stands its time of change: with the key of the last it is the place where the page ends.
+        lines = [line.rpartition("\t") for line in block.split("\n")[:-1]]
+        block = "".join([line + "\n" for line, _, _ in lines[:limit]])
+        if len(lines) <= limit:
+            return Rows(block, _written(Position(position.next or position.mark)), more=False)
+        modified, key = texts_of(lines[limit - 1][2])[0], last_id(block)
+        return Rows(block, _written(msgspec.structs.replace(position, modified=modified, key=key)), more=True)
+
+    async def _begun(self, position: Position) -> Position:
+        """The position of a pass: a new one ends at the horizon."""
+        if position.until is not None:
+            return position
+        horizon = await self._horizon()
+        return Position(position.mark, advanced(position.mark, horizon), horizon.now)
+
     async def _horizon(self) -> Horizon:
         (row,) = await self._session.fetch("look at running transactions", HORIZON)
         return Horizon(row["now"], row["is_prepared"], frozenset(row["blind"]), row["oldest"])
 
-    def _query(self, table: Table, wanted: str, position: Position, limit: int) -> tuple[str, list[Any]]:
+    def _query(
+        self, table: Table, wanted: str, position: Position, limit: int, put: Callable[[Any], str]
+    ) -> str:
+        """`put`: how a value stands in the statement."""
         column = table.modified
         assert column is not None
         modified, key = quoted(column.name), quoted(table.key.name)
-        values: list[Any] = [position.mark.settled - self._overlap_of(column.base), position.until, limit + 1]
-        behind = ""
+        low, until = put(position.mark.settled - self._overlap_of(column.base)), put(position.until)
+        most, behind = put(limit + 1), ""
         if position.modified is not None:
-            place = f"({typed(column, '$4::text')}, {typed(table.key, '$5::text')})"
+            at = typed(column, f"{put(position.modified)}::text")
+            place = f"({at}, {typed(table.key, f'{put(position.key)}::text')})"
             behind = f"AND (t.{modified}, t.{key}) > {place}"
-            values += [position.modified, position.key]
-        query = fill(
+        return fill(
             CHANGES,
             wanted=wanted,
             table=table.sql,
             modified=modified,
             key=key,
             keyed=keyed(table),
-            low=self._local("$1::timestamptz", column.base),
-            until=self._local("$2::timestamptz", column.base),
+            low=self._local(f"{low}::timestamptz", column.base),
+            until=self._local(f"{until}::timestamptz", column.base),
+            most=most,
             now=self._local("clock_timestamp()", column.base),
             behind=behind,
         )
-        return query, values
 
     def _local(self, instant: str, base: str) -> str:
         """An instant as a column of type `base` writes it."""
@@ -168,6 +203,11 @@ class ModifiedLooker:
         return self._overlap + (
             timedelta(hours=1) if base != ZONED and self._time_zone != "UTC" else timedelta(0)
         )
+
+
+def _literal(value: Any) -> str:
+    """A value in a statement that takes no parameters."""
+    return str(value) if isinstance(value, int) else literal(str(value))
 
 
 def _written(position: Position) -> str:

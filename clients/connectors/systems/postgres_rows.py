@@ -1,14 +1,15 @@
-"""Rows as lines, by COPY in both directions: pages of a complete read, and new rows made all at once or not at all.
+"""Rows as lines, by COPY in both directions: pages of a complete read, new rows made all at once or not at all, and
+updates, each with its precondition.
 
 What was made is read back in the same transaction: a trigger, a default or a column's scale may have made something else
 of it. Its own touches are taken out of our queue there, for nobody can have touched a row that nobody sees yet. Must not
-update or delete rows of the tables.
+delete rows of the tables.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import anyio
@@ -16,19 +17,24 @@ import asyncpg
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.rows import RowShape
-from actors.core.texts import texts_of
-from actors.ports import Rows
+from actors.core.texts import TO_ESCAPE, ids_of, line_of, texts_of
+from actors.core.types import Op
+from actors.ports import Find, Rows, RowUpdates
 from clients.connectors.systems import postgres_errors as errors
 from clients.connectors.systems.postgres_catalog import Table
 from clients.connectors.systems.postgres_feed import Feed
 from clients.connectors.systems.postgres_look import keyed
+from clients.connectors.systems.postgres_own import TRANSACTION, OwnWrites
 from clients.connectors.systems.postgres_session import Connection, Session
+from clients.connectors.systems.postgres_statements import Shape
 from clients.connectors.systems.postgres_values import Column, fill, kind_of, quoted, selected, typed
 from clients.connectors.systems.postgres_write import CommitLost, abandon, commit
 
 PAGE = "SELECT {wanted} FROM {table} AS t WHERE {condition} ORDER BY t.{key} LIMIT {limit}"
 BETWEEN = "SELECT {wanted} FROM {table} AS t WHERE t.{key} BETWEEN {first} AND {last} ORDER BY t.{key}"
 THESE = "SELECT {wanted} FROM {table} AS t WHERE t.{key} = ANY ({ids}::text[]::{cast}[])"
+# "Permission denied": of a row (a policy), or of the table; asked record by record, the server says which.
+ROW_SECURITY = "42501"
 _WHOLE_NUMBERS = frozenset({"int2", "int4", "int8"})
 
 
@@ -44,9 +50,10 @@ def shape(table: Table, fields: Sequence[str]) -> RowShape | None:
 class RowLines:
     """Lines of one connection."""
 
-    def __init__(self, session: Session, feed: Feed | None) -> None:
+    def __init__(self, session: Session, feed: Feed | None, own: OwnWrites) -> None:
         self._session = session
         self._feed = feed
+        self._own = own
 
     async def scan(self, table: Table, position: str, fields: Sequence[str], limit: int) -> Rows:
         """The page behind the key `position`."""
@@ -55,7 +62,7 @@ class RowLines:
             condition += f" AND t.{quoted(table.key.name)} > {typed(table.key, literal(position))}"
         query = fill(
             PAGE,
-            wanted=_wanted(table, table.chosen(fields)),
+            wanted=wanted(table, table.chosen(fields)),
             table=table.sql,
             condition=condition,
             key=quoted(table.key.name),
@@ -63,33 +70,65 @@ class RowLines:
         )
 
         async def ask(connection: Connection) -> str:
-            return await _copied(connection, query)
+            return await copied(connection, query)
 
         block = await self._session.reading(f"scan {table.object}", ask)
         more = block.count("\n") > limit
         if more:
             block = block[: block.rindex("\n", 0, -1) + 1]
-        return Rows(block, _last_id(block) or position, more)
+        return Rows(block, last_id(block) or position, more)
 
     async def create(self, table: Table, fields: Sequence[str], block: str) -> str:
         """The lines as rows, in one transaction; how they are stored. Raises REJECTED, TRANSIENT (surely not done) or
         UNKNOWN."""
-        doing = f"write {table.object}"
+
+        async def make(connection: Connection) -> str:
+            return await self._made(connection, table, fields, block)
+
+        return await self._in_transaction(table, make)
+
+    async def update(self, table: Table, updates: Sequence[RowUpdates], fields: Sequence[str]) -> str:
+        """All of them in one transaction, a statement for those of the same fields; those that were written, as they are
+        stored. Raises as `create` does."""
+
+        async def make(connection: Connection) -> str:
+            delivered = wanted(table, table.chosen(fields))
+            rows: list[asyncpg.Record] = []
+            for some in updates:
+                shape = Shape(
+                    table,
+                    Op.UPDATE,
+                    table.chosen(some.written, to_write=True),
+                    table.chosen(some.seen),
+                    has_id=True,
+                )
+                values = [[*column] for column in zip(*some.values, strict=True)]
+                held = [[*column] for column in zip(*some.held, strict=True)]
+                rows += await connection.fetch(shape.statement(delivered), some.ids, *values, *held)
+            if table.find is Find.FEED and rows:
+                self._own.note(
+                    await connection.fetchval(f"SELECT {TRANSACTION}"), table.oid, [row[0] for row in rows]
+                )
+            return "".join([_line(row[:-1]) + "\n" for row in rows])
+
+        return await self._in_transaction(table, make)
+
+    async def _in_transaction(self, table: Table, make: Callable[[Connection], Awaitable[str]]) -> str:
         try:
-            return await self._in_transaction(table, fields, block)
+            return await self._committed(make)
         except CommitLost as error:
             raise TandemError(Kind.UNKNOWN, str(error), scope=Scope.STREAM) from error
         except errors.FAILURES as error:
-            if errors.is_refusal(error) or isinstance(error, asyncpg.FeatureNotSupportedError):
+            if errors.is_refusal(error) or errors.sqlstate(error) == ROW_SECURITY:
                 raise TandemError(Kind.REJECTED, errors.words(error), scope=Scope.STREAM) from error
-            raise errors.translated(error, doing, self._session.secrets) from error
+            raise errors.translated(error, f"write {table.object}", self._session.secrets) from error
 
-    async def _in_transaction(self, table: Table, fields: Sequence[str], block: str) -> str:
+    async def _committed(self, make: Callable[[Connection], Awaitable[str]]) -> str:
         async with self._session.connection() as connection:
             transaction = connection.transaction()
             try:
                 await transaction.start()
-                stored = await self._made(connection, table, fields, block)
+                stored = await make(connection)
             except errors.FAILURES:
                 with anyio.CancelScope(shield=True), suppress(*errors.FAILURES):
                     await transaction.rollback()
@@ -109,8 +148,8 @@ class RowLines:
             columns=[table.key.name, *(column.name for column in columns)],
             format="text",
         )
-        ids = _ids(block)
-        stored = await _copied(connection, _made_rows(table, columns, ids))
+        ids = ids_of(block.split("\n")[:-1], block)
+        stored = await copied(connection, _made_rows(table, columns, ids))
         if self._feed is not None:
             await self._feed.forget(connection, table, ids)
         return stored
@@ -119,7 +158,7 @@ class RowLines:
 def _made_rows(table: Table, columns: Sequence[Column], ids: Sequence[str]) -> str:
     """By a range where keys are numbers: cheaper, and rows of others in between do no harm."""
     key = quoted(table.key.name)
-    parts = {"wanted": _wanted(table, columns), "table": table.sql, "key": key}
+    parts = {"wanted": wanted(table, columns), "table": table.sql, "key": key}
     if table.key.base in _WHOLE_NUMBERS:
         numbers = [int(id_) for id_ in ids]
         first, last = str(min(numbers)), str(max(numbers))
@@ -128,11 +167,21 @@ def _made_rows(table: Table, columns: Sequence[Column], ids: Sequence[str]) -> s
     return fill(THESE, **parts, ids=literal("{" + given + "}"), cast=table.key.cast)
 
 
-def _wanted(table: Table, columns: Sequence[Column]) -> str:
+def _line(row: Sequence[str | None]) -> str:
+    """A row of texts as a line; no text holds a NUL."""
+    texts = [text for text in row if text is not None]
+    if len(texts) == len(row):
+        joined = "\0".join(texts)
+        if TO_ESCAPE.search(joined) is None:
+            return joined.replace("\0", "\t")
+    return line_of(row)
+
+
+def wanted(table: Table, columns: Sequence[Column]) -> str:
     return ", ".join([selected(table.key), *(selected(column) for column in columns)])
 
 
-async def _copied(connection: Connection, query: str) -> str:
+async def copied(connection: Connection, query: str) -> str:
     parts: list[bytes] = []
 
     async def take(data: bytes) -> None:
@@ -142,15 +191,7 @@ async def _copied(connection: Connection, query: str) -> str:
     return b"".join(parts).decode()
 
 
-def _ids(block: str) -> list[str]:
-    """What the lines begin with."""
-    ids = [line.partition("\t")[0] for line in block.split("\n")[:-1]]
-    if "\\" in block:
-        ids = [texts_of(id_)[0] or "" for id_ in ids]
-    return ids
-
-
-def _last_id(block: str) -> str:
+def last_id(block: str) -> str:
     """The id of the last line, "" where there is none."""
     last = block[block.rfind("\n", 0, -1) + 1 :]
     return texts_of(last.partition("\t")[0])[0] or "" if last else ""

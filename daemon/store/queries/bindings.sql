@@ -202,15 +202,62 @@ where stream_id = {stream} and key between $3 and $4 and key > $5
 order by key
 limit $6
 
--- bindings_quiet
--- What a look must read as if nothing has changed: "id, base" of what is settled under this mapping and shows no deviation
--- on this side.
-select {side}_id || E'\t' || base
+-- bindings_lines_between
+-- What a look must read as if nothing has changed: "id, base" of what is settled and shows no deviation on this side. Between
+-- two numbers stand, bytewise, shorter and longer ones: they are passed over, but no more than a few. The digest is made
+-- here, so that lines which were compared before need not travel.
+select lines.count, hashtextextended(lines.block, 1) || ' ' || hashtextextended(lines.block, 2) as digest,
+    case when $6::boolean then lines.block else '' end as block
+from (
+    select count(*) as count, coalesce(string_agg(found.id || E'\t' || found.base, E'\n'), '') as block
+    from (
+        select {side}_id as id, {side}_presence as presence, case
+            when state = 'settled' and a_id is not null and b_id is not null and {side}_dev is null
+                and key not in (select binding from parked where link = $1 and stream = $2)
+            then base else '' end as base
+        from bindings
+        where stream_id = {stream} and {side}_id between $3 and $4
+        order by {side}_id
+        limit $5
+    ) as found
+    where length(found.id) = length($3) and strpos(found.id, E'\n') = 0 and found.presence is null
+) as lines
+
+-- bindings_lines_of
+select lines.count, hashtextextended(lines.block, 1) || ' ' || hashtextextended(lines.block, 2) as digest,
+    case when $4::boolean then lines.block else '' end as block
+from (
+    select count(*) as count, coalesce(string_agg(found.line, E'\n'), '') as block
+    from (
+        select {side}_id || E'\t' || case
+            when state = 'settled' and a_id is not null and b_id is not null and {side}_dev is null
+                and key not in (select binding from parked where link = $1 and stream = $2)
+            then base else '' end as line
+        from bindings
+        where stream_id = {stream} and {side}_id = any ($3::text[]) and {side}_presence is null
+          and strpos({side}_id, E'\n') = 0
+        order by {side}_id
+    ) as found
+) as lines
+
+-- bindings_count_present
+select count(*) from bindings where stream_id = {stream} and {side}_id is not null and {side}_presence is null
+
+-- bindings_standing
+-- What a changed line is planned from: what is settled, shows no deviation on this side and is parked nowhere.
+select {side}_id, a_id, b_id, key, rev, base, contests,
+    a_presence is null and b_presence is null and a_dev is null and b_dev is null and note is null
+    and map_ver = $4 as is_plain
 from bindings as b
 where stream_id = {stream} and {side}_id = any ($3::text[])
   and state = 'settled' and a_id is not null and b_id is not null and {side}_presence is null and {side}_dev is null
-  and map_ver = $4
   and not exists (select from parked where parked.binding = b.key)
+
+-- bindings_rebase
+update bindings
+set rev = n.rev, base = n.base, contests = n.contests
+from unnest($2::bigint[], $3::integer[], $4::text[], $5::text[]) as n (key, rev, base, contests)
+where bindings.stream_id in {streams} and bindings.key = n.key and bindings.rev = n.rev - 1
 
 -- bindings_present
 select {side}_id from bindings where stream_id = {stream} and {side}_id is not null and {side}_presence is null

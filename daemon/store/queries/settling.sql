@@ -63,7 +63,7 @@ update actions
 set state = n.state, error = n.error, closed = $2,
     target = case when n.target <> '' then n.target else actions.target end
 from unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) as n (id, state, target, error)
-where actions.link = $1 and actions.id = n.id
+where actions.id = n.id and case when actions.link = $1 then true else false end
 
 -- unpark
 -- A row that the same settlement parks again stays where it is, so that its age and its decision do.
@@ -112,12 +112,20 @@ with {fence}, replaced as (
       and bindings.a_id is not distinct from n.a_id and bindings.b_id is not distinct from n.b_id
       and exists (select from fence)
     returning 1
+), rebased as (
+    update bindings
+    set rev = n.rev, base = n.base, contests = n.contests
+    from unnest($53::bigint[], $54::integer[], $55::text[], $56::text[]) as n (key, rev, base, contests)
+    where bindings.stream_id in {streams} and bindings.key = n.key and bindings.rev = n.rev - 1 and exists (select from fence)
+    returning 1
 ), closed as (
     update actions
     set state = n.state, error = n.error, closed = $5,
         target = case when n.target <> '' then n.target else actions.target end
     from unnest($26::bigint[], $27::text[], $28::text[], $29::text[]) as n (id, state, target, error)
-    where actions.link = $1 and actions.id = n.id and exists (select from fence)
+    -- A case, so that the planner goes by the id: of a table that has no statistics yet it takes few rows to be this
+    -- link's, and would compare each of them with every action to be closed.
+    where actions.id = n.id and case when actions.link = $1 then true else false end and exists (select from fence)
     returning 1
 ), spent as (
     insert into budget_use (link, stream, kind, hour, used)
@@ -147,6 +155,7 @@ with {fence}, replaced as (
 )
 select 1 / (
     (select count(*) from replaced) = cardinality($7::bigint[])
+    and (select count(*) from rebased) = cardinality($53::bigint[])
     and (select count(*) from closed) = cardinality($26::bigint[])
 )::integer
 from fence
