@@ -143,8 +143,10 @@ class Run:
         errors = len(state.errors)
         try:
             await self._hints(stream)
+            # A stranger met by a hint is created only after both sides were looked at.
             poked = self._poked_of(stream)
-            looked = (look or bool(poked)) and await self._looking.look(stream)
+            wanted = look or bool(poked) or stream.name in self._windows.stirred
+            looked = wanted and await self._looking.look(stream)
             await self._answer(poked)
             at_rest = True
             for _ in range(self._options.rounds_max):
@@ -153,7 +155,6 @@ class Run:
                 await self._spooled(stream)
                 if not await self._hints(stream):
                     break
-                # A stranger met by a hint is created only after both sides were looked at.
                 poked = self._poked_of(stream)
                 if poked or (not looked and stream.name in self._windows.stirred):
                     looked = await self._looking.look(stream)
