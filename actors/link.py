@@ -14,12 +14,13 @@ from typing import Any
 import anyio
 import msgspec
 
+from actors import foundation
 from actors.access import Access, Sides
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
-from actors.core.lifecycle import Facts, Wish
+from actors.core.lifecycle import Facts
 from actors.core.policy import LinkSpec
-from actors.core.types import SIDES, Outcome, Side
+from actors.core.types import Outcome, Side
 from actors.delivery import due_by_schedule
 from actors.early import Early
 from actors.inflow import Inflow
@@ -130,12 +131,12 @@ class LinkActor(Actor):
         self._event.set()
 
     async def _must_stop(self) -> bool:
-        """Whether the link was paused or deleted since, by whichever process (a plan may go on under a pause)."""
+        """Whether it was paused, turned off or deleted since, by whichever process (a plan may go on under a pause)."""
         row = await self._ports.store.link(self._link)
         if row is not None and row.epoch != self.lease.epoch:
             raise LeaseLost  # its rules were changed, or somebody else has it
         dry = self._run is not None and self._run.mode == "plan"
-        return row is None or (not dry and lifecycle.load(row.facts).wish is Wish.PAUSED)
+        return row is None or not (lifecycle.plans if dry else lifecycle.works)(lifecycle.load(row.facts))
 
     async def _answer(self, ask: Ask[Any]) -> None:
         # Answered when it is settled, not while everybody else waits for the mailbox.
@@ -288,7 +289,8 @@ class LinkActor(Actor):
         facts = lifecycle.load(turn.row.facts)
         now = self._ports.clock.now()
         # A plan only looks: it may be asked for to be read before the link goes on.
-        if facts.wish is Wish.PAUSED and (turn.asked is None or turn.asked.mode != "plan"):
+        asked_to_plan = turn.asked is not None and turn.asked.mode == "plan" and lifecycle.plans(facts)
+        if not lifecycle.works(facts) and not asked_to_plan:
             self._inflow.refuse()
             return False, math.inf
         if turn.asked is not None:
@@ -310,7 +312,8 @@ class LinkActor(Actor):
     async def _do(self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool) -> float:
         """One run, from its start to the facts it leaves. Returns for how long nothing is due, as far as is known."""
         row = turn.row
-        self._changed = self._changed and not look
+        dry = ran.mode == "plan"  # it settles nothing, so what it saw is still to be looked at
+        self._changed = self._changed and (dry or not look)
         if look or not self._inflow:
             self._recover_at = math.inf  # open intents are resolved in this run
         if look:  # it may take long, and drains the feeds by itself
@@ -323,6 +326,7 @@ class LinkActor(Actor):
         emit("run.started", link=self._link, run=ran.id, mode=ran.mode, cause=ran.cause)
         try:
             result, state = await self._execute(turn, facts, ran, look)
+            self._changed |= result.strangers
             if result.error is not None or result.outcome is Outcome.CANCELLED or not result.hints:
                 self._inflow.refuse()  # what it left undone
             await self._conclude(row, facts, ran, result, state)
@@ -373,6 +377,8 @@ class LinkActor(Actor):
         if ran.cause not in ("poll", "hint", "schedule"):
             await state.begin()
         try:
+            if look and spec.setup.rests_on:
+                await foundation.stands(row, spec, _connections(row), self._ask)
             sides, finds = await self._sides(row, drain=look)
         except TandemError as error:
             return failed(facts, error), state
@@ -388,7 +394,8 @@ class LinkActor(Actor):
             None if look else self._early,
         )
         streams = scope(spec, ran.scope)
-        self._poll_at = self._ports.clock.now() + min(spec.poll_s.values()) if look else self._poll_at
+        if look and not state.dry:
+            self._poll_at = self._ports.clock.now() + min(spec.poll_s.values())
         return await run.execute(streams, look=look), state
 
     async def _sides(
@@ -397,7 +404,7 @@ class LinkActor(Actor):
         """Both connections open, their accounts verified; for a look, their feeds drained into the inbox."""
         sides: dict[Side, Access] = {}
         finds: dict[Side, Callable[[str], Find]] = {}
-        for side, connection in zip(SIDES, (row.a_connection, row.b_connection), strict=True):
+        for side, connection in _connections(row).items():
             opened: OpenedAs = await self._ask(connection, Opened())
             if drain and Find.FEED in opened.declaration.find:
                 await self._ask(connection, Drained())
@@ -487,3 +494,7 @@ class LinkActor(Actor):
             duration_s=now - ran.started,
             error=str(result.error) if result.error is not None else "",
         )
+
+
+def _connections(row: LinkRow) -> dict[Side, str]:
+    return {"a": row.a_connection, "b": row.b_connection}

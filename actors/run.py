@@ -40,7 +40,7 @@ class Cancelled(Exception):
 
 class RunResult(msgspec.Struct, frozen=True):
     """How a run ended. `loaded`: streams whose initial load is complete now. `again_s`: go on after so long. `hints`: so
-    many were worked on."""
+    many were worked on. `strangers`: some were met that nobody will be made of before both sides are looked at."""
 
     outcome: Outcome
     loaded: frozenset[str]
@@ -48,6 +48,7 @@ class RunResult(msgspec.Struct, frozen=True):
     awaiting: str = ""
     again_s: float | None = None
     hints: int = 0
+    strangers: bool = False
 
 
 class Run:
@@ -81,6 +82,7 @@ class Run:
         )
         self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0
+        self._strangers = False
         self._streams: tuple[StreamSpec, ...] = ()
         self._poked: dict[int, Hint] = {}
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
@@ -120,7 +122,9 @@ class Run:
         again_s = next((e.retry_after_s for e in state.errors if e.retry_after_s is not None), None)
         if again_s is None and (state.open or state.left_for_later):
             again_s = max(1.0, *(side.declaration.read_lag_s for side in self._sides.values()))
-        return RunResult(ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done)
+        return RunResult(
+            ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done, self._strangers
+        )
 
     async def _prepare(self) -> None:
         await self._at("settling open intents")
@@ -143,24 +147,32 @@ class Run:
         errors = len(state.errors)
         try:
             await self._hints(stream)
-            # A stranger met by a hint is created only after both sides were looked at.
             poked = self._poked_of(stream)
-            wanted = look or bool(poked) or stream.name in self._windows.stirred
-            looked = wanted and await self._looking.look(stream)
+            looked = (look or bool(poked)) and await self._looking.look(stream)
             await self._answer(poked)
             at_rest = True
             for _ in range(self._options.rounds_max):
-                if looked:
+                if look and looked:
                     at_rest = await self._newcomers.settle(stream)
                 await self._spooled(stream)
                 if not await self._hints(stream):
                     break
+                stirred = stream.name in self._windows.stirred
                 poked = self._poked_of(stream)
-                if poked or (not looked and stream.name in self._windows.stirred):
+                if poked or (look and stirred and not looked):
                     looked = await self._looking.look(stream)
                 await self._answer(poked)
             state.left_for_later |= looked and not at_rest
-            if looked and at_rest and not state.dry and state.trouble is None and not state.waits_for(stream):
+            # A stranger met by a hint is created only after both sides were looked at, their feeds drained: that comes next.
+            self._strangers |= not look and stream.name in self._windows.stirred
+            if (
+                look
+                and looked
+                and at_rest
+                and not state.dry
+                and state.trouble is None
+                and not state.waits_for(stream)
+            ):
                 await self._at_rest(stream, whole=len(state.errors) == errors)
         except TandemError as error:
             state.cut_short(error)
@@ -332,12 +344,12 @@ def scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:
 
 
 def failed(facts: Facts, error: TandemError) -> RunResult:
-    """A run that could not even begin."""
+    """A run that came to nothing, because of this."""
     return RunResult(Outcome.FAILED, frozenset(facts.loaded), error, again_s=error.retry_after_s)
 
 
 def facts_after(facts: Facts, result: RunResult) -> Facts:
-    """What is true of the link after a run."""
+    """What is true of a link once a run has ended so."""
     after = lifecycle.ended(facts, result.outcome)
     for stream in sorted(result.loaded):
         after = lifecycle.loaded(after, stream)

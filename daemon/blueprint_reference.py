@@ -13,6 +13,7 @@ from typing import Final
 from actors.core.blueprint_entries import FIELD, LINK, SCHEDULE, SIDE, STREAM
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import schema
+from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
 from actors.core.lens_words import WORDS
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -24,6 +25,10 @@ TABLES: Final[Mapping[str, Sequence[Entry]]] = {
     "schedule": SCHEDULE,
     "stream": STREAM,
     "field": FIELD,
+    "setup": SETUP,
+    "check": CHECK,
+    "setting": SETTING,
+    "place": PLACE,
 }
 _MARKED: Final = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 

@@ -1,4 +1,5 @@
-"""Sealing of connection secrets: AES-256-GCM with one key of the daemon, bound to the connection they belong to.
+"""Sealing of connection secrets: AES-256-GCM with one key of the daemon, bound to the connection they belong to. And
+signing of what others have to believe (grants): Ed25519, with a key that is derived from the same one.
 
 The key comes from `TANDEM_SECRET_KEY` (base64 of 32 bytes) or, where that is not set, from `<data_dir>/secret.key`
 (mode 0600, made on first start). Sealed form: format byte, key id (4 bytes), nonce (12), ciphertext with tag.
@@ -16,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from actors.core.errors import Kind, Scope, TandemError
 
@@ -30,6 +34,33 @@ _NONCE_SIZE = 12
 _HEAD_SIZE = len(_FORMAT) + _KEY_ID_SIZE + _NONCE_SIZE
 
 
+class Signer:
+    """Signs with a key of the daemon; whoever has the public one can check without asking. A new secret key is a new
+    signature: what was signed before counts for nothing then."""
+
+    def __init__(self, key: bytes) -> None:
+        """`key`: the daemon's secret key, which itself signs nothing."""
+        seed = HKDF(hashes.SHA256(), KEY_SIZE, salt=None, info=b"tandem signature").derive(key)
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        return self._private.public_key().public_bytes_raw()
+
+    def sign(self, content: bytes) -> bytes:
+        """64 bytes."""
+        return self._private.sign(content)
+
+    def signed(self, content: bytes, signature: bytes) -> bool:
+        """Whether this daemon signed exactly this."""
+        try:
+            self._private.public_key().verify(signature, content)
+        except InvalidSignature:
+            return False
+        return True
+
+
 class SecretBox:
     """Seals and opens the secret settings of connections with one key."""
 
@@ -38,6 +69,7 @@ class SecretBox:
         if len(key) != KEY_SIZE:
             raise _config(f"the secret key has {len(key)} bytes instead of {KEY_SIZE}", _HOW_TO_MAKE)
         self._cipher = AESGCM(key)
+        self.signer = Signer(key)
         self.key_id = hashlib.sha256(key).digest()[:_KEY_ID_SIZE]
 
     def seal(self, secrets: Mapping[str, Any], connection: str) -> bytes:

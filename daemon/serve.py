@@ -35,6 +35,7 @@ from daemon.opening import StartError
 from daemon.restored import Keeper, Restored
 from daemon.secrets import VARIABLE, SecretBox, load_box
 from daemon.store.admin import Admin
+from daemon.store.admin_life import Life
 from daemon.store.admin_names import Names
 from daemon.store.embedded import EmbeddedPostgres
 from daemon.store.pg import PgStore
@@ -88,7 +89,8 @@ class Daemon:
 
     async def _serve(self, tasks: anyio.abc.TaskGroup, pool: Pool, postgres: EmbeddedPostgres | None) -> None:
         """All that stands on the database, from secrets to HTTP; returns when the daemon was asked to stop."""
-        parts = pool, self._clock, self._box()
+        box = self._box()
+        parts = pool, self._clock, box
         admin, names, store = Admin(*parts), Names(*parts), PgStore(*parts)
         if postgres is not None:
             # Ours alone: whoever held a lease is dead, and nobody has to wait until it runs out.
@@ -112,6 +114,8 @@ class Daemon:
         desk = Desk(
             admin=admin,
             names=names,
+            life=Life(*parts),
+            signer=box.signer,
             store=store,
             engine=root,
             clock=self._clock,
@@ -131,21 +135,27 @@ class Daemon:
         pages = http.application(
             metrics, watcher.health, lambda: self._pulse().engine_up, restarts, receiver.receive
         )
+        await self._faces(tasks, self._grpc(desk, watcher, metrics), pages, watcher, desk.store_kind)
+        # A backup that was taken until now is an older state from now on.
+        with suppress(TandemError, Restored):
+            await keeper.count_up()
+
+    async def _faces(
+        self, tasks: anyio.abc.TaskGroup, served: Any, pages: Any, watcher: Watcher, store_kind: str
+    ) -> None:
+        """gRPC and HTTP, until the daemon is asked to stop."""
         async with AsyncExitStack() as faces:
-            grpc_server = await _listening(faces, self._grpc(desk, watcher, metrics), "listen")
+            grpc_server = await _listening(faces, served, "listen")
             http_port = await _listening(faces, self._http(pages), "http_listen")
             self._http_at = _place(self._config.http_listen, http_port)
             await grpc_server.set_ready(await watcher.ready())
             tasks.start_soon(self._side, "health", grpc_server.keep_health, watcher.ready)
             _leave_the_old_alone()
-            with self._announced(grpc_server.port, http_port, desk.store_kind):
+            with self._announced(grpc_server.port, http_port, store_kind):
                 await self._asked_to_stop.wait()
             self._stopping = True
             await grpc_server.set_ready(False)
             await self._drain_for_exit()
-        # A backup that was taken until now is an older state from now on.
-        with suppress(TandemError, Restored):
-            await keeper.count_up()
 
     # ------------------------------------------------------------------------------------------------ building
 

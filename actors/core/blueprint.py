@@ -16,6 +16,7 @@ import msgspec
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
 from actors.core.blueprint_when import When, read_when
 from actors.core.policy import FieldSpec, LinkSpec, StreamSpec
@@ -40,15 +41,18 @@ def compile_blueprint(data: object, positions: Positions | None = None) -> LinkS
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
+    streams = _streams(root.get("streams"), read_when(root.get("zone"), root.get("delivery")))
+    called = _name(name) if name else ""
     spec = LinkSpec(
-        name=_name(name) if name else "",
+        name=called,
         version=_version(version) if version else "",
         a_connector=sides["a"][0],
         b_connector=sides["b"][0],
-        streams=_streams(root.get("streams"), read_when(root.get("zone"), root.get("delivery"))),
+        streams=streams,
         poll_s={side: poll_s for side, (_, poll_s) in sides.items()},
         breaker=breaker.integer(BREAKER.lowest, BREAKER.highest, _BREAKER) if breaker else _BREAKER,
         description=description.text() if description else "",
+        setup=read_setup(root.get("setup"), called, streams),
     )
     faults.check()
     return spec

@@ -27,6 +27,7 @@ from actors.core.blueprint_forms import (
     Words,
     each,
 )
+from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
 from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, Owner
 from actors.core.types import SIDES
@@ -134,7 +135,8 @@ FIELD: Final = (
     Entry(
         "required",
         Flag(),
-        "the record waits until the field has a value. Required references may not form a circle",
+        "a new record waits until the field has a value; where it is emptied later, the other side keeps what it has, and "
+        "that is listed. Required references may not form a circle",
         absent="`false`",
         example="required: true",
         rows=("U5",),
@@ -321,6 +323,14 @@ LINK: Final = (
         absent="`instant`",
         example="delivery: {b_to_a: nightly}",
         rows=("S15", "T6", "G11"),
+    ),
+    Entry(
+        "setup",
+        Entries(SETUP),
+        "how links come to stand, see [below](#how-links-come-to-stand)",
+        absent="nothing is asked",
+        example="setup: {handshake: true}",
+        rows=("W5", "W6", "W7", "W8", "T1"),
     ),
     Entry("streams", Named(Entries(STREAM), NAME, least=1), "the kinds of records, by name", required=True),
 )

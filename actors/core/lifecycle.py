@@ -1,13 +1,14 @@
 """A link's life as independent facts; the state that is shown is computed from them. Pure.
 
-A pause is a wish and survives every other event; health is a set of reasons, each raised and cleared by its name.
+How it stands (establishment) moves by the table `TRANSITIONS` alone; a pause is a wish and survives every other event;
+health is a set of reasons, each raised and cleared by its name. Permissions stand beside it (permissions.py).
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +23,63 @@ class Wish(enum.StrEnum):
     PAUSED = "paused"
 
 
+class Establishment(enum.StrEnum):
+    """How far a link has come. Until it is confirmed it is a proposal, and no link yet."""
+
+    REQUESTED = "requested"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    CONFIRMED = "confirmed"  # both agree; what it needs is not complete: "being set up"
+    ESTABLISHED = "established"
+    OFF = "off"
+
+
+class Step(enum.StrEnum):
+    """What somebody does, or time."""
+
+    CONFIRM = "confirm"
+    DECLINE = "decline"
+    WITHDRAW = "withdraw"
+    EXPIRE = "expire"
+    ACTIVATE = "activate"
+    DEACTIVATE = "deactivate"
+
+
+# Every step that leads anywhere; docs/LINKS.md shows it, and a test compares. What is not here is refused.
+TRANSITIONS: Final[Mapping[tuple[Establishment, Step], Establishment]] = {
+    (Establishment.REQUESTED, Step.CONFIRM): Establishment.CONFIRMED,
+    (Establishment.REQUESTED, Step.DECLINE): Establishment.DECLINED,
+    (Establishment.REQUESTED, Step.WITHDRAW): Establishment.WITHDRAWN,
+    (Establishment.REQUESTED, Step.EXPIRE): Establishment.EXPIRED,
+    (Establishment.CONFIRMED, Step.ACTIVATE): Establishment.ESTABLISHED,
+    (Establishment.ESTABLISHED, Step.DEACTIVATE): Establishment.OFF,
+    (Establishment.OFF, Step.ACTIVATE): Establishment.ESTABLISHED,
+    # Replays: the answer was lost, and the step is said again.
+    (Establishment.CONFIRMED, Step.CONFIRM): Establishment.CONFIRMED,
+    (Establishment.ESTABLISHED, Step.CONFIRM): Establishment.ESTABLISHED,
+    (Establishment.OFF, Step.CONFIRM): Establishment.OFF,
+    (Establishment.DECLINED, Step.DECLINE): Establishment.DECLINED,
+    (Establishment.WITHDRAWN, Step.WITHDRAW): Establishment.WITHDRAWN,
+    (Establishment.ESTABLISHED, Step.ACTIVATE): Establishment.ESTABLISHED,
+    (Establishment.OFF, Step.DEACTIVATE): Establishment.OFF,
+}
+
+
+class NoStep(ValueError):
+    """The step leads nowhere from here; the text says why."""
+
+
+def stepped(now: Establishment, step: Step, *, irreversible: bool = False) -> Establishment:
+    """Where the step leads. `irreversible`: the rules of this link say that it can't be undone (W8)."""
+    if irreversible and step is Step.DEACTIVATE and now is Establishment.ESTABLISHED:
+        raise NoStep("it is established, and its rules say that this can't be undone")
+    found = TRANSITIONS.get((now, step))
+    if found is None:
+        raise NoStep(f"it is {now.value}: there is nothing to {step.value}")
+    return found
+
+
 class Reason(msgspec.Struct, frozen=True):
     """Why a link is not healthy. `kind`: an error kind; `text`: for people, names the thing and the way out."""
 
@@ -34,6 +92,7 @@ class Facts(msgspec.Struct, frozen=True):
     `recovering`: an older state was put back; the link waits, paused, until a person has it go on."""
 
     wish: Wish = Wish.RUN
+    establishment: Establishment = Establishment.ESTABLISHED
     loaded: tuple[str, ...] = ()
     recovering: bool = False
     reasons: Mapping[str, Reason] = {}
@@ -43,6 +102,8 @@ class Facts(msgspec.Struct, frozen=True):
 class Shown(enum.StrEnum):
     """The state as shown."""
 
+    OFF = "off"
+    BEING_SET_UP = "being_set_up"
     PAUSED = "paused"
     RECOVERING = "recovering"
     MISCONFIGURED = "misconfigured"
@@ -54,6 +115,10 @@ class Shown(enum.StrEnum):
 
 def shown(facts: Facts, streams: tuple[str, ...], running: bool) -> Shown:
     """The state to show: what only a person can end first, then what is wrong, then what is going on."""
+    if facts.establishment is Establishment.OFF:
+        return Shown.OFF
+    if facts.establishment is not Establishment.ESTABLISHED:
+        return Shown.BEING_SET_UP
     if facts.recovering:
         return Shown.RECOVERING
     if facts.wish is Wish.PAUSED:
@@ -65,6 +130,16 @@ def shown(facts: Facts, streams: tuple[str, ...], running: bool) -> Shown:
     if not set(streams) <= set(facts.loaded):
         return Shown.LOADING
     return Shown.RUNNING if running else Shown.IN_STEP
+
+
+def works(facts: Facts) -> bool:
+    """Whether runs may look and write."""
+    return facts.wish is Wish.RUN and facts.establishment is Establishment.ESTABLISHED
+
+
+def plans(facts: Facts) -> bool:
+    """Whether a plan may be made, which only looks: to be read before the link goes on, or before it is active."""
+    return facts.establishment in (Establishment.ESTABLISHED, Establishment.CONFIRMED)
 
 
 def wish(facts: Facts, value: Wish) -> Facts:

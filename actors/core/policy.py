@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.schedule import Place, Schedule
+from actors.core.setup import SetupSpec
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -243,6 +244,7 @@ class LinkSpec(msgspec.Struct, frozen=True, dict=True):
     poll_s: Mapping[str, float] = msgspec.field(default_factory=lambda: {"a": 60.0, "b": 60.0})
     breaker: int = 20
     description: str = ""
+    setup: SetupSpec = SetupSpec()
 
     def stream(self, name: str) -> StreamSpec:
         """The stream called `name`; KeyError where there is none."""

@@ -25,7 +25,9 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class LinkRow(msgspec.Struct, frozen=True):
-    """A link as stored. `blueprint`: the YAML text. `facts`: see core/lifecycle (establishment, wish, health)."""
+    """A link as stored. `blueprint`: the YAML text. `facts`: see core/lifecycle (establishment, wish, health). `partner`:
+    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `rests_on`: what its settings
+    rest on, as it was when a person looked at them last."""
 
     id: str
     tenant: str
@@ -39,6 +41,10 @@ class LinkRow(msgspec.Struct, frozen=True):
     epoch: int = 0
     owner: str = ""
     next_due: float = 0.0
+    partner: str = ""
+    kind: str = ""
+    roles: Mapping[str, str] = {}
+    rests_on: Mapping[str, str] = {}
 
 
 class ConnectionRow(msgspec.Struct, frozen=True):
@@ -222,8 +228,8 @@ class Store(Protocol):
         ...
 
     async def due_links(self, now: float, limit: int) -> Sequence[str]:
-        """Links whose wish is run and whose next_due has come, or that have due hints, or of which a plan was asked for
-        (that may be under a pause too); not leased."""
+        """Links that are established, whose wish is run and whose next_due has come or that have due hints; or of which a
+        plan was asked for (that may be under a pause too, or while it is being set up); not leased."""
         ...
 
     async def take_lease(self, link: str, owner: str, ttl_s: float) -> Lease | None:
@@ -234,7 +240,7 @@ class Store(Protocol):
     async def release_lease(self, lease: Lease) -> None: ...
     async def set_facts(self, lease: Lease, facts: Mapping[str, Any], next_due: float) -> None:
         """Store the facts that the owner keeps (health, loaded, activity) and when the link is due again. The wish
-        (run/paused) is kept as a person set it."""
+        (run/paused) and the establishment are kept as people set them."""
         ...
 
     async def cursors(self, link: str) -> Sequence[Cursor]: ...
@@ -323,13 +329,23 @@ class Store(Protocol):
         ...
 
     async def lines_between(
-        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+        self,
+        link: str,
+        stream: str,
+        side: Side,
+        ends: tuple[str, str],
+        limit: int,
+        *,
+        block: bool,
+        map_ver: str,
     ) -> Lines:
         """The lines of the records of `side` with ids as long as both ends, bytewise from the first to the last; those among
         the `limit` first of whatever length. `block`: whether the lines themselves are wanted, too."""
         ...
 
-    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+    async def lines_of(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool, map_ver: str
+    ) -> Lines:
         """The same of the records with these ids."""
         ...
 

@@ -59,9 +59,12 @@ def _without_noun(method: str, service: str) -> str:
 
 
 def singular(plural: str) -> str:
-    """Singular of a service's name: connections -> connection, entities -> entity, quarantine -> quarantine."""
+    """Singular of a service's name: connections -> connection, entities -> entity, accesses -> access, quarantine ->
+    quarantine."""
     if plural.endswith("ies"):
         return plural.removesuffix("ies") + "y"
+    if plural.endswith("sses"):
+        return plural.removesuffix("es")
     return plural.removesuffix("s")
 
 

@@ -63,6 +63,29 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Webhooks/CreateWebhook": _ADMIN,
     "/tandem.v1.Webhooks/GetWebhook": _VIEW,
     "/tandem.v1.Webhooks/DeleteWebhook": _ADMIN,
+    "/tandem.v1.Links/ListPreparations": _VIEW,
+    "/tandem.v1.Links/PrepareLink": _ADMIN,
+    "/tandem.v1.Links/ActivateLink": _ADMIN,
+    "/tandem.v1.Links/DeactivateLink": _ADMIN,
+    "/tandem.v1.Links/ReviewLink": _OPERATE,
+    "/tandem.v1.Accesses/CreateAccess": _ADMIN,
+    "/tandem.v1.Accesses/ListAccesses": _VIEW,
+    "/tandem.v1.Accesses/UpdateAccess": _ADMIN,
+    "/tandem.v1.Accesses/DeleteAccess": _ADMIN,
+    "/tandem.v1.Accesses/EnterAccess": _OPERATE,
+    "/tandem.v1.Accesses/CheckGrant": _VIEW,
+    "/tandem.v1.Accesses/GetGrantKey": _VIEW,
+    "/tandem.v1.Proposals/CreateProposal": _ADMIN,
+    "/tandem.v1.Proposals/GetProposal": _VIEW,
+    "/tandem.v1.Proposals/ListProposals": _VIEW,
+    "/tandem.v1.Proposals/CheckProposal": _VIEW,
+    "/tandem.v1.Proposals/ConfirmProposal": _ADMIN,
+    "/tandem.v1.Proposals/DeclineProposal": _ADMIN,
+    "/tandem.v1.Proposals/WithdrawProposal": _ADMIN,
+    "/tandem.v1.Features/AskFeature": _ADMIN,
+    "/tandem.v1.Features/ListFeatures": _VIEW,
+    "/tandem.v1.Features/EnableFeature": Need(Role.OPERATOR, global_=True),
+    "/tandem.v1.Features/DisableFeature": Need(Role.OPERATOR, global_=True),
     "/tandem.v1.Runs/StartRun": _OPERATE,
     "/tandem.v1.Runs/WatchRun": _VIEW,
     "/tandem.v1.Runs/CancelRun": _OPERATE,
@@ -102,9 +125,9 @@ class Caller(msgspec.Struct, frozen=True):
     role: Role
     tenant: str = ""
 
-    def sees(self, tenant: str) -> bool:
-        """Whether things of this tenant exist for the caller."""
-        return self.tenant in {"", tenant}
+    def sees(self, tenant: str, partner: str = "") -> bool:
+        """Whether things of this tenant exist for the caller. `partner`: the other tenant, of a link between two."""
+        return self.tenant in {"", tenant} or bool(partner and self.tenant == partner)
 
 
 FindCaller = Callable[[bytes], Awaitable[Caller | None]]  # by the hash of a token

@@ -16,10 +16,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.core import schedule
 from actors.core.blueprint import BlueprintError
+from actors.core.preflight import Obstacle
 from actors.core.schedule import Place
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side
 from actors.ports import Counters, Declaration, ObjectInfo, PlanRow, RunRow
 from daemon.health import LinkView
+from daemon.store.rows import ConnectionInfo
 from tandem.v1 import (
     blueprints_pb2,
     common_pb2,
@@ -48,6 +50,30 @@ def stamp(seconds: float) -> Timestamp | None:
 def side(value: Side | str | None) -> common_pb2.Side.ValueType:
     """a and b; nothing else is a side."""
     return _SIDES.get(value or "", common_pb2.SIDE_UNSPECIFIED)
+
+
+def obstacle(one: Obstacle) -> common_pb2.Obstacle:
+    """What stands in the way."""
+    return common_pb2.Obstacle(
+        side=side(one.side),
+        object=one.object,
+        text=one.text,
+        count=one.count,
+        ways_out=one.ways_out,
+        severity=one.severity.value,
+    )
+
+
+def account(info: ConnectionInfo) -> common_pb2.Account:
+    """An account as lists and answers about several of them name it."""
+    return party(info.id, info.tenant, info.name, info.connector, info.identity)
+
+
+def party(connection: str, tenant: str, name: str, connector: str, identity: str) -> common_pb2.Account:
+    """As `account`, from its parts."""
+    return common_pb2.Account(
+        connection=connection, tenant=tenant, name=name, connector=connector, identity=identity
+    )
 
 
 def side_of(value: int) -> Side:

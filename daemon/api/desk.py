@@ -16,7 +16,9 @@ from daemon.api import access
 from daemon.api.errors import ApiError, Violation, invalid, not_found, precondition
 from daemon.health import Health
 from daemon.news import News
+from daemon.secrets import Signer
 from daemon.store.admin import Admin
+from daemon.store.admin_life import Life
 from daemon.store.admin_names import Names
 from daemon.store.rows import ConnectionInfo, LinkInfo, Missing, PlanInfo, RunInfo, TenantRow
 from daemon.telemetry import ActionTelemetry
@@ -28,7 +30,7 @@ TENANTS_PAGE: Final = 1000
 class Engine(Protocol):
     """What the API asks of the engine (actors/root.py)."""
 
-    def wake(self, link: str) -> None: ...
+    def wake(self, link: str, poke: str = ...) -> None: ...
     async def call(self, connection: str, method: str, *args: Any) -> Any: ...
     async def finds(self, connection: str, object_name: str) -> Find: ...
     async def cancel(self, link: str, run: str) -> bool: ...
@@ -44,6 +46,8 @@ class Desk(msgspec.Struct, frozen=True):
 
     admin: Admin
     names: Names
+    life: Life
+    signer: Signer
     store: Store
     engine: Engine
     clock: Clock
@@ -121,7 +125,7 @@ class Desk(msgspec.Struct, frozen=True):
             info = await self.admin.get_run(run)
         except Missing:
             raise _gone("run", run) from None
-        if not access.caller().sees(info.tenant):
+        if not access.caller().sees(info.tenant, info.partner):
             raise _gone("run", run)
         return info
 
@@ -131,7 +135,7 @@ class Desk(msgspec.Struct, frozen=True):
             info = await self.admin.get_plan(plan)
         except Missing:
             raise _gone("plan", plan) from None
-        if not access.caller().sees(info.tenant):
+        if not access.caller().sees(info.tenant, info.partner):
             raise _gone("plan", plan)
         return info
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
+from actors.core.blueprint_setup import objects_of
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import SIDES, Side
 from actors.ports import ObjectInfo
@@ -29,7 +30,21 @@ def missing(
                 found.append(Violation(f"streams.{stream.name}.{side}", said))
             else:
                 found += _missing_fields(stream, side, info, names[side])
-    return found
+    return found + list(_missing_in_setup(spec, offers, names))
+
+
+def _missing_in_setup(
+    spec: LinkSpec, offers: Mapping[Side, Sequence[ObjectInfo]], names: Mapping[Side, str]
+) -> Iterator[Violation]:
+    for side, wanted in objects_of(spec.setup).items():
+        known = {info.name: {field.name for field in info.fields} for info in offers[side]}
+        for name, fields in wanted.items():
+            if name not in known:
+                said = f"connection {names[side]} has no object {name!r}{_meant(name, known)}"
+                yield Violation("setup", said)
+            for path in sorted(fields - known.get(name, fields)):
+                there = _meant(path, known[name])
+                yield Violation("setup", f"{name} of connection {names[side]} has no field {path!r}{there}")
 
 
 def _missing_fields(stream: StreamSpec, side: Side, info: ObjectInfo, name: str) -> Iterator[Violation]:

@@ -8,20 +8,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
+import msgspec
 
+from actors.core import lifecycle, preflight
 from actors.core.blueprint import BlueprintError
+from actors.core.lifecycle import Establishment, NoStep, Step
 from actors.core.policy import LinkSpec
-from actors.core.types import SIDES, Side
-from actors.ports import LinkRow, ObjectInfo
-from daemon.api import access, convert, fitting, rules
+from actors.core.preflight import Obstacle
+from actors.core.types import SIDES
+from actors.messages import CHANGED
+from daemon.api import convert, rules
 from daemon.api.desk import Desk
-from daemon.api.errors import ApiError, Violation, exists, invalid, precondition
+from daemon.api.errors import Violation, invalid, precondition
+from daemon.api.founding import Founder, chosen, loaded, obstructed
+from daemon.api.preflight import Pair, Preflight
+from daemon.api.proofs import logged_in
 from daemon.health import LinkView, Watcher
-from daemon.store.rows import ConnectionInfo, LinkInfo
+from daemon.store.rows import LinkInfo
 from tandem.v1 import links_pb2 as pb
 from tandem.v1 import links_pb2_grpc
-
-Pair = Mapping[Side, ConnectionInfo]
 
 
 class Links(links_pb2_grpc.LinksServicer):
@@ -34,71 +39,34 @@ class Links(links_pb2_grpc.LinksServicer):
 
     async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.Link:
         tenant = await self._desk.one_tenant(request.tenant)
-        spec = self._loaded(request.blueprint)
+        spec = loaded(self._desk.blueprints, request.blueprint)
         pair: Pair = {
             "a": await self._desk.connection(request.a, tenant),
             "b": await self._desk.connection(request.b, tenant),
         }
-        _refuse_other_kinds(spec, pair)
-        _refuse_one_account(pair)
-        await self._refuse_misfit(spec, pair)
-        async with self._creating:
-            await self._refuse_twice(spec, pair)
-            wish = "paused" if request.paused else "run"
-            info = await self._desk.admin.create_link(
-                tenant, request.name, pair["a"].id, pair["b"].id, request.blueprint, wish=wish
+        if spec.setup.handshake:
+            raise precondition(
+                "HANDSHAKE",
+                f"links of blueprint {spec.name} come about by consent: one side proposes, the other confirms",
+                "tandemctl proposals create",
             )
+        founder = Founder(self._desk, spec, pair, request.name)
+        await founder.fits()
+        await founder.allowed()
+        await founder.preflight()
+        wish = "paused" if request.paused else "run"
+        new, _ = await founder.founding(tenant, convert.settings_of(request.settings), wish=wish)
+        async with self._creating:
+            id_ = await self._desk.life.found(
+                msgspec.structs.replace(new, blueprint=request.blueprint), founder.check
+            )
+        info = await self._desk.admin.get_link(id_)
         self._desk.name_link(info, [stream.name for stream in spec.streams])
         self._desk.engine.wake(info.row.id)
         await self._desk.audit(
             "link.create", info.row.id, tenant, name=request.name, a=pair["a"].id, b=pair["b"].id
         )
         return await self._shown(info)
-
-    def _loaded(self, text: str) -> LinkSpec:
-        try:
-            return self._desk.blueprints.load(text)
-        except BlueprintError as error:
-            faults = [
-                Violation(f"blueprint:{one.line}", _said(one.path, one.message)) for one in error.faults
-            ]
-            said = f"the blueprint can't be used ({len(faults)} found): {error.faults[0]}"
-            raise invalid(faults, said) from error
-
-    async def refuse_unfit(self, spec: LinkSpec, row: LinkRow) -> None:
-        """Refuse other rules for a link that stands: they don't fit its accounts, or another link has those records."""
-        pair: Pair = {
-            "a": await self._desk.admin.get_connection(row.a_connection),
-            "b": await self._desk.admin.get_connection(row.b_connection),
-        }
-        await self._refuse_misfit(spec, pair)
-        await self._refuse_twice(spec, pair, but=row.id)
-
-    async def _refuse_misfit(self, spec: LinkSpec, pair: Pair) -> None:
-        offers = {side: await self._offer(pair[side]) for side in SIDES}
-        lacks = fitting.missing(spec, offers, {side: pair[side].name for side in SIDES})
-        if lacks:
-            said = "; ".join(one.message for one in lacks[:3])
-            hint = "correct the blueprint or the systems; tandemctl connections describe-objects shows what there is"
-            raise precondition("BLUEPRINT_DOES_NOT_FIT", f"the blueprint does not fit: {said}", hint, lacks)
-
-    async def _offer(self, connection: ConnectionInfo) -> Sequence[ObjectInfo]:
-        found: Sequence[ObjectInfo] = await self._desk.engine.call(connection.id, "describe")
-        return found
-
-    async def _refuse_twice(self, spec: LinkSpec, pair: Pair, but: str = "") -> None:
-        for other in await self._desk.names.links_between(pair["a"], pair["b"]):
-            if other.row.id == but:
-                continue
-            try:
-                theirs = self._desk.blueprints.of(other.row)
-            except BlueprintError:
-                continue
-            place = await self._desk.admin.get_connection(other.row.a_connection)
-            mirrored = (place.connector, place.identity) != (pair["a"].connector, pair["a"].identity)
-            objects = fitting.overlap(spec, theirs, mirrored)
-            if objects is not None:
-                raise _linked_already(other, objects)
 
     async def GetLink(self, request: pb.GetLinkRequest, context: Any) -> pb.Link:
         return await self._shown(await self._desk.link(request.link, request.tenant))
@@ -129,8 +97,110 @@ class Links(links_pb2_grpc.LinksServicer):
         self._desk.engine.wake(info.row.id)
         return await self._shown(info)
 
+    # ---------------------------------------------------------------------------------------- how a link stands
+
+    async def ListPreparations(
+        self, request: pb.ListPreparationsRequest, context: Any
+    ) -> pb.ListPreparationsResponse:
+        info = await self._desk.link(request.link, request.tenant)
+        found = await (await self._look(info)).preparations(info.row.settings)
+        return pb.ListPreparationsResponse(preparations=map(convert.obstacle, found))
+
+    async def PrepareLink(self, request: pb.PrepareLinkRequest, context: Any) -> pb.Link:
+        info = await self._desk.link(request.link, request.tenant)
+        spec = self._spec(info)
+        settings = convert.settings_of(request.settings)
+        if not settings:
+            raise invalid([Violation("settings", "is required: the settings to choose")])
+        await self._desk.life.set_settings(info.row.id, chosen(spec, settings))
+        self._desk.engine.wake(info.row.id)
+        await self._desk.audit("link.prepare", info.row.id, info.row.tenant, settings=sorted(settings))
+        return await self._shown(await self._desk.admin.get_link(info.row.id))
+
+    async def ActivateLink(self, request: pb.ActivateLinkRequest, context: Any) -> pb.Link:
+        info = await self._desk.link(request.link, request.tenant)
+        before, after = self._step(info, Step.ACTIVATE)
+        if before is not after:
+            await self._logged_in(info)
+            look = await self._look(info)
+            _refuse_unprepared(await look.preparations(info.row.settings), request.go_on, info.row.name)
+            await self._establish(info, before, after, await look.rests_on(), "link.activate")
+        return await self._shown(await self._desk.admin.get_link(info.row.id))
+
+    async def DeactivateLink(self, request: pb.DeactivateLinkRequest, context: Any) -> pb.Link:
+        info = await self._desk.link(request.link, request.tenant)
+        before, after = self._step(info, Step.DEACTIVATE)
+        if before is not after:
+            await self._establish(info, before, after, info.row.rests_on, "link.deactivate")
+        return await self._shown(await self._desk.admin.get_link(info.row.id))
+
+    async def ReviewLink(self, request: pb.ReviewLinkRequest, context: Any) -> pb.Link:
+        info = await self._desk.link(request.link, request.tenant)
+        look = await self._look(info)
+        _refuse_unprepared(await look.preparations(info.row.settings), True, info.row.name)
+        rests_on = await look.rests_on()
+        await self._desk.life.reviewed(info.row.id, rests_on)
+        await self._desk.admin.poke_link(info.row.id)
+        self._desk.engine.wake(info.row.id, CHANGED)
+        await self._desk.audit("link.review", info.row.id, info.row.tenant, rests_on=sorted(rests_on))
+        return await self._shown(await self._desk.admin.get_link(info.row.id))
+
+    def _refuse_undoing(self, info: LinkInfo) -> None:
+        """W8: what can't be undone is not deleted either. A blueprint that can't be read any more protects nothing."""
+        try:
+            irreversible = self._desk.blueprints.load(info.row.blueprint).setup.irreversible
+        except BlueprintError:
+            return
+        if irreversible and lifecycle.load(info.row.facts).establishment is not Establishment.CONFIRMED:
+            raise precondition(
+                "IRREVERSIBLE",
+                f"link {info.row.name} is established, and its rules say that this can't be undone",
+                f"tandemctl links pause {info.row.name} holds it without undoing anything",
+                link=info.row.name,
+            )
+
+    async def _look(self, info: LinkInfo) -> Preflight:
+        pair = {side: await self._desk.admin.get_connection(_connection(info, side)) for side in SIDES}
+        return Preflight(self._desk, self._spec(info), pair)
+
+    def _spec(self, info: LinkInfo) -> LinkSpec:
+        return self._desk.blueprints.for_engine(info.row.blueprint, info.row.settings)
+
+    def _step(self, info: LinkInfo, step: Step) -> tuple[Establishment, Establishment]:
+        before = lifecycle.load(info.row.facts).establishment
+        try:
+            return before, lifecycle.stepped(before, step, irreversible=self._spec(info).setup.irreversible)
+        except NoStep as error:
+            raise precondition(
+                "NO_STEP",
+                f"link {info.row.name}: {error}",
+                f"tandemctl links pause {info.row.name} holds it without undoing anything",
+                link=info.row.name,
+            ) from error
+
+    async def _logged_in(self, info: LinkInfo) -> None:
+        """Afresh, whatever session is open: a password that was changed is found now."""
+        for side in SIDES:
+            row = await self._desk.store.connection(_connection(info, side))
+            if row is not None:
+                await logged_in(self._desk, row.connector, row.settings)
+
+    async def _establish(
+        self,
+        info: LinkInfo,
+        before: Establishment,
+        after: Establishment,
+        rests_on: Mapping[str, str],
+        action: str,
+    ) -> None:
+        if not await self._desk.life.establish(info.row.id, before, after, rests_on):
+            raise precondition("MOVED_ON", f"link {info.row.name} has changed meanwhile", "look at it again")
+        self._desk.engine.wake(info.row.id, CHANGED)
+        await self._desk.audit(action, info.row.id, info.row.tenant, before=before.value)
+
     async def DeleteLink(self, request: pb.DeleteLinkRequest, context: Any) -> pb.DeleteLinkResponse:
         info = await self._desk.link(request.link, request.tenant)
+        self._refuse_undoing(info)
         await self._desk.admin.delete_link(info.row.id)
         self._desk.engine.wake(info.row.id)
         self._desk.telemetry.forget(info.row.id)
@@ -172,45 +242,26 @@ class Links(links_pb2_grpc.LinksServicer):
             bindings=bindings,
             blueprint=row.blueprint if blueprint else "",
             created=convert.stamp(view.info.created),
+            partner=row.partner,
+            establishment=view.facts.establishment.value,
+            kind=row.kind,
+            a_role=row.roles.get("a", ""),
+            b_role=row.roles.get("b", ""),
+            irreversible=view.spec is not None and view.spec.setup.irreversible,
+            settings=convert.struct(row.settings),
         )
 
 
-def _said(path: str, message: str) -> str:
-    return f"{path}: {message}" if path else message
+def _connection(info: LinkInfo, side: str) -> str:
+    return info.row.a_connection if side == "a" else info.row.b_connection
 
 
-def _refuse_other_kinds(spec: LinkSpec, pair: Pair) -> None:
-    wanted = {"a": spec.a_connector, "b": spec.b_connector}
-    faults = [
-        Violation(
-            side,
-            f"connection {pair[side].name} is of {pair[side].connector}, the blueprint wants {wanted[side]}",
-        )
-        for side in SIDES
-        if pair[side].connector != wanted[side]
-    ]
-    if faults:
-        said = "; ".join(one.message for one in faults)
-        raise precondition("OTHER_CONNECTOR", said, "choose other connections, or another blueprint", faults)
-
-
-def _refuse_one_account(pair: Pair) -> None:
-    a, b = pair["a"], pair["b"]
-    if a.id == b.id or (a.connector, a.identity) == (b.connector, b.identity):
-        raise precondition(
-            "ONE_ACCOUNT",
-            f"connections {a.name} and {b.name} are the same account ({a.identity})",
-            "link two different accounts; within one, every write would be the other side's change",
-        )
-
-
-def _linked_already(other: LinkInfo, objects: tuple[str, str]) -> ApiError:
-    seen = access.caller().sees(other.row.tenant)
-    name = other.row.name if seen else "of another tenant"
-    return exists(
-        "link",
-        name,
-        f"link {name} keeps {objects[0]} and {objects[1]} of these two accounts in step already",
-        "use that link, or leave these objects out of the blueprint",
-        objects=f"{objects[0]}, {objects[1]}",
-    )
+def _refuse_unprepared(found: Sequence[Obstacle], go_on: bool, name: str) -> None:
+    missing = preflight.refusing(found)
+    if missing:
+        raise obstructed("BEING_SET_UP", f"link {name} can't be active yet", missing)
+    warnings = preflight.warning(found)
+    if warnings and not go_on:
+        error = obstructed("WARNINGS", f"before link {name} is active", warnings)
+        error.hint = f"mend it, or go on as it is: tandemctl links activate {name} --go-on"
+        raise error

@@ -35,7 +35,7 @@ class Rooms:
             info = await self._desk.admin.get_parked(id_)
         except Missing:
             raise not_found(what, str(id_)) from None
-        if not access.caller().sees(info.tenant):
+        if not access.caller().sees(info.tenant, info.partner):
             raise not_found(what, str(id_))
         return info
 

@@ -95,6 +95,13 @@ def _streams(value: Any) -> str:
     )
 
 
+def _identities(value: Any) -> str:
+    if not value:
+        return "is required: the accounts, as their system names them"
+    sound = len(value) <= 100 and all(0 < len(one) <= 500 for one in value)
+    return "" if sound else "names at most 100 accounts, in up to 500 characters each"
+
+
 def _duration(seconds_max: int) -> Rule:
     def rule(value: Duration) -> str:
         seconds = value.seconds + value.nanos / 1e9
@@ -108,11 +115,66 @@ _ID: Final = _required(_text(64))
 _LINK: Final[Mapping[str, Rule]] = {"link": _REF, "tenant": _tenant}
 _CONNECTION: Final[Mapping[str, Rule]] = {"connection": _REF, "tenant": _tenant}
 _PAGE: Final[Mapping[str, Rule]] = {"page_size": _page_size, "page_token": _text(500)}
+_FEATURE: Final[Mapping[str, Rule]] = {
+    "feature": _required(_name),
+    "connector": _required(_text(NAME_SIZE_MAX)),
+    "identities": _identities,
+}
 _RECORD: Final[Mapping[str, Rule]] = {
     **_LINK,
     "stream": _required(_text(NAME_SIZE_MAX)),
     "side": _enum(1, 2),
     "id": _required(_text(1000)),
+}
+_LIFE: Final[Mapping[str, Mapping[str, Rule]]] = {
+    "ListPreparationsRequest": _LINK,
+    "PrepareLinkRequest": {**_LINK, "settings": _settings},
+    "ActivateLinkRequest": {**_LINK, "go_on": _anything},
+    "DeactivateLinkRequest": _LINK,
+    "ReviewLinkRequest": _LINK,
+    "CreateAccessRequest": {
+        **_CONNECTION,
+        "other": _settings,
+        "mode": _enum(1, 2, 3, 4, 5),
+        "both_edit": _anything,
+        "connector": _text(NAME_SIZE_MAX),
+    },
+    "ListAccessesRequest": {"connection": _text(NAME_SIZE_MAX), "tenant": _tenant, **_PAGE},
+    "UpdateAccessRequest": {
+        "access": _ID,
+        "mode": _enum(1, 2, 3, 4, 5),
+        "connection": _text(NAME_SIZE_MAX),
+        "both_edit": _anything,
+    },
+    "DeleteAccessRequest": {"access": _ID, "connection": _text(NAME_SIZE_MAX)},
+    "EnterAccessRequest": {
+        "access": _ID,
+        "connection": _text(NAME_SIZE_MAX),
+        "login": _enum(0, 1, 2),
+        "with_sync": _anything,
+        "wait": _duration(60),
+    },
+    "CheckGrantRequest": {"grant": _required(_text(4000))},
+    "GetGrantKeyRequest": {},
+    "CreateProposalRequest": {
+        **_CONNECTION,
+        "name": _required(_name),
+        "blueprint": _required(_long_text),
+        "other": _settings,
+        "side": _enum(0, 1, 2),
+        "settings": _settings,
+        "override": _anything,
+    },
+    "GetProposalRequest": {"proposal": _ID},
+    "ListProposalsRequest": {"tenant": _tenant, "all": _anything, **_PAGE},
+    "CheckProposalRequest": {"proposal": _ID},
+    "ConfirmProposalRequest": {"proposal": _ID, "other": _settings},
+    "DeclineProposalRequest": {"proposal": _ID},
+    "WithdrawProposalRequest": {"proposal": _ID},
+    "AskFeatureRequest": {**_FEATURE, "tenant": _tenant},
+    "ListFeaturesRequest": {"tenant": _tenant, "only_asked": _anything, **_PAGE},
+    "EnableFeatureRequest": _FEATURE,
+    "DisableFeatureRequest": _FEATURE,
 }
 _ROOMS: Final = ("", "quarantine", "waiting", "staged", "conflict", "ambiguous")
 _PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded")
@@ -143,7 +205,9 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "b": _REF,
         "blueprint": _required(_long_text),
         "paused": _anything,
+        "settings": _settings,
     },
+    **_LIFE,
     "GetLinkRequest": _LINK,
     "ListLinksRequest": {"tenant": _tenant, **_PAGE},
     "PauseLinkRequest": _LINK,

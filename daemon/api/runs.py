@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
+from actors.core import lifecycle
+from actors.core.lifecycle import Establishment
 from actors.core.policy import LinkSpec
 from actors.core.types import Outcome
 from daemon.api import convert, rules
@@ -26,6 +28,7 @@ class Runs(runs_pb2_grpc.RunsServicer):
 
     async def StartRun(self, request: pb.StartRunRequest, context: Any) -> pb.StartRunResponse:
         info = await self._desk.link(request.link, request.tenant)
+        _refuse_inactive(info, request.dry_run)
         if info.row.facts.get("wish") == "paused" and not request.dry_run:  # a plan only looks
             raise precondition(
                 "PAUSED",
@@ -83,6 +86,20 @@ class Runs(runs_pb2_grpc.RunsServicer):
         return pb.ListRunItemsResponse(
             items=[convert.action(item.action) for item in found.rows], next_page_token=found.next_page
         )
+
+
+def _refuse_inactive(info: LinkInfo, dry_run: bool) -> None:
+    facts = lifecycle.load(info.row.facts)
+    if facts.establishment is Establishment.ESTABLISHED or (dry_run and lifecycle.plans(facts)):
+        return
+    name = info.row.name
+    said = "is turned off" if facts.establishment is Establishment.OFF else "is being set up"
+    raise precondition(
+        "NOT_ACTIVE",
+        f"link {name} {said}",
+        f"tandemctl links list-preparations {name} says what it needs; then tandemctl links activate {name}",
+        link=name,
+    )
 
 
 def _scope(spec: LinkSpec, request: pb.StartRunRequest) -> tuple[str, ...]:

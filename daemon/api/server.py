@@ -18,11 +18,14 @@ from grpc_reflection.v1alpha import reflection
 
 from daemon.api import interceptors
 from daemon.api.access import Caller, Callers
+from daemon.api.accesses import Accesses
 from daemon.api.blueprints import Blueprints
 from daemon.api.connections import Connections
 from daemon.api.desk import Desk
+from daemon.api.features import Features
 from daemon.api.links import Links
 from daemon.api.plans import Plans
+from daemon.api.proposals import Proposals
 from daemon.api.records import Records
 from daemon.api.rooms import Conflicts, Quarantine
 from daemon.api.runs import Runs
@@ -32,14 +35,20 @@ from daemon.api.webhooks import Webhooks
 from daemon.health import Watcher
 from daemon.metrics import Metrics
 from tandem.v1 import (
+    accesses_pb2,
+    accesses_pb2_grpc,
     blueprints_pb2,
     blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
+    features_pb2,
+    features_pb2_grpc,
     links_pb2,
     links_pb2_grpc,
     plans_pb2,
     plans_pb2_grpc,
+    proposals_pb2,
+    proposals_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
     rooms_pb2,
@@ -59,8 +68,8 @@ HEALTH_INTERVAL_S: Final = 1.0
 STOP_GRACE_S: Final = 2.0
 MESSAGE_SIZE_MAX: Final = 8 * 1024 * 1024
 _MODULES: Final = (
-    *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
-    *(records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
 )
 SERVICES: Final = tuple(
     sorted(
@@ -172,10 +181,12 @@ def _bind(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
 def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any, callers: Callers) -> None:
     connections_pb2_grpc.add_ConnectionsServicer_to_server(Connections(desk), server)
     blueprints_pb2_grpc.add_BlueprintsServicer_to_server(Blueprints(desk), server)
-    links = Links(desk, watcher)
-    links_pb2_grpc.add_LinksServicer_to_server(links, server)
+    links_pb2_grpc.add_LinksServicer_to_server(Links(desk, watcher), server)
     webhooks_pb2_grpc.add_WebhooksServicer_to_server(Webhooks(desk), server)
-    settings_pb2_grpc.add_SettingsServicer_to_server(Settings(desk, links), server)
+    settings_pb2_grpc.add_SettingsServicer_to_server(Settings(desk), server)
+    accesses_pb2_grpc.add_AccessesServicer_to_server(Accesses(desk), server)
+    proposals_pb2_grpc.add_ProposalsServicer_to_server(Proposals(desk), server)
+    features_pb2_grpc.add_FeaturesServicer_to_server(Features(desk), server)
     runs_pb2_grpc.add_RunsServicer_to_server(Runs(desk), server)
     plans_pb2_grpc.add_PlansServicer_to_server(Plans(desk), server)
     records_pb2_grpc.add_RecordsServicer_to_server(Records(desk), server)

@@ -113,7 +113,7 @@ class AdminLinks(Base):
         await self._execute(sql("connection_health"), connection, to_json(health))
 
     async def delete_connection(self, connection: str) -> None:
-        """`Refused` while a link uses it."""
+        """`Refused` while a link uses it, or an access or an open proposal names it."""
         async with self._transaction() as db:
             row = await db.fetchrow(sql("connection_lock"), connection)
             if row is None:
@@ -123,6 +123,8 @@ class AdminLinks(Base):
                 raise Refused(
                     f"connection {row['name']} is used by link {', '.join(users)}", "delete the link first"
                 )
+            await db.execute(sql("proposals_of"), connection, self._clock.now())
+            await _refuse_named(db, row["name"], connection)
             await db.execute(sql("connection_delete"), connection)
 
     # ----------------------------------------------------------------------------------------------- links
@@ -197,6 +199,19 @@ class AdminLinks(Base):
         """Settled full bindings over all streams."""
         count: int = await self._value(sql("bindings_settled"), link)
         return count
+
+
+async def _refuse_named(db: Connection, name: str, connection: str) -> None:
+    accesses = [row["id"] for row in await db.fetch(sql("accesses_of"), connection)]
+    if accesses:
+        raise Refused(
+            f"connection {name} stands in access {', '.join(accesses)}", "take the access away first"
+        )
+    proposals = [row["id"] for row in await db.fetch(sql("proposals_open"), connection)]
+    if proposals:
+        raise Refused(
+            f"proposal {', '.join(proposals)} waits for connection {name}", "decline or withdraw it first"
+        )
 
 
 async def _connection_of(db: Connection, tenant: str, connection: str) -> Row:

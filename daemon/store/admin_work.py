@@ -85,6 +85,7 @@ class AdminWork(Base):
                 row["tenant"],
                 row["asked"],
                 row["cancel"],
+                row["partner"] or "",
             )
             for row in rows
         ]
@@ -107,14 +108,14 @@ class AdminWork(Base):
         row = await self._row(sql("plan_info"), plan)
         if row is None:
             raise Missing("plan", plan)
-        return PlanInfo(plan_row(row), row["tenant"])
+        return PlanInfo(plan_row(row), row["tenant"], row["partner"] or "")
 
     async def list_plans(
         self, link: str, tenant: str, state: str, size: int, page: str = ""
     ) -> Listing[PlanInfo]:
         """Newest first; `state` "" = all."""
         found = await self._fetch(sql("plans_list"), link, tenant, state, *page_place(page, NEWEST), size + 1)
-        rows = tuple(PlanInfo(plan_row(row), row["tenant"]) for row in found[:size])
+        rows = tuple(PlanInfo(plan_row(row), row["tenant"], row["partner"] or "") for row in found[:size])
         return Listing(rows, page_token(found[size - 1]["number"]) if len(found) > size else "")
 
     async def list_plan_actions(self, plan: str, size: int, page: str = "") -> Listing[Action]:
@@ -222,4 +223,11 @@ def _item(row: Row) -> ItemRow:
 
 
 def _parked(row: Row) -> ParkedInfo:
-    return ParkedInfo(parked(row), row["link"], row["tenant"], row["decided_by"] or "", row["decided"] or 0.0)
+    return ParkedInfo(
+        parked(row),
+        row["link"],
+        row["tenant"],
+        row["decided_by"] or "",
+        row["decided"] or 0.0,
+        row["partner"] or "",
+    )

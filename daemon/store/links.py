@@ -17,7 +17,7 @@ from daemon.store.queries import sql
 from daemon.store.runs import run_row
 
 # Facts that the owner of a link reads and never writes.
-OF_PEOPLE = frozenset({"wish", "recovering"})
+OF_PEOPLE = frozenset({"wish", "recovering", "establishment"})
 PATIENCE_MS = 3000  # so long the taker of a lease waits for a transaction of the owner before it
 
 
@@ -101,16 +101,24 @@ class Links(Base):
 
 
 def link_row(row: Row) -> LinkRow:
-    """A row of `links`; the wish shows among the facts."""
+    """A row of `links`; what people decide shows among the facts."""
     plain = {
         name: row[name] for name in ("id", "tenant", "name", "a_connection", "b_connection", "blueprint")
     }
     return LinkRow(
         **plain,
-        facts={**msgspec.json.decode(row["facts"]), "wish": row["wish"]},
+        facts={
+            **msgspec.json.decode(row["facts"]),
+            "wish": row["wish"],
+            "establishment": row["establishment"],
+        },
         settings=msgspec.json.decode(row["settings"]),
         rev=row["rev"],
         epoch=row["epoch"],
         owner=row["owner"],
         next_due=row["next_due"],
+        partner=row["partner"] or "",
+        kind=row["kind"],
+        roles={"a": row["a_role"], "b": row["b_role"]},
+        rests_on=msgspec.json.decode(row["rests_on"]),
     )

@@ -82,12 +82,13 @@ class LinkInfo(msgspec.Struct, frozen=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True):
-    """A run with its counters. `cancel`: a person asked to cancel it."""
+    """A run with its counters. `cancel`: a person asked to cancel it. `partner`: as of `LinkRow`."""
 
     row: RunRow
     tenant: str
     asked: float
     cancel: bool
+    partner: str = ""
 
 
 class PlanInfo(msgspec.Struct, frozen=True):
@@ -95,6 +96,7 @@ class PlanInfo(msgspec.Struct, frozen=True):
 
     row: PlanRow
     tenant: str
+    partner: str = ""
 
 
 class ItemRow(msgspec.Struct, frozen=True):
@@ -115,6 +117,7 @@ class ParkedInfo(msgspec.Struct, frozen=True):
     tenant: str
     by: str = ""
     at: float = 0.0
+    partner: str = ""
 
 
 class BindingInfo(msgspec.Struct, frozen=True):

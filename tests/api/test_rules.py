@@ -10,11 +10,14 @@ from google.protobuf.duration_pb2 import Duration
 from daemon.api import rules
 from daemon.api.errors import ApiError
 from tandem.v1 import (
+    accesses_pb2,
     blueprints_pb2,
     common_pb2,
     connections_pb2,
+    features_pb2,
     links_pb2,
     plans_pb2,
+    proposals_pb2,
     records_pb2,
     rooms_pb2,
     runs_pb2,
@@ -24,8 +27,8 @@ from tandem.v1 import (
 )
 
 MODULES = (
-    *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
-    *(records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
 )
 
 

@@ -92,6 +92,30 @@ streams:
         assert (refused.code, refused.metadata["link"]) == ("ALREADY_EXISTS", "first")
 
 
+async def test_a_ring_is_refused_naming_the_other_links(
+    admin: Client, tenant: str, pair: Pair, tmp_path: Path
+) -> None:
+    third = tmp_path / "third"
+    third.mkdir()
+    (third / "people.csv").write_text("nr;name;city\n")
+    (third / "kunden.csv").write_text("nr;name;ort\n")
+    (pair[1] / "people.csv").write_text("nr;name;city\n")
+    await admin.connection(tenant, "c", third)
+    same = BLUEPRINT.replace("a: people\n    b: kunden", "a: people\n    b: people").replace(
+        "b: ort", "b: city"
+    )
+    await admin.link(tenant, "first", blueprint=same, paused=True)
+    await admin.link(tenant, "second", a="b", b="c", blueprint=same, paused=True)
+    request = links_pb2.CreateLinkRequest(tenant=tenant, name="third", a="c", b="a", blueprint=same)
+    refused = await admin.refused(admin.links.CreateLink, request)
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "RING")
+    assert "first" in refused.message and "second" in refused.message
+    request = links_pb2.CreateLinkRequest(
+        tenant=tenant, name="third", a="a", b="c", blueprint=BLUEPRINT, paused=True
+    )
+    assert (await admin(admin.links.CreateLink, request)).name == "third"  # other objects: no ring
+
+
 async def test_connections_of_another_tenant_do_not_exist_for_a_link(
     admin: Client, tenant: str, pair: Pair
 ) -> None:

@@ -59,6 +59,42 @@ def customers() -> Document:
     }
 
 
+def setup() -> Document:
+    """How its links come to stand."""
+    country = {"side": "a", "object": "FIRMA", "field": "LAND"}
+    return {
+        "kind": "customers",
+        "roles": {"a": "primary", "b": "secondary"},
+        "handshake": True,
+        "proposed_by": "b",
+        "irreversible": False,
+        "expires": "2d",
+        "features": ["data-sync"],
+        "access": "required",
+        "in_mode_4": "allow",
+        "custom": True,
+        "checks": [
+            {
+                "side": "b",
+                "object": "customers",
+                "check": "empty",
+                "severity": "warn",
+                "at": "activation",
+                "sample": {"demo": True},
+                "text": "set up first",
+                "ways_out": ["remove them"],
+            },
+            {"side": "b", "object": "groups", "check": "no_clash", "by": ["name"], "against": "GRUPPEN"},
+        ],
+        "settings": {
+            "journal": {"doc": "the journal", "values": {"side": "b", "object": "journals", "field": "code"}},
+            "size": {"choices": ["small", "large"]},
+            "vat": {"keys": {"side": "a", "object": "MWST", "field": "NR"}, "where": {"LAND": country}},
+        },
+        "rests_on": {"country": country},
+    }
+
+
 def document() -> Document:
     """A blueprint that uses every entry."""
     return {
@@ -68,6 +104,7 @@ def document() -> Document:
         "a": {"connector": "csv", "poll": "2s"},
         "b": {"connector": "postgres"},
         "breaker": 7,
+        "setup": setup(),
         "streams": {
             "orders": {
                 "kind": "document",

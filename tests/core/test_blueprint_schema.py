@@ -18,6 +18,7 @@ from actors.core.blueprint import BlueprintError, compile_blueprint
 from actors.core.blueprint_entries import FIELD, LINK, SCHEDULE, SIDE, STREAM
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import plain, schema, table_schema
+from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
 from actors.core.lens_words import WORDS
 from daemon import blueprint_reference as reference
 from daemon import blueprints_yaml
@@ -31,6 +32,10 @@ TABLES: dict[str, Sequence[Entry]] = {
     "stream": STREAM,
     "field": FIELD,
     "schedule": SCHEDULE,
+    "setup": SETUP,
+    "check": CHECK,
+    "setting": SETTING,
+    "place": PLACE,
 }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors.core import lifecycle
 from actors.core.errors import Kind
-from actors.core.lifecycle import Facts, Reason, Shown, Wish
+from actors.core.lifecycle import Establishment, Facts, NoStep, Reason, Shown, Step, Wish
 from actors.core.types import Outcome
 
 BROKEN = {"run": Reason(Kind.CONFIG.value, "the setting `tenant` is missing")}
@@ -43,12 +43,56 @@ def test_the_shown_state_is_computed_from_the_facts(
     running: bool,
     state: Shown,
 ) -> None:
-    facts = Facts(wish, ("customers",) if loaded else (), recovering, reasons)
+    facts = Facts(wish, loaded=("customers",) if loaded else (), recovering=recovering, reasons=reasons)
     assert lifecycle.shown(facts, ("customers",), running) is state
 
 
 def test_every_state_is_shown_for_some_facts() -> None:
-    assert {row[-1] for row in SHOWN} == set(Shown)
+    assert {row[-1] for row in SHOWN} | {Shown.OFF, Shown.BEING_SET_UP} == set(Shown)
+
+
+@pytest.mark.parametrize("how", list(Establishment))
+def test_nothing_works_and_nothing_else_is_shown_until_a_link_is_established(how: Establishment) -> None:
+    for wish, reasons, recovering in itertools.product(Wish, (BROKEN, {}), (True, False)):
+        facts = Facts(wish, how, (), recovering, reasons)
+        state = lifecycle.shown(facts, ("customers",), True)
+        if how is Establishment.ESTABLISHED:
+            assert state not in (Shown.OFF, Shown.BEING_SET_UP)
+            assert lifecycle.works(facts) is (wish is Wish.RUN)
+        else:
+            assert state is (Shown.OFF if how is Establishment.OFF else Shown.BEING_SET_UP)
+            assert not lifecycle.works(facts)
+        assert lifecycle.plans(facts) is (how in (Establishment.ESTABLISHED, Establishment.CONFIRMED))
+
+
+@pytest.mark.parametrize(
+    "now, step", list(itertools.product(Establishment, Step)), ids=lambda word: str(word.value)
+)
+def test_a_step_leads_where_the_table_says_or_is_refused_with_the_reason(
+    now: Establishment, step: Step
+) -> None:
+    if (now, step) in lifecycle.TRANSITIONS:
+        after = lifecycle.stepped(now, step)
+        assert after is lifecycle.TRANSITIONS[now, step]
+        if step is not Step.ACTIVATE or after is now:
+            assert lifecycle.TRANSITIONS.get((after, step), after) is after  # said twice is said once
+    else:
+        with pytest.raises(NoStep, match=f"it is {now.value}: there is nothing to {step.value}"):
+            lifecycle.stepped(now, step)
+
+
+def test_only_one_step_is_kept_from_a_link_that_cannot_be_undone() -> None:
+    for (now, step), after in lifecycle.TRANSITIONS.items():
+        if (now, step) == (Establishment.ESTABLISHED, Step.DEACTIVATE):
+            with pytest.raises(NoStep, match="can't be undone"):
+                lifecycle.stepped(now, step, irreversible=True)
+        else:
+            assert lifecycle.stepped(now, step, irreversible=True) is after
+
+
+def test_what_ended_never_comes_back() -> None:
+    for ended in (Establishment.DECLINED, Establishment.WITHDRAWN, Establishment.EXPIRED):
+        assert {after for (now, _), after in lifecycle.TRANSITIONS.items() if now is ended} <= {ended}
 
 
 events: st.SearchStrategy[Callable[[Facts], Facts]] = st.one_of(
@@ -72,7 +116,7 @@ def test_a_pause_survives_every_other_event(happened: list[Callable[[Facts], Fac
 
 
 def test_a_recovery_is_over_when_a_person_has_the_link_go_on() -> None:
-    waiting = Facts(Wish.PAUSED, ("customers",), recovering=True)
+    waiting = Facts(Wish.PAUSED, loaded=("customers",), recovering=True)
     assert lifecycle.shown(lifecycle.wish(waiting, Wish.PAUSED), ("customers",), False) is Shown.RECOVERING
     assert lifecycle.shown(lifecycle.wish(waiting, Wish.RUN), ("customers",), False) is Shown.IN_STEP
 

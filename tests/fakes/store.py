@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from actors.core import lifecycle
 from actors.core.changes import Standing, action_of
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import (
@@ -47,6 +48,9 @@ from actors.ports import (
 from actors.turn import Known, Turn
 from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, has_due
 from tests.fakes.store_rows import MemoryRows
+
+# Facts that the owner of a link reads and never writes.
+OF_PEOPLE = ("wish", "recovering", "establishment")
 
 
 class MemoryStore(MemoryRows):
@@ -127,8 +131,8 @@ class MemoryStore(MemoryRows):
     async def set_facts(self, lease: Lease, facts: Mapping[str, Any], next_due: float) -> None:
         async with self._transaction("set_facts", lease):
             state = self.links[lease.link]
-            of_people = {n: v for n, v in state.row.facts.items() if n in ("wish", "recovering")}
-            kept = {n: v for n, v in {**state.row.facts, **facts}.items() if n not in ("wish", "recovering")}
+            of_people = {n: v for n, v in state.row.facts.items() if n in OF_PEOPLE}
+            kept = {n: v for n, v in {**state.row.facts, **facts}.items() if n not in OF_PEOPLE}
             kept |= of_people
             state.row = msgspec.structs.replace(state.row, facts=kept, next_due=next_due)
 
@@ -353,8 +357,8 @@ class MemoryStore(MemoryRows):
         self.connections[row.id] = row
 
     def add_link(self, row: LinkRow) -> None:
-        """A link, as given; its wish is `run` unless its facts say otherwise."""
-        row = msgspec.structs.replace(row, facts={"wish": "run", **row.facts})
+        """A link, as given; its wish is `run` and it is established unless its facts say otherwise."""
+        row = msgspec.structs.replace(row, facts={"wish": "run", "establishment": "established", **row.facts})
         self.links[row.id] = LinkState(row, self._numbers)
 
     def set_wish(self, link: str, wish: str) -> None:
@@ -362,6 +366,12 @@ class MemoryStore(MemoryRows):
         state = self.links[link]
         facts = {n: v for n, v in state.row.facts.items() if n != "recovering" or wish != "run"}
         state.row = msgspec.structs.replace(state.row, facts={**facts, "wish": wish}, rev=state.row.rev + 1)
+
+    def set_establishment(self, link: str, value: str) -> None:
+        """confirmed | established | off."""
+        state = self.links[link]
+        facts = {**state.row.facts, "establishment": value}
+        state.row = msgspec.structs.replace(state.row, facts=facts, rev=state.row.rev + 1)
 
     def recover(self) -> None:
         """An older state was put back: every link waits, what was settled counts for nothing."""
@@ -425,10 +435,13 @@ def _no_such(what: str, name: str) -> TandemError:
 
 
 def _may_work(state: LinkState, now: float) -> bool:
-    return state.row.facts.get("wish") == "run" and (state.row.next_due <= now or has_due(state.inbox, now))
+    due = state.row.next_due <= now or has_due(state.inbox, now)
+    return lifecycle.works(lifecycle.load(state.row.facts)) and due
 
 
 def _plan_asked(state: LinkState) -> bool:
-    """A plan may be asked for while the link is paused."""
+    """A plan may be asked for while the link is paused, or being set up."""
+    if not lifecycle.plans(lifecycle.load(state.row.facts)):
+        return False
     asked = (run for run in state.runs.values() if run.outcome is Outcome.RUNNING and not run.started)
     return any(run.mode == "plan" for run in asked)

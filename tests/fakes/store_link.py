@@ -144,9 +144,9 @@ class LinkState:
         """Every id that a binding has on that side."""
         return [id_ for name, at, id_ in self.places if (name, at) == (stream, side)]
 
-    def lines(self, stream: str, side: Side, ids: Iterable[str]) -> list[str]:
+    def lines(self, stream: str, side: Side, ids: Iterable[str], map_ver: str | None = None) -> list[str]:
         """Those that are present, and whose id has one line: the id, and the base of what is settled, shows no deviation and
-        is parked nowhere."""
+        is parked nowhere (None: under whatever mapping)."""
         parked = {binding for binding, _, _ in self.parked}
         found = []
         for id_ in ids:
@@ -156,6 +156,7 @@ class LinkState:
                 continue
             is_half = binding.a is None or binding.b is None
             is_quiet = binding.state is State.SETTLED and not held.dev and binding.key not in parked
+            is_quiet = is_quiet and map_ver in (None, binding.map_ver)
             found.append(f"{id_}\t{encode(binding.base) if is_quiet and not is_half else ''}")
         return found
 

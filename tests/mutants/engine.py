@@ -272,7 +272,7 @@ ENGINE = (
         38,
         "a pause does not hold up a link",
         "actors/link.py",
-        'if facts.wish is Wish.PAUSED and (turn.asked is None or turn.asked.mode != "plan"):',
+        "if not lifecycle.works(facts) and not asked_to_plan:",
         "if False:",
         (f"{ALONE}test_redteam_38_a_paused_link_starts_no_run_however_often_it_is_poked",),
     ),

@@ -109,11 +109,14 @@ class LinkContract:
         lease = await leased(world)
         await world.set_wish("l1", "paused")
         health = {"state": "degraded", "reasons": ["b: 500 \u0000 \ud800 \u00e9"]}
-        await world.store.set_facts(lease, {"health": health, "wish": "run"}, START + 900)
+        await world.set_establishment("l1", "off")
+        theirs = {"wish": "run", "establishment": "established"}
+        await world.store.set_facts(lease, {"health": health, **theirs}, START + 900)
         await world.store.set_facts(lease, {"loaded": True}, START + 901)
         link = await world.store.link("l1")
         assert link is not None
         assert (link.facts["wish"], link.facts["loaded"], link.next_due) == ("paused", True, START + 901)
+        assert link.facts["establishment"] == "off"
         assert link.facts["health"]["state"] == "degraded"
 
     async def test_the_links_of_a_connection(self, world: World) -> None:
@@ -137,6 +140,18 @@ class LinkContract:
         assert await store.due_links(START + 2, 10) == ["l1"]
         await world.set_wish("l1", "paused")
         assert await store.due_links(START + 10, 10) == ["l2"]
+
+    @pytest.mark.parametrize("how, plans", [("confirmed", True), ("off", False)])
+    async def test_a_link_that_is_not_established_is_never_due(
+        self, world: World, how: str, plans: bool
+    ) -> None:
+        await world.set_establishment("l1", how)
+        await world.store.add_hints("l1", [hint("A1")])
+        assert await world.store.due_links(START, 10) == ["l2"]
+        await world.request_run(RunRow("r1", "l1", mode="sync", started=0.0))
+        assert await world.store.due_links(START, 10) == ["l2"]
+        await world.request_run(RunRow("r2", "l1", mode="plan", started=0.0))
+        assert sorted(await world.store.due_links(START, 10)) == (["l1", "l2"] if plans else ["l2"])
 
     async def test_a_leased_link_is_not_due_until_the_lease_expires(self, world: World) -> None:
         await leased(world, "l1")

@@ -53,6 +53,11 @@ class PgWorld:
     async def set_wish(self, link: str, wish: str) -> None:
         await self.admin.set_wish(link, wish)
 
+    async def set_establishment(self, link: str, value: str) -> None:
+        await self.pool.execute(
+            "update links set establishment = $2, rev = rev + 1 where id = $1", link, value
+        )
+
     async def recover(self) -> None:
         await self.admin.recover()
 

@@ -143,7 +143,9 @@ class TestLinks:
         lease = await leased(world)
         await world.store.set_facts(lease, {"loaded": ["customers"]}, START + 1e6)
         paused = await admin.set_wish("l1", "paused")
-        assert (paused.row.facts, paused.row.rev) == ({"loaded": ["customers"], "wish": "paused"}, 1)
+        assert (paused.row.facts, paused.row.rev) == (
+            *({"loaded": ["customers"], "wish": "paused", "establishment": "established"}, 1),
+        )
         assert paused.row.next_due == 0.0
         await world.store.set_facts(lease, {}, START + 1e6)
         await admin.poke_link("l1")
@@ -153,7 +155,7 @@ class TestLinks:
 
     async def test_links_in_pages(self, admin: Admin) -> None:
         made = await admin.create_link("t1", "another", "c1", "c2", "x", wish="paused", facts={"loaded": []})
-        assert made.row.facts == {"loaded": [], "wish": "paused"}
+        assert made.row.facts == {"loaded": [], "wish": "paused", "establishment": "established"}
         found = await pages(lambda page: admin.list_links("t1", 2, page))
         assert [[link.row.name for link in page] for page in found] == [["another", "second"], ["shop"]]
 

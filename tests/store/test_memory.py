@@ -38,6 +38,9 @@ class MemoryWorld:
     async def set_wish(self, link: str, wish: str) -> None:
         self.memory.set_wish(link, wish)
 
+    async def set_establishment(self, link: str, value: str) -> None:
+        self.memory.set_establishment(link, value)
+
     async def recover(self) -> None:
         self.memory.recover()
 

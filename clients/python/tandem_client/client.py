@@ -1,4 +1,4 @@
-"""The client: one channel, the eight services as attributes, and runs as handles.
+"""The client: one channel, every service as an attribute, and runs as handles.
 
 Must not: wrap what the stubs already say.
 """
@@ -10,14 +10,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tandem.v1 import (
+    accesses_pb2,
+    accesses_pb2_grpc,
     blueprints_pb2,
     blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
+    features_pb2,
+    features_pb2_grpc,
     links_pb2,
     links_pb2_grpc,
     plans_pb2,
     plans_pb2_grpc,
+    proposals_pb2,
+    proposals_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
     rooms_pb2,
@@ -38,8 +44,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
 _FILES = (
-    *(blueprints_pb2, connections_pb2, links_pb2, plans_pb2),
-    *(records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
 )
 
 
@@ -62,6 +68,9 @@ class Tandem:
         self.connections = connections_pb2_grpc.ConnectionsStub(self._channel)
         self.blueprints = blueprints_pb2_grpc.BlueprintsStub(self._channel)
         self.links = links_pb2_grpc.LinksStub(self._channel)
+        self.accesses = accesses_pb2_grpc.AccessesStub(self._channel)
+        self.proposals = proposals_pb2_grpc.ProposalsStub(self._channel)
+        self.features = features_pb2_grpc.FeaturesStub(self._channel)
         self.runs = runs_pb2_grpc.RunsStub(self._channel)
         self.plans = plans_pb2_grpc.PlansStub(self._channel)
         self.conflicts = rooms_pb2_grpc.ConflictsStub(self._channel)

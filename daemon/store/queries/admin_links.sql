@@ -49,7 +49,7 @@ select * from links where id = $1 or tenant = $2 and name = $1 order by id = $1 
 -- links_list
 select *
 from links
-where ($1 = '' or tenant = $1) and (tenant, name) > ($2, $3)
+where ($1 = '' or tenant = $1 or partner = $1) and (tenant, name) > ($2, $3)
 order by tenant, name
 limit $4
 

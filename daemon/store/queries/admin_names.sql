@@ -1,7 +1,11 @@
 -- Look-ups for the API: what bears a name, what is nearby, what is the same account, what is linked already.
 
 -- links_called
-select * from links where (id = $1 or name = $1) and ($2 = '' or tenant = $2) order by id = $1 desc, tenant limit 50
+select *
+from links
+where (id = $1 or name = $1) and ($2 = '' or tenant = $2 or partner = $2)
+order by id = $1 desc, tenant
+limit 50
 
 -- connections_called
 select *
@@ -11,7 +15,7 @@ order by id = $1 desc, tenant
 limit 50
 
 -- link_names
-select name from links where $1 = '' or tenant = $1 order by name limit $2
+select name from links where $1 = '' or tenant = $1 or partner = $1 order by name limit $2
 
 -- connection_names
 select name from connections where $1 = '' or tenant = $1 order by name limit $2

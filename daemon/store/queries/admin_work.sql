@@ -7,13 +7,13 @@ select * from runs where link = $1 and mode = $2 and outcome = 'running' order b
 update runs set scope = $2 where id = $1
 
 -- run_info
-select runs.*, links.tenant from runs join links on links.id = runs.link where runs.id = $1
+select runs.*, links.tenant, links.partner from runs join links on links.id = runs.link where runs.id = $1
 
 -- runs_list
-select runs.*, links.tenant
+select runs.*, links.tenant, links.partner
 from runs
 join links on links.id = runs.link
-where ($1 = '' or runs.link = $1) and ($2 = '' or links.tenant = $2) and runs.number < $3
+where ($1 = '' or runs.link = $1) and ($2 = '' or links.tenant = $2 or links.partner = $2) and runs.number < $3
 order by runs.number desc
 limit $4
 
@@ -31,13 +31,13 @@ select * from run_counters where run = any ($1::text[]) order by run, stream, si
 select * from actions where run = $1 and ($2 = '' or state = $2) and id > $3 order by id limit $4
 
 -- plan_info
-select plans.*, links.tenant from plans join links on links.id = plans.link where plans.id = $1
+select plans.*, links.tenant, links.partner from plans join links on links.id = plans.link where plans.id = $1
 
 -- plans_list
-select plans.*, links.tenant
+select plans.*, links.tenant, links.partner
 from plans
 join links on links.id = plans.link
-where ($1 = '' or plans.link = $1) and ($2 = '' or links.tenant = $2) and ($3 = '' or plans.state = $3)
+where ($1 = '' or plans.link = $1) and ($2 = '' or links.tenant = $2 or links.partner = $2) and ($3 = '' or plans.state = $3)
   and plans.number < $4
 order by plans.number desc
 limit $5
@@ -70,16 +70,16 @@ on conflict (link, stream, side, id) do update
 set seq = excluded.seq, reason = excluded.reason, not_before = least(inbox.not_before, excluded.not_before)
 
 -- parked_list
-select parked.*, links.tenant
+select parked.*, links.tenant, links.partner
 from parked
 join links on links.id = parked.link
-where ($1 = '' or parked.link = $1) and ($2 = '' or links.tenant = $2) and ($3 = '' or parked.room = $3)
+where ($1 = '' or parked.link = $1) and ($2 = '' or links.tenant = $2 or links.partner = $2) and ($3 = '' or parked.room = $3)
   and parked.id > $4
 order by parked.id
 limit $5
 
 -- parked_info
-select parked.*, links.tenant from parked join links on links.id = parked.link where parked.id = $1
+select parked.*, links.tenant, links.partner from parked join links on links.id = parked.link where parked.id = $1
 
 -- parked_lock
 select * from parked where id = $1 for update

@@ -9,13 +9,15 @@ where id = $1 and owner = $2 and epoch = $3 and lease_until > clock_timestamp()
 for share
 
 -- link_get
-select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due
+select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
+    partner, establishment, kind, a_role, b_role, rests_on
 from links
 where id = $1
 
 -- link_turn
 -- What a turn of a link begins with: one question instead of six.
 select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
+    partner, establishment, kind, a_role, b_role, rests_on,
     (
         select runs from runs
         where runs.link = links.id and runs.outcome = 'running' and runs.started = 0
@@ -40,7 +42,8 @@ where id = $1
 update connections set identity = $2 where id = $1
 
 -- links_of
-select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due
+select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
+    partner, establishment, kind, a_role, b_role, rests_on
 from links
 where a_connection = $1 or b_connection = $1
 order by id
@@ -51,11 +54,11 @@ from links
 where (owner = '' or lease_until <= clock_timestamp())
   and (
     (
-        wish = 'run'
+        wish = 'run' and establishment = 'established'
         and (next_due <= $1 or exists (select from inbox where inbox.link = links.id and inbox.not_before <= $1))
     )
-    -- a plan may be asked for while the link is paused
-    or exists (
+    -- a plan may be asked for while the link is paused, or being set up
+    or establishment <> 'off' and exists (
         select from runs
         where runs.link = links.id and runs.outcome = 'running' and runs.started = 0 and runs.mode = 'plan'
     )

@@ -43,6 +43,88 @@ SIDE_B: Side.ValueType  # 2
 Global___Side: _TypeAlias = Side  # noqa: Y015
 
 @_typing.final
+class Account(_message.Message):
+    """An account of a system, as every list and answer about several accounts names it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CONNECTOR_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    connection: _builtins.str
+    """Id of the connection that leads to it."""
+    tenant: _builtins.str
+    """The tenant it belongs to."""
+    name: _builtins.str
+    """The name of the connection."""
+    connector: _builtins.str
+    """The kind of system."""
+    identity: _builtins.str
+    """How the system itself names the account, such as its customer number."""
+    def __init__(
+        self,
+        *,
+        connection: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        name: _builtins.str = ...,
+        connector: _builtins.str = ...,
+        identity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "connector", b"connector", "identity", b"identity", "name", b"name", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class Obstacle(_message.Message):
+    """One thing that stands in the way of a link, or that is worth knowing before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIDE_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    WAYS_OUT_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    side: Global___Side.ValueType
+    """The side it is on; unspecified where it concerns both, or none of a system."""
+    object: _builtins.str
+    """The object; "settings" for a setting of the link; empty where it is neither."""
+    text: _builtins.str
+    """What it is, with counts."""
+    count: _builtins.int
+    """How many records."""
+    severity: _builtins.str
+    """refuse: nothing goes on before it is cleared; warn: a person may go on."""
+    @_builtins.property
+    def ways_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What can be done about it."""
+
+    def __init__(
+        self,
+        *,
+        side: Global___Side.ValueType = ...,
+        object: _builtins.str = ...,
+        text: _builtins.str = ...,
+        count: _builtins.int = ...,
+        ways_out: _abc.Iterable[_builtins.str] | None = ...,
+        severity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "object", b"object", "severity", b"severity", "side", b"side", "text", b"text", "ways_out", b"ways_out"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Obstacle: _TypeAlias = Obstacle  # noqa: Y015
+
+@_typing.final
 class FieldValue(_message.Message):
     """The value of one field as the daemon sees it."""
 

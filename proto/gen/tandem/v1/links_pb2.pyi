@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from tandem.v1 import common_pb2 as _common_pb2
@@ -30,6 +31,7 @@ class CreateLinkRequest(_message.Message):
     B_FIELD_NUMBER: _builtins.int
     BLUEPRINT_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant. Empty: the caller's own."""
     name: _builtins.str
@@ -42,6 +44,10 @@ class CreateLinkRequest(_message.Message):
     """The blueprint, YAML. On the command line: @file reads it from a file."""
     paused: _builtins.bool
     """Create it paused: nothing is read or written until it is resumed."""
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """Settings that the blueprint asks for; where one is missing the link is being set up until it is chosen."""
+
     def __init__(
         self,
         *,
@@ -51,10 +57,11 @@ class CreateLinkRequest(_message.Message):
         b: _builtins.str = ...,
         blueprint: _builtins.str = ...,
         paused: _builtins.bool = ...,
+        settings: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "b", b"b", "blueprint", b"blueprint", "name", b"name", "paused", b"paused", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "b", b"b", "blueprint", b"blueprint", "name", b"name", "paused", b"paused", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -197,6 +204,13 @@ class Link(_message.Message):
     BINDINGS_FIELD_NUMBER: _builtins.int
     BLUEPRINT_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
+    PARTNER_FIELD_NUMBER: _builtins.int
+    ESTABLISHMENT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    A_ROLE_FIELD_NUMBER: _builtins.int
+    B_ROLE_FIELD_NUMBER: _builtins.int
+    IRREVERSIBLE_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     DELIVERIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the link."""
@@ -209,7 +223,9 @@ class Link(_message.Message):
     b: _builtins.str
     """Id of the connection on side b."""
     state: _builtins.str
-    """The state as computed from the facts: loading, in_step, running, paused, degraded, misconfigured, recovering."""
+    """The state as computed from the facts: being_set_up, loading, in_step, running, paused, degraded, misconfigured,
+    recovering, off.
+    """
     loaded: _builtins.bool
     """Whether the initial load is complete."""
     run: _builtins.str
@@ -220,6 +236,18 @@ class Link(_message.Message):
     """How many pairs of records are kept in step."""
     blueprint: _builtins.str
     """The blueprint, YAML."""
+    partner: _builtins.str
+    """The tenant of the other side, where the link is one of two tenants; empty: both sides are one tenant's."""
+    establishment: _builtins.str
+    """confirmed (it is being set up), established or off."""
+    kind: _builtins.str
+    """The kind of sync by which roles are counted."""
+    a_role: _builtins.str
+    """What side a is for this kind: peer, primary or secondary."""
+    b_role: _builtins.str
+    """What side b is for this kind: peer, primary or secondary."""
+    irreversible: _builtins.bool
+    """Whether it can't be turned off or deleted once it is established."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why the link is not healthy; empty when it is."""
@@ -235,6 +263,10 @@ class Link(_message.Message):
     @_builtins.property
     def created(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
+
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """The settings that were chosen for it."""
 
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delivery]:
@@ -258,11 +290,18 @@ class Link(_message.Message):
         bindings: _builtins.int = ...,
         blueprint: _builtins.str = ...,
         created: _timestamp_pb2.Timestamp | None = ...,
+        partner: _builtins.str = ...,
+        establishment: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        a_role: _builtins.str = ...,
+        b_role: _builtins.str = ...,
+        irreversible: _builtins.bool = ...,
+        settings: _struct_pb2.Struct | None = ...,
         deliveries: _abc.Iterable[Global___Delivery] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "b", b"b", "bindings", b"bindings", "blueprint", b"blueprint", "created", b"created", "deliveries", b"deliveries", "freshness_s", b"freshness_s", "id", b"id", "loaded", b"loaded", "looks", b"looks", "name", b"name", "reasons", b"reasons", "rooms", b"rooms", "run", b"run", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "a_role", b"a_role", "b", b"b", "b_role", b"b_role", "bindings", b"bindings", "blueprint", b"blueprint", "created", b"created", "deliveries", b"deliveries", "establishment", b"establishment", "freshness_s", b"freshness_s", "id", b"id", "irreversible", b"irreversible", "kind", b"kind", "loaded", b"loaded", "looks", b"looks", "name", b"name", "partner", b"partner", "reasons", b"reasons", "rooms", b"rooms", "run", b"run", "settings", b"settings", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -432,3 +471,155 @@ class DeleteLinkResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteLinkResponse: _TypeAlias = DeleteLinkResponse  # noqa: Y015
+
+@_typing.final
+class ListPreparationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPreparationsRequest: _TypeAlias = ListPreparationsRequest  # noqa: Y015
+
+@_typing.final
+class ListPreparationsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREPARATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def preparations(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Obstacle]:
+        """What is missing, or worth knowing; empty when all is there."""
+
+    def __init__(
+        self,
+        *,
+        preparations: _abc.Iterable[_common_pb2.Obstacle] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preparations", b"preparations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPreparationsResponse: _TypeAlias = ListPreparationsResponse  # noqa: Y015
+
+@_typing.final
+class PrepareLinkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """The settings to choose."""
+
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        settings: _struct_pb2.Struct | None = ...,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrepareLinkRequest: _TypeAlias = PrepareLinkRequest  # noqa: Y015
+
+@_typing.final
+class ActivateLinkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    GO_ON_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    go_on: _builtins.bool
+    """Go on although there are warnings."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        go_on: _builtins.bool = ...,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["go_on", b"go_on", "link", b"link", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateLinkRequest: _TypeAlias = ActivateLinkRequest  # noqa: Y015
+
+@_typing.final
+class DeactivateLinkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeactivateLinkRequest: _TypeAlias = DeactivateLinkRequest  # noqa: Y015
+
+@_typing.final
+class ReviewLinkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewLinkRequest: _TypeAlias = ReviewLinkRequest  # noqa: Y015

@@ -60,6 +60,31 @@ class LinksStub:
                 request_serializer=tandem_dot_v1_dot_links__pb2.ResumeLinkRequest.SerializeToString,
                 response_deserializer=tandem_dot_v1_dot_links__pb2.Link.FromString,
                 _registered_method=True)
+        self.ListPreparations = channel.unary_unary(
+                '/tandem.v1.Links/ListPreparations',
+                request_serializer=tandem_dot_v1_dot_links__pb2.ListPreparationsRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_links__pb2.ListPreparationsResponse.FromString,
+                _registered_method=True)
+        self.PrepareLink = channel.unary_unary(
+                '/tandem.v1.Links/PrepareLink',
+                request_serializer=tandem_dot_v1_dot_links__pb2.PrepareLinkRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_links__pb2.Link.FromString,
+                _registered_method=True)
+        self.ActivateLink = channel.unary_unary(
+                '/tandem.v1.Links/ActivateLink',
+                request_serializer=tandem_dot_v1_dot_links__pb2.ActivateLinkRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_links__pb2.Link.FromString,
+                _registered_method=True)
+        self.DeactivateLink = channel.unary_unary(
+                '/tandem.v1.Links/DeactivateLink',
+                request_serializer=tandem_dot_v1_dot_links__pb2.DeactivateLinkRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_links__pb2.Link.FromString,
+                _registered_method=True)
+        self.ReviewLink = channel.unary_unary(
+                '/tandem.v1.Links/ReviewLink',
+                request_serializer=tandem_dot_v1_dot_links__pb2.ReviewLinkRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_links__pb2.Link.FromString,
+                _registered_method=True)
         self.DeleteLink = channel.unary_unary(
                 '/tandem.v1.Links/DeleteLink',
                 request_serializer=tandem_dot_v1_dot_links__pb2.DeleteLinkRequest.SerializeToString,
@@ -72,7 +97,8 @@ class LinksServicer:
     """
 
     def CreateLink(self, request, context):
-        """Create a link between two connections of the tenant. It starts at once unless it is created paused.
+        """Create a link between two connections of the tenant. It starts at once unless it is created paused, or is being set up
+        because something that its blueprint asks for is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +127,43 @@ class LinksServicer:
 
     def ResumeLink(self, request, context):
         """Let a paused link go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPreparations(self, request, context):
+        """List what a link still needs before it can be activated, or would need now: settings, preparations, warnings.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PrepareLink(self, request, context):
+        """Choose settings of a link. Those that are named change, the others stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateLink(self, request, context):
+        """Make a link active that was being set up or turned off. Both log-ins are tried first; nothing happens when one fails, or
+        while something is missing. An initial load that has not taken place begins by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeactivateLink(self, request, context):
+        """Turn a link off: a running run stops at a safe point, every record stays where it is. Refused where the blueprint says
+        that it can't be undone; then PauseLink is all there is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewLink(self, request, context):
+        """Say that the settings were looked at, after something changed on which they rest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +202,31 @@ def add_LinksServicer_to_server(servicer, server):
             'ResumeLink': grpc.unary_unary_rpc_method_handler(
                     servicer.ResumeLink,
                     request_deserializer=tandem_dot_v1_dot_links__pb2.ResumeLinkRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_links__pb2.Link.SerializeToString,
+            ),
+            'ListPreparations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPreparations,
+                    request_deserializer=tandem_dot_v1_dot_links__pb2.ListPreparationsRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_links__pb2.ListPreparationsResponse.SerializeToString,
+            ),
+            'PrepareLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.PrepareLink,
+                    request_deserializer=tandem_dot_v1_dot_links__pb2.PrepareLinkRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_links__pb2.Link.SerializeToString,
+            ),
+            'ActivateLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateLink,
+                    request_deserializer=tandem_dot_v1_dot_links__pb2.ActivateLinkRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_links__pb2.Link.SerializeToString,
+            ),
+            'DeactivateLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeactivateLink,
+                    request_deserializer=tandem_dot_v1_dot_links__pb2.DeactivateLinkRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_links__pb2.Link.SerializeToString,
+            ),
+            'ReviewLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewLink,
+                    request_deserializer=tandem_dot_v1_dot_links__pb2.ReviewLinkRequest.FromString,
                     response_serializer=tandem_dot_v1_dot_links__pb2.Link.SerializeToString,
             ),
             'DeleteLink': grpc.unary_unary_rpc_method_handler(
@@ -282,6 +370,141 @@ class Links:
             target,
             '/tandem.v1.Links/ResumeLink',
             tandem_dot_v1_dot_links__pb2.ResumeLinkRequest.SerializeToString,
+            tandem_dot_v1_dot_links__pb2.Link.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPreparations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Links/ListPreparations',
+            tandem_dot_v1_dot_links__pb2.ListPreparationsRequest.SerializeToString,
+            tandem_dot_v1_dot_links__pb2.ListPreparationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PrepareLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Links/PrepareLink',
+            tandem_dot_v1_dot_links__pb2.PrepareLinkRequest.SerializeToString,
+            tandem_dot_v1_dot_links__pb2.Link.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Links/ActivateLink',
+            tandem_dot_v1_dot_links__pb2.ActivateLinkRequest.SerializeToString,
+            tandem_dot_v1_dot_links__pb2.Link.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeactivateLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Links/DeactivateLink',
+            tandem_dot_v1_dot_links__pb2.DeactivateLinkRequest.SerializeToString,
+            tandem_dot_v1_dot_links__pb2.Link.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Links/ReviewLink',
+            tandem_dot_v1_dot_links__pb2.ReviewLinkRequest.SerializeToString,
             tandem_dot_v1_dot_links__pb2.Link.FromString,
             options,
             channel_credentials,

@@ -34,7 +34,9 @@ class LinksStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LinksAsyncStub: ...
     CreateLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.CreateLinkRequest, _links_pb2.Link]
-    """Create a link between two connections of the tenant. It starts at once unless it is created paused."""
+    """Create a link between two connections of the tenant. It starts at once unless it is created paused, or is being set up
+    because something that its blueprint asks for is missing.
+    """
     GetLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.GetLinkRequest, _links_pb2.Link]
     """Show one link: state, freshness, what waits."""
     ListLinks: _grpc.UnaryUnaryMultiCallable[_links_pb2.ListLinksRequest, _links_pb2.ListLinksResponse]
@@ -43,6 +45,20 @@ class LinksStub:
     """Pause a link. A running run stops at a safe point; the pause survives restarts."""
     ResumeLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.ResumeLinkRequest, _links_pb2.Link]
     """Let a paused link go on."""
+    ListPreparations: _grpc.UnaryUnaryMultiCallable[_links_pb2.ListPreparationsRequest, _links_pb2.ListPreparationsResponse]
+    """List what a link still needs before it can be activated, or would need now: settings, preparations, warnings."""
+    PrepareLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.PrepareLinkRequest, _links_pb2.Link]
+    """Choose settings of a link. Those that are named change, the others stay."""
+    ActivateLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.ActivateLinkRequest, _links_pb2.Link]
+    """Make a link active that was being set up or turned off. Both log-ins are tried first; nothing happens when one fails, or
+    while something is missing. An initial load that has not taken place begins by itself.
+    """
+    DeactivateLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.DeactivateLinkRequest, _links_pb2.Link]
+    """Turn a link off: a running run stops at a safe point, every record stays where it is. Refused where the blueprint says
+    that it can't be undone; then PauseLink is all there is.
+    """
+    ReviewLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.ReviewLinkRequest, _links_pb2.Link]
+    """Say that the settings were looked at, after something changed on which they rest."""
     DeleteLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.DeleteLinkRequest, _links_pb2.DeleteLinkResponse]
     """Delete a link and what the daemon knows of its records. The records on both sides stay as they are."""
 
@@ -52,7 +68,9 @@ class LinksAsyncStub(LinksStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateLink: _aio.UnaryUnaryMultiCallable[_links_pb2.CreateLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
-    """Create a link between two connections of the tenant. It starts at once unless it is created paused."""
+    """Create a link between two connections of the tenant. It starts at once unless it is created paused, or is being set up
+    because something that its blueprint asks for is missing.
+    """
     GetLink: _aio.UnaryUnaryMultiCallable[_links_pb2.GetLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
     """Show one link: state, freshness, what waits."""
     ListLinks: _aio.UnaryUnaryMultiCallable[_links_pb2.ListLinksRequest, _links_pb2.ListLinksResponse]  # type: ignore[assignment]
@@ -61,6 +79,20 @@ class LinksAsyncStub(LinksStub):
     """Pause a link. A running run stops at a safe point; the pause survives restarts."""
     ResumeLink: _aio.UnaryUnaryMultiCallable[_links_pb2.ResumeLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
     """Let a paused link go on."""
+    ListPreparations: _aio.UnaryUnaryMultiCallable[_links_pb2.ListPreparationsRequest, _links_pb2.ListPreparationsResponse]  # type: ignore[assignment]
+    """List what a link still needs before it can be activated, or would need now: settings, preparations, warnings."""
+    PrepareLink: _aio.UnaryUnaryMultiCallable[_links_pb2.PrepareLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
+    """Choose settings of a link. Those that are named change, the others stay."""
+    ActivateLink: _aio.UnaryUnaryMultiCallable[_links_pb2.ActivateLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
+    """Make a link active that was being set up or turned off. Both log-ins are tried first; nothing happens when one fails, or
+    while something is missing. An initial load that has not taken place begins by itself.
+    """
+    DeactivateLink: _aio.UnaryUnaryMultiCallable[_links_pb2.DeactivateLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
+    """Turn a link off: a running run stops at a safe point, every record stays where it is. Refused where the blueprint says
+    that it can't be undone; then PauseLink is all there is.
+    """
+    ReviewLink: _aio.UnaryUnaryMultiCallable[_links_pb2.ReviewLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
+    """Say that the settings were looked at, after something changed on which they rest."""
     DeleteLink: _aio.UnaryUnaryMultiCallable[_links_pb2.DeleteLinkRequest, _links_pb2.DeleteLinkResponse]  # type: ignore[assignment]
     """Delete a link and what the daemon knows of its records. The records on both sides stay as they are."""
 
@@ -73,7 +105,9 @@ class LinksServicer(metaclass=_abc_1.ABCMeta):
         request: _links_pb2.CreateLinkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_links_pb2.Link, _abc.Awaitable[_links_pb2.Link]]:
-        """Create a link between two connections of the tenant. It starts at once unless it is created paused."""
+        """Create a link between two connections of the tenant. It starts at once unless it is created paused, or is being set up
+        because something that its blueprint asks for is missing.
+        """
 
     @_abc_1.abstractmethod
     def GetLink(
@@ -106,6 +140,50 @@ class LinksServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_links_pb2.Link, _abc.Awaitable[_links_pb2.Link]]:
         """Let a paused link go on."""
+
+    @_abc_1.abstractmethod
+    def ListPreparations(
+        self,
+        request: _links_pb2.ListPreparationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_links_pb2.ListPreparationsResponse, _abc.Awaitable[_links_pb2.ListPreparationsResponse]]:
+        """List what a link still needs before it can be activated, or would need now: settings, preparations, warnings."""
+
+    @_abc_1.abstractmethod
+    def PrepareLink(
+        self,
+        request: _links_pb2.PrepareLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_links_pb2.Link, _abc.Awaitable[_links_pb2.Link]]:
+        """Choose settings of a link. Those that are named change, the others stay."""
+
+    @_abc_1.abstractmethod
+    def ActivateLink(
+        self,
+        request: _links_pb2.ActivateLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_links_pb2.Link, _abc.Awaitable[_links_pb2.Link]]:
+        """Make a link active that was being set up or turned off. Both log-ins are tried first; nothing happens when one fails, or
+        while something is missing. An initial load that has not taken place begins by itself.
+        """
+
+    @_abc_1.abstractmethod
+    def DeactivateLink(
+        self,
+        request: _links_pb2.DeactivateLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_links_pb2.Link, _abc.Awaitable[_links_pb2.Link]]:
+        """Turn a link off: a running run stops at a safe point, every record stays where it is. Refused where the blueprint says
+        that it can't be undone; then PauseLink is all there is.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewLink(
+        self,
+        request: _links_pb2.ReviewLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_links_pb2.Link, _abc.Awaitable[_links_pb2.Link]]:
+        """Say that the settings were looked at, after something changed on which they rest."""
 
     @_abc_1.abstractmethod
     def DeleteLink(
