@@ -74,7 +74,9 @@ async def test_who_works_under_the_old_rules_commits_nothing_more(world: PgWorld
     assert again is not None and again.epoch > lease.epoch + 1  # nobody takes its memory over
 
 
-async def test_what_is_noted_follows_the_rules(world: PgWorld, admin: Admin) -> None:
+async def test_redteam_17_what_a_changed_mapping_concerns_is_looked_at_again(
+    world: PgWorld, admin: Admin
+) -> None:
     store, lease = world.store, await leased(world)
     night = START + 9000
     waiting = [
