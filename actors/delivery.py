@@ -8,14 +8,14 @@ as half bindings until their direction is open. Must not: plan, or write.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from actors.core.errors import TandemError
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.schedule import NEVER, Delivery, Place, deliveries, next_delivery
 from actors.core.types import Action, Hint, Side, other
 from actors.messages import Ports
-from actors.ports import Cursor, RunRow
+from actors.ports import Clock, Cursor, RunRow
 from actors.turn import Turn
 
 SCHEDULED = "scheduled"
@@ -28,10 +28,8 @@ class Gate:
     and be held back, again and again); but only the next run, which begins after that time, delivers all there is.
     """
 
-    def __init__(
-        self, spec: LinkSpec, cursors: Sequence[Cursor], row: RunRow, now: Callable[[], float]
-    ) -> None:
-        self._now = now
+    def __init__(self, spec: LinkSpec, cursors: Sequence[Cursor], row: RunRow, clock: Clock) -> None:
+        self._clock = clock
         self._started = row.started
         self._standing: Mapping[Place, Delivery] = {}
         self.commanded = row.cause == "command"
@@ -41,7 +39,7 @@ class Gate:
 
     def is_closed(self, stream: StreamSpec, side: Side) -> bool:
         """Whether nothing may be written there now."""
-        return self._opens_at(stream.name, side) > self._now()
+        return self._opens_at(stream.name, side) > self._clock.now()
 
     def _opens_at(self, stream: str, side: Side) -> float:
         one = self._standing.get((stream, side))
@@ -77,7 +75,7 @@ class Gate:
         out = []
         for one in waiting:
             own, there = (self._opens_at(one.stream, side) for side in (one.side, other(one.side)))
-            goes_at = own if own > self._now() else there
+            goes_at = own if own > self._clock.now() else there
             out.append(
                 Hint(
                     stream=one.stream,

@@ -6,6 +6,7 @@ Time is virtual. `HOURLY` comes 800 s after the start and then every hour.
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -258,7 +259,8 @@ def test_a_yes_to_a_plan_waits_for_no_schedule() -> None:
 def gate(stream: StreamSpec, cause: str = "poll", mode: str = "sync", now: float = 1_000_000.0) -> Gate:
     spec = LinkSpec("rig", "1", "memory", "memory", (stream,))
     row = RunRow("r", "l", cause=cause, mode=mode, started=1_000_000.0)
-    return Gate(spec, (), row, lambda: now)
+    clock: Any = SimpleNamespace(now=lambda: now)
+    return Gate(spec, (), row, clock)
 
 
 def action(side: Side, binding: int, *names: str) -> Action:

@@ -304,7 +304,7 @@ ENGINE = (
         44,
         "a direction whose time comes in the middle of a run stays closed",
         "actors/delivery.py",
-        "return self._opens_at(stream.name, side) > self._now()",
+        "return self._opens_at(stream.name, side) > self._clock.now()",
         "return self._opens_at(stream.name, side) > self._started",
         (
             "tests/actors/test_delivery.py::test_a_direction_whose_time_comes_while_a_run_is_under_way_is_open_from_then_on",
