@@ -138,7 +138,7 @@ class RunState:
         self.link = row.link
         self.run = row.id
         self.dry = row.mode == "plan"
-        self.gate = Gate(spec, cursors, row)
+        self.gate = Gate(spec, cursors, row, clock)
         self.memory = memory
         self.loaded = set(loaded)
         self._lease = lease

@@ -82,7 +82,8 @@ class Blueprints:
 def _compiled(text: str, settings: Mapping[str, Any] | None) -> LinkSpec:
     kept = link_settings.load(settings or {})
     chosen = None if settings is None else link_settings.chosen(settings)
-    return link_settings.with_stale(blueprints_yaml.load(text, kept.rules, chosen), kept.mappings)
+    spec = blueprints_yaml.load(text, kept.rules, chosen)
+    return link_settings.with_stale(spec, kept.mappings, kept.remapped)
 
 
 def webhook_of(connector: str) -> Webhook | None:

@@ -196,8 +196,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`:
     native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
     complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
-    is said. `stale[v]`: fields that meant something else under mapping version v. `triggers[x]`: events of x's webhook
-    that lead to a look; all where nothing is said.
+    is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
+    seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
     """
 
     name: str
@@ -221,6 +221,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     map_ver: str = ""
     delivery: Mapping[Side, Schedule] = {}
     stale: Mapping[str, frozenset[str]] = {}
+    remapped: float = 0.0
     triggers: Mapping[Side, tuple[str, ...]] = {}
 
     def object(self, side: Side) -> str:

@@ -22,7 +22,7 @@ Mappings = Mapping[str, Mapping[str, Mapping[str, str]]]
 WHOLE: Final = frozenset({"lens", "lens_a", "lens_b", "mark", "delivery", "match", "creates"})
 MAPPINGS_MAX: Final = 20  # per stream; what was settled under an older one counts as never settled
 # What may change without a look at every record.
-_LIGHT: Final = ("complete_read_s", "delivery", "stale", "triggers")
+_LIGHT: Final = ("complete_read_s", "delivery", "stale", "remapped", "triggers")
 
 
 def overlaid(blueprint: object, settings: object, path: Path = ()) -> tuple[object, frozenset[Path]]:
@@ -125,10 +125,14 @@ def remember(known: Mappings, spec: LinkSpec) -> dict[str, dict[str, dict[str, s
     return out
 
 
-def with_stale(spec: LinkSpec, known: Mappings) -> LinkSpec:
-    """The spec, each stream with the fields that mean something else now than under an older mapping."""
+def with_stale(spec: LinkSpec, known: Mappings, remapped: Mapping[str, float] | None = None) -> LinkSpec:
+    """The spec, each stream with the fields that mean something else now than under an older mapping, and since when."""
     streams = tuple(
-        msgspec.structs.replace(stream, stale=_stale(stream, known.get(stream.name, {})))
+        msgspec.structs.replace(
+            stream,
+            stale=_stale(stream, known.get(stream.name, {})),
+            remapped=(remapped or {}).get(stream.name, 0.0),
+        )
         for stream in spec.streams
     )
     return msgspec.structs.replace(spec, streams=streams)
@@ -144,11 +148,13 @@ def _stale(stream: StreamSpec, known: Mapping[str, Mapping[str, str]]) -> dict[s
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What the store keeps as a link's settings. `rules`: the YAML text; `version`: counts changes, 1 = as created."""
+    """What the store keeps as a link's settings. `rules`: the YAML text; `version`: counts changes, 1 = as created;
+    `remapped`: stream -> when it was last to be read again as a whole."""
 
     rules: str = ""
     version: int = 1
     mappings: Mapping[str, Mapping[str, Mapping[str, str]]] = {}
+    remapped: Mapping[str, float] = {}
 
 
 def chosen(data: Mapping[str, Any]) -> dict[str, Any]:
