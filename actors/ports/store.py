@@ -5,7 +5,7 @@ Times are wall clock, epoch seconds, unless they say otherwise.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence, Set
 from typing import Any, Protocol
 
 import msgspec
@@ -241,6 +241,13 @@ class Store(Protocol):
     async def set_facts(self, lease: Lease, facts: Mapping[str, Any], next_due: float) -> None:
         """Store the facts that the owner keeps (health, loaded, activity) and when the link is due again. The wish
         (run/paused) and the establishment are kept as people set them."""
+        ...
+
+    async def claim(
+        self, lease: Lease, side: Side, object_name: str, hashes: Sequence[int], hold_s: float
+    ) -> Set[int]:
+        """Before a new record is made on `side`: claim its match keys in that account, for so long. Returns those that
+        another link of the account has claimed: it makes the record, or has just made it. Never waits."""
         ...
 
     async def cursors(self, link: str) -> Sequence[Cursor]: ...

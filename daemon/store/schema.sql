@@ -352,6 +352,19 @@ create table features (
     primary key (connector, identity, feature)
 );
 
+-- Who makes a new record in an account that several links share. By account as the system itself names it.
+
+create table claims (
+    connector text collate "C" not null,
+    identity text collate "C" not null,
+    object text collate "C" not null,
+    hash bigint not null,  -- of a match key
+    link text collate "C" not null,
+    expires timestamptz not null,  -- by the database's clock, as leases do
+    primary key (connector, identity, object, hash)
+);
+create index claims_expires on claims (expires);
+
 -- One row. A restored older state shows in the counter, which the daemon also keeps in a file.
 create table stamp (
     single boolean primary key default true check (single),
