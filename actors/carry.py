@@ -17,7 +17,7 @@ from actors.access import Sides, target_refs
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import budgeted, guard, over_text, records_asked
-from actors.core.mapping import NO_REFS
+from actors.core.mapping import NO_REFS, remapped
 from actors.core.plan import Context, Verdict, differs, plan_new, plan_pair
 from actors.core.policy import StreamSpec
 from actors.core.types import (
@@ -135,7 +135,7 @@ class Carrier:
         """What is to be done about one pair; a fault of ours parks it."""
         try:
             if pair.a is not None and pair.b is not None:
-                return plan_pair(stream, pair.binding, pair.a, pair.b, ctx)
+                return plan_pair(stream, remapped(stream, pair.binding), pair.a, pair.b, ctx)
             seen = pair.a or pair.b
             assert seen is not None
             return plan_new(stream, pair.binding, seen, ctx)

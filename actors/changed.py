@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio
 import msgspec
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from actors.access import Sides
 from actors.carry import Carrier, Extra
@@ -33,9 +35,13 @@ from actors.ports import (
     WriteResult,
     WriteStatus,
 )
+from actors.runtime.together import together
 from actors.state import RunState
 from actors.window import Window, Windows
 
+PARTS = 20  # requests for a page in which everything is changed
+ECHOES_MAX = 20_000
+DONE = WriteResult(WriteStatus.DONE)
 ALONE = "the system would not have it among others"
 
 
@@ -48,8 +54,20 @@ class _Sorted:
         self.left: list[str] = []
 
 
+class _Part(msgspec.Struct):
+    """Changes of one request: their intents, until when it must be over, what was told, and what became of each (None:
+    shown as it was sent, and nothing else of it is new)."""
+
+    changes: Sequence[Change]
+    ids: Sequence[int]
+    deadline: float
+    until: float
+    stored: str = ""
+    results: list[WriteResult | None] = []
+
+
 class ChangedLines:
-    """Takes pages of changes of one side of a stream, in one run."""
+    """Takes pages of changes of one side of a stream, in one run. `window`: records of a page."""
 
     def __init__(
         self,
@@ -57,6 +75,7 @@ class ChangedLines:
         sides: Sides,
         stream: StreamSpec,
         side: Side,
+        window: int,
         carrier: Carrier,
         windows: Windows,
     ) -> None:
@@ -65,6 +84,7 @@ class ChangedLines:
         self._side, self._there = side, other(side)
         self._sides = sides
         self._from, self._to = sides[side], sides[other(side)]
+        self._part = max(1, window // PARTS)
         self._carrier = carrier
         self._windows = windows
 
@@ -126,6 +146,13 @@ class ChangedLines:
     ) -> _Sorted:
         state, stream = self._state, self._stream
         out = _Sorted()
+        echoes = state.echoes.get((stream.object(self._side), self._side))
+        if echoes:
+            new = [place for place, line in enumerate(lines) if echoes.get(ids[place]) != line]
+            out.unchanged = len(lines) - len(new)
+            if not new:
+                return out
+            lines, ids = [lines[place] for place in new], [ids[place] for place in new]
         read = changes.looks.stored(lines, is_plain(block))
         found = await state.store.standing(state.link, stream.name, self._side, ids, stream.map_ver)
         may_write = self._may_write()
@@ -167,22 +194,70 @@ class ChangedLines:
     # ---------------------------------------------------------------------------------------------------- carry
 
     async def _carry(self, plan: Changes, changes: Sequence[Change], asked: float, extra: Extra) -> None:
-        """Intents, one request, and what became of it, in one transaction."""
+        """Part by part: intents, a request, and what became of it in one transaction; while one part is written the next
+        one's intents are stored, and the last one's outcome. What goes with all of them goes with the last."""
+        size = self._part
+        parts = [changes[start : start + size] for start in range(0, len(changes), size)]
+        intended_in, intended_out = anyio.create_memory_object_stream[_Part](0)
+        sent_in, sent_out = anyio.create_memory_object_stream[_Part](0)
+        async with together() as tasks:
+            tasks.start_soon(self._intend, parts, intended_in)
+            tasks.start_soon(self._write, plan, intended_out, sent_in)
+            async with sent_out:
+                async for part in sent_out:
+                    is_last = part.changes[-1] is changes[-1]
+                    await self._settle(part, asked, extra if is_last else Extra())
+
+    async def _intend(self, parts: Sequence[Sequence[Change]], send: MemoryObjectSendStream[_Part]) -> None:
+        state, allowed_s = self._state, self._to.declaration.deadline_s
+        async with send:
+            for changes in parts:
+                deadline, until = state.clock.now() + allowed_s, state.clock.monotonic() + allowed_s
+                ids = await state.intend_changes(
+                    ChangeIntents(self._stream.name, self._there, changes, deadline)
+                )
+                await send.send(_Part(changes, ids, deadline, until))
+
+    async def _write(
+        self,
+        plan: Changes,
+        receive: MemoryObjectReceiveStream[_Part],
+        send: MemoryObjectSendStream[_Part],
+    ) -> None:
+        async with receive, send:
+            async for part in receive:
+                await self._send(plan, part)
+                await send.send(part)
+
+    async def _send(self, plan: Changes, part: _Part) -> None:
         state, stream, there = self._state, self._stream, self._there
-        allowed_s = self._to.declaration.deadline_s
-        deadline, until = state.clock.now() + allowed_s, state.clock.monotonic() + allowed_s
-        intents = ChangeIntents(stream.name, there, changes, deadline)
-        ids = await state.intend_changes(intents)
-        results = await self._send(plan, changes, until)
-        done = Done()
-        otherwise: list[tuple[Action, WriteResult]] = []
-        name, trusts = stream.object(there), state.memory
-        for change, id_ in zip(changes, ids, strict=True):
-            result = results[change.key]
-            trusts.trusted(name, there, result is None or result.status is not WriteStatus.MOVED_ON)
+        began = state.clock.monotonic()
+        try:
+            if state.trouble is not None:
+                raise state.trouble
+            part.stored = await self._to.update_rows(
+                stream, _updates(part.changes), plan.back.paths, part.until
+            )
+        except TandemError as error:
+            part.results = self._failed(part.changes, error)
+        else:
+            part.results = _told(plan, part.changes, part.stored)
+        wrote = state.clock.monotonic()
+        name = stream.object(there)
+        for change in part.changes:
+            state.memory.wrote(name, there, change.target, wrote)
+        told = [result or DONE for result in part.results]
+        state.report_writes(self._to.declaration.name, told, [Op.UPDATE] * len(told), wrote - began)
+
+    async def _settle(self, part: _Part, asked: float, extra: Extra) -> None:
+        state, stream, there = self._state, self._stream, self._there
+        done, otherwise = Done(), list[tuple[Action, WriteResult]]()
+        name, memory = stream.object(there), state.memory
+        for change, id_, result in zip(part.changes, part.ids, part.results, strict=True):
+            memory.trusted(name, there, result is None or result.status is not WriteStatus.MOVED_ON)
             if result is not None:
-                action = msgspec.structs.replace(action_of(stream.name, there, change, deadline), id=id_)
-                otherwise.append((action, result))
+                action = action_of(stream.name, there, change, part.deadline)
+                otherwise.append((msgspec.structs.replace(action, id=id_), result))
                 continue
             done.changes.append(change)
             done.closed.append(Closed(id_, ActionState.CONFIRMED, change.target))
@@ -195,41 +270,33 @@ class ChangedLines:
         if otherwise:
             await self._conclude(otherwise, asked, done)
         await self._carrier.commit(stream, done, extra)
+        self._note_echoes(part, done.changes)
 
-    async def _send(
-        self, plan: Changes, changes: Sequence[Change], until: float
-    ) -> dict[int, WriteResult | None]:
-        """What became of each, by binding; None: shown as it was sent, and nothing else of it is new."""
-        state, stream, there = self._state, self._stream, self._there
-        began = state.clock.monotonic()
-        if state.trouble is not None:
-            return self._failed(changes, state.trouble)
-        try:
-            stored = await self._to.update_rows(stream, _updates(changes), plan.back.paths, until)
-        except TandemError as error:
-            results = self._failed(changes, error)
-        else:
-            results = _told(plan, changes, stored)
-        wrote = state.clock.monotonic()
-        name = stream.object(there)
-        for change in changes:
-            state.memory.wrote(name, there, change.target, wrote)
-        told = [result or WriteResult(WriteStatus.DONE) for result in results.values()]
-        state.report_writes(self._to.declaration.name, told, [Op.UPDATE] * len(told), wrote - began)
-        return results
+    def _note_echoes(self, part: _Part, settled: Sequence[Change]) -> None:
+        """A look that comes next shows these lines again: nothing new, as long as nobody settles anything else."""
+        stream, state = self._stream, self._state
+        there = state.echoes.setdefault((stream.object(self._there), self._there), {})
+        here = state.echoes.get((stream.object(self._side), self._side), {})
+        lines = part.stored.split("\n")[:-1]
+        shown = dict(zip(ids_of(lines, part.stored), lines, strict=True))
+        for change in settled:
+            here.pop(change.origin, None)
+            there[change.target] = shown[change.target]
+        if len(there) > ECHOES_MAX:
+            there.clear()
 
-    def _failed(self, changes: Sequence[Change], error: TandemError) -> dict[int, WriteResult | None]:
+    def _failed(self, changes: Sequence[Change], error: TandemError) -> list[WriteResult | None]:
         state = self._state
         status, said = WriteStatus.NOT_DONE, error.message
         if error.kind is Kind.REJECTED:
             status, said = WriteStatus.MOVED_ON, f"{ALONE}: {error.message}"
         elif error.kind is Kind.UNKNOWN:
             status = WriteStatus.UNKNOWN
-        if error.kind is not Kind.REJECTED:
+        if error.kind is not Kind.REJECTED and error is not state.trouble:
             state.cut_short(error)
             if error.kind is not Kind.UNKNOWN:
                 state.trouble = error
-        return {change.key: WriteResult(status, change.target, error=said) for change in changes}
+        return [WriteResult(status, change.target, error=said) for change in changes]
 
     async def _conclude(
         self, otherwise: Sequence[tuple[Action, WriteResult]], asked: float, done: Done
@@ -280,19 +347,18 @@ def _updates(changes: Sequence[Change]) -> list[RowUpdates]:
     ]
 
 
-def _told(plan: Changes, changes: Sequence[Change], stored: str) -> dict[int, WriteResult | None]:
-    """By binding. A record that is not told of was not written: it is looked at, and says why."""
+def _told(plan: Changes, changes: Sequence[Change], stored: str) -> list[WriteResult | None]:
+    """What became of each. A record that is not told of was not written: it is looked at, and says why."""
     lines = stored.split("\n")[:-1]
     ids = ids_of(lines, stored)
     shown = dict(zip(ids, zip(lines, plan.back.stored(lines, is_plain(stored)), strict=True), strict=True))
-    results: dict[int, WriteResult | None] = {}
+    results: list[WriteResult | None] = []
     for change in changes:
         target = change.target
         if target not in shown:
-            results[change.key] = WriteResult(WriteStatus.MOVED_ON, target)
+            results.append(WriteResult(WriteStatus.MOVED_ON, target))
             continue
         line, read = shown[target]
-        results[change.key] = None
-        if read != f"{target}\t{change.base}":
-            results[change.key] = WriteResult(WriteStatus.DONE, target, plan.shown(line))
+        as_sent = read == f"{target}\t{change.base}"
+        results.append(None if as_sent else WriteResult(WriteStatus.DONE, target, plan.shown(line)))
     return results

@@ -19,7 +19,7 @@ from actors.access import Access, Sides
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts
-from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.policy import LinkSpec
 from actors.core.types import Outcome, Side
 from actors.delivery import due_by_schedule
 from actors.early import Early
@@ -38,7 +38,7 @@ from actors.messages import (
     Status,
 )
 from actors.ports import Find, Lease, LinkRow, RunRow
-from actors.run import Cancelled, Run, RunResult, facts_after, failed
+from actors.run import Cancelled, Run, RunResult, facts_after, failed, scope
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 from actors.state import Memory, RunState
@@ -121,14 +121,20 @@ class LinkActor(Actor):
     async def poked(self, key: str) -> None:
         self._changed = self._changed or key == CHANGED
         self.again = self._letting_go and not self._stop  # too late for this life
-        with contextlib.suppress(TandemError):  # the next safe point asks again
+        try:
             if self._run is not None:
                 self._cancel |= await self._must_stop()
+        except TandemError:
+            pass  # the next safe point asks again
+        except LeaseLost:
+            self._lose()
         self._event.set()
 
     async def _must_stop(self) -> bool:
         """Whether it was paused, turned off or deleted since, by whichever process (a plan may go on under a pause)."""
         row = await self._ports.store.link(self._link)
+        if row is not None and row.epoch != self.lease.epoch:
+            raise LeaseLost  # its rules were changed, or somebody else has it
         dry = self._run is not None and self._run.mode == "plan"
         return row is None or not (lifecycle.plans if dry else lifecycle.works)(lifecycle.load(row.facts))
 
@@ -275,6 +281,8 @@ class LinkActor(Actor):
         if turn is None:
             self._stop = True
             return False, 0.0
+        if turn.row.epoch != self.lease.epoch:
+            raise LeaseLost
         if self._interrupted:
             await self._ports.store.interrupt_runs(self.lease)
             self._interrupted = False
@@ -385,10 +393,9 @@ class LinkActor(Actor):
             None if look or not self._inflow else self._inflow,
             None if look else self._early,
         )
-        streams = _scope(spec, ran.scope)
-        self._poll_at = (
-            self._ports.clock.now() + min(spec.poll_s.values()) if look and not state.dry else self._poll_at
-        )
+        streams = scope(spec, ran.scope)
+        if look and not state.dry:
+            self._poll_at = self._ports.clock.now() + min(spec.poll_s.values())
         return await run.execute(streams, look=look), state
 
     async def _sides(
@@ -491,7 +498,3 @@ class LinkActor(Actor):
 
 def _connections(row: LinkRow) -> dict[Side, str]:
     return {"a": row.a_connection, "b": row.b_connection}
-
-
-def _scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:
-    return [stream for stream in spec.streams if not names or stream.name in names]

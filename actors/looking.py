@@ -156,15 +156,13 @@ class Looking:
 
     async def _poll_lines(self, stream: StreamSpec, side: Side) -> None:
         """The same where records cross as lines."""
-        state, paths = self._state, kept_paths(stream, side)
-        lines = ChangedLines(state, self._sides, stream, side, self._carrier, self._windows)
+        state, paths, window = self._state, kept_paths(stream, side), self._options.rows_window
+        lines = ChangedLines(state, self._sides, stream, side, window, self._carrier, self._windows)
         cursor = self.cursor(stream, side).cursor
         while True:
             await self._at(f"{stream.name}: looking for changes on side {side}")
             began = state.clock.monotonic()
-            rows, asked = await self._sides[side].change_rows(
-                stream, cursor, paths, self._options.rows_window
-            )
+            rows, asked = await self._sides[side].change_rows(stream, cursor, paths, window)
             moved = self._moved(stream, side, cursor=rows.cursor, looked=state.clock.now())
             self._looked(stream, side, "modified", _records(rows), began)
             if not _records(rows):
@@ -290,13 +288,9 @@ class Looking:
         all_known: bool,
         generation: int = 0,
     ) -> None:
-        window = Window(
-            side=side,
-            seen=tuple(seen),
-            cursor=cursor,
-            generation=generation,
-            totals_known=all_known,
-        )
+        # What earlier pages held is decided on with the last one's, after the look: by itself that may be within the budget.
+        known = all_known and stream.name not in self._state.spooled
+        window = Window(side=side, seen=tuple(seen), cursor=cursor, generation=generation, totals_known=known)
         await self._windows.take(stream, window)
         if cursor is not None:
             self.cursors[stream.name, side] = cursor

@@ -231,7 +231,8 @@ class Newcomers:
         if state.dry or side not in stream.creates or not hashes:
             return pairs
         there = other(side)
-        refused = await state.store.claim(state.lease, there, stream.object(there), sorted(hashes), CLAIMED_S)
+        name = stream.object(there)
+        refused = frozenset(await state.store.claim(state.lease, there, name, sorted(hashes), CLAIMED_S))
         kept = [pair for pair in pairs if not refused.intersection(pair.binding.keys)]
         state.claimed_elsewhere |= len(kept) < len(pairs)
         return kept

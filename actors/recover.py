@@ -94,12 +94,12 @@ class Recovery:
         A kill may leave the intents of a whole window open: they are looked at together, and settled together.
         """
         state = self._state
-        state.open = {action.id: action for action in await state.store.open_actions(state.link)}
         known = {stream.name for stream in state.spec.streams}
+        # One whose stream left the blueprint stays open: it waits for the stream to come back, and nobody waits for it.
+        found = [one for one in await state.store.open_actions(state.link) if one.stream in known]
+        state.open = {action.id: action for action in found}
         by_place: dict[tuple[str, Side], list[Action]] = {}
         for action in list(state.open.values()):
-            if action.stream not in known:
-                continue  # it left the blueprint; nothing is planned for its records either
             if action.covers is not None:
                 await self._resolve_rows(action)
             else:

@@ -17,15 +17,15 @@ from actors.conclude import Pair
 from actors.core import lifecycle
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.lifecycle import Facts, Reason, outcome
-from actors.core.policy import StreamSpec
-from actors.core.types import SIDES, Action, Hint, Observation, Outcome, Side
+from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.types import POKED, SIDES, Action, Hint, Observation, Outcome, Side
 from actors.delivery import SCHEDULED
 from actors.early import Early, Seen, look_up
 from actors.inflow import Inflow
 from actors.looking import Looking
 from actors.messages import Options
 from actors.newcomers import CLAIMED_AGAIN_S, Newcomers
-from actors.ports import Find
+from actors.ports import Find, Settlement
 from actors.recover import Recovery
 from actors.state import HELD_UNTIL_KNOWN, RunState
 from actors.turn import Turn
@@ -84,6 +84,7 @@ class Run:
         self._hints_done = 0
         self._strangers = False
         self._streams: tuple[StreamSpec, ...] = ()
+        self._poked: dict[int, Hint] = {}
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
 
     async def execute(self, streams: Sequence[StreamSpec], *, look: bool) -> RunResult:
@@ -147,7 +148,9 @@ class Run:
         errors = len(state.errors)
         try:
             await self._hints(stream)
-            looked = look and await self._looking.look(stream)
+            poked = self._poked_of(stream)
+            looked = (look or bool(poked)) and await self._looking.look(stream)
+            await self._answer(poked)
             at_rest = True
             for _ in range(self._options.rounds_max):
                 if looked:
@@ -155,8 +158,10 @@ class Run:
                 await self._spooled(stream)
                 if not await self._hints(stream):
                     break
-                stirred = stream.name in self._windows.stirred
-                looked = looked or (look and stirred and await self._looking.look(stream))
+                poked = self._poked_of(stream)
+                if poked or (look and not looked and stream.name in self._windows.stirred):
+                    looked = await self._looking.look(stream)
+                await self._answer(poked)
             state.left_for_later |= looked and not at_rest
             # A stranger met by a hint is created only after both sides were looked at, their feeds drained: that comes next.
             self._strangers |= not look and stream.name in self._windows.stirred
@@ -166,6 +171,16 @@ class Run:
             state.cut_short(error)
             if error.scope in (Scope.CONNECTION, Scope.LINK):
                 state.trouble = error
+
+    def _poked_of(self, stream: StreamSpec) -> list[Hint]:
+        """Hints of the stream that say only that something changed: a look for changes that begins now answers them."""
+        mine = [hint for hint in self._poked.values() if hint.stream == stream.name]
+        self._poked = {seq: hint for seq, hint in self._poked.items() if hint.stream != stream.name}
+        return [] if self._state.dry else mine
+
+    async def _answer(self, poked: Sequence[Hint]) -> None:
+        if poked:
+            await self._state.settle(Settlement(run=self._state.run, acks=tuple(poked)))
 
     async def _at_rest(self, stream: StreamSpec, *, whole: bool) -> None:
         """Everything that could be done for the stream now is done. `whole`: and nothing was cut short; what is left to be
@@ -212,6 +227,10 @@ class Run:
                 await self._hinted(stream, side, mine, all_known)
 
     async def _hinted(self, stream: StreamSpec, side: Side, hints: Sequence[Hint], all_known: bool) -> None:
+        self._poked |= {hint.seq: hint for hint in hints if not hint.id and hint.reason == POKED}
+        hints = [hint for hint in hints if hint.seq not in self._poked or not hint.seq]
+        if not hints:
+            return
         whole = [hint for hint in hints if not hint.id]
         cursor = self._looking.look_at_all(stream, side) if whole else None
         named = [hint for hint in hints if hint.id]
@@ -312,13 +331,18 @@ class Run:
         return [*held, *(action for action in actions if action.binding not in decided)]
 
 
+def scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:
+    """The streams that a run is about."""
+    return [stream for stream in spec.streams if not names or stream.name in names]
+
+
 def failed(facts: Facts, error: TandemError) -> RunResult:
-    """A run that came to nothing, because of this."""
+    """A run that could not even begin."""
     return RunResult(Outcome.FAILED, frozenset(facts.loaded), error, again_s=error.retry_after_s)
 
 
 def facts_after(facts: Facts, result: RunResult) -> Facts:
-    """What is true of a link once a run has ended so."""
+    """What is true of the link after a run."""
     after = lifecycle.ended(facts, result.outcome)
     for stream in sorted(result.loaded):
         after = lifecycle.loaded(after, stream)

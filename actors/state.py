@@ -150,6 +150,8 @@ class RunState:
         self._counters: tuple[Counters, ...] = ()
         self.hint_at = math.inf  # the earliest of the hints that this run put into the inbox
         self.may_be_due: set[str] = set()  # streams of which the inbox may hold something due
+        # Lines that our own writes left, as they were settled, by object, side and id: what shows them again is an echo.
+        self.echoes: dict[tuple[str, Side], dict[str, str]] = {}
         self._plans: dict[tuple[str, str], bool] = {}
         if plans is not None:
             every = (spec.name for spec in spec.streams)
@@ -185,6 +187,8 @@ class RunState:
             await self.begin()
         elif not self.begun:
             settlement = msgspec.structs.replace(settlement, counters=())
+        if settlement.bindings or settlement.dropped or settlement.park:
+            self.echoes.clear()  # what is settled there may be another value by now
         for hint in settlement.hints:
             self.may_be_due.add(hint.stream)
             self.hint_at = min(self.hint_at, hint.not_before)

@@ -149,6 +149,7 @@ class Sweep:
 
     async def _stored(self, read: str, *, block: bool) -> Lines:
         """What the store has of the records of these lines."""
+        map_ver = self._stream.map_ver
         store, side, count = self._state.store, self._access.side, read.count("\n")
         first, last = read.partition("\t")[0], read[read.rfind("\n", 0, -1) + 1 :].partition("\t")[0]
         # Ids of one length are in bytewise order wherever they are in order at all: numbers, UUIDs, K0001 to K9999. With
@@ -157,11 +158,13 @@ class Sweep:
             ends = first, last
             limit = count + count // 4 + 10
             lines = await store.lines_between(
-                self._state.link, self._stream.name, side, ends, limit, block=block
+                self._state.link, self._stream.name, side, ends, limit, block=block, map_ver=map_ver
             )
             if lines.count == count:
                 return lines
-        return await store.lines_of(self._state.link, self._stream.name, side, _ids(read), block=block)
+        return await store.lines_of(
+            self._state.link, self._stream.name, side, _ids(read), block=block, map_ver=map_ver
+        )
 
     async def _compare(self, window: _Window) -> None:
         block, lines, count = window.block, window.lines, window.block.count("\n")

@@ -11,6 +11,7 @@ from actors.carry import Carrier, Extra
 from actors.conclude import Pair
 from actors.core import match
 from actors.core.assume import assumed, rests_on_precondition
+from actors.core.mapping import remapped
 from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
@@ -85,7 +86,9 @@ class Windows:
         found = window.known or await state.store.known(state.link, stream.name, window.side, ids)
         parked = found.parked
         known = {
-            held.id: binding for binding in found.bindings if (held := binding.side(window.side)) is not None
+            held.id: remapped(stream, binding)
+            for binding in found.bindings
+            if (held := binding.side(window.side)) is not None
         }
         out = _Sorted(parked)
         for seen in {one.id: one for one in window.seen}.values():

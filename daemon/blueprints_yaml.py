@@ -7,17 +7,23 @@ false are booleans, no tags, no key twice. Must not: know what a blueprint means
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 import yaml
 
 from actors.core.blueprint import BlueprintError, Fault, compile_blueprint
+from actors.core.blueprint_nodes import dotted
 from actors.core.policy import LinkSpec
+from actors.core.settings import overlaid
 
 SIZE_MAX: Final = 256 * 1024  # characters
 NODES_MAX: Final = 50_000  # aliases count as often as they are used
 DEPTH_MAX: Final = 40
+SETTINGS: Final = "settings"
+T = TypeVar("T")
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STANDARD: Final = "tag:yaml.org,2002:"
@@ -28,10 +34,41 @@ Path = tuple[object, ...]
 Place = tuple[int, int]
 
 
-def load(text: str) -> LinkSpec:
-    """The compiled blueprint. Raises `BlueprintError` with every fault and its line."""
+def load(text: str, settings: str = "") -> LinkSpec:
+    """The compiled blueprint, with a link's settings laid over it. Raises `BlueprintError` with every fault and its line."""
     data, positions = parse(text)
-    return compile_blueprint(data, positions)
+    if not settings.strip():
+        return compile_blueprint(data, positions)
+    ours, places = _in_settings(lambda: parse(settings))
+    data, changed = overlaid(data, ours)
+    positions |= {path: places[path] for path in changed if path in places}
+    try:
+        return compile_blueprint(data, positions)
+    except BlueprintError as error:
+        faults = (_placed(fault, {dotted(path) for path in changed}) for fault in error.faults)
+        raise BlueprintError(tuple(sorted(faults))) from None
+
+
+def effective(text: str, settings: str) -> str:
+    """Blueprint and settings as one text: what holds."""
+    data, _ = parse(text)
+    if settings.strip():
+        data, _ = overlaid(data, parse(settings)[0])
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _in_settings(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except BlueprintError as error:
+        faults = (msgspec.structs.replace(fault, text=SETTINGS) for fault in error.faults)
+        raise BlueprintError(tuple(faults)) from None
+
+
+def _placed(fault: Fault, changed: set[str]) -> Fault:
+    """A fault in what the settings say, or below it, stands in their text."""
+    ours = any(fault.path == one or fault.path.startswith((f"{one}.", f"{one}[")) for one in changed)
+    return msgspec.structs.replace(fault, text=SETTINGS) if ours else fault
 
 
 def parse(text: str) -> tuple[object, dict[Path, Place]]:

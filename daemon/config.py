@@ -75,8 +75,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         "127.0.0.1:7443"
     )
     http_listen: Annotated[
-        str, _says("Address of /metrics and the health pages, host:port; port 0 takes a free one.")
+        str, _says("Address of /metrics, health pages and webhooks, host:port; port 0 takes a free one.")
     ] = "127.0.0.1:9464"
+    public_url: Annotated[
+        str,
+        _says(
+            "Where systems reach the HTTP port from outside, https://...: for webhooks. Empty: http_listen."
+        ),
+    ] = ""
     tls_cert: Annotated[Path | None, _says("Certificate of the gRPC API (PEM, with its chain).")] = None
     tls_key: Annotated[Path | None, _says("Private key of the certificate (PEM).")] = None
     tls_client_ca: Annotated[

@@ -233,7 +233,7 @@ class Watcher:
         while links := await self._names.links_after(*self._last_link, NAMED_AT_ONCE):
             for link in links:
                 self._telemetry.name_link(
-                    link.id, f"{link.tenant}/{link.name}", self._streams(link.blueprint)
+                    link.id, f"{link.tenant}/{link.name}", self._streams(link.blueprint, link.settings)
                 )
             self._last_link = links[-1].created, links[-1].id
         while connections := await self._names.connections_after(*self._last_connection, NAMED_AT_ONCE):
@@ -275,7 +275,7 @@ class Watcher:
     def view(self, info: LinkInfo, stats: LinkStats | None, plans: int = 0) -> LinkView:
         """A link from its row and its figures."""
         facts = lifecycle.load(info.row.facts)
-        spec = self._spec(info.row.blueprint)
+        spec = self._spec(info.row.blueprint, info.row.settings)
         streams = tuple(stream.name for stream in spec.streams) if spec is not None else ()
         self._telemetry.name_link(info.row.id, f"{info.row.tenant}/{info.row.name}", streams)
         running = bool(stats and stats.running) or info.row.id in self._pulse().running
@@ -285,14 +285,14 @@ class Watcher:
         freshness_s = max(0.0, self._clock.now() - min(since)) if since else 0.0
         return LinkView(info, stats, spec, facts, state, freshness_s, plans)
 
-    def _spec(self, blueprint: str) -> LinkSpec | None:
+    def _spec(self, blueprint: str, settings: Mapping[str, Any]) -> LinkSpec | None:
         try:
-            return self._blueprints.load(blueprint)
+            return self._blueprints.load(blueprint, settings)
         except BlueprintError:
             return None
 
-    def _streams(self, blueprint: str) -> tuple[str, ...]:
-        spec = self._spec(blueprint)
+    def _streams(self, blueprint: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        spec = self._spec(blueprint, settings)
         return tuple(stream.name for stream in spec.streams) if spec is not None else ()
 
     # ------------------------------------------------------------------------------------------------ judging

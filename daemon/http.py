@@ -1,4 +1,4 @@
-"""The daemon's HTTP side: /metrics, /livez, /readyz and /healthz.
+"""The daemon's HTTP side: /metrics, /livez, /readyz and /healthz; and /hooks, where systems call.
 
 /livez: the process and its engine live (restarting helps where this fails). /readyz: it takes up work. /healthz: nothing is
 wrong anywhere, else 503 and what it is. Must not: show values of records or settings; it has no access control.
@@ -6,6 +6,7 @@ wrong anywhere, else 503 and what it is. Must not: show values of records or set
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -14,10 +15,14 @@ import anyio
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from clients.connectors.webhook import Call
 from daemon.health import Health, samples
 from daemon.metrics import Metrics
+from daemon.webhooks import PATH, Answer
 
 HANDLER_TIMEOUT_S: Final = 10.0
+BODY_SIZE_MAX: Final = 256 * 1024
+Receive = Callable[[str, str, Call], Awaitable[Answer]]
 
 
 def application(
@@ -25,8 +30,10 @@ def application(
     health: Callable[[], Awaitable[Health]],
     engine_up: Callable[[], bool],
     restarts: Callable[[], int],
+    receive: Receive,
 ) -> web.Application:
-    """The pages. `engine_up` answers without the store; `restarts`: of the daemon's own PostgreSQL."""
+    """The pages. `engine_up` answers without the store; `restarts`: of the daemon's own PostgreSQL; `receive`: takes a call
+    to the address with this secret part, about this object."""
 
     async def show_metrics(_: web.Request) -> web.Response:
         found = await _timed(health)
@@ -49,13 +56,21 @@ def application(
         found = await _timed(health)
         return _answer(found.healthy, report(found))
 
-    app = web.Application()
+    async def hooked(request: web.Request) -> web.Response:
+        return await _hooked(request, receive)
+
+    app = web.Application(client_max_size=BODY_SIZE_MAX)
     app.add_routes(
         [
             web.get("/metrics", show_metrics),
             web.get("/livez", live),
             web.get("/readyz", ready),
             web.get("/healthz", healthy),
+            *(
+                web.route(method, path, hooked)
+                for method in ("GET", "POST")
+                for path in (f"{PATH}/{{path}}", f"{PATH}/{{path}}/{{object}}")
+            ),
         ]
     )
     return app
@@ -76,6 +91,22 @@ def report(health: Health) -> dict[str, Any]:
         "stale_sides": named.get("side", []),
         "reasons": [str(reason) for reason in health.reasons],
     }
+
+
+async def _hooked(request: web.Request, receive: Receive) -> web.Response:
+    """One call. Nothing of it is told to the caller but whether it was taken."""
+    try:
+        with anyio.fail_after(HANDLER_TIMEOUT_S):
+            body = await request.read()
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            call = Call(request.method, headers, request.query_string, body)
+            found = await receive(request.match_info["path"], request.match_info.get("object", ""), call)
+    except TimeoutError:
+        found = Answer(503, "not in time", HANDLER_TIMEOUT_S)
+    headers_out = {"Cache-Control": "no-store"}
+    if found.retry_after_s:
+        headers_out["Retry-After"] = str(math.ceil(found.retry_after_s))
+    return web.Response(status=found.status, text=f"{found.text}\n", headers=headers_out)
 
 
 async def _timed(health: Callable[[], Awaitable[Health]]) -> Health:

@@ -101,6 +101,12 @@ COUNTED: Final = (
         ("connection",),
     ),
     Declared(
+        "tandem_webhook_calls_total",
+        "counter",
+        "Calls to webhooks: accepted, ignored, refused; of no connection: unknown (no such address), limited.",
+        ("connection", "fate"),
+    ),
+    Declared(
         "tandem_actor_restarts_total",
         "counter",
         "Crashes of an actor, each answered by its supervisor.",
@@ -170,6 +176,7 @@ BY_NAME: Final[Mapping[str, Declared]] = {one.name: one for one in (*COUNTED, *L
 
 MODES: Final = ("sync", "plan")
 OUTCOMES: Final = ("succeeded", "partial", "failed", "nothing_new", "cancelled", "awaiting_approval")
+FATES: Final = ("accepted", "ignored", "refused")  # of calls to webhooks
 ROOMS: Final = ("quarantine", "waiting", "staged", "conflict", "ambiguous")
 OPS: Final = ("create", "update", "delete", "mark")
 # Series that begin with a link: the further labels of each, or the streams of the link and their sides.
@@ -238,6 +245,8 @@ class Metrics:
             self.count("tandem_connection_pauses_total", (connection, kind.value), 0)
         self.count("tandem_connection_recoveries_total", (connection,), 0)
         self.count("tandem_connection_feed_failures_total", (connection,), 0)
+        for fate in FATES:
+            self.count("tandem_webhook_calls_total", (connection, fate), 0)
 
     def add_connector(self, connector: str) -> None:
         """Make the series of a kind of system exist, at zero."""

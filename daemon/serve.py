@@ -41,6 +41,7 @@ from daemon.store.embedded import EmbeddedPostgres
 from daemon.store.pg import PgStore
 from daemon.store.pool import Pool
 from daemon.telemetry import ActionTelemetry
+from daemon.webhooks import Receiver
 
 GARBAGE_AFTER: Final = 2_000  # objects: large blocks of lines hang on few of them
 VERSION: Final = importlib.metadata.version("tandemd")
@@ -65,6 +66,7 @@ class Daemon:
         self._draining = False
         self._engine_alive = False
         self._root: RootActor | None = None
+        self._http_at = config.http_listen
         self._log = log.logger("serve")
 
     def stop(self) -> None:
@@ -126,12 +128,17 @@ class Daemon:
             version=VERSION,
             started=self._started,
             store_kind="embedded" if postgres is not None else "external",
+            public_url=lambda: self._config.public_url.rstrip("/") or f"http://{self._http_at}",
         )
+        receiver = Receiver(admin, store, blueprints, self._clock, telemetry, wiring.webhook_of, root.wake)
         restarts: Callable[[], int] = functools.partial(getattr, postgres, "restarts", 0)
-        pages = http.application(metrics, watcher.health, lambda: self._pulse().engine_up, restarts)
+        pages = http.application(
+            metrics, watcher.health, lambda: self._pulse().engine_up, restarts, receiver.receive
+        )
         async with AsyncExitStack() as faces:
             grpc_server = await _listening(faces, self._grpc(desk, watcher, metrics), "listen")
             http_port = await _listening(faces, self._http(pages), "http_listen")
+            self._http_at = _place(self._config.http_listen, http_port)
             await grpc_server.set_ready(await watcher.ready())
             tasks.start_soon(self._side, "health", grpc_server.keep_health, watcher.ready)
             _leave_the_old_alone()

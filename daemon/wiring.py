@@ -12,11 +12,14 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
+from actors.core import settings as link_settings
 from actors.core.blueprint import BlueprintError
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.policy import LinkSpec
-from actors.ports import ConnectionRow, Connector
-from clients.connectors.catalog import open_connector
+from actors.ports import ConnectionRow, Connector, LinkRow, Webhook
+from clients.connectors.catalog import CATALOG, open_connector
 from daemon import blueprints_yaml
 
 BLUEPRINTS_MAX: Final = 500
@@ -46,22 +49,26 @@ class Blueprints:
     """Compiles blueprints, each text once (the least recently used of many is forgotten)."""
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[str, LinkSpec] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, bytes], LinkSpec] = OrderedDict()
 
-    def load(self, text: str) -> LinkSpec:
-        """The compiled blueprint; `BlueprintError` with every fault."""
-        spec = self._compiled.get(text) or blueprints_yaml.load(text)
-        self._compiled[text] = spec
-        self._compiled.move_to_end(text)
+    def load(self, text: str, settings: Mapping[str, Any] | None = None) -> LinkSpec:
+        """The compiled blueprint, with a link's settings as the store keeps them; `BlueprintError` with every fault."""
+        key = text, msgspec.json.encode(settings) if settings else b""
+        spec = self._compiled.get(key) or _compiled(text, settings or {})
+        self._compiled[key] = spec
+        self._compiled.move_to_end(key)
         if len(self._compiled) > BLUEPRINTS_MAX:
             self._compiled.popitem(last=False)
         return spec
 
+    def of(self, link: LinkRow) -> LinkSpec:
+        """The rules that hold for a link."""
+        return self.load(link.blueprint, link.settings)
+
     def for_engine(self, text: str, settings: Mapping[str, Any]) -> LinkSpec:
         """The port's form: a blueprint that a newer version refuses is a CONFIG error of its link."""
-        del settings  # blueprints have no settings yet; the port has room for them
         try:
-            return self.load(text)
+            return self.load(text, settings)
         except BlueprintError as error:
             raise TandemError(
                 Kind.CONFIG,
@@ -69,6 +76,17 @@ class Blueprints:
                 scope=Scope.LINK,
                 hint="tandemctl blueprints check lists every fault; mend it with tandemctl settings change",
             ) from error
+
+
+def _compiled(text: str, settings: Mapping[str, Any]) -> LinkSpec:
+    kept = link_settings.load(settings)
+    return link_settings.with_stale(blueprints_yaml.load(text, kept.rules), kept.mappings)
+
+
+def webhook_of(connector: str) -> Webhook | None:
+    """How a kind of system calls; None: never, or it is not known here."""
+    found = CATALOG.get(connector)
+    return found.declaration.webhook if found is not None else None
 
 
 async def connect(row: ConnectionRow) -> Connector:

@@ -257,6 +257,14 @@ STREAM: Final = (
         example="delivery: every 15m",
         rows=("T6", "G11"),
     ),
+    Entry(
+        "triggers",
+        each(SIDES, Listing(Text())),
+        "the events of that side's webhook that lead to a look; `[]`: none, changes are found by polls",
+        absent="all of them",
+        example="triggers: {a: [created, changed]}",
+        rows=("U13", "U14", "U21"),
+    ),
     Entry("fields", Named(Entries(FIELD), NAME, least=1), "the fields, by name", required=True),
 )
 

@@ -29,19 +29,18 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
 
 
 class Fault(msgspec.Struct, frozen=True, order=True):
-    """One thing that is wrong in a blueprint. `line` and `column` from 1; `path` as in "streams.customers.match"."""
+    """One thing that is wrong in a blueprint. `line` and `column` from 1, 0 where the text has no such place; `path` as in
+    "streams.customers.match". `text`: "settings" where it stands in those of a link."""
 
     line: int
     column: int
     path: str
     message: str
+    text: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"line {self.line}: {self.path}: {self.message}"
-            if self.path
-            else f"line {self.line}: {self.message}"
-        )
+        line = f"line {self.line}" if self.line else ""
+        return ": ".join(filter(None, (f"{self.text} {line}".strip(), self.path, self.message)))
 
 
 class BlueprintError(ValueError):

@@ -64,6 +64,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         budgets=_budgets(node.get("budgets")),
         complete_read_s=read.within(COMPLETE_READ, _COMPLETE_READ_S) if read else _COMPLETE_READ_S,
         delivery=read_delivery(node.get("delivery"), when),
+        triggers=_triggers(node.get("triggers")),
     )
 
 
@@ -101,6 +102,13 @@ def _deletes(node: Node | None) -> Mapping[str, DeletePolicy]:
         side: found.choice(DeletePolicy, DeletePolicy.IGNORE) if found else DeletePolicy.IGNORE
         for side, found in given.items()
     }
+
+
+def _triggers(node: Node | None) -> Mapping[Side, tuple[str, ...]]:
+    if node is None:
+        return {}
+    entries = node.mapping(SIDES)
+    return {side: _texts(found) for side in SIDES if (found := entries.get(side)) is not None}
 
 
 def _mark(node: Node | None) -> Mapping[str, Mapping[str, Value]]:

@@ -8,6 +8,7 @@ said without them is held equal to it by tests/core/test_changes.py. What is no 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Final
@@ -39,14 +40,15 @@ from actors.core.types import (
 )
 from actors.core.values import BadValue, Value, decode, encode
 
-_PIECES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# A value in JSON without escapes: a text, a word or a number, or one of the objects of `encode`.
+_PIECE: Final = r'"[^"]*"|[^,{}"\[\]]+|\{[^{}]*\}'
 # Kinds whose text is the inside of what JSON says of a value, and the reverse.
 _PLAIN: Final = frozenset({"text", "integer", "decimal", "boolean", "date", "instant"})
 
 Contests = Mapping[str, tuple[int, float]]
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """How a record stands that is settled, shows no deviation on its side and is parked nowhere. `there`: its id on the
     other side. `is_plain`: nothing but `base` is to be said of either side (and versions, which count for nothing
     where lines do), and it was settled under this mapping."""
@@ -59,7 +61,7 @@ class Standing(msgspec.Struct, frozen=True):
     is_plain: bool = True
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One update of the other side, and what it settles if it is shown as it was sent.
 
     `fields`, `before`, `native`, `seen`: as of `Action` (`seen`: its seen_native), as JSON texts. `decisions`: field,
@@ -115,10 +117,10 @@ def action_of(stream: str, side: Side, change: Change, deadline: float) -> Actio
 
 
 class _Field(msgspec.Struct, frozen=True):
-    """A field of which the text says all. `path`: on the side that is written."""
+    """A field of which the text says all. `path`: on the side that is written. `label`: the name in JSON."""
 
     name: str
-    label: str  # in JSON
+    label: str
     path: str
     rule: str
     takes_null: bool
@@ -126,14 +128,17 @@ class _Field(msgspec.Struct, frozen=True):
 
 
 class _Mask(msgspec.Struct, frozen=True):
-    """What is the same for all records in which the same fields are new. `by_path`: places of `fields`, by native field;
-    `by_unit`: in the order in which the rules go through them."""
+    """What is the same for all records in which the same fields are new. `fields`, `native`: forms of JSON objects;
+    `order`: places of the fields by native name; `decisions`: place, name and rule, in the order of the rules."""
 
+    names: tuple[str, ...]
     fields: tuple[_Field, ...]
-    by_path: tuple[tuple[int, str], ...]  # place, label of the native field
-    by_unit: tuple[int, ...]
-    rule: str
+    form: str
+    native: str
+    order: tuple[int, ...]
     written: tuple[str, ...]
+    decisions: tuple[tuple[int, str, str], ...]
+    rule: str
 
 
 class Changes:
@@ -145,7 +150,11 @@ class Changes:
         self._stream, self._side, self._there = stream, side, other(side)
         self.looks, self.back = looks[side], looks[other(side)]
         self._shapes = shapes
-        self._masks: dict[tuple[str, ...], _Mask | None] = {}
+        self._masks: dict[tuple[int, ...], _Mask | None] = {}
+        self._first: tuple[float, dict[tuple[str, ...], Contests]] = (
+            0.0,
+            {},
+        )  # counts of a first write, by when
         self._start = f"[{_json(stream.name)},"
         self._middle = f',"{self._there}","{Op.UPDATE.value}",'
         self._end = f",{_json(stream.map_ver)}]"
@@ -252,32 +261,34 @@ class Changes:
 
     def _plain(self, id_: str, base: str, at: Standing, now: float, breaker: int) -> Change | None:
         """Without the rules, where every field that is new is a plain one."""
-        was, new = _PIECES.decode(at.base), _PIECES.decode(base)
-        if was.keys() != new.keys():
+        was, new = self._pieces(at.base), self._pieces(base)
+        if was is None or new is None:
             return None
-        names = tuple([name for name, piece in new.items() if piece != was[name]])
-        if names not in self._masks:
-            self._masks[names] = self._mask(names)
-        mask = self._masks[names]
+        before, after = was.groups(), new.groups()
+        places = tuple([place for place, piece in enumerate(after) if piece != before[place]])
+        if places not in self._masks:
+            self._masks[places] = self._mask(places)
+        mask = self._masks[places]
         if mask is None:
             return None
-        old_json = [str(was[name], "utf-8") for name in names]
-        new_json = [str(new[name], "utf-8") for name in names]
-        overwrites = clears = False
-        for field, old, value in zip(mask.fields, old_json, new_json, strict=True):
-            if field.is_ascii and not (old.isascii() and value.isascii()):
-                return None
-            if old == "null" or value == "null":
-                if not field.takes_null:
-                    return None
-                clears = clears or old != "null"
-            else:
-                overwrites = True
-        there = self._there
-        if at.contests and any(is_contested(at.contests, there, name, breaker, now) for name in names):
+        old, told = tuple([before[place] for place in places]), tuple([after[place] for place in places])
+        kinds = _kinds(mask, old, told)
+        if kinds is None:
             return None
-        kinds = (("overwrites",) if overwrites else ()) + (("clears",) if clears else ())
-        return self._made(id_, base, at, mask, names, old_json, new_json, kinds, now)
+        contests = self._contests(at.contests, mask.names, now, breaker)
+        return self._made(id_, base, at, mask, old, told, kinds, contests) if contests else None
+
+    def _contests(self, known: Contests, names: tuple[str, ...], now: float, breaker: int) -> Contests | None:
+        """None where a field was written too often."""
+        if known:
+            if any(is_contested(known, self._there, name, breaker, now) for name in names):
+                return None
+            return contests_after(known, self._there, names, now)
+        if self._first[0] != now:
+            self._first = now, {}
+        if names not in self._first[1]:
+            self._first[1][names] = contests_after({}, self._there, names, now)
+        return self._first[1][names]
 
     def _made(
         self,
@@ -285,14 +296,16 @@ class Changes:
         base: str,
         at: Standing,
         mask: _Mask,
-        names: tuple[str, ...],
-        old: list[str],
-        new: list[str],
+        old: tuple[str, ...],
+        new: tuple[str, ...],
         kinds: tuple[str, ...],
-        now: float,
+        contests: Contests,
     ) -> Change:
-        fields = "{" + ",".join([f"{f.label}:{v}" for f, v in zip(mask.fields, new, strict=True)]) + "}"
-        before = "{" + ",".join([f"{f.label}:{v}" for f, v in zip(mask.fields, old, strict=True)]) + "}"
+        fields, before = mask.form % new, mask.form % old
+        native, seen = fields, before
+        if mask.native != mask.form:
+            native = mask.native % tuple([new[place] for place in mask.order])
+            seen = mask.native % tuple([old[place] for place in mask.order])
         printed = f"{self._start}{at.key}{self._middle}{fields},{before}{self._end}"
         a, b = (new, old) if self._side == "a" else (old, new)
         return Change(
@@ -303,38 +316,46 @@ class Changes:
             mask.rule,
             fields,
             before,
-            "{" + ",".join([f"{label}:{new[place]}" for place, label in mask.by_path]) + "}",
-            "{" + ",".join([f"{label}:{old[place]}" for place, label in mask.by_path]) + "}",
+            native,
+            seen,
             [
-                (
-                    names[n],
-                    mask.fields[n].rule,
-                    f'{{"a":{a[n]},"b":{b[n]},"base":{old[n]},"chosen":{new[n]}}}',
-                )
-                for n in mask.by_unit
+                (name, rule, f'{{"a":{a[n]},"b":{b[n]},"base":{old[n]},"chosen":{new[n]}}}')
+                for n, name, rule in mask.decisions
             ],
             kinds,
             hashlib.blake2b(printed.encode(), digest_size=16).hexdigest(),
             mask.written,
-            [_text(new[place]) for place, _ in mask.by_path],
+            [_text(new[place]) for place in mask.order],
             mask.written,
-            [_text(old[place]) for place, _ in mask.by_path],
+            [_text(old[place]) for place in mask.order],
             base,
-            contests_after(at.contests, self._there, names, now),
+            contests,
         )
 
-    def _mask(self, names: tuple[str, ...]) -> _Mask | None:
-        fields = tuple([self._fields[name] for name in names if name in self._fields])
-        if not names or len(fields) < len(names):
+    @cached_property
+    def _pieces(self) -> Callable[[str], re.Match[str] | None]:
+        """The values of a base in JSON, in order of their names; not for one with escapes."""
+        names = sorted(spec.name for spec in rows_code.kept(self._stream))
+        parts = ",".join(f"{re.escape(_json(name))}:({_PIECE})" for name in names)
+        return re.compile(r"\{" + parts + r"\}").fullmatch
+
+    def _mask(self, places: tuple[int, ...]) -> _Mask | None:
+        kept = sorted(spec.name for spec in rows_code.kept(self._stream))
+        fields = [self._fields[kept[place]] for place in places if kept[place] in self._fields]
+        if not places or len(fields) < len(places):
             return None
-        places = sorted(range(len(fields)), key=lambda place: fields[place].path)
-        order = [spec.name for _, members in self._stream.units for spec in members]
+        order = sorted(range(len(fields)), key=lambda place: fields[place].path)
+        units = [spec.name for _, members in self._stream.units for spec in members]
+        by_unit = sorted(range(len(fields)), key=lambda place: units.index(fields[place].name))
         return _Mask(
-            fields,
-            tuple((place, _json(fields[place].path)) for place in places),
-            tuple(sorted(range(len(fields)), key=lambda place: order.index(fields[place].name))),
+            tuple(field.name for field in fields),
+            tuple(fields),
+            _form([field.label for field in fields]),
+            _form([_json(fields[place].path) for place in order]),
+            tuple(order),
+            tuple(fields[place].path for place in order),
+            tuple((place, fields[place].name, fields[place].rule) for place in by_unit),
             "; ".join(sorted({field.rule for field in fields})),
-            tuple(fields[place].path for place in places),
         )
 
     @cached_property
@@ -394,6 +415,25 @@ def _values(decision: FieldDecision) -> str:
 
 def _deviates(binding: Binding) -> bool:
     return any(held is not None and held.dev for held in (binding.a, binding.b))
+
+
+def _kinds(mask: _Mask, old: Sequence[str], new: Sequence[str]) -> tuple[str, ...] | None:
+    """What of the budget it spends; None where a value is none of the plain ones."""
+    overwrites = clears = False
+    for field, was, value in zip(mask.fields, old, new, strict=True):
+        if field.is_ascii and not (was.isascii() and value.isascii()):
+            return None
+        if was != "null" != value:
+            overwrites = True
+        elif not field.takes_null:
+            return None
+        elif was != "null":
+            clears = True
+    return (("overwrites",) if overwrites else ()) + (("clears",) if clears else ())
+
+
+def _form(labels: Sequence[str]) -> str:
+    return "{" + ",".join(label.replace("%", "%%") + ":%s" for label in labels) + "}"
 
 
 def _text(piece: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from actors.core.policy import FieldSide, FieldSpec, LensError, StreamSpec
-from actors.core.types import Observation, Record, Side
+from actors.core.types import Binding, Held, Observation, Record, Side
 from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, same
 
 
@@ -26,6 +26,26 @@ class Shown(msgspec.Struct, frozen=True):
 
     native: Mapping[str, Value]
     shown: Mapping[str, Value]
+
+
+def remapped(stream: StreamSpec, binding: Binding) -> Binding:
+    """The binding without what was settled under another mapping: that value meant something else, so what both sides
+    agreed on is unknown now. Equal sides agree again; unequal ones follow the field's `first_contact` (B16)."""
+    stale = stream.stale.get(binding.map_ver)
+    if not stale:
+        return binding
+    base = {name: value for name, value in binding.base.items() if name not in stale}
+    return msgspec.structs.replace(
+        binding, base=base, a=_without(binding.a, stale), b=_without(binding.b, stale)
+    )
+
+
+def _without(held: Held | None, stale: frozenset[str]) -> Held | None:
+    if held is None or not held.dev:
+        return held
+    return msgspec.structs.replace(
+        held, dev={name: dev for name, dev in held.dev.items() if name not in stale}
+    )
 
 
 def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:

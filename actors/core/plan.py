@@ -17,14 +17,16 @@ from actors.core.actions import action_for, decided_by_origin, id_on, note_line
 from actors.core.contests import is_contested
 from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
 from actors.core.marks import outlived, put_back
-from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge
+from actors.core.merge import DECIDED, Merged, changed_fields, merge
 from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.rooms import (
     OUTCOME,
+    bare_units,
     contested,
     delete_print,
     deleted_edited,
     disputed,
+    emptied,
     not_delivered,
     unreadable,
     waits,
@@ -45,7 +47,7 @@ from actors.core.types import (
     State,
     other,
 )
-from actors.core.values import Value, same
+from actors.core.values import Value, is_blank, same
 
 UNSEEN_AGAIN_S = 10.0
 RESTORE = "deleted on the other side, to be put back"
@@ -131,7 +133,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     missing = [
         s.name
         for s in stream.fields
-        if s.required and s.owner.value != target and seen.fields.get(s.name) is None
+        if s.required and s.owner.value != target and is_blank(seen.fields.get(s.name))
     ]
     if missing:
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
@@ -187,8 +189,10 @@ def _both_present(
         try:
             if wanted:
                 hot = _contested_units(stream, adopted, seen.side, merged, ctx)
-                park.extend(_listed(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
-                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in hot}
+                park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
+                park.extend(emptied(stream, binding, b if seen is a else a, wanted))
+                bare = bare_units(stream, wanted)
+                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
                 adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
@@ -459,22 +463,6 @@ def _contested_units(
         if name not in decided and is_contested(binding.contests, side, name, ctx.breaker, ctx.now)
     ]
     return list(dict.fromkeys(stream.field(name).unit for name in hot))
-
-
-def _listed(
-    stream: StreamSpec,
-    binding: Binding,
-    looks: tuple[Observation, Observation],
-    side: Side,
-    hot: Sequence[str],
-    breaker: int,
-) -> list[Parked]:
-    """The contested units of one side, with what both sides hold."""
-    rows = []
-    for unit in hot:
-        reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
-        rows.append(contested(stream, binding, dispute_of(stream, binding, *looks, unit, reason)))
-    return rows
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

@@ -147,7 +147,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
     other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
     `complete_read_s`: a complete read at least this often, seconds. `delivery[x]`: when what is to be written on x
-    goes; at once where nothing is said.
+    goes; at once where nothing is said. `stale[v]`: fields that meant something else under mapping version v.
+    `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
     """
 
     name: str
@@ -168,6 +169,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     complete_read_s: float = 3600.0
     map_ver: str = ""
     delivery: Mapping[Side, Schedule] = {}
+    stale: Mapping[str, frozenset[str]] = {}
+    triggers: Mapping[Side, tuple[str, ...]] = {}
 
     def object(self, side: Side) -> str:
         """The name of the object that holds these records on `side`."""

@@ -189,14 +189,14 @@ def _created(
     assert at is not None and to is not None
     here, there = shapes[origin], shapes[other(origin)]
     code = _plain_code(at, place, here.kinds, paths) if alike(at, to, here, there) else []
-    required = [f"if j{place} == 'null': raise Odd"] if spec.required else []
+    required = [f"if j{place} in ('null', '\"\"'): raise Odd"] if spec.required else []
     if not code:
         texts = [f"t{place}_{n}" for n in range(len(to.paths))]
         room[f"f{place}"] = _writing(at, to, here, there)
         code = [f"j{place}, s{place}, ({', '.join(texts)},) = f{place}({_args(at, paths)})", *required]
         return _Field(code, dict(zip(to.paths, texts, strict=True)), f"s{place}")
     if not null_is_null(to, there):
-        required = [f"if j{place} == 'null': raise Odd"]
+        required.append(f"if j{place} == 'null': raise Odd")
     is_text = here.kinds.get(at.paths[0]) == "text"
     text = f"r{paths.index(at.paths[0])}" if isinstance(at.lens, Same) else f"t{place}"
     shared = f"s{place}" if is_text else f"value_of(j{place})"

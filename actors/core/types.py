@@ -228,8 +228,15 @@ class Parked(msgspec.Struct, frozen=True):
     since: float = 0.0
 
 
+POKED = "poked"
+
+
 class Hint(msgspec.Struct, frozen=True):
-    """ "Something about record X changed": never data, only a reason to look. `seq` 0 = not stored yet."""
+    """ "Something about record X changed": never data, only a reason to look. `seq` 0 = not stored yet.
+
+    `id` "" is about the whole object: it is read completely, or, with the reason `POKED`, looked at for changes. A hint
+    with that reason says the least: any other one for the same place takes its place.
+    """
 
     stream: str
     side: Side

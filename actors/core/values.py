@@ -65,6 +65,11 @@ def canonical(value: object) -> Value:
     raise BadValue(f"a {type(value).__name__} is not a value that can be kept in step")
 
 
+def is_blank(value: Seen) -> bool:
+    """Whether there is no value where one is required: null, or the empty text."""
+    return value is None or value == ""
+
+
 def same(left: Seen, right: Seen) -> bool:
     """Whether two canonical values are equal; `True` is not 1, unknown equals nothing but unknown."""
     if left is right:

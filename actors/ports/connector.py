@@ -55,6 +55,25 @@ class Find(enum.StrEnum):
     FULL = "full"  # complete reads, skipped while `look_token` is unchanged
 
 
+class Webhook(msgspec.Struct, frozen=True):
+    """How a system calls when something changed.
+
+    `signature`: `hmac_sha256` (of the body, with the secret), `token` (the secret itself) or `none` (then the address is
+    all there is to know). It stands in the header `header`, else in the query parameter `parameter`, after `prefix`.
+    `object`, `ids`, `event`: where the call says which object, which records and what happened, as `json:items.*.id`,
+    `form:id`, `query:id` or `header:X-Topic`; "" = nowhere. `events`: those that are known to come.
+    """
+
+    signature: Literal["none", "token", "hmac_sha256"] = "none"
+    header: str = ""
+    parameter: str = ""
+    prefix: str = ""
+    object: str = ""
+    ids: str = ""
+    event: str = ""
+    events: tuple[str, ...] = ()
+
+
 class Declaration(msgspec.Struct, frozen=True):
     """What a kind of system promises, truthfully; unknown means the careful choice (DESIGN section 9).
 
@@ -88,6 +107,7 @@ class Declaration(msgspec.Struct, frozen=True):
     rate_per_s: float = 0.0  # 0: no limit known
     rate_burst: int = 1
     deadline_s: float = 30.0  # per request
+    webhook: Webhook | None = None  # None: it never calls
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -251,7 +271,7 @@ class Connector(Protocol):
         ...
 
     async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
-        """`scan`, as lines."""
+        """`scan`, as lines, each record once. Without fields: the ids alone."""
         ...
 
     async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:

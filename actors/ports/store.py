@@ -26,8 +26,8 @@ class Lease(msgspec.Struct, frozen=True):
 
 class LinkRow(msgspec.Struct, frozen=True):
     """A link as stored. `blueprint`: the YAML text. `facts`: see core/lifecycle (establishment, wish, health). `partner`:
-    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `rests_on`: what its settings
-    rest on, as it was when a person looked at them last."""
+    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `chosen`: of the settings
+    that its blueprint asks for; `rests_on`: what they rest on, as it was when a person looked at them last."""
 
     id: str
     tenant: str
@@ -44,6 +44,7 @@ class LinkRow(msgspec.Struct, frozen=True):
     partner: str = ""
     kind: str = ""
     roles: Mapping[str, str] = {}
+    chosen: Mapping[str, Any] = {}
     rests_on: Mapping[str, str] = {}
 
 
@@ -336,13 +337,23 @@ class Store(Protocol):
         ...
 
     async def lines_between(
-        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+        self,
+        link: str,
+        stream: str,
+        side: Side,
+        ends: tuple[str, str],
+        limit: int,
+        *,
+        block: bool,
+        map_ver: str,
     ) -> Lines:
         """The lines of the records of `side` with ids as long as both ends, bytewise from the first to the last; those among
         the `limit` first of whatever length. `block`: whether the lines themselves are wanted, too."""
         ...
 
-    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+    async def lines_of(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool, map_ver: str
+    ) -> Lines:
         """The same of the records with these ids."""
         ...
 

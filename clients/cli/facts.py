@@ -20,6 +20,7 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Plans.ApprovePlan": ("plan", "revision"),
     "tandem.v1.Records.GetRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Records.RefreshRecord": ("link", "stream", "side", "id"),
+    "tandem.v1.Settings.RevertSettings": ("link", "version"),
     "tandem.v1.System.CreateToken": ("name",),
 }
 # The positional fields that may be left out; they come last.

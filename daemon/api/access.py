@@ -79,6 +79,13 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Features/ListFeatures": _VIEW,
     "/tandem.v1.Features/EnableFeature": Need(Role.OPERATOR, global_=True),
     "/tandem.v1.Features/DisableFeature": Need(Role.OPERATOR, global_=True),
+    "/tandem.v1.Settings/GetSettings": _VIEW,
+    "/tandem.v1.Settings/ChangeSettings": _ADMIN,
+    "/tandem.v1.Settings/ListSettingsVersions": _VIEW,
+    "/tandem.v1.Settings/RevertSettings": _ADMIN,
+    "/tandem.v1.Webhooks/CreateWebhook": _ADMIN,
+    "/tandem.v1.Webhooks/GetWebhook": _ADMIN,  # the address is a secret
+    "/tandem.v1.Webhooks/DeleteWebhook": _ADMIN,
     "/tandem.v1.Runs/StartRun": _OPERATE,
     "/tandem.v1.Runs/WatchRun": _VIEW,
     "/tandem.v1.Runs/CancelRun": _OPERATE,

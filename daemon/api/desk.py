@@ -41,7 +41,8 @@ class Engine(Protocol):
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """Everything that servicers share. `open`: opens an account that is not stored yet; `version`: of the daemon."""
+    """Everything that servicers share. `open`: opens an account that is not stored yet; `version`: of the daemon;
+    `public_url`: where systems reach its HTTP port."""
 
     admin: Admin
     names: Names
@@ -59,6 +60,7 @@ class Desk(msgspec.Struct, frozen=True):
     version: str
     started: float
     store_kind: str
+    public_url: Callable[[], str]
 
     # ------------------------------------------------------------------------------------------------- tenants
 

@@ -43,7 +43,9 @@ def loaded(blueprints: Blueprints, text: str) -> LinkSpec:
 class Founder:
     """Looks whether a link may be made of these rules between these two connections."""
 
-    def __init__(self, desk: Desk, spec: LinkSpec, pair: Pair, name: str) -> None:
+    def __init__(self, desk: Desk, spec: LinkSpec, pair: Pair, name: str, link: str = "") -> None:
+        """`link`: the one that is to have these rules, where it stands already."""
+        self._link = link
         self._desk = desk
         self._spec = spec
         self._pair = pair
@@ -54,14 +56,23 @@ class Founder:
         """The kinds of systems, two accounts, what the blueprint names, and nothing that is linked already."""
         _refuse_other_kinds(self._spec, self._pair)
         _refuse_one_account(self._pair)
+        await self._refuse_misfit()
+        await self._refuse_twice()
+        await self._refuse_features()
+
+    async def still_fits(self) -> None:
+        """Other rules for a link that stands: what they name is there, and no other link has those records."""
+        await self._refuse_misfit()
+        await self._refuse_twice()
+        await self.allowed()
+
+    async def _refuse_misfit(self) -> None:
         offers = {side: await self._offer(side) for side in SIDES}
         lacks = fitting.missing(self._spec, offers, {side: self._pair[side].name for side in SIDES})
         if lacks:
             said = "; ".join(one.message for one in lacks[:3])
             hint = "correct the blueprint or the systems; tandemctl connections describe-objects shows what there is"
             raise precondition("BLUEPRINT_DOES_NOT_FIT", f"the blueprint does not fit: {said}", hint, lacks)
-        await self._refuse_twice()
-        await self._refuse_features()
 
     async def allowed(self) -> None:
         """As `check`, before anybody is asked to do anything."""
@@ -72,7 +83,7 @@ class Founder:
     def check(self, standing: Sequence[StandingRow], known: Access | None) -> None:
         """Raises where roles, rings or the access between the accounts don't let it be."""
         self._refuse_access(known)
-        others = [self._standing(row) for row in standing]
+        others = [self._standing(row) for row in standing if row.id != self._link]
         new = Standing(
             link=self._name,
             kind=self._spec.setup.kind,
@@ -165,8 +176,10 @@ class Founder:
 
     async def _refuse_twice(self) -> None:
         for other in await self._desk.names.links_between(self._pair["a"], self._pair["b"]):
+            if other.row.id == self._link:
+                continue
             try:
-                theirs = self._desk.blueprints.load(other.row.blueprint)
+                theirs = self._desk.blueprints.of(other.row)
             except BlueprintError:
                 continue
             place = await self._desk.admin.get_connection(other.row.a_connection)
@@ -177,7 +190,7 @@ class Founder:
 
     def _standing(self, row: StandingRow) -> Standing:
         try:
-            shares = _shares(self._desk.blueprints.load(row.blueprint))
+            shares = _shares(self._desk.blueprints.load(row.blueprint, row.settings))
         except BlueprintError:
             shares = ()
         seen = access.caller().sees(row.tenant, row.partner)

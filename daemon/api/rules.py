@@ -18,6 +18,8 @@ from daemon.api.errors import Violation, invalid
 Rule = Callable[[Any], str]  # the fault in words, or ""
 
 NAME_SIZE_MAX: Final = 100
+NOTE_SIZE_MAX: Final = 500
+SECRET_SIZE_MAX: Final = 500
 BLUEPRINT_SIZE_MAX: Final = 1_000_000
 SETTINGS_SIZE_MAX: Final = 1_000_000
 PAGE_SIZE_MAX: Final = 1000
@@ -75,6 +77,10 @@ def _enum(*numbers: int) -> Rule:
 
 def _positive(value: Any) -> str:
     return "" if value > 0 else "is required: a number from 1"
+
+
+def _not_negative(value: Any) -> str:
+    return "" if value >= 0 else "can't be negative"
 
 
 def _settings(value: Struct) -> str:
@@ -207,6 +213,20 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "PauseLinkRequest": _LINK,
     "ResumeLinkRequest": _LINK,
     "DeleteLinkRequest": _LINK,
+    "GetSettingsRequest": {**_LINK, "version": _not_negative},
+    "ChangeSettingsRequest": {
+        **_LINK,
+        "settings": _long_text,
+        "blueprint": _long_text,
+        "version": _not_negative,
+        "note": _text(NOTE_SIZE_MAX),
+        "check": _anything,
+    },
+    "ListSettingsVersionsRequest": {**_LINK, **_PAGE},
+    "RevertSettingsRequest": {**_LINK, "version": _positive},
+    "CreateWebhookRequest": {**_CONNECTION, "secret": _text(SECRET_SIZE_MAX)},
+    "GetWebhookRequest": _CONNECTION,
+    "DeleteWebhookRequest": _CONNECTION,
     "StartRunRequest": {**_LINK, "scope": _enum(0, 1, 2, 3), "streams": _streams, "dry_run": _anything},
     "WatchRunRequest": {"run": _ID},
     "CancelRunRequest": {"run": _ID},

@@ -29,7 +29,9 @@ from daemon.api.proposals import Proposals
 from daemon.api.records import Records
 from daemon.api.rooms import Conflicts, Quarantine
 from daemon.api.runs import Runs
+from daemon.api.settings import Settings
 from daemon.api.system import System, caller_of
+from daemon.api.webhooks import Webhooks
 from daemon.health import Watcher
 from daemon.metrics import Metrics
 from tandem.v1 import (
@@ -53,8 +55,12 @@ from tandem.v1 import (
     rooms_pb2_grpc,
     runs_pb2,
     runs_pb2_grpc,
+    settings_pb2,
+    settings_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
 )
 
 OVERALL: Final = ""
@@ -63,7 +69,7 @@ STOP_GRACE_S: Final = 2.0
 MESSAGE_SIZE_MAX: Final = 8 * 1024 * 1024
 _MODULES: Final = (
     *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
-    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, system_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
 )
 SERVICES: Final = tuple(
     sorted(
@@ -175,10 +181,13 @@ def _bind(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
 def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any, callers: Callers) -> None:
     connections_pb2_grpc.add_ConnectionsServicer_to_server(Connections(desk), server)
     blueprints_pb2_grpc.add_BlueprintsServicer_to_server(Blueprints(desk), server)
-    links_pb2_grpc.add_LinksServicer_to_server(Links(desk, watcher), server)
     accesses_pb2_grpc.add_AccessesServicer_to_server(Accesses(desk), server)
     proposals_pb2_grpc.add_ProposalsServicer_to_server(Proposals(desk), server)
     features_pb2_grpc.add_FeaturesServicer_to_server(Features(desk), server)
+    links = Links(desk, watcher)
+    links_pb2_grpc.add_LinksServicer_to_server(links, server)
+    webhooks_pb2_grpc.add_WebhooksServicer_to_server(Webhooks(desk), server)
+    settings_pb2_grpc.add_SettingsServicer_to_server(Settings(desk, links), server)
     runs_pb2_grpc.add_RunsServicer_to_server(Runs(desk), server)
     plans_pb2_grpc.add_PlansServicer_to_server(Plans(desk), server)
     records_pb2_grpc.add_RecordsServicer_to_server(Records(desk), server)

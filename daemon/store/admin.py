@@ -13,6 +13,8 @@ import asyncpg
 import msgspec
 
 from daemon.store.admin_links import AdminLinks
+from daemon.store.admin_settings import AdminSettings
+from daemon.store.admin_webhooks import AdminWebhooks
 from daemon.store.admin_work import NEWEST, AdminWork
 from daemon.store.base import touched
 from daemon.store.codec import Row, clean, to_json
@@ -35,7 +37,7 @@ from daemon.store.rows import (
 RECOVER_TIMEOUT_S = 3600.0  # every binding is written once
 
 
-class Admin(AdminLinks, AdminWork):
+class Admin(AdminLinks, AdminSettings, AdminWebhooks, AdminWork):
     """Everything the API asks of the store; constructed like `PgStore`."""
 
     # ------------------------------------------------------------------------------------- tokens and audit

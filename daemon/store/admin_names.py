@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,13 +17,14 @@ NEARBY_MAX = 200
 
 
 class Labelled(msgspec.Struct, frozen=True):
-    """A link or connection with its name; `blueprint` "" for a connection."""
+    """A link or connection with its name; `blueprint` "" and no settings for a connection."""
 
     id: str
     tenant: str
     name: str
     created: float
     blueprint: str = ""
+    settings: Mapping[str, Any] = {}
 
 
 class Names(Base):
@@ -62,7 +64,8 @@ class Names(Base):
 
     async def links_after(self, created: float, id_: str, size: int) -> Sequence[Labelled]:
         """What bears a link's name, in the order in which links were made, after this one."""
-        return [Labelled(*row) for row in await self._fetch(sql("links_after"), created, id_, size)]
+        rows = await self._fetch(sql("links_after"), created, id_, size)
+        return [Labelled(**{**dict(row), "settings": msgspec.json.decode(row["settings"])}) for row in rows]
 
     async def connections_after(self, created: float, id_: str, size: int) -> Sequence[Labelled]:
         """The same of connections."""

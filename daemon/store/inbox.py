@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.types import Hint, Side
+from actors.core.types import POKED, Hint, Side
 from daemon.store.base import Base
 from daemon.store.codec import clean, columns
 from daemon.store.pool import Connection
@@ -69,7 +69,7 @@ def one_each(hints: Sequence[Hint]) -> list[Hint]:
             stream=hint.stream,
             side=hint.side,
             id=hint.id,
-            reason=hint.reason,
+            reason=old.reason if hint.reason == POKED else hint.reason,
             attempts=max(hint.attempts, old.attempts),
             not_before=min(hint.not_before, old.not_before),
         )

@@ -61,13 +61,24 @@ class Loading(Settling):
         return [binding(row) for row in rows]
 
     async def lines_between(
-        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+        self,
+        link: str,
+        stream: str,
+        side: Side,
+        ends: tuple[str, str],
+        limit: int,
+        *,
+        block: bool,
+        map_ver: str,
     ) -> Lines:
-        row = await self._row(sql("bindings_lines_between", side=side), link, stream, *ends, limit, block)
+        query = sql("bindings_lines_between", side=side)
+        row = await self._row(query, link, stream, *ends, limit, block, map_ver)
         return Lines(*row) if row is not None else Lines(0, "")
 
-    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
-        row = await self._row(sql("bindings_lines_of", side=side), link, stream, list(ids), block)
+    async def lines_of(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool, map_ver: str
+    ) -> Lines:
+        row = await self._row(sql("bindings_lines_of", side=side), link, stream, list(ids), block, map_ver)
         return Lines(*row) if row is not None else Lines(0, "")
 
     async def count_present(self, link: str, stream: str, side: Side) -> int:

@@ -203,6 +203,48 @@ class LinkStats(msgspec.Struct, frozen=True):
     scheduled: tuple[Waiting, ...] = ()
 
 
+class VersionRow(msgspec.Struct, frozen=True):
+    """One version of the rules of a link. `by`: the id of a token, "" for whoever created the link."""
+
+    version: int
+    blueprint: str
+    settings: str
+    by: str
+    at: float
+    note: str
+
+
+class WebhookRow(msgspec.Struct, frozen=True):
+    """The webhook of a connection. `path`: the secret part of its address; `secret`: what signs."""
+
+    connection: str
+    path: str
+    secret: str
+    created: float
+    rotated: float
+
+
+class CalledRow(msgspec.Struct, frozen=True):
+    """Whose address was called, and the secret that a genuine call knows."""
+
+    connection: str
+    tenant: str
+    connector: str
+    secret: str
+
+
+class CallsRow(msgspec.Struct, frozen=True):
+    """What came in at the address of one object ("": at that for all)."""
+
+    object: str
+    accepted: int
+    ignored: int
+    refused: int
+    last_called: float
+    last_accepted: float
+    last_trouble: str
+
+
 class Stamp(msgspec.Struct, frozen=True):
     """Which database this is and how far it got. `known_*`: as noted at the last advance ("" and 0: never)."""
 

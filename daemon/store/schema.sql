@@ -48,7 +48,8 @@ create table links (
     kind text not null default '',  -- the kind of sync by which roles are counted
     a_role text collate "C" not null default 'peer' check (a_role in ('peer', 'primary', 'secondary')),
     b_role text collate "C" not null default 'peer' check (b_role in ('peer', 'primary', 'secondary')),
-    rests_on jsonb not null default '{}',  -- what its settings rest on, as it was when a person looked
+    chosen jsonb not null default '{}',  -- what was chosen of the settings that its blueprint asks for
+    rests_on jsonb not null default '{}',  -- what these rest on, as it was when a person looked
     unique (tenant, name),
     check (a_connection <> b_connection)
 );
@@ -371,4 +372,38 @@ create table stamp (
     system_identifier text not null,
     timeline integer not null,
     counter bigint not null
+);
+
+-- Every version of the rules of a link, so that one can go back to an older one.
+create table link_versions (
+    link text collate "C" not null,
+    version integer not null,
+    blueprint text not null,
+    settings text not null,
+    by text not null,
+    at double precision not null,
+    note text not null,
+    primary key (link, version)
+);
+
+-- Addresses that systems call when something changed there; a call is found by a hash of the address's secret part.
+create table webhooks (
+    connection text collate "C" primary key,
+    hash bytea not null unique,
+    sealed bytea not null,  -- the secret part and the secret that signs, daemon/secrets.py
+    created double precision not null,
+    rotated double precision not null
+);
+
+-- What came in, per object that the address named ("": none).
+create table webhook_calls (
+    connection text collate "C" not null,
+    object text collate "C" not null,
+    accepted bigint not null default 0,
+    ignored bigint not null default 0,
+    refused bigint not null default 0,
+    last_called double precision not null,
+    last_accepted double precision not null default 0,
+    last_trouble text not null default '',
+    primary key (connection, object)
 );

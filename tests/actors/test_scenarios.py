@@ -144,6 +144,23 @@ def test_redteam_12_what_is_over_the_budget_waits_as_one_plan_and_a_yes_is_enoug
     assert held == left
 
 
+def test_the_last_page_of_a_look_is_judged_by_all_of_them_too() -> None:
+    """Eight overwrites in pages of two, three are allowed: the last two went, and six waited."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = [rig.create("a", f"n{number}") for number in range(8)]
+        await until(lambda: loaded(rig) and len(rig.names("b")) == 8)
+        for id in ids:
+            rig.edit("a", id, phone="9")
+        await until(lambda: rig.link().plans)
+        await anyio.sleep(200)
+        (plan,) = rig.link().plans.values()
+        return {row["phone"] for row in rig.rows("b").values()}, plan.actions
+
+    spec = customers(budgets={"overwrites": Budget(3, 0.0, free=0)}, complete_read_s=60.0)
+    assert on(lambda: Rig(spec, find=(Find.FULL,)), body, window=2) == ({"1"}, 8)
+
+
 def test_redteam_12_the_reason_of_a_plan_tells_the_total_however_many_pages_it_has() -> None:
     """Eight deletes held in pages of two: each page is judged by all of them, and so is what the plan says."""
 

@@ -28,7 +28,7 @@ from tests.sim.loop import run
 from tests.store.test_memory import MemoryWorld
 from tests.store.world import leased
 
-SPEC = stream(one("f", a=Trim(), b=Trim()))
+SPEC = msgspec.structs.replace(stream(one("f", a=Trim(), b=Trim())), map_ver="m1")
 SHAPE = RowShape("id", {"f": "text"})
 # In the order of each system: numbers, letters whatever their case, and ids that no line shows as they are.
 NUMBERS = tuple(str(number) for number in (1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 98, 99, 100, 101, 102))
@@ -141,7 +141,9 @@ class World:
         assert looks is not None
         differ = set()
         for id_, value in self.shown.items():
-            stored = await self.stores.store.lines_of("l1", SPEC.name, "a", [id_], block=True)
+            stored = await self.stores.store.lines_of(
+                "l1", SPEC.name, "a", [id_], block=True, map_ver=SPEC.map_ver
+            )
             if looks.careful(line_of([id_, value])) != stored.block:
                 differ.add(id_)
         return differ, missing

@@ -25,6 +25,7 @@ from tandem.v1 import (
     rooms_pb2_grpc,
     runs_pb2,
     runs_pb2_grpc,
+    settings_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
 )
@@ -61,6 +62,7 @@ class Client:
         self.id = token.split("_")[1] if "_" in token else ""
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self.connections: Any = connections_pb2_grpc.ConnectionsStub(channel)
+        self.settings: Any = settings_pb2_grpc.SettingsStub(channel)
         self.blueprints: Any = blueprints_pb2_grpc.BlueprintsStub(channel)
         self.links: Any = links_pb2_grpc.LinksStub(channel)
         self.runs: Any = runs_pb2_grpc.RunsStub(channel)

@@ -16,6 +16,8 @@ from clients.cli.api import Api
             "list-connectors create update test get list describe-objects delete",
         ),
         ("blueprints", "check"),
+        ("settings", "get change list-versions revert"),
+        ("webhooks", "create get delete"),
         ("links", "create get list pause resume list-preparations prepare activate deactivate review delete"),
         ("accesses", "create list update delete enter check-grant get-grant-key"),
         ("proposals", "create get list check confirm decline withdraw"),

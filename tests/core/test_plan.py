@@ -22,7 +22,7 @@ from actors.core.plan import (
     plan_new,
     plan_pair,
 )
-from actors.core.policy import DeleteEdit, DeletePolicy, FieldSpec, Owner, StreamSpec
+from actors.core.policy import DeleteEdit, DeletePolicy, FieldSpec, FirstContact, Owner, StreamSpec
 from actors.core.types import (
     SIDES,
     ActionState,
@@ -258,7 +258,12 @@ def test_what_the_target_owns_is_not_told_to_it_on_create() -> None:
 
 def test_a_new_record_waits_for_what_it_needs() -> None:
     spec = stream(one("f", required=True), one("g"))
-    for fields, reason in (({"f": None, "g": "x"}, "needs f"), ({"g": "x"}, "not delivered: a.f")):
+    cases = (
+        ({"f": None, "g": "x"}, "needs f"),
+        ({"f": "", "g": "x"}, "needs f"),
+        ({"g": "x"}, "not delivered: a.f"),
+    )
+    for fields, reason in cases:
         look = seen("a", fields)
         verdict = plan_new(spec, half(look, spec), look, Context(NOW))
         assert verdict.actions == ()
@@ -366,6 +371,32 @@ def test_a_value_that_a_side_cannot_show_better_is_settled_without_a_write() -> 
     assert verdict.binding.base == {"f": "Elisabeth"}
     assert verdict.binding.b is not None and verdict.binding.b.dev["f"].reason == "lossy"
     assert plan_pair(spec, verdict.binding, *looks, Context(NOW)).binding == verdict.binding
+
+
+@pytest.mark.parametrize("blank", [None, ""])
+@pytest.mark.parametrize("side", SIDES)
+def test_what_is_required_is_never_emptied_and_takes_its_group_with_it(side: Side, blank: Value) -> None:
+    """The other fields go; the emptied one waits, and nothing of it is settled."""
+    spec = stream(one("f", required=True, group="u"), one("g", group="u"), one("h"))
+    binding = bound({"f": "x", "g": "1", "h": "1"})
+    looks = {s: seen(s, {"f": "x", "g": "1", "h": "1"}) for s in SIDES}
+    looks[side] = seen(side, {"f": blank, "g": "2", "h": "2"})
+    verdict = plan_pair(spec, binding, looks["a"], looks["b"], Context(NOW))
+    (action,), (row,) = verdict.actions, verdict.park
+    assert (action.side, action.fields) == (other(side), {"h": "2"})
+    assert (row.room, row.field, row.side) == (Room.WAITING, "group u", side)
+    assert verdict.binding.base == binding.base
+    looks[side] = seen(side, {"f": "y", "g": "2", "h": "1"})
+    verdict = plan_pair(spec, binding, looks["a"], looks["b"], Context(NOW, parked=(row,)))
+    assert verdict.actions[0].fields == {"f": "y", "g": "2"} and not verdict.park
+
+
+@pytest.mark.parametrize("empty", SIDES)
+def test_at_first_contact_what_is_required_is_not_emptied_either(empty: Side) -> None:
+    spec = stream(one("f", required=True), first_contact=FirstContact(empty))
+    looks = {s: seen(s, {"f": None if s == empty else "x"}) for s in SIDES}
+    verdict = plan_pair(spec, bound({}, state=State.MATCHED), looks["a"], looks["b"], Context(NOW))
+    assert not verdict.actions and [row.field for row in verdict.park] == ["f"]
 
 
 # -------------------------------------------------------------------------------------------------- fresh eyes

@@ -18,12 +18,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actors.core.errors import Kind, TandemError
 from actors.ports import LinkRow
+from clients.connectors.webhook import Call
 from daemon import http
 from daemon.health import NAMED_EVERY_S, Pulse, Watcher
 from daemon.metrics import BY_NAME, LOOKED_UP, Metrics
 from daemon.store.admin_names import Labelled
 from daemon.store.rows import LinkInfo, LinkStats, Look, RoomCount
 from daemon.telemetry import ActionTelemetry
+from daemon.webhooks import Answer
 from daemon.wiring import Blueprints
 from tests.api.world import BLUEPRINT
 
@@ -49,6 +51,10 @@ class HandClock:
 
     def jitter(self) -> float:
         return 0.5
+
+
+async def nobody_calls(path: str, named: str, call: Call) -> Answer:
+    raise AssertionError("nobody calls")
 
 
 class Store:
@@ -146,7 +152,7 @@ async def serving() -> AsyncIterator[World]:
     store: Any = world.store
     telemetry = ActionTelemetry(metrics)
     watcher = Watcher(store, store, Blueprints(), telemetry, world.clock, lambda: world.pulse, 300.0)
-    app = http.application(metrics, watcher.health, lambda: world.pulse.engine_up, lambda: 4)
+    app = http.application(metrics, watcher.health, lambda: world.pulse.engine_up, lambda: 4, nobody_calls)
     async with http.serving(app, "127.0.0.1", 0) as port:
         world.url = f"http://127.0.0.1:{port}"
         yield world

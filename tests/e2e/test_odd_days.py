@@ -192,11 +192,6 @@ async def test_any_text_arrives_as_it_is_and_comes_to_rest(world: World) -> None
     assert [row["phone"] for row in found] == list(ODD)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`required` is looked at when a record is made, never when it is changed: an emptied name empties the partner's "
-    "(actors/core/plan.py, plan_new has the check, _both_present has none)",
-)
 async def test_a_required_value_that_is_cleared_waits_and_clears_nothing(world: World) -> None:
     before = world.file.read_bytes()
     await world.sql("UPDATE people SET name = '' WHERE number = 'K007'")

@@ -17,6 +17,7 @@ from actors.core.errors import Kind, Scope, TandemError
 from actors.core.plan import RESTORE
 from actors.core.texts import texts_of
 from actors.core.types import (
+    POKED,
     SIDES,
     Action,
     ActionState,
@@ -143,9 +144,9 @@ class LinkState:
         """Every id that a binding has on that side."""
         return [id_ for name, at, id_ in self.places if (name, at) == (stream, side)]
 
-    def lines(self, stream: str, side: Side, ids: Iterable[str]) -> list[str]:
+    def lines(self, stream: str, side: Side, ids: Iterable[str], map_ver: str | None = None) -> list[str]:
         """Those that are present, and whose id has one line: the id, and the base of what is settled, shows no deviation and
-        is parked nowhere."""
+        is parked nowhere (None: under whatever mapping)."""
         parked = {binding for binding, _, _ in self.parked}
         found = []
         for id_ in ids:
@@ -155,6 +156,7 @@ class LinkState:
                 continue
             is_half = binding.a is None or binding.b is None
             is_quiet = binding.state is State.SETTLED and not held.dev and binding.key not in parked
+            is_quiet = is_quiet and map_ver in (None, binding.map_ver)
             found.append(f"{id_}\t{encode(binding.base) if is_quiet and not is_half else ''}")
         return found
 
@@ -334,8 +336,10 @@ class LinkState:
             self.inbox[at] = msgspec.structs.replace(
                 hint,
                 seq=next(self._numbers.seq),
-                # "changed" says the least: it never takes the place of a decision or a retry
-                reason=old.reason if old and hint.reason == "changed" else hint.reason,
+                # "changed" says little: it never takes the place of a decision or a retry; "poked" says the least
+                reason=old.reason
+                if old and old.reason != POKED and hint.reason in ("changed", POKED)
+                else hint.reason,
                 not_before=min(hint.not_before, old.not_before) if old else hint.not_before,
                 attempts=max(hint.attempts, old.attempts) if old else hint.attempts,
             )

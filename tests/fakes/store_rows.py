@@ -63,17 +63,27 @@ class MemoryRows:
             return [b for b in found if first <= b.key <= last and b.key > after][:limit]
 
     async def lines_between(
-        self, link: str, stream: str, side: Side, ends: tuple[str, str], limit: int, *, block: bool
+        self,
+        link: str,
+        stream: str,
+        side: Side,
+        ends: tuple[str, str],
+        limit: int,
+        *,
+        block: bool,
+        map_ver: str,
     ) -> Lines:
         async with self._transaction("lines_between"):
             state = self._state(link)
             ids = sorted(id_ for id_ in state.ids(stream, side) if ends[0] <= id_ <= ends[1])
             ids = [id_ for id_ in ids[:limit] if len(id_) == len(ends[0])]
-            return _lines(state.lines(stream, side, ids), block)
+            return _lines(state.lines(stream, side, ids, map_ver), block)
 
-    async def lines_of(self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool) -> Lines:
+    async def lines_of(
+        self, link: str, stream: str, side: Side, ids: Sequence[str], *, block: bool, map_ver: str
+    ) -> Lines:
         async with self._transaction("lines_of"):
-            return _lines(self._state(link).lines(stream, side, sorted(set(ids))), block)
+            return _lines(self._state(link).lines(stream, side, sorted(set(ids)), map_ver), block)
 
     async def count_present(self, link: str, stream: str, side: Side) -> int:
         async with self._transaction("count_present"):

@@ -224,8 +224,8 @@ CORE = (
         14,
         "of a contested group the other members are written",
         "actors/core/plan.py",
-        "if stream.field(n).unit not in hot}",
-        "if n not in hot}",
+        "if stream.field(n).unit not in {*hot, *bare}}",
+        "if n not in {*hot, *bare}}",
         (f"{TOLD}test_redteam_14_a_contested_field_takes_its_whole_group_with_it",),
     ),
     Mutant(

@@ -29,6 +29,14 @@ ENGINE = (
         (f"{ALONE}test_redteam_03_an_edit_between_our_look_and_our_write_stays",),
     ),
     Mutant(
+        3,
+        "a changed line that was not written counts as written",
+        "actors/changed.py",
+        "results.append(WriteResult(WriteStatus.MOVED_ON, target))",
+        "results.append(None)",
+        ("tests/actors/test_changed.py::test_who_was_there_first_is_not_overwritten",),
+    ),
+    Mutant(
         4,
         "what was not done is not put into the inbox",
         "actors/carry.py",

@@ -157,6 +157,14 @@ STORE = (
     ),
     Mutant(
         25,
+        "a change that crossed as a line replaces what was changed since it was planned",
+        f"{QUERIES}settling.sql",
+        " and bindings.rev = n.rev - 1 and exists (select from fence)\n    returning 1\n), closed",
+        " and exists (select from fence)\n    returning 1\n), closed",
+        (f"{PG}TestRows::test_a_change_of_a_binding_that_has_moved_on_settles_nothing",),
+    ),
+    Mutant(
+        25,
         "a decision is stored for a row that has changed",
         "daemon/store/admin_work.py",
         'if row["fingerprint"] != fingerprint:',

@@ -16,8 +16,6 @@ from clients.connectors.systems.memory import MemoryConnector
 from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, takes, until
 from tests.sim import loop
 
-FOUND = pytest.mark.xfail(strict=True, raises=AssertionError, reason="found by reading, not mended yet")
-
 
 def _unnamed(patch: pytest.MonkeyPatch) -> None:
     """A record of B with the phone "?" is delivered without its name, for good."""
@@ -138,7 +136,6 @@ def test_a_newcomer_that_nobody_can_match_does_not_switch_the_budgets_off(
     assert on(lambda: Rig(spec), body) == ["1", "?"]
 
 
-@FOUND
 def test_an_open_intent_of_a_stream_that_is_no_more_does_not_crash_the_link() -> None:
     """A stream was taken out of the blueprint while one of its writes had no outcome yet."""
 
@@ -147,14 +144,20 @@ def test_an_open_intent_of_a_stream_that_is_no_more_does_not_crash_the_link() ->
         lease = await rig.store.take_lease("l", "d0", 15)
         assert lease is not None
         await rig.store.begin_run(lease, RunRow("r0", "l", started=1.0))
-        await rig.store.intend(lease, "r0", [Action("gone", "b", Op.CREATE, 1, state=ActionState.SENT)])
+        await rig.store.intend(lease, "r0", [Action("gone", "b", Op.CREATE, 99, state=ActionState.SENT)])
         await rig.store.release_lease(lease)
         rig.create("a", "Ada")
         async with rig.daemon():
             await anyio.sleep(120)
-        return rig.names("b"), len(rig.said("actor.crashed"))
+            runs = len(rig.said("run.started"))
+        return (
+            rig.names("b"),
+            len(rig.said("actor.crashed")),
+            len(await rig.store.open_actions("l")),
+            runs < 10,
+        )
 
-    assert loop.run(main) == (["Ada"], 0)
+    assert loop.run(main) == (["Ada"], 0, 1, True)
 
 
 def test_the_store_is_away_when_a_poke_comes_and_the_run_goes_on() -> None:
@@ -183,7 +186,11 @@ async def _nothing(name: str) -> None:
     return None
 
 
-@FOUND
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a rejected plan leaves its deletes as they are: neither a tombstone nor a line, and no look asks again",
+)
 def test_a_rejected_plan_of_deletes_leaves_a_trace_per_record() -> None:
     """Rejected is a decision: what was deleted on A only is remembered as such, or asked again; not forgotten."""
 

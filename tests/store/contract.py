@@ -367,3 +367,16 @@ class InboxContract:
         assert [one.id for one in await store.hints("l1", ["customers"], START, 9)] == ["A1", "A2"]
         assert await store.hints("l1", ["articles"], START, 9) == []
         assert await store.next_hint("l2") == night
+
+    async def test_a_poke_says_the_least_of_all_hints(self, world: World) -> None:
+        store = world.store
+        poke, whole = hint("", reason="poked"), hint("", reason="changed")
+        for first, then in ((poke, whole), (whole, poke), (poke, poke)):
+            await store.add_hints("l1", [first])
+            await store.add_hints("l1", [then])
+            (found,) = await store.hints("l1", ["customers"], START, 9)
+            assert found.reason == ("poked" if first is then else "changed")
+            lease = await leased(world)
+            await store.settle(lease, Settlement("r1", acks=(found,)))
+        await store.add_hints("l1", [whole, poke])
+        assert [one.reason for one in await store.hints("l1", ["customers"], START, 9)] == ["changed"]

@@ -154,20 +154,22 @@ class RowsContract:
         lease = await leased(world)
         await many(world, lease, side)
         ids = [f"{side.upper()}{number}" for number in (4, 1, 0, 2, 3, 5, 6, 7, 3)]
-        found = await world.store.lines_of("l1", "customers", side, ids, block=True)
+        found = await world.store.lines_of("l1", "customers", side, ids, block=True, map_ver="m1")
         quiet = "0\t" + encode({"name": "A0"})
         assert found.block.split("\n") == [
             f"{side.upper()}{line}" for line in (quiet, "1\t", "3\t", "4\t", "5\t")
         ]
         assert found.count == 5
-        only = await world.store.lines_of("l1", "customers", side, ids, block=False)
+        only = await world.store.lines_of("l1", "customers", side, ids, block=False, map_ver="m1")
         assert only == Lines(5, found.digest) and found.digest
         for nobody in (
-            await world.store.lines_of("l1", "customers", side, [], block=True),
-            await world.store.lines_of("l2", "customers", side, ids, block=True),
-            await world.store.lines_of("l1", "articles", side, ids, block=True),
+            await world.store.lines_of("l1", "customers", side, [], block=True, map_ver="m1"),
+            await world.store.lines_of("l2", "customers", side, ids, block=True, map_ver="m1"),
+            await world.store.lines_of("l1", "articles", side, ids, block=True, map_ver="m1"),
         ):
             assert (nobody.count, nobody.block) == (0, "")
+        other = await world.store.lines_of("l1", "customers", side, ids[2:3], block=True, map_ver="m2")
+        assert other.block == f"{side.upper()}0\t"  # settled under another mapping: it is looked at
 
     async def test_lines_between_two_ids_go_bytewise(self, world: World) -> None:
         lease = await leased(world)
@@ -177,9 +179,13 @@ class RowsContract:
 
         async def between(first: str, last: str, limit: int = 9) -> list[str]:
             ends = first, last
-            found = await world.store.lines_between("l1", "customers", "a", ends, limit, block=True)
-            one_by_one = await world.store.lines_of("l1", "customers", "a", ids, block=True)
-            short = await world.store.lines_between("l1", "customers", "a", ends, limit, block=False)
+            found = await world.store.lines_between(
+                "l1", "customers", "a", ends, limit, block=True, map_ver="m1"
+            )
+            one_by_one = await world.store.lines_of("l1", "customers", "a", ids, block=True, map_ver="m1")
+            short = await world.store.lines_between(
+                "l1", "customers", "a", ends, limit, block=False, map_ver="m1"
+            )
             assert short == Lines(found.count, found.digest)
             assert (found.digest == one_by_one.digest) == (found.block == one_by_one.block)
             return [line.partition("\t")[0] for line in found.block.split("\n") if found.count]
@@ -198,8 +204,12 @@ class RowsContract:
         )
 
         async def digests() -> tuple[str, str]:
-            between = await world.store.lines_between("l1", "customers", "a", ("A1", "A3"), 9, block=False)
-            named = await world.store.lines_of("l1", "customers", "a", ["A1", "A2", "A3"], block=False)
+            between = await world.store.lines_between(
+                "l1", "customers", "a", ("A1", "A3"), 9, block=False, map_ver="m1"
+            )
+            named = await world.store.lines_of(
+                "l1", "customers", "a", ["A1", "A2", "A3"], block=False, map_ver="m1"
+            )
             return between.digest, named.digest
 
         before = await digests()

@@ -275,9 +275,15 @@ class Player:
             "lines": [
                 (
                     (
-                        between := await store.lines_between("l1", stream, side, ("x", "z"), 9, block=True)
+                        between := await store.lines_between(
+                            "l1", stream, side, ("x", "z"), 9, block=True, map_ver="m1"
+                        )
                     ).block,
-                    (named := await store.lines_of("l1", stream, side, ["z", "y"], block=True)).block,
+                    (
+                        named := await store.lines_of(
+                            "l1", stream, side, ["z", "y"], block=True, map_ver="m1"
+                        )
+                    ).block,
                     (between.count, named.count, between.digest == named.digest),
                     await store.count_present("l1", stream, side),
                 )

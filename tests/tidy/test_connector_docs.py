@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from actors.ports import Declaration
+from actors.ports import Declaration, Webhook
 from clients.connectors.catalog import CATALOG
 from tests.tidy import repository
 
@@ -32,6 +32,10 @@ def spelled(value: object) -> str:
     """A value of a declaration as the pages write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "no"
+    if isinstance(value, Webhook):
+        return value.signature
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

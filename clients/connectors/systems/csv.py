@@ -26,6 +26,7 @@ from actors.ports import (
     ObjectInfo,
     Page,
     Touched,
+    Webhook,
     Write,
     WriteResult,
     WriteStatus,
@@ -50,6 +51,8 @@ DECLARATION: Final = Declaration(
     draws_ids=False,
     batch_max=1000,
     concurrency=2,
+    # Whatever writes the files may say so (?id=K1), where their times are not seen, as on some network drives.
+    webhook=Webhook(ids="query:id"),
 )
 _POLL_S: Final = 1.0
 

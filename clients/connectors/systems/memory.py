@@ -28,6 +28,7 @@ from actors.ports import (
     RowUpdates,
     Setting,
     Touched,
+    Webhook,
     Write,
     WriteResult,
     WriteStatus,
@@ -62,6 +63,15 @@ DECLARATION: Final = Declaration(
     find_by_field=True,
     missing_means="unknown",
     deadline_s=10.0,
+    webhook=Webhook(
+        "hmac_sha256",
+        header="X-Memory-Signature",
+        prefix="sha256=",
+        object="json:object",
+        ids="json:ids.*",
+        event="json:event",
+        events=("created", "changed", "deleted"),
+    ),
 )
 
 

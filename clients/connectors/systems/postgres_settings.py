@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from actors.core.errors import Kind, TandemError
-from actors.ports import Declaration, Find, Setting
+from actors.ports import Declaration, Find, Setting, Webhook
 
 MODES: Mapping[str, Find] = {"trigger": Find.FEED, "modified": Find.MODIFIED, "full": Find.FULL}
 _OBJECT_SETTINGS = frozenset({"table", "key", "modified", "find"})
@@ -82,6 +82,10 @@ DECLARATION = Declaration(
     batch_max=1000,
     concurrency=4,
     deadline_s=30.0,
+    # For programs that write into the database where no trigger may be made.
+    webhook=Webhook(
+        "token", header="X-Tandem-Token", object="json:object", ids="json:ids.*", event="json:event"
+    ),
 )
 
 

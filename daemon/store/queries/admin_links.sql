@@ -34,6 +34,8 @@ update connections set settings = $2, sealed = $3, rev = rev + 1 where id = $1
 update connections set health = $2 where id = $1
 
 -- connection_delete
+with gone_webhook as (delete from webhooks where connection = $1),
+    gone_calls as (delete from webhook_calls where connection = $1)
 delete from connections where id = $1
 
 -- link_create
@@ -79,6 +81,7 @@ with n as (select $1::text as link),
     gone_actions as (delete from actions where link = (select link from n)),
     gone_plans as (delete from plans where link = (select link from n)),
     gone_parked as (delete from parked where link = (select link from n)),
+    gone_versions as (delete from link_versions where link = (select link from n)),
     gone_budget as (delete from budget_use where link = (select link from n))
 delete from links where id = (select link from n)
 

@@ -39,7 +39,7 @@ order by links.id
 select * from links order by id
 
 -- links_after
-select id, tenant, name, created, blueprint from links where (created, id) > ($1, $2) order by created, id limit $3
+select id, tenant, name, created, blueprint, settings from links where (created, id) > ($1, $2) order by created, id limit $3
 
 -- connections_after
 select id, tenant, name, created from connections where (created, id) > ($1, $2) order by created, id limit $3

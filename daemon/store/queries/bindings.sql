@@ -203,7 +203,8 @@ order by key
 limit $6
 
 -- bindings_lines_between
--- What a look must read as if nothing has changed: "id, base" of what is settled and shows no deviation on this side. Between
+-- What a look must read as if nothing has changed: "id, base" of what is settled under this mapping and shows no deviation on
+-- this side. Between
 -- two numbers stand, bytewise, shorter and longer ones: they are passed over, but no more than a few. The digest is made
 -- here, so that lines which were compared before need not travel.
 select lines.count, hashtextextended(lines.block, 1) || ' ' || hashtextextended(lines.block, 2) as digest,
@@ -212,7 +213,7 @@ from (
     select count(*) as count, coalesce(string_agg(found.id || E'\t' || found.base, E'\n'), '') as block
     from (
         select {side}_id as id, {side}_presence as presence, case
-            when state = 'settled' and a_id is not null and b_id is not null and {side}_dev is null
+            when state = 'settled' and a_id is not null and b_id is not null and {side}_dev is null and map_ver = $7
                 and key not in (select binding from parked where link = $1 and stream = $2)
             then base else '' end as base
         from bindings
@@ -230,7 +231,7 @@ from (
     select count(*) as count, coalesce(string_agg(found.line, E'\n'), '') as block
     from (
         select {side}_id || E'\t' || case
-            when state = 'settled' and a_id is not null and b_id is not null and {side}_dev is null
+            when state = 'settled' and a_id is not null and b_id is not null and {side}_dev is null and map_ver = $5
                 and key not in (select binding from parked where link = $1 and stream = $2)
             then base else '' end as line
         from bindings

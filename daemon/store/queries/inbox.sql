@@ -22,8 +22,12 @@ from (
 ) as given
 on conflict (link, stream, side, id) do update
 set seq = excluded.seq,
-    -- "changed" says the least: it never takes the place of a decision or a retry
-    reason = case excluded.reason when 'changed' then inbox.reason else excluded.reason end,
+    -- "changed" says little: it never takes the place of a decision or a retry; "poked" says the least
+    reason = case
+        when inbox.reason = 'poked' then excluded.reason
+        when excluded.reason in ('changed', 'poked') then inbox.reason
+        else excluded.reason
+    end,
     attempts = greatest(inbox.attempts, excluded.attempts),
     not_before = least(inbox.not_before, excluded.not_before)
 

@@ -63,7 +63,7 @@ update actions
 set state = n.state, error = n.error, closed = $2,
     target = case when n.target <> '' then n.target else actions.target end
 from unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) as n (id, state, target, error)
-where actions.link = $1 and actions.id = n.id
+where actions.id = n.id and case when actions.link = $1 then true else false end
 
 -- unpark
 -- A row that the same settlement parks again stays where it is, so that its age and its decision do.
@@ -123,7 +123,9 @@ with {fence}, replaced as (
     set state = n.state, error = n.error, closed = $5,
         target = case when n.target <> '' then n.target else actions.target end
     from unnest($26::bigint[], $27::text[], $28::text[], $29::text[]) as n (id, state, target, error)
-    where actions.link = $1 and actions.id = n.id and exists (select from fence)
+    -- A case, so that the planner goes by the id: of a table that has no statistics yet it takes few rows to be this
+    -- link's, and would compare each of them with every action to be closed.
+    where actions.id = n.id and case when actions.link = $1 then true else false end and exists (select from fence)
     returning 1
 ), spent as (
     insert into budget_use (link, stream, kind, hour, used)

@@ -1,0 +1,94 @@
+"""The rules of a link as people change them: blueprint and settings, in versions. One transaction per change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from actors.core import settings as rules
+from actors.core.settings import Changes, Kept
+from actors.core.types import SIDES, Hint
+from actors.delivery import SCHEDULED
+from daemon.store.base import Base
+from daemon.store.codec import Row, to_json
+from daemon.store.inbox import put_hints
+from daemon.store.links import link_row
+from daemon.store.pool import Connection
+from daemon.store.queries import sql
+from daemon.store.rows import Listing, Missing, Refused, VersionRow, page_place, page_token
+
+NEWEST: Final = 2**31 - 1
+CREATED: Final = "as created"
+REREAD: Final = "rules changed"  # the reason of hints to look at a whole object again
+
+
+class AdminSettings(Base):
+    """The part of the admin queries about settings."""
+
+    async def list_versions(self, link: str, size: int, page: str = "") -> Listing[VersionRow]:
+        """Newest first; none where nothing was ever changed."""
+        found = await self._fetch(sql("rules_versions"), link, *page_place(page, NEWEST), size + 1)
+        rows = tuple(map(_version, found[:size]))
+        return Listing(rows, page_token(rows[-1].version) if len(found) > size else "")
+
+    async def get_version(self, link: str, version: int) -> VersionRow:
+        """One version of the rules of a link."""
+        row = await self._row(sql("rules_version"), link, version)
+        if row is None:
+            raise Missing("version", version)
+        return _version(row)
+
+    async def change_rules(
+        self,
+        link: str,
+        was: int,
+        now: VersionRow,
+        mappings: Mapping[str, Any],
+        changes: Changes,
+    ) -> None:
+        """Put the rules `now` (its version is the next one after `was`) in the place of those of version `was`.
+
+        All at once: the version, the lease of whoever works under the old rules, hints for what has to be looked at again.
+        `Refused` where the rules are no longer those of version `was`.
+        """
+        async with self._transaction() as db:
+            row = await db.fetchrow(sql("rules_lock"), link)
+            if row is None:
+                raise Missing("link", link)
+            old = rules.load(msgspec.json.decode(row["settings"]))
+            if old.version != was:
+                raise Refused(
+                    f"the settings are at version {old.version} by now, not at {was}",
+                    "look at them again, and change what is there now",
+                )
+            first = (link, 1, row["blueprint"], old.rules, "", row["created"], CREATED)
+            await db.execute(sql("rules_versions_put"), *first)
+            kept = Kept(now.settings, now.version, mappings)
+            settings = {**link_row(row).settings, **msgspec.to_builtins(kept)}
+            await db.execute(sql("rules_change"), link, now.blueprint, to_json(settings))
+            new = (link, now.version, now.blueprint, now.settings, now.by, now.at, now.note)
+            await db.execute(sql("rules_versions_put"), *new)
+            await _follow(db, link, changes, self._clock.now())
+
+
+async def _follow(db: Connection, link: str, changes: Changes, now: float) -> None:
+    """What new rules mean for what is noted of the link."""
+    await db.fetchval(sql("inbox_lock"), link)
+    await db.execute(sql("rules_plans"), link, [*changes.reread, *changes.gone])
+    await db.execute(sql("rules_forget"), link, list(changes.gone))
+    await db.execute(sql("hints_hurry"), link, list(changes.retimed), SCHEDULED)
+    hints = _whole(changes.reread)
+    if hints:
+        await put_hints(db, link, hints, now)
+
+
+def _whole(streams: Sequence[str]) -> list[Hint]:
+    return [Hint(stream=stream, side=side, id="", reason=REREAD) for stream in streams for side in SIDES]
+
+
+def _version(row: Row) -> VersionRow:
+    return VersionRow(
+        **{name: row[name] for name in ("version", "blueprint", "settings", "by", "at", "note")}
+    )

@@ -1,0 +1,29 @@
+-- The rules of links as people change them.
+
+-- rules_lock
+select * from links where id = $1 for update
+
+-- rules_change
+-- Whoever has the link at work does so under the old rules: the lease is taken away, and nothing more is committed by them.
+update links
+set blueprint = $2, settings = $3, rev = rev + 1, next_due = 0, owner = '', lease_until = 'epoch', epoch = epoch + 1
+where id = $1
+
+-- rules_versions_put
+insert into link_versions (link, version, blueprint, settings, by, at, note)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict do nothing
+
+-- rules_versions
+select * from link_versions where link = $1 and version < $2 order by version desc limit $3
+
+-- rules_version
+select * from link_versions where link = $1 and version = $2
+
+-- rules_plans
+update plans set state = 'superseded' where link = $1 and stream = any ($2::text[]) and state in ('open', 'approved')
+
+-- rules_forget
+-- What waits for a stream that is no more would wait for ever; its bindings stay, should it come back.
+with gone_hints as (delete from inbox where link = $1 and stream = any ($2::text[]))
+delete from parked where link = $1 and stream = any ($2::text[])

@@ -1,0 +1,103 @@
+"""Admin queries about the rules of a link: versions, and what a change does to what is noted, in one transaction."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from actors.core.errors import LeaseLost
+from actors.core.settings import Changes
+from actors.core.types import Hint
+from actors.ports import Settlement
+from daemon.store.admin import Admin
+from daemon.store.pool import Pool
+from daemon.store.rows import Missing, Refused, VersionRow
+from tests.store.pgworld import PgWorld
+from tests.store.world import START, create, half, hint, leased, park
+
+pytestmark = pytest.mark.anyio
+NOTHING = Changes()
+
+
+@pytest.fixture
+async def world(pool: Pool) -> PgWorld:
+    made = PgWorld(pool)
+    await made.fill()
+    return made
+
+
+@pytest.fixture
+def admin(world: PgWorld) -> Admin:
+    return world.admin
+
+
+def version(number: int, **more: str) -> VersionRow:
+    fields = {"blueprint": f"b{number}", "settings": f"s{number}", "by": "token-1", "note": "", **more}
+    return VersionRow(version=number, at=START + number, **fields)
+
+
+async def test_a_change_makes_a_version_and_keeps_the_first(world: PgWorld, admin: Admin) -> None:
+    before = (await world.store.link("l1")) or pytest.fail("no link")
+    assert (await admin.list_versions("l1", 9)).rows == ()
+    mappings = {"customers": {"m1": {"name": "v1"}}}
+    await admin.change_rules("l1", 1, version(2), mappings, NOTHING)
+    row = await world.store.link("l1")
+    assert row is not None and (row.blueprint, row.rev) == ("b2", before.rev + 1)
+    assert row.settings == {"rules": "s2", "version": 2, "mappings": mappings}
+    listed = (await admin.list_versions("l1", 9)).rows
+    assert [one.version for one in listed] == [2, 1]
+    assert listed[0] == version(2)
+    assert (listed[1].blueprint, listed[1].settings, listed[1].by) == (before.blueprint, "", "")
+    first = await admin.list_versions("l1", 1)
+    assert [one.version for one in (await admin.list_versions("l1", 1, first.next_page)).rows] == [1]
+    assert await admin.get_version("l1", 2) == version(2)
+    with pytest.raises(Missing):
+        await admin.get_version("l1", 3)
+
+
+async def test_of_two_who_change_the_same_version_one_is_refused(world: PgWorld, admin: Admin) -> None:
+    await admin.change_rules("l1", 1, version(2), {}, NOTHING)
+    with pytest.raises(Refused, match="version 2 by now"):
+        await admin.change_rules("l1", 1, version(2, blueprint="other"), {}, NOTHING)
+    row = await world.store.link("l1")
+    assert row is not None and row.blueprint == "b2"
+    with pytest.raises(Missing):
+        await admin.change_rules("l9", 1, version(2), {}, NOTHING)
+
+
+async def test_who_works_under_the_old_rules_commits_nothing_more(world: PgWorld, admin: Admin) -> None:
+    lease = await leased(world)
+    await admin.change_rules("l1", 1, version(2), {}, NOTHING)
+    with pytest.raises(LeaseLost):
+        await world.store.settle(lease, Settlement("r1", hints=(hint("A1"),)))
+    again = await world.store.take_lease("l1", "w2", 15.0)
+    assert again is not None and again.epoch > lease.epoch + 1  # nobody takes its memory over
+
+
+async def test_what_is_noted_follows_the_rules(world: PgWorld, admin: Admin) -> None:
+    store, lease = world.store, await leased(world)
+    night = START + 9000
+    waiting = [
+        hint("A1", reason="scheduled", not_before=night),
+        Hint("orders", "a", "O1", "scheduled", not_before=night),
+    ]
+    await store.add_hints("l1", [*waiting, Hint("gone", "b", "G1")])
+    (key,) = await store.settle(lease, Settlement("r1", bindings=(half("a", "A1"),)))
+    gone = msgspec.structs.replace(park(key, field="x"), stream="gone")
+    await store.settle(lease, Settlement("r1", park=(park(key), gone)))
+    for stream in ("customers", "orders", "gone"):
+        action = msgspec.structs.replace(create(key), stream=stream)
+        await store.hold(lease, "held", stream, "too many", [action])
+    changes = Changes(reread=("orders",), gone=("gone",), retimed=("customers",))
+    await admin.change_rules("l1", 1, version(2), {}, changes)
+    due = await store.hints("l1", ["customers", "orders", "gone"], START, 9)
+    assert [(one.stream, one.side, one.id) for one in due] == [
+        ("customers", "a", "A1"),
+        ("orders", "a", ""),
+        ("orders", "b", ""),
+    ]
+    assert [row.row.stream for row in (await admin.list_parked("l1", "", "", 9)).rows] == ["customers"]
+    states = {plan.row.stream: plan.row.state for plan in (await admin.list_plans("l1", "", "", 9)).rows}
+    assert states == {"customers": "open", "orders": "superseded", "gone": "superseded"}
+    await admin.delete_link("l1")
+    assert (await admin.list_versions("l1", 9)).rows == ()
