@@ -153,19 +153,27 @@ class Run:
             await self._answer(poked)
             at_rest = True
             for _ in range(self._options.rounds_max):
-                if looked:
+                if look and looked:
                     at_rest = await self._newcomers.settle(stream)
                 await self._spooled(stream)
                 if not await self._hints(stream):
                     break
+                stirred = stream.name in self._windows.stirred
                 poked = self._poked_of(stream)
-                if poked or (look and not looked and stream.name in self._windows.stirred):
+                if poked or (look and stirred and not looked):
                     looked = await self._looking.look(stream)
                 await self._answer(poked)
             state.left_for_later |= looked and not at_rest
             # A stranger met by a hint is created only after both sides were looked at, their feeds drained: that comes next.
             self._strangers |= not look and stream.name in self._windows.stirred
-            if looked and at_rest and not state.dry and state.trouble is None and not state.waits_for(stream):
+            if (
+                look
+                and looked
+                and at_rest
+                and not state.dry
+                and state.trouble is None
+                and not state.waits_for(stream)
+            ):
                 await self._at_rest(stream, whole=len(state.errors) == errors)
         except TandemError as error:
             state.cut_short(error)
@@ -337,12 +345,12 @@ def scope(spec: LinkSpec, names: tuple[str, ...]) -> list[StreamSpec]:
 
 
 def failed(facts: Facts, error: TandemError) -> RunResult:
-    """A run that could not even begin."""
+    """A run that came to nothing, because of this."""
     return RunResult(Outcome.FAILED, frozenset(facts.loaded), error, again_s=error.retry_after_s)
 
 
 def facts_after(facts: Facts, result: RunResult) -> Facts:
-    """What is true of the link after a run."""
+    """What is true of a link once a run has ended so."""
     after = lifecycle.ended(facts, result.outcome)
     for stream in sorted(result.loaded):
         after = lifecycle.loaded(after, stream)

@@ -135,21 +135,27 @@ class Daemon:
         pages = http.application(
             metrics, watcher.health, lambda: self._pulse().engine_up, restarts, receiver.receive
         )
+        await self._faces(tasks, self._grpc(desk, watcher, metrics), pages, watcher, desk.store_kind)
+        # A backup that was taken until now is an older state from now on.
+        with suppress(TandemError, Restored):
+            await keeper.count_up()
+
+    async def _faces(
+        self, tasks: anyio.abc.TaskGroup, served: Any, pages: Any, watcher: Watcher, store_kind: str
+    ) -> None:
+        """gRPC and HTTP, until the daemon is asked to stop."""
         async with AsyncExitStack() as faces:
-            grpc_server = await _listening(faces, self._grpc(desk, watcher, metrics), "listen")
+            grpc_server = await _listening(faces, served, "listen")
             http_port = await _listening(faces, self._http(pages), "http_listen")
             self._http_at = _place(self._config.http_listen, http_port)
             await grpc_server.set_ready(await watcher.ready())
             tasks.start_soon(self._side, "health", grpc_server.keep_health, watcher.ready)
             _leave_the_old_alone()
-            with self._announced(grpc_server.port, http_port, desk.store_kind):
+            with self._announced(grpc_server.port, http_port, store_kind):
                 await self._asked_to_stop.wait()
             self._stopping = True
             await grpc_server.set_ready(False)
             await self._drain_for_exit()
-        # A backup that was taken until now is an older state from now on.
-        with suppress(TandemError, Restored):
-            await keeper.count_up()
 
     # ------------------------------------------------------------------------------------------------ building
 

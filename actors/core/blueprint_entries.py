@@ -135,7 +135,8 @@ FIELD: Final = (
     Entry(
         "required",
         Flag(),
-        "the record waits until the field has a value. Required references may not form a circle",
+        "a new record waits until the field has a value; where it is emptied later, the other side keeps what it has, and "
+        "that is listed. Required references may not form a circle",
         absent="`false`",
         example="required: true",
         rows=("U5",),

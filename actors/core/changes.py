@@ -124,6 +124,7 @@ class _Field(msgspec.Struct, frozen=True):
     path: str
     rule: str
     takes_null: bool
+    required: bool
     is_ascii: bool  # a lens that turns letters: plain for those of ASCII
 
 
@@ -387,7 +388,8 @@ class Changes:
         assert to is not None
         rule = f"changed on {self._side}" if spec.owner is Owner.BOTH else f"owned by {self._side}"
         nulls = rows_code.null_is_null(to, self._shapes[self._there])
-        return _Field(spec.name, _json(spec.name), to.paths[0], rule, nulls, rows_code.turns_letters(to.lens))
+        turns = rows_code.turns_letters(to.lens)
+        return _Field(spec.name, _json(spec.name), to.paths[0], rule, nulls, spec.required, turns)
 
 
 def changes_for(stream: StreamSpec, side: Side, shapes: Mapping[Side, RowShape]) -> Changes | None:
@@ -422,6 +424,8 @@ def _kinds(mask: _Mask, old: Sequence[str], new: Sequence[str]) -> tuple[str, ..
     overwrites = clears = False
     for field, was, value in zip(mask.fields, old, new, strict=True):
         if field.is_ascii and not (was.isascii() and value.isascii()):
+            return None
+        if field.required and value in ("null", '""'):
             return None
         if was != "null" != value:
             overwrites = True

@@ -61,18 +61,10 @@ class Founder:
         await self._refuse_features()
 
     async def still_fits(self) -> None:
-        """Other rules for a link that stands: what they name is there, and no other link has those records."""
+        """The same of other rules for a link that stands already; nor do other links have those records."""
         await self._refuse_misfit()
         await self._refuse_twice()
         await self.allowed()
-
-    async def _refuse_misfit(self) -> None:
-        offers = {side: await self._offer(side) for side in SIDES}
-        lacks = fitting.missing(self._spec, offers, {side: self._pair[side].name for side in SIDES})
-        if lacks:
-            said = "; ".join(one.message for one in lacks[:3])
-            hint = "correct the blueprint or the systems; tandemctl connections describe-objects shows what there is"
-            raise precondition("BLUEPRINT_DOES_NOT_FIT", f"the blueprint does not fit: {said}", hint, lacks)
 
     async def allowed(self) -> None:
         """As `check`, before anybody is asked to do anything."""
@@ -139,6 +131,14 @@ class Founder:
     async def _offer(self, side: Side) -> Sequence[ObjectInfo]:
         found: Sequence[ObjectInfo] = await self._desk.engine.call(self._pair[side].id, "describe")
         return found
+
+    async def _refuse_misfit(self) -> None:
+        offers = {side: await self._offer(side) for side in SIDES}
+        lacks = fitting.missing(self._spec, offers, {side: self._pair[side].name for side in SIDES})
+        if lacks:
+            said = "; ".join(one.message for one in lacks[:3])
+            hint = "correct the blueprint or the systems; tandemctl connections describe-objects shows what there is"
+            raise precondition("BLUEPRINT_DOES_NOT_FIT", f"the blueprint does not fit: {said}", hint, lacks)
 
     async def _refuse_features(self) -> None:
         lacks = []

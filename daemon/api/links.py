@@ -17,7 +17,6 @@ from actors.core.policy import LinkSpec
 from actors.core.preflight import Obstacle
 from actors.core.types import SIDES
 from actors.messages import CHANGED
-from actors.ports import LinkRow
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid, precondition
@@ -68,14 +67,6 @@ class Links(links_pb2_grpc.LinksServicer):
             "link.create", info.row.id, tenant, name=request.name, a=pair["a"].id, b=pair["b"].id
         )
         return await self._shown(info)
-
-    async def refuse_unfit(self, spec: LinkSpec, row: LinkRow) -> None:
-        """Refuse other rules for a link that stands: they don't fit its accounts, or other links have those records."""
-        pair: Pair = {
-            "a": await self._desk.admin.get_connection(row.a_connection),
-            "b": await self._desk.admin.get_connection(row.b_connection),
-        }
-        await Founder(self._desk, spec, pair, row.name, row.id).still_fits()
 
     async def GetLink(self, request: pb.GetLinkRequest, context: Any) -> pb.Link:
         return await self._shown(await self._desk.link(request.link, request.tenant))

@@ -12,23 +12,24 @@ from actors.core import settings as rules
 from actors.core.blueprint import BlueprintError
 from actors.core.policy import LinkSpec
 from actors.core.settings import Changes
+from actors.ports import LinkRow
 from daemon import blueprints_yaml
 from daemon.api import access, convert
 from daemon.api import rules as requests
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid
-from daemon.api.links import Links
+from daemon.api.founding import Founder
+from daemon.api.preflight import Pair
 from daemon.store.rows import LinkInfo, VersionRow
 from tandem.v1 import settings_pb2 as pb
 from tandem.v1 import settings_pb2_grpc
 
 
 class Settings(settings_pb2_grpc.SettingsServicer):
-    """See proto/tandem/v1/settings.proto. `links`: which rules a link may have at all."""
+    """See proto/tandem/v1/settings.proto."""
 
-    def __init__(self, desk: Desk, links: Links) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._links = links
 
     async def GetSettings(self, request: pb.GetSettingsRequest, context: Any) -> pb.LinkSettings:
         info = await self._desk.link(request.link, request.tenant)
@@ -81,7 +82,7 @@ class Settings(settings_pb2_grpc.SettingsServicer):
         if old is not None and (faults := rules.impossible(old, new)):
             raise invalid([Violation(one.path, one.message) for one in faults], str(faults[0]))
         if old is None or changes.reread or changes.added:
-            await self._links.refuse_unfit(new, row)
+            await self._refuse_unfit(new, row)
         version = VersionRow(
             was + 1, blueprint, settings, access.caller().token, self._desk.clock.now(), note
         )
@@ -103,6 +104,14 @@ class Settings(settings_pb2_grpc.SettingsServicer):
             **{name: value for name, value in msgspec.to_builtins(changes).items() if value},
         )
         return shown
+
+    async def _refuse_unfit(self, spec: LinkSpec, row: LinkRow) -> None:
+        """Rules that don't fit the accounts of this link, or take records that another link has."""
+        pair: Pair = {
+            "a": await self._desk.admin.get_connection(row.a_connection),
+            "b": await self._desk.admin.get_connection(row.b_connection),
+        }
+        await Founder(self._desk, spec, pair, row.name, row.id).still_fits()
 
     def _known(self, info: LinkInfo) -> LinkSpec | None:
         """The rules that hold; None where this version of the daemon can't use them, and anything is better."""

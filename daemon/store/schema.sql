@@ -48,8 +48,8 @@ create table links (
     kind text not null default '',  -- the kind of sync by which roles are counted
     a_role text collate "C" not null default 'peer' check (a_role in ('peer', 'primary', 'secondary')),
     b_role text collate "C" not null default 'peer' check (b_role in ('peer', 'primary', 'secondary')),
+    rests_on jsonb not null default '{}',  -- what its settings rest on, as it was when a person looked
     chosen jsonb not null default '{}',  -- what was chosen of the settings that its blueprint asks for
-    rests_on jsonb not null default '{}',  -- what these rest on, as it was when a person looked
     unique (tenant, name),
     check (a_connection <> b_connection)
 );

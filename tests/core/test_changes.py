@@ -35,6 +35,7 @@ def cases(draw: st.DrawFn) -> tuple[StreamSpec, dict[Any, RowShape], Side, str, 
             "owner": draw(st.sampled_from((Owner.BOTH, Owner.BOTH, Owner.A, Owner.B))),
             "group": draw(st.sampled_from(("", "", "g"))),
             "on_create_only": draw(st.sampled_from((False, False, True))),
+            "required": draw(st.booleans()),
         }
         places = FieldSide((f"a{place}",), at), FieldSide((f"b{place}",), to)
         fields.append(FieldSpec(f"f{place}", *places, **rules))

@@ -90,6 +90,7 @@ async def test_u01_what_a_webhook_lost_the_next_poll_makes_good(world: World) ->
     await world.in_step()
     await moved(world, "K00001", "Ulm")  # nobody calls
     await world.in_step()
+    assert towns(world) == {"Ulm"}
 
 
 async def test_u13_forged_repeated_disordered_late_and_oversized_calls_do_no_harm(

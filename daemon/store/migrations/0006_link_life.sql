@@ -7,8 +7,7 @@ alter table links
     add column kind text not null default '',  -- the kind of sync by which roles are counted
     add column a_role text collate "C" not null default 'peer' check (a_role in ('peer', 'primary', 'secondary')),
     add column b_role text collate "C" not null default 'peer' check (b_role in ('peer', 'primary', 'secondary')),
-    add column chosen jsonb not null default '{}',  -- what was chosen of the settings that its blueprint asks for
-    add column rests_on jsonb not null default '{}';  -- what these rest on, as it was when a person looked
+    add column rests_on jsonb not null default '{}';  -- what its settings rest on, as it was when a person looked
 create index links_partner on links (partner) where partner is not null;
 
 -- Two accounts of which each has shown that it can log in to the other.
