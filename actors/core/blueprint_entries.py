@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -29,7 +30,7 @@ from actors.core.blueprint_forms import (
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, Owner
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
 from actors.core.types import SIDES
 
 DAY_S: Final = 86_400.0
@@ -81,8 +82,9 @@ FIELD: Final = (
     Entry(
         "a",
         _PATH,
-        "the native path on side a; several with the lens `join`: `[FIRST, LAST]`",
-        absent="allowed with `owner: local` only",
+        "the native path on side a; several with the lenses `join`, `gross`, `formula`: `[FIRST, LAST]`; `@id`: the "
+        "record's own id",
+        absent="allowed with `owner: local` or `constant` only",
         example="a: STRASSE",
     ),
     Entry("b", _PATH, "the native path on side b", absent="as for `a`", example="b: [first_name, last_name]"),
@@ -96,8 +98,9 @@ FIELD: Final = (
     Entry("lens_b", LENS, "lenses of side b", example="lens_b: [trim, {map: {D: DE}}]"),
     Entry(
         "owner",
-        words(Owner),
-        "who may change it: `a`, `b`, `both`, or `local` (never transferred, never overwritten)",
+        OWNER_FORM,
+        "who may change it: `a`, `b`, `both`, or `local` (never transferred, never overwritten); or under conditions, see "
+        "[below](#owners-under-conditions)",
         absent="`both`",
         example="owner: a",
         rows=("W12", "W15", "W16", "U8", "G2"),
@@ -135,8 +138,8 @@ FIELD: Final = (
     Entry(
         "required",
         Flag(),
-        "a new record waits until the field has a value; where it is emptied later, the other side keeps what it has, and "
-        "that is listed. Required references may not form a circle",
+        "the record waits until the field has a value, and a value that is emptied (or left blank) empties nobody. Required "
+        "references may not form a circle",
         absent="`false`",
         example="required: true",
         rows=("U5",),
@@ -156,6 +159,7 @@ FIELD: Final = (
         absent="`false`",
         example="lossy: true",
     ),
+    *FIELD_RULES,
 )
 
 # ---------------------------------------------------------------------------------------------------------- stream
@@ -267,6 +271,13 @@ STREAM: Final = (
         rows=("U13", "U14", "U21"),
     ),
     Entry("fields", Named(Entries(FIELD), NAME, least=1), "the fields, by name", required=True),
+    Entry(
+        "custom",
+        REFERENCE,
+        "a setting of form `fields`: what each link adds to the fields",
+        example="custom: {setting: own_fields}",
+        rows=("U12", "U15"),
+    ),
 )
 
 # ------------------------------------------------------------------------------------------------------------ link
@@ -331,6 +342,14 @@ LINK: Final = (
         absent="nothing is asked",
         example="setup: {handshake: true}",
         rows=("W5", "W6", "W7", "W8", "T1"),
+    ),
+    Entry(
+        "settings",
+        SETTINGS,
+        "what each link is asked for, see [below](#settings)",
+        absent="none",
+        example="settings: {codes: {form: map}}",
+        rows=("T1", "T19", "U5", "U12", "U14", "U15"),
     ),
     Entry("streams", Named(Entries(STREAM), NAME, least=1), "the kinds of records, by name", required=True),
 )

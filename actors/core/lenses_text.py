@@ -250,6 +250,11 @@ class Join(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
         """Never: a text that no cut shows goes whole into one part."""
         return False
 
+    @property
+    def one_way(self) -> bool:
+        """It writes."""
+        return False
+
     def get(self, native: tuple[Value, ...]) -> Value:
         """See policy.Lens."""
         texts = [_text(part) for part in native]

@@ -14,6 +14,9 @@ from actors.core.setup import SetupSpec
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
+# The native path of a record's own id, on a side that gives ids: read as a field, never asked for, never written.
+RECORD_ID = "@id"
+
 
 class LensError(ValueError):
     """A value that a lens cannot translate; the record is parked with this text. `waits`: for a setting or parent."""
@@ -35,6 +38,11 @@ class Lens(Protocol):
         """Whether what is written may come back as less."""
         ...
 
+    @property
+    def one_way(self) -> bool:
+        """Whether it only reads: nothing is ever written through it, so the field is that side's own."""
+        ...
+
     def get(self, native: tuple[Value, ...]) -> Value:
         """Native values, in the order of the paths, to the shared value."""
         ...
@@ -51,6 +59,38 @@ class Owner(enum.StrEnum):
     B = "b"
     BOTH = "both"
     LOCAL = "local"  # never transferred, never overwritten
+
+
+class Test(enum.StrEnum):
+    """What a condition asks of a field's value."""
+
+    IS = "is"
+    NOT = "not"
+    FILLED = "filled"
+    EMPTY = "empty"
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One thing that has to hold of a record. `values`: shared values, for `is` and `not`: any of them."""
+
+    field: str
+    test: Test
+    values: tuple[Value, ...] = ()
+
+
+class OwnerCase(msgspec.Struct, frozen=True):
+    """An owner under conditions, all of which have to hold. `once_bound`: only while the record has its partner."""
+
+    owner: Owner
+    when: tuple[Condition, ...] = ()
+    once_bound: bool = False
+
+
+class ForeignEdit(enum.StrEnum):
+    """What becomes of an edit on the side that does not own the field."""
+
+    PUT_BACK = "put_back"  # the owner's value is written again, and the attempt reported
+    REPORT = "report"  # it stays there as a deviation, and is reported
 
 
 class Choice(enum.StrEnum):
@@ -99,7 +139,11 @@ class FieldSide(msgspec.Struct, frozen=True):
 
 
 class FieldSpec(msgspec.Struct, frozen=True):
-    """One shared field. `a`/`b` None: the side does not have it (then it is one-sided: constants, marks)."""
+    """One shared field. `a`/`b` None: the side does not have it (then it is local to the other).
+
+    `owner_cases` go before `owner`, the first that holds counts (core/owners.py). `starts_with[x]`: the native values that
+    a record which we make on side x begins with, where nothing else writes them.
+    """
 
     name: str
     a: FieldSide | None
@@ -112,6 +156,9 @@ class FieldSpec(msgspec.Struct, frozen=True):
     required: bool = False
     as_set: bool = False  # a list merged three-way as a set
     reference: str = ""  # the stream whose bindings translate this field
+    owner_cases: tuple[OwnerCase, ...] = ()
+    foreign_edit: ForeignEdit = ForeignEdit.PUT_BACK
+    starts_with: Mapping[str, Mapping[str, Value]] = {}
 
     @property
     def unit(self) -> str:
@@ -205,15 +252,36 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def units(self) -> tuple[tuple[str, tuple[FieldSpec, ...]], ...]:
-        """The mergeable fields as (name, members): a group under its name, every other field alone."""
+        """The mergeable fields as (name, members): a group under its name, every other field alone.
+
+        Those whose owner depends on the record come last: what it depends on is decided by then.
+        """
         grouped: dict[str, list[FieldSpec]] = {}
-        for spec in self.mergeable:
+        for spec in sorted(self.mergeable, key=lambda spec: bool(spec.owner_cases)):
             grouped.setdefault(spec.unit, []).append(spec)
         return tuple((name, tuple(members)) for name, members in grouped.items())
+
+    @cached_property
+    def starts_with(self) -> Mapping[str, Mapping[str, Value]]:
+        """Side -> the native values that a record which we make there begins with."""
+        return {
+            side: {
+                path: value for spec in self.fields for path, value in spec.starts_with.get(side, {}).items()
+            }
+            for side in SIDES
+        }
 
     def shared(self, side: Side) -> tuple[tuple[FieldSpec, FieldSide], ...]:
         """The fields that `side` has and that are kept in step (not local), each with its place there."""
         return self._shared[side]
+
+    def tells_id(self, side: Side) -> bool:
+        """Whether a field of `side` is the record's own id."""
+        return side in self._telling
+
+    @cached_property
+    def _telling(self) -> frozenset[Side]:
+        return frozenset(side for side in SIDES for _, at in self._shared[side] if RECORD_ID in at.paths)
 
     @cached_property
     def _shared(self) -> Mapping[Side, tuple[tuple[FieldSpec, FieldSide], ...]]:
@@ -225,6 +293,22 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
             )
             for side in SIDES
         }
+
+
+class SettingSpec(msgspec.Struct, frozen=True):
+    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken."""
+
+    name: str
+    form: str
+    doc: str = ""
+    default: Any = None
+    has_default: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> bool:
+        """Whether the link has to have it."""
+        return not self.has_default
 
 
 class LinkSpec(msgspec.Struct, frozen=True, dict=True):
@@ -243,6 +327,7 @@ class LinkSpec(msgspec.Struct, frozen=True, dict=True):
     breaker: int = 20
     description: str = ""
     setup: SetupSpec = SetupSpec()
+    settings: tuple[SettingSpec, ...] = ()
 
     def stream(self, name: str) -> StreamSpec:
         """The stream called `name`; KeyError where there is none."""

@@ -152,6 +152,10 @@ def _stale(stream: StreamSpec, known: Mapping[str, Mapping[str, str]]) -> dict[s
     }
 
 
+# Names that the store needs for itself: no blueprint may ask for a setting of such a name.
+KEPT: Final = ("rules", "version", "mappings")
+
+
 class Kept(msgspec.Struct, frozen=True):
     """What the store keeps as a link's settings. `rules`: the YAML text; `version`: counts changes, 1 = as created."""
 
@@ -162,6 +166,9 @@ class Kept(msgspec.Struct, frozen=True):
 
 def load(data: Mapping[str, Any]) -> Kept:
     """Settings from what the store keeps."""
-    return msgspec.convert(
-        {name: data[name] for name in ("rules", "version", "mappings") if name in data}, Kept
-    )
+    return msgspec.convert({name: data[name] for name in KEPT if name in data}, Kept)
+
+
+def values(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What was chosen for the settings that the blueprint asks for, by name."""
+    return {name: value for name, value in data.items() if name not in KEPT}

@@ -15,6 +15,7 @@ import msgspec
 from actors.core.contests import DAY_S, contests_after
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.marks import forgotten, remembered
+from actors.core.owners import owner_of, owning_side
 from actors.core.plan import adopt_keys
 from actors.core.policy import LensError, StreamSpec
 from actors.core.types import (
@@ -141,7 +142,9 @@ def _fields(
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
         untaken = not by_reply and _to_try_again(binding, action, name, seen, now)
-        shows = "open" if name in skip or untaken else _shows(stream, action, name, seen, by_reply, refs)
+        shows = (
+            "open" if name in skip or untaken else _shows(stream, binding, action, name, seen, by_reply, refs)
+        )
         if shows in ("open", "edited", "flows back", "doubtful"):
             still_open.append(name)
         if shows == "flows back":
@@ -172,6 +175,22 @@ def _fields(
     )
 
 
+def both_written(action: Action) -> frozenset[str]:
+    """The fields of a write that were to be written on the other side too (a merged list, a person's value).
+
+    Whether that was done this write can't tell: settled by it alone, what the other side still held would look like an
+    edit there, and an item that was removed would come back.
+    """
+    if action.op is not Op.UPDATE:
+        return frozenset()
+    there = other(action.side)
+    return frozenset(
+        one.field
+        for one in action.decisions
+        if there not in one.unknown and not same(one.a if there == "a" else one.b, one.chosen)
+    )
+
+
 def unseen(stream: StreamSpec, action: Action, after: Observation) -> bool:
     """Whether a look or a reply lacks a field that was written: it can't settle the write."""
     return any(name not in after.fields for name in action.fields if name in _shown_on(stream, action.side))
@@ -195,7 +214,15 @@ def _to_try_again(binding: Binding, action: Action, name: str, seen: Seen, now: 
     return action.state is ActionState.SENT or count == 0 or now - since >= DAY_S
 
 
-def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: bool, refs: Refs) -> str:
+def _shows(
+    stream: StreamSpec,
+    binding: Binding,
+    action: Action,
+    name: str,
+    seen: Seen,
+    by_reply: bool,
+    refs: Refs,
+) -> str:
     """What the target shows of one written field.
 
     as sent | open (not delivered, or not taken: not settled) | edited (a value where none was sent: the planner
@@ -209,7 +236,8 @@ def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: 
         return "as sent"
     if action.op is Op.CREATE and value is None and not by_reply:
         return "edited"
-    if stream.field(name).owner.value == action.side:
+    owner = owner_of(stream.field(name), binding.base, bound=True, decided=action.fields)
+    if owning_side(owner) == action.side:
         return "flows back"
     if action.op is Op.CREATE and value is None:
         return "default"

@@ -65,11 +65,6 @@ def canonical(value: object) -> Value:
     raise BadValue(f"a {type(value).__name__} is not a value that can be kept in step")
 
 
-def is_blank(value: Seen) -> bool:
-    """Whether there is no value where one is required: null, or the empty text."""
-    return value is None or value == ""
-
-
 def same(left: Seen, right: Seen) -> bool:
     """Whether two canonical values are equal; `True` is not 1, unknown equals nothing but unknown."""
     if left is right:
@@ -81,6 +76,16 @@ def same(left: Seen, right: Seen) -> bool:
     if isinstance(left, datetime) is not isinstance(right, datetime):
         return False
     return left == right
+
+
+def is_empty(value: Seen) -> bool:
+    """Whether there is nothing: null, or a list without items. A blank text is a text, unknown is unknown."""
+    return value is None or value == ()
+
+
+def is_blank(value: Seen) -> bool:
+    """Whether nothing is filled in: null, no items, or a text of nothing but blanks. Unknown is unknown."""
+    return is_empty(value) or (isinstance(value, str) and not value.strip())
 
 
 def as_list(items: Iterable[Any]) -> tuple[Any, ...]:

@@ -107,8 +107,9 @@ def test_the_example_of_a_lens_is_one(word: str) -> None:
     lens = yaml.safe_load(WORDS[word].example)
     whole = document()
     fields = whole["streams"]["customers"]["fields"]
-    fields["vat"] = {"a": ["X", "Y"] if word == "join" else "X", "b": "vat", "lens_a": lens, "lossy": True}
-    fields["vat"] |= {"set": True} if word == "list" else {}
+    over = {"join": ["X", "Y"], "gross": ["X", "Y"], "formula": ["kind", "stock"]}
+    fields["vat"] = {"a": over.get(word, "X"), "b": "vat", "lens_a": lens, "lossy": True}
+    fields["vat"] |= {"list": {"set": True}, "formula": {"owner": "a"}}.get(word, {})
     assert refused(whole) == []
     compile_blueprint(whole)
 

@@ -34,6 +34,7 @@ def cases(draw: st.DrawFn) -> tuple[StreamSpec, dict[Any, RowShape], Side, str, 
         rules: dict[str, Any] = {
             "owner": draw(st.sampled_from((Owner.BOTH, Owner.BOTH, Owner.A, Owner.B))),
             "group": draw(st.sampled_from(("", "", "g"))),
+            "required": draw(st.sampled_from((False, False, True))),
             "on_create_only": draw(st.sampled_from((False, False, True))),
             "required": draw(st.booleans()),
         }
@@ -156,6 +157,12 @@ def test_a_field_that_the_other_side_owns_goes_the_general_way() -> None:
     assert planned(*customers(owner=Owner.B), *now) is None
     change = planned(*customers(owner=Owner.A), *now)
     assert change is not None and change.rule == "owned by a"
+
+
+def test_what_is_required_and_was_emptied_goes_the_general_way() -> None:
+    emptied = (*WAS[:3], None, *WAS[4:])
+    assert planned(*customers(required=True), *emptied) is None
+    assert planned(*customers(), *emptied) is not None
 
 
 def test_a_reference_goes_the_general_way() -> None:

@@ -71,7 +71,7 @@ ENGINE = (
     Mutant(
         5,
         "an edit answers an unknown outcome",
-        "actors/core/plan.py",
+        "actors/core/newcomer.py",
         'if unclear is not None and (unclear.decision or {}).get("choose") != "retry":',
         "if False:",
         (f"{ALONE}test_redteam_05_an_edit_of_the_match_key_makes_no_second_record_either",),
@@ -239,8 +239,8 @@ ENGINE = (
     Mutant(
         31,
         "a record that may not go is told of in every run",
-        "actors/core/plan.py",
-        "return Verdict(_state(half, State.HELD_BACK, reason), items=(item,))",
+        "actors/core/newcomer.py",
+        "return Verdict(in_state(half, State.HELD_BACK, reason), items=(item,))",
         "return Verdict(half, items=(item,))",
         (f"{TOLD}test_redteam_31_a_record_that_may_not_go_is_not_told_of_in_every_run",),
     ),
