@@ -35,7 +35,7 @@ STANDING = (
         "actors/run.py",
         "self._strangers |= not look and stream.name in self._windows.stirred",
         "self._strangers |= False",
-        (f"{HUB}test_a_new_record_of_which_a_feed_tells_waits_for_no_poll",),
+        (f"{HUB}test_a_new_record_at_any_account_reaches_every_other_once_and_at_once",),
     ),
     Mutant(
         16,
