@@ -20,6 +20,10 @@ from actors.window import Windows, kept_note, matched
 
 GROUPS = 1000
 AMBIGUOUS = "ambiguous"
+# So long a claim on a new record's keys stands: until every link of the account has looked, with a wide margin. Whoever met
+# one looks again after `CLAIMED_AGAIN_S`, unless a feed tells sooner of what the other link made.
+CLAIMED_S = 900.0
+CLAIMED_AGAIN_S = 5.0
 UNBOUND = (State.NEW, State.UNSURE, State.MATCHED, State.GONE)
 
 
@@ -270,8 +274,22 @@ class Newcomers:
                 elif other(side) in unsure:
                     continue  # until the stranger there can be matched; the waiting room says whom they wait for
                 elif mine:
-                    pairs.extend(await self._looked(stream, side, mine))
+                    pairs.extend(await self._claimed(stream, side, await self._looked(stream, side, mine)))
             await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
+
+    async def _claimed(self, stream: StreamSpec, side: Side, pairs: Sequence[Pair]) -> Sequence[Pair]:
+        """Those that nobody else makes: where several links share the account, another one may be at the very same record.
+        That one comes back as a stranger, is matched, and nothing is made twice."""
+        state = self._state
+        hashes = {hash_ for pair in pairs for hash_ in pair.binding.keys if hash_}
+        if state.dry or side not in stream.creates or not hashes:
+            return pairs
+        there = other(side)
+        name = stream.object(there)
+        refused = frozenset(await state.store.claim(state.lease, there, name, sorted(hashes), CLAIMED_S))
+        kept = [pair for pair in pairs if not refused.intersection(pair.binding.keys)]
+        state.claimed_elsewhere |= len(kept) < len(pairs)
+        return kept
 
     async def _looked(self, stream: StreamSpec, side: Side, halves: Sequence[Binding]) -> list[Pair]:
         ids = {held.id: half for half in halves if (held := half.side(side)) is not None}

@@ -138,7 +138,7 @@ class RunState:
         self.link = row.link
         self.run = row.id
         self.dry = row.mode == "plan"
-        self.gate = Gate(spec, cursors, row)
+        self.gate = Gate(spec, cursors, row, clock)
         self.memory = memory
         self.loaded = set(loaded)
         self._lease = lease
@@ -149,6 +149,7 @@ class RunState:
         self.open: dict[int, Action] = {}  # open intents by id: their records must wait
         self.unknown_outcome = False
         self.left_for_later = False  # newcomers that could not be looked at freshly yet
+        self.claimed_elsewhere = False  # another link makes some of them
         self.confirmed = self.failed = self.waited = self.planned = 0
         self.awaiting: dict[str, str] = {}  # stream -> why a plan waits
         self.gone: dict[str, dict[int, Binding]] = {}  # what a dry run found gone, by stream and key

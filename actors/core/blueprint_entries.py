@@ -139,8 +139,8 @@ FIELD: Final = (
     Entry(
         "required",
         Flag(),
-        "the record waits until the field has a value, and a value that is emptied (or left blank) empties nobody. Required "
-        "references may not form a circle",
+        "a new record waits until the field has a value; where it is emptied later, the other side keeps what it has, and "
+        "that is listed. Required references may not form a circle",
         absent="`false`",
         example="required: true",
         rows=("U5",),
@@ -401,20 +401,20 @@ LINK: Final = (
         rows=("S15", "T6", "G11"),
     ),
     Entry(
+        "settings",
+        SETTINGS,
+        "what each link is asked for, see [below](#what-a-link-is-asked-for)",
+        absent="none",
+        example="settings: {codes: {form: map}}",
+        rows=("T1", "T19", "U5", "U12", "U14", "U15"),
+    ),
+    Entry(
         "setup",
         Entries(SETUP),
         "how links come to stand, see [below](#how-links-come-to-stand)",
         absent="nothing is asked",
         example="setup: {handshake: true}",
         rows=("W5", "W6", "W7", "W8", "T1"),
-    ),
-    Entry(
-        "settings",
-        SETTINGS,
-        "what each link is asked for, see [below](#settings)",
-        absent="none",
-        example="settings: {codes: {form: map}}",
-        rows=("T1", "T19", "U5", "U12", "U14", "U15"),
     ),
     Entry("streams", Named(Entries(STREAM), NAME, least=1), "the kinds of records, by name", required=True),
 )

@@ -20,10 +20,10 @@ from actors.core.foreign import left_alone
 from actors.core.gone import mark, plan_gone
 from actors.core.mapping import show
 from actors.core.marks import outlived, put_back
-from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge
+from actors.core.merge import DECIDED, Merged, changed_fields, merge
 from actors.core.newcomer import half_binding, plan_new
 from actors.core.policy import LensError, StreamSpec
-from actors.core.rooms import contested, disputed, lacking, not_delivered, unreadable, waits
+from actors.core.rooms import bare_units, contested, disputed, emptied, not_delivered, unreadable, waits
 from actors.core.stream_rules import Gate, Ineligible
 from actors.core.types import (
     SIDES,
@@ -136,7 +136,6 @@ def _both_present(
     adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))
-    park.extend(lacking(stream, binding, (a, b), merged.lacking))
     actions: list[Action] = []
     for seen in (a, b):
         wanted = merged.writes[seen.side]
@@ -144,8 +143,10 @@ def _both_present(
         try:
             if wanted:
                 hot = _contested_units(stream, adopted, seen.side, merged, ctx)
-                park.extend(_listed(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
-                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in hot}
+                park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
+                park.extend(emptied(stream, binding, b if seen is a else a, wanted))
+                bare = bare_units(stream, wanted)
+                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
                 adopted, wanted, row = _written_once(stream, adopted, seen, wanted, ctx)
                 park.extend(row)
                 adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
@@ -280,22 +281,6 @@ def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx
         return []
     row = gates.contested(stream, binding, seen, ctx.breaker)
     return [] if chosen(ctx.parked, gates.MEMORY, row.fingerprint) else [row]
-
-
-def _listed(
-    stream: StreamSpec,
-    binding: Binding,
-    looks: tuple[Observation, Observation],
-    side: Side,
-    hot: Sequence[str],
-    breaker: int,
-) -> list[Parked]:
-    """The contested units of one side, with what both sides hold."""
-    rows = []
-    for unit in hot:
-        reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
-        rows.append(contested(stream, binding, dispute_of(stream, binding, *looks, unit, reason)))
-    return rows
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

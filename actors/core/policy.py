@@ -196,9 +196,9 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`:
     native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
     complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
-    is said. `stale[v]`: fields that meant something else under mapping version v. `triggers[x]`: events of x's webhook
-    that lead to a look; all where nothing is said. `once`: sides on which a record is made and never changed after.
-    `stages`: sides on which one is made only when a person says so.
+    is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
+    seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a
+    record is made and never changed after. `stages`: sides on which one is made only when a person says so.
     """
 
     name: str
@@ -224,6 +224,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     map_ver: str = ""
     delivery: Mapping[Side, Schedule] = {}
     stale: Mapping[str, frozenset[str]] = {}
+    remapped: float = 0.0
     triggers: Mapping[Side, tuple[str, ...]] = {}
 
     def object(self, side: Side) -> str:
@@ -303,19 +304,21 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
 
 class SettingSpec(msgspec.Struct, frozen=True):
-    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken."""
+    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken.
+    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there."""
 
     name: str
     form: str
     doc: str = ""
     default: Any = None
     has_default: bool = False
+    awaited: bool = False
     choices: tuple[str, ...] = ()
 
     @property
     def needed(self) -> bool:
         """Whether the link has to have it."""
-        return not self.has_default
+        return not self.has_default and not self.awaited
 
 
 class LinkSpec(msgspec.Struct, frozen=True, dict=True):
@@ -333,8 +336,8 @@ class LinkSpec(msgspec.Struct, frozen=True, dict=True):
     poll_s: Mapping[str, float] = msgspec.field(default_factory=lambda: {"a": 60.0, "b": 60.0})
     breaker: int = 20
     description: str = ""
-    setup: SetupSpec = SetupSpec()
     settings: tuple[SettingSpec, ...] = ()
+    setup: SetupSpec = SetupSpec()
 
     def stream(self, name: str) -> StreamSpec:
         """The stream called `name`; KeyError where there is none."""

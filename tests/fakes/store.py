@@ -14,6 +14,7 @@ from collections.abc import (
     Collection,
     Mapping,
     Sequence,
+    Set,
 )
 from typing import Any
 
@@ -24,6 +25,7 @@ from actors.core.changes import Standing, action_of
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import (
     OPEN_STATES,
+    SIDES,
     Action,
     ActionState,
     Binding,
@@ -139,6 +141,29 @@ class MemoryStore(MemoryRows):
             kept = {n: v for n, v in {**state.row.facts, **facts}.items() if n not in OF_PEOPLE}
             kept |= of_people
             state.row = msgspec.structs.replace(state.row, facts=kept, next_due=next_due)
+
+    async def claim(
+        self, lease: Lease, side: Side, object_name: str, hashes: Sequence[int], hold_s: float
+    ) -> Set[int]:
+        async with self._transaction("claim", lease):
+            account = self._account(self.links[lease.link].row, side)
+            others = (state.row for id_, state in self.links.items() if id_ != lease.link)
+            shared = any(account == self._account(row, at) for row in others for at in SIDES)
+            if not account[1] or not shared:
+                return frozenset()
+            now, refused = self.clock.now(), set()
+            for hash_ in hashes:
+                at = (*account, object_name, hash_)
+                holder, expires = self.claims.get(at, ("", 0.0))
+                if holder in ("", lease.link) or expires <= now:
+                    self.claims[at] = lease.link, now + hold_s
+                else:
+                    refused.add(hash_)
+            return frozenset(refused)
+
+    def _account(self, row: LinkRow, side: Side) -> tuple[str, str]:
+        found = self.connections.get(row.a_connection if side == "a" else row.b_connection)
+        return (found.connector, found.identity) if found is not None else ("", "")
 
     async def cursors(self, link: str) -> Sequence[Cursor]:
         async with self._transaction("cursors"):

@@ -227,8 +227,8 @@ CORE = (
         14,
         "of a contested group the other members are written",
         "actors/core/plan.py",
-        "if stream.field(n).unit not in hot}",
-        "if n not in hot}",
+        "if stream.field(n).unit not in {*hot, *bare}}",
+        "if n not in {*hot, *bare}}",
         (f"{TOLD}test_redteam_14_a_contested_field_takes_its_whole_group_with_it",),
     ),
     Mutant(
@@ -249,6 +249,16 @@ CORE = (
         "map_ver=fingerprint([versions])",
         'map_ver="1"',
         ("tests/core/test_blueprint.py::test_a_version_changes_with_the_meaning_of_shared_values_only",),
+    ),
+    Mutant(
+        17,
+        "what was settled under another mapping counts still",
+        "actors/core/mapping.py",
+        "stale = stream.stale.get(binding.map_ver)",
+        "stale = None",
+        (
+            "tests/core/test_settings.py::test_redteam_17_a_changed_mapping_is_a_first_contact_and_no_conflict_per_record",
+        ),
     ),
     Mutant(
         19,
@@ -463,5 +473,13 @@ CORE = (
         "if all(same(left.native.get(path), value) for path, value in marks.items()):",
         "if False:",
         (f"{PLAN}test_a_mark_that_stands_already_is_not_written_again",),
+    ),
+    Mutant(
+        44,
+        "a schedule counts every instant that was missed",
+        "actors/core/schedule.py",
+        "return now if due <= now else due",
+        "return due",
+        ("tests/core/test_schedule.py::test_a_week_that_was_missed_is_caught_up_with_once",),
     ),
 )

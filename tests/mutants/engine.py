@@ -327,4 +327,14 @@ ENGINE = (
         "name = stream.name",
         (f"{ALONE}test_redteam_41_one_outside_record_has_one_past_whatever_the_streams_are_called",),
     ),
+    Mutant(
+        44,
+        "a direction whose time comes in the middle of a run stays closed",
+        "actors/delivery.py",
+        "return self._opens_at(stream.name, side) > self._clock.now()",
+        "return self._opens_at(stream.name, side) > self._started",
+        (
+            "tests/actors/test_delivery.py::test_a_direction_whose_time_comes_while_a_run_is_under_way_is_open_from_then_on",
+        ),
+    ),
 )

@@ -91,7 +91,7 @@ STORE = (
     Mutant(
         15,
         "a record is bound twice",
-        "daemon/store/migrations/0001_initial.sql",
+        "daemon/store/migrations/0002_streams.sql",
         "create unique index bindings_b on",
         "create index bindings_b on",
         (f"{PG}TestBindings::test_a_record_is_bound_once_per_link_and_stream",),
@@ -103,6 +103,16 @@ STORE = (
         'if a == b or (sides[0]["identity"] and sides[0]["identity"] == sides[1]["identity"]):',
         "if False:",
         (f"{ADMIN}TestLinks::test_one_account_is_not_linked_with_itself",),
+    ),
+    Mutant(
+        17,
+        "nobody looks again at what a changed mapping concerns",
+        "daemon/store/admin_settings.py",
+        "    hints = _whole(changes.reread)",
+        "    hints = _whole(())",
+        (
+            "tests/store/test_admin_settings.py::test_redteam_17_what_a_changed_mapping_concerns_is_looked_at_again",
+        ),
     ),
     Mutant(
         21,
