@@ -356,6 +356,14 @@ CORE = (
         (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
     ),
     Mutant(
+        45,
+        "a record that is put back has lost what only its side knew",
+        "actors/core/newcomer.py",
+        "Shown({**_own_values(half, side), **write.native}, write.shown)",
+        "Shown(write.native, write.shown)",
+        ("tests/actors/test_own_values.py::test_redteam_45_what_only_its_side_knew_is_there_again",),
+    ),
+    Mutant(
         31,
         "what took part before the activation counts as newly taking part",
         "actors/core/gates.py",
