@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 TOLD = "tests/core/test_regressions.py::"
 PLAN = "tests/core/test_plan.py::"
 MOVES = "tests/actors/test_moves.py::"
+DOCUMENTS = "tests/actors/test_documents.py::"
 GATES = "tests/actors/test_gates.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
@@ -274,6 +275,34 @@ CORE = (
         "return len(here) == 1 and not there",
         "return False",
         (f"{MOVES}test_redteam_19_a_record_with_a_new_id_is_known_by_a_match_key_that_is_left",),
+    ),
+    Mutant(
+        20,
+        "a staged document is made though nobody said so",
+        "actors/core/documents.py",
+        "    if target not in stream.stages:\n",
+        "    if True:\n",
+        (f"{DOCUMENTS}test_redteam_20_nothing_is_made_before_somebody_imports_it_and_then_it_is_made_once",),
+    ),
+    Mutant(
+        20,
+        "a yes to an import counts for whatever the document shows now",
+        "actors/core/documents.py",
+        "as_shown = before is not None and before.fingerprint == print_",
+        "as_shown = before is not None",
+        (
+            f"{DOCUMENTS}test_redteam_20_what_changed_since_it_was_staged_is_shown_again_before_it_is_imported",
+        ),
+    ),
+    Mutant(
+        20,
+        "what was made once is changed with its origin",
+        "actors/core/plan.py",
+        "    if not wanted or seen.side not in stream.once:\n",
+        "    if True:\n",
+        (
+            f"{DOCUMENTS}test_redteam_20_an_invoice_that_is_set_back_edited_and_sent_again_is_listed_and_not_booked_again",
+        ),
     ),
     Mutant(
         25,
