@@ -20,6 +20,7 @@ from actors.core.types import SIDES, Side
 # Stream -> mapping version -> field -> its version: every mapping under which records of a link were settled.
 Mappings = Mapping[str, Mapping[str, Mapping[str, str]]]
 WHOLE: Final = frozenset({"lens", "lens_a", "lens_b", "mark", "delivery", "match", "creates"})
+KEPT: Final = "*rules*"  # no name of a setting that a blueprint asks for
 MAPPINGS_MAX: Final = 20  # per stream; what was settled under an older one counts as never settled
 # What may change without a look at every record.
 _LIGHT: Final = ("complete_read_s", "delivery", "stale", "remapped", "triggers")
@@ -159,4 +160,14 @@ class Kept(msgspec.Struct, frozen=True):
 
 def load(data: Mapping[str, Any]) -> Kept:
     """Settings from what the store keeps."""
-    return msgspec.convert({name: data[name] for name in Kept.__struct_fields__ if name in data}, Kept)
+    return msgspec.convert(data.get(KEPT, {}), Kept)
+
+
+def dump(kept: Kept) -> dict[str, Any]:
+    """Settings as the store keeps them."""
+    return {KEPT: msgspec.to_builtins(kept)}
+
+
+def answers(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What people answered to a blueprint's questions (setup.py), which stands beside them."""
+    return {name: value for name, value in data.items() if name != KEPT}

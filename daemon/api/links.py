@@ -11,6 +11,7 @@ import anyio
 import msgspec
 
 from actors.core import lifecycle, preflight
+from actors.core import settings as rules_of
 from actors.core.blueprint import BlueprintError
 from actors.core.lifecycle import Establishment, NoStep, Step
 from actors.core.policy import LinkSpec
@@ -248,7 +249,7 @@ class Links(links_pb2_grpc.LinksServicer):
             a_role=row.roles.get("a", ""),
             b_role=row.roles.get("b", ""),
             irreversible=view.spec is not None and view.spec.setup.irreversible,
-            settings=convert.struct(row.settings),
+            settings=convert.struct(rules_of.answers(row.settings)),
         )
 
 
