@@ -16,7 +16,7 @@ from actors.core.errors import Kind, TandemError
 from actors.core.guard import spend
 from actors.core.policy import StreamSpec
 from actors.core.rooms import OUTCOME
-from actors.core.settle import resolve, settle, unseen
+from actors.core.settle import both_written, resolve, settle, unseen
 from actors.core.types import (
     SIDES,
     Action,
@@ -284,13 +284,15 @@ class Recovery:
         self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation | None
     ) -> _Resolved:
         state = self._state
-        out = settle(stream, binding, action, seen, now=state.clock.now(), by_reply=False)
+        alone = both_written(action)
+        out = settle(stream, binding, action, seen, now=state.clock.now(), by_reply=False, skip=alone)
         record = seen.id if seen is not None else action.target
         # It may have taken effect only just now: until the read lag is over, other looks may still show it undone.
         state.memory.wrote(stream.object(action.side), action.side, record, state.clock.monotonic())
         drop: tuple[int, ...] = ()
         free: tuple[Binding, ...] = ()
         if action.op is Op.CREATE:
+            state.memory.arrives(stream.name)
             met = await state.store.bindings(state.link, stream.name, action.side, [record])
             met = [b for b in met if b.key != binding.key]
             drop = tuple(b.key for b in met if b.side(other(action.side)) is None)

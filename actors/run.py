@@ -24,11 +24,12 @@ from actors.early import Early, Seen, look_up
 from actors.inflow import Inflow
 from actors.looking import Looking
 from actors.messages import Options
-from actors.newcomers import Newcomers
+from actors.newcomers import CLAIMED_AGAIN_S, Newcomers
 from actors.ports import Find, Settlement
 from actors.recover import Recovery
 from actors.state import HELD_UNTIL_KNOWN, RunState
 from actors.turn import Turn
+from actors.waiting import wake
 from actors.window import Window, Windows, ids
 
 OWN_HINTS = frozenset({"changed"})  # hints from outside: an echo shows nothing new and is dropped
@@ -120,8 +121,9 @@ class Run:
             )
         error = state.errors[0] if state.errors else None
         again_s = next((e.retry_after_s for e in state.errors if e.retry_after_s is not None), None)
-        if again_s is None and (state.open or state.left_for_later):
-            again_s = max(1.0, *(side.declaration.read_lag_s for side in self._sides.values()))
+        if again_s is None and (state.open or state.left_for_later or state.claimed_elsewhere):
+            soon_s = CLAIMED_AGAIN_S if state.claimed_elsewhere else 1.0
+            again_s = max(soon_s, *(side.declaration.read_lag_s for side in self._sides.values()))
         return RunResult(
             ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done, self._strangers
         )
@@ -146,6 +148,7 @@ class Run:
         state = self._state
         errors = len(state.errors)
         try:
+            await wake(state, stream)
             await self._hints(stream)
             poked = self._poked_of(stream)
             looked = (look or bool(poked)) and await self._looking.look(stream)

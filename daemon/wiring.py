@@ -46,15 +46,16 @@ class SystemClock:
 
 
 class Blueprints:
-    """Compiles blueprints, each text once (the least recently used of many is forgotten)."""
+    """Compiles blueprints, each text once per settings (the least recently used of many is forgotten)."""
 
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[str, bytes], LinkSpec] = OrderedDict()
 
     def load(self, text: str, settings: Mapping[str, Any] | None = None) -> LinkSpec:
-        """The compiled blueprint, with a link's settings as the store keeps them; `BlueprintError` with every fault."""
-        key = text, msgspec.json.encode(settings) if settings else b""
-        spec = self._compiled.get(key) or _compiled(text, settings or {})
+        """The compiled blueprint, with a link's settings as the store keeps them (None: there is no link, it is only
+        checked); `BlueprintError` with every fault."""
+        key = text, msgspec.json.encode(settings, order="deterministic") if settings is not None else b""
+        spec = self._compiled.get(key) or _compiled(text, settings)
         self._compiled[key] = spec
         self._compiled.move_to_end(key)
         if len(self._compiled) > BLUEPRINTS_MAX:
@@ -78,9 +79,11 @@ class Blueprints:
             ) from error
 
 
-def _compiled(text: str, settings: Mapping[str, Any]) -> LinkSpec:
-    kept = link_settings.load(settings)
-    return link_settings.with_stale(blueprints_yaml.load(text, kept.rules), kept.mappings, kept.remapped)
+def _compiled(text: str, settings: Mapping[str, Any] | None) -> LinkSpec:
+    kept = link_settings.load(settings or {})
+    chosen = None if settings is None else link_settings.chosen(settings)
+    spec = blueprints_yaml.load(text, kept.rules, chosen)
+    return link_settings.with_stale(spec, kept.mappings, kept.remapped)
 
 
 def webhook_of(connector: str) -> Webhook | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint_settings import awaited_settings, read_settings, settled_data
 from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
 from actors.core.blueprint_when import When, read_when
@@ -30,14 +31,20 @@ _POLL_S: Final = 60.0  # where nothing is said
 _BREAKER: Final = 20
 
 
-def compile_blueprint(data: object, positions: Positions | None = None) -> LinkSpec:
+def compile_blueprint(
+    data: object, positions: Positions | None = None, settings: Mapping[str, Any] | None = None
+) -> LinkSpec:
     """Validate the whole document and compile it.
 
     `data`: mappings, lists, texts, whole numbers, `Decimal`, booleans and null. `positions`: line and column per path,
-    for the faults. Raises `BlueprintError` with everything that is wrong.
+    for the faults. `settings`: of the link (plain data, JSON's types); None: there is no link, it is only checked.
+    Raises `BlueprintError` with everything that is wrong.
     """
     faults = Faults(positions or {})
-    root = Node(data, (), faults).table(LINK)
+    document = Node(data, (), faults)
+    asked = read_settings(document.get("settings"))
+    awaited = awaited_settings(document.get("setup"))
+    root = Node(settled_data(document, (*awaited, *asked), settings), (), faults).table(LINK)
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
@@ -52,6 +59,7 @@ def compile_blueprint(data: object, positions: Positions | None = None) -> LinkS
         poll_s={side: poll_s for side, (_, poll_s) in sides.items()},
         breaker=breaker.integer(BREAKER.lowest, BREAKER.highest, _BREAKER) if breaker else _BREAKER,
         description=description.text() if description else "",
+        settings=asked,
         setup=read_setup(root.get("setup"), called, streams),
     )
     faults.check()

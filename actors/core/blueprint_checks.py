@@ -8,8 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from actors.core.blueprint_gates import check_gates
 from actors.core.blueprint_nodes import Node, guess, listed
+from actors.core.blueprint_owners import check_conditions, check_values
+from actors.core.lenses import written_paths
+from actors.core.owners import may_change
 from actors.core.policy import DeletePolicy, FieldSpec, Owner, StreamSpec
+from actors.core.stream_rules import Ineligible
 from actors.core.types import SIDES, Side, other
 
 
@@ -22,6 +27,9 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
         _check_groups(stream, at)
         _check_writers(stream, at)
         _check_marks(stream, at)
+        check_gates(stream, at)
+        check_conditions(stream, at)
+        check_values(stream, at)
         _check_names(stream, names, at)
     _check_circles(streams, node)
 
@@ -49,7 +57,7 @@ def _check_match(stream: StreamSpec, at: Node) -> None:
             field = fields.get(name)
             if field is None:
                 at.fault(f'"{name}" is not a field of this stream{guess(name, fields)}', *where)
-            elif field.owner is Owner.LOCAL or field.a is None or field.b is None:
+            elif field.owner is Owner.LOCAL or not all(place and place.paths for place in (field.a, field.b)):
                 at.fault(f'"{name}" is not on both sides, so nothing can be matched by it', *where)
     if stream.kind == "document" and not stream.match:
         at.fault("a document needs a `match` key, or it would be booked twice after a reset")
@@ -59,7 +67,13 @@ def _check_groups(stream: StreamSpec, at: Node) -> None:
     heads: dict[str, FieldSpec] = {}
     for field in stream.fields:
         head = heads.setdefault(field.group, field) if field.group else field
-        for rule in ("owner", "conflict", "first_contact"):
+        if field.owner_cases != head.owner_cases:
+            at.fault(
+                f'the fields of group "{field.group}" are decided as one, but not all have the same owners '
+                f"under conditions: {field.name} and {head.name} differ",
+                *("fields", field.name),
+            )
+        for rule in ("owner", "conflict", "first_contact", "foreign_edit"):
             ours, theirs = (getattr(one, rule) or "the stream's" for one in (field, head))
             if ours != theirs:
                 at.fault(
@@ -71,7 +85,14 @@ def _check_groups(stream: StreamSpec, at: Node) -> None:
 
 def _written(field: FieldSpec, side: Side) -> tuple[str, ...]:
     place = field.side(side)
-    return place.paths if place is not None and field.owner not in (Owner.LOCAL, Owner(side)) else ()
+    if (
+        place is None
+        or place.lens.one_way
+        or field.owner is Owner.LOCAL
+        or not may_change(field, other(side))
+    ):
+        return ()
+    return written_paths(place.lens, place.paths)
 
 
 def _check_writers(stream: StreamSpec, at: Node) -> None:
@@ -96,7 +117,9 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
                 "deletes",
                 side,
             )
-        if marked and stream.deletes[side] is not DeletePolicy.MARK:
+        gate = stream.gates.get(side)
+        deactivates = gate is not None and gate.then is Ineligible.DEACTIVATE
+        if marked and stream.deletes[side] is not DeletePolicy.MARK and not deactivates:
             at.fault(
                 f"nothing is marked on side {other(side)}; deletes: {{{side}: mark}} is missing",
                 "mark",
@@ -105,7 +128,7 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
         values = stream.mark.get(side, {})
         for field in stream.fields:
             place = field.side(side)
-            if place is not None and field.owner in (Owner.BOTH, Owner(side)):
+            if place is not None and may_change(field, side):
                 for path in sorted(set(place.paths) & set(values)):
                     at.fault(
                         f'"{path}" is also the field {field.name}: the mark would count as an edit',
@@ -116,9 +139,10 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
 
 
 def _check_names(stream: StreamSpec, names: Sequence[str], at: Node) -> None:
-    for place, parent in enumerate(stream.parents):
-        if parent not in names:
-            at.fault(f'there is no stream "{parent}"{guess(parent, names)}', "parents", place)
+    for entry, needed in (("parents", stream.parents), ("requires", stream.requires)):
+        for place, name in enumerate(needed):
+            if name not in names:
+                at.fault(f'there is no stream "{name}"{guess(name, names)}', entry, place)
     for field in stream.fields:
         if field.reference and field.reference not in names:
             message = f'there is no stream "{field.reference}"{guess(field.reference, names)}'
@@ -138,7 +162,7 @@ def _check_circles(streams: Sequence[StreamSpec], node: Node) -> None:
 
 def _needed(stream: StreamSpec) -> frozenset[str]:
     required = (field.reference for field in stream.fields if field.reference and field.required)
-    return frozenset((*stream.parents, *required))
+    return frozenset((*stream.parents, *stream.requires, *required))
 
 
 def _referenced(stream: StreamSpec) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -29,7 +30,8 @@ from actors.core.blueprint_forms import (
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, Owner
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
+from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
 DAY_S: Final = 86_400.0
@@ -81,8 +83,9 @@ FIELD: Final = (
     Entry(
         "a",
         _PATH,
-        "the native path on side a; several with the lens `join`: `[FIRST, LAST]`",
-        absent="allowed with `owner: local` only",
+        "the native path on side a; several with the lenses `join`, `gross`, `formula`: `[FIRST, LAST]`; `@id`: the "
+        "record's own id",
+        absent="allowed with `owner: local` or `constant` only",
         example="a: STRASSE",
     ),
     Entry("b", _PATH, "the native path on side b", absent="as for `a`", example="b: [first_name, last_name]"),
@@ -96,8 +99,9 @@ FIELD: Final = (
     Entry("lens_b", LENS, "lenses of side b", example="lens_b: [trim, {map: {D: DE}}]"),
     Entry(
         "owner",
-        words(Owner),
-        "who may change it: `a`, `b`, `both`, or `local` (never transferred, never overwritten)",
+        OWNER_FORM,
+        "who may change it: `a`, `b`, `both`, or `local` (never transferred, never overwritten); or under conditions, see "
+        "[below](#owners-under-conditions)",
         absent="`both`",
         example="owner: a",
         rows=("W12", "W15", "W16", "U8", "G2"),
@@ -156,6 +160,7 @@ FIELD: Final = (
         absent="`false`",
         example="lossy: true",
     ),
+    *FIELD_RULES,
 )
 
 # ---------------------------------------------------------------------------------------------------------- stream
@@ -168,6 +173,37 @@ BUDGET_ENTRIES: Final = (
     ),
 )
 _BUDGET: Final = Shared("budget", Either((COUNT, Text(BUDGET), Exactly(UNLIMITED), Entries(BUDGET_ENTRIES))))
+GATE: Final = (
+    Entry(
+        "path",
+        Text(),
+        "the native path that says so; it need not be a field",
+        required=True,
+        example="path: TYPE",
+    ),
+    Entry("equals", Scalar(), "who takes part: those with this value there", example="equals: Kunde"),
+    Entry("in", Listing(Scalar(), least=1), "those with one of these values", example="in: [Kunde, VIP]"),
+    Entry("set", Flag(), "`true`: those with anything there but nothing and `false`", example="set: true"),
+    Entry(
+        "on",
+        words(GateOn),
+        "a record that is new on the other side goes while it takes part (`level`), or once it begins to (`edge`): not "
+        "what took part before the initial load was complete, whoever saves it again",
+        absent="`level`",
+        example="on: edge",
+        rows=("T7", "U2", "U25"),
+    ),
+    Entry(
+        "then",
+        words(Ineligible),
+        "a pair whose record no longer takes part stays in step (`keep`), gets the value put back (`put_back`), is marked "
+        "on the other side by `mark` until it takes part again (`deactivate`), or rests, and nothing passes (`detach`)",
+        absent="`keep`",
+        example="then: put_back",
+        rows=("U3", "G21", "S16"),
+    ),
+)
+
 STREAM: Final = (
     Entry(
         "kind",
@@ -185,6 +221,14 @@ STREAM: Final = (
         absent="none",
         example="parents: [customers]",
         rows=("G12",),
+    ),
+    Entry(
+        "requires",
+        Listing(Text()),
+        "streams of which at least one record has to be in step before anything is made in this one",
+        absent="none",
+        example="requires: [tills]",
+        rows=("S8",),
     ),
     Entry(
         "match",
@@ -224,6 +268,14 @@ STREAM: Final = (
         "the native values that mark a record of that side as deleted; needed by `deletes: {a: mark}`",
         example="mark: {b: {status: deleted}}",
         rows=("T11",),
+    ),
+    Entry(
+        "gate",
+        each(SIDES, Entries(GATE)),
+        "which records of that side take part, see [below](#gates)",
+        absent="all",
+        example="gate: {a: {path: TYPE, equals: Kunde, then: put_back}}",
+        rows=("T7", "U2", "U3", "U20", "U23", "U24", "U25", "G4", "G15", "G21", "S16"),
     ),
     Entry(
         "first_contact",
@@ -267,6 +319,13 @@ STREAM: Final = (
         rows=("U13", "U14", "U21"),
     ),
     Entry("fields", Named(Entries(FIELD), NAME, least=1), "the fields, by name", required=True),
+    Entry(
+        "custom",
+        REFERENCE,
+        "a setting of form `fields`: what each link adds to the fields",
+        example="custom: {setting: own_fields}",
+        rows=("U12", "U15"),
+    ),
 )
 
 # ------------------------------------------------------------------------------------------------------------ link
@@ -323,6 +382,14 @@ LINK: Final = (
         absent="`instant`",
         example="delivery: {b_to_a: nightly}",
         rows=("S15", "T6", "G11"),
+    ),
+    Entry(
+        "settings",
+        SETTINGS,
+        "what each link is asked for, see [below](#what-a-link-is-asked-for)",
+        absent="none",
+        example="settings: {codes: {form: map}}",
+        rows=("T1", "T19", "U5", "U12", "U14", "U15"),
     ),
     Entry(
         "setup",

@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from actors.core.blueprint_entries import FIELD, NAME, NEWEST
 from actors.core.blueprint_nodes import Node, described, listed
+from actors.core.blueprint_rules import check_one_way, own_id, read_constant, read_owner, read_starts
 from actors.core.lens_build import build, join_for_paths
-from actors.core.policy import Choice, FieldSide, FieldSpec, FirstContact, Owner
-from actors.core.types import Side, other
+from actors.core.policy import Choice, FieldSide, FieldSpec, FirstContact, ForeignEdit, Owner
+from actors.core.types import SIDES, Side, other
 
 _NAME: Final = re.compile(NAME, re.ASCII)
 
@@ -40,14 +43,18 @@ def flag(node: Node, key: str) -> bool:
 def _field(stream: str, name: str, entry: Node) -> FieldSpec:
     check_name(entry, name)
     node = entry.table(FIELD)
-    sides = {side: _side(f"{stream}.{name}", node, side) for side in ("a", "b")}
-    owner, first_contact, group = node.get("owner"), node.get("first_contact"), node.get("group")
-    reference = node.get("reference")
+    sides = {side: _side(f"{stream}.{name}", node, side) for side in SIDES}
+    first_contact, group = node.get("first_contact"), node.get("group")
+    reference, foreign = node.get("reference"), node.get("foreign_edit")
+    owner, cases = read_owner(node.get("owner"))
+    owning, constant = read_constant(node)
+    if owning is not None:
+        sides[owning], owner = constant, Owner(owning)
     spec = FieldSpec(
         name=name,
         a=sides["a"],
         b=sides["b"],
-        owner=owner.choice(Owner, Owner.BOTH) if owner else Owner.BOTH,
+        owner=owner,
         conflict=_conflict(node.get("conflict")),
         first_contact=first_contact.choice(FirstContact, FirstContact.ASK) if first_contact else None,
         group=group.text() if group else "",
@@ -55,10 +62,13 @@ def _field(stream: str, name: str, entry: Node) -> FieldSpec:
         required=flag(node, "required"),
         as_set=flag(node, "set"),
         reference=reference.text() if reference else "",
+        owner_cases=cases,
+        foreign_edit=foreign.choice(ForeignEdit, ForeignEdit.PUT_BACK) if foreign else ForeignEdit.PUT_BACK,
     )
     _check_sides(node, spec)
     _check_lossy(node, spec)
-    return spec
+    check_one_way(node, spec)
+    return msgspec.structs.replace(spec, starts_with=read_starts(node, spec))
 
 
 def _side(label: str, node: Node, side: Side) -> FieldSide | None:
@@ -69,7 +79,7 @@ def _side(label: str, node: Node, side: Side) -> FieldSide | None:
         return None
     paths = _paths(place)
     nodes = [found for found in (own, node.get("lens")) if found is not None]
-    lens = build(nodes, len(paths), f"{label} on side {side}")
+    lens = own_id(place, paths, build(nodes, paths, f"{label} on side {side}"))
     join_for_paths(place, len(paths), lens)
     return FieldSide(paths, lens)
 

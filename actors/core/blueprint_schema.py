@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from actors.core.blueprint_entries import LINK
+from actors.core.blueprint_entries_rules import REFERENCE
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -89,6 +90,8 @@ class _Writer:
 
     def _entry(self, entry: Entry) -> Schema:
         found = self.form(entry.form)
+        if entry.form is not REFERENCE and entry.name != "setting":
+            found = _either([found, self.form(REFERENCE)])
         if not entry.required:
             found = _either([found, _NULL])
         said = entry.doc + (f" Where nothing is said: {entry.absent}." if entry.absent else "")

@@ -124,7 +124,7 @@ class _Field(msgspec.Struct, frozen=True):
     path: str
     rule: str
     takes_null: bool
-    required: bool
+    required: bool  # not plain where nothing is filled in
     is_ascii: bool  # a lens that turns letters: plain for those of ASCII
 
 
@@ -379,7 +379,7 @@ class Changes:
         at, to = spec.side(self._side), spec.side(self._there)
         assert at is not None and to is not None
         here, there = self._shapes[self._side], self._shapes[self._there]
-        if spec.owner.value == self._there or here.kinds.get(at.paths[0]) not in _PLAIN:
+        if spec.owner_cases or spec.owner.value == self._there or here.kinds.get(at.paths[0]) not in _PLAIN:
             return False
         return rows_code.alike(at, to, here, there) and rows_code.is_text_lens(at.lens)
 

@@ -13,6 +13,8 @@ from typing import Final, Literal, cast
 
 from actors.core import lens_words
 from actors.core.blueprint_nodes import Node, described, guess, listed
+from actors.core.blueprint_settings import FromSetting
+from actors.core.lens_heads import Head, read_formula, read_gross
 from actors.core.lenses import (
     Case,
     Chain,
@@ -25,23 +27,25 @@ from actors.core.lenses import (
     SingleLens,
     Trim,
 )
+from actors.core.lenses_money import Gross
+from actors.core.lenses_one_way import Computed, OwnId
 from actors.core.lenses_text import CountryCode, DateText, Day, Join, ListText, NumberText, Phone
 from actors.core.policy import Lens, LensError
 from actors.core.values import Scalar, same
 
-Steps = list["SingleLens | Join"]
+Steps = list[SingleLens | Head]
 _CHAIN_MAX: Final = 10
 
 
-def build(nodes: list[Node], paths: int, name: str) -> Lens:
-    """The lens of one side: the words of `nodes` in order, native end first, over so many native paths.
+def build(nodes: list[Node], paths: tuple[str, ...], name: str) -> Lens:
+    """The lens of one side: the words of `nodes` in order, native end first, over those native paths.
 
     `name` is what a value map is called in messages. Faults are noted on the nodes; the result then is a stand-in.
     """
     steps: Steps = [step for node in nodes for step in _steps(node, paths, name)]
     steps = [step for step in steps if not isinstance(step, Same)]
     singles = tuple(step for step in steps if isinstance(step, SingleLens))
-    _check_join(nodes, steps, paths)
+    _check_heads(nodes, steps, paths)
     if len(singles) > _CHAIN_MAX:
         nodes[0].fault(f"more than {_CHAIN_MAX} lenses stand in one chain")
     lens = _chained(steps, singles)
@@ -52,7 +56,7 @@ def build(nodes: list[Node], paths: int, name: str) -> Lens:
 
 
 def _chained(steps: Steps, singles: tuple[SingleLens, ...]) -> Lens:
-    if steps and isinstance(steps[0], Join):
+    if steps and isinstance(steps[0], Head):
         return Chain(steps[0], singles) if singles else steps[0]
     if not singles:
         return Same()
@@ -76,13 +80,17 @@ def _check_map(node: Node, step: MapValues, after: tuple[SingleLens, ...], lens:
 def join_for_paths(node: Node, paths: int, lens: Lens) -> None:
     """Note a fault where several native paths stand without a join."""
     head = lens.first if isinstance(lens, Chain) else lens
-    if paths > 1 and not isinstance(head, Join):
-        node.fault(f"{paths} paths make one field only with a lens `join`")
+    if paths > 1 and not isinstance(head, Head | OwnId):
+        node.fault(f"{paths} paths make one field only with a lens `join`, `gross` or `formula`")
 
 
-def _check_join(nodes: list[Node], steps: Steps, paths: int) -> None:
+def _check_heads(nodes: list[Node], steps: Steps, paths: tuple[str, ...]) -> None:
     for index, step in enumerate(steps):
-        if isinstance(step, Join) and (index or paths < 2):
+        if isinstance(step, Computed | Gross) and index:
+            nodes[0].fault("`formula` and `gross` stand over native values: each has to be the first lens")
+        if isinstance(step, Gross) and len(paths) != 2:
+            nodes[0].fault("`gross` needs two paths, as in [net, tax_code]")
+        if isinstance(step, Join) and (index or len(paths) < 2):
             why = (
                 "has to be the first lens"
                 if index
@@ -91,13 +99,13 @@ def _check_join(nodes: list[Node], steps: Steps, paths: int) -> None:
             nodes[0].fault(f"`join` {why}")
 
 
-def _steps(node: Node, paths: int, name: str) -> Steps:
+def _steps(node: Node, paths: tuple[str, ...], name: str) -> Steps:
     parts = list(node.items()) if isinstance(node.value, list) else [node]
     found = [_step(part, paths, name) for part in parts]
     return [step for step in found if step is not None]
 
 
-def _step(node: Node, paths: int, name: str) -> SingleLens | Join | None:
+def _step(node: Node, paths: tuple[str, ...], name: str) -> SingleLens | Head | None:
     word, options = node.value, None
     if isinstance(word, Mapping) and len(word) == 1:
         word = next(iter(word))
@@ -106,9 +114,13 @@ def _step(node: Node, paths: int, name: str) -> SingleLens | Join | None:
         node.fault(f"{described(word)} is not a lens{guess(word, _WORDS)}; known are {listed(_WORDS)}")
         return None
     if word == "join":
-        return _join(options, paths)
+        return _join(options, len(paths))
     if word == "map":
         return _map(options or node, name)
+    if word == "gross":
+        return read_gross(options or node, name)
+    if word == "formula":
+        return read_formula(options or node, paths)
     return _WORDS[word](options or Node(None, node.path, node.faults))
 
 
@@ -175,7 +187,8 @@ def _factor(node: Node | None) -> Decimal:
 
 
 def _map(node: Node, name: str) -> SingleLens:
-    if not isinstance(node.value, Mapping) or not node.value:
+    setting = node.value.name if isinstance(node.value, FromSetting) else ""
+    if not isinstance(node.value, Mapping) or not (node.value or setting):
         node.fault('a value map is needed, native to shared, as in map: {D: DE, "040": AT}')
         return Same()
     pairs = []
@@ -185,7 +198,7 @@ def _map(node: Node, name: str) -> SingleLens:
     texts = [str(native).lower() if isinstance(native, bool) else str(native) for native, _ in pairs]
     for text in sorted({text for text in texts if texts.count(text) > 1}):
         node.fault(f"{described(text)} stands twice in the value map, as a text and as something else")
-    return MapValues(tuple(pairs), f"value map of {name}")
+    return MapValues(tuple(pairs), f"setting {setting}" if setting else f"value map of {name}")
 
 
 def _bool(node: Node) -> SingleLens:
@@ -294,7 +307,7 @@ def _scalars(node: Node) -> list[Scalar]:
     return [item.scalar() for item in node.items()] if isinstance(node.value, list) else [node.scalar()]
 
 
-# What a blueprint may say -> what it becomes. `map` and `join` need more than their options and are built in `_step`.
+# What a blueprint may say -> what it becomes. Some need more than their options and are built in `_step`.
 _WORDS: Final[Mapping[str, Callable[[Node], SingleLens]]] = MappingProxyType(
     {
         "same": _plain(Same()),
@@ -312,5 +325,7 @@ _WORDS: Final[Mapping[str, Callable[[Node], SingleLens]]] = MappingProxyType(
         "bool": _bool,
         "map": _plain(Same()),
         "join": _plain(Same()),
+        "gross": _plain(Same()),
+        "formula": _plain(Same()),
     }
 )

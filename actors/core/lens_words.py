@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from actors.core.blueprint_entries_rules import GROSS
 from actors.core.blueprint_forms import (
     Either,
     Entries,
@@ -137,6 +138,20 @@ WORDS: Final[Mapping[str, LensWord]] = MappingProxyType(
             "`first`; `whole`: all of it to the first",
             Either((Sign(), Entries(JOIN))),
             alone=True,
+        ),
+        "gross": LensWord(
+            "gross: {rates: {A: 20}}",
+            "`[net, tax_code]` to a gross price",
+            "`{rates: {...}, places: 2, net_places: 4, rounding: half_up}`; the net price is written so that it reads as "
+            "that gross price again, the tax code is only read; a missing rate parks the record and names itself; lossy "
+            "with no more `net_places` than `places`",
+            Entries(GROSS),
+        ),
+        "formula": LensWord(
+            "formula: \"kind == 1 ? stock : '-'\"",
+            "native values to whatever the formula says",
+            "only read: `owner` has to be that side; see [below](#formulas)",
+            Text(),
         ),
     }
 )

@@ -42,6 +42,11 @@ class SingleLens(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, dict
         """Whether what is written may come back as less."""
         return False
 
+    @property
+    def one_way(self) -> bool:
+        """Whether it only reads (lenses_one_way.py)."""
+        return False
+
     def read(self, native: Value) -> Value:
         """One native value to the shared value."""
         raise NotImplementedError
@@ -87,6 +92,15 @@ class Chain(msgspec.Struct, frozen=True, tag=True):
     def lossy(self) -> bool:
         """A chain is as lossy as its worst link."""
         return self.first.lossy or any(step.lossy for step in self.rest)
+
+    @property
+    def one_way(self) -> bool:
+        """What is only read somewhere on the way is only read."""
+        return self.first.one_way
+
+    def writes(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """The paths that are written: those of the native end."""
+        return written_paths(self.first, paths)
 
     def get(self, native: tuple[Value, ...]) -> Value:
         """See policy.Lens."""
@@ -288,6 +302,12 @@ class Scale(SingleLens, frozen=True):
             return number.quantize(Decimal(1).scaleb(-self.places), _ROUNDING[self.rounding], _WIDE)
         except InvalidOperation as error:
             raise LensError(f"{number} has too many digits to be rounded exactly") from error
+
+
+def written_paths(lens: Lens, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths that a write through the lens may change: all of them, unless it says otherwise."""
+    said: Callable[[tuple[str, ...]], tuple[str, ...]] | None = getattr(lens, "writes", None)
+    return paths if said is None else said(paths)
 
 
 def shows(lens: Lens, native: Value, value: Value) -> bool:

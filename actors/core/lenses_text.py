@@ -200,7 +200,8 @@ class CountryCode(SingleLens, frozen=True):
         if not isinstance(value, str) or value not in COUNTRIES:
             raise LensError(f"{shown(value)} is not a country (ISO 3166, two letters)")
         code = str(getattr(COUNTRIES[value], self.native))
-        return int(code) if isinstance(old, int) else code
+        # A number column holds "040" as 40; one where only letters fit says so itself.
+        return int(code) if isinstance(old, int) and self.native == "numeric" else code
 
     def normal(self, value: Value) -> Value:
         return (value.strip().upper() or None) if isinstance(value, str) else value
@@ -248,6 +249,11 @@ class Join(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
     @property
     def lossy(self) -> bool:
         """Never: a text that no cut shows goes whole into one part."""
+        return False
+
+    @property
+    def one_way(self) -> bool:
+        """It writes."""
         return False
 
     def get(self, native: tuple[Value, ...]) -> Value:

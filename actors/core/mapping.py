@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from actors.core.policy import FieldSide, FieldSpec, LensError, StreamSpec
+from actors.core.policy import RECORD_ID, FieldSide, FieldSpec, LensError, StreamSpec
 from actors.core.types import Binding, Held, Observation, Record, Side
 from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, same
 
@@ -57,6 +57,9 @@ def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
             seen.update(dict.fromkeys(place.paths))
     for path in stream.mark.get(side, {}):
         seen.setdefault(path)
+    if side in stream.gates:
+        seen.setdefault(stream.gates[side].path)
+    seen.pop(RECORD_ID, None)
     return tuple(seen)
 
 
@@ -67,6 +70,8 @@ def observe(
     fields: dict[str, Value] = {}
     problem = ""
     native = record.native
+    if stream.tells_id(side):
+        native = {**native, RECORD_ID: record.id}
     for spec, place in stream.shared(side):
         try:
             value = _get(spec, place, side, native, refs)
@@ -97,8 +102,8 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
     for name, value in wanted.items():
         spec = stream.field(name)
         place = spec.side(side)
-        if place is None:
-            continue
+        if place is None or place.lens.one_way:
+            continue  # what is only read is not written, not even where a record is put back
         old = tuple(native.get(path) for path in place.paths)
         put = _put(spec, side, old, value, refs)
         shown[name] = _get_value(spec, place, side, put, refs)
@@ -108,10 +113,18 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
     return Shown(native=changes, shown=shown)
 
 
+def show_new(stream: StreamSpec, side: Side, wanted: Fields, refs: Refs = NO_REFS) -> Shown:
+    """Translate `wanted` into the native fields of a record to be made on `side`, with what a new one starts with there
+    where nothing else is said (G5). Raises `LensError`."""
+    told = show(stream, side, {}, {name: value for name, value in wanted.items() if value is not None}, refs)
+    starts = {path: v for path, v in stream.starts_with[side].items() if told.native.get(path) is None}
+    return Shown({**told.native, **starts}, told.shown)
+
+
 def native_of(spec: FieldSpec, side: Side, value: Value) -> Mapping[str, Value]:
     """How `side` writes a shared value of its own accord; {} where nobody can say without a look at the record."""
     place = spec.side(side)
-    if place is None or spec.reference:
+    if place is None or spec.reference or place.lens.one_way:
         return {}
     try:
         native = place.lens.put((None,) * len(place.paths), value)

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from actors.core.policy import Choice, FieldSpec, FirstContact, Owner, StreamSpec
+from actors.core.owners import owner_of, owning_side
+from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Owner, StreamSpec
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
-from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, same
+from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, same
 
-Verb = Literal["quiet", "adopt", "a", "b", "value", "ask"]
+Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave"]
 DECIDED = "decided by a person"
 
 
@@ -39,6 +40,7 @@ class Merged(msgspec.Struct, frozen=True):
     disputes: tuple[Dispute, ...]
     put_back: tuple[str, ...] = ()  # fields that were edited on the side that does not own them
     unseen: tuple[str, ...] = ()  # "side.field" that would be overwritten without having been seen: not now
+    left: Mapping[str, tuple[Side, FieldDecision]] = {}  # edits of what the other side owns: they stay there
 
 
 def settled(binding: Binding, side: Side, field: str) -> Seen:
@@ -81,18 +83,25 @@ def merge(
     disputes: list[Dispute] = []
     put_back: list[str] = []
     unseen: list[str] = []
+    left: dict[str, tuple[Side, FieldDecision]] = {}
     was = settled_on(binding, "a"), settled_on(binding, "b")
     for name, members in stream.units:
         if _untouched(members, was, (a.fields, b.fields)):
             continue
         view = _View(stream, binding, members, a, b)
-        if not view.known:
+        if members[0].owner_cases:
+            decided = {**agreed, **writes["a"], **writes["b"]}
+            view.owner = owner_of(members[0], binding.base, bound=True, decided=decided, shown=view.now)
+        if not view.known or view.owner is None:
             continue
         verb, rule, values = view.judge((said or {}).get(name))
         if verb == "quiet":
             continue
         if verb == "ask":
             disputes.append(view.dispute(name, rule))
+            continue
+        if verb == "leave":
+            left.update({one.field: (view.foreign, one) for one in view.decisions(values, rule)})
             continue
         blind = view.unseen(values)
         if blind:
@@ -102,7 +111,15 @@ def merge(
         decisions.extend(view.decisions(values, rule))
         if rule.startswith("put back"):
             put_back.extend(spec.name for spec in members)
-    return Merged(agreed, writes, tuple(decisions), tuple(disputes), tuple(put_back), tuple(unseen))
+    return Merged(
+        agreed,
+        writes,
+        tuple(decisions),
+        tuple(disputes),
+        tuple(put_back),
+        tuple(unseen),
+        left,
+    )
 
 
 def dispute_of(
@@ -150,12 +167,18 @@ class _View:
         }
         self.known = all(v is not UNKNOWN for s in SIDES for v in self.now[s].values())
         self.met = all(v is not UNKNOWN for s in SIDES for v in self.was[s].values())
+        self.owner: Owner | None = self.spec.owner  # of this record; None: nobody can say yet
 
     def _now(self, side: Side, name: str) -> Seen:
         return self.raw[side].fields.get(name, self.was[side][name])
 
     def _half_seen(self, side: Side) -> bool:
         return any(n not in self.raw[side].fields for n in self.names)
+
+    @property
+    def foreign(self) -> Side:
+        """The side that does not own the unit (where one side does)."""
+        return "b" if self.owner is Owner.A else "a"
 
     def unseen(self, values: Fields) -> list[str]:
         """What would have to be overwritten unseen to make both sides show `values`."""
@@ -188,32 +211,35 @@ class _View:
             return self._first_contact()
         if self.equal:
             return "adopt", "both sides agree", self.values("a")
-        if self.spec.owner in (Owner.A, Owner.B):
-            return self._owned("a" if self.spec.owner is Owner.A else "b")
+        owner = owning_side(self.owner)
+        if owner is not None:
+            return self._owned(owner)
         if in_a != in_b:
             side: Side = "a" if in_a else "b"
             return side, f"changed on {side}", self.values(side)
         return self._conflict()
 
     def _owned(self, owner: Side) -> tuple[Verb, str, dict[str, Value]]:
-        rule = f"owned by {owner}"
-        if self.changed(other(owner)):
-            rule = f"put back: owned by {owner}"
-        return owner, rule, self.values(owner)
+        far = other(owner)
+        if not self.changed(far):
+            return owner, f"owned by {owner}", self.values(owner)
+        if self.spec.foreign_edit is ForeignEdit.REPORT and not self.changed(owner):
+            return "leave", f"edited on {far}, owned by {owner}: reported and left", self.values(far)
+        return owner, f"put back: owned by {owner}", self.values(owner)
 
     def _first_contact(self) -> tuple[Verb, str, dict[str, Value]]:
         if self.equal:
             return "adopt", "first contact: both sides agree", self.values("a")
-        if self.spec.owner in (Owner.A, Owner.B):
-            side: Side = "a" if self.spec.owner is Owner.A else "b"
-            return side, f"first contact: owned by {side}", self.values(side)
+        owner = owning_side(self.owner)
+        if owner is not None:
+            return owner, f"first contact: owned by {owner}", self.values(owner)
         rule = self.spec.first_contact or self.stream.first_contact
         if rule in (FirstContact.A, FirstContact.B):
             chosen: Side = "a" if rule is FirstContact.A else "b"
             return chosen, f"first contact: {chosen} wins", self.values(chosen)
         if rule is FirstContact.FILL_EMPTY:
             for empty in SIDES:
-                if all(v is None or v == () for v in self.now[empty].values()):
+                if all(is_empty(v) for v in self.now[empty].values()):
                     return other(empty), "first contact: filled", self.values(other(empty))
             if self.spec.as_set:
                 return "value", "first contact: lists joined", self._united()
@@ -247,7 +273,8 @@ class _View:
         if not said or said.get("fingerprint") != self.fingerprint:
             return None
         choose = said.get("choose")
-        if self.spec.owner in (Owner.A, Owner.B) and choose != self.spec.owner.value:
+        owner = owning_side(self.owner)
+        if owner is not None and choose != owner:
             return None  # nobody gives an owned field another value than its owner's
         if choose == "a":
             return "a", f"{DECIDED}: a", self.values("a")

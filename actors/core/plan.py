@@ -12,29 +12,21 @@ from typing import Any
 
 import msgspec
 
-from actors.core import match
-from actors.core.actions import action_for, decided_by_origin, id_on, note_line
+from actors.core import gates
+from actors.core.actions import action_for
 from actors.core.contests import is_contested
-from actors.core.mapping import NO_REFS, Refs, Shown, shared, show
+from actors.core.foreign import left_alone
+from actors.core.gone import mark, plan_gone
+from actors.core.mapping import show
 from actors.core.marks import outlived, put_back
 from actors.core.merge import DECIDED, Merged, changed_fields, merge
-from actors.core.policy import DeleteEdit, DeletePolicy, LensError, Owner, StreamSpec
-from actors.core.rooms import (
-    OUTCOME,
-    bare_units,
-    contested,
-    delete_print,
-    deleted_edited,
-    disputed,
-    emptied,
-    not_delivered,
-    unreadable,
-    waits,
-)
+from actors.core.newcomer import half_binding, plan_new
+from actors.core.policy import LensError, StreamSpec
+from actors.core.rooms import bare_units, contested, disputed, emptied, not_delivered, unreadable, waits
+from actors.core.stream_rules import Gate, Ineligible
 from actors.core.types import (
     SIDES,
     Action,
-    ActionState,
     Binding,
     Deviation,
     Held,
@@ -47,36 +39,33 @@ from actors.core.types import (
     State,
     other,
 )
-from actors.core.values import Value, is_blank, same
+from actors.core.values import Value, same
+from actors.core.verdict import (
+    RESTORE,
+    UNSEEN_AGAIN_S,
+    Context,
+    Verdict,
+    adopt_keys,
+    chosen,
+    in_state,
+    newcomer_state,
+    presence_of,
+    tombstone,
+    tried,
+)
 
-UNSEEN_AGAIN_S = 10.0
-RESTORE = "deleted on the other side, to be put back"
-
-
-class Context(msgspec.Struct, frozen=True):
-    """What the planner must know besides the pair: wall clock, breaker, what is parked for this binding, references."""
-
-    now: float
-    breaker: int = 20
-    parked: tuple[Parked, ...] = ()
-    refs: Refs = NO_REFS
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What is to be done about one pair.
-
-    `binding`: with everything adopted that needs no write (`rev` is left as stored: the window counts it up).
-    `actions`: writes, at most one per side. `park`: every reason why the record waits now; rooms not named here are
-    left. `items`: protocol lines without a write. `drop`: the half binding is of no use any more. `again_s`: look again
-    after so long, though nothing may have changed (0: no need).
-    """
-
-    binding: Binding
-    actions: tuple[Action, ...] = ()
-    park: tuple[Parked, ...] = ()
-    items: tuple[Action, ...] = ()
-    drop: bool = False
-    again_s: float = 0.0
+__all__ = [
+    "RESTORE",
+    "Context",
+    "Verdict",
+    "adopt_keys",
+    "differs",
+    "fresh",
+    "half_binding",
+    "newcomer_state",
+    "plan_new",
+    "plan_pair",
+]
 
 
 def fresh(seen: Observation, wrote: float | None, read_lag_s: float) -> bool:
@@ -89,7 +78,7 @@ def differs(stream: StreamSpec, binding: Binding, seen: Observation) -> bool:
     held = binding.side(seen.side)
     if held is None or binding.state is State.MATCHED or seen.problem:
         return True
-    if held.presence is not seen.presence:
+    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):
         return True
     return seen.presence is Presence.PRESENT and bool(changed_fields(stream, binding, seen))
 
@@ -103,73 +92,36 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
     if {a.presence, b.presence} - {Presence.PRESENT, Presence.DELETED}:
         return Verdict(binding)  # out of scope or not seen is no deletion, and nothing to merge
     if a.presence is Presence.PRESENT and b.presence is Presence.PRESENT:
-        return _both_present(stream, _presence(binding, a, b), a, b, ctx)
+        out = gates.left(stream, binding, (a, b))
+        if out is not None:
+            return _out(stream, binding, (a, b), *out)
+        return _both_present(stream, presence_of(binding, a, b), a, b, ctx)
     if a.presence is not Presence.PRESENT and b.presence is not Presence.PRESENT:
-        return Verdict(_tombstone(_presence(binding, a, b), "deleted on both sides"))
+        return Verdict(tombstone(presence_of(binding, a, b), "deleted on both sides"))
     gone, left = (a, b) if a.presence is not Presence.PRESENT else (b, a)
-    return _one_gone(stream, binding, gone, left, ctx)
+    if not ctx.concludes and _unexplained(binding, gone):
+        return Verdict(in_state(presence_of(binding, a, b), State.GONE, ""))
+    return plan_gone(stream, binding, gone, left, ctx)
 
 
-def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
-    """Plan a half binding that matches nobody: create it on the other side, or say why not."""
-    side, target = seen.side, other(seen.side)
-    if seen.presence is not Presence.PRESENT:
-        return Verdict(half, drop=True)
-    if seen.problem:
-        return Verdict(half, park=(unreadable(stream, half, seen),))
-    unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)
-    if unclear is not None and (unclear.decision or {}).get("choose") != "retry":
-        return Verdict(half, park=(unclear,))  # it may be there, whatever this record was edited to since
-    restore = RESTORE in half.note
-    if side not in stream.creates and not restore:
-        reason = f"new on {side}, and the blueprint lets no record be created from there"
-        item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
-        return Verdict(_state(half, State.HELD_BACK, reason), items=(item,))
-    wanted = _told(stream, half, seen, restore)
-    unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
-    if unknown:
-        park = tuple(not_delivered(stream, half, seen, unknown))
-        return Verdict(half, park=park, again_s=UNSEEN_AGAIN_S)
-    missing = [
-        s.name
-        for s in stream.fields
-        if s.required and s.owner.value != target and is_blank(seen.fields.get(s.name))
-    ]
-    if missing:
-        return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
-    try:
-        write = show(stream, target, {}, {n: v for n, v in wanted.items() if v is not None}, ctx.refs)
-    except LensError as error:
-        return Verdict(half, park=(waits(stream, half, seen, str(error)),))
-    decisions = tuple(decided_by_origin(n, v, side) for n, v in wanted.items())
-    action = action_for(
-        stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id
-    )
-    return _tried(half, (action,), (), ctx)
-
-
-def adopt_keys(stream: StreamSpec, binding: Binding, fields: Mapping[str, Value]) -> Binding:
-    """The binding with its match keys brought up to date from `fields`."""
-    return msgspec.structs.replace(binding, keys=match.keys(stream, fields))
-
-
-def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Binding:
-    """A half binding for a record seen for the first time."""
-    held = Held(id=seen.id, version=seen.version, seen_gen=seen_gen)
-    return Binding(
-        stream=stream.name,
-        state=newcomer_state(stream, seen),
-        a=held if seen.side == "a" else None,
-        b=held if seen.side == "b" else None,
-        keys=match.keys(stream, seen.fields),
-        map_ver=stream.map_ver,
-        rev=1,
+def _out(
+    stream: StreamSpec, binding: Binding, looks: tuple[Observation, Observation], side: Side, gate: Gate
+) -> Verdict:
+    """A pair that no longer takes part on `side`."""
+    if gate.then is Ineligible.DETACH or gates.SHUT in binding.note:
+        rests, items = gates.detached(stream, binding, looks, side)
+        return Verdict(rests, items=items)
+    marked = looks[1] if side == "a" else looks[0]
+    return mark(
+        stream, presence_of(binding, *looks), marked, f"{gates.SHUT} on {side}, marked on {marked.side}"
     )
 
 
-def newcomer_state(stream: StreamSpec, seen: Observation) -> State:
-    """NEW, or UNSURE while a match key is not delivered (what can't be read at all is parked when it is planned)."""
-    return State.UNSURE if match.undelivered(stream, seen.fields) and not seen.problem else State.NEW
+def _unexplained(binding: Binding, gone: Observation) -> bool:
+    """Whether a record is gone of which nobody knew, or has concluded, anything yet: it may have moved."""
+    was = binding.side(gone.side)
+    new = was is not None and was.presence is Presence.PRESENT
+    return binding.state is State.GONE or (new and binding.state is not State.TOMBSTONE)
 
 
 # ------------------------------------------------------------------------------------------ both sides are there
@@ -180,6 +132,7 @@ def _both_present(
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked))
     adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
+    adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))
     actions: list[Action] = []
@@ -196,12 +149,16 @@ def _both_present(
                 adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
-            return Verdict(adopted, park=tuple(park))
+            return Verdict(adopted, park=tuple(park), items=items)
         action = put_back(stream, adopted, seen, action)
+        held = _gate_contested(stream, adopted, seen, ctx)
+        park.extend(held)
+        action = action if held else gates.put_back(stream, adopted, seen, action)
         if action is not None:
             actions.append(action)
-    verdict = _tried(adopted, tuple(actions), tuple(park), ctx)
-    return msgspec.structs.replace(verdict, again_s=UNSEEN_AGAIN_S if merged.unseen else 0.0)
+    verdict = tried(adopted, tuple(actions), tuple(park), ctx)
+    again_s = UNSEEN_AGAIN_S if merged.unseen else 0.0
+    return msgspec.structs.replace(verdict, items=items, again_s=again_s)
 
 
 def _write(
@@ -249,7 +206,7 @@ def _write(
 def _adopt(stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation) -> Binding:
     for name, value in merged.agreed.items():
         binding = _settle_field(binding, None, name, value, None)
-    state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE) else binding.state
+    state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE, State.GONE) else binding.state
     binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note="")
     known = {**b.fields, **a.fields, **binding.base}
     return adopt_keys(stream, binding, known)
@@ -272,179 +229,7 @@ def _settle_field(
     return msgspec.structs.replace(binding, base={**binding.base, name: value}, a=held["a"], b=held["b"])
 
 
-# --------------------------------------------------------------------------------------------- one side is gone
-
-
-def _one_gone(
-    stream: StreamSpec, binding: Binding, gone: Observation, left: Observation, ctx: Context
-) -> Verdict:
-    """Deleted on one side: the policy decides; an edit on the other side since then is never lost with it."""
-    side = gone.side
-    was = binding.side(side)
-    assert was is not None
-    known = was.presence is Presence.DELETED
-    after = _presence(binding, *((gone, left) if side == "a" else (left, gone)))
-    policy = stream.deletes[side]
-    edited = bool(changed_fields(stream, binding, left))
-    before = binding.side(left.side)
-    if binding.state is State.TOMBSTONE and before is not None and before.presence is Presence.DELETED:
-        return _back(stream, after, gone, left)
-    if binding.state is State.TOMBSTONE and known and policy is not DeletePolicy.RESTORE:
-        return Verdict(after)
-    if policy is DeletePolicy.IGNORE:
-        note = f"deleted on {side}, left on {left.side}"
-        item = note_line(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
-        return Verdict(_tombstone(after, note), items=(item,))
-    choice = _chosen(ctx.parked, "*delete*", delete_print(binding, left))
-    read_only = all(spec.owner.value == side for spec in shared(stream, side))
-    if choice in ("restore", left.side) and read_only:
-        choice = None  # not even on a person's word is anything written there
-    if edited and policy is not DeletePolicy.RESTORE and choice is None:
-        if stream.delete_vs_edit is DeleteEdit.KEEP:
-            return Verdict(after, park=(deleted_edited(stream, binding, gone, left, read_only),))
-        choice = "restore" if stream.delete_vs_edit is DeleteEdit.RESTORE else "remove"
-    if policy is DeletePolicy.RESTORE or choice in ("restore", left.side):
-        return _restore(stream, after, gone, left)
-    if choice == "keep":
-        return Verdict(_tombstone(after, f"deleted on {side}, kept on {left.side}"))
-    if policy is DeletePolicy.MARK:
-        return _mark(stream, binding, after, left)
-    return _remove(stream, binding, after, left, ctx)
-
-
-def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:
-    """Delete what is left, from a look that brought every shared field: nothing is deleted unseen."""
-    unseen = [f"{left.side}.{one.name}" for one in shared(stream, left.side) if one.name not in left.fields]
-    if unseen:  # what it holds there may be an edit; a person's word about the record stands meanwhile
-        said = [row for row in ctx.parked if row.room is Room.CONFLICT and row.field == "*delete*"]
-        park = (*not_delivered(stream, binding, left, unseen), *said)
-        return Verdict(after, park=park, again_s=UNSEEN_AGAIN_S)
-    reason = f"deleted on {other(left.side)}"
-    action = action_for(
-        stream,
-        after,
-        left.side,
-        Op.DELETE,
-        "deletes: remove",
-        {},
-        Shown({}, {}),
-        dict(left.fields),
-        (),
-        origin=id_on(after, other(left.side)),
-        seen=left,
-        reason=reason,
-    )
-    return _tried(after, (action,), (), ctx)
-
-
-def _mark(stream: StreamSpec, binding: Binding, after: Binding, left: Observation) -> Verdict:
-    marks = stream.mark.get(left.side, {})
-    note = f"deleted on {other(left.side)}, marked on {left.side}"
-    if all(same(left.native.get(path), value) for path, value in marks.items()):
-        return Verdict(_tombstone(after, note))
-    write = Shown(native=dict(marks), shown={})
-    action = action_for(
-        stream,
-        after,
-        left.side,
-        Op.MARK,
-        "deletes: mark",
-        {},
-        write,
-        {},
-        (),
-        origin=id_on(after, other(left.side)),
-        seen=left,
-        reason=note,
-    )
-    return Verdict(after, (action,))
-
-
-def _back(stream: StreamSpec, after: Binding, gone: Observation, left: Observation) -> Verdict:
-    """Deleted on both sides, and one is back under its id: perhaps another record. It starts anew as a newcomer."""
-    half = msgspec.structs.replace(_state(after, State.NEW, ""), base={}, map_ver=stream.map_ver)
-    held = Held(id=left.id, version=left.version)
-    half = msgspec.structs.replace(
-        half, a=held if left.side == "a" else None, b=held if left.side == "b" else None
-    )
-    reason = f"was deleted on both sides and is back on {left.side}"
-    item = note_line(stream, after, left.side, gone.id, "back", reason, ActionState.CONFIRMED)
-    return Verdict(adopt_keys(stream, half, left.fields), items=(item,))
-
-
-def _restore(stream: StreamSpec, after: Binding, gone: Observation, left: Observation) -> Verdict:
-    """Put it back: what is left becomes a newcomer again, so that it is matched (somebody may have made the record
-    anew there) and created by the one way in which records are created."""
-    half = _state(after, State.NEW, RESTORE)
-    half = (
-        msgspec.structs.replace(half, a=None) if gone.side == "a" else msgspec.structs.replace(half, b=None)
-    )
-    reason = f"deleted on {gone.side}, to be put back"
-    item = note_line(stream, after, gone.side, left.id, "deletes: restore", reason, ActionState.CONFIRMED)
-    return Verdict(half, items=(item,))
-
-
-# ------------------------------------------------------------------------------------------------------ helpers
-
-
-def stream_has(stream: StreamSpec, name: str, side: Side) -> bool:
-    """Whether the stream has a field of that name on `side` that is kept in step."""
-    return any(
-        s.name == name and s.owner is not Owner.LOCAL and s.side(side) is not None for s in stream.fields
-    )
-
-
-def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -> dict[str, Value]:
-    """What a create tells the other side; for a record that is put back, also what that side itself had decided."""
-    held = half.side(seen.side)
-    assert held is not None
-    target = other(seen.side)
-    values = dict(half.base)
-    # A group of which a member was edited since is told as it stands there, as a whole.
-    moved = {stream.field(name).unit for name in changed_fields(stream, half, seen)} if held.dev else set()
-    for name, value in seen.fields.items():
-        dev = held.dev.get(name)
-        own = dev is None or not same(dev.value, value) or name not in values
-        if own or stream.field(name).unit in moved:
-            values[name] = value
-    return {n: v for n, v in values.items() if (stream_has if restore else _creatable)(stream, n, target)}
-
-
-def _creatable(stream: StreamSpec, name: str, target: Side) -> bool:
-    # What the target owns (a number it draws) is not told to it; it comes back from there.
-    return stream_has(stream, name, target) and stream.field(name).owner.value != target
-
-
-def _presence(binding: Binding, a: Observation, b: Observation) -> Binding:
-    assert binding.a is not None and binding.b is not None
-    return msgspec.structs.replace(
-        binding,
-        a=msgspec.structs.replace(binding.a, presence=a.presence, version=a.version),
-        b=msgspec.structs.replace(binding.b, presence=b.presence, version=b.version),
-    )
-
-
-def _state(binding: Binding, state: State, note: str) -> Binding:
-    return msgspec.structs.replace(binding, state=state, note=note)
-
-
-def _tombstone(binding: Binding, note: str) -> Binding:
-    return _state(binding, State.TOMBSTONE, note)
-
-
-def _tried(binding: Binding, actions: tuple[Action, ...], park: tuple[Parked, ...], ctx: Context) -> Verdict:
-    """Leave out what a system refused before and nothing has changed since: it stays in quarantine."""
-    go: list[Action] = []
-    kept: list[Parked] = list(park)
-    for action in actions:
-        refused = next(
-            (p for p in ctx.parked if p.room is Room.QUARANTINE and p.fingerprint == action.fingerprint), None
-        )
-        if refused is None or (refused.decision or {}).get("choose") == "retry":
-            go.append(action)
-        else:
-            kept.append(refused)
-    return Verdict(binding, tuple(go), tuple(kept))
+# ------------------------------------------------------------------------------------------- contested, decided
 
 
 def _contested_units(
@@ -465,21 +250,22 @@ def _contested_units(
     return list(dict.fromkeys(stream.field(name).unit for name in hot))
 
 
+def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx: Context) -> list[Parked]:
+    """That the value of a gate was put back too often, unless a person said: once more."""
+    gate = stream.gates.get(seen.side)
+    if (
+        gate is None
+        or gates.is_open(gate, seen)
+        or not is_contested(binding.contests, seen.side, gates.MEMORY, ctx.breaker, ctx.now)
+    ):
+        return []
+    row = gates.contested(stream, binding, seen, ctx.breaker)
+    return [] if chosen(ctx.parked, gates.MEMORY, row.fingerprint) else [row]
+
+
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:
     return {
         p.field: {**p.decision, "fingerprint": p.fingerprint}
         for p in parked
         if p.room is Room.CONFLICT and p.decision is not None
     }
-
-
-def _chosen(parked: Sequence[Parked], field: str, print_: str) -> str | None:
-    for p in parked:
-        if (
-            p.room is Room.CONFLICT
-            and p.field == field
-            and p.fingerprint == print_
-            and p.decision is not None
-        ):
-            return str(p.decision.get("choose"))
-    return None

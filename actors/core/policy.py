@@ -11,8 +11,12 @@ import msgspec
 
 from actors.core.schedule import Place, Schedule
 from actors.core.setup import SetupSpec
+from actors.core.stream_rules import Gate
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
+
+# The native path of a record's own id, on a side that gives ids: read as a field, never asked for, never written.
+RECORD_ID = "@id"
 
 
 class LensError(ValueError):
@@ -35,6 +39,11 @@ class Lens(Protocol):
         """Whether what is written may come back as less."""
         ...
 
+    @property
+    def one_way(self) -> bool:
+        """Whether it only reads: nothing is ever written through it, so the field is that side's own."""
+        ...
+
     def get(self, native: tuple[Value, ...]) -> Value:
         """Native values, in the order of the paths, to the shared value."""
         ...
@@ -51,6 +60,38 @@ class Owner(enum.StrEnum):
     B = "b"
     BOTH = "both"
     LOCAL = "local"  # never transferred, never overwritten
+
+
+class Test(enum.StrEnum):
+    """What a condition asks of a field's value."""
+
+    IS = "is"
+    NOT = "not"
+    FILLED = "filled"
+    EMPTY = "empty"
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One thing that has to hold of a record. `values`: shared values, for `is` and `not`: any of them."""
+
+    field: str
+    test: Test
+    values: tuple[Value, ...] = ()
+
+
+class OwnerCase(msgspec.Struct, frozen=True):
+    """An owner under conditions, all of which have to hold. `once_bound`: only while the record has its partner."""
+
+    owner: Owner
+    when: tuple[Condition, ...] = ()
+    once_bound: bool = False
+
+
+class ForeignEdit(enum.StrEnum):
+    """What becomes of an edit on the side that does not own the field."""
+
+    PUT_BACK = "put_back"  # the owner's value is written again, and the attempt reported
+    REPORT = "report"  # it stays there as a deviation, and is reported
 
 
 class Choice(enum.StrEnum):
@@ -99,7 +140,11 @@ class FieldSide(msgspec.Struct, frozen=True):
 
 
 class FieldSpec(msgspec.Struct, frozen=True):
-    """One shared field. `a`/`b` None: the side does not have it (then it is one-sided: constants, marks)."""
+    """One shared field. `a`/`b` None: the side does not have it (then it is local to the other).
+
+    `owner_cases` go before `owner`, the first that holds counts (core/owners.py). `starts_with[x]`: the native values that
+    a record which we make on side x begins with, where nothing else writes them.
+    """
 
     name: str
     a: FieldSide | None
@@ -112,6 +157,9 @@ class FieldSpec(msgspec.Struct, frozen=True):
     required: bool = False
     as_set: bool = False  # a list merged three-way as a set
     reference: str = ""  # the stream whose bindings translate this field
+    owner_cases: tuple[OwnerCase, ...] = ()
+    foreign_edit: ForeignEdit = ForeignEdit.PUT_BACK
+    starts_with: Mapping[str, Mapping[str, Value]] = {}
 
     @property
     def unit(self) -> str:
@@ -144,12 +192,12 @@ BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
 class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
-    `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
-    other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
-    `complete_read_s`: a complete read at least this often, seconds. `delivery[x]`: when what is to be written on x
-    goes; at once where nothing is said. `stale[v]`: fields that meant something else under mapping version v;
-    `remapped`: since when not, epoch seconds.
-    `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
+    `creates`: the sides on which a new record leads to one on the other side. `requires`: nothing is made while one of
+    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`:
+    native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
+    complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
+    is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
+    seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
     """
 
     name: str
@@ -159,12 +207,14 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     fields: tuple[FieldSpec, ...]
     match: tuple[tuple[str, ...], ...] = ()
     parents: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
     )
     delete_vs_edit: DeleteEdit = DeleteEdit.KEEP
     mark: Mapping[str, Mapping[str, Value]] = {}
+    gates: Mapping[str, Gate] = {}
     first_contact: FirstContact = FirstContact.ASK
     budgets: Mapping[str, Budget] = {}
     complete_read_s: float = 3600.0
@@ -207,15 +257,36 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def units(self) -> tuple[tuple[str, tuple[FieldSpec, ...]], ...]:
-        """The mergeable fields as (name, members): a group under its name, every other field alone."""
+        """The mergeable fields as (name, members): a group under its name, every other field alone.
+
+        Those whose owner depends on the record come last: what it depends on is decided by then.
+        """
         grouped: dict[str, list[FieldSpec]] = {}
-        for spec in self.mergeable:
+        for spec in sorted(self.mergeable, key=lambda spec: bool(spec.owner_cases)):
             grouped.setdefault(spec.unit, []).append(spec)
         return tuple((name, tuple(members)) for name, members in grouped.items())
+
+    @cached_property
+    def starts_with(self) -> Mapping[str, Mapping[str, Value]]:
+        """Side -> the native values that a record which we make there begins with."""
+        return {
+            side: {
+                path: value for spec in self.fields for path, value in spec.starts_with.get(side, {}).items()
+            }
+            for side in SIDES
+        }
 
     def shared(self, side: Side) -> tuple[tuple[FieldSpec, FieldSide], ...]:
         """The fields that `side` has and that are kept in step (not local), each with its place there."""
         return self._shared[side]
+
+    def tells_id(self, side: Side) -> bool:
+        """Whether a field of `side` is the record's own id."""
+        return side in self._telling
+
+    @cached_property
+    def _telling(self) -> frozenset[Side]:
+        return frozenset(side for side in SIDES for _, at in self._shared[side] if RECORD_ID in at.paths)
 
     @cached_property
     def _shared(self) -> Mapping[Side, tuple[tuple[FieldSpec, FieldSide], ...]]:
@@ -227,6 +298,24 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
             )
             for side in SIDES
         }
+
+
+class SettingSpec(msgspec.Struct, frozen=True):
+    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken.
+    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there."""
+
+    name: str
+    form: str
+    doc: str = ""
+    default: Any = None
+    has_default: bool = False
+    awaited: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> bool:
+        """Whether the link has to have it."""
+        return not self.has_default and not self.awaited
 
 
 class LinkSpec(msgspec.Struct, frozen=True, dict=True):
@@ -244,6 +333,7 @@ class LinkSpec(msgspec.Struct, frozen=True, dict=True):
     poll_s: Mapping[str, float] = msgspec.field(default_factory=lambda: {"a": 60.0, "b": 60.0})
     breaker: int = 20
     description: str = ""
+    settings: tuple[SettingSpec, ...] = ()
     setup: SetupSpec = SetupSpec()
 
     def stream(self, name: str) -> StreamSpec:

@@ -15,9 +15,10 @@ from typing import Final
 import msgspec
 
 from actors.core import rows_code
+from actors.core.lenses import written_paths
 from actors.core.mapping import observe
 from actors.core.plan import Context, half_binding, plan_new
-from actors.core.policy import StreamSpec
+from actors.core.policy import RECORD_ID, FieldSpec, StreamSpec
 from actors.core.settle import Settled, settle
 from actors.core.texts import line_of, reader, text_of, texts_of
 from actors.core.types import Action, Binding, Record, Side, State, other
@@ -173,9 +174,10 @@ def looks_for(stream: StreamSpec, side: Side, shape: RowShape) -> Looks | None:
 
 
 def looks_alone(stream: StreamSpec) -> bool:
-    """Whether a line of a record says all of it: nothing of other streams, or of the order of its items."""
+    """Whether a line of a record says all of it: nothing of other streams, of gates, or of the order of its items."""
     kept = rows_code.kept(stream)
-    return bool(kept) and not any(spec.reference or spec.as_set for spec in kept)
+    plain = not any(spec.reference or spec.as_set or _more(spec) for spec in kept)
+    return bool(kept) and plain and not stream.gates
 
 
 def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape]) -> Creates | None:
@@ -186,19 +188,33 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
     if (
         origin not in stream.creates
         or not kept
+        or stream.gates
+        or stream.requires
         or len(set(written)) < len(written)
         or (shapes[there].key in written and shapes[there].kinds.get(shapes[there].key) not in _IDS)
-        or any(spec.reference or spec.as_set or spec.owner.value == there for spec in kept)
+        or any(spec.reference or spec.as_set or spec.owner.value == there or _more(spec) for spec in kept)
+        or any(spec.owner_cases for spec in kept)
+        or any(stream.starts_with[there])
         or any(spec.required and spec not in kept for spec in stream.fields)
     ):
         return None
     return Creates(stream, origin, shapes)
 
 
+def _more(spec: FieldSpec) -> bool:
+    """Whether a field is more than native values on both sides that are read and written: a constant, an id, a price."""
+    places = [place for place in (spec.a, spec.b) if place is not None]
+    return any(
+        not place.paths or RECORD_ID in place.paths or written_paths(place.lens, place.paths) != place.paths
+        for place in places
+    )
+
+
 def kept_paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
     """The native fields of `side` that take part: what a line consists of."""
     places = [spec.side(side) for spec in rows_code.kept(stream)]
-    return tuple(dict.fromkeys(path for place in places if place is not None for path in place.paths))
+    paths = (path for place in places if place is not None for path in place.paths if path != RECORD_ID)
+    return tuple(dict.fromkeys(paths))
 
 
 def record_of(line: str, paths: Sequence[str], readers: Sequence[Callable[..., Value]]) -> Record | None:

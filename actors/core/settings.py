@@ -15,15 +15,18 @@ import msgspec
 from actors.core.blueprint import field_versions
 from actors.core.blueprint_nodes import Fault, Path, dotted
 from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.roles import Role
 from actors.core.types import SIDES, Side
 
 # Stream -> mapping version -> field -> its version: every mapping under which records of a link were settled.
 Mappings = Mapping[str, Mapping[str, Mapping[str, str]]]
 WHOLE: Final = frozenset({"lens", "lens_a", "lens_b", "mark", "delivery", "match", "creates"})
-KEPT: Final = "*rules*"  # no name of a setting that a blueprint asks for
 MAPPINGS_MAX: Final = 20  # per stream; what was settled under an older one counts as never settled
 # What may change without a look at every record.
 _LIGHT: Final = ("complete_read_s", "delivery", "stale", "remapped", "triggers")
+
+# Of the entry `setup`: what links are made on, and what nobody changes afterwards (W8, W27).
+_FOR_GOOD: Final = ("kind", "roles", "handshake", "irreversible", "access", "in_mode_4", "features")
 
 
 def overlaid(blueprint: object, settings: object, path: Path = ()) -> tuple[object, frozenset[Path]]:
@@ -93,6 +96,11 @@ def impossible(old: LinkSpec, new: LinkSpec) -> Sequence[Fault]:
             found.append(
                 _fault((side, "connector"), f"the link is with {was}; another system needs a link of its own")
             )
+    for name in _FOR_GOOD:
+        of_nobody = name == "kind" and set(old.setup.roles.values()) == {Role.PEER}  # roles are counted by it
+        if not of_nobody and getattr(old.setup, name) != getattr(new.setup, name):
+            said = "both sides agreed on it when the link was made; another way needs a link of its own"
+            found.append(_fault(("setup", name), said))
     before = {stream.name: stream for stream in old.streams}
     for stream in new.streams:
         known = before.get(stream.name)
@@ -158,16 +166,17 @@ class Kept(msgspec.Struct, frozen=True):
     remapped: Mapping[str, float] = {}
 
 
+def chosen(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a link has for what its blueprint asks for by name (blueprint_settings.py), from what the store keeps."""
+    return {name: value for name, value in data.items() if name not in Kept.__struct_fields__}
+
+
 def load(data: Mapping[str, Any]) -> Kept:
     """Settings from what the store keeps."""
-    return msgspec.convert(data.get(KEPT, {}), Kept)
+    return msgspec.convert(dict(data), Kept)
 
 
 def dump(kept: Kept) -> dict[str, Any]:
     """Settings as the store keeps them."""
-    return {KEPT: msgspec.to_builtins(kept)}
-
-
-def answers(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What people answered to a blueprint's questions (setup.py), which stands beside them."""
-    return {name: value for name, value in data.items() if name != KEPT}
+    out: dict[str, Any] = msgspec.to_builtins(kept)
+    return out

@@ -13,8 +13,10 @@ from typing import Literal
 import msgspec
 
 from actors.core.contests import DAY_S, contests_after
+from actors.core.gates import put_back_by
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.marks import forgotten, remembered
+from actors.core.owners import owner_of, owning_side
 from actors.core.plan import adopt_keys
 from actors.core.policy import LensError, StreamSpec
 from actors.core.types import (
@@ -141,7 +143,9 @@ def _fields(
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
         untaken = not by_reply and _to_try_again(binding, action, name, seen, now)
-        shows = "open" if name in skip or untaken else _shows(stream, action, name, seen, by_reply, refs)
+        shows = (
+            "open" if name in skip or untaken else _shows(stream, binding, action, name, seen, by_reply, refs)
+        )
         if shows in ("open", "edited", "flows back", "doubtful"):
             still_open.append(name)
         if shows == "flows back":
@@ -162,13 +166,29 @@ def _fields(
             differs.append(name)
     still_open.extend(_unsettled(stream, after, base, devs[side], action))
     out = _with_devs(msgspec.structs.replace(binding, base=base), devs)
-    out = _contests(out, action, now)
+    out = _contests(stream, out, action, now)
     out = adopt_keys(stream, out, {**after.fields, **base})
     return Settled(
         out,
         tuple(dict.fromkeys(still_open)),
         tuple(differs),
         not_taken=bool(action.fields) and all(n in still_open for n in action.fields),
+    )
+
+
+def both_written(action: Action) -> frozenset[str]:
+    """The fields of a write that were to be written on the other side too (a merged list, a person's value).
+
+    Whether that was done this write can't tell: settled by it alone, what the other side still held would look like an
+    edit there, and an item that was removed would come back.
+    """
+    if action.op is not Op.UPDATE:
+        return frozenset()
+    there = other(action.side)
+    return frozenset(
+        one.field
+        for one in action.decisions
+        if there not in one.unknown and not same(one.a if there == "a" else one.b, one.chosen)
     )
 
 
@@ -195,7 +215,15 @@ def _to_try_again(binding: Binding, action: Action, name: str, seen: Seen, now: 
     return action.state is ActionState.SENT or count == 0 or now - since >= DAY_S
 
 
-def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: bool, refs: Refs) -> str:
+def _shows(
+    stream: StreamSpec,
+    binding: Binding,
+    action: Action,
+    name: str,
+    seen: Seen,
+    by_reply: bool,
+    refs: Refs,
+) -> str:
     """What the target shows of one written field.
 
     as sent | open (not delivered, or not taken: not settled) | edited (a value where none was sent: the planner
@@ -209,7 +237,8 @@ def _shows(stream: StreamSpec, action: Action, name: str, seen: Seen, by_reply: 
         return "as sent"
     if action.op is Op.CREATE and value is None and not by_reply:
         return "edited"
-    if stream.field(name).owner.value == action.side:
+    owner = owner_of(stream.field(name), binding.base, bound=True, decided=action.fields)
+    if owning_side(owner) == action.side:
         return "flows back"
     if action.op is Op.CREATE and value is None:
         return "default"
@@ -259,14 +288,15 @@ def _marked(binding: Binding, action: Action) -> Binding:
     held = binding.side(side)
     assert held is not None
     binding = _with(binding, side, remembered(held, action))
-    note = f"deleted on {other(side)}, marked on {side}"
+    note = action.reason or f"deleted on {other(side)}, marked on {side}"
     return msgspec.structs.replace(binding, state=State.TOMBSTONE, note=note)
 
 
-def _contests(binding: Binding, action: Action, now: float) -> Binding:
+def _contests(stream: StreamSpec, binding: Binding, action: Action, now: float) -> Binding:
     if action.op is not Op.UPDATE:
         return binding
-    contests = contests_after(binding.contests, action.side, action.fields, now)
+    names = (*action.fields, *put_back_by(stream, action))
+    contests = contests_after(binding.contests, action.side, names, now)
     return msgspec.structs.replace(binding, contests=contests)
 
 

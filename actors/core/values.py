@@ -66,8 +66,8 @@ def canonical(value: object) -> Value:
 
 
 def is_blank(value: Seen) -> bool:
-    """Whether there is no value where one is required: null, or the empty text."""
-    return value is None or value == ""
+    """Whether there is no value where one is required: null, the empty text, no item of a list."""
+    return is_empty(value) or value == ""
 
 
 def same(left: Seen, right: Seen) -> bool:
@@ -81,6 +81,11 @@ def same(left: Seen, right: Seen) -> bool:
     if isinstance(left, datetime) is not isinstance(right, datetime):
         return False
     return left == right
+
+
+def is_empty(value: Seen) -> bool:
+    """Whether there is nothing: null, or a list without items. A blank text is a text, unknown is unknown."""
+    return value is None or value == ()
 
 
 def as_list(items: Iterable[Any]) -> tuple[Any, ...]:

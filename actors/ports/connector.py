@@ -79,9 +79,9 @@ class Declaration(msgspec.Struct, frozen=True):
 
     `absence`: what it proves when a record is missing from a complete read. `by_id`: a record can be looked at by its
     id. `draws_ids`: ids can be reserved before a create (`reserve`), so a create whose outcome is unknown is resolved
-    by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read and made as lines, many at
-    once. `read_lag_s`: a read may be this much older than the
-    last write. `vendor_tail_s`: a request may take effect this long after its deadline.
+    by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read, made and updated as lines,
+    many at once. `read_lag_s`: a read may be this much older than the last write.
+    `vendor_tail_s`: a request may take effect this long after its deadline.
     """
 
     name: str

@@ -5,7 +5,7 @@ Times are wall clock, epoch seconds, unless they say otherwise.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence, Set
 from typing import Any, Protocol
 
 import msgspec
@@ -26,8 +26,8 @@ class Lease(msgspec.Struct, frozen=True):
 
 class LinkRow(msgspec.Struct, frozen=True):
     """A link as stored. `blueprint`: the YAML text. `facts`: see core/lifecycle (establishment, wish, health). `partner`:
-    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `rests_on`: what its settings
-    rest on, as it was when a person looked at them last."""
+    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `chosen`: of the settings
+    that its blueprint asks for; `rests_on`: what they rest on, as it was when a person looked at them last."""
 
     id: str
     tenant: str
@@ -44,6 +44,7 @@ class LinkRow(msgspec.Struct, frozen=True):
     partner: str = ""
     kind: str = ""
     roles: Mapping[str, str] = {}
+    chosen: Mapping[str, Any] = {}
     rests_on: Mapping[str, str] = {}
 
 
@@ -243,6 +244,13 @@ class Store(Protocol):
         (run/paused) and the establishment are kept as people set them."""
         ...
 
+    async def claim(
+        self, lease: Lease, side: Side, object_name: str, hashes: Sequence[int], hold_s: float
+    ) -> Set[int]:
+        """Before a new record is made on `side`: claim its match keys in that account, for so long. Returns those that
+        another link of the account has claimed: it makes the record, or has just made it. Never waits."""
+        ...
+
     async def cursors(self, link: str) -> Sequence[Cursor]: ...
     async def bindings(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Sequence[Binding]: ...
     async def known(self, link: str, stream: str, side: Side, ids: Sequence[str]) -> Known:
@@ -358,6 +366,10 @@ class Store(Protocol):
         ...
 
     async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]: ...
+    async def waiting(self, link: str, stream: str, after: int, limit: int) -> Sequence[Parked]:
+        """What stands in the room `waiting`, of one stream, with ids > after and in their order."""
+        ...
+
     async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
         """The ledger: kind -> count since `since`."""
         ...

@@ -176,7 +176,7 @@ class Accesses(accesses_pb2_grpc.AccessesServicer):
         found = []
         for link in links:
             try:
-                setup = self._desk.blueprints.load(link.blueprint).setup
+                setup = self._desk.blueprints.load(link.blueprint, link.settings).setup
             except BlueprintError:  # what it said can't be read any more: better held than lost
                 found.append(self._called(link))
                 continue

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from actors.core.blueprint_setup import objects_of
-from actors.core.policy import LinkSpec, StreamSpec
+from actors.core.policy import RECORD_ID, LinkSpec, StreamSpec
 from actors.core.types import SIDES, Side
 from actors.ports import ObjectInfo, Webhook
 from daemon.api.errors import Violation
@@ -76,6 +76,8 @@ def _paths(stream: StreamSpec, side: Side) -> Iterator[tuple[str, str]]:
     for field in stream.fields:
         place = field.side(side)
         for path in place.paths if place is not None else ():
+            if path == RECORD_ID:
+                continue  # every record has its id
             yield f"fields.{field.name}.{side}", path
     for path in stream.mark.get(side, {}):
         yield f"mark.{side}", path

@@ -43,7 +43,9 @@ def loaded(blueprints: Blueprints, text: str) -> LinkSpec:
 class Founder:
     """Looks whether a link may be made of these rules between these two connections."""
 
-    def __init__(self, desk: Desk, spec: LinkSpec, pair: Pair, name: str) -> None:
+    def __init__(self, desk: Desk, spec: LinkSpec, pair: Pair, name: str, link: str = "") -> None:
+        """`link`: the one that is to have these rules, where it stands already."""
+        self._link = link
         self._desk = desk
         self._spec = spec
         self._pair = pair
@@ -58,10 +60,11 @@ class Founder:
         await self._refuse_twice()
         await self._refuse_features()
 
-    async def still_fits(self, link: str) -> None:
-        """The same of other rules for this link, which stands already."""
+    async def still_fits(self) -> None:
+        """The same of other rules for a link that stands already; nor do other links have those records."""
         await self._refuse_misfit()
-        await self._refuse_twice(but=link)
+        await self._refuse_twice()
+        await self.allowed()
 
     async def allowed(self) -> None:
         """As `check`, before anybody is asked to do anything."""
@@ -72,7 +75,7 @@ class Founder:
     def check(self, standing: Sequence[StandingRow], known: Access | None) -> None:
         """Raises where roles, rings or the access between the accounts don't let it be."""
         self._refuse_access(known)
-        others = [self._standing(row) for row in standing]
+        others = [self._standing(row) for row in standing if row.id != self._link]
         new = Standing(
             link=self._name,
             kind=self._spec.setup.kind,
@@ -173,9 +176,9 @@ class Founder:
                 "choose another mode: tandemctl accesses update",
             )
 
-    async def _refuse_twice(self, but: str = "") -> None:
+    async def _refuse_twice(self) -> None:
         for other in await self._desk.names.links_between(self._pair["a"], self._pair["b"]):
-            if other.row.id == but:
+            if other.row.id == self._link:
                 continue
             try:
                 theirs = self._desk.blueprints.of(other.row)
@@ -189,7 +192,7 @@ class Founder:
 
     def _standing(self, row: StandingRow) -> Standing:
         try:
-            shares = _shares(self._desk.blueprints.load(row.blueprint))
+            shares = _shares(self._desk.blueprints.load(row.blueprint, row.settings))
         except BlueprintError:
             shares = ()
         seen = access.caller().sees(row.tenant, row.partner)
@@ -218,7 +221,7 @@ def _with_ways(one: Obstacle) -> str:
 
 def chosen(spec: LinkSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a link as they are stored; INVALID_ARGUMENT where the blueprint asks for no such setting."""
-    known = [one.name for one in spec.setup.settings]
+    known = [*(one.name for one in spec.setup.settings), *(one.name for one in spec.settings)]
     faults = [
         Violation(f"settings.{name}", f"is no setting of this blueprint; it has {', '.join(known) or 'none'}")
         for name in settings

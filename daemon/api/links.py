@@ -11,7 +11,6 @@ import anyio
 import msgspec
 
 from actors.core import lifecycle, preflight
-from actors.core import settings as rules_of
 from actors.core.blueprint import BlueprintError
 from actors.core.lifecycle import Establishment, NoStep, Step
 from actors.core.policy import LinkSpec
@@ -104,7 +103,7 @@ class Links(links_pb2_grpc.LinksServicer):
         self, request: pb.ListPreparationsRequest, context: Any
     ) -> pb.ListPreparationsResponse:
         info = await self._desk.link(request.link, request.tenant)
-        found = await (await self._look(info)).preparations(info.row.settings)
+        found = await (await self._look(info)).preparations(info.row.chosen)
         return pb.ListPreparationsResponse(preparations=map(convert.obstacle, found))
 
     async def PrepareLink(self, request: pb.PrepareLinkRequest, context: Any) -> pb.Link:
@@ -113,7 +112,7 @@ class Links(links_pb2_grpc.LinksServicer):
         settings = convert.settings_of(request.settings)
         if not settings:
             raise invalid([Violation("settings", "is required: the settings to choose")])
-        await self._desk.life.set_settings(info.row.id, chosen(spec, settings))
+        await self._desk.life.choose(info.row.id, chosen(spec, settings))
         self._desk.engine.wake(info.row.id)
         await self._desk.audit("link.prepare", info.row.id, info.row.tenant, settings=sorted(settings))
         return await self._shown(await self._desk.admin.get_link(info.row.id))
@@ -124,7 +123,7 @@ class Links(links_pb2_grpc.LinksServicer):
         if before is not after:
             await self._logged_in(info)
             look = await self._look(info)
-            _refuse_unprepared(await look.preparations(info.row.settings), request.go_on, info.row.name)
+            _refuse_unprepared(await look.preparations(info.row.chosen), request.go_on, info.row.name)
             await self._establish(info, before, after, await look.rests_on(), "link.activate")
         return await self._shown(await self._desk.admin.get_link(info.row.id))
 
@@ -138,7 +137,7 @@ class Links(links_pb2_grpc.LinksServicer):
     async def ReviewLink(self, request: pb.ReviewLinkRequest, context: Any) -> pb.Link:
         info = await self._desk.link(request.link, request.tenant)
         look = await self._look(info)
-        _refuse_unprepared(await look.preparations(info.row.settings), True, info.row.name)
+        _refuse_unprepared(await look.preparations(info.row.chosen), True, info.row.name)
         rests_on = await look.rests_on()
         await self._desk.life.reviewed(info.row.id, rests_on)
         await self._desk.admin.poke_link(info.row.id)
@@ -149,7 +148,7 @@ class Links(links_pb2_grpc.LinksServicer):
     def _refuse_undoing(self, info: LinkInfo) -> None:
         """W8: what can't be undone is not deleted either. A blueprint that can't be read any more protects nothing."""
         try:
-            irreversible = self._desk.blueprints.load(info.row.blueprint).setup.irreversible
+            irreversible = self._desk.blueprints.of(info.row).setup.irreversible
         except BlueprintError:
             return
         if irreversible and lifecycle.load(info.row.facts).establishment is not Establishment.CONFIRMED:
@@ -249,7 +248,7 @@ class Links(links_pb2_grpc.LinksServicer):
             a_role=row.roles.get("a", ""),
             b_role=row.roles.get("b", ""),
             irreversible=view.spec is not None and view.spec.setup.irreversible,
-            settings=convert.struct(rules_of.answers(row.settings)),
+            settings=convert.struct(row.chosen),
         )
 
 

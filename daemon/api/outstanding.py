@@ -85,7 +85,7 @@ async def _left(desk: Desk, links: Sequence[StandingRow]) -> list[tuple[str, boo
 
 async def _coming(desk: Desk, row: LinkRow) -> list[str]:
     try:
-        streams = [stream.name for stream in desk.blueprints.load(row.blueprint).streams]
+        streams = [stream.name for stream in desk.blueprints.load(row.blueprint, row.settings).streams]
     except BlueprintError:
         return []
     loading = [name for name in streams if name not in lifecycle.load(row.facts).loaded]

@@ -144,7 +144,7 @@ class Preflight:
                 continue
             here: Side = "a" if row.accounts["a"] == accounts[check.side] else "b"
             try:
-                streams = self._desk.blueprints.load(row.blueprint).streams
+                streams = self._desk.blueprints.load(row.blueprint, row.settings).streams
             except BlueprintError:
                 continue
             found += [(row.id, one.name, here) for one in streams if one.object(here) == check.object]

@@ -39,6 +39,7 @@ class StandingRow(msgspec.Struct, frozen=True):
     kind: str
     roles: Mapping[Side, str]
     blueprint: str
+    settings: Mapping[str, Any]
     establishment: Establishment
     accounts: Mapping[Side, tuple[str, str]]
 
@@ -135,6 +136,7 @@ def standing(row: Row) -> StandingRow:
         kind=row["kind"],
         roles={"a": row["a_role"], "b": row["b_role"]},
         blueprint=row["blueprint"],
+        settings=msgspec.json.decode(row["settings"]),
         establishment=Establishment(row["establishment"]),
         accounts={
             "a": (row["a_connector"], row["a_identity"]),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from actors.core.errors import TandemError
+from actors.core.types import Side
 from actors.ports import ConnectionRow, Cursor, Lease, LinkRow
 from actors.turn import Turn
 from daemon.store.base import Base, lost
@@ -91,6 +92,13 @@ class Links(Base):
         kept = {name: value for name, value in facts.items() if name not in OF_PEOPLE}
         await self._as_owner(lease, sql("link_set_facts"), to_json(kept), next_due)
 
+    async def claim(
+        self, lease: Lease, side: Side, object_name: str, hashes: Sequence[int], hold_s: float
+    ) -> Set[int]:
+        query = sql("claim", side=side)
+        rows = await self._as_holder(lease, query, object_name, sorted(set(hashes)), hold_s)
+        return frozenset(rows[0]["refused"])
+
     async def _as_owner(self, lease: Lease, query: str, *arguments: Any) -> None:
         """One statement that checks the lease by itself."""
         if not await self._execute(query, lease.link, lease.owner, lease.epoch, *arguments):
@@ -120,5 +128,6 @@ def link_row(row: Row) -> LinkRow:
         partner=row["partner"] or "",
         kind=row["kind"],
         roles={"a": row["a_role"], "b": row["b_role"]},
+        chosen=msgspec.json.decode(row["chosen"]),
         rests_on=msgspec.json.decode(row["rests_on"]),
     )

@@ -49,6 +49,7 @@ create table links (
     a_role text collate "C" not null default 'peer' check (a_role in ('peer', 'primary', 'secondary')),
     b_role text collate "C" not null default 'peer' check (b_role in ('peer', 'primary', 'secondary')),
     rests_on jsonb not null default '{}',  -- what its settings rest on, as it was when a person looked
+    chosen jsonb not null default '{}',  -- what was chosen of the settings that its blueprint asks for
     unique (tenant, name),
     check (a_connection <> b_connection)
 );
@@ -351,6 +352,19 @@ create table features (
     enabled_by text not null default '',
     primary key (connector, identity, feature)
 );
+
+-- Who makes a new record in an account that several links share. By account as the system itself names it.
+
+create table claims (
+    connector text collate "C" not null,
+    identity text collate "C" not null,
+    object text collate "C" not null,
+    hash bigint not null,  -- of a match key
+    link text collate "C" not null,
+    expires timestamptz not null,  -- by the database's clock, as leases do
+    primary key (connector, identity, object, hash)
+);
+create index claims_expires on claims (expires);
 
 -- One row. A restored older state shows in the counter, which the daemon also keeps in a file.
 create table stamp (

@@ -98,7 +98,6 @@ def test_edits_of_different_fields_at_all_accounts_at_once_all_arrive_everywhere
     assert on(hub, body) == (4 * 3, [0, 0, 0])
 
 
-@pytest.mark.xfail(reason="no claim keeps two links from making the same new record at once", strict=True)
 @pytest.mark.parametrize("one, other", list(itertools.combinations(HUB[1:], 2)))
 def test_redteam_15_the_same_new_customer_entered_at_two_secondaries_stands_at_the_primary_once(
     one: str, other: str

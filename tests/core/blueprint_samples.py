@@ -54,7 +54,47 @@ def customers() -> Document:
             "vat": {"a": "MWST", "b": "vat", "lens_a": ["trim", {"map": {"1": "full", "2": "full"}}]},
             "tags": {"a": "TAGS", "b": "tags", "lens_a": {"list": ";"}, "set": True},
             "short": {"a": "KURZ", "b": "short", "lens_b": {"length": 5}, "lossy": True},
-            "notes": {"owner": "local", "b": "notes", "on_create_only": True},
+            "notes": {
+                "owner": "local",
+                "b": "notes",
+                "on_create_only": True,
+                "starts_with": {"b": "new"},
+            },
+            **ruled(),
+        },
+        "custom": {"setting": "own_fields"},
+    }
+
+
+def ruled() -> Document:
+    """Its fields whose rules are more than a word."""
+    return {
+        "mark": {"b": "read_only", "constant": True},
+        "id": {"a": "@id", "b": "erp_id", "owner": "a", "foreign_edit": "report"},
+        "phone": {
+            "a": "TEL",
+            "b": {"setting": "phone_path"},
+            "owner": [
+                {"when": {"number": {"filled": True}, "zip": {"not": ["0"]}}, "is": "a"},
+                {"once": "bound", "is": "b"},
+                "both",
+            ],
+        },
+        "mobile": {
+            "a": "MOBIL",
+            "b": "mobile",
+            "owner": {"when": {"zip": "1"}, "is": "a", "else": "b"},
+        },
+        "gross": {
+            "a": ["NETTO", "MWST"],
+            "b": "gross",
+            "lens_a": {"gross": {"rates": {"setting": "rates"}, "rounding": "half_even"}},
+        },
+        "stock": {
+            "a": ["ART", "BESTAND"],
+            "b": "stock",
+            "owner": "a",
+            "lens_a": {"formula": "ART == 1 ? text(BESTAND) : '-'"},
         },
     }
 
@@ -104,6 +144,12 @@ def document() -> Document:
         "a": {"connector": "csv", "poll": "2s"},
         "b": {"connector": "postgres"},
         "breaker": 7,
+        "settings": {
+            "phone_path": {"form": "text", "doc": "where the CRM has it", "default": "phone"},
+            "rates": {"form": "map"},
+            "own_fields": {"form": "fields", "default": {"score": {"a": "SCORE", "b": "score"}}},
+            "gate": {"form": "text", "choices": ["type", "status"]},
+        },
         "setup": setup(),
         "streams": {
             "orders": {
@@ -111,6 +157,7 @@ def document() -> Document:
                 "a": "AUFTRAG",
                 "b": "orders",
                 "match": [["number"]],
+                "gate": {"a": {"path": "STATUS", "in": ["Sent", "Paid"], "on": "edge", "then": "put_back"}},
                 "complete_read": "1d",
                 "fields": {
                     "number": {"a": "NR", "b": "number"},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from actors.core import lens_build
 from actors.core.blueprint import BlueprintError, compile_blueprint
-from actors.core.blueprint_entries import FIELD, LINK, SCHEDULE, SIDE, STREAM
+from actors.core.blueprint_entries import FIELD, GATE, LINK, SCHEDULE, SIDE, STREAM
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import plain, schema, table_schema
 from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
@@ -30,6 +30,7 @@ TABLES: dict[str, Sequence[Entry]] = {
     "link": LINK,
     "side": SIDE,
     "stream": STREAM,
+    "gate": GATE,
     "field": FIELD,
     "schedule": SCHEDULE,
     "setup": SETUP,
@@ -107,8 +108,9 @@ def test_the_example_of_a_lens_is_one(word: str) -> None:
     lens = yaml.safe_load(WORDS[word].example)
     whole = document()
     fields = whole["streams"]["customers"]["fields"]
-    fields["vat"] = {"a": ["X", "Y"] if word == "join" else "X", "b": "vat", "lens_a": lens, "lossy": True}
-    fields["vat"] |= {"set": True} if word == "list" else {}
+    over = {"join": ["X", "Y"], "gross": ["X", "Y"], "formula": ["kind", "stock"]}
+    fields["vat"] = {"a": over.get(word, "X"), "b": "vat", "lens_a": lens, "lossy": True}
+    fields["vat"] |= {"list": {"set": True}, "formula": {"owner": "a"}}.get(word, {})
     assert refused(whole) == []
     compile_blueprint(whole)
 

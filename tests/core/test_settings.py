@@ -114,6 +114,24 @@ def test_a_link_stays_with_its_systems_and_objects() -> None:
     assert not impossible(compiled(), compiled(lambda data: data["streams"].pop("orders")))
 
 
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("irreversible", True),
+        ("roles", {"a": "secondary", "b": "primary"}),
+        ("kind", "articles"),
+        ("features", []),
+        ("in_mode_4", "refuse"),
+    ],
+)
+def test_what_both_sides_agreed_on_is_not_settled_otherwise_by_one(name: str, value: object) -> None:
+    found = impossible(compiled(), compiled(lambda data: data["setup"].update({name: value})))
+    assert [fault.path for fault in found] == [f"setup.{name}"]
+    assert "both sides agreed on it" in found[0].message
+    harmless = compiled(lambda data: data["setup"].update({"expires": "3d", "checks": []}))
+    assert not impossible(compiled(), harmless)
+
+
 # -------------------------------------------------------------------------------------------------- other mappings
 
 

@@ -14,6 +14,7 @@ from collections.abc import (
     Collection,
     Mapping,
     Sequence,
+    Set,
 )
 from typing import Any
 
@@ -24,13 +25,18 @@ from actors.core.changes import Standing, action_of
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import (
     OPEN_STATES,
+    SIDES,
     Action,
     ActionState,
     Binding,
     Hint,
+    Op,
     Outcome,
     Parked,
+    Presence,
+    Room,
     Side,
+    State,
     other,
 )
 from actors.ports import (
@@ -135,6 +141,29 @@ class MemoryStore(MemoryRows):
             kept = {n: v for n, v in {**state.row.facts, **facts}.items() if n not in OF_PEOPLE}
             kept |= of_people
             state.row = msgspec.structs.replace(state.row, facts=kept, next_due=next_due)
+
+    async def claim(
+        self, lease: Lease, side: Side, object_name: str, hashes: Sequence[int], hold_s: float
+    ) -> Set[int]:
+        async with self._transaction("claim", lease):
+            account = self._account(self.links[lease.link].row, side)
+            others = (state.row for id_, state in self.links.items() if id_ != lease.link)
+            shared = any(account == self._account(row, at) for row in others for at in SIDES)
+            if not account[1] or not shared:
+                return frozenset()
+            now, refused = self.clock.now(), set()
+            for hash_ in hashes:
+                at = (*account, object_name, hash_)
+                holder, expires = self.claims.get(at, ("", 0.0))
+                if holder in ("", lease.link) or expires <= now:
+                    self.claims[at] = lease.link, now + hold_s
+                else:
+                    refused.add(hash_)
+            return frozenset(refused)
+
+    def _account(self, row: LinkRow, side: Side) -> tuple[str, str]:
+        found = self.connections.get(row.a_connection if side == "a" else row.b_connection)
+        return (found.connector, found.identity) if found is not None else ("", "")
 
     async def cursors(self, link: str) -> Sequence[Cursor]:
         async with self._transaction("cursors"):
@@ -260,6 +289,14 @@ class MemoryStore(MemoryRows):
         async with self._transaction("parked"):
             rows = [row for row in self._state(link).parked.values() if row.binding in set(bindings)]
             return sorted(rows, key=lambda row: row.id)
+
+    async def waiting(self, link: str, stream: str, after: int, limit: int) -> Sequence[Parked]:
+        async with self._transaction("waiting"):
+            rows = (row for row in self._state(link).parked.values() if row.room is Room.WAITING)
+            found = sorted(
+                (row for row in rows if row.stream == stream and row.id > after), key=lambda r: r.id
+            )
+            return found[:limit]
 
     async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
         async with self._transaction("spent"):
@@ -403,8 +440,21 @@ class MemoryStore(MemoryRows):
             self._hint(state, action.binding, "approved", other(action.side))
 
     def reject_plan(self, link: str, plan: str) -> None:
-        """The plan is closed; what it held is not done."""
-        self._close_plan(self.links[link], plan, "rejected")
+        """The plan is closed; what it held is not done, and what it would have deleted is remembered as kept."""
+        state = self.links[link]
+        if plan not in state.plans or state.plans[plan].state not in LIVE_PLANS:
+            return
+        for _, action in state.held[plan].values():
+            row, gone = state.bindings.get(action.binding), other(action.side)
+            held = row.side(gone) if row is not None else None
+            if action.op not in (Op.DELETE, Op.MARK) or row is None or row.state is not State.SETTLED:
+                continue
+            if held is not None and held.presence is Presence.DELETED:
+                note = f"deleted on {gone}, kept on {action.side}: a plan was rejected"
+                state.bindings[row.key] = msgspec.structs.replace(
+                    row, state=State.TOMBSTONE, note=note, rev=row.rev + 1
+                )
+        self._close_plan(state, plan, "rejected")
 
     def decide(self, link: str, parked: int, fingerprint: str, decision: Mapping[str, Any]) -> bool:
         """A person's decision on a parked row; False where it stands there with another fingerprint by now."""

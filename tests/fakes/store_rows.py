@@ -22,6 +22,9 @@ class MemoryRows:
         self.step = step
         self.links: dict[str, LinkState] = {}
         self.connections: dict[str, ConnectionRow] = {}
+        self.claims: dict[
+            tuple[str, str, str, int], tuple[str, float]
+        ] = {}  # account, object, hash -> link, until
         self._numbers = Numbers()
 
     @asynccontextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.core import CORE
 from tests.mutants.engine import ENGINE
+from tests.mutants.life import STANDING
 from tests.mutants.store import STORE
 from tests.mutants.systems import SYSTEMS
 
-MUTANTS = (*CORE, *ENGINE, *STORE, *SYSTEMS)
+MUTANTS = (*CORE, *ENGINE, *STORE, *STANDING, *SYSTEMS)

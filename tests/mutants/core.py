@@ -6,6 +6,8 @@ from tests.mutants.mutant import Mutant
 
 TOLD = "tests/core/test_regressions.py::"
 PLAN = "tests/core/test_plan.py::"
+MOVES = "tests/actors/test_moves.py::"
+GATES = "tests/actors/test_gates.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
@@ -131,7 +133,7 @@ CORE = (
     Mutant(
         8,
         "a deletion is derived again although it is remembered",
-        "actors/core/plan.py",
+        "actors/core/gone.py",
         "if binding.state is State.TOMBSTONE and known and policy is not DeletePolicy.RESTORE:",
         "if False:",
         (
@@ -142,7 +144,7 @@ CORE = (
     Mutant(
         8,
         "an edit goes with the record that was deleted on the other side",
-        "actors/core/plan.py",
+        "actors/core/gone.py",
         "edited = bool(changed_fields(stream, binding, left))",
         "edited = False",
         (f"{TOLD}test_redteam_08_an_edit_is_not_deleted_with_the_record",),
@@ -150,7 +152,7 @@ CORE = (
     Mutant(
         8,
         "a yes to a deletion counts for whatever stands there now",
-        "actors/core/plan.py",
+        "actors/core/verdict.py",
         "            and p.fingerprint == print_\n",
         "",
         (f"{TOLD}test_redteam_08_an_edit_is_not_deleted_with_the_record",),
@@ -260,10 +262,18 @@ CORE = (
     Mutant(
         19,
         "the partner of a record whose key was changed is deleted though no rule says so",
-        "actors/core/plan.py",
+        "actors/core/gone.py",
         "    if policy is DeletePolicy.IGNORE:\n",
         "    if False:\n",
         (f"{PLAN}test_deleted_on_one_side",),
+    ),
+    Mutant(
+        19,
+        "a match key that is left does not tell who has moved",
+        "actors/core/moved.py",
+        "return len(here) == 1 and not there",
+        "return False",
+        (f"{MOVES}test_redteam_19_a_record_with_a_new_id_is_known_by_a_match_key_that_is_left",),
     ),
     Mutant(
         25,
@@ -303,15 +313,31 @@ CORE = (
     Mutant(
         27,
         "an unmapped code stops more than its record",
-        "actors/core/plan.py",
+        "actors/core/newcomer.py",
         "    except LensError as error:\n        return Verdict(half, park=(waits(",
         "    except ZeroDivisionError as error:\n        return Verdict(half, park=(waits(",
         (f"{TOLD}test_redteam_27_one_unmapped_code_holds_back_one_record",),
     ),
     Mutant(
+        8,
+        "a deletion is forgotten while the record that is left goes on taking part",
+        "actors/core/gates.py",
+        "is_in is None or is_in is (SHUT not in binding.note)",
+        "is_in is None",
+        (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
+    ),
+    Mutant(
+        31,
+        "what took part before the activation counts as newly taking part",
+        "actors/core/gates.py",
+        "    if note is None and gate.on is GateOn.EDGE and not loaded:",
+        "    if False:",
+        (f"{GATES}test_redteam_31_what_was_so_before_the_activation_does_not_go_whoever_saves_it_again",),
+    ),
+    Mutant(
         31,
         "a record that may not go goes",
-        "actors/core/plan.py",
+        "actors/core/newcomer.py",
         "if side not in stream.creates and not restore:",
         "if False:",
         (
@@ -407,14 +433,14 @@ CORE = (
         43,
         "a look is skipped because its version is the one that was settled",
         "actors/core/plan.py",
-        "    if held.presence is not seen.presence:\n        return True\n",
+        "    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):\n        return True\n",
         "    if held.version is not None:\n        return held.version != seen.version\n",
         (f"{TOLD}test_redteam_43_content_decides_whatever_the_version_says",),
     ),
     Mutant(
         44,
         "a mark that stands is written again",
-        "actors/core/plan.py",
+        "actors/core/gone.py",
         "if all(same(left.native.get(path), value) for path, value in marks.items()):",
         "if False:",
         (f"{PLAN}test_a_mark_that_stands_already_is_not_written_again",),

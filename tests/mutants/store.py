@@ -91,7 +91,7 @@ STORE = (
     Mutant(
         15,
         "a record is bound twice",
-        "daemon/store/migrations/0001_initial.sql",
+        "daemon/store/migrations/0002_streams.sql",
         "create unique index bindings_b on",
         "create index bindings_b on",
         (f"{PG}TestBindings::test_a_record_is_bound_once_per_link_and_stream",),

@@ -43,8 +43,8 @@ SYSTEMS = (
         14,
         "the same records are linked twice",
         "daemon/api/founding.py",
-        "        await self._refuse_twice()\n",
-        "",
+        "        await self._refuse_twice()\n        await self._refuse_features()\n",
+        "        await self._refuse_features()\n",
         ("tests/api/test_service_links.py::test_the_same_records_are_not_linked_twice_either_way_round",),
     ),
     Mutant(

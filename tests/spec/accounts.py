@@ -310,6 +310,12 @@ class Accounts:
         await made.connect()
         return made
 
+    async def expire(self, proposal: proposals_pb2.Proposal) -> None:
+        """As if its time were over."""
+        connection = await asyncpg.connect(self._daemon.dsn)
+        await connection.execute("UPDATE proposals SET expires = 1 WHERE id = $1", proposal.id)
+        await connection.close()
+
     async def tandem(self, tenant: str, role: int = system_pb2.ROLE_ADMIN) -> Tandem:
         """A client with a fresh token of this tenant."""
         request = system_pb2.CreateTokenRequest(name="t", role=role, tenant=tenant)  # type: ignore[arg-type]

@@ -102,6 +102,13 @@ async def test_w07_requests_expire_and_crossed_ones_do_no_harm(made: Accounts) -
     listed = await late.proposals()
     assert [p.id for p in listed if p.proposer.tenant == late.tenant] == [proposal.id]
     assert proposal.expires.seconds - proposal.created.seconds == 60
+    await made.expire(proposal)
+    assert await late.proposals() == []
+    with pytest.raises(TandemError) as refused:
+        await one.confirm(proposal, late)
+    assert refused.value.reason == "NO_STEP" and "it is expired" in refused.value.message
+    again = await late.propose(one, article_sync(expires="1m"))
+    assert again.id != proposal.id and again.state == "requested"
 
 
 async def test_w06_what_is_in_the_way_is_listed_with_counts_and_ways_out_and_once_cleared_it_passes(

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from tandem_client import Tandem
+from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
-from tests.spec.accounts import Account, Accounts, accounts, article_sync, customer_sync, row
+from tests.spec.accounts import SIDE_A, Account, Accounts, accounts, article_sync, customer_sync, row
 from tests.spec.systems import until
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +116,58 @@ async def test_w22_creating_and_deleting_travel_like_edits(made: Accounts) -> No
     await until(gone, "the deletion everywhere")
     await found.quiet()
     assert await gone()
+
+
+INVOICES = """
+blueprint: invoicing
+version: 1
+a: {connector: postgres, poll: 1h}
+b: {connector: postgres, poll: 1h}
+setup: {kind: invoicing, handshake: true, access: required, in_mode_4: allow}
+streams:
+  invoices:
+    kind: document
+    a: outgoing
+    b: incoming
+    match: [[number]]
+    creates: [a]
+    complete_read: 1h
+    fields:
+      number: {a: number, b: number, owner: a}
+      total: {a: total, b: total, owner: a}
+"""
+BOOKS = """
+CREATE TABLE {name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number text, receiver text, total numeric(12, 2))
+"""
+
+
+async def test_w04_in_mode_4_an_invoice_arrives_as_an_incoming_one_and_nothing_else_passes(
+    made: Accounts,
+) -> None:
+    seller, buyer = await made.account("seller", customers=[row(1)]), await made.account("buyer")
+    for account in (seller, buyer):
+        for name in ("outgoing", "incoming"):
+            await account.sql(BOOKS.format(name=name))
+    await seller.know(buyer, mode=4)
+    with pytest.raises(TandemError) as refused:
+        await buyer.propose(seller, customer_sync())
+    assert refused.value.reason == "MODE_4"
+    proposal = await seller.propose(buyer, INVOICES, side=SIDE_A)
+    link = (await buyer.confirm(proposal, seller)).link
+    await seller.settled(link)
+    await seller.sql("INSERT INTO outgoing (number, total) VALUES ('R1', 119.00)")
+
+    async def arrived() -> bool:
+        return [
+            tuple(one.values()) for one in await buyer.sql("SELECT number, total::text FROM incoming")
+        ] == [("R1", "119.00")]
+
+    await until(arrived, "the invoice")
+    await seller.quiet(link)
+    assert await arrived()  # once
+    # The other direction is an opt-in of its own, and nothing else goes anywhere.
+    await buyer.sql("INSERT INTO incoming (number, total) VALUES ('X', 1)")
+    await buyer.sql("INSERT INTO outgoing (number, total) VALUES ('R9', 2)")
+    await seller.quiet(link)
+    assert [one["number"] for one in await seller.sql("SELECT number FROM outgoing")] == ["R1"]
+    assert await seller.sql("SELECT * FROM incoming") == [] and await buyer.customers() == []

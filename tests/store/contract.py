@@ -153,6 +153,27 @@ class LinkContract:
         await world.request_run(RunRow("r2", "l1", mode="plan", started=0.0))
         assert sorted(await world.store.due_links(START, 10)) == (["l1", "l2"] if plans else ["l2"])
 
+    async def test_a_claim_keeps_other_links_of_the_account_from_the_same_new_record(
+        self, world: World
+    ) -> None:
+        store = world.store
+        await store.set_identity("c1", "books")
+        await store.set_identity("c2", "crm")
+        one, two = await leased(world, "l1"), await leased(world, "l2")
+        assert await store.claim(one, "a", "customers", [7, 8], TTL_S) == set()
+        assert await store.claim(one, "a", "customers", [7, 9], TTL_S) == set()  # its own is no obstacle
+        assert await store.claim(two, "a", "customers", [6, 7, 8, 9], TTL_S) == {7, 8, 9}
+        assert await store.claim(two, "b", "customers", [7], TTL_S) == set()  # another account
+        assert await store.claim(two, "a", "articles", [7], TTL_S) == set()
+        assert await store.claim(one, "a", "customers", [6], TTL_S) == {6}
+        assert await store.claim(one, "a", "orders", [1], 0.0) == set()
+        assert await store.claim(two, "a", "orders", [1], TTL_S) == set()  # it had run out
+        assert await store.claim(one, "a", "orders", [1], TTL_S) == {1}
+        assert await store.claim(one, "a", "orders", [], TTL_S) == set()
+        await world.expire("l1")
+        with pytest.raises(LeaseLost):
+            await store.claim(one, "a", "customers", [1], TTL_S)
+
     async def test_a_leased_link_is_not_due_until_the_lease_expires(self, world: World) -> None:
         await leased(world, "l1")
         await leased(world, "l2")

@@ -72,7 +72,7 @@ with recursive reached (connector, identity) as (
     join links on near.id in (links.a_connection, links.b_connection)
     join connections as beyond on beyond.id in (links.a_connection, links.b_connection)
 )
-select links.id, links.name, links.tenant, links.partner, links.kind, links.a_role, links.b_role, links.blueprint,
+select links.id, links.name, links.tenant, links.partner, links.kind, links.a_role, links.b_role, links.blueprint, links.settings,
     links.establishment, links.a_connection, links.b_connection,
     a.connector as a_connector, a.identity as a_identity, b.connector as b_connector, b.identity as b_identity
 from links
@@ -141,7 +141,7 @@ select id from accesses where $1 in (a_connection, b_connection) limit 5
 
 -- link_stand
 update links
-set partner = $2, establishment = $3, kind = $4, a_role = $5, b_role = $6, rests_on = $7, settings = $8, next_due = 0
+set partner = $2, establishment = $3, kind = $4, a_role = $5, b_role = $6, rests_on = $7, chosen = $8, next_due = 0
 where id = $1
 
 -- link_establish
@@ -149,8 +149,8 @@ update links
 set establishment = $2, rests_on = $3, rev = rev + 1, next_due = 0
 where id = $1 and establishment = $4
 
--- link_settings
-update links set settings = settings || $2, rev = rev + 1, next_due = 0 where id = $1
+-- link_choose
+update links set chosen = chosen || $2, rev = rev + 1, next_due = 0 where id = $1
 
 -- link_reviewed
 update links set rests_on = $2, rev = rev + 1, next_due = 0 where id = $1

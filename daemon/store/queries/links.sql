@@ -10,14 +10,14 @@ for share
 
 -- link_get
 select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
-    partner, establishment, kind, a_role, b_role, rests_on
+    partner, establishment, kind, a_role, b_role, chosen, rests_on
 from links
 where id = $1
 
 -- link_turn
 -- What a turn of a link begins with: one question instead of six.
 select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
-    partner, establishment, kind, a_role, b_role, rests_on,
+    partner, establishment, kind, a_role, b_role, chosen, rests_on,
     (
         select runs from runs
         where runs.link = links.id and runs.outcome = 'running' and runs.started = 0
@@ -43,7 +43,7 @@ update connections set identity = $2 where id = $1
 
 -- links_of
 select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
-    partner, establishment, kind, a_role, b_role, rests_on
+    partner, establishment, kind, a_role, b_role, chosen, rests_on
 from links
 where a_connection = $1 or b_connection = $1
 order by id
@@ -113,3 +113,40 @@ select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int
 on conflict (link, stream, side) do update
 set cursor = excluded.cursor, position = excluded.position, generation = excluded.generation, began = excluded.began,
     token = excluded.token, completed = excluded.completed, looked = excluded.looked, delivered = excluded.delivered
+
+-- claim
+-- $4: object, $5: hashes, $6: seconds. Hashes that another link holds in the account behind this side; the others are ours
+-- now. Nothing is written where no other link uses the account.
+with {fence},
+place as (
+    select c.connector, c.identity
+    from fence, links
+    join connections as c on c.id = links.{side}_connection
+    where links.id = $1 and c.identity <> ''
+),
+shared as (
+    select 1
+    from place
+    join connections as c on c.connector = place.connector and c.identity = place.identity
+    join links on links.a_connection = c.id or links.b_connection = c.id
+    where links.id <> $1
+    limit 1
+),
+gone as (
+    delete from claims where (select true from shared) and expires < clock_timestamp() - interval '1 hour'
+),
+wanted as (
+    select hash from shared, unnest($5::bigint[]) as u (hash)
+),
+taken as (
+    insert into claims (connector, identity, object, hash, link, expires)
+    select place.connector, place.identity, $4, wanted.hash, $1, clock_timestamp() + $6 * interval '1 second'
+    from place, wanted
+    order by wanted.hash
+    on conflict (connector, identity, object, hash) do update
+    set link = excluded.link, expires = excluded.expires
+    where claims.link = excluded.link or claims.expires <= clock_timestamp()
+    returning hash
+)
+select array(select hash from wanted except select hash from taken) as refused
+from fence

@@ -1,0 +1,101 @@
+"""Tables of entries: owners under conditions, constants, settings. Taken up by blueprint_entries.py, which is the whole.
+
+Must not: read a blueprint.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.core.blueprint_forms import (
+    Either,
+    Entries,
+    Entry,
+    Exactly,
+    Flag,
+    Form,
+    Listing,
+    Named,
+    Number,
+    Scalar,
+    Shared,
+    Text,
+    Whole,
+    Words,
+    each,
+)
+from actors.core.policy import ForeignEdit, Owner
+from actors.core.types import SIDES
+
+SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
+SETTING_FORMS: Final = ("text", "number", "flag", "list", "map", "fields")
+RATE: Final = Number(0, 500)  # with one more net place than gross ones, every gross price has a net price
+GROSS_PLACES: Final = Whole(0, 10)
+NET_PLACES: Final = Whole(0, 12)
+
+_OWNERS: Final = Words(tuple(member.value for member in Owner))
+_VALUES: Final[Form] = Either((Scalar(), Listing(Scalar(), least=1)))
+CONDITION: Final = (
+    Entry("not", _VALUES, "none of these values"),
+    Entry("filled", Flag(), "whether there is a value"),
+)
+_CASE: Final = (
+    Entry("is", _OWNERS, "who owns it then", required=True),
+    Entry("when", Named(Either((_VALUES, Entries(CONDITION))), least=1), "all of these hold"),
+    Entry("once", Exactly("bound"), "only while the record has its partner"),
+)
+CASE: Final = _CASE
+LONE_CASE: Final = (*_CASE, Entry("else", _OWNERS, "who owns it otherwise", required=True))
+OWNER_FORM: Final = Shared(
+    "owner", Either((_OWNERS, Entries(LONE_CASE), Listing(Either((Entries(CASE), _OWNERS)), least=1)))
+)
+
+FIELD_RULES: Final = (
+    Entry(
+        "foreign_edit",
+        Words(tuple(member.value for member in ForeignEdit)),
+        "an edit on the side that does not own the field: `put_back` (the owner's value is written again, the write names "
+        "the rule), or `report` (it stays there, is never carried, and is written down once)",
+        absent="`put_back`",
+        example="foreign_edit: report",
+        rows=("W16", "G2", "U7"),
+    ),
+    Entry(
+        "constant",
+        Scalar(),
+        "in the place of one side's path: the other side shows this value on every bound record, and it is set again",
+        example="constant: true",
+        rows=("G2", "U3", "G18"),
+    ),
+    Entry(
+        "starts_with",
+        each(SIDES, Scalar()),
+        "the native value that a record which we make on that side begins with, where nothing else is told; for "
+        "`owner: local` or `on_create_only`",
+        example="starts_with: {b: admin}",
+        rows=("G5", "W31"),
+    ),
+)
+
+SETTING: Final = (
+    Entry("form", Words(SETTING_FORMS), "what it is", required=True, example="form: map"),
+    Entry("doc", Text(), "what it is for, for people", example="doc: VAT group to VAT code"),
+    Entry(
+        "default",
+        Either((_VALUES, Named(Scalar()), Named(Named(Scalar())))),
+        "what holds where the link has none; `~`: none, and a field whose path it is is left out",
+        absent="the link has to have it; a map, and fields, begin empty",
+        example="default: Kunde",
+    ),
+    Entry("choices", Listing(Text(), least=1), "nothing else is taken", example="choices: [type, status]"),
+)
+SETTINGS: Final[Form] = Named(Entries(SETTING), SETTING_NAME)
+# What may stand wherever a value may: the link's value of that setting.
+REFERENCE: Final = Shared("setting", Entries((Entry("setting", Text(SETTING_NAME), "", required=True),)))
+
+GROSS: Final = (
+    Entry("rates", Named(RATE), "per cent by tax code", required=True),
+    Entry("places", GROSS_PLACES, "decimal places of the gross price", absent="2"),
+    Entry("net_places", NET_PLACES, "decimal places of the net price that is written", absent="two more"),
+    Entry("rounding", Words(("half_up", "half_even")), "how", absent="`half_up`"),
+)

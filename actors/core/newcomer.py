@@ -1,0 +1,115 @@
+"""What to do about a record without a partner: noted, created on the other side, or why not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actors.core import match
+from actors.core.actions import action_for, decided_by_origin, note_line
+from actors.core.gates import admitted
+from actors.core.mapping import shared, show_new
+from actors.core.merge import changed_fields
+from actors.core.owners import owner_of, owning_side
+from actors.core.policy import LensError, Owner, StreamSpec
+from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
+from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
+from actors.core.values import Value, is_blank, same
+from actors.core.verdict import (
+    RESTORE,
+    UNSEEN_AGAIN_S,
+    Context,
+    Verdict,
+    in_state,
+    newcomer_state,
+    tried,
+)
+
+
+def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
+    """Plan a half binding that matches nobody: create it on the other side, or say why not."""
+    side, target = seen.side, other(seen.side)
+    if seen.presence is not Presence.PRESENT:
+        return Verdict(half, drop=True)
+    if seen.problem:
+        return Verdict(half, park=(unreadable(stream, half, seen),))
+    unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)
+    if unclear is not None and (unclear.decision or {}).get("choose") != "retry":
+        return Verdict(half, park=(unclear,))  # it may be there, whatever this record was edited to since
+    restore = RESTORE in half.note
+    held_back = admitted(stream, half, seen, half.note, loaded=True)
+    if held_back != half:
+        return Verdict(held_back)  # it no longer takes part
+    if side not in stream.creates and not restore:
+        reason = f"new on {side}, and the blueprint lets no record be created from there"
+        item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
+        return Verdict(in_state(half, State.HELD_BACK, reason), items=(item,))
+    if ctx.lacks:
+        reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
+        return Verdict(half, park=(waits(stream, half, seen, reason),))
+    wanted = _told(stream, half, seen, restore)
+    unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
+    if unknown:
+        park = tuple(not_delivered(stream, half, seen, unknown))
+        return Verdict(half, park=park, again_s=UNSEEN_AGAIN_S)
+    missing = [
+        s.name
+        for s in stream.fields
+        if s.required and is_blank(seen.fields.get(s.name)) and _is_told(stream, s.name, seen.fields, target)
+    ]
+    if missing:
+        return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
+    try:
+        write = show_new(stream, target, wanted, ctx.refs)
+    except LensError as error:
+        return Verdict(half, park=(waits(stream, half, seen, str(error)),))
+    decisions = tuple(decided_by_origin(n, v, side) for n, v in wanted.items())
+    action = action_for(
+        stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id
+    )
+    return tried(half, (action,), (), ctx)
+
+
+def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Binding:
+    """A half binding for a record seen for the first time."""
+    held = Held(id=seen.id, version=seen.version, seen_gen=seen_gen)
+    return Binding(
+        stream=stream.name,
+        state=newcomer_state(stream, seen),
+        a=held if seen.side == "a" else None,
+        b=held if seen.side == "b" else None,
+        keys=match.keys(stream, seen.fields),
+        map_ver=stream.map_ver,
+        rev=1,
+    )
+
+
+def stream_has(stream: StreamSpec, name: str, side: Side) -> bool:
+    """Whether the stream has a field of that name on `side` that is kept in step."""
+    return any(
+        s.name == name and s.owner is not Owner.LOCAL and s.side(side) is not None for s in stream.fields
+    )
+
+
+def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -> dict[str, Value]:
+    """What a create tells the other side; for a record that is put back, also what that side itself had decided."""
+    held = half.side(seen.side)
+    assert held is not None
+    target = other(seen.side)
+    values = dict(half.base)
+    # A group of which a member was edited since is told as it stands there, as a whole.
+    moved = {stream.field(name).unit for name in changed_fields(stream, half, seen)} if held.dev else set()
+    for name, value in seen.fields.items():
+        dev = held.dev.get(name)
+        own = dev is None or not same(dev.value, value) or name not in values
+        if own or stream.field(name).unit in moved:
+            values[name] = value
+    return {
+        n: v
+        for n, v in values.items()
+        if stream_has(stream, n, target) and (restore or _is_told(stream, n, seen.fields, target))
+    }
+
+
+def _is_told(stream: StreamSpec, name: str, fields: Mapping[str, Value], target: Side) -> bool:
+    # What the target owns (a number it draws) is not told to it; it comes back from there.
+    return owning_side(owner_of(stream.field(name), fields, bound=False)) != target

@@ -1,0 +1,71 @@
+"""Who owns a field of a record, where that depends on the record: "b once it is bound", "a while it is a customer". Pure.
+
+What a condition asks is what was *settled* last, not what a side shows now: an edit made before the rule turned is still
+carried under the old rule (G8), and the same pair of looks is judged alike whichever came first. Where a field of the
+condition was never settled, the value that was just decided for it counts; where there is none, nobody can say yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from actors.core.policy import Condition, FieldSpec, Owner, Test
+from actors.core.types import Side
+from actors.core.values import UNKNOWN, Fields, Seen, is_blank, same
+
+__all__ = ["may_change", "owner_of", "owning_side"]
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+_SIDES: Mapping[Owner, Side] = {Owner.A: "a", Owner.B: "b"}
+
+
+def owner_of(
+    spec: FieldSpec,
+    settled: Fields,
+    *,
+    bound: bool,
+    decided: Fields = NOTHING,
+    shown: Mapping[Side, Mapping[str, Seen]] = NOTHING,
+) -> Owner | None:
+    """The owner of `spec` for one record; None where a condition asks for a value that is not known.
+
+    `settled`: shared values as agreed on. `bound`: whether the record has its partner. `decided`: values of fields that
+    are being settled just now, for what `settled` does not know. `shown`: what each side shows of the field itself: where
+    two records meet, "b once it is filled" asks side b.
+    """
+    for case in spec.owner_cases:
+        if case.once_bound and not bound:
+            continue
+        side = owning_side(case.owner)
+        own = shown.get(side, NOTHING) if side is not None else NOTHING
+        answers = [_holds(one, (settled, decided, own)) for one in case.when]
+        if None in answers:
+            return None
+        if all(answers):
+            return case.owner
+    return spec.owner
+
+
+def owning_side(owner: Owner | None) -> Side | None:
+    """The one side that may change what this owner owns; None where there is not exactly one."""
+    return _SIDES.get(owner) if owner is not None else None
+
+
+def may_change(spec: FieldSpec, side: Side) -> bool:
+    """Whether there is a record of which `side` may change this field: whether it can be written on the other one."""
+    owners = {spec.owner, *(case.owner for case in spec.owner_cases)}
+    return bool(owners & {Owner.BOTH, Owner(side)})
+
+
+def _holds(condition: Condition, known: tuple[Mapping[str, Seen], ...]) -> bool | None:
+    value: Seen = next((fields[condition.field] for fields in known if condition.field in fields), UNKNOWN)
+    if value is UNKNOWN:
+        return None
+    if condition.test is Test.FILLED:
+        return not is_blank(value)
+    if condition.test is Test.EMPTY:
+        return is_blank(value)
+    found = any(same(value, one) for one in condition.values)
+    return found if condition.test is Test.IS else not found

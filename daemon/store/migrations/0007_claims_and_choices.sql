@@ -1,0 +1,15 @@
+-- What was chosen of the settings that a link's blueprint asks for, apart from the rules that are laid over it.
+alter table links add column chosen jsonb not null default '{}';
+
+-- Who makes a new record in an account that several links share. By account as the system itself names it.
+
+create table claims (
+    connector text collate "C" not null,
+    identity text collate "C" not null,
+    object text collate "C" not null,
+    hash bigint not null,  -- of a match key
+    link text collate "C" not null,
+    expires timestamptz not null,  -- by the database's clock, as leases do
+    primary key (connector, identity, object, hash)
+);
+create index claims_expires on claims (expires);
