@@ -14,7 +14,6 @@ from actors.delivery import SCHEDULED
 from daemon.store.base import Base
 from daemon.store.codec import Row, to_json
 from daemon.store.inbox import put_hints
-from daemon.store.links import link_row
 from daemon.store.pool import Connection
 from daemon.store.queries import sql
 from daemon.store.rows import Listing, Missing, Refused, VersionRow, page_place, page_token
@@ -67,8 +66,7 @@ class AdminSettings(Base):
             await db.execute(sql("rules_versions_put"), *first)
             remapped = {**old.remapped, **dict.fromkeys(changes.reread, now.at)}
             kept = Kept(now.settings, now.version, mappings, remapped)
-            settings = {**link_row(row).settings, **msgspec.to_builtins(kept)}
-            await db.execute(sql("rules_change"), link, now.blueprint, to_json(settings))
+            await db.execute(sql("rules_change"), link, now.blueprint, to_json(rules.dump(kept)))
             new = (link, now.version, now.blueprint, now.settings, now.by, now.at, now.note)
             await db.execute(sql("rules_versions_put"), *new)
             await _follow(db, link, changes, self._clock.now())
