@@ -36,7 +36,6 @@ def cases(draw: st.DrawFn) -> tuple[StreamSpec, dict[Any, RowShape], Side, str, 
             "group": draw(st.sampled_from(("", "", "g"))),
             "required": draw(st.sampled_from((False, False, True))),
             "on_create_only": draw(st.sampled_from((False, False, True))),
-            "required": draw(st.booleans()),
         }
         places = FieldSide((f"a{place}",), at), FieldSide((f"b{place}",), to)
         fields.append(FieldSpec(f"f{place}", *places, **rules))
