@@ -193,6 +193,7 @@ class Bulk:
         done = tuple(self._done)
         work = joined(state.run, done, planned.cursor)
         state.memory.bound += 1
+        state.memory.arrives(self._stream.name)
         intent = await state.store.load(state.lease, work, rows, intent)
         self._committed(done)
         state.open[intent.id] = intent

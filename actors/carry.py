@@ -37,6 +37,7 @@ from actors.core.types import (
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
 from actors.ports import Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
+from actors.waiting import lacks
 
 
 class Extra(msgspec.Struct, frozen=True):
@@ -67,11 +68,13 @@ class Carrier:
         extra: Extra | None = None,
         *,
         totals_known: bool = True,
+        concludes: bool = True,
     ) -> list[Action]:
-        """Plan, guard, write and settle; or, in a dry run, put what would be done into a plan. Returns what was held."""
+        """Plan, guard, write and settle; or, in a dry run, put what would be done into a plan. Returns what was held.
+        `concludes`: see `Context`."""
         state = self._state
         extra = extra or Extra()
-        verdicts = await self._plan(stream, pairs)
+        verdicts = await self._plan(stream, pairs, concludes)
         actions = [action for verdict in verdicts for action in verdict.actions]
         actions, waiting = await self._by_schedule(stream, actions)
         go, held = await self._guard(stream, actions, totals_known)
@@ -95,7 +98,7 @@ class Carrier:
 
     # -------------------------------------------------------------------------------------------------- plan
 
-    async def _plan(self, stream: StreamSpec, pairs: Sequence[Pair]) -> list[Verdict]:
+    async def _plan(self, stream: StreamSpec, pairs: Sequence[Pair], concludes: bool) -> list[Verdict]:
         state = self._state
         parked: dict[int, list[Parked]] = {}
         keys = [p.binding.key for p in pairs if p.binding.key and p.verdict is None]
@@ -105,6 +108,7 @@ class Carrier:
             state.store, state.link, stream, (seen for p in pairs for seen in p.seen)
         )
         verdicts = []
+        lacking = await lacks(state, stream) if stream.requires else ()
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
@@ -115,14 +119,22 @@ class Carrier:
                 breaker=state.spec.breaker,
                 parked=tuple(parked.get(pair.binding.key, ())),
                 refs=refs,
+                concludes=concludes,
+                lacks=lacking,
             )
             verdict = self.plan_one(stream, pair, ctx)
+            self._note_gone(stream, pair, verdict)
             verdicts.append(verdict)
             # A newcomer that waits is planned again and again: its news is what it is made from.
             if len(pair.seen) == len(SIDES) or verdict.actions:
                 self._note_news(stream, pair)
             state.note_parked(pair.binding.key, ctx.parked)
         return verdicts
+
+    def _note_gone(self, stream: StreamSpec, pair: Pair, verdict: Verdict) -> None:
+        """A dry run settles nothing, so it remembers by itself what it has yet to conclude."""
+        if self._state.dry and verdict.binding.state is State.GONE:
+            self._state.gone.setdefault(stream.name, {})[pair.binding.key] = verdict.binding
 
     def _note_news(self, stream: StreamSpec, pair: Pair) -> None:
         """Where reads lag, a look asked for soon after one that showed news may show the time before them."""

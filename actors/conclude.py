@@ -178,13 +178,7 @@ class Conclusions:
             decided = done.decided.pop(action.binding, ())
             done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
             done.bindings[action.binding] = out.binding
-            done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
-            state.confirmed += 1
-            if status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
-                return
-            done.add(action.side, COUNTER[action.op])
-            for key, count in spend([action]).items():
-                done.spend[key] = done.spend.get(key, 0) + count
+            self._count(action, result, done)
             return
         if status is WriteStatus.REFUSED:
             self._refused(action, result, done)
@@ -196,6 +190,18 @@ class Conclusions:
         done.closed.append(Closed(action.id, ActionState.DROPPED, error=result.error or status.value))
         # Moved on and gone are observations: look again now. Not done: try again later.
         self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
+
+    def _count(self, action: Action, result: WriteResult, done: Done) -> None:
+        """What was done, in the protocol, the sums and the ledger."""
+        done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
+        self._state.confirmed += 1
+        if result.status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
+            return
+        done.add(action.side, COUNTER[action.op])
+        if action.op is Op.CREATE:
+            self._state.memory.arrives(action.stream)
+        for key, count in spend([action]).items():
+            done.spend[key] = done.spend.get(key, 0) + count
 
     def _refused(self, action: Action, result: WriteResult, done: Done) -> None:
         done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))

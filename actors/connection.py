@@ -5,15 +5,17 @@ A slot is held for one request and never while waiting for another account. One 
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, get_args
 
 import anyio
+import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.types import Hint, Side
+from actors.core.types import POKED, Hint, Side
 from actors.messages import (
     CHANGED,
     DRAIN,
@@ -27,12 +29,13 @@ from actors.messages import (
     Ports,
     Status,
 )
-from actors.ports import Connector, Find, LinkRow, Touched
+from actors.ports import Connector, Find, LinkRow, Touched, WriteStatus
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 
 FEED_BATCH = 1000
 HANDED_MAX = 2000  # touched keys that are handed over past the inbox
+NEIGHBOURS_FOR_S = 5.0
 HAND_OVER_S = 5.0  # so long somebody may take to settle them; then the inbox keeps them
 
 
@@ -103,6 +106,7 @@ class ConnectionActor(Actor):
         self._drains = 0  # so many times the feed was drained into the inboxes, or it was begun
         self._drained = (0, 0)  # the last time that went well, and how many keys it were
         self._links: tuple[LinkRow, ...] = ()
+        self._links_at = -math.inf  # when they were last asked for to be told of our own writes
         self._workers = 0
         self._active = 0
         self._tokens = 1.0
@@ -172,7 +176,10 @@ class ConnectionActor(Actor):
             self._active += 1
             self.busy = True
             try:
-                ask.answer(await self._call(ask.message))
+                result = await self._call(ask.message)
+                ask.answer(result)
+                if ask.message.writes:
+                    self.tasks.start_soon(self._tell_others, ask.message, result)
             except Exception as error:
                 ask.fail(error)
             finally:
@@ -443,6 +450,33 @@ class ConnectionActor(Actor):
                         hints[stream.name, side, one.id] = Hint(stream=stream.name, side=side, id=one.id)
         return list(hints.values())
 
+    async def _tell_others(self, call: Call, result: Any) -> None:
+        """A write of ours through one link is news to the other links of the account, which nobody has to wait for. Where
+        there is a feed, it tells them; what is lost here, the next poll finds."""
+        touched = written(call, result)
+        try:
+            connector = await self._open()
+            if not touched or connector.find(touched[0].object) is Find.FEED:
+                return
+            for link in await self._neighbours(call.link):
+                hints = [
+                    hint if hint.id else msgspec.structs.replace(hint, reason=POKED)
+                    for hint in await self._hints_for(link, touched)
+                ]
+                if hints:
+                    await self._ports.store.add_hints(link.id, hints)
+                    self._wake(link.id, WORK)
+        except TandemError as error:
+            self._ports.telemetry.emit("connection.drain_failed", connection=self._id, error=error.message)
+
+    async def _neighbours(self, link: str) -> list[LinkRow]:
+        """The other links of the account, as they were a moment ago."""
+        now = self._ports.clock.monotonic()
+        if now - self._links_at > NEIGHBOURS_FOR_S:
+            self._links_at = now
+            self._links = tuple(await self._ports.store.links_of(self._id))
+        return [one for one in self._links if one.id != link]
+
     def _status(self) -> dict[str, Any]:
         error = self._pause_error
         return {
@@ -451,3 +485,12 @@ class ConnectionActor(Actor):
             "error": str(error) if error is not None else "",
             "active": self._active,
         }
+
+
+def written(call: Call, result: Any) -> list[Touched]:
+    """What a request of ours has written; an id of "": some records of the object."""
+    if call.method != "write":
+        return [Touched(call.args[0], "", "")]
+    object_name, writes, _ = call.args
+    done = zip(writes, result, strict=True)
+    return [Touched(object_name, r.id or w.id, "") for w, r in done if r.status is WriteStatus.DONE]

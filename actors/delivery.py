@@ -7,6 +7,7 @@ as half bindings until their direction is open. Must not: plan, or write.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from actors.core.errors import TandemError
@@ -14,17 +15,22 @@ from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.schedule import NEVER, Delivery, Place, deliveries, next_delivery
 from actors.core.types import Action, Hint, Side, other
 from actors.messages import Ports
-from actors.ports import Cursor, RunRow
+from actors.ports import Clock, Cursor, RunRow
 from actors.turn import Turn
 
 SCHEDULED = "scheduled"
 
 
 class Gate:
-    """Which directions are closed in one run. A command and a dry run know no schedule."""
+    """Which directions are closed in one run. A command and a dry run know no schedule.
 
-    def __init__(self, spec: LinkSpec, cursors: Sequence[Cursor], row: RunRow) -> None:
-        self._now = row.started
+    A direction whose time comes while the run is under way is open from then on (else what it holds back would be due,
+    and be held back, again and again); but only the next run, which begins after that time, delivers all there is.
+    """
+
+    def __init__(self, spec: LinkSpec, cursors: Sequence[Cursor], row: RunRow, clock: Clock) -> None:
+        self._clock = clock
+        self._started = row.started
         self._standing: Mapping[Place, Delivery] = {}
         self.commanded = row.cause == "command"
         if spec.schedules and row.mode != "plan":
@@ -33,14 +39,17 @@ class Gate:
 
     def is_closed(self, stream: StreamSpec, side: Side) -> bool:
         """Whether nothing may be written there now."""
-        one = self._standing.get((stream.name, side))
-        return one is not None and not one.is_open and not self.commanded
+        return self._opens_at(stream.name, side) > self._clock.now()
+
+    def _opens_at(self, stream: str, side: Side) -> float:
+        one = self._standing.get((stream, side))
+        return -math.inf if one is None or one.is_open or self.commanded else one.goes_at
 
     def opened(self, stream: StreamSpec) -> list[tuple[Side, float]]:
         """The sides to which this run delivers all that waited, with the time to be noted; and those that were never
         delivered to, whose schedule counts from now on."""
         return [
-            (one.side, self._now)
+            (one.side, self._started)
             for one in self._standing.values()
             if one.stream == stream.name and (one.is_open or one.is_new or self.commanded)
         ]
@@ -65,16 +74,15 @@ class Gate:
         """What brings the waiting ones back when their time has come."""
         out = []
         for one in waiting:
-            standing = (
-                self._standing.get((one.stream, one.side)) or self._standing[one.stream, other(one.side)]
-            )
+            own, there = (self._opens_at(one.stream, side) for side in (one.side, other(one.side)))
+            goes_at = own if own > self._clock.now() else there
             out.append(
                 Hint(
                     stream=one.stream,
                     side=other(one.side),
                     id=one.origin,
                     reason=SCHEDULED,
-                    not_before=standing.goes_at,
+                    not_before=goes_at,
                 )
             )
         return out

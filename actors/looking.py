@@ -181,7 +181,8 @@ class Looking:
         cursor = await self._begun(stream, side)
         if cursor is None:
             return False
-        if not cursor.position and stream.name in self._state.loaded and not self._state.dry:
+        known = stream.name in self._state.loaded and cursor.completed >= stream.remapped
+        if not cursor.position and known and not self._state.dry:
             looks = await looks_of(self._sides[side], stream)
             if looks is not None:
                 return await self._sweep(stream, side, looks, cursor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -10,8 +10,10 @@ from actors.access import Sides
 from actors.carry import Carrier
 from actors.conclude import Pair
 from actors.core import match
+from actors.core.moved import by_key
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Binding, Observation, Parked, Presence, Room, Side, State, other
+from actors.moves import Moves
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
 from actors.window import Windows, kept_note, matched
@@ -22,7 +24,7 @@ AMBIGUOUS = "ambiguous"
 # one looks again after `CLAIMED_AGAIN_S`, unless a feed tells sooner of what the other link made.
 CLAIMED_S = 900.0
 CLAIMED_AGAIN_S = 5.0
-UNBOUND = (State.NEW, State.UNSURE, State.MATCHED)
+UNBOUND = (State.NEW, State.UNSURE, State.MATCHED, State.GONE)
 
 
 class Newcomers:
@@ -44,15 +46,19 @@ class Newcomers:
         self._windows = windows
         self._window = window
         self._left = False
+        self._moves = Moves(state, sides)
 
     async def settle(self, stream: StreamSpec) -> bool:
-        """Match, meet, create. True when nobody had to be left for later."""
+        """Match, conclude what is gone, meet, create. True when nobody had to be left for later."""
         self._left = False
         if stream.name in self._windows.stirred and not self._state.dry:
             await self._reopen(stream)
-        if not await self._state.store.bindings_in(self._state.link, stream.name, UNBOUND, 0, 1):
+        unbound = await self._state.store.bindings_in(self._state.link, stream.name, UNBOUND, 0, 1)
+        if not unbound and stream.name not in self._state.gone:
             return True  # the common case, in one question
+        await self._moves.begin(stream)
         taken = await self._match(stream)
+        await self._conclude(stream, taken)
         await self._meet(stream)
         await self._create(stream, taken)
         return not self._left
@@ -79,6 +85,7 @@ class Newcomers:
         self, stream: StreamSpec, level: int, groups: Sequence[KeyGroup], spoken_for: set[int]
     ) -> None:
         bind: list[tuple[int, int]] = []
+        move: list[tuple[int, int]] = []
         unclear: list[KeyGroup] = []
         for group in groups:
             if spoken_for.intersection((*group.a, *group.b)):
@@ -86,17 +93,21 @@ class Newcomers:
             verdict = match.decide(group.a, group.b, group.taken)
             if verdict == "bind":
                 bind.append((group.a[0], group.b[0]))
+            elif by_key(group.a, group.b, group.taken, self._moves.sides):
+                move.append((group.taken[0], (*group.a, *group.b)[0]))
             elif verdict == "ambiguous":
                 unclear.append(group)
             elif group.put_back and {*group.a, *group.b} - {*group.put_back}:
                 # It has its place on the other side, though it is not back there yet: the rest would be doubles of it.
                 unclear.append(_beside_put_back(group))
+        await self._move(stream, move, spoken_for)
         if self._state.dry:
             await self._plan_only(stream, bind, spoken_for)
             spoken_for.update(key for group in unclear for key in (*group.a, *group.b))
-            return
-        await self._bind(bind)
-        await self._list(stream, level, unclear)
+        else:
+            await self._bind(bind)
+            await self._list(stream, ", ".join(stream.match[level]), unclear)
+        self._moves.leave(unclear)
 
     async def _bind(self, pairs: Sequence[tuple[int, int]]) -> None:
         if not pairs:
@@ -106,15 +117,17 @@ class Newcomers:
         bindings = tuple(matched(halves[a], halves[b]) for a, b in pairs if a in halves and b in halves)
         dropped = tuple(b for a, b in pairs if a in halves and b in halves)
         await state.settle(Settlement(run=state.run, bindings=bindings, dropped=dropped))
+        for binding in bindings:
+            state.memory.arrives(binding.stream)
 
     async def _plan_only(
         self, stream: StreamSpec, pairs: Sequence[tuple[int, int]], spoken_for: set[int]
     ) -> None:
         halves = await self._by_key([key for pair in pairs for key in pair])
         spoken_for.update(halves)
-        await self._carry_matched(stream, [matched(halves[a], halves[b]) for a, b in pairs])
+        await self._carry_both(stream, [matched(halves[a], halves[b]) for a, b in pairs])
 
-    async def _list(self, stream: StreamSpec, level: int, groups: Sequence[KeyGroup]) -> None:
+    async def _list(self, stream: StreamSpec, shared: str, groups: Sequence[KeyGroup]) -> None:
         """Every member of an unclear group waits for a person, as one item with all its members."""
         if not groups:
             return
@@ -124,7 +137,7 @@ class Newcomers:
         park: list[Parked] = []
         for group in groups:
             detail = {
-                "key": list(stream.match[level]),
+                "key": shared.split(", "),
                 "a": [b.a.id for key in (*group.a, *group.taken) if (b := members[key]).a is not None],
                 "b": [b.b.id for key in (*group.b, *group.taken) if (b := members[key]).b is not None],
             }
@@ -135,7 +148,8 @@ class Newcomers:
                         half, state=State.HELD_BACK, note=f"{AMBIGUOUS} {half.note}".strip(), rev=half.rev + 1
                     )
                 )
-                park.append(_ambiguous(stream, half, level, detail, group.hash))
+                park.append(_ambiguous(stream, half, shared, detail, group.hash))
+            held.extend(_waiting(members[key]) for key in self._moves.may_be(group))
         known = {
             (row.binding, row.reason)
             for row in await state.store.parked(state.link, [p.binding for p in park])
@@ -152,17 +166,55 @@ class Newcomers:
         state = self._state
         after = 0
         while True:
-            held = await state.store.bindings_in(state.link, stream.name, [State.HELD_BACK], after, GROUPS)
+            wait = [State.HELD_BACK, State.GONE]
+            held = await state.store.bindings_in(state.link, stream.name, wait, after, GROUPS)
             if not held:
                 return
             after = held[-1].key
             again = tuple(
-                msgspec.structs.replace(b, state=State.NEW, note=kept_note(b), rev=b.rev + 1)
+                msgspec.structs.replace(b, state=_again(b), note=kept_note(b), rev=b.rev + 1)
                 for b in held
                 if b.note.startswith(AMBIGUOUS)
             )
             if again:
                 await state.settle(Settlement(run=state.run, bindings=again))
+
+    # ----------------------------------------------------------------------------------------- what is gone
+
+    async def _move(self, stream: StreamSpec, pairs: Sequence[tuple[int, int]], spoken_for: set[int]) -> None:
+        """Pairs of (what is gone, what is new on its side) that share a key with nobody else."""
+        halves = await self._by_key([new for _, new in pairs])
+        sure = [(key, halves[new]) for key, new in pairs if key in self._moves.known and new in halves]
+        await self._moved(stream, sure, spoken_for)
+
+    async def _moved(
+        self, stream: StreamSpec, pairs: Sequence[tuple[int, Binding]], spoken_for: set[int]
+    ) -> None:
+        found = await self._moves.settle(stream, pairs)
+        if found and self._state.dry:
+            spoken_for.update(half.key for _, half in pairs)
+            await self._carry_both(stream, found)
+
+    async def _conclude(self, stream: StreamSpec, spoken_for: set[int]) -> None:
+        """What is gone and shares no key with anything new: told by everything else, or deleted."""
+        if not self._moves.known:
+            return
+        blind = {*self._state.blind(stream), *await self._unsure(stream)}  # sides on which it may turn up yet
+        sure, unclear = await self._moves.by_content(stream, spoken_for, blind)
+        await self._moved(stream, sure, spoken_for)
+        groups = [_lookalikes(self._moves.sides, keys, halves) for keys, halves in unclear]
+        if self._state.dry:
+            spoken_for.update(key for group in groups for key in (*group.a, *group.b))
+        else:
+            await self._list(stream, "everything but their keys", groups)
+        self._moves.leave(groups)
+        left = list(self._moves.known.values())
+        gone = [binding for binding in left if self._moves.sides[binding.key] not in blind]
+        self._left = self._left or any(self._moves.sides[b.key] in self._state.blind(stream) for b in left)
+        for start in range(0, len(gone), self._window):
+            await self._at(f"{stream.name}: concluding what is gone")
+            page = gone[start : start + self._window]
+            await self._carry_both(stream, page, totals_known=len(gone) < self._window)
 
     # --------------------------------------------------------------------------------------- meet and create
 
@@ -176,10 +228,12 @@ class Newcomers:
             )
             if not pairs:
                 return
-            await self._carry_matched(stream, [p for p in pairs if not self._state.is_open(p.key)])
+            await self._carry_both(stream, [p for p in pairs if not self._state.is_open(p.key)])
             after = pairs[-1].key
 
-    async def _carry_matched(self, stream: StreamSpec, bindings: Sequence[Binding]) -> None:
+    async def _carry_both(
+        self, stream: StreamSpec, bindings: Sequence[Binding], *, totals_known: bool = True
+    ) -> None:
         looks: dict[Side, dict[str, Observation]] = {}
         for side in SIDES:
             ids = [held.id for b in bindings if (held := b.side(side)) is not None]
@@ -192,7 +246,7 @@ class Newcomers:
                 self._left = True
                 continue
             pairs.append(Pair(binding, a=a, b=b))
-        await self._carrier.carry(stream, pairs)
+        await self._carrier.carry(stream, pairs, totals_known=totals_known)
 
     async def _unsure(self, stream: StreamSpec) -> set[Side]:
         """Sides with a stranger who can't be matched yet: whatever is created there may be he."""
@@ -254,6 +308,22 @@ class Newcomers:
         return out
 
 
+def _waiting(gone: Binding) -> Binding:
+    """What is gone, while it can't be said which of several new records it is."""
+    return msgspec.structs.replace(gone, note=AMBIGUOUS, rev=gone.rev + 1)
+
+
+def _again(held: Binding) -> State:
+    return State.GONE if held.state is State.GONE else State.NEW
+
+
+def _lookalikes(sides: Mapping[int, Side], keys: Sequence[int], halves: Sequence[Binding]) -> KeyGroup:
+    """What is gone, and several new records any of which may be it, as a group for a person."""
+    new = tuple(half.key for half in halves)
+    a = new if sides[keys[0]] == "a" else ()
+    return KeyGroup(hash=0, a=a, b=() if a else new, taken=tuple(keys))
+
+
 def _beside_put_back(group: KeyGroup) -> KeyGroup:
     """The group as it will be once what is to be put back is there again."""
     back = group.put_back
@@ -266,12 +336,11 @@ def _beside_put_back(group: KeyGroup) -> KeyGroup:
 
 
 def _ambiguous(
-    stream: StreamSpec, half: Binding, level: int, detail: dict[str, list[str]], hash_: int
+    stream: StreamSpec, half: Binding, key: str, detail: dict[str, list[str]], hash_: int
 ) -> Parked:
     side: Side = "a" if half.a is not None else "b"
     held = half.side(side)
     assert held is not None
-    key = ", ".join(stream.match[level])
     shared = ", ".join(f"{', '.join(ids)} on {at}" for at in SIDES if (ids := detail[at]))
     return Parked(
         stream=stream.name,

@@ -292,6 +292,7 @@ class Recovery:
         drop: tuple[int, ...] = ()
         free: tuple[Binding, ...] = ()
         if action.op is Op.CREATE:
+            state.memory.arrives(stream.name)
             met = await state.store.bindings(state.link, stream.name, action.side, [record])
             met = [b for b in met if b.key != binding.key]
             drop = tuple(b.key for b in met if b.side(other(action.side)) is None)

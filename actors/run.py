@@ -29,6 +29,7 @@ from actors.ports import Find, Settlement
 from actors.recover import Recovery
 from actors.state import HELD_UNTIL_KNOWN, RunState
 from actors.turn import Turn
+from actors.waiting import wake
 from actors.window import Window, Windows, ids
 
 OWN_HINTS = frozenset({"changed"})  # hints from outside: an echo shows nothing new and is dropped
@@ -147,6 +148,7 @@ class Run:
         state = self._state
         errors = len(state.errors)
         try:
+            await wake(state, stream)
             await self._hints(stream)
             poked = self._poked_of(stream)
             looked = (look or bool(poked)) and await self._looking.look(stream)

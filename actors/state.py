@@ -10,7 +10,7 @@ import msgspec
 from actors.core.errors import TandemError
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
 from actors.core.policy import LinkSpec, StreamSpec
-from actors.core.types import Action, Observation, Op, Parked, Room, Side
+from actors.core.types import Action, Binding, Observation, Op, Parked, Room, Side
 from actors.delivery import Gate
 from actors.ports import (
     ChangeIntents,
@@ -60,6 +60,14 @@ class Memory:
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
         self.bound = 0  # transactions that may have changed bindings
+        self.arrived: dict[str, int] = {}  # stream -> how often a record of it came to have a partner
+        self.woken: dict[
+            str, tuple[int, ...]
+        ] = {}  # stream -> how often its parents' had, when it was woken last
+
+    def arrives(self, stream: str) -> None:
+        """A record came to have a partner: whoever waits for it can go."""
+        self.arrived[stream] = self.arrived.get(stream, 0) + 1
 
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
@@ -130,7 +138,7 @@ class RunState:
         self.link = row.link
         self.run = row.id
         self.dry = row.mode == "plan"
-        self.gate = Gate(spec, cursors, row)
+        self.gate = Gate(spec, cursors, row, clock)
         self.memory = memory
         self.loaded = set(loaded)
         self._lease = lease
@@ -144,6 +152,7 @@ class RunState:
         self.claimed_elsewhere = False  # another link makes some of them
         self.confirmed = self.failed = self.waited = self.planned = 0
         self.awaiting: dict[str, str] = {}  # stream -> why a plan waits
+        self.gone: dict[str, dict[int, Binding]] = {}  # what a dry run found gone, by stream and key
         self.spooled: set[str] = set()  # streams with actions held until the totals are known
         self.pending: dict[str, int] = {}  # kind -> held actions of the stream still to be decided on
         self._parked: dict[int, tuple[Parked, ...]] = {}

@@ -11,6 +11,7 @@ from actors.carry import Carrier, Extra
 from actors.conclude import Pair
 from actors.core import match
 from actors.core.assume import assumed, rests_on_precondition
+from actors.core.gates import admitted, is_held_back
 from actors.core.mapping import remapped
 from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
@@ -56,9 +57,9 @@ class Windows:
         state = self._state
         began = state.clock.monotonic()
         sorted_ = await self._sort(stream, window)
-        if sorted_.strangers or sorted_.gone:
-            self.stirred.add(stream.name)
         pairs = await self._partners(stream, window, sorted_)
+        if sorted_.strangers or sorted_.gone or any(_is_gone(pair) for pair in pairs):
+            self.stirred.add(stream.name)
         extra = Extra(
             bindings=tuple(sorted_.strangers),
             acks=window.acks,
@@ -69,7 +70,7 @@ class Windows:
             seen=self._met(stream, window, sorted_),
             counters=self._counts(stream, window, sorted_),
         )
-        await self._carrier.carry(stream, pairs, extra, totals_known=window.totals_known)
+        await self._carrier.carry(stream, pairs, extra, totals_known=window.totals_known, concludes=False)
         state.telemetry.emit(
             "window.settled",
             link=state.link,
@@ -122,6 +123,7 @@ class Windows:
             out.later.append(self._look_again(stream, window, seen))
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
+            half = admitted(stream, half, seen, None, stream.name in self._state.loaded)
             out.strangers.append(half)
             if self._sides[seen.side].declaration.read_lag_s > 0:
                 self._state.memory.met(stream.object(seen.side), seen.side, seen.id, seen.asked)
@@ -166,6 +168,9 @@ class Windows:
             return
         if seen.id in window.forced:
             self.stirred.add(stream.name)
+        half = self._gated(stream, window, seen, half, out)
+        if is_held_back(half.note):
+            return
         keys, state = match.keys(stream, seen.fields), newcomer_state(stream, seen)
         if state is State.UNSURE:
             out.later.append(self._look_again(stream, window, seen))
@@ -179,6 +184,19 @@ class Windows:
                 half, state=state, keys=keys, note=kept_note(half), rev=half.rev + 1
             )
             out.strangers.append(now)
+
+    def _gated(
+        self, stream: StreamSpec, window: Window, seen: Observation, half: Binding, out: _Sorted
+    ) -> Binding:
+        """The half binding as its gate lets it be now."""
+        now = admitted(stream, half, seen, half.note, stream.name in self._state.loaded)
+        if now is half:
+            return half
+        now = msgspec.structs.replace(now, rev=half.rev + 1)
+        out.strangers.append(now)
+        if is_held_back(now.note):  # it waits for nothing any more
+            out.unpark.extend((half.key, room, "*") for room in Room)
+        return now
 
     async def _partners(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> list[Pair]:
         """Pairs with a fresh look at both sides; what can't be looked at freshly now waits."""
@@ -273,6 +291,10 @@ def _pair(binding: Binding, seen: Observation, partner: Observation, attempts: i
 
 def _half_pair(half: Binding, seen: Observation) -> Pair:
     return Pair(half, a=seen) if seen.side == "a" else Pair(half, b=seen)
+
+
+def _is_gone(pair: Pair) -> bool:
+    return any(seen.presence is Presence.DELETED for seen in pair.seen)
 
 
 def kept_note(half: Binding) -> str:

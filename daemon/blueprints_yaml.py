@@ -34,17 +34,17 @@ Path = tuple[object, ...]
 Place = tuple[int, int]
 
 
-def load(text: str, settings: str = "", values: Mapping[str, Any] | None = None) -> LinkSpec:
-    """The compiled blueprint, with a link's settings laid over it and the values of what it asks for in their places; None:
-    it is only checked. Raises `BlueprintError` with every fault and its line."""
+def load(text: str, settings: str = "", chosen: Mapping[str, Any] | None = None) -> LinkSpec:
+    """The compiled blueprint, with a link's settings laid over it. `chosen`: what the link has for what the blueprint asks
+    for by name; None: it is only checked. Raises `BlueprintError` with every fault and its line."""
     data, positions = parse(text)
     if not settings.strip():
-        return compile_blueprint(data, positions, values)
+        return compile_blueprint(data, positions, chosen)
     ours, places = _in_settings(lambda: parse(settings))
     data, changed = overlaid(data, ours)
     positions |= {path: places[path] for path in changed if path in places}
     try:
-        return compile_blueprint(data, positions, values)
+        return compile_blueprint(data, positions, chosen)
     except BlueprintError as error:
         faults = (_placed(fault, {dotted(path) for path in changed}) for fault in error.faults)
         raise BlueprintError(tuple(sorted(faults))) from None

@@ -104,7 +104,7 @@ COUNTED: Final = (
         "tandem_webhook_calls_total",
         "counter",
         "Calls to webhooks: accepted, ignored, refused; of no connection: unknown (no such address), limited.",
-        ("connection", "fate"),
+        ("connection", "outcome"),
     ),
     Declared(
         "tandem_actor_restarts_total",

@@ -86,7 +86,7 @@ REPORTED: Final[Mapping[str, Reported]] = {
     ),
     "connection.watch_lost": Reported("warning", _FEED),
     "connection.drain_failed": Reported("warning", _FEED),
-    "webhook.called": Reported("debug", (Counts("tandem_webhook_calls_total", ("connection", "fate")),)),
+    "webhook.called": Reported("debug", (Counts("tandem_webhook_calls_total", ("connection", "outcome")),)),
     "link.store_away": Reported("warning"),
     "root.store_away": Reported("warning"),
     "record.bug": Reported("error"),

@@ -177,7 +177,7 @@ class Receiver:
         return found
 
     def _report(self, connection: str, fate: str) -> None:
-        self._telemetry.emit("webhook.called", connection=connection, fate=fate)
+        self._telemetry.emit("webhook.called", connection=connection, outcome=fate)
 
 
 def hints_of(spec: LinkSpec, side: Side, said: Said) -> list[Hint]:

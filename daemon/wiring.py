@@ -52,8 +52,8 @@ class Blueprints:
         self._compiled: OrderedDict[tuple[str, bytes], LinkSpec] = OrderedDict()
 
     def load(self, text: str, settings: Mapping[str, Any] | None = None) -> LinkSpec:
-        """The compiled blueprint with a link's settings as the store keeps them, None: only checked. `BlueprintError` with
-        every fault."""
+        """The compiled blueprint, with a link's settings as the store keeps them (None: there is no link, it is only
+        checked); `BlueprintError` with every fault."""
         key = text, msgspec.json.encode(settings, order="deterministic") if settings is not None else b""
         spec = self._compiled.get(key) or _compiled(text, settings)
         self._compiled[key] = spec
@@ -80,12 +80,10 @@ class Blueprints:
 
 
 def _compiled(text: str, settings: Mapping[str, Any] | None) -> LinkSpec:
-    if settings is None:
-        return blueprints_yaml.load(text)
-    kept = link_settings.load(settings)
-    return link_settings.with_stale(
-        blueprints_yaml.load(text, kept.rules, link_settings.values(settings)), kept.mappings
-    )
+    kept = link_settings.load(settings or {})
+    chosen = None if settings is None else link_settings.chosen(settings)
+    spec = blueprints_yaml.load(text, kept.rules, chosen)
+    return link_settings.with_stale(spec, kept.mappings, kept.remapped)
 
 
 def webhook_of(connector: str) -> Webhook | None:

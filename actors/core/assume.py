@@ -26,6 +26,7 @@ def assumed(stream: StreamSpec, binding: Binding, seen: Observation) -> Observat
     if (
         held is None
         or mine is None
+        or stream.gates  # where they stand on the other side is not known without a look
         or binding.state is not State.SETTLED
         or binding.map_ver != stream.map_ver
     ):

@@ -16,7 +16,7 @@ import msgspec
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
-from actors.core.blueprint_settings import read_settings, settled_data
+from actors.core.blueprint_settings import awaited_settings, read_settings, settled_data
 from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
 from actors.core.blueprint_when import When, read_when
@@ -43,7 +43,8 @@ def compile_blueprint(
     faults = Faults(positions or {})
     document = Node(data, (), faults)
     asked = read_settings(document.get("settings"))
-    root = Node(settled_data(document, asked, settings), (), faults).table(LINK)
+    awaited = awaited_settings(document.get("setup"))
+    root = Node(settled_data(document, (*awaited, *asked), settings), (), faults).table(LINK)
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
@@ -58,8 +59,8 @@ def compile_blueprint(
         poll_s={side: poll_s for side, (_, poll_s) in sides.items()},
         breaker=breaker.integer(BREAKER.lowest, BREAKER.highest, _BREAKER) if breaker else _BREAKER,
         description=description.text() if description else "",
-        setup=read_setup(root.get("setup"), called, streams),
         settings=asked,
+        setup=read_setup(root.get("setup"), called, streams),
     )
     faults.check()
     return spec

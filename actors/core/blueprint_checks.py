@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from actors.core.blueprint_gates import check_gates
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.blueprint_owners import check_conditions, check_values
 from actors.core.lenses import written_paths
 from actors.core.owners import may_change
 from actors.core.policy import DeletePolicy, FieldSpec, Owner, StreamSpec
+from actors.core.stream_rules import Ineligible
 from actors.core.types import SIDES, Side, other
 
 
@@ -25,6 +27,7 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
         _check_groups(stream, at)
         _check_writers(stream, at)
         _check_marks(stream, at)
+        check_gates(stream, at)
         check_conditions(stream, at)
         check_values(stream, at)
         _check_names(stream, names, at)
@@ -114,7 +117,9 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
                 "deletes",
                 side,
             )
-        if marked and stream.deletes[side] is not DeletePolicy.MARK:
+        gate = stream.gates.get(side)
+        deactivates = gate is not None and gate.then is Ineligible.DEACTIVATE
+        if marked and stream.deletes[side] is not DeletePolicy.MARK and not deactivates:
             at.fault(
                 f"nothing is marked on side {other(side)}; deletes: {{{side}: mark}} is missing",
                 "mark",
@@ -134,9 +139,10 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
 
 
 def _check_names(stream: StreamSpec, names: Sequence[str], at: Node) -> None:
-    for place, parent in enumerate(stream.parents):
-        if parent not in names:
-            at.fault(f'there is no stream "{parent}"{guess(parent, names)}', "parents", place)
+    for entry, needed in (("parents", stream.parents), ("requires", stream.requires)):
+        for place, name in enumerate(needed):
+            if name not in names:
+                at.fault(f'there is no stream "{name}"{guess(name, names)}', entry, place)
     for field in stream.fields:
         if field.reference and field.reference not in names:
             message = f'there is no stream "{field.reference}"{guess(field.reference, names)}'
@@ -156,7 +162,7 @@ def _check_circles(streams: Sequence[StreamSpec], node: Node) -> None:
 
 def _needed(stream: StreamSpec) -> frozenset[str]:
     required = (field.reference for field in stream.fields if field.reference and field.required)
-    return frozenset((*stream.parents, *required))
+    return frozenset((*stream.parents, *stream.requires, *required))
 
 
 def _referenced(stream: StreamSpec) -> frozenset[str]:

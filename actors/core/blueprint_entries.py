@@ -31,6 +31,7 @@ from actors.core.blueprint_forms import (
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
 from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
+from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
 DAY_S: Final = 86_400.0
@@ -138,8 +139,8 @@ FIELD: Final = (
     Entry(
         "required",
         Flag(),
-        "the record waits until the field has a value, and a value that is emptied (or left blank) empties nobody. Required "
-        "references may not form a circle",
+        "a new record waits until the field has a value; where it is emptied later, the other side keeps what it has, and "
+        "that is listed. Required references may not form a circle",
         absent="`false`",
         example="required: true",
         rows=("U5",),
@@ -172,6 +173,37 @@ BUDGET_ENTRIES: Final = (
     ),
 )
 _BUDGET: Final = Shared("budget", Either((COUNT, Text(BUDGET), Exactly(UNLIMITED), Entries(BUDGET_ENTRIES))))
+GATE: Final = (
+    Entry(
+        "path",
+        Text(),
+        "the native path that says so; it need not be a field",
+        required=True,
+        example="path: TYPE",
+    ),
+    Entry("equals", Scalar(), "who takes part: those with this value there", example="equals: Kunde"),
+    Entry("in", Listing(Scalar(), least=1), "those with one of these values", example="in: [Kunde, VIP]"),
+    Entry("set", Flag(), "`true`: those with anything there but nothing and `false`", example="set: true"),
+    Entry(
+        "on",
+        words(GateOn),
+        "a record that is new on the other side goes while it takes part (`level`), or once it begins to (`edge`): not "
+        "what took part before the initial load was complete, whoever saves it again",
+        absent="`level`",
+        example="on: edge",
+        rows=("T7", "U2", "U25"),
+    ),
+    Entry(
+        "then",
+        words(Ineligible),
+        "a pair whose record no longer takes part stays in step (`keep`), gets the value put back (`put_back`), is marked "
+        "on the other side by `mark` until it takes part again (`deactivate`), or rests, and nothing passes (`detach`)",
+        absent="`keep`",
+        example="then: put_back",
+        rows=("U3", "G21", "S16"),
+    ),
+)
+
 STREAM: Final = (
     Entry(
         "kind",
@@ -189,6 +221,14 @@ STREAM: Final = (
         absent="none",
         example="parents: [customers]",
         rows=("G12",),
+    ),
+    Entry(
+        "requires",
+        Listing(Text()),
+        "streams of which at least one record has to be in step before anything is made in this one",
+        absent="none",
+        example="requires: [tills]",
+        rows=("S8",),
     ),
     Entry(
         "match",
@@ -228,6 +268,14 @@ STREAM: Final = (
         "the native values that mark a record of that side as deleted; needed by `deletes: {a: mark}`",
         example="mark: {b: {status: deleted}}",
         rows=("T11",),
+    ),
+    Entry(
+        "gate",
+        each(SIDES, Entries(GATE)),
+        "which records of that side take part, see [below](#gates)",
+        absent="all",
+        example="gate: {a: {path: TYPE, equals: Kunde, then: put_back}}",
+        rows=("T7", "U2", "U3", "U20", "U23", "U24", "U25", "G4", "G15", "G21", "S16"),
     ),
     Entry(
         "first_contact",
@@ -336,20 +384,20 @@ LINK: Final = (
         rows=("S15", "T6", "G11"),
     ),
     Entry(
+        "settings",
+        SETTINGS,
+        "what each link is asked for, see [below](#what-a-link-is-asked-for)",
+        absent="none",
+        example="settings: {codes: {form: map}}",
+        rows=("T1", "T19", "U5", "U12", "U14", "U15"),
+    ),
+    Entry(
         "setup",
         Entries(SETUP),
         "how links come to stand, see [below](#how-links-come-to-stand)",
         absent="nothing is asked",
         example="setup: {handshake: true}",
         rows=("W5", "W6", "W7", "W8", "T1"),
-    ),
-    Entry(
-        "settings",
-        SETTINGS,
-        "what each link is asked for, see [below](#settings)",
-        absent="none",
-        example="settings: {codes: {form: map}}",
-        rows=("T1", "T19", "U5", "U12", "U14", "U15"),
     ),
     Entry("streams", Named(Entries(STREAM), NAME, least=1), "the kinds of records, by name", required=True),
 )

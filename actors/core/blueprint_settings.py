@@ -83,6 +83,26 @@ def _setting(name: str, entry: Node) -> SettingSpec:
     return spec
 
 
+def awaited_settings(setup: Node | None) -> tuple[SettingSpec, ...]:
+    """The settings that `setup` has a link wait for: what is chosen is put in its places likewise."""
+    asked = setup.get("settings") if setup is not None else None
+    if asked is None or not isinstance(asked.value, Mapping):
+        return ()
+    found = []
+    for name, entry in asked.value.items():
+        said = entry if isinstance(entry, Mapping) else {}
+        choices = said.get("choices")
+        found.append(
+            SettingSpec(
+                name=str(name),
+                form="map" if said.get("keys") else "text",
+                awaited=True,
+                choices=tuple(map(str, choices)) if isinstance(choices, list) else (),
+            )
+        )
+    return tuple(found)
+
+
 def settled_data(root: Node, specs: tuple[SettingSpec, ...], values: Mapping[str, Any] | None) -> object:
     """The document with every `{setting: name}` replaced. `values`: of the link, None where there is no link yet.
 

@@ -22,8 +22,8 @@ _EXPIRES_S: Final = 7 * 86400.0  # where nothing is said
 _AT: Final = {CheckKind.EMPTY: Moment.PROPOSAL, CheckKind.NO_CLASH: Moment.PROPOSAL}
 
 
-# Kept beside the values of a link's settings, by these names: core/settings.KEPT, which can't be imported here.
-TAKEN: Final = ("rules", "version", "mappings")
+# Kept beside the values of a link's settings, by these names: settings.Kept, which can't be imported here.
+TAKEN: Final = ("rules", "version", "mappings", "remapped")
 
 
 def read_setup(node: Node | None, name: str, streams: Sequence[StreamSpec]) -> SetupSpec:

@@ -22,6 +22,7 @@ from actors.core.blueprint_entries import (
     UNLIMITED,
 )
 from actors.core.blueprint_fields import check_name, read_fields
+from actors.core.blueprint_gates import read_gates
 from actors.core.blueprint_nodes import Node, described
 from actors.core.blueprint_when import When, read_delivery
 from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, DeletePolicy, FirstContact, StreamSpec
@@ -56,10 +57,12 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         fields=read_fields(name, node.get("fields")),
         match=_match(node.get("match")),
         parents=_texts(node.get("parents")),
+        requires=_texts(node.get("requires")),
         creates=_creates(node.get("creates")),
         deletes=_deletes(node.get("deletes")),
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,
         mark=_mark(node.get("mark")),
+        gates=read_gates(node.get("gate")),
         first_contact=contact.choice(FirstContact, FirstContact.ASK) if contact else FirstContact.ASK,
         budgets=_budgets(node.get("budgets")),
         complete_read_s=read.within(COMPLETE_READ, _COMPLETE_READ_S) if read else _COMPLETE_READ_S,

@@ -425,7 +425,7 @@ def _kinds(mask: _Mask, old: Sequence[str], new: Sequence[str]) -> tuple[str, ..
     for field, was, value in zip(mask.fields, old, new, strict=True):
         if field.is_ascii and not (was.isascii() and value.isascii()):
             return None
-        if field.required and rows_code.blank(value):
+        if field.required and value in ("null", '""'):
             return None
         if was != "null" != value:
             overwrites = True

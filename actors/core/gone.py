@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from actors.core import gates
 from actors.core.actions import action_for, id_on, note_line
 from actors.core.mapping import Shown, shared
 from actors.core.merge import changed_fields
@@ -35,11 +36,19 @@ def plan_gone(
     assert was is not None
     known = was.presence is Presence.DELETED
     after = presence_of(binding, *((gone, left) if side == "a" else (left, gone)))
+    if after.state is State.GONE:
+        after = in_state(after, State.SETTLED, "")
+    if gates.SHUT in binding.note and binding.state is State.TOMBSTONE and not known:
+        return Verdict(tombstone(after, f"{binding.note}; deleted on {side}"))  # nothing passes
     policy = stream.deletes[side]
     edited = bool(changed_fields(stream, binding, left))
     before = binding.side(left.side)
     if binding.state is State.TOMBSTONE and before is not None and before.presence is Presence.DELETED:
         return _back(stream, after, gone, left)
+    if binding.state is State.TOMBSTONE and known:
+        anew = gates.tombstone_at(stream, after, left)
+        if anew is not None:
+            return Verdict(anew[0], items=anew[1])
     if binding.state is State.TOMBSTONE and known and policy is not DeletePolicy.RESTORE:
         return Verdict(after)
     if policy is DeletePolicy.IGNORE:
@@ -60,7 +69,7 @@ def plan_gone(
     if choice == "keep":
         return Verdict(tombstone(after, f"deleted on {side}, kept on {left.side}"))
     if policy is DeletePolicy.MARK:
-        return _mark(stream, binding, after, left)
+        return mark(stream, after, left, f"deleted on {side}, marked on {left.side}")
     return _remove(stream, binding, after, left, ctx)
 
 
@@ -89,9 +98,9 @@ def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observat
     return tried(after, (action,), (), ctx)
 
 
-def _mark(stream: StreamSpec, binding: Binding, after: Binding, left: Observation) -> Verdict:
+def mark(stream: StreamSpec, after: Binding, left: Observation, note: str) -> Verdict:
+    """Mark what is left, once; `note` says why."""
     marks = stream.mark.get(left.side, {})
-    note = f"deleted on {other(left.side)}, marked on {left.side}"
     if all(same(left.native.get(path), value) for path, value in marks.items()):
         return Verdict(tombstone(after, note))
     write = Shown(native=dict(marks), shown={})

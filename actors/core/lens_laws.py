@@ -54,8 +54,8 @@ def _field_faults(
     field: FieldSpec, side: Side, records: Sequence[tuple[Side, Mapping[str, Value]]]
 ) -> list[str]:
     place = field.side(side)
-    if place is None:
-        return []
+    if place is None or place.lens.one_way:
+        return []  # nothing is ever written through it
     natives = list(_natives(place, side, records))
     own = _readable(place.lens, natives)
     theirs = [value for other in SIDES if other != side for value in _values(field, other, records)]

@@ -200,7 +200,8 @@ class CountryCode(SingleLens, frozen=True):
         if not isinstance(value, str) or value not in COUNTRIES:
             raise LensError(f"{shown(value)} is not a country (ISO 3166, two letters)")
         code = str(getattr(COUNTRIES[value], self.native))
-        return int(code) if isinstance(old, int) else code
+        # A number column holds "040" as 40; one where only letters fit says so itself.
+        return int(code) if isinstance(old, int) and self.native == "numeric" else code
 
     def normal(self, value: Value) -> Value:
         return (value.strip().upper() or None) if isinstance(value, str) else value

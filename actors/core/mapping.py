@@ -57,6 +57,8 @@ def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
             seen.update(dict.fromkeys(place.paths))
     for path in stream.mark.get(side, {}):
         seen.setdefault(path)
+    if side in stream.gates:
+        seen.setdefault(stream.gates[side].path)
     seen.pop(RECORD_ID, None)
     return tuple(seen)
 

@@ -14,7 +14,7 @@ import msgspec
 from actors.core.owners import owner_of, owning_side
 from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Owner, StreamSpec
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
-from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_blank, is_empty, same
+from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, same
 
 Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave"]
 DECIDED = "decided by a person"
@@ -40,9 +40,6 @@ class Merged(msgspec.Struct, frozen=True):
     disputes: tuple[Dispute, ...]
     put_back: tuple[str, ...] = ()  # fields that were edited on the side that does not own them
     unseen: tuple[str, ...] = ()  # "side.field" that would be overwritten without having been seen: not now
-    lacking: tuple[
-        str, ...
-    ] = ()  # required fields that would be emptied: their units wait until they have a value
     left: Mapping[str, tuple[Side, FieldDecision]] = {}  # edits of what the other side owns: they stay there
 
 
@@ -86,7 +83,6 @@ def merge(
     disputes: list[Dispute] = []
     put_back: list[str] = []
     unseen: list[str] = []
-    lacking: list[str] = []
     left: dict[str, tuple[Side, FieldDecision]] = {}
     was = settled_on(binding, "a"), settled_on(binding, "b")
     for name, members in stream.units:
@@ -111,10 +107,6 @@ def merge(
         if blind:
             unseen.extend(blind)
             continue
-        emptied = view.emptied(values)
-        if emptied:
-            lacking.extend(emptied)
-            continue
         view.apply(values, agreed, writes)
         decisions.extend(view.decisions(values, rule))
         if rule.startswith("put back"):
@@ -126,7 +118,6 @@ def merge(
         tuple(disputes),
         tuple(put_back),
         tuple(unseen),
-        tuple(lacking),
         left,
     )
 
@@ -196,16 +187,6 @@ class _View:
             for n, value in values.items()
             for s in SIDES
             if self._half_seen(s) and not same(self.now[s][n], value)
-        ]
-
-    def emptied(self, values: Fields) -> list[str]:
-        """The required fields that a side would lose its value of (U5): nobody is emptied by a gap on the other side."""
-        return [
-            spec.name
-            for spec in self.members
-            if spec.required
-            and is_blank(values[spec.name])
-            and any(not is_blank(self.now[side][spec.name]) for side in SIDES)
         ]
 
     def values(self, side: Side) -> dict[str, Value]:

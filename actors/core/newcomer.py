@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, note_line
+from actors.core.gates import admitted
 from actors.core.mapping import shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
@@ -13,7 +14,15 @@ from actors.core.policy import LensError, Owner, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
 from actors.core.values import Value, is_blank, same
-from actors.core.verdict import RESTORE, UNSEEN_AGAIN_S, Context, Verdict, in_state, tried
+from actors.core.verdict import (
+    RESTORE,
+    UNSEEN_AGAIN_S,
+    Context,
+    Verdict,
+    in_state,
+    newcomer_state,
+    tried,
+)
 
 
 def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
@@ -27,10 +36,16 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if unclear is not None and (unclear.decision or {}).get("choose") != "retry":
         return Verdict(half, park=(unclear,))  # it may be there, whatever this record was edited to since
     restore = RESTORE in half.note
+    held_back = admitted(stream, half, seen, half.note, loaded=True)
+    if held_back != half:
+        return Verdict(held_back)  # it no longer takes part
     if side not in stream.creates and not restore:
         reason = f"new on {side}, and the blueprint lets no record be created from there"
         item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
         return Verdict(in_state(half, State.HELD_BACK, reason), items=(item,))
+    if ctx.lacks:
+        reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
+        return Verdict(half, park=(waits(stream, half, seen, reason),))
     wanted = _told(stream, half, seen, restore)
     unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
     if unknown:
@@ -66,11 +81,6 @@ def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Bindin
         map_ver=stream.map_ver,
         rev=1,
     )
-
-
-def newcomer_state(stream: StreamSpec, seen: Observation) -> State:
-    """NEW, or UNSURE while a match key is not delivered (what can't be read at all is parked when it is planned)."""
-    return State.UNSURE if match.undelivered(stream, seen.fields) and not seen.problem else State.NEW
 
 
 def stream_has(stream: StreamSpec, name: str, side: Side) -> bool:

@@ -12,16 +12,18 @@ from typing import Any
 
 import msgspec
 
+from actors.core import gates
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
 from actors.core.foreign import left_alone
-from actors.core.gone import plan_gone
+from actors.core.gone import mark, plan_gone
 from actors.core.mapping import show
 from actors.core.marks import outlived, put_back
-from actors.core.merge import DECIDED, Merged, changed_fields, dispute_of, merge
-from actors.core.newcomer import half_binding, newcomer_state, plan_new
+from actors.core.merge import DECIDED, Merged, changed_fields, merge
+from actors.core.newcomer import half_binding, plan_new
 from actors.core.policy import LensError, StreamSpec
-from actors.core.rooms import contested, disputed, lacking, not_delivered, unreadable, waits
+from actors.core.rooms import bare_units, contested, disputed, emptied, not_delivered, unreadable, waits
+from actors.core.stream_rules import Gate, Ineligible
 from actors.core.types import (
     SIDES,
     Action,
@@ -39,19 +41,20 @@ from actors.core.types import (
 )
 from actors.core.values import Value, same
 from actors.core.verdict import (
-    DAY_S,
     RESTORE,
     UNSEEN_AGAIN_S,
     Context,
     Verdict,
     adopt_keys,
+    chosen,
+    in_state,
+    newcomer_state,
     presence_of,
     tombstone,
     tried,
 )
 
 __all__ = [
-    "DAY_S",
     "RESTORE",
     "Context",
     "Verdict",
@@ -75,7 +78,7 @@ def differs(stream: StreamSpec, binding: Binding, seen: Observation) -> bool:
     held = binding.side(seen.side)
     if held is None or binding.state is State.MATCHED or seen.problem:
         return True
-    if held.presence is not seen.presence:
+    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):
         return True
     return seen.presence is Presence.PRESENT and bool(changed_fields(stream, binding, seen))
 
@@ -89,11 +92,36 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
     if {a.presence, b.presence} - {Presence.PRESENT, Presence.DELETED}:
         return Verdict(binding)  # out of scope or not seen is no deletion, and nothing to merge
     if a.presence is Presence.PRESENT and b.presence is Presence.PRESENT:
+        out = gates.left(stream, binding, (a, b))
+        if out is not None:
+            return _out(stream, binding, (a, b), *out)
         return _both_present(stream, presence_of(binding, a, b), a, b, ctx)
     if a.presence is not Presence.PRESENT and b.presence is not Presence.PRESENT:
         return Verdict(tombstone(presence_of(binding, a, b), "deleted on both sides"))
     gone, left = (a, b) if a.presence is not Presence.PRESENT else (b, a)
+    if not ctx.concludes and _unexplained(binding, gone):
+        return Verdict(in_state(presence_of(binding, a, b), State.GONE, ""))
     return plan_gone(stream, binding, gone, left, ctx)
+
+
+def _out(
+    stream: StreamSpec, binding: Binding, looks: tuple[Observation, Observation], side: Side, gate: Gate
+) -> Verdict:
+    """A pair that no longer takes part on `side`."""
+    if gate.then is Ineligible.DETACH or gates.SHUT in binding.note:
+        rests, items = gates.detached(stream, binding, looks, side)
+        return Verdict(rests, items=items)
+    marked = looks[1] if side == "a" else looks[0]
+    return mark(
+        stream, presence_of(binding, *looks), marked, f"{gates.SHUT} on {side}, marked on {marked.side}"
+    )
+
+
+def _unexplained(binding: Binding, gone: Observation) -> bool:
+    """Whether a record is gone of which nobody knew, or has concluded, anything yet: it may have moved."""
+    was = binding.side(gone.side)
+    new = was is not None and was.presence is Presence.PRESENT
+    return binding.state is State.GONE or (new and binding.state is not State.TOMBSTONE)
 
 
 # ------------------------------------------------------------------------------------------ both sides are there
@@ -104,10 +132,9 @@ def _both_present(
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked))
     adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
-    adopted, items = left_alone(stream, adopted, merged.left)
+    adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))
-    park.extend(lacking(stream, binding, (a, b), merged.lacking))
     actions: list[Action] = []
     for seen in (a, b):
         wanted = merged.writes[seen.side]
@@ -115,13 +142,18 @@ def _both_present(
         try:
             if wanted:
                 hot = _contested_units(stream, adopted, seen.side, merged, ctx)
-                park.extend(_listed(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
-                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in hot}
+                park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
+                park.extend(emptied(stream, binding, b if seen is a else a, wanted))
+                bare = bare_units(stream, wanted)
+                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
                 adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
             return Verdict(adopted, park=tuple(park), items=items)
         action = put_back(stream, adopted, seen, action)
+        held = _gate_contested(stream, adopted, seen, ctx)
+        park.extend(held)
+        action = action if held else gates.put_back(stream, adopted, seen, action)
         if action is not None:
             actions.append(action)
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
@@ -174,7 +206,7 @@ def _write(
 def _adopt(stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation) -> Binding:
     for name, value in merged.agreed.items():
         binding = _settle_field(binding, None, name, value, None)
-    state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE) else binding.state
+    state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE, State.GONE) else binding.state
     binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note="")
     known = {**b.fields, **a.fields, **binding.base}
     return adopt_keys(stream, binding, known)
@@ -218,20 +250,17 @@ def _contested_units(
     return list(dict.fromkeys(stream.field(name).unit for name in hot))
 
 
-def _listed(
-    stream: StreamSpec,
-    binding: Binding,
-    looks: tuple[Observation, Observation],
-    side: Side,
-    hot: Sequence[str],
-    breaker: int,
-) -> list[Parked]:
-    """The contested units of one side, with what both sides hold."""
-    rows = []
-    for unit in hot:
-        reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
-        rows.append(contested(stream, binding, dispute_of(stream, binding, *looks, unit, reason)))
-    return rows
+def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx: Context) -> list[Parked]:
+    """That the value of a gate was put back too often, unless a person said: once more."""
+    gate = stream.gates.get(seen.side)
+    if (
+        gate is None
+        or gates.is_open(gate, seen)
+        or not is_contested(binding.contests, seen.side, gates.MEMORY, ctx.breaker, ctx.now)
+    ):
+        return []
+    row = gates.contested(stream, binding, seen, ctx.breaker)
+    return [] if chosen(ctx.parked, gates.MEMORY, row.fingerprint) else [row]
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

@@ -11,6 +11,7 @@ import msgspec
 
 from actors.core.schedule import Place, Schedule
 from actors.core.setup import SetupSpec
+from actors.core.stream_rules import Gate
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -191,11 +192,12 @@ BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
 class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
-    `creates`: the sides on which a new record leads to one on the other side. `deletes[x]`: what happens on the
-    other side when a record is deleted on x. `mark[x]`: native values that mark a record as deleted on x.
-    `complete_read_s`: a complete read at least this often, seconds. `delivery[x]`: when what is to be written on x
-    goes; at once where nothing is said. `stale[v]`: fields that meant something else under mapping version v.
-    `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
+    `creates`: the sides on which a new record leads to one on the other side. `requires`: nothing is made while one of
+    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`:
+    native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
+    complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
+    is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
+    seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
     """
 
     name: str
@@ -205,18 +207,21 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     fields: tuple[FieldSpec, ...]
     match: tuple[tuple[str, ...], ...] = ()
     parents: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
     )
     delete_vs_edit: DeleteEdit = DeleteEdit.KEEP
     mark: Mapping[str, Mapping[str, Value]] = {}
+    gates: Mapping[str, Gate] = {}
     first_contact: FirstContact = FirstContact.ASK
     budgets: Mapping[str, Budget] = {}
     complete_read_s: float = 3600.0
     map_ver: str = ""
     delivery: Mapping[Side, Schedule] = {}
     stale: Mapping[str, frozenset[str]] = {}
+    remapped: float = 0.0
     triggers: Mapping[Side, tuple[str, ...]] = {}
 
     def object(self, side: Side) -> str:
@@ -296,19 +301,21 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
 
 class SettingSpec(msgspec.Struct, frozen=True):
-    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken."""
+    """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken.
+    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there."""
 
     name: str
     form: str
     doc: str = ""
     default: Any = None
     has_default: bool = False
+    awaited: bool = False
     choices: tuple[str, ...] = ()
 
     @property
     def needed(self) -> bool:
         """Whether the link has to have it."""
-        return not self.has_default
+        return not self.has_default and not self.awaited
 
 
 class LinkSpec(msgspec.Struct, frozen=True, dict=True):
@@ -326,8 +333,8 @@ class LinkSpec(msgspec.Struct, frozen=True, dict=True):
     poll_s: Mapping[str, float] = msgspec.field(default_factory=lambda: {"a": 60.0, "b": 60.0})
     breaker: int = 20
     description: str = ""
-    setup: SetupSpec = SetupSpec()
     settings: tuple[SettingSpec, ...] = ()
+    setup: SetupSpec = SetupSpec()
 
     def stream(self, name: str) -> StreamSpec:
         """The stream called `name`; KeyError where there is none."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from actors.core import match
 from actors.core.actions import id_on
-from actors.core.merge import Dispute
+from actors.core.merge import Dispute, dispute_of
 from actors.core.policy import StreamSpec
-from actors.core.types import Binding, Observation, Parked, Room
-from actors.core.values import UNKNOWN, fingerprint, is_blank
+from actors.core.types import Binding, Observation, Parked, Room, Side, other
+from actors.core.values import Value, fingerprint, is_blank
 
 # The place of a line that says: a create was sent and nobody knows whether it took place.
 OUTCOME = "*outcome*"
@@ -37,22 +37,6 @@ def waits(stream: StreamSpec, binding: Binding, seen: Observation, reason: str) 
     return parked(
         stream, binding, Room.WAITING, seen, reason, hint=hint, fingerprint=fingerprint([dict(seen.fields)])
     )
-
-
-def lacking(
-    stream: StreamSpec, binding: Binding, looks: Sequence[Observation], names: Sequence[str]
-) -> Iterable[Parked]:
-    """Required fields that were emptied on one side (U5): they wait there until they are filled; the other side keeps its
-    values, and the rest of the record goes on."""
-    for seen in looks:
-        mine = [name for name in names if is_blank(seen.fields.get(name, UNKNOWN))]
-        if mine:
-            reason = f"needs {', '.join(mine)}"
-            hint = f"it goes by itself when that is filled on {seen.side}, or may be empty by the blueprint"
-            print_ = fingerprint([reason, dict(seen.fields)])
-            yield parked(
-                stream, binding, Room.WAITING, seen, reason, hint=hint, field="*required*", fingerprint=print_
-            )
 
 
 def not_delivered(
@@ -128,13 +112,44 @@ def deleted_edited(
     )
 
 
-def contested(stream: StreamSpec, binding: Binding, dispute: Dispute) -> Parked:
-    """A unit that was written too often: listed like any conflict, so that a person's word settles it."""
+def contested(
+    stream: StreamSpec,
+    binding: Binding,
+    looks: tuple[Observation, Observation],
+    side: Side,
+    hot: Sequence[str],
+    breaker: int,
+) -> Iterable[Parked]:
+    """The units that were written too often on one side: listed like any conflict, so that a person's word settles it."""
     hint = (
         "decide whose value stays (it is written once more); if something there answers our writes, stop it, or "
         "give the field to that side"
     )
-    return msgspec.structs.replace(disputed(stream, binding, dispute), hint=hint)
+    for unit in hot:
+        reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
+        row = disputed(stream, binding, dispute_of(stream, binding, *looks, unit, reason))
+        yield msgspec.structs.replace(row, hint=hint)
+
+
+def bare_units(stream: StreamSpec, wanted: Mapping[str, Value]) -> list[str]:
+    """The fields and groups that would be written without a value that is required."""
+    return list(dict.fromkeys(stream.field(name).unit for name in _bare(stream, wanted)))
+
+
+def _bare(stream: StreamSpec, wanted: Mapping[str, Value]) -> list[str]:
+    return [name for name, value in wanted.items() if is_blank(value) and stream.field(name).required]
+
+
+def emptied(
+    stream: StreamSpec, binding: Binding, seen: Observation, wanted: Mapping[str, Value]
+) -> Iterable[Parked]:
+    """What is required was emptied on the side that was `seen`, and so the other side keeps what it has."""
+    for unit in bare_units(stream, wanted):
+        names = ", ".join(name for name in _bare(stream, wanted) if stream.field(name).unit == unit)
+        reason = f"needs {names}: empty on {seen.side}, and not emptied on {other(seen.side)}"
+        hint = "it goes by itself when the field has a value there, or is edited on the other side"
+        print_ = fingerprint([reason, dict(seen.fields)])
+        yield parked(stream, binding, Room.WAITING, seen, reason, hint=hint, field=unit, fingerprint=print_)
 
 
 def unsure(stream: StreamSpec, half: Binding, seen: Observation) -> Parked:

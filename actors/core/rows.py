@@ -174,9 +174,10 @@ def looks_for(stream: StreamSpec, side: Side, shape: RowShape) -> Looks | None:
 
 
 def looks_alone(stream: StreamSpec) -> bool:
-    """Whether a line of a record says all of it: nothing of other streams, or of the order of its items."""
+    """Whether a line of a record says all of it: nothing of other streams, of gates, or of the order of its items."""
     kept = rows_code.kept(stream)
-    return bool(kept) and not any(spec.reference or spec.as_set or _more(spec) for spec in kept)
+    plain = not any(spec.reference or spec.as_set or _more(spec) for spec in kept)
+    return bool(kept) and plain and not stream.gates
 
 
 def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape]) -> Creates | None:
@@ -187,6 +188,8 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
     if (
         origin not in stream.creates
         or not kept
+        or stream.gates
+        or stream.requires
         or len(set(written)) < len(written)
         or (shapes[there].key in written and shapes[there].kinds.get(shapes[there].key) not in _IDS)
         or any(spec.reference or spec.as_set or spec.owner.value == there or _more(spec) for spec in kept)

@@ -62,8 +62,6 @@ _PLAIN: Final[Mapping[str, str]] = {
     "integer": _AS_IS,
     "text": _TEXT,
 }
-# What JSON says of a value where nothing is filled in (values.is_blank); `blank` says the same.
-_BLANK: Final = "{j} == 'null' or {j} == '\"\"' or {j}[1:-1].isspace()"
 _ODD_LINE: Final = "'\"' in line or '\\\\' in line and '\\\\' in line.replace(N, '')"
 
 
@@ -191,14 +189,14 @@ def _created(
     assert at is not None and to is not None
     here, there = shapes[origin], shapes[other(origin)]
     code = _plain_code(at, place, here.kinds, paths) if alike(at, to, here, there) else []
-    required = [f"if {_BLANK.format(j=f'j{place}')}: raise Odd"] if spec.required else []
+    required = [f"if j{place} in ('null', '\"\"'): raise Odd"] if spec.required else []
     if not code:
         texts = [f"t{place}_{n}" for n in range(len(to.paths))]
         room[f"f{place}"] = _writing(at, to, here, there)
         code = [f"j{place}, s{place}, ({', '.join(texts)},) = f{place}({_args(at, paths)})", *required]
         return _Field(code, dict(zip(to.paths, texts, strict=True)), f"s{place}")
-    if not spec.required and not null_is_null(to, there):
-        required = [f"if j{place} == 'null': raise Odd"]
+    if not null_is_null(to, there):
+        required.append(f"if j{place} == 'null': raise Odd")
     is_text = here.kinds.get(at.paths[0]) == "text"
     text = f"r{paths.index(at.paths[0])}" if isinstance(at.lens, Same) else f"t{place}"
     shared = f"s{place}" if is_text else f"value_of(j{place})"
@@ -258,11 +256,6 @@ def plain_case(text: str) -> str:
     if text.isascii():
         return text
     raise Odd
-
-
-def blank(piece: str) -> bool:
-    """Whether JSON says of a value that nothing is filled in (values.is_blank)."""
-    return piece in ("null", '""') or piece[1:-1].isspace()
 
 
 def null_is_null(to: FieldSide, there: Any) -> bool:

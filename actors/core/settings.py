@@ -23,7 +23,7 @@ Mappings = Mapping[str, Mapping[str, Mapping[str, str]]]
 WHOLE: Final = frozenset({"lens", "lens_a", "lens_b", "mark", "delivery", "match", "creates"})
 MAPPINGS_MAX: Final = 20  # per stream; what was settled under an older one counts as never settled
 # What may change without a look at every record.
-_LIGHT: Final = ("complete_read_s", "delivery", "stale", "triggers")
+_LIGHT: Final = ("complete_read_s", "delivery", "stale", "remapped", "triggers")
 
 # Of the entry `setup`: what links are made on, and what nobody changes afterwards (W8, W27).
 _FOR_GOOD: Final = ("kind", "roles", "handshake", "irreversible", "access", "in_mode_4", "features")
@@ -134,10 +134,14 @@ def remember(known: Mappings, spec: LinkSpec) -> dict[str, dict[str, dict[str, s
     return out
 
 
-def with_stale(spec: LinkSpec, known: Mappings) -> LinkSpec:
-    """The spec, each stream with the fields that mean something else now than under an older mapping."""
+def with_stale(spec: LinkSpec, known: Mappings, remapped: Mapping[str, float] | None = None) -> LinkSpec:
+    """The spec, each stream with the fields that mean something else now than under an older mapping, and since when."""
     streams = tuple(
-        msgspec.structs.replace(stream, stale=_stale(stream, known.get(stream.name, {})))
+        msgspec.structs.replace(
+            stream,
+            stale=_stale(stream, known.get(stream.name, {})),
+            remapped=(remapped or {}).get(stream.name, 0.0),
+        )
         for stream in spec.streams
     )
     return msgspec.structs.replace(spec, streams=streams)
@@ -152,23 +156,21 @@ def _stale(stream: StreamSpec, known: Mapping[str, Mapping[str, str]]) -> dict[s
     }
 
 
-# Names that the store needs for itself: no blueprint may ask for a setting of such a name.
-KEPT: Final = ("rules", "version", "mappings")
-
-
 class Kept(msgspec.Struct, frozen=True):
-    """What the store keeps as a link's settings. `rules`: the YAML text; `version`: counts changes, 1 = as created."""
+    """What the store keeps as a link's settings. `rules`: the YAML text; `version`: counts changes, 1 = as created;
+    `remapped`: stream -> when it was last to be read again as a whole."""
 
     rules: str = ""
     version: int = 1
     mappings: Mapping[str, Mapping[str, Mapping[str, str]]] = {}
+    remapped: Mapping[str, float] = {}
+
+
+def chosen(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a link has for what its blueprint asks for by name (blueprint_settings.py), from what the store keeps."""
+    return {name: value for name, value in data.items() if name not in Kept.__struct_fields__}
 
 
 def load(data: Mapping[str, Any]) -> Kept:
     """Settings from what the store keeps."""
-    return msgspec.convert({name: data[name] for name in KEPT if name in data}, Kept)
-
-
-def values(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What was chosen for the settings that the blueprint asks for, by name."""
-    return {name: value for name, value in data.items() if name not in KEPT}
+    return msgspec.convert({name: data[name] for name in Kept.__struct_fields__ if name in data}, Kept)

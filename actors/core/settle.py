@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from actors.core.contests import DAY_S, contests_after
+from actors.core.gates import put_back_by
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.marks import forgotten, remembered
 from actors.core.owners import owner_of, owning_side
@@ -165,7 +166,7 @@ def _fields(
             differs.append(name)
     still_open.extend(_unsettled(stream, after, base, devs[side], action))
     out = _with_devs(msgspec.structs.replace(binding, base=base), devs)
-    out = _contests(out, action, now)
+    out = _contests(stream, out, action, now)
     out = adopt_keys(stream, out, {**after.fields, **base})
     return Settled(
         out,
@@ -287,14 +288,15 @@ def _marked(binding: Binding, action: Action) -> Binding:
     held = binding.side(side)
     assert held is not None
     binding = _with(binding, side, remembered(held, action))
-    note = f"deleted on {other(side)}, marked on {side}"
+    note = action.reason or f"deleted on {other(side)}, marked on {side}"
     return msgspec.structs.replace(binding, state=State.TOMBSTONE, note=note)
 
 
-def _contests(binding: Binding, action: Action, now: float) -> Binding:
+def _contests(stream: StreamSpec, binding: Binding, action: Action, now: float) -> Binding:
     if action.op is not Op.UPDATE:
         return binding
-    contests = contests_after(binding.contests, action.side, action.fields, now)
+    names = (*action.fields, *put_back_by(stream, action))
+    contests = contests_after(binding.contests, action.side, names, now)
     return msgspec.structs.replace(binding, contests=contests)
 
 

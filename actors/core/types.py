@@ -90,6 +90,7 @@ class State(enum.StrEnum):
     )
     MATCHED = "matched"  # both sides known, never settled: first contact is due
     SETTLED = "settled"  # both sides known and settled
+    GONE = "gone"  # one of its records was found gone: compared with what is new before anything is concluded
     HELD_BACK = "held_back"  # half binding that may not go (refused, excluded, ambiguous): see `note`
     TOMBSTONE = "tombstone"  # a deletion is remembered: never created again by itself
 

@@ -65,6 +65,11 @@ def canonical(value: object) -> Value:
     raise BadValue(f"a {type(value).__name__} is not a value that can be kept in step")
 
 
+def is_blank(value: Seen) -> bool:
+    """Whether there is no value where one is required: null, the empty text, no item of a list."""
+    return is_empty(value) or value == ""
+
+
 def same(left: Seen, right: Seen) -> bool:
     """Whether two canonical values are equal; `True` is not 1, unknown equals nothing but unknown."""
     if left is right:
@@ -81,11 +86,6 @@ def same(left: Seen, right: Seen) -> bool:
 def is_empty(value: Seen) -> bool:
     """Whether there is nothing: null, or a list without items. A blank text is a text, unknown is unknown."""
     return value is None or value == ()
-
-
-def is_blank(value: Seen) -> bool:
-    """Whether nothing is filled in: null, no items, or a text of nothing but blanks. Unknown is unknown."""
-    return is_empty(value) or (isinstance(value, str) and not value.strip())
 
 
 def as_list(items: Iterable[Any]) -> tuple[Any, ...]:

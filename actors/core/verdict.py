@@ -12,18 +12,23 @@ from actors.core.policy import StreamSpec
 from actors.core.types import Action, Binding, Observation, Parked, Room, State
 from actors.core.values import Value
 
-DAY_S = 86_400.0
 UNSEEN_AGAIN_S = 10.0
 RESTORE = "deleted on the other side, to be put back"
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What the planner must know besides the pair: wall clock, breaker, what is parked for this binding, references."""
+    """What the planner must know besides the pair: wall clock, breaker, what is parked for this binding, references.
+
+    `concludes`: what is new was compared with what is gone, so that a record that is gone was deleted, not moved.
+    `lacks`: streams that this one requires, and of which no record is in step yet.
+    """
 
     now: float
     breaker: int = 20
     parked: tuple[Parked, ...] = ()
     refs: Refs = NO_REFS
+    concludes: bool = True
+    lacks: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -46,6 +51,11 @@ class Verdict(msgspec.Struct, frozen=True):
 def adopt_keys(stream: StreamSpec, binding: Binding, fields: Mapping[str, Value]) -> Binding:
     """The binding with its match keys brought up to date from `fields`."""
     return msgspec.structs.replace(binding, keys=match.keys(stream, fields))
+
+
+def newcomer_state(stream: StreamSpec, seen: Observation) -> State:
+    """NEW, or UNSURE while a match key is not delivered (what can't be read at all is parked when it is planned)."""
+    return State.UNSURE if match.undelivered(stream, seen.fields) and not seen.problem else State.NEW
 
 
 def presence_of(binding: Binding, a: Observation, b: Observation) -> Binding:

@@ -43,7 +43,7 @@ class LinkRow(msgspec.Struct, frozen=True):
     next_due: float = 0.0
     partner: str = ""
     kind: str = ""
-    roles: Mapping[str, str] = {}
+    roles: Mapping[str, str] = {"a": "peer", "b": "peer"}
     rests_on: Mapping[str, str] = {}
 
 
@@ -365,6 +365,10 @@ class Store(Protocol):
         ...
 
     async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]: ...
+    async def waiting(self, link: str, stream: str, after: int, limit: int) -> Sequence[Parked]:
+        """What stands in the room `waiting`, of one stream, with ids > after and in their order."""
+        ...
+
     async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
         """The ledger: kind -> count since `since`."""
         ...

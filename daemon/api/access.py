@@ -61,7 +61,7 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Settings/ListSettingsVersions": _VIEW,
     "/tandem.v1.Settings/RevertSettings": _ADMIN,
     "/tandem.v1.Webhooks/CreateWebhook": _ADMIN,
-    "/tandem.v1.Webhooks/GetWebhook": _ADMIN,  # the address is a secret
+    "/tandem.v1.Webhooks/GetWebhook": _VIEW,
     "/tandem.v1.Webhooks/DeleteWebhook": _ADMIN,
     "/tandem.v1.Links/ListPreparations": _VIEW,
     "/tandem.v1.Links/PrepareLink": _ADMIN,

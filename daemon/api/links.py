@@ -103,7 +103,7 @@ class Links(links_pb2_grpc.LinksServicer):
         self, request: pb.ListPreparationsRequest, context: Any
     ) -> pb.ListPreparationsResponse:
         info = await self._desk.link(request.link, request.tenant)
-        found = await (await self._look(info)).preparations(link_settings.values(info.row.settings))
+        found = await (await self._look(info)).preparations(link_settings.chosen(info.row.settings))
         return pb.ListPreparationsResponse(preparations=map(convert.obstacle, found))
 
     async def PrepareLink(self, request: pb.PrepareLinkRequest, context: Any) -> pb.Link:
@@ -139,7 +139,7 @@ class Links(links_pb2_grpc.LinksServicer):
             await self._logged_in(info)
             look = await self._look(info)
             _refuse_unprepared(
-                await look.preparations(link_settings.values(info.row.settings)), request.go_on, info.row.name
+                await look.preparations(link_settings.chosen(info.row.settings)), request.go_on, info.row.name
             )
             await self._establish(info, before, after, await look.rests_on(), "link.activate")
         return await self._shown(await self._desk.admin.get_link(info.row.id))
@@ -155,7 +155,7 @@ class Links(links_pb2_grpc.LinksServicer):
         info = await self._desk.link(request.link, request.tenant)
         look = await self._look(info)
         _refuse_unprepared(
-            await look.preparations(link_settings.values(info.row.settings)), True, info.row.name
+            await look.preparations(link_settings.chosen(info.row.settings)), True, info.row.name
         )
         rests_on = await look.rests_on()
         await self._desk.life.reviewed(info.row.id, rests_on)
@@ -273,7 +273,7 @@ class Links(links_pb2_grpc.LinksServicer):
             a_role=row.roles.get("a", ""),
             b_role=row.roles.get("b", ""),
             irreversible=view.spec is not None and view.spec.setup.irreversible,
-            settings=convert.struct(link_settings.values(row.settings)),
+            settings=convert.struct(link_settings.chosen(row.settings)),
         )
 
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from actors.core.blueprint import BlueprintError
 from actors.core.types import SIDES, Side
 from actors.ports import LinkRow, Webhook
-from daemon.api import convert
+from daemon.api import access, convert
+from daemon.api.access import Role
 from daemon.api.desk import Desk
 from daemon.api.errors import not_found, precondition
 from daemon.store.rows import CallsRow, ConnectionInfo, Missing, WebhookRow
@@ -81,6 +82,9 @@ class Webhooks(webhooks_pb2_grpc.WebhooksServicer):
         )
 
     def _url(self, row: WebhookRow, object_name: str) -> str:
+        """The address, which is a secret: "" for whoever may only look."""
+        if access.caller().role < Role.ADMIN:
+            return ""
         whole = f"{self._desk.public_url()}{PATH}/{row.path}"
         return f"{whole}/{quote(object_name, safe='')}" if object_name else whole
 

@@ -78,7 +78,8 @@ class AdminSettings(Base):
                 )
             first = (link, 1, row["blueprint"], old.rules, "", row["created"], CREATED)
             await db.execute(sql("rules_versions_put"), *first)
-            kept = Kept(now.settings, now.version, mappings)
+            remapped = {**old.remapped, **dict.fromkeys(changes.reread, now.at)}
+            kept = Kept(now.settings, now.version, mappings, remapped)
             settings = {**link_row(row).settings, **msgspec.to_builtins(kept)}
             await db.execute(sql("rules_change"), link, now.blueprint, to_json(settings))
             new = (link, now.version, now.blueprint, now.settings, now.by, now.at, now.note)

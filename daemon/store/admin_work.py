@@ -141,9 +141,10 @@ class AdminWork(Base):
         return await self.get_plan(plan)
 
     async def reject_plan(self, plan: str) -> PlanInfo:
-        """Close it; what it held is not done."""
+        """Close it; what it held is not done, and what it would have deleted is remembered as kept."""
         async with self._transaction() as db:
             row = await _live_plan(db, plan)
+            await db.execute(sql("plan_kept"), plan)
             await db.execute(sql("plan_close"), plan, row["link"], "rejected")
         return await self.get_plan(plan)
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
-import msgspec
 
 from actors.core.blueprint import compile_blueprint
 from actors.core.policy import StreamSpec
@@ -111,7 +110,7 @@ class Play:
         """The link's settings are changed."""
         if self.system["a"] == "b":
             fields, more = mirrored(fields), mirrored(more)
-        self.rig.spec = msgspec.structs.replace(self.rig.spec, streams=streams(fields, more, values))
+        self.rig.change(*streams(fields, more, values))
 
     def parked(self) -> list[Parked]:
         """Who waits."""

@@ -200,6 +200,11 @@ class Rig:
             self._compiled[text] = msgspec.structs.replace(self.spec, streams=streams)
         return self._compiled[text]
 
+    def change(self, *streams: StreamSpec) -> None:
+        """The rules are changed while it runs."""
+        self.spec = msgspec.structs.replace(self.spec, streams=streams)
+        self._compiled.clear()
+
     @asynccontextmanager
     async def daemon(self, owner: str = "d1", store: Any = None, **options: Any) -> AsyncIterator[RootActor]:
         """A running RootActor, ended (as if killed) on leaving."""

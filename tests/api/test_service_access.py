@@ -20,6 +20,7 @@ from tandem.v1 import (
     rooms_pb2,
     runs_pb2,
     system_pb2,
+    webhooks_pb2,
 )
 from tests.api.world import Client, folders
 from tests.daemon.process import DaemonProcess, eventually
@@ -208,3 +209,15 @@ async def test_a_deadline_of_the_caller_is_kept_and_its_work_is_let_go(
     await session.close()
     tenants = await admin(admin.system.ListTenants, system_pb2.ListTenantsRequest(page_size=1000))
     assert "held" not in {one.id for one in tenants.tenants}
+
+
+async def test_an_address_that_is_a_secret_is_shown_to_administrators_alone(
+    admin: Client, tenant: str, pair: Pair
+) -> None:
+    create = webhooks_pb2.CreateWebhookRequest(connection="a", tenant=tenant)
+    assert "/hooks/" in (await admin(admin.webhooks.CreateWebhook, create)).addresses[0].url
+    for role, shown in (("viewer", False), ("operator", False), ("admin", True)):
+        client = await admin.token(role)
+        request = webhooks_pb2.GetWebhookRequest(connection="a", tenant=tenant)
+        found = await client(client.webhooks.GetWebhook, request)
+        assert bool(found.addresses[0].url) is shown and not found.secret

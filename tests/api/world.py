@@ -28,6 +28,7 @@ from tandem.v1 import (
     settings_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
+    webhooks_pb2_grpc,
 )
 from tests.daemon.process import DaemonProcess
 
@@ -62,6 +63,7 @@ class Client:
         self.id = token.split("_")[1] if "_" in token else ""
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self.connections: Any = connections_pb2_grpc.ConnectionsStub(channel)
+        self.webhooks: Any = webhooks_pb2_grpc.WebhooksStub(channel)
         self.settings: Any = settings_pb2_grpc.SettingsStub(channel)
         self.blueprints: Any = blueprints_pb2_grpc.BlueprintsStub(channel)
         self.links: Any = links_pb2_grpc.LinksStub(channel)

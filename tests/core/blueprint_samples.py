@@ -144,19 +144,20 @@ def document() -> Document:
         "a": {"connector": "csv", "poll": "2s"},
         "b": {"connector": "postgres"},
         "breaker": 7,
-        "setup": setup(),
         "settings": {
             "phone_path": {"form": "text", "doc": "where the CRM has it", "default": "phone"},
             "rates": {"form": "map"},
             "own_fields": {"form": "fields", "default": {"score": {"a": "SCORE", "b": "score"}}},
             "gate": {"form": "text", "choices": ["type", "status"]},
         },
+        "setup": setup(),
         "streams": {
             "orders": {
                 "kind": "document",
                 "a": "AUFTRAG",
                 "b": "orders",
                 "match": [["number"]],
+                "gate": {"a": {"path": "STATUS", "in": ["Sent", "Paid"], "on": "edge", "then": "put_back"}},
                 "complete_read": "1d",
                 "fields": {
                     "number": {"a": "NR", "b": "number"},

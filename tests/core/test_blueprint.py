@@ -169,6 +169,7 @@ def test_a_broken_law_is_named() -> None:
         """Reads everything as one value and writes something else."""
 
         lossy = False
+        one_way = False
 
         def get(self, native: tuple[Value, ...]) -> Value:
             return str(native[0])

@@ -21,6 +21,12 @@ def faults(change: Callable[[Document], object]) -> list[str]:
     return [f"{fault.path}: {fault.message}" for fault in refused.value.faults]
 
 
+def gate(data: Document) -> Document:
+    """The gate of the orders."""
+    found: Document = data["streams"]["orders"]["gate"]["a"]
+    return found
+
+
 FAULTY: dict[str, tuple[Callable[[Document], object], str]] = {
     "unknown key": (
         lambda d: d.update(steams={}),
@@ -120,6 +126,39 @@ FAULTY: dict[str, tuple[Callable[[Document], object], str]] = {
     "mark unused": (
         lambda d: d["streams"]["customers"].pop("deletes"),
         "customers.mark.b: nothing is marked on side b; deletes: {a: mark} is missing",
+    ),
+    "gate without a condition": (
+        lambda d: gate(d).pop("in"),
+        "orders.gate.a: a gate needs one condition",
+    ),
+    "gate with two conditions": (
+        lambda d: gate(d).update(equals="Sent"),
+        "orders.gate.a: a gate needs one condition",
+    ),
+    "gate that lets nobody in": (
+        lambda d: gate(d).update({"in": []}),
+        "orders.gate.a.in: no value is named, so nothing would ever take part",
+    ),
+    "gate that is not set": (
+        lambda d: (gate(d).pop("in"), gate(d).update(set=False)),
+        "orders.gate.a.set: write `set: true`",
+    ),
+    "gate with nothing to put back": (
+        lambda d: (gate(d).pop("in"), gate(d).update(set=True)),
+        "orders.gate.a.then: there is no value to put back",
+    ),
+    "gate that the other side changes": (
+        lambda d: gate(d).update(path="NR"),
+        'orders.gate.a.path: "NR" is also the field number, which b may change',
+    ),
+    "gate without a path": (lambda d: gate(d).pop("path"), "orders.gate.a: `path` is missing"),
+    "gate without a mark": (
+        lambda d: gate(d).update(then="deactivate"),
+        "orders.gate.a.then: `mark: {b: ...}` is missing",
+    ),
+    "gate then": (
+        lambda d: gate(d).update(then="detatch"),
+        'orders.gate.a.then: "detatch" is not one of keep, put_back, deactivate, detach (did you mean detach?)',
     ),
     "mark is a field": (
         lambda d: d["streams"]["customers"].update(mark={"b": {"zip": "-"}}),

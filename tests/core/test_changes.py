@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from actors.core.changes import Change, Changes, Standing, action_of, changes_for
 from actors.core.lenses import Case, Chain, Same, Trim
-from actors.core.policy import FieldSide, FieldSpec, Owner, StreamSpec
+from actors.core.policy import FieldSide, FieldSpec, ForeignEdit, Owner, OwnerCase, StreamSpec
 from actors.core.rows import RowShape, is_plain
 from actors.core.texts import line_of
 from actors.core.types import FieldDecision, Side
@@ -21,6 +21,7 @@ from tests.core.test_rows import BY_KIND, FIELDS
 
 NOW = 1_000_000.0
 BREAKER = 3
+ONCE_BOUND = (OwnerCase(Owner.B, once_bound=True),)
 
 
 @st.composite
@@ -36,6 +37,8 @@ def cases(draw: st.DrawFn) -> tuple[StreamSpec, dict[Any, RowShape], Side, str, 
             "group": draw(st.sampled_from(("", "", "g"))),
             "required": draw(st.sampled_from((False, False, True))),
             "on_create_only": draw(st.sampled_from((False, False, True))),
+            "owner_cases": draw(st.sampled_from(((), (), ONCE_BOUND))),
+            "foreign_edit": draw(st.sampled_from(ForeignEdit)),
         }
         places = FieldSide((f"a{place}",), at), FieldSide((f"b{place}",), to)
         fields.append(FieldSpec(f"f{place}", *places, **rules))

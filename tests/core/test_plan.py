@@ -384,7 +384,7 @@ def test_what_is_required_is_never_emptied_and_takes_its_group_with_it(side: Sid
     verdict = plan_pair(spec, binding, looks["a"], looks["b"], Context(NOW))
     (action,), (row,) = verdict.actions, verdict.park
     assert (action.side, action.fields) == (other(side), {"h": "2"})
-    assert (row.room, row.field, row.side) == (Room.WAITING, "*required*", side)
+    assert (row.room, row.field, row.side) == (Room.WAITING, "group u", side)
     assert verdict.binding.base == binding.base
     looks[side] = seen(side, {"f": "y", "g": "2", "h": "1"})
     verdict = plan_pair(spec, binding, looks["a"], looks["b"], Context(NOW, parked=(row,)))
@@ -396,7 +396,7 @@ def test_at_first_contact_what_is_required_is_not_emptied_either(empty: Side) ->
     spec = stream(one("f", required=True), first_contact=FirstContact(empty))
     looks = {s: seen(s, {"f": None if s == empty else "x"}) for s in SIDES}
     verdict = plan_pair(spec, bound({}, state=State.MATCHED), looks["a"], looks["b"], Context(NOW))
-    assert not verdict.actions and [row.reason for row in verdict.park] == ["needs f"]
+    assert not verdict.actions and [row.field for row in verdict.park] == ["f"]
 
 
 # -------------------------------------------------------------------------------------------------- fresh eyes

@@ -12,7 +12,7 @@ from actors.core.blueprint import BlueprintError, compile_blueprint
 from actors.core.blueprint_setup import TAKEN, objects_of
 from actors.core.preflight import Found
 from actors.core.roles import Role
-from actors.core.settings import KEPT
+from actors.core.settings import Kept
 from actors.core.setup import Check, CheckKind, Moment, Place, Required, SetupSpec, Severity
 from actors.core.types import Side
 
@@ -130,7 +130,7 @@ def test_what_the_settings_rest_on_and_moved_is_named_with_both_values() -> None
 
 
 def test_names_that_the_store_needs_for_itself_are_the_same_everywhere() -> None:
-    assert set(TAKEN) == set(KEPT)
+    assert set(TAKEN) == set(Kept.__struct_fields__)
 
 
 def test_without_an_entry_nothing_is_asked() -> None:

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.core.lenses import Case, Chain, Default, Empty, Length, MapValues, Same, Scale, Trim
+from actors.core.lenses_money import Gross
+from actors.core.lenses_one_way import Constant, OwnId
 from actors.core.lenses_text import Join, Phone
-from actors.core.policy import FieldSide, FieldSpec, Lens, Owner, StreamSpec
-from actors.core.rows import Creates, Looks, RowShape, creates_for, is_plain, looks_for
+from actors.core.policy import FieldSide, FieldSpec, Lens, Owner, OwnerCase, StreamSpec
+from actors.core.rows import Creates, Looks, RowShape, creates_for, is_plain, kept_paths, looks_for
 from actors.core.texts import line_of, reader, texts_of
 from actors.core.values import canonical, decode
 from tests.core.pairs import one, stream
@@ -128,6 +130,31 @@ def values_of(shape: RowShape, paths: Sequence[str], line: str) -> list[Any]:
     """What the other system makes of a line."""
     id_, *row = texts_of(line)
     return [id_, *(reader(shape.kinds[path])(text) for path, text in zip(paths, row, strict=True))]
+
+
+MORE: Mapping[str, tuple[FieldSpec, bool]] = {
+    "a constant": (
+        FieldSpec("f", FieldSide((), Constant("x")), FieldSide(("f",), Same()), owner=Owner.A),
+        False,
+    ),
+    "an id": (FieldSpec("f", FieldSide(("@id",), OwnId()), FieldSide(("f",), Same()), owner=Owner.A), False),
+    "a price": (
+        FieldSpec("f", FieldSide(("f", "t"), Gross((("1", Decimal(20)),))), FieldSide(("f",), Same())),
+        False,
+    ),
+    "an owner under conditions": (one("f", owner_cases=(OwnerCase(Owner.B, once_bound=True),)), True),
+    "a value to begin with": (one("f", on_create_only=True, starts_with={"b": {"f": "x"}}), True),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_what_a_line_does_not_say_goes_the_general_way(name: str) -> None:
+    field, looks = MORE[name]
+    shape = RowShape("id", {"name": "text", "f": "text", "t": "text"})
+    spec = stream(one("name"), field)
+    assert creates_for(spec, "a", {"a": shape, "b": shape}) is None
+    assert (looks_for(spec, "a", shape) is not None) is looks
+    assert "@id" not in kept_paths(spec, "a")  # no system is asked for it
 
 
 @given(st.lists(st.one_of(st.none(), texts, spaced), min_size=1))

@@ -138,11 +138,16 @@ def test_what_both_sides_agreed_on_is_not_settled_otherwise_by_one(name: str, va
 def renamed(first_contact: FirstContact = FirstContact.ASK) -> tuple[LinkSpec, LinkSpec]:
     """The rules before and after street got another path on side b, and the other path's stale fields known."""
 
+    def asking(data: Document) -> None:
+        for name in ("street", "zip"):
+            customers(data)["fields"][name]["conflict"] = "ask"
+
     def change(data: Document) -> None:
+        asking(data)
         customers(data)["fields"]["street"]["b"] = "street_1"
         customers(data)["first_contact"] = first_contact.value
 
-    old = compiled()
+    old = compiled(asking)
     new = compiled(change)
     return old, with_stale(new, remember(remember({}, old), new))
 
@@ -190,7 +195,7 @@ def looks(street_a: str, street_b: str, zip_b: str = "1010") -> tuple[Observatio
     return a, Observation("b", "B1", 1.0, fields={"street": street_b, "zip": zip_b})
 
 
-def test_equal_sides_agree_again_and_unequal_ones_meet_for_the_first_time() -> None:
+def test_redteam_17_a_changed_mapping_is_a_first_contact_and_no_conflict_per_record() -> None:
     old, new = renamed(FirstContact.A)
     stream = new.stream("customers")
     binding = remapped(stream, settled(old, street="Ring 1", zip="1010"))
@@ -199,6 +204,9 @@ def test_equal_sides_agree_again_and_unequal_ones_meet_for_the_first_time() -> N
     assert not agreed.actions and not agreed.park
     assert agreed.binding.base["street"] == "Gasse 2" and agreed.binding.map_ver == stream.map_ver
     # Under the old base both sides would have changed the address: a conflict for every record.
+    assert plan_pair(
+        stream, settled(old, street="Ring 1", zip="1010"), *looks("Gasse 2", "Weg 3"), Context(0.0)
+    ).park
     met = plan_pair(stream, binding, *looks("Gasse 2", "Weg 3"), Context(0.0))
     assert not met.park
     assert [(one.side, one.fields) for one in met.actions] == [("b", {"street": "Gasse 2"})]

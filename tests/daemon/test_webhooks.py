@@ -71,7 +71,7 @@ class World:
         self.counted.append((object_name, fate))
 
     def emit(self, action: str, **fields: Any) -> None:
-        self.told.append(fields["fate"])
+        self.told.append(fields["outcome"])
 
     def wake(self, link: str, poke: str) -> None:
         # Nobody is woken, and nobody told, before it is stored.

@@ -103,11 +103,6 @@ async def test_a_record_that_is_made_again_after_it_was_deleted_comes_over_again
     assert gone["NR"] in await numbers(world) or await rooms(world)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a restore onto a CSV side is refused: actors/carry.py reserves a new id although the write states the key "
-    "(clients/connectors/systems/csv_rows.py _create: 'the key says K004, but the record was reserved as T00001')",
-)
 @pytest.mark.parametrize("deletes", ["restore"])
 async def test_a_row_that_is_to_be_put_back_is_put_back(world: World) -> None:
     with world.editing() as rows:
@@ -127,11 +122,6 @@ async def test_a_renamed_key_is_not_guessed_and_nobody_is_doubled(world: World) 
     assert "K900" in await numbers(world) or await rooms(world) == {"ambiguous": 1}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a renamed key deletes the partner, with all that only it knew: absent bindings are not paired with new records "
-    "of the same side before a delete is planned (REDTEAM item 19; actors/core/plan.py _remove, actors/core/match.py)",
-)
 @pytest.mark.parametrize("deletes", ["remove"])
 async def test_a_renamed_key_does_not_delete_the_partner(world: World) -> None:
     await world.sql("UPDATE people SET origin = 'known to the CRM alone' WHERE number = 'K001'")

@@ -30,9 +30,13 @@ from actors.core.types import (
     ActionState,
     Binding,
     Hint,
+    Op,
     Outcome,
     Parked,
+    Presence,
+    Room,
     Side,
+    State,
     other,
 )
 from actors.ports import (
@@ -286,6 +290,14 @@ class MemoryStore(MemoryRows):
             rows = [row for row in self._state(link).parked.values() if row.binding in set(bindings)]
             return sorted(rows, key=lambda row: row.id)
 
+    async def waiting(self, link: str, stream: str, after: int, limit: int) -> Sequence[Parked]:
+        async with self._transaction("waiting"):
+            rows = (row for row in self._state(link).parked.values() if row.room is Room.WAITING)
+            found = sorted(
+                (row for row in rows if row.stream == stream and row.id > after), key=lambda r: r.id
+            )
+            return found[:limit]
+
     async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
         async with self._transaction("spent"):
             totals: dict[str, int] = {}
@@ -428,8 +440,21 @@ class MemoryStore(MemoryRows):
             self._hint(state, action.binding, "approved", other(action.side))
 
     def reject_plan(self, link: str, plan: str) -> None:
-        """The plan is closed; what it held is not done."""
-        self._close_plan(self.links[link], plan, "rejected")
+        """The plan is closed; what it held is not done, and what it would have deleted is remembered as kept."""
+        state = self.links[link]
+        if plan not in state.plans or state.plans[plan].state not in LIVE_PLANS:
+            return
+        for _, action in state.held[plan].values():
+            row, gone = state.bindings.get(action.binding), other(action.side)
+            held = row.side(gone) if row is not None else None
+            if action.op not in (Op.DELETE, Op.MARK) or row is None or row.state is not State.SETTLED:
+                continue
+            if held is not None and held.presence is Presence.DELETED:
+                note = f"deleted on {gone}, kept on {action.side}: a plan was rejected"
+                state.bindings[row.key] = msgspec.structs.replace(
+                    row, state=State.TOMBSTONE, note=note, rev=row.rev + 1
+                )
+        self._close_plan(state, plan, "rejected")
 
     def decide(self, link: str, parked: int, fingerprint: str, decision: Mapping[str, Any]) -> bool:
         """A person's decision on a parked row; False where it stands there with another fingerprint by now."""

@@ -6,6 +6,8 @@ from tests.mutants.mutant import Mutant
 
 TOLD = "tests/core/test_regressions.py::"
 PLAN = "tests/core/test_plan.py::"
+MOVES = "tests/actors/test_moves.py::"
+GATES = "tests/actors/test_gates.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
@@ -224,8 +226,8 @@ CORE = (
         14,
         "of a contested group the other members are written",
         "actors/core/plan.py",
-        "if stream.field(n).unit not in hot}",
-        "if n not in hot}",
+        "if stream.field(n).unit not in {*hot, *bare}}",
+        "if n not in {*hot, *bare}}",
         (f"{TOLD}test_redteam_14_a_contested_field_takes_its_whole_group_with_it",),
     ),
     Mutant(
@@ -248,12 +250,30 @@ CORE = (
         ("tests/core/test_blueprint.py::test_a_version_changes_with_the_meaning_of_shared_values_only",),
     ),
     Mutant(
+        17,
+        "what was settled under another mapping counts still",
+        "actors/core/mapping.py",
+        "stale = stream.stale.get(binding.map_ver)",
+        "stale = None",
+        (
+            "tests/core/test_settings.py::test_redteam_17_a_changed_mapping_is_a_first_contact_and_no_conflict_per_record",
+        ),
+    ),
+    Mutant(
         19,
         "the partner of a record whose key was changed is deleted though no rule says so",
         "actors/core/gone.py",
         "    if policy is DeletePolicy.IGNORE:\n",
         "    if False:\n",
         (f"{PLAN}test_deleted_on_one_side",),
+    ),
+    Mutant(
+        19,
+        "a match key that is left does not tell who has moved",
+        "actors/core/moved.py",
+        "return len(here) == 1 and not there",
+        "return False",
+        (f"{MOVES}test_redteam_19_a_record_with_a_new_id_is_known_by_a_match_key_that_is_left",),
     ),
     Mutant(
         25,
@@ -297,6 +317,22 @@ CORE = (
         "    except LensError as error:\n        return Verdict(half, park=(waits(",
         "    except ZeroDivisionError as error:\n        return Verdict(half, park=(waits(",
         (f"{TOLD}test_redteam_27_one_unmapped_code_holds_back_one_record",),
+    ),
+    Mutant(
+        8,
+        "a deletion is forgotten while the record that is left goes on taking part",
+        "actors/core/gates.py",
+        "is_in is None or is_in is (SHUT not in binding.note)",
+        "is_in is None",
+        (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
+    ),
+    Mutant(
+        31,
+        "what took part before the activation counts as newly taking part",
+        "actors/core/gates.py",
+        "    if note is None and gate.on is GateOn.EDGE and not loaded:",
+        "    if False:",
+        (f"{GATES}test_redteam_31_what_was_so_before_the_activation_does_not_go_whoever_saves_it_again",),
     ),
     Mutant(
         31,
@@ -397,7 +433,7 @@ CORE = (
         43,
         "a look is skipped because its version is the one that was settled",
         "actors/core/plan.py",
-        "    if held.presence is not seen.presence:\n        return True\n",
+        "    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):\n        return True\n",
         "    if held.version is not None:\n        return held.version != seen.version\n",
         (f"{TOLD}test_redteam_43_content_decides_whatever_the_version_says",),
     ),
@@ -408,5 +444,13 @@ CORE = (
         "if all(same(left.native.get(path), value) for path, value in marks.items()):",
         "if False:",
         (f"{PLAN}test_a_mark_that_stands_already_is_not_written_again",),
+    ),
+    Mutant(
+        44,
+        "a schedule counts every instant that was missed",
+        "actors/core/schedule.py",
+        "return now if due <= now else due",
+        "return due",
+        ("tests/core/test_schedule.py::test_a_week_that_was_missed_is_caught_up_with_once",),
     ),
 )

@@ -105,6 +105,16 @@ STORE = (
         (f"{ADMIN}TestLinks::test_one_account_is_not_linked_with_itself",),
     ),
     Mutant(
+        17,
+        "nobody looks again at what a changed mapping concerns",
+        "daemon/store/admin_settings.py",
+        "    hints = _whole(changes.reread)",
+        "    hints = _whole(())",
+        (
+            "tests/store/test_admin_settings.py::test_redteam_17_what_a_changed_mapping_concerns_is_looked_at_again",
+        ),
+    ),
+    Mutant(
         21,
         "what was settled before the backup still counts",
         f"{QUERIES}admin_system.sql",

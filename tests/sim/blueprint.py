@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from actors.core import schedule
 from actors.core.lenses import Same, Scale
 from actors.core.policy import (
     Budget,
@@ -55,6 +56,7 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         budgets=plenty | budgets,
         complete_read_s=75.0,
         map_ver="1",
+        delivery={side: schedule.every("every", every_s, 0.0) for side, every_s in law.every_s},
     )
 
 

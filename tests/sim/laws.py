@@ -66,6 +66,7 @@ class StreamLaw:
     `ref`: the field by which a person tells records apart; nobody ever edits it. `creates`, `removes`, `restores`,
     `marks`: sides on which a new record leads to one on the other side, a deleted one to a deletion there, or comes
     back, or is marked there (in the native field MARK, which is nobody else's). `match`: the match keys, () for `key`.
+    `every_s`: sides that are delivered to by a schedule only, and how often.
     """
 
     name: str
@@ -80,6 +81,7 @@ class StreamLaw:
     first_contact: str = "ask"
     delete_vs_edit: str = "keep"
     parents: tuple[str, ...] = ()
+    every_s: tuple[tuple[Side, float], ...] = ()
 
     def find(self, name: str) -> FieldLaw | None:
         """The field called `name`, if there is one."""

@@ -30,6 +30,7 @@ REWRITTEN = (
     "name",
     "credit",
 )  # side b may cut or round these: a group of which a part is rewritten never looks whole
+SCHEDULED = 0.25  # the share of seeds that deliver by a schedule
 CONFLICTS = ("ask", "a", "b", "newest_else_a", "newest_else_b", "newest_else_ask", "strictest")
 MATCHES: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("email",),),
@@ -48,6 +49,15 @@ def draw_laws(luck: random.Random, usual: random.Random) -> Laws:
     streams = luck.choice([(own,), (own, _articles(luck)), (own, plain[1])])
     # Drawn last: whether there are children does not change what else there is.
     return Laws((own, _orders(luck)) if luck.random() < CHILDREN else streams)
+
+
+def scheduled(laws: Laws, luck: random.Random) -> Laws:
+    """Some links deliver by a schedule, in one direction or both. Drawn apart: it changes nothing else that there is."""
+    if luck.random() >= SCHEDULED:
+        return laws
+    sides = luck.choice([ONLY_A, ONLY_B, BOTH])
+    every_s = tuple((side, luck.choice([10.0, 25.0, 40.0])) for side in SIDES if side in sides)
+    return replace(laws, streams=tuple(replace(law, every_s=every_s) for law in laws.streams))
 
 
 def _usual_customers(luck: random.Random) -> StreamLaw:

@@ -17,7 +17,7 @@ from tests.sim.laws import MARK, SIDES, FieldLaw, Laws, Side
 from tests.sim.life import StoreFaults
 from tests.sim.luck import source
 from tests.sim.perils import draw_perils
-from tests.sim.rules import draw_laws
+from tests.sim.rules import draw_laws, scheduled
 
 HONEST = Faults(delay_s=0.2)
 CALM = StoreFaults()
@@ -84,7 +84,9 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
     return Scenario(
         seed=seed,
         perils=perils,
-        laws=without_lists(draw_laws(source(seed, "rules"), luck), perils),
+        laws=scheduled(
+            without_lists(draw_laws(source(seed, "rules"), luck), perils), source(seed, "delivery")
+        ),
         declarations={side: narrowed(draw_declaration(luck), perils) for side in SIDES},
         faults={side: worsened(draw_faults(luck, nasty), perils) for side in SIDES},
         store_faults=draw_store_faults(luck, nasty),

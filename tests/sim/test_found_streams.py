@@ -186,11 +186,6 @@ async def _nothing(name: str) -> None:
     return None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a rejected plan leaves its deletes as they are: neither a tombstone nor a line, and no look asks again",
-)
 def test_a_rejected_plan_of_deletes_leaves_a_trace_per_record() -> None:
     """Rejected is a decision: what was deleted on A only is remembered as such, or asked again; not forgotten."""
 

@@ -131,7 +131,7 @@ async def test_t01_it_is_being_set_up_until_all_is_chosen_and_reviewed_when_the_
     assert (await crm.customers())[0][2] == "Gent"
 
 
-async def test_what_the_rules_are_made_of_is_chosen_in_the_same_way(made: Accounts) -> None:
+async def test_t01_what_the_rules_are_made_of_is_chosen_in_the_same_way(made: Accounts) -> None:
     crm, books = await both(made, {"customers": [row(1, city="Gent")]}, {})
     name = {"a": {"setting": "place"}, "b": "city"}
     customers = {**CUSTOMERS, "fields": {**CUSTOMERS["fields"], "city": name}}

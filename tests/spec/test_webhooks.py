@@ -209,7 +209,7 @@ async def test_u21_which_events_trigger_and_when_each_address_was_last_called(
     one = (await shown(world))["customers"]
     assert (one.accepted, one.ignored, one.refused) == (1, 2, 0)
     assert one.last_called.ToDatetime().timestamp() >= began - 86_400 and one.HasField("last_accepted")
-    series = f'tandem_webhook_calls_total{{connection="{world.tenant}/crm",fate="accepted"}}'
+    series = f'tandem_webhook_calls_total{{connection="{world.tenant}/crm",outcome="accepted"}}'
     assert await metric(daemon, series) == 1
 
 

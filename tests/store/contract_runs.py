@@ -12,10 +12,14 @@ from actors.core.types import (
     Action,
     ActionState,
     FieldDecision,
+    Held,
     Op,
     Outcome,
     Parked,
+    Presence,
     Room,
+    Side,
+    State,
 )
 from actors.ports import Closed, Counters, PlanRow, RunRow, Settlement
 from tests.store.contract_work import VALUES, stored
@@ -349,6 +353,25 @@ class PlanContract:
         assert await store.held("l1", "customers", "held") is None
         assert await store.held_actions(plan, 0, 9) == []
         assert await store.hold(lease, "held", "customers", "r", [create(5, fingerprint="f5")]) != plan
+
+    @pytest.mark.parametrize("gone, kept", [("a", "b"), ("b", "a")])
+    async def test_what_a_rejected_plan_would_have_deleted_is_remembered_as_kept(
+        self, world: World, gone: Side, kept: Side
+    ) -> None:
+        store, lease = world.store, await leased(world)
+        away = Held(f"{gone.upper()}1", presence=Presence.DELETED)
+        bindings = [full("A1", "B1"), full("A2", "B2")]
+        changed: dict[str, Held] = {"a": away} if gone == "a" else {"b": away}
+        bindings[0] = msgspec.structs.replace(bindings[0], **changed)
+        keys = await store.settle(lease, Settlement("r1", bindings=tuple(bindings)))
+        delete = [create(key, kept, Op.DELETE, fingerprint=f"f{key}") for key in keys]
+        plan = await store.hold(lease, "held", "customers", "too many", delete)
+        await world.reject_plan("l1", plan)
+        (first,) = await store.bindings("l1", "customers", kept, [f"{kept.upper()}1"])
+        assert (first.state, first.rev) == (State.TOMBSTONE, bindings[0].rev + 1)
+        assert first.note == f"deleted on {gone}, kept on {kept}: a plan was rejected"
+        (second,) = await store.bindings("l1", "customers", kept, [f"{kept.upper()}2"])
+        assert second.state is State.SETTLED  # it is there: somebody mended it meanwhile
 
     async def test_a_closed_plan_says_yes_to_nothing(self, world: World) -> None:
         store, lease = world.store, await leased(world)

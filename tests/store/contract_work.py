@@ -16,6 +16,7 @@ from actors.core.types import (
     Deviation,
     Held,
     Presence,
+    Room,
     Side,
     State,
 )
@@ -240,6 +241,20 @@ class SettleContract:
         )
         keys = await store.settle(lease, work)
         assert [row.binding for row in await store.parked("l1", keys)] == [keys[1]]
+
+    async def test_who_waits_is_told_stream_by_stream_in_the_order_in_which_they_came(
+        self, world: World
+    ) -> None:
+        store, lease = world.store, await leased(world)
+        rows = (park(-1, Room.WAITING), park(-1), park(-2, Room.WAITING), park(-3, Room.WAITING))
+        elsewhere = msgspec.structs.replace(park(-3, Room.WAITING, "x"), stream="orders")
+        halves = (half("a", "A1"), half("a", "A2"), half("a", "A3"))
+        keys = await store.settle(lease, Settlement("r1", bindings=halves, park=(*rows, elsewhere)))
+        found = await store.waiting("l1", "customers", 0, 2)
+        assert [row.binding for row in found] == list(keys[:2])
+        rest = await store.waiting("l1", "customers", found[-1].id, 2)
+        assert [(row.binding, row.stream) for row in rest] == [(keys[2], "customers")]
+        assert await store.waiting("l2", "customers", 0, 2) == []
 
     async def test_cursors_are_replaced_whole(self, world: World) -> None:
         store, lease = world.store, await leased(world)

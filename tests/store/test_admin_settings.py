@@ -43,7 +43,7 @@ async def test_a_change_makes_a_version_and_keeps_the_first(world: PgWorld, admi
     await admin.change_rules("l1", 1, version(2), mappings, NOTHING)
     row = await world.store.link("l1")
     assert row is not None and (row.blueprint, row.rev) == ("b2", before.rev + 1)
-    assert row.settings == {"rules": "s2", "version": 2, "mappings": mappings}
+    assert row.settings == {"rules": "s2", "version": 2, "mappings": mappings, "remapped": {}}
     listed = (await admin.list_versions("l1", 9)).rows
     assert [one.version for one in listed] == [2, 1]
     assert listed[0] == version(2)
@@ -74,7 +74,9 @@ async def test_who_works_under_the_old_rules_commits_nothing_more(world: PgWorld
     assert again is not None and again.epoch > lease.epoch + 1  # nobody takes its memory over
 
 
-async def test_what_is_noted_follows_the_rules(world: PgWorld, admin: Admin) -> None:
+async def test_redteam_17_what_a_changed_mapping_concerns_is_looked_at_again(
+    world: PgWorld, admin: Admin
+) -> None:
     store, lease = world.store, await leased(world)
     night = START + 9000
     waiting = [

@@ -78,14 +78,10 @@ class Draft:
     def _create(self, write: Write, fields: Sequence[str]) -> WriteResult:
         stated = canonical(write.native.get(self.table.key))
         natural = "" if stated is None else write_cell_or_refuse(stated, self.table.key, "", self.meaning)
-        id_ = write.id or natural or self.draw()
+        id_ = natural or write.id or self.draw()  # what the record itself says goes before what was reserved
         if not id_.strip():
             hint = f"give '{self.table.key}' a value, or set new_id for this object"
             raise Refused(f"a new record needs a value in the key column '{self.table.key}' ({hint})")
-        if natural and natural != id_:
-            raise Refused(
-                f"the key '{self.table.key}' says '{natural}', but the record was reserved as '{id_}'"
-            )
         if id_ in self.index:
             raise Refused(f"'{id_}' exists already")
         styles = self._styles()

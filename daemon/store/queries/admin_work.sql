@@ -69,6 +69,15 @@ from (
 on conflict (link, stream, side, id) do update
 set seq = excluded.seq, reason = excluded.reason, not_before = least(inbox.not_before, excluded.not_before)
 
+-- plan_kept
+-- No to a delete: that the record is gone on one side, and stays on the other, is remembered.
+update bindings as b
+set state = 'tombstone', rev = b.rev + 1,
+    note = 'deleted on ' || case held.side when 'a' then 'b' else 'a' end || ', kept on ' || held.side || ': a plan was rejected'
+from plan_actions as held
+where held.plan = $1 and held.op in ('delete', 'mark') and b.key = held.binding and b.state = 'settled'
+  and case held.side when 'a' then b.b_presence else b.a_presence end = 'deleted'
+
 -- parked_list
 select parked.*, links.tenant, links.partner
 from parked

@@ -163,6 +163,9 @@ from fence
 -- parked_of
 select * from parked where link = $1 and binding = any ($2::bigint[]) order by id
 
+-- waiting
+select * from parked where link = $1 and room = 'waiting' and stream = $2 and id > $3 order by id limit $4
+
 -- spend
 insert into budget_use (link, stream, kind, hour, used)
 select $1, stream, kind, $2, used

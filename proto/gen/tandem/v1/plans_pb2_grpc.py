@@ -95,7 +95,7 @@ class PlansServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RejectPlan(self, request, context):
-        """Say no to a plan. Its records stay as they are until they change again.
+        """Say no to a plan. Its records stay as they are until they change again; what it would have deleted stays, and is not asked about again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

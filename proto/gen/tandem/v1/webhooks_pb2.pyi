@@ -169,7 +169,7 @@ class WebhookAddress(_message.Message):
     object: _builtins.str
     """The object; empty: the address for all of them."""
     url: _builtins.str
-    """The address to register. Whoever knows it may call."""
+    """The address to register. Whoever knows it may call: only administrators are shown it."""
     accepted: _builtins.int
     """Calls that led to a look."""
     ignored: _builtins.int

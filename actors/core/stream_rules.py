@@ -1,0 +1,35 @@
+"""Rules of a stream about whole records, as data: gates. What they mean: gates.py; how they are read: blueprint_gates.py."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from actors.core.values import Value
+
+
+class GateOn(enum.StrEnum):
+    """When a record that nobody on the other side knows may go."""
+
+    LEVEL = "level"  # while it fulfils the condition
+    EDGE = "edge"  # once it begins to; what fulfilled it before the initial load was complete does not
+
+
+class Ineligible(enum.StrEnum):
+    """What becomes of a pair whose record no longer fulfils the condition."""
+
+    KEEP = "keep"  # it stays in step
+    PUT_BACK = "put_back"  # the value is put back
+    DEACTIVATE = "deactivate"  # the other side is marked, by the stream's `mark`; the mark goes when it fulfils it again
+    DETACH = "detach"  # nothing passes until it fulfils the condition again
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """Which records of one side take part: those whose native field `path` holds one of `values` (none named: anything
+    but nothing)."""
+
+    path: str
+    values: tuple[Value, ...] = ()
+    on: GateOn = GateOn.LEVEL
+    then: Ineligible = Ineligible.KEEP

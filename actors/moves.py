@@ -1,0 +1,127 @@
+"""What was found gone, once both sides were looked at: moved or renamed if what is new says so, else concluded.
+
+Knows no stream's rules: which record is which says `core/moved.py`, what a deletion does `core/gone.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from actors.access import Sides
+from actors.core.actions import id_on, note_line
+from actors.core.mapping import remapped
+from actors.core.moved import gone_side, moved, told_by, was_told_by
+from actors.core.policy import StreamSpec
+from actors.core.types import ActionState, Binding, Hint, Presence, Side, State
+from actors.ports import KeyGroup, Settlement
+from actors.state import RunState
+
+PAGE = 1000
+
+
+class Moves:
+    """The bindings of one stream of which a record was found gone. `known` is filled by `begin`; those with a note wait for
+    a person."""
+
+    def __init__(self, state: RunState, sides: Sides) -> None:
+        self._state = state
+        self._sides = sides
+        self.known: dict[int, Binding] = {}
+        self.sides: dict[int, Side] = {}
+
+    async def begin(self, stream: StreamSpec) -> None:
+        """Load them; in a dry run, what this run itself saw."""
+        state = self._state
+        found = dict(state.gone.get(stream.name, {})) if state.dry else {}
+        after = 0
+        while page := await state.store.bindings_in(state.link, stream.name, [State.GONE], after, PAGE):
+            after = page[-1].key
+            whole = (remapped(stream, b) for b in page if not state.is_open(b.key) and not b.note)
+            found.update({binding.key: binding for binding in whole})
+        self.known = found
+        self.sides = {key: gone_side(binding) for key, binding in found.items()}
+
+    async def settle(self, stream: StreamSpec, pairs: Sequence[tuple[int, Binding]]) -> list[Binding]:
+        """Put new records in the place of what is gone: (key of what is gone, half binding of the new one). They are looked
+        at next, as whatever they are now. Returns the bindings as they are then; a dry run only works them out."""
+        bindings, items, hints, dropped = [], [], [], []
+        for key, half in pairs:
+            gone, side = self.known.pop(key), self.sides.pop(key)
+            binding = moved(gone, half)
+            reason = f"{id_on(gone, side)} on {side} is {id_on(binding, side)} now"
+            bindings.append(binding)
+            items.append(
+                note_line(stream, binding, side, id_on(gone, side), "moved", reason, ActionState.CONFIRMED)
+            )
+            hints.append(Hint(stream=stream.name, side=side, id=id_on(binding, side), reason="moved"))
+            dropped.append(half.key)
+        if bindings and not self._state.dry:
+            state = self._state
+            state.confirmed += len(items)
+            await state.settle(
+                Settlement(
+                    run=state.run,
+                    bindings=tuple(bindings),
+                    dropped=tuple(dropped),
+                    items=tuple(items),
+                    hints=tuple(hints),
+                )
+            )
+        return bindings
+
+    async def by_content(
+        self, stream: StreamSpec, spoken_for: Collection[int], blind: Collection[Side]
+    ) -> tuple[list[tuple[int, Binding]], list[tuple[list[int], list[Binding]]]]:
+        """What is gone and what is new on the same side, told by everything but the match keys: one with one; and groups in
+        which it can't be said who is who (keys of what is gone, half bindings)."""
+        wanted: dict[tuple[Side, str], list[int]] = {}
+        for key, binding in self.known.items():
+            told = was_told_by(stream, binding)
+            if told is not None and self.sides[key] not in blind:
+                wanted.setdefault((self.sides[key], told), []).append(key)
+        if not wanted:
+            return [], []
+        found = await self._found(stream, {side for side, _ in wanted}, wanted, spoken_for)
+        sure, unclear = [], []
+        for place, halves in found.items():
+            if len(halves) == 1 and len(wanted[place]) == 1:
+                sure.append((wanted[place][0], halves[0]))
+            else:
+                unclear.append((wanted[place], halves))
+        return sure, unclear
+
+    async def _found(
+        self,
+        stream: StreamSpec,
+        sides: Collection[Side],
+        wanted: Mapping[tuple[Side, str], object],
+        spoken_for: Collection[int],
+    ) -> dict[tuple[Side, str], list[Binding]]:
+        state = self._state
+        found: dict[tuple[Side, str], list[Binding]] = {}
+        after = 0
+        while page := await state.store.bindings_in(state.link, stream.name, [State.NEW], after, PAGE):
+            after = page[-1].key
+            for side in sides:
+                mine = {
+                    held.id: half
+                    for half in page
+                    if (held := half.side(side)) is not None and half.key not in spoken_for
+                }
+                for seen in await self._sides[side].look(stream, list(mine)) if mine else ():
+                    if seen.presence is not Presence.PRESENT or seen.problem:
+                        continue
+                    told = told_by(stream, seen.fields)
+                    if told is not None and (side, told) in wanted:
+                        found.setdefault((side, told), []).append(mine[seen.id])
+        return found
+
+    def may_be(self, group: KeyGroup) -> list[int]:
+        """What is gone of a group that holds something new on its side: it may be that."""
+        new = {"a": group.a, "b": group.b}
+        return [key for key in group.taken if key in self.sides and new[self.sides[key]]]
+
+    def leave(self, unclear: Iterable[KeyGroup]) -> None:
+        """Of these groups a person says who is who: what is gone waits."""
+        for key in [key for group in unclear for key in self.may_be(group)]:
+            del self.known[key], self.sides[key]

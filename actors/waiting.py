@@ -1,0 +1,49 @@
+"""Who waits for what: records are woken when what they may wait for has come (SPEC B9, G12, S8, U9; REDTEAM 26).
+
+Records without a partner are tried again in every run that looks; this is for the rest, and for the runs that don't. A
+child is woken by what came to have a partner since it was last tried, whichever run that was; the first run of an owner
+wakes everybody, so nothing is lost with the process that noticed it.
+"""
+
+from __future__ import annotations
+
+from actors.core.policy import StreamSpec
+from actors.core.types import SIDES, Hint
+from actors.ports import Settlement
+from actors.state import RunState
+
+PAGE = 500
+WOKEN_MAX = 5000  # in one run; the rest is tried by the next complete read
+ARRIVED = "what it may wait for has come"
+
+
+async def wake(state: RunState, stream: StreamSpec) -> None:
+    """Put the records of a stream that wait into the inbox, to be looked at next."""
+    needs = tuple(dict.fromkeys((*stream.parents, *stream.requires)))
+    if not needs or state.dry:
+        return
+    arrived = tuple(state.memory.arrived.get(name, 0) for name in needs)
+    if state.memory.woken.get(stream.name) == arrived:
+        return
+    after = woken = 0
+    while page := await state.store.waiting(state.link, stream.name, after, PAGE):
+        after, woken = page[-1].id, woken + len(page)
+        bindings = await state.store.bindings_by_key(state.link, sorted({row.binding for row in page}))
+        hints = []
+        for binding in bindings:
+            side = next(side for side in SIDES if binding.side(side) is not None)
+            held = binding.side(side)
+            assert held is not None
+            hints.append(Hint(stream=stream.name, side=side, id=held.id, reason=ARRIVED))
+        if hints:
+            await state.settle(Settlement(run=state.run, hints=tuple(hints)))
+        if woken >= WOKEN_MAX:
+            break
+    state.memory.woken[stream.name] = arrived
+
+
+async def lacks(state: RunState, stream: StreamSpec) -> tuple[str, ...]:
+    """The streams without a single pair, of those that a stream requires."""
+    return tuple(
+        [name for name in stream.requires if not await state.store.count_bindings(state.link, name, 1)]
+    )

@@ -1,0 +1,132 @@
+"""Records that wait for another one go by themselves when that has come, in the same run or the next (B9, G12, S8, U9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors.core.lenses import Same
+from actors.core.policy import FieldSide, FieldSpec, StreamSpec
+from actors.core.types import Room, Side
+from actors.ports import Find
+from actors.root import RootActor
+from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
+
+ORDERS = "orders"
+WHEN = 30.0  # seconds: some polls of changes, and no complete read
+
+
+def people() -> StreamSpec:
+    """A customer goes only with a phone."""
+    return customers(fields=(field("name"), field("phone", required=True)), complete_read_s=86_400.0)
+
+
+def orders(**rules: Any) -> StreamSpec:
+    """Each may refer to a customer."""
+    place = FieldSide(("customer",), Same())
+    ref = FieldSpec("customer", place, place, reference=CUSTOMERS)
+    plain = {"name": ORDERS, "a_object": ORDERS, "b_object": ORDERS, "fields": (field("name"), ref)}
+    more = {"parents": (CUSTOMERS,), "complete_read_s": 86_400.0}
+    return customers(**(plain | more | rules))
+
+
+def rig_of(*streams: StreamSpec) -> Rig:
+    return Rig(*(streams or (people(), orders())), find=(Find.FEED,), poll_s=10.0)
+
+
+def partner_of(rig: Rig, there: str, name: str) -> str:
+    return next((id for id, row in rig.rows(there).items() if row["name"] == name), "")
+
+
+def shown(rig: Rig, there: str) -> dict[str, Any]:
+    return {row["name"]: row["customer"] for row in rig.rows(there, ORDERS).values()}
+
+
+async def begun(rig: Rig) -> None:
+    await until(lambda: loaded(rig) and loaded(rig, ORDERS) and not rig.link().inbox, timeout_s=600)
+
+
+@MIRRORED
+def test_a_new_child_goes_in_the_run_in_which_its_parent_comes(here: Side, there: Side) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await begun(rig)
+        eve = rig.create(here, "Eve", None)
+        rig.systems[here].create(ORDERS, {"name": "O1", "customer": eve}, "person")
+        await until(lambda: len(rig.parked()) == 2)
+        reasons = sorted(row.reason for row in rig.parked())
+        rig.edit(here, eve, phone="1")
+        await until(lambda: rig.rows(there, ORDERS), timeout_s=WHEN)
+        await at_rest(rig, 5)
+        return reasons, shown(rig, there) == {"O1": partner_of(rig, there, "Eve")}, rig.parked()
+
+    reasons, right, parked = on(rig_of, body)
+    assert "needs phone" in reasons and any("is not in step yet" in reason for reason in reasons)
+    assert right and parked == []
+
+
+@MIRRORED
+@pytest.mark.parametrize(
+    "crash", [None, ("settle", 1), ("settle", 3), ("settle", 5), ("settle", 7), ("intend", 2)]
+)
+def test_redteam_26_a_pair_that_waits_for_a_parent_goes_on_when_it_comes(
+    here: Side, there: Side, crash: tuple[str, int] | None
+) -> None:
+    """An order that is in step is given to somebody who is not: nothing brings the order by again but the customer."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ada = rig.create(here, "Ada", "1")
+        order = rig.systems[here].create(ORDERS, {"name": "O1", "customer": ada}, "person")
+        await begun(rig)
+        await until(lambda: rig.rows(there, ORDERS) and not rig.link().inbox)
+        eve = rig.create(here, "Eve", None)
+        rig.systems[here].edit(ORDERS, order, {"customer": eve}, "person")
+        await until(lambda: len(rig.parked()) == 2)
+        rooms = {row.room for row in rig.parked()}
+        dies(rig, crash)
+        rig.edit(here, eve, phone="1")
+        is_right = lambda: (id := partner_of(rig, there, "Eve")) and shown(rig, there) == {"O1": id}  # noqa: E731
+        await until(is_right, timeout_s=WHEN if crash is None else 7200)
+        await at_rest(rig, 10)
+        return rooms, rig.parked(), len(rig.rows(there))
+
+    assert on(rig_of, body) == ({Room.WAITING}, [], 2)
+
+
+@MIRRORED
+def test_nothing_is_made_before_the_stream_that_is_required_has_a_record(here: Side, there: Side) -> None:
+    """S8: articles wait for the first till, whichever it is, and go with it."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        for name in ("O1", "O2"):
+            rig.systems[here].create(ORDERS, {"name": name, "customer": None}, "person")
+        await until(lambda: len(rig.parked()) == 2)
+        await at_rest(rig, 100)
+        before = shown(rig, there), {row.reason for row in rig.parked()}
+        rig.create(here, "Ada", "1")
+        await until(lambda: len(shown(rig, there)) == 2, timeout_s=WHEN)
+        await at_rest(rig, 5)
+        return before, rig.parked()
+
+    rig = lambda: rig_of(people(), orders(parents=(), requires=(CUSTOMERS,), match=(("name",),)))  # noqa: E731
+    assert on(rig, body) == (({}, {"no record of customers is in step yet"}), [])
+
+
+@MIRRORED
+@CRASHES
+def test_a_daemon_that_is_killed_while_a_child_waits_makes_it_once(
+    here: Side, there: Side, crash: tuple[str, int]
+) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await begun(rig)
+        dies(rig, crash)
+        eve = rig.create(here, "Eve", None)
+        rig.systems[here].create(ORDERS, {"name": "O1", "customer": eve}, "person")
+        await at_rest(rig, 60)
+        rig.edit(here, eve, phone="1")
+        await until(lambda: rig.rows(there, ORDERS), timeout_s=7200)
+        await at_rest(rig, 60)
+        return len(rig.rows(there, ORDERS)), len(rig.rows(there)), rig.parked()
+
+    assert on(rig_of, body) == (1, 1, [])
