@@ -125,11 +125,12 @@ class Conclusions:
         done: Done,
     ) -> None:
         by_key = {p.binding.key: (p, v) for p, v in zip(pairs, verdicts, strict=True)}
-        # A field written on both sides settles only if both writes were done.
+        # A field written on both sides settles only if both writes were done: refused, or held back, is not done.
+        wrote = {(go[i].binding, go[i].side) for i, r in results.items() if r.status is WriteStatus.DONE}
         undone: dict[int, set[str]] = {}
-        for i, result in results.items():
-            if result.status is not WriteStatus.DONE:
-                undone.setdefault(go[i].binding, set()).update(go[i].fields)
+        for planned in (action for verdict in verdicts for action in verdict.actions):
+            if (planned.binding, planned.side) not in wrote:
+                undone.setdefault(planned.binding, set()).update(planned.fields)
         for i, action in enumerate(go):
             pair, verdict = by_key[action.binding]
             binding = done.bindings.get(action.binding, verdict.binding)

@@ -26,8 +26,8 @@ class Lease(msgspec.Struct, frozen=True):
 
 class LinkRow(msgspec.Struct, frozen=True):
     """A link as stored. `blueprint`: the YAML text. `facts`: see core/lifecycle (establishment, wish, health). `partner`:
-    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `chosen`: of the settings
-    that its blueprint asks for; `rests_on`: what they rest on, as it was when a person looked at them last."""
+    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `rests_on`: what its settings
+    rest on, as it was when a person looked at them last."""
 
     id: str
     tenant: str
@@ -44,7 +44,6 @@ class LinkRow(msgspec.Struct, frozen=True):
     partner: str = ""
     kind: str = ""
     roles: Mapping[str, str] = {}
-    chosen: Mapping[str, Any] = {}
     rests_on: Mapping[str, str] = {}
 
 
