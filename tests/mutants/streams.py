@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 MOVES = "tests/actors/test_moves.py::"
 GATES = "tests/actors/test_gates.py::"
 DOCUMENTS = "tests/actors/test_documents.py::"
+REPLACED = "tests/actors/test_replaced.py::"
 
 STREAMS = (
     Mutant(
@@ -16,8 +17,7 @@ STREAMS = (
         "        if seen.side not in ctx.reused or not seems_another(stream, binding, seen):",
         "        if True:",
         (
-            "tests/actors/test_replaced.py::"
-            "test_redteam_29_nothing_is_written_until_a_person_says_who_it_is_and_then_both_are_right",
+            f"{REPLACED}test_redteam_29_nothing_is_written_until_a_person_says_who_it_is_and_then_both_are_right",
         ),
     ),
     Mutant(
