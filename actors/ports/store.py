@@ -43,7 +43,7 @@ class LinkRow(msgspec.Struct, frozen=True):
     next_due: float = 0.0
     partner: str = ""
     kind: str = ""
-    roles: Mapping[str, str] = {"a": "peer", "b": "peer"}
+    roles: Mapping[str, str] = {}
     rests_on: Mapping[str, str] = {}
 
 

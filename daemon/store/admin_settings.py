@@ -14,6 +14,7 @@ from actors.delivery import SCHEDULED
 from daemon.store.base import Base
 from daemon.store.codec import Row, to_json
 from daemon.store.inbox import put_hints
+from daemon.store.links import link_row
 from daemon.store.pool import Connection
 from daemon.store.queries import sql
 from daemon.store.rows import Listing, Missing, Refused, VersionRow, page_place, page_token
