@@ -12,7 +12,6 @@ GATES = "tests/actors/test_gates.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
-RULES = "tests/actors/test_field_rules.py::"
 LIFE = "tests/core/test_lifecycle.py::"
 
 CORE = (
@@ -466,5 +465,21 @@ CORE = (
         "    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):\n        return True\n",
         "    if held.version is not None:\n        return held.version != seen.version\n",
         (f"{TOLD}test_redteam_43_content_decides_whatever_the_version_says",),
+    ),
+    Mutant(
+        44,
+        "a mark that stands is written again",
+        "actors/core/gone.py",
+        "if all(same(left.native.get(path), value) for path, value in marks.items()):",
+        "if False:",
+        (f"{PLAN}test_a_mark_that_stands_already_is_not_written_again",),
+    ),
+    Mutant(
+        44,
+        "a schedule counts every instant that was missed",
+        "actors/core/schedule.py",
+        "return now if due <= now else due",
+        "return due",
+        ("tests/core/test_schedule.py::test_a_week_that_was_missed_is_caught_up_with_once",),
     ),
 )

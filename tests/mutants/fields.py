@@ -1,13 +1,12 @@
-"""Faults in what blueprints can say (actors/core): rules of fields and streams, marks, schedules."""
+"""Faults in the rules of fields: lenses, and what is settled of a field that both sides were written."""
 
 from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-PLAN = "tests/core/test_plan.py::"
 RULES = "tests/actors/test_field_rules.py::"
 
-OF_RULES = (
+FIELDS = (
     Mutant(
         5,
         "one write found open later settles what both sides were written",
@@ -25,21 +24,5 @@ OF_RULES = (
         "canonical(self._rounded(wanted, self.net_places))",
         "canonical(self._rounded(wanted, self.places))",
         ("tests/core/test_lenses_money.py::test_the_laws_hold",),
-    ),
-    Mutant(
-        44,
-        "a mark that stands is written again",
-        "actors/core/gone.py",
-        "if all(same(left.native.get(path), value) for path, value in marks.items()):",
-        "if False:",
-        (f"{PLAN}test_a_mark_that_stands_already_is_not_written_again",),
-    ),
-    Mutant(
-        44,
-        "a schedule counts every instant that was missed",
-        "actors/core/schedule.py",
-        "return now if due <= now else due",
-        "return due",
-        ("tests/core/test_schedule.py::test_a_week_that_was_missed_is_caught_up_with_once",),
     ),
 )
