@@ -13,7 +13,7 @@ from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
 from actors.core.settle import settle as settle_action
 from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Observation, Op, Parked, Room, Side
-from actors.lines import differs_line, hint_of, parked_line, quarantined, settles, shown_already
+from actors.lines import differs_line, hint_of, not_imported, parked_line, quarantined, settles, shown_already
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
 
@@ -104,7 +104,8 @@ class Conclusions:
             if known is None or known.fingerprint != row.fingerprint or known.reason != row.reason:
                 done.park.append(row)
                 done.items.append(parked_line(row))
-                state.waited += 1
+                state.waited += row.room is not Room.STAGED
+                state.confirmed += row.room is Room.STAGED  # that is what was to become of it
                 done.add(row.side or "a", "waiting")
         for place, row in before.items():
             if place in now:
@@ -124,11 +125,12 @@ class Conclusions:
         done: Done,
     ) -> None:
         by_key = {p.binding.key: (p, v) for p, v in zip(pairs, verdicts, strict=True)}
-        # A field written on both sides settles only if both writes were done.
+        # A field written on both sides settles only if both writes were done: refused, or held back, is not done.
+        wrote = {(go[i].binding, go[i].side) for i, r in results.items() if r.status is WriteStatus.DONE}
         undone: dict[int, set[str]] = {}
-        for i, result in results.items():
-            if result.status is not WriteStatus.DONE:
-                undone.setdefault(go[i].binding, set()).update(go[i].fields)
+        for planned in (action for verdict in verdicts for action in verdict.actions):
+            if (planned.binding, planned.side) not in wrote:
+                undone.setdefault(planned.binding, set()).update(planned.fields)
         for i, action in enumerate(go):
             pair, verdict = by_key[action.binding]
             binding = done.bindings.get(action.binding, verdict.binding)
@@ -181,7 +183,7 @@ class Conclusions:
             self._count(action, result, done)
             return
         if status is WriteStatus.REFUSED:
-            self._refused(action, result, done)
+            self._refused(stream, action, result, done)
             return
         if status is WriteStatus.UNKNOWN:
             state.unknown_outcome = True
@@ -203,9 +205,11 @@ class Conclusions:
         for key, count in spend([action]).items():
             done.spend[key] = done.spend.get(key, 0) + count
 
-    def _refused(self, action: Action, result: WriteResult, done: Done) -> None:
+    def _refused(self, stream: StreamSpec, action: Action, result: WriteResult, done: Done) -> None:
         done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
-        done.park.append(quarantined(action, result.error))
+        was_staged = action.op is Op.CREATE and action.side in stream.stages
+        row = not_imported(stream, action, result.error) if was_staged else quarantined(action, result.error)
+        done.park.append(row)
         done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
         done.add(action.side, "failed")
         self._state.failed += 1

@@ -270,6 +270,23 @@ STREAM: Final = (
         rows=("T11",),
     ),
     Entry(
+        "once",
+        Listing(Words(SIDES)),
+        "the sides on which a record is made and never changed, marked or removed after; where its origin changes later it "
+        "is listed",
+        absent="`[]`",
+        example="once: [b]",
+        rows=("T7", "S10"),
+    ),
+    Entry(
+        "stages",
+        Listing(Words(SIDES)),
+        "the sides on which a record is made only when a person says so: it waits in the room `staged`",
+        absent="`[]`",
+        example="stages: [b]",
+        rows=("S10", "S11", "S18", "S19"),
+    ),
+    Entry(
         "gate",
         each(SIDES, Entries(GATE)),
         "which records of that side take part, see [below](#gates)",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from actors.core import match
 from actors.core.actions import action_for, decided_by_origin, note_line
+from actors.core.documents import staged
 from actors.core.gates import admitted
 from actors.core.mapping import shared, show_new
 from actors.core.merge import changed_fields
@@ -62,6 +63,9 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         write = show_new(stream, target, wanted, ctx.refs)
     except LensError as error:
         return Verdict(half, park=(waits(stream, half, seen, str(error)),))
+    line = None if restore else staged(stream, half, seen, wanted, ctx.parked)
+    if line is not None:
+        return Verdict(half, park=(line,))
     decisions = tuple(decided_by_origin(n, v, side) for n, v in wanted.items())
     action = action_for(
         stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id

@@ -17,14 +17,14 @@ from actors.core.preflight import Obstacle
 from actors.core.roles import Role, Standing
 from actors.core.setup import Moment
 from actors.core.types import SIDES, Side
-from actors.ports import ObjectInfo
+from actors.ports import ObjectInfo, Webhook
 from daemon.api import access, convert, fitting
 from daemon.api.desk import Desk
 from daemon.api.errors import ApiError, Violation, exists, invalid, precondition
 from daemon.api.preflight import Pair, Preflight, account
 from daemon.store.life_rows import Founding, StandingRow, identity
 from daemon.store.rows import LinkInfo
-from daemon.wiring import Blueprints
+from daemon.wiring import Blueprints, webhook_of
 
 
 def loaded(blueprints: Blueprints, text: str) -> LinkSpec:
@@ -153,6 +153,8 @@ class Founder:
             return  # stand-ins for what is still to be chosen: asked at activation, of what it is then
         offers = {side: await self._offer(side) for side in SIDES}
         lacks = fitting.missing(self._spec, offers, {side: self._pair[side].name for side in SIDES})
+        calls: dict[Side, Webhook | None] = {side: webhook_of(self._pair[side].connector) for side in SIDES}
+        lacks += fitting.strange_events(self._spec, calls)
         if lacks:
             said = "; ".join(one.message for one in lacks[:3])
             hint = "correct the blueprint or the systems; tandemctl connections describe-objects shows what there is"

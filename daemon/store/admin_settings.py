@@ -80,8 +80,7 @@ class AdminSettings(Base):
             await db.execute(sql("rules_versions_put"), *first)
             remapped = {**old.remapped, **dict.fromkeys(changes.reread, now.at)}
             kept = Kept(now.settings, now.version, mappings, remapped)
-            settings = {**link_row(row).settings, **msgspec.to_builtins(kept)}
-            await db.execute(sql("rules_change"), link, now.blueprint, to_json(settings))
+            await db.execute(sql("rules_change"), link, now.blueprint, to_json(rules.dump(kept)))
             new = (link, now.version, now.blueprint, now.settings, now.by, now.at, now.note)
             await db.execute(sql("rules_versions_put"), *new)
             await _follow(db, link, changes, self._clock.now())

@@ -259,7 +259,7 @@ ENGINE = (
         27,
         "a refused record is tried again in every run",
         "actors/conclude.py",
-        "            self._refused(action, result, done)\n            return\n",
+        "            self._refused(stream, action, result, done)\n            return\n",
         "            self._again(pair, action, done, status.value)\n            return\n",
         (f"{TOLD}test_redteam_27_one_bad_record_of_a_window_is_parked_and_the_rest_go_on",),
     ),
