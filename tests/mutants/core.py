@@ -9,7 +9,6 @@ PLAN = "tests/core/test_plan.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
-RULES = "tests/actors/test_field_rules.py::"
 LIFE = "tests/core/test_lifecycle.py::"
 
 CORE = (
@@ -411,24 +410,6 @@ CORE = (
         "    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):\n        return True\n",
         "    if held.version is not None:\n        return held.version != seen.version\n",
         (f"{TOLD}test_redteam_43_content_decides_whatever_the_version_says",),
-    ),
-    Mutant(
-        5,
-        "one write found open later settles what both sides were written",
-        "actors/core/settle.py",
-        "        if there not in one.unknown and not same(",
-        "        if False and not same(",
-        (
-            f"{RULES}test_redteam_05_a_list_written_on_both_sides_is_not_settled_by_one_write_found_open_later",
-        ),
-    ),
-    Mutant(
-        33,
-        "a net price is written with no more places than the gross one has",
-        "actors/core/lenses_money.py",
-        "canonical(self._rounded(wanted, self.net_places))",
-        "canonical(self._rounded(wanted, self.places))",
-        ("tests/core/test_lenses_money.py::test_the_laws_hold",),
     ),
     Mutant(
         44,
