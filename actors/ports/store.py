@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.changes import Change, Standing
-from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Room, Side
+from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Op, Outcome, Parked, Room, Side
 from actors.turn import Known, Turn
 
 
@@ -43,7 +43,7 @@ class LinkRow(msgspec.Struct, frozen=True):
     next_due: float = 0.0
     partner: str = ""
     kind: str = ""
-    roles: Mapping[str, str] = {}
+    roles: Mapping[str, str] = msgspec.field(default_factory=lambda: dict.fromkeys(SIDES, "peer"))
     rests_on: Mapping[str, str] = {}
 
 

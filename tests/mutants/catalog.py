@@ -7,6 +7,7 @@ from tests.mutants.engine import ENGINE
 from tests.mutants.fields import FIELDS
 from tests.mutants.life import STANDING
 from tests.mutants.store import STORE
+from tests.mutants.streams import STREAMS
 from tests.mutants.systems import SYSTEMS
 
-MUTANTS = (*CORE, *FIELDS, *ENGINE, *STORE, *STANDING, *SYSTEMS)
+MUTANTS = (*CORE, *FIELDS, *ENGINE, *STORE, *STANDING, *STREAMS, *SYSTEMS)
