@@ -13,7 +13,7 @@ from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
 from actors.core.settle import settle as settle_action
 from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Observation, Op, Parked, Room, Side
-from actors.lines import differs_line, hint_of, parked_line, quarantined, settles, shown_already
+from actors.lines import differs_line, hint_of, not_imported, parked_line, quarantined, settles, shown_already
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
 
@@ -104,7 +104,8 @@ class Conclusions:
             if known is None or known.fingerprint != row.fingerprint or known.reason != row.reason:
                 done.park.append(row)
                 done.items.append(parked_line(row))
-                state.waited += 1
+                state.waited += row.room is not Room.STAGED
+                state.confirmed += row.room is Room.STAGED  # that is what was to become of it
                 done.add(row.side or "a", "waiting")
         for place, row in before.items():
             if place in now:
@@ -182,7 +183,7 @@ class Conclusions:
             self._count(action, result, done)
             return
         if status is WriteStatus.REFUSED:
-            self._refused(action, result, done)
+            self._refused(stream, action, result, done)
             return
         if status is WriteStatus.UNKNOWN:
             state.unknown_outcome = True
@@ -204,9 +205,11 @@ class Conclusions:
         for key, count in spend([action]).items():
             done.spend[key] = done.spend.get(key, 0) + count
 
-    def _refused(self, action: Action, result: WriteResult, done: Done) -> None:
+    def _refused(self, stream: StreamSpec, action: Action, result: WriteResult, done: Done) -> None:
         done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
-        done.park.append(quarantined(action, result.error))
+        was_staged = action.op is Op.CREATE and action.side in stream.stages
+        row = not_imported(stream, action, result.error) if was_staged else quarantined(action, result.error)
+        done.park.append(row)
         done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
         done.add(action.side, "failed")
         self._state.failed += 1

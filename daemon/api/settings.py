@@ -119,7 +119,7 @@ class Settings(settings_pb2_grpc.SettingsServicer):
             "a": await self._desk.admin.get_connection(row.a_connection),
             "b": await self._desk.admin.get_connection(row.b_connection),
         }
-        await Founder(self._desk, spec, pair, row.name, row.id).still_fits()
+        await Founder(self._desk, spec, pair, row.name, link=row.id).still_fits()
 
     def _known(self, info: LinkInfo) -> LinkSpec | None:
         """The rules that hold; None where this version of the daemon can't use them, and anything is better."""

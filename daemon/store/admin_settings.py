@@ -14,6 +14,7 @@ from actors.delivery import SCHEDULED
 from daemon.store.base import Base
 from daemon.store.codec import Row, to_json
 from daemon.store.inbox import put_hints
+from daemon.store.links import link_row
 from daemon.store.pool import Connection
 from daemon.store.queries import sql
 from daemon.store.rows import Listing, Missing, Refused, VersionRow, page_place, page_token
@@ -38,6 +39,19 @@ class AdminSettings(Base):
         if row is None:
             raise Missing("version", version)
         return _version(row)
+
+    async def choose(
+        self, link: str, values: Mapping[str, Any], mappings: Mapping[str, Any], changes: Changes
+    ) -> None:
+        """Values of settings that the blueprint asks for: those named change, the others stay. What follows is as for rules;
+        whoever works with the old values loses the lease."""
+        async with self._transaction() as db:
+            row = await db.fetchrow(sql("rules_lock"), link)
+            if row is None:
+                raise Missing("link", link)
+            kept = {**link_row(row).settings, **values, **({"mappings": mappings} if mappings else {})}
+            await db.execute(sql("rules_change"), link, row["blueprint"], to_json(kept))
+            await _follow(db, link, changes, self._clock.now())
 
     async def change_rules(
         self,

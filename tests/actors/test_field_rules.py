@@ -467,3 +467,10 @@ def test_rule(name: str, mirror: bool) -> None:
 def test_rule_survives_a_crash(name: str, kill: str) -> None:
     fields, more, body, expected = RULES[name]
     assert played(body, fields, more, kill=kill) == expected
+
+
+def test_redteam_05_a_list_written_on_both_sides_is_not_settled_by_one_write_found_open_later() -> None:
+    """One of the two writes was done, the other not: what one side removed does not come back as the other's addition."""
+    fields, more, body, expected = RULES["a_list_is_merged_item_by_item"]
+    for kill in KILLS:
+        assert played(body, fields, more, kill=kill) == expected
