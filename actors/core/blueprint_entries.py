@@ -250,10 +250,11 @@ STREAM: Final = (
     Entry(
         "deletes",
         each(SIDES, words(DeletePolicy)),
-        "what a deletion there does on the other side: `ignore`, `mark`, `remove`, `restore` (put it back)",
+        "what a deletion there does on the other side: `ignore`, `mark`, `remove`, `restore` (put back, with the local "
+        "fields of that side as last seen)",
         absent="`ignore`",
         example="deletes: {a: mark, b: restore}",
-        rows=("T11", "G3", "G9"),
+        rows=("T11", "G3", "G9", "W30"),
     ),
     Entry(
         "delete_vs_edit",

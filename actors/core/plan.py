@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors.core import gates
+from actors.core import gates, own_values
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
 from actors.core.documents import ONCE, written_once
@@ -81,6 +81,8 @@ def differs(stream: StreamSpec, binding: Binding, seen: Observation) -> bool:
         return True
     if held.presence is not seen.presence or gates.stirs(stream, binding, seen):
         return True
+    if own_values.stirs(stream, held, seen):
+        return True
     return seen.presence is Presence.PRESENT and bool(changed_fields(stream, binding, seen))
 
 
@@ -133,6 +135,7 @@ def _both_present(
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked))
     adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
+    adopted = own_values.both_remembered(stream, adopted, (a, b))
     adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))

@@ -279,6 +279,17 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
             for side in SIDES
         }
 
+    @cached_property
+    def own_paths(self) -> Mapping[Side, tuple[str, ...]]:
+        """Per side, the native paths of its local fields where a deletion there is undone: they go back with the record."""
+        places = {s: [spec.side(s) for spec in self.fields if spec.owner is Owner.LOCAL] for s in SIDES}
+        return {
+            s: tuple(path for place in places[s] if place is not None for path in place.paths)
+            if self.deletes[s] is DeletePolicy.RESTORE
+            else ()
+            for s in SIDES
+        }
+
     def shared(self, side: Side) -> tuple[tuple[FieldSpec, FieldSide], ...]:
         """The fields that `side` has and that are kept in step (not local), each with its place there."""
         return self._shared[side]

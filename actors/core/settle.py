@@ -16,6 +16,7 @@ from actors.core.contests import DAY_S, contests_after
 from actors.core.gates import put_back_by
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.marks import forgotten, remembered
+from actors.core.own_values import without_back
 from actors.core.owners import owner_of, owning_side
 from actors.core.plan import adopt_keys
 from actors.core.policy import LensError, StreamSpec
@@ -121,6 +122,9 @@ def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observa
     held = forgotten(held, action.native)
     held = msgspec.structs.replace(held, presence=Presence.PRESENT, version=after.version)
     placed = _with(binding, action.side, held)
+    origin = placed.side(other(action.side))
+    if action.op is Op.CREATE and origin is not None:
+        placed = _with(placed, other(action.side), without_back(origin))
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
     return msgspec.structs.replace(placed, state=state, note="", map_ver=stream.map_ver)
 

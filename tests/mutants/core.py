@@ -6,13 +6,9 @@ from tests.mutants.mutant import Mutant
 
 TOLD = "tests/core/test_regressions.py::"
 PLAN = "tests/core/test_plan.py::"
-MOVES = "tests/actors/test_moves.py::"
-DOCUMENTS = "tests/actors/test_documents.py::"
-GATES = "tests/actors/test_gates.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
-RULES = "tests/actors/test_field_rules.py::"
 LIFE = "tests/core/test_lifecycle.py::"
 
 CORE = (
@@ -270,42 +266,6 @@ CORE = (
         (f"{PLAN}test_deleted_on_one_side",),
     ),
     Mutant(
-        19,
-        "a match key that is left does not tell who has moved",
-        "actors/core/moved.py",
-        "return len(here) == 1 and not there",
-        "return False",
-        (f"{MOVES}test_redteam_19_a_record_with_a_new_id_is_known_by_a_match_key_that_is_left",),
-    ),
-    Mutant(
-        20,
-        "a staged document is made though nobody said so",
-        "actors/core/documents.py",
-        "    if target not in stream.stages:\n",
-        "    if True:\n",
-        (f"{DOCUMENTS}test_redteam_20_nothing_is_made_before_somebody_imports_it_and_then_it_is_made_once",),
-    ),
-    Mutant(
-        20,
-        "a yes to an import counts for whatever the document shows now",
-        "actors/core/documents.py",
-        "as_shown = before is not None and before.fingerprint == print_",
-        "as_shown = before is not None",
-        (
-            f"{DOCUMENTS}test_redteam_20_what_changed_since_it_was_staged_is_shown_again_before_it_is_imported",
-        ),
-    ),
-    Mutant(
-        20,
-        "what was made once is changed with its origin",
-        "actors/core/plan.py",
-        "    if not wanted or seen.side not in stream.once:\n",
-        "    if True:\n",
-        (
-            f"{DOCUMENTS}test_redteam_20_an_invoice_that_is_set_back_edited_and_sent_again_is_listed_and_not_booked_again",
-        ),
-    ),
-    Mutant(
         25,
         "a decision counts for whatever stands there now",
         "actors/core/merge.py",
@@ -347,22 +307,6 @@ CORE = (
         "    except LensError as error:\n        return Verdict(half, park=(waits(",
         "    except ZeroDivisionError as error:\n        return Verdict(half, park=(waits(",
         (f"{TOLD}test_redteam_27_one_unmapped_code_holds_back_one_record",),
-    ),
-    Mutant(
-        8,
-        "a deletion is forgotten while the record that is left goes on taking part",
-        "actors/core/gates.py",
-        "is_in is None or is_in is (SHUT not in binding.note)",
-        "is_in is None",
-        (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
-    ),
-    Mutant(
-        31,
-        "what took part before the activation counts as newly taking part",
-        "actors/core/gates.py",
-        "    if note is None and gate.on is GateOn.EDGE and not loaded:",
-        "    if False:",
-        (f"{GATES}test_redteam_31_what_was_so_before_the_activation_does_not_go_whoever_saves_it_again",),
     ),
     Mutant(
         31,
@@ -466,24 +410,6 @@ CORE = (
         "    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):\n        return True\n",
         "    if held.version is not None:\n        return held.version != seen.version\n",
         (f"{TOLD}test_redteam_43_content_decides_whatever_the_version_says",),
-    ),
-    Mutant(
-        5,
-        "one write found open later settles what both sides were written",
-        "actors/core/settle.py",
-        "        if there not in one.unknown and not same(",
-        "        if False and not same(",
-        (
-            f"{RULES}test_redteam_05_a_list_written_on_both_sides_is_not_settled_by_one_write_found_open_later",
-        ),
-    ),
-    Mutant(
-        33,
-        "a net price is written with no more places than the gross one has",
-        "actors/core/lenses_money.py",
-        "canonical(self._rounded(wanted, self.net_places))",
-        "canonical(self._rounded(wanted, self.places))",
-        ("tests/core/test_lenses_money.py::test_the_laws_hold",),
     ),
     Mutant(
         44,

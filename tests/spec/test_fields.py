@@ -27,24 +27,24 @@ async def connected(world: World, fields: dict[str, Any], *rows: dict[str, str],
     await world.connect(blueprint(fields=NUMBER | named | fields, **changed))
 
 
-async def crm_shows(world: World, number: int = 1, **values: Any) -> None:
+async def crm_shows(world: World, number: int = 1, **values: Any) -> bool:
     """Wait until the CRM shows that."""
 
     async def shown() -> bool:
         found = [row for row in await world.crm.customers() if row["number"] == f"K{number:05d}"]
         return any(all(row[name] == value for name, value in values.items()) for row in found)
 
-    await until(shown, f"{values} in the CRM")
+    return await until(shown, f"{values} in the CRM")
 
 
-async def erp_shows(world: World, number: int = 1, **values: str) -> None:
+async def erp_shows(world: World, number: int = 1, **values: str) -> bool:
     """Wait until the ERP shows that."""
 
     async def shown() -> bool:
         found = [row for row in world.erp.rows() if row["KUNDENNR"] == f"K{number:05d}"]
         return any(all(row[name] == value for name, value in values.items()) for row in found)
 
-    await until(shown, f"{values} in the ERP")
+    return await until(shown, f"{values} in the ERP")
 
 
 async def waiting(world: World, said: str) -> None:
@@ -89,18 +89,18 @@ async def edit(world: World, number: int = 1, **values: Any) -> None:
 async def test_w16_an_edit_of_what_the_other_side_owns_is_put_back_and_reported(world: World) -> None:
     fields = {"city": {"a": "ORT", "b": "city", "owner": "a"}, "notes": {"b": "notes", "owner": "local"}}
     await connected(world, fields)
-    await crm_shows(world, city="Köln")
+    assert await crm_shows(world, city="Köln")
     await edit(world, city="Ulm", notes="mine")
     await reported(world, "put back: owned by a")
-    await crm_shows(world, city="Köln", notes="mine")
-    await erp_shows(world, ORT="Köln")
+    assert await crm_shows(world, city="Köln", notes="mine")
+    assert await erp_shows(world, ORT="Köln")
 
 
 async def test_g02_a_mark_is_on_every_record_and_is_set_again(world: World) -> None:
     await connected(world, {"mark": {"b": "notes", "constant": "read-only"}}, customer(1), customer(2))
-    await crm_shows(world, 1, notes="read-only")
+    assert await crm_shows(world, 1, notes="read-only")
     await edit(world, 2, notes=None)
-    await crm_shows(world, 2, notes="read-only")
+    assert await crm_shows(world, 2, notes="read-only")
     before = world.erp.state()
     await world.quiet()
     assert world.erp.state() == before  # nothing of it is in the other system
@@ -110,15 +110,15 @@ async def test_g07_what_both_may_edit_is_one_side_s_once_another_field_says_so(w
     status = {"status": {"a": "INTERN", "b": "notes", "conflict": "a"}}
     city = {"city": {"a": "ORT", "b": "city", "owner": [{"when": {"status": "client"}, "is": "a"}, "both"]}}
     await connected(world, status | city, customer(1, INTERN="prospect"))
-    await crm_shows(world, city="Köln", notes="prospect")
+    assert await crm_shows(world, city="Köln", notes="prospect")
     await edit(world, city="Ulm")
-    await erp_shows(world, ORT="Ulm")
+    assert await erp_shows(world, ORT="Ulm")
     world.erp.edit({"K00001": {"INTERN": "client"}})
-    await crm_shows(world, notes="client")
+    assert await crm_shows(world, notes="client")
     await edit(world, city="Bonn")
     await reported(world, "put back: owned by a")
-    await crm_shows(world, city="Ulm")
-    await erp_shows(world, ORT="Ulm")
+    assert await crm_shows(world, city="Ulm")
+    assert await erp_shows(world, ORT="Ulm")
 
 
 async def test_t05_a_provisional_number_is_replaced_by_the_other_side_s(world: World) -> None:
@@ -126,11 +126,11 @@ async def test_t05_a_provisional_number_is_replaced_by_the_other_side_s(world: W
     await connected(
         world, {"debtor": {"a": "INTERN", "b": "notes", "owner": owner}}, customer(1, INTERN="T-1")
     )
-    await crm_shows(world, notes="T-1")
+    assert await crm_shows(world, notes="T-1")
     await edit(world, notes="W-7")
-    await erp_shows(world, INTERN="W-7")
+    assert await erp_shows(world, INTERN="W-7")
     world.erp.edit({"K00001": {"INTERN": "T-2"}})
-    await erp_shows(world, INTERN="W-7")
+    assert await erp_shows(world, INTERN="W-7")
 
 
 # ---------------------------------------------------------------------------------------- made, and from then on
@@ -138,10 +138,10 @@ async def test_t05_a_provisional_number_is_replaced_by_the_other_side_s(world: W
 
 async def test_g05_an_owner_is_set_when_we_make_the_record_and_never_again(world: World) -> None:
     await connected(world, {"boss": {"b": "notes", "owner": "local", "starts_with": {"b": "admin"}}})
-    await crm_shows(world, notes="admin")
+    assert await crm_shows(world, notes="admin")
     await edit(world, notes="eve")
     world.erp.edit({"K00001": {"NAME": "Another"}})
-    await crm_shows(world, name="Another", notes="eve")
+    assert await crm_shows(world, name="Another", notes="eve")
 
 
 async def test_g06_g25_the_joined_name_of_the_rep_is_written_at_creation_and_never_again(
@@ -151,38 +151,38 @@ async def test_g06_g25_the_joined_name_of_the_rep_is_written_at_creation_and_nev
     rep = {"a": "INTERN", "b": ["first", "last"], "lens_b": "join", "owner": "b", "on_create_only": True}
     number = {"number": {"a": "KUNDENNR", "b": "number"}}
     await connected(world, number | {"rep": rep})
-    await crm_shows(world)
+    assert await crm_shows(world)
     await world.crm.sql(
         "INSERT INTO customers (number, name, first, last) VALUES ('K00002', 'Bob', 'Eve', 'Adams')"
     )
-    await erp_shows(world, 2, NAME="Bob", INTERN="Eve Adams")
+    assert await erp_shows(world, 2, NAME="Bob", INTERN="Eve Adams")
     await edit(world, 2, first="Mallory", name="Bobby")
-    await erp_shows(world, 2, NAME="Bobby", INTERN="Eve Adams")
+    assert await erp_shows(world, 2, NAME="Bobby", INTERN="Eve Adams")
     world.erp.edit({"K00002": {"INTERN": "somebody", "NAME": "Robert"}})
-    await crm_shows(world, 2, name="Robert", first="Mallory")
+    assert await crm_shows(world, 2, name="Robert", first="Mallory")
 
 
 async def test_t22_g19_the_id_that_one_side_gives_is_written_to_the_other(world: World) -> None:
     await connected(world, {"id": {"a": "INTERN", "b": "@id", "owner": "b"}})
-    await crm_shows(world)
+    assert await crm_shows(world)
     id = await world.crm.value("SELECT id::text FROM customers")
-    await erp_shows(world, INTERN=str(id))
+    assert await erp_shows(world, INTERN=str(id))
     world.erp.edit({"K00001": {"INTERN": "x"}})
-    await erp_shows(world, INTERN=str(id))
+    assert await erp_shows(world, INTERN=str(id))
 
 
 async def test_u05_a_record_waits_for_what_is_required_unless_that_is_made_optional(world: World) -> None:
     fields = {"email": {"a": "EMAIL", "b": "email", "required": True}}
     await connected(world, fields, customer(1, EMAIL=""), customer(2, EMAIL=""), customer(3))
-    await crm_shows(world, 3)
+    assert await crm_shows(world, 3)
     await waiting(world, "needs email")
     assert len(await world.crm.customers()) == 1
     world.erp.edit({"K00001": {"EMAIL": "a@haus.example"}})
-    await crm_shows(world, 1, email="a@haus.example")  # by itself
+    assert await crm_shows(world, 1, email="a@haus.example")  # by itself
     optional = "streams: {customers: {fields: {email: {required: false}}}}"
     request = settings_pb2.ChangeSettingsRequest(link=LINK, tenant=world.tenant, settings=optional)
     await world.tandem.settings.ChangeSettings(request)
-    await crm_shows(world, 2)
+    assert await crm_shows(world, 2)
     await nobody_waits(world)
 
 
@@ -195,25 +195,25 @@ async def test_t19_a_missing_map_entry_holds_back_only_who_needs_it(world: World
     world.erp.save([customer(1, INTERN="G1"), customer(2, INTERN="G2")])
     text = blueprint(fields=NUMBER | NAME | group, first_contact="a", match=[["number"]])
     await world.connect(f"{text}settings: {asked}\n")
-    await crm_shows(world, 1, notes="C1")
+    assert await crm_shows(world, 1, notes="C1")
     await waiting(world, 'the setting codes has no entry for "G2"')
     assert len(await world.crm.customers()) == 1
     entry = "settings: {codes: {default: {G2: C2}}}"
     request = settings_pb2.ChangeSettingsRequest(link=LINK, tenant=world.tenant, settings=entry)
     await world.tandem.settings.ChangeSettings(request)
-    await crm_shows(world, 2, notes="C2")
-    await crm_shows(world, 1, notes="C1")
+    assert await crm_shows(world, 2, notes="C2")
+    assert await crm_shows(world, 1, notes="C1")
     await nobody_waits(world)
 
 
 async def test_t09_a_name_is_split_and_joined_without_loss(world: World) -> None:
     parts = {"name": {"a": ["NAME", "INTERN", "ORT"], "b": "name", "lens_a": "join"}}
     await connected(world, parts, customer(1, NAME="Anna Maria", INTERN="de", ORT="Vos"))
-    await crm_shows(world, name="Anna Maria de Vos")
+    assert await crm_shows(world, name="Anna Maria de Vos")
     await edit(world, name="Anna Maria de Wit")
-    await erp_shows(world, NAME="Anna Maria", INTERN="de", ORT="Wit")
+    assert await erp_shows(world, NAME="Anna Maria", INTERN="de", ORT="Wit")
     world.erp.edit({"K00001": {"NAME": "Anna", "INTERN": ""}})
-    await crm_shows(world, name="Anna Wit")
+    assert await crm_shows(world, name="Anna Wit")
 
 
 async def test_s13_a_net_price_goes_up_gross_to_the_cent(world: World) -> None:
@@ -226,11 +226,11 @@ async def test_s13_a_net_price_goes_up_gross_to_the_cent(world: World) -> None:
         "lens_a": {"number": {"decimal": ",", "places": 2}},
     }
     await connected(world, {"price": price}, customer(1, KREDIT=""), customer(2, KREDIT=""))
-    await crm_shows(world, 2)
+    assert await crm_shows(world, 2)
     await edit(world, 1, credit=Decimal("8.40"), notes="1")  # 9.996
     await edit(world, 2, credit=Decimal("0.50"), notes="2")  # 0.535: half a cent goes up
-    await erp_shows(world, 1, KREDIT="10,00")
-    await erp_shows(world, 2, KREDIT="0,54")
+    assert await erp_shows(world, 1, KREDIT="10,00")
+    assert await erp_shows(world, 2, KREDIT="0,54")
 
 
 async def test_g16_stock_that_does_not_apply_is_a_dash(world: World) -> None:
@@ -242,12 +242,12 @@ async def test_g16_stock_that_does_not_apply_is_a_dash(world: World) -> None:
         customer(1, INTERN="stock", KREDIT="0"),
         customer(2, INTERN="service", KREDIT="7"),
     )
-    await crm_shows(world, 1, notes="0")
-    await crm_shows(world, 2, notes="-")
+    assert await crm_shows(world, 1, notes="0")
+    assert await crm_shows(world, 2, notes="-")
     await edit(world, 2, notes="99")
-    await crm_shows(world, 2, notes="-")
+    assert await crm_shows(world, 2, notes="-")
     world.erp.edit({"K00002": {"INTERN": "stock"}})
-    await crm_shows(world, 2, notes="7")
+    assert await crm_shows(world, 2, notes="7")
 
 
 async def test_u12_fields_of_its_own_are_mapped_per_link(world: World) -> None:
@@ -256,6 +256,6 @@ async def test_u12_fields_of_its_own_are_mapped_per_link(world: World) -> None:
     world.erp.save([customer(1, INTERN="gold")])
     text = blueprint(fields=NUMBER | NAME, first_contact="a", match=[["number"]], custom={"setting": "own"})
     await world.connect(f"{text}settings: {own}\n")
-    await crm_shows(world, tier="gold")
+    assert await crm_shows(world, tier="gold")
     await edit(world, tier="silver")
-    await erp_shows(world, INTERN="silver")
+    assert await erp_shows(world, INTERN="silver")

@@ -249,6 +249,55 @@ async def other_is_in_step(world: World) -> None:
     await world.quiet()
 
 
+async def test_g03_deleted_here_is_marked_there_and_deleted_there_deletes_nothing_here_and_comes_back(
+    world: World,
+) -> None:
+    policies: dict[str, Any] = {"deletes": {"a": "mark", "b": "restore"}, "mark": {"b": {"notes": "deleted"}}}
+    world.erp.save([customer(1), customer(2), customer(3)])
+    await world.connect(blueprint(fields=_without_notes(), **policies))
+    await are(world, "K00001", "K00002", "K00003")
+    world.erp.save([row for row in world.erp.rows() if row["KUNDENNR"] != "K00001"])
+    await world.crm.sql("DELETE FROM customers WHERE number = 'K00002'")
+
+    async def marked_and_back() -> bool:
+        found = {row["number"]: row["notes"] for row in await world.crm.customers()}
+        return found == {"K00001": "deleted", "K00002": None, "K00003": None}
+
+    await until(marked_and_back, "one to be marked and one to be back")
+    await world.quiet()
+    assert [row["KUNDENNR"] for row in world.erp.rows()] == ["K00002", "K00003"]
+
+
+async def test_g09_deleted_here_disappears_there_and_deleted_there_comes_back(world: World) -> None:
+    world.erp.save([customer(1), customer(2), customer(3)])
+    await world.connect(blueprint(deletes={"a": "remove", "b": "restore"}))
+    await are(world, "K00001", "K00002", "K00003")
+    world.erp.save([row for row in world.erp.rows() if row["KUNDENNR"] != "K00001"])
+    await world.crm.sql("DELETE FROM customers WHERE number = 'K00002'")
+    await are(world, "K00002", "K00003")
+    assert [row["KUNDENNR"] for row in world.erp.rows()] == ["K00002", "K00003"]
+
+
+async def test_w30_a_record_that_was_deleted_is_put_back_with_its_own_values_as_last_seen(
+    world: World,
+) -> None:
+    world.erp.save([customer(1), customer(2)])
+    await world.connect(blueprint(deletes={"b": "restore"}, budgets={"creates": "unlimited"}))
+    await are(world, "K00001", "K00002")
+    await world.crm.sql("UPDATE customers SET notes = 'only the CRM knows' WHERE number = 'K00001'")
+    await world.quiet()
+    known = await world.runs()
+    await world.crm.sql("DELETE FROM customers WHERE number = 'K00001'")
+
+    async def is_back() -> bool:
+        found = {row["number"]: row["notes"] for row in await world.crm.customers()}
+        return found == {"K00001": "only the CRM knows", "K00002": None}
+
+    await until(is_back, "the record to be put back")
+    told = [one for run in await world.runs() if run not in known for one in await world.items(run)]
+    assert any(one.rule == "deletes: restore" and one.record for one in told)
+
+
 # ------------------------------------------------------------------------------------------------------- what waits
 
 
