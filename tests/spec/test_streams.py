@@ -1,7 +1,7 @@
 """Who takes part, what waits, what is staged, what is not brought back: rules of a stream, in their general form.
 
-G3, G4, G9, G12, G15, G21, G24, S8, S10, S16, S18, S19, T20, U2, U3, U20, U23-U25, W14, W30. The ERP's INTERN (in G4 the CRM's
-notes) plays the gate field, its orders the documents.
+G3, G4, G9, G12, G15, G21, G24, S8, S10, S16, S18, S19, T20, U2, U3, U20, U23-U25, W14, W30. The ERP's INTERN (in G4
+the CRM's notes) plays the gate field, its orders the documents.
 """
 
 from __future__ import annotations
