@@ -88,7 +88,7 @@ class Conclusions:
             if verdict.binding != pair.binding:
                 done.bindings[key] = verdict.binding
             if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
-                done.hints.append(self._look_again(stream, pair, verdict.again_s))
+                done.hints.append(self._look_again(stream, pair, verdict))
             for item in verdict.items:
                 done.items.append(item)
                 state.waited += item.state is ActionState.PARKED
@@ -233,10 +233,10 @@ class Conclusions:
         seen = observe(stream, action.side, result.record, self._state.clock.monotonic(), self._refs)
         return (seen, True) if settles(stream, action, seen) else (None, False)
 
-    def _look_again(self, stream: StreamSpec, pair: Pair, after_s: float) -> Hint:
-        seen = pair.seen[0]
+    def _look_again(self, stream: StreamSpec, pair: Pair, verdict: Verdict) -> Hint:
+        seen = next((one for one in pair.seen if one.side == verdict.again_side), pair.seen[0])
         attempts = pair.attempts + 1
-        not_before = self._state.clock.now() + min(RETRY_MAX_S, after_s * attempts)
+        not_before = self._state.clock.now() + min(RETRY_MAX_S, verdict.again_s * attempts)
         return Hint(
             stream=stream.name,
             side=seen.side,

@@ -15,6 +15,7 @@ from actors.core.rooms import delete_print, deleted_edited, not_delivered
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Room, State, other
 from actors.core.values import same
 from actors.core.verdict import (
+    REPLACED,
     RESTORE,
     UNSEEN_AGAIN_S,
     Context,
@@ -44,7 +45,8 @@ def plan_gone(
     policy = stream.deletes[side]
     edited = bool(changed_fields(stream, binding, left))
     before = binding.side(left.side)
-    if binding.state is State.TOMBSTONE and before is not None and before.presence is Presence.DELETED:
+    was_gone = before is not None and before.presence is Presence.DELETED
+    if binding.state is State.TOMBSTONE and (was_gone or f"{REPLACED}{left.side}" in binding.note):
         return _back(stream, after, gone, left)
     if binding.state is State.TOMBSTONE and known:
         anew = gates.tombstone_at(stream, after, left)

@@ -10,7 +10,7 @@ from actors.core import match, own_values
 from actors.core.actions import action_for, decided_by_origin, note_line
 from actors.core.documents import staged
 from actors.core.gates import admitted
-from actors.core.mapping import Shown, shared, show_new
+from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
 from actors.core.policy import LensError, Owner, StreamSpec
@@ -64,7 +64,12 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
     try:
         write = show_new(stream, target, wanted, ctx.refs)
-        write = Shown({**_own_values(half, side), **write.native}, write.shown)
+        # What is made again has what it held for itself; it does not begin once more.
+        write = (
+            Shown({**_own_values(half, side), **write.native}, write.shown)
+            if restore
+            else begun(stream, target, write)
+        )
     except LensError as error:
         return Verdict(half, park=(waits(stream, half, seen, str(error)),))
     line = None if restore else staged(stream, half, seen, wanted, ctx.parked)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors.core import gates, own_values
+from actors.core import gates, own_values, replaced
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
 from actors.core.documents import ONCE, written_once
@@ -95,6 +95,9 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
     if {a.presence, b.presence} - {Presence.PRESENT, Presence.DELETED}:
         return Verdict(binding)  # out of scope or not seen is no deletion, and nothing to merge
     if a.presence is Presence.PRESENT and b.presence is Presence.PRESENT:
+        another = replaced.judged(stream, binding, a, b, ctx)
+        if another is not None:
+            return another
         out = gates.left(stream, binding, (a, b))
         if out is not None:
             return _out(stream, binding, (a, b), *out)

@@ -34,6 +34,7 @@ from actors.core.types import (
     other,
 )
 from actors.core.values import UNKNOWN, Seen, Value, same
+from actors.core.verdict import REPLACED
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -63,7 +64,7 @@ def settle(
     not to be settled, because the same write on the other side was not done.
     """
     if action.op is Op.DELETE:
-        return Settled(_deleted(binding, action.side))
+        return Settled(_deleted(binding, action))
     if action.op is Op.MARK:
         return Settled(_marked(binding, action))
     assert after is not None
@@ -279,11 +280,14 @@ def _unsettled(
     return names
 
 
-def _deleted(binding: Binding, side: Side) -> Binding:
+def _deleted(binding: Binding, action: Action) -> Binding:
+    side = action.side
     held = binding.side(side)
     assert held is not None
     gone = _with(binding, side, msgspec.structs.replace(held, presence=Presence.DELETED))
     note = f"deleted on {other(side)}, removed on {side}"
+    if REPLACED in action.reason:
+        note = f"{note}; {REPLACED}{other(side)}"
     return msgspec.structs.replace(gone, state=State.TOMBSTONE, note=note)
 
 

@@ -21,6 +21,9 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Records.GetRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Records.RefreshRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Settings.RevertSettings": ("link", "version"),
+    "tandem.v1.Streams.ResetStream": ("link", "stream"),
+    "tandem.v1.Streams.BackfillStream": ("link", "stream"),
+    "tandem.v1.Streams.SetCursor": ("link", "stream", "side", "cursor"),
     "tandem.v1.System.CreateToken": ("name",),
 }
 # The positional fields that may be left out; they come last.

@@ -18,6 +18,7 @@ from daemon.api.errors import Violation, invalid
 Rule = Callable[[Any], str]  # the fault in words, or ""
 
 NAME_SIZE_MAX: Final = 100
+CURSOR_SIZE_MAX: Final = 4000
 NOTE_SIZE_MAX: Final = 500
 SECRET_SIZE_MAX: Final = 500
 BLUEPRINT_SIZE_MAX: Final = 1_000_000
@@ -120,9 +121,9 @@ _FEATURE: Final[Mapping[str, Rule]] = {
     "connector": _required(_text(NAME_SIZE_MAX)),
     "identities": _identities,
 }
+_STREAM: Final[Mapping[str, Rule]] = {**_LINK, "stream": _required(_text(NAME_SIZE_MAX))}
 _RECORD: Final[Mapping[str, Rule]] = {
-    **_LINK,
-    "stream": _required(_text(NAME_SIZE_MAX)),
+    **_STREAM,
     "side": _enum(1, 2),
     "id": _required(_text(1000)),
 }
@@ -224,6 +225,10 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     },
     "ListSettingsVersionsRequest": {**_LINK, **_PAGE},
     "RevertSettingsRequest": {**_LINK, "version": _positive},
+    "ListStreamsRequest": _LINK,
+    "ResetStreamRequest": _STREAM,
+    "BackfillStreamRequest": _STREAM,
+    "SetCursorRequest": {**_STREAM, "side": _enum(1, 2), "cursor": _required(_text(CURSOR_SIZE_MAX))},
     "CreateWebhookRequest": {**_CONNECTION, "secret": _text(SECRET_SIZE_MAX)},
     "GetWebhookRequest": _CONNECTION,
     "DeleteWebhookRequest": _CONNECTION,

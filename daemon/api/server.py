@@ -30,6 +30,7 @@ from daemon.api.records import Records
 from daemon.api.rooms import Conflicts, Quarantine
 from daemon.api.runs import Runs
 from daemon.api.settings import Settings
+from daemon.api.streams import Streams
 from daemon.api.system import System, caller_of
 from daemon.api.webhooks import Webhooks
 from daemon.health import Watcher
@@ -57,6 +58,8 @@ from tandem.v1 import (
     runs_pb2_grpc,
     settings_pb2,
     settings_pb2_grpc,
+    streams_pb2,
+    streams_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
     webhooks_pb2,
@@ -69,7 +72,7 @@ STOP_GRACE_S: Final = 2.0
 MESSAGE_SIZE_MAX: Final = 8 * 1024 * 1024
 _MODULES: Final = (
     *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
-    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, streams_pb2, system_pb2, webhooks_pb2),
 )
 SERVICES: Final = tuple(
     sorted(
@@ -184,6 +187,7 @@ def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any
     links_pb2_grpc.add_LinksServicer_to_server(Links(desk, watcher), server)
     webhooks_pb2_grpc.add_WebhooksServicer_to_server(Webhooks(desk), server)
     settings_pb2_grpc.add_SettingsServicer_to_server(Settings(desk), server)
+    streams_pb2_grpc.add_StreamsServicer_to_server(Streams(desk), server)
     accesses_pb2_grpc.add_AccessesServicer_to_server(Accesses(desk), server)
     proposals_pb2_grpc.add_ProposalsServicer_to_server(Proposals(desk), server)
     features_pb2_grpc.add_FeaturesServicer_to_server(Features(desk), server)

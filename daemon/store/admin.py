@@ -14,6 +14,7 @@ import msgspec
 
 from daemon.store.admin_links import AdminLinks
 from daemon.store.admin_settings import AdminSettings
+from daemon.store.admin_streams import AdminStreams
 from daemon.store.admin_webhooks import AdminWebhooks
 from daemon.store.admin_work import NEWEST, AdminWork
 from daemon.store.base import touched
@@ -37,7 +38,7 @@ from daemon.store.rows import (
 RECOVER_TIMEOUT_S = 3600.0  # every binding is written once
 
 
-class Admin(AdminLinks, AdminSettings, AdminWebhooks, AdminWork):
+class Admin(AdminLinks, AdminSettings, AdminStreams, AdminWebhooks, AdminWork):
     """Everything the API asks of the store; constructed like `PgStore`."""
 
     # ------------------------------------------------------------------------------------- tokens and audit

@@ -200,6 +200,27 @@ async def a_new_record_starts_with_a_value_and_keeps_what_people_make_of_it(play
 
 
 @rule(
+    {"boss": {"b": "boss", "owner": "local", "starts_with": {"b": "admin"}}},
+    ("eve", "eve", None),
+    deletes={"b": "restore"},
+    complete_read="1m",
+)
+async def a_record_that_is_put_back_has_what_people_made_of_it(play: Play) -> Any:
+    """G5 with G3, W30: putting back is no creation; not even a value that somebody cleared begins again."""
+    play.create("a")
+    play.create("a", name="Bob")
+    await play.quiet()
+    play.edit("b", boss="eve")
+    play.edit("b", called="Bob", boss=None)
+    await play.quiet()
+    kept = play.shown("b")["boss"]
+    play.delete("b")
+    play.delete("b", called="Bob")
+    await play.quiet()
+    return kept, play.shown("b").get("boss"), play.shown("b", "Bob").get("boss")
+
+
+@rule(
     {
         "rep": {
             "a": "sales_rep",

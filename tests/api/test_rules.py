@@ -22,13 +22,14 @@ from tandem.v1 import (
     rooms_pb2,
     runs_pb2,
     settings_pb2,
+    streams_pb2,
     system_pb2,
     webhooks_pb2,
 )
 
 MODULES = (
     *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
-    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, streams_pb2, system_pb2, webhooks_pb2),
 )
 
 

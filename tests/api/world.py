@@ -26,6 +26,7 @@ from tandem.v1 import (
     runs_pb2,
     runs_pb2_grpc,
     settings_pb2_grpc,
+    streams_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
     webhooks_pb2_grpc,
@@ -65,6 +66,7 @@ class Client:
         self.connections: Any = connections_pb2_grpc.ConnectionsStub(channel)
         self.webhooks: Any = webhooks_pb2_grpc.WebhooksStub(channel)
         self.settings: Any = settings_pb2_grpc.SettingsStub(channel)
+        self.streams: Any = streams_pb2_grpc.StreamsStub(channel)
         self.blueprints: Any = blueprints_pb2_grpc.BlueprintsStub(channel)
         self.links: Any = links_pb2_grpc.LinksStub(channel)
         self.runs: Any = runs_pb2_grpc.RunsStub(channel)

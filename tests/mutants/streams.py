@@ -7,8 +7,29 @@ from tests.mutants.mutant import Mutant
 MOVES = "tests/actors/test_moves.py::"
 GATES = "tests/actors/test_gates.py::"
 DOCUMENTS = "tests/actors/test_documents.py::"
+REPLACED = "tests/actors/test_replaced.py::"
 
 STREAMS = (
+    Mutant(
+        29,
+        "another record under the same id is one huge edit",
+        "actors/core/replaced.py",
+        "        if seen.side not in ctx.reused or not seems_another(stream, binding, seen):",
+        "        if True:",
+        (
+            f"{REPLACED}test_redteam_29_nothing_is_written_until_a_person_says_who_it_is_and_then_both_are_right",
+        ),
+    ),
+    Mutant(
+        29,
+        "a record under a used id is written unlooked",
+        "actors/window.py",
+        "reused=self._carrier.reused()",
+        "",
+        (
+            "tests/sim/test_found_faults.py::test_a_number_that_is_given_to_another_record_makes_nobody_somebody_else",
+        ),
+    ),
     Mutant(
         19,
         "a match key that is left does not tell who has moved",

@@ -32,6 +32,8 @@ from tandem.v1 import (
     runs_pb2_grpc,
     settings_pb2,
     settings_pb2_grpc,
+    streams_pb2,
+    streams_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
     webhooks_pb2,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 
 _FILES = (
     *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
-    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, system_pb2, webhooks_pb2),
+    *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, streams_pb2, system_pb2, webhooks_pb2),
 )
 
 
@@ -77,6 +79,7 @@ class Tandem:
         self.quarantine = rooms_pb2_grpc.QuarantineStub(self._channel)
         self.records = records_pb2_grpc.RecordsStub(self._channel)
         self.settings = settings_pb2_grpc.SettingsStub(self._channel)
+        self.streams = streams_pb2_grpc.StreamsStub(self._channel)
         self.webhooks = webhooks_pb2_grpc.WebhooksStub(self._channel)
         self.system = system_pb2_grpc.SystemStub(self._channel)
 
