@@ -97,6 +97,7 @@ class Conclusions:
 
     def _rooms(self, key: int, verdict: Verdict, done: Done) -> None:
         state = self._state
+        binding = verdict.binding
         before = {(p.room, p.field): p for p in state.parked_of(key)}
         now = {(p.room, p.field): p for p in verdict.park}
         for place, row in now.items():
@@ -111,6 +112,8 @@ class Conclusions:
                 continue
             if row.decision is not None and verdict.actions:
                 done.decided.setdefault(key, []).append(place)  # it stands until what it decided is done
+            elif row.decision is not None and place[0] is Room.AMBIGUOUS and None in (binding.a, binding.b):
+                continue  # it is none of the others, also while something else keeps it from being created
             else:
                 done.unpark.append((key, *place))
 
@@ -206,7 +209,11 @@ class Conclusions:
     def _refused(self, action: Action, result: WriteResult, done: Done) -> None:
         done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
         done.park.append(quarantined(action, result.error))
-        done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
+        done.unpark.extend(
+            (action.binding, *place)
+            for place in done.decided.pop(action.binding, ())
+            if place[0] is not Room.AMBIGUOUS or action.op is not Op.CREATE
+        )
         done.add(action.side, "failed")
         self._state.failed += 1
 
