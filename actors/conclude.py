@@ -12,7 +12,19 @@ from actors.core.mapping import Refs, observe
 from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
 from actors.core.settle import settle as settle_action
-from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Observation, Op, Parked, Room, Side
+from actors.core.types import (
+    SIDES,
+    Action,
+    ActionState,
+    Binding,
+    Hint,
+    Observation,
+    Op,
+    Parked,
+    Room,
+    Side,
+    State,
+)
 from actors.lines import differs_line, hint_of, parked_line, quarantined, settles, shown_already
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
@@ -93,6 +105,8 @@ class Conclusions:
                 done.items.append(item)
                 state.waited += item.state is ActionState.PARKED
                 state.confirmed += item.state is ActionState.CONFIRMED
+            if verdict.binding.state is State.HELD_BACK and pair.binding.state is not State.HELD_BACK:
+                done.add(pair.seen[0].side, "skipped")
             self._rooms(key, verdict, done)
 
     def _rooms(self, key: int, verdict: Verdict, done: Done) -> None:

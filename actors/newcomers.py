@@ -15,6 +15,7 @@ from actors.core.moved import by_key
 from actors.core.policy import StreamSpec
 from actors.core.types import (
     SIDES,
+    Action,
     ActionState,
     Binding,
     Observation,
@@ -25,8 +26,9 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.lines import parked_line
 from actors.moves import Moves
-from actors.ports import KeyGroup, Settlement
+from actors.ports import Counters, KeyGroup, Settlement
 from actors.state import RunState
 from actors.window import Windows, kept_note, matched
 
@@ -151,6 +153,8 @@ class Newcomers:
         rows = await state.store.parked(state.link, [key for g in groups for key in (*g.a, *g.b)])
         known = {(row.binding, row.reason, row.fingerprint) for row in rows}
         same: list[tuple[int, int]] = []
+        waiting: dict[Side, int] = {"a": 0, "b": 0}
+        items: list[Action] = []
         held: list[Binding] = []
         park: list[Parked] = []
         for group in groups:
@@ -171,10 +175,22 @@ class Newcomers:
                     continue
                 held.append(_listed(halves[key]))
                 park.append(row)
-                state.waited += not is_known
+                if not is_known:
+                    state.waited += 1
+                    waiting[row.side or "a"] += 1
+                    items.append(parked_line(row))
             held.extend(_waiting(members[key]) for key in self._moves.may_be(group))
         if held:
-            await state.settle(Settlement(run=state.run, bindings=tuple(held), park=tuple(park)))
+            counters = tuple(Counters(stream.name, side, waiting=n) for side, n in waiting.items() if n)
+            await state.settle(
+                Settlement(
+                    run=state.run,
+                    bindings=tuple(held),
+                    park=tuple(park),
+                    items=tuple(items),
+                    counters=counters,
+                )
+            )
         await self._bind_told(stream, [(members[a], members[b]) for a, b in same])
 
     async def _bind_told(self, stream: StreamSpec, pairs: Sequence[tuple[Binding, Binding]]) -> None:

@@ -42,6 +42,9 @@ async def test_b11_a_person_binds_the_one_and_tells_the_other_apart(world: World
     await world.connect()
     await until(lambda: listed(world), "the unclear records")
     await world.quiet()
+    lines = [item for run in await world.runs() for item in await world.items(run, "parked")]
+    assert sorted(item.record for item in lines) == sorted(await listed(world))
+    assert all("email" in item.reason and "ambiguous decide" in item.hint for item in lines)
     ids = {row["name"]: str(row["id"]) for row in await world.crm.customers() if row["email"] == SHARED}
     one, two = ids["Haus Eins"], ids["Haus Zwei"]
     assert set(await listed(world)) == {"K00002", one, two}
