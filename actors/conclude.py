@@ -12,7 +12,19 @@ from actors.core.mapping import Refs, observe
 from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
 from actors.core.settle import settle as settle_action
-from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Observation, Op, Parked, Room, Side
+from actors.core.types import (
+    SIDES,
+    Action,
+    ActionState,
+    Binding,
+    Hint,
+    Observation,
+    Op,
+    Parked,
+    Room,
+    Side,
+    State,
+)
 from actors.lines import differs_line, hint_of, not_imported, parked_line, quarantined, settles, shown_already
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
@@ -93,10 +105,13 @@ class Conclusions:
                 done.items.append(item)
                 state.waited += item.state is ActionState.PARKED
                 state.confirmed += item.state is ActionState.CONFIRMED
+            if verdict.binding.state is State.HELD_BACK and pair.binding.state is not State.HELD_BACK:
+                done.add(pair.seen[0].side, "skipped")
             self._rooms(key, verdict, done)
 
     def _rooms(self, key: int, verdict: Verdict, done: Done) -> None:
         state = self._state
+        binding = verdict.binding
         before = {(p.room, p.field): p for p in state.parked_of(key)}
         now = {(p.room, p.field): p for p in verdict.park}
         for place, row in now.items():
@@ -112,6 +127,8 @@ class Conclusions:
                 continue
             if row.decision is not None and verdict.actions:
                 done.decided.setdefault(key, []).append(place)  # it stands until what it decided is done
+            elif row.decision is not None and place[0] is Room.AMBIGUOUS and None in (binding.a, binding.b):
+                continue  # it is none of the others, also while something else keeps it from being created
             else:
                 done.unpark.append((key, *place))
 
@@ -210,7 +227,11 @@ class Conclusions:
         was_staged = action.op is Op.CREATE and action.side in stream.stages
         row = not_imported(stream, action, result.error) if was_staged else quarantined(action, result.error)
         done.park.append(row)
-        done.unpark.extend((action.binding, *place) for place in done.decided.pop(action.binding, ()))
+        done.unpark.extend(
+            (action.binding, *place)
+            for place in done.decided.pop(action.binding, ())
+            if place[0] is not Room.AMBIGUOUS or action.op is not Op.CREATE
+        )
         done.add(action.side, "failed")
         self._state.failed += 1
 

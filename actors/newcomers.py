@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from actors.access import Sides
 from actors.carry import Carrier
 from actors.conclude import Pair
-from actors.core import match
+from actors.core import ambiguous, match
+from actors.core.actions import id_on, note_line
 from actors.core.moved import by_key
 from actors.core.policy import StreamSpec
-from actors.core.types import SIDES, Binding, Observation, Parked, Presence, Room, Side, State, other
+from actors.core.types import (
+    SIDES,
+    Action,
+    ActionState,
+    Binding,
+    Observation,
+    Parked,
+    Presence,
+    Room,
+    Side,
+    State,
+    other,
+)
+from actors.lines import parked_line
 from actors.moves import Moves
-from actors.ports import KeyGroup, Settlement
+from actors.ports import Counters, KeyGroup, Settlement
 from actors.state import RunState
 from actors.window import Windows, kept_note, matched
 
@@ -46,11 +60,13 @@ class Newcomers:
         self._windows = windows
         self._window = window
         self._left = False
+        self._apart: set[int] = set()  # said to be none of those that share a key with them
         self._moves = Moves(state, sides)
 
     async def settle(self, stream: StreamSpec) -> bool:
         """Match, conclude what is gone, meet, create. True when nobody had to be left for later."""
         self._left = False
+        self._apart = set()
         if stream.name in self._windows.stirred and not self._state.dry:
             await self._reopen(stream)
         unbound = await self._state.store.bindings_in(self._state.link, stream.name, UNBOUND, 0, 1)
@@ -87,8 +103,9 @@ class Newcomers:
         bind: list[tuple[int, int]] = []
         move: list[tuple[int, int]] = []
         unclear: list[KeyGroup] = []
-        for group in groups:
-            if spoken_for.intersection((*group.a, *group.b)):
+        for whole in groups:
+            group = _without(whole, self._apart)
+            if not (group.a or group.b) or spoken_for.intersection((*group.a, *group.b)):
                 continue
             verdict = match.decide(group.a, group.b, group.taken)
             if verdict == "bind":
@@ -128,11 +145,16 @@ class Newcomers:
         await self._carry_both(stream, [matched(halves[a], halves[b]) for a, b in pairs])
 
     async def _list(self, stream: StreamSpec, shared: str, groups: Sequence[KeyGroup]) -> None:
-        """Every member of an unclear group waits for a person, as one item with all its members."""
+        """Every member of an unclear group waits for a person, as one item with all its members, unless one has spoken."""
         if not groups:
             return
         state = self._state
         members = await self._by_key([key for g in groups for key in (*g.a, *g.b, *g.taken)])
+        rows = await state.store.parked(state.link, [key for g in groups for key in (*g.a, *g.b)])
+        known = {(row.binding, row.reason, row.fingerprint) for row in rows}
+        same: list[tuple[int, int]] = []
+        waiting: dict[Side, int] = {"a": 0, "b": 0}
+        items: list[Action] = []
         held: list[Binding] = []
         park: list[Parked] = []
         for group in groups:
@@ -141,21 +163,59 @@ class Newcomers:
                 "a": [b.a.id for key in (*group.a, *group.taken) if (b := members[key]).a is not None],
                 "b": [b.b.id for key in (*group.b, *group.taken) if (b := members[key]).b is not None],
             }
-            for key in (*group.a, *group.b):
-                half = members[key]
-                held.append(
-                    msgspec.structs.replace(
-                        half, state=State.HELD_BACK, note=f"{AMBIGUOUS} {half.note}".strip(), rev=half.rev + 1
-                    )
-                )
-                park.append(_ambiguous(stream, half, shared, detail, group.hash))
+            print_ = ambiguous.shown(group.hash, detail)
+            halves = {key: members[key] for key in (*group.a, *group.b)}
+            pairs, apart = ambiguous.told(halves, rows, print_)
+            same += pairs
+            self._apart |= apart
+            for key in halves.keys() - {key for pair in pairs for key in pair} - apart:
+                row = _ambiguous(stream, halves[key], shared, detail, print_)
+                is_known = (row.binding, row.reason, row.fingerprint) in known
+                if is_known and _is_listed(halves[key]):
+                    continue
+                held.append(_listed(halves[key]))
+                park.append(row)
+                if not is_known:
+                    state.waited += 1
+                    waiting[row.side or "a"] += 1
+                    items.append(parked_line(row))
             held.extend(_waiting(members[key]) for key in self._moves.may_be(group))
-        known = {
-            (row.binding, row.reason)
-            for row in await state.store.parked(state.link, [p.binding for p in park])
-        }
-        state.waited += sum((row.binding, row.reason) not in known for row in park)
-        await state.settle(Settlement(run=state.run, bindings=tuple(held), park=tuple(park)))
+        if held:
+            counters = tuple(Counters(stream.name, side, waiting=n) for side, n in waiting.items() if n)
+            await state.settle(
+                Settlement(
+                    run=state.run,
+                    bindings=tuple(held),
+                    park=tuple(park),
+                    items=tuple(items),
+                    counters=counters,
+                )
+            )
+        await self._bind_told(stream, [(members[a], members[b]) for a, b in same])
+
+    async def _bind_told(self, stream: StreamSpec, pairs: Sequence[tuple[Binding, Binding]]) -> None:
+        """Pairs of half bindings that a person says are the same record."""
+        if not pairs:
+            return
+        state = self._state
+        bindings = tuple(matched(a, b) for a, b in pairs)
+        items = []
+        for binding in bindings:
+            reason = f"{id_on(binding, 'a')} on a is {id_on(binding, 'b')} on b: decided by a person"
+            items.append(
+                note_line(stream, binding, "b", id_on(binding, "a"), "matched", reason, ActionState.CONFIRMED)
+            )
+            state.memory.arrives(stream.name)
+        state.confirmed += len(items)
+        await state.settle(
+            Settlement(
+                run=state.run,
+                bindings=bindings,
+                dropped=tuple(b.key for _, b in pairs),
+                items=tuple(items),
+                unpark=tuple((binding.key, Room.AMBIGUOUS, "*") for binding in bindings),
+            )
+        )
 
     async def _by_key(self, keys: Iterable[int]) -> dict[int, Binding]:
         found = await self._state.store.bindings_by_key(self._state.link, sorted(set(keys)))
@@ -308,6 +368,24 @@ class Newcomers:
         return out
 
 
+def _without(group: KeyGroup, apart: Collection[int]) -> KeyGroup:
+    """The group without those that are none of it."""
+    if not apart:
+        return group
+    a, b = (tuple(key for key in keys if key not in apart) for keys in (group.a, group.b))
+    return msgspec.structs.replace(group, a=a, b=b)
+
+
+def _listed(half: Binding) -> Binding:
+    """A member of an unclear group, while it waits for a person."""
+    note = half.note if half.note.startswith(AMBIGUOUS) else f"{AMBIGUOUS} {half.note}".strip()
+    return msgspec.structs.replace(half, state=State.HELD_BACK, note=note, rev=half.rev + 1)
+
+
+def _is_listed(half: Binding) -> bool:
+    return half.state is State.HELD_BACK and half.note.startswith(AMBIGUOUS)
+
+
 def _waiting(gone: Binding) -> Binding:
     """What is gone, while it can't be said which of several new records it is."""
     return msgspec.structs.replace(gone, note=AMBIGUOUS, rev=gone.rev + 1)
@@ -336,7 +414,7 @@ def _beside_put_back(group: KeyGroup) -> KeyGroup:
 
 
 def _ambiguous(
-    stream: StreamSpec, half: Binding, key: str, detail: dict[str, list[str]], hash_: int
+    stream: StreamSpec, half: Binding, key: str, detail: dict[str, list[str]], print_: str
 ) -> Parked:
     side: Side = "a" if half.a is not None else "b"
     held = half.side(side)
@@ -349,7 +427,7 @@ def _ambiguous(
         side=side,
         record=held.id,
         reason=f"several records share {key}: {shared}",
-        hint=f"make {key} unique in the systems, or clear it; the record is matched again when it changes",
+        hint=f"decide which of them it is, or that it is none of them; or make {key} unique in the systems",
         detail=detail,
-        fingerprint=str(hash_),
+        fingerprint=print_,
     )

@@ -373,6 +373,7 @@ class Recovery:
             bindings=(held_back,),
             closed=(Closed(action.id, ActionState.UNKNOWN, error="no reply, and nothing to look it up by"),),
             park=(row,),
+            counters=(Counters(stream=action.stream, side=action.side, failed=1),),
         )
         return _Resolved(settlement, failed=1)
 

@@ -125,6 +125,7 @@ class Windows:
             half = half_binding(stream, seen, window.generation)
             half = admitted(stream, half, seen, None, stream.name in self._state.loaded)
             out.strangers.append(half)
+            out.skipped += is_held_back(half.note)
             if self._sides[seen.side].declaration.read_lag_s > 0:
                 self._state.memory.met(stream.object(seen.side), seen.side, seen.id, seen.asked)
             if half.state is State.UNSURE:
@@ -164,11 +165,14 @@ class Windows:
             out.gone.append((half, seen))
             return
         out.unchanged.append(seen.id)
+        out.alone += 1
         if half.state is State.TOMBSTONE:  # its other id was given to another record; it stays what it is
+            out.skipped += 1
             return
         if seen.id in window.forced:
             self.stirred.add(stream.name)
         half = self._gated(stream, window, seen, half, out)
+        out.skipped += half.state is State.HELD_BACK and half.key not in out.parked
         if is_held_back(half.note):
             return
         keys, state = match.keys(stream, seen.fields), newcomer_state(stream, seen)
@@ -264,9 +268,11 @@ class Windows:
         return ((stream.name, window.side, window.generation, tuple(ids)),) if ids else ()
 
     def _counts(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> tuple[Counters, ...]:
-        if not sorted_.unchanged:
+        """Who was in step, and who is none of the link's business; who is alone and waits is neither."""
+        in_step = len(sorted_.unchanged) - sorted_.alone
+        if not in_step and not sorted_.skipped:
             return ()
-        return (Counters(stream=stream.name, side=window.side, unchanged=len(sorted_.unchanged)),)
+        return (Counters(stream.name, window.side, unchanged=in_step, skipped=sorted_.skipped),)
 
 
 class _Sorted:
@@ -277,6 +283,8 @@ class _Sorted:
         self.strangers: list[Binding] = []
         self.changed: list[tuple[Binding, Observation]] = []
         self.unchanged: list[str] = []
+        self.alone = 0  # of those: half bindings
+        self.skipped = 0
         self.gone: list[tuple[Binding, Observation]] = []
         self.later: list[Hint] = []
         self.park: list[Parked] = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from actors.core.mapping import Shown
 from actors.core.policy import StreamSpec
-from actors.core.types import Action, ActionState, Binding, FieldDecision, Observation, Op, Side, other
+from actors.core.types import Action, ActionState, Binding, FieldDecision, Observation, Op, Room, Side, other
 from actors.core.values import Value, fingerprint
 
 
@@ -91,6 +92,29 @@ def note_line(
         target=id_on(binding, side),
         state=state,
     )
+
+
+def way_out(action: Action) -> str:
+    """What a person can do about an action that was not done, in words; "" where nothing is to be done (S6)."""
+    if action.state is ActionState.PARKED:
+        return _OF_ROOM.get(action.rule, "let the blueprint say that it may, or leave it where it is")
+    return _OF_STATE.get(action.state, "")
+
+
+_OF_STATE: Final = {
+    ActionState.REFUSED: "mend the record in its system, and it goes by itself; or retry it: quarantine retry-parked",
+    ActionState.UNKNOWN: "look in that system: retry it if it is not there; if it is there twice, remove one",
+    ActionState.SENT: "nothing: it is looked for before anything else is done to this record",
+    ActionState.UNCONFIRMED: "nothing: the next look at the record settles it",
+    ActionState.DROPPED: "nothing: the record is looked at again",
+}
+_OF_ROOM: Final = {
+    Room.QUARANTINE.value: "mend the record in its system, and it goes by itself; or retry it: quarantine retry-parked",
+    Room.WAITING.value: "it goes by itself when what it waits for is there",
+    Room.STAGED.value: "decide whether it is to be imported",
+    Room.CONFLICT.value: "say whose value stays: conflicts resolve",
+    Room.AMBIGUOUS.value: "say which record it is, or that it is none of them: ambiguous decide",
+}
 
 
 def decided_by_origin(name: str, value: Value, side: Side) -> FieldDecision:

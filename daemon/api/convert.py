@@ -15,6 +15,7 @@ from google.protobuf import json_format, struct_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.core import schedule
+from actors.core.actions import way_out
 from actors.core.blueprint import BlueprintError
 from actors.core.preflight import Obstacle
 from actors.core.schedule import Place
@@ -162,6 +163,7 @@ def action(one: Action, planned: bool = False) -> common_pb2.Action:
         error=one.error,
         decisions=map(decision, one.decisions),
         binding=one.binding,
+        hint=way_out(one),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actors.core.types import Room
+from actors.core import ambiguous
+from actors.core.types import Room, other
 from actors.core.values import BadValue, canonical
 from daemon.api import access, convert, rules
 from daemon.api.desk import Desk
@@ -22,7 +23,7 @@ class Rooms:
         self._desk = desk
 
     async def page(
-        self, request: pb.ListConflictsRequest | pb.ListParkedRequest, room: str
+        self, request: pb.ListConflictsRequest | pb.ListParkedRequest | pb.ListAmbiguousRequest, room: str
     ) -> Listing[ParkedInfo]:
         """A page of one room of a link."""
         link = await self._desk.link(request.link, request.tenant)
@@ -88,6 +89,61 @@ def _value(request: pb.ResolveConflictRequest, info: ParkedInfo) -> Any:
         return canonical(convert.value_of(request.value))
     except BadValue as error:
         raise invalid([Violation("value", str(error))]) from error
+
+
+class Ambiguous(rooms_pb2_grpc.AmbiguousServicer):
+    """See proto/tandem/v1/rooms.proto. SPEC row B11."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._rooms = Rooms(desk)
+
+    async def ListAmbiguous(self, request: pb.ListAmbiguousRequest, context: Any) -> pb.ListAmbiguousResponse:
+        found = await self._rooms.page(request, Room.AMBIGUOUS.value)
+        return pb.ListAmbiguousResponse(
+            ambiguous=[convert.parked(one.row, one.link) for one in found.rows],
+            next_page_token=found.next_page,
+        )
+
+    async def DecideAmbiguous(self, request: pb.DecideAmbiguousRequest, context: Any) -> pb.Parked:
+        if bool(request.same) is request.different:
+            said = "say either which record it is the same as, or different: true; one of both"
+            raise invalid([Violation("same", said)])
+        info = await self._rooms.entry("entry", request.id)
+        if info.row.room is not Room.AMBIGUOUS:
+            raise precondition(
+                "NOT_AMBIGUOUS",
+                f"entry {request.id} is in the room {info.row.room.value}, and not ambiguous",
+                f"list those that are: tandemctl ambiguous list {info.link}",
+            )
+        decision = {"choose": ambiguous.DIFFERENT}
+        if request.same:
+            await self._refuse_no_partner(info, request.same)
+            decision = {"choose": ambiguous.SAME, "record": request.same}
+        return await self._rooms.decide(info, decision, "ambiguous.decide", request.fingerprint)
+
+    async def _refuse_no_partner(self, info: ParkedInfo, record: str) -> None:
+        """The record named is one of those shown on the other side, and belongs to nobody."""
+        row = info.row
+        assert row.side is not None
+        there = other(row.side)
+        known = row.detail[there]
+        if record not in known:
+            listed = f"{', '.join(known)}" if known else "none: say different, if it is a record of its own"
+            said = f"{record!r} is none of those on side {there} that share the key; there is {listed}"
+            raise invalid([Violation("same", said)])
+        try:
+            found = await self._desk.admin.find_binding(info.link, row.stream, there, record, actions=0)
+        except Missing:
+            return  # it is gone by now: the group is another one, and everybody is listed again
+        bound = found.binding.side(row.side)
+        if bound is not None:
+            raise precondition(
+                "BOUND",
+                f"{record} on {there} belongs to {bound.id} on {row.side}",
+                f"say different, if {row.record} is a record of its own; else merge the two in their system",
+                link=info.link,
+            )
 
 
 class Quarantine(rooms_pb2_grpc.QuarantineServicer):

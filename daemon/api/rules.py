@@ -253,6 +253,13 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "fingerprint": _text(200),
     },
     "ListParkedRequest": {**_LINK, "room": _one_of(*_ROOMS), **_PAGE},
+    "ListAmbiguousRequest": {**_LINK, **_PAGE},
+    "DecideAmbiguousRequest": {
+        "id": _positive,
+        "same": _text(1000),
+        "different": _anything,
+        "fingerprint": _text(200),
+    },
     "RetryParkedRequest": {"id": _positive},
     "GetStatusRequest": {},
     "ListActorsRequest": {},

@@ -27,7 +27,7 @@ from daemon.api.links import Links
 from daemon.api.plans import Plans
 from daemon.api.proposals import Proposals
 from daemon.api.records import Records
-from daemon.api.rooms import Conflicts, Quarantine
+from daemon.api.rooms import Ambiguous, Conflicts, Quarantine
 from daemon.api.runs import Runs
 from daemon.api.settings import Settings
 from daemon.api.streams import Streams
@@ -195,6 +195,7 @@ def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any
     plans_pb2_grpc.add_PlansServicer_to_server(Plans(desk), server)
     records_pb2_grpc.add_RecordsServicer_to_server(Records(desk), server)
     rooms_pb2_grpc.add_ConflictsServicer_to_server(Conflicts(desk), server)
+    rooms_pb2_grpc.add_AmbiguousServicer_to_server(Ambiguous(desk), server)
     rooms_pb2_grpc.add_QuarantineServicer_to_server(Quarantine(desk), server)
     system_pb2_grpc.add_SystemServicer_to_server(System(desk, callers.forget), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

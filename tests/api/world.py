@@ -73,6 +73,7 @@ class Client:
         self.plans: Any = plans_pb2_grpc.PlansStub(channel)
         self.records: Any = records_pb2_grpc.RecordsStub(channel)
         self.conflicts: Any = rooms_pb2_grpc.ConflictsStub(channel)
+        self.ambiguous: Any = rooms_pb2_grpc.AmbiguousStub(channel)
         self.quarantine: Any = rooms_pb2_grpc.QuarantineStub(channel)
         self.system: Any = system_pb2_grpc.SystemStub(channel)
 

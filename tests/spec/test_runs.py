@@ -105,6 +105,7 @@ async def test_s06_history_and_a_protocol_with_reason_and_what_to_do(world: Worl
     (refused,) = [item for item in items if item.state == "refused"]
     assert refused.origin == "K00002" and refused.op == "create"
     assert "no_pub" in refused.error and refused.rule and refused.reason
+    assert "retry" in refused.hint and not any(item.hint for item in made)
     # What to do stands with the record where it waits; the protocol and the list name the same pair.
     (entry,) = await world.parked("quarantine")
     assert entry.binding == refused.binding and entry.record == "K00002" and "retry" in entry.hint

@@ -76,6 +76,7 @@ class Tandem:
         self.runs = runs_pb2_grpc.RunsStub(self._channel)
         self.plans = plans_pb2_grpc.PlansStub(self._channel)
         self.conflicts = rooms_pb2_grpc.ConflictsStub(self._channel)
+        self.ambiguous = rooms_pb2_grpc.AmbiguousStub(self._channel)
         self.quarantine = rooms_pb2_grpc.QuarantineStub(self._channel)
         self.records = records_pb2_grpc.RecordsStub(self._channel)
         self.settings = settings_pb2_grpc.SettingsStub(self._channel)

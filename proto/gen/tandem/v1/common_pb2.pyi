@@ -220,6 +220,7 @@ class Action(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     BINDING_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Number of the action within the installation; 0 while it is only planned."""
     stream: _builtins.str
@@ -242,6 +243,8 @@ class Action(_message.Message):
     """The system's own words where it refused."""
     binding: _builtins.int
     """The binding (the pair of records) this belongs to."""
+    hint: _builtins.str
+    """What to do, where the action was not done; empty where nothing is to be done."""
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldDecision]:
         """Field by field: base, a, b, chosen, rule."""
@@ -261,10 +264,11 @@ class Action(_message.Message):
         error: _builtins.str = ...,
         decisions: _abc.Iterable[Global___FieldDecision] | None = ...,
         binding: _builtins.int = ...,
+        hint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "decisions", b"decisions", "error", b"error", "id", b"id", "op", b"op", "origin", b"origin", "reason", b"reason", "record", b"record", "rule", b"rule", "side", b"side", "state", b"state", "stream", b"stream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "decisions", b"decisions", "error", b"error", "hint", b"hint", "id", b"id", "op", b"op", "origin", b"origin", "reason", b"reason", "record", b"record", "rule", b"rule", "side", b"side", "state", b"state", "stream", b"stream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

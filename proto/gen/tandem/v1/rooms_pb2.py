@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tandem.v1 import common_pb2 as tandem_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tandem/v1/rooms.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"\xa8\x02\n\x06Parked\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04link\x18\x02 \x01(\t\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0c\n\x04room\x18\x04 \x01(\t\x12\x0f\n\x07\x62inding\x18\x05 \x01(\x03\x12\x0e\n\x06record\x18\x06 \x01(\t\x12\x1d\n\x04side\x18\x07 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\r\n\x05\x66ield\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0c\n\x04hint\x18\n \x01(\t\x12\'\n\x06\x64\x65tail\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12)\n\x05since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64\x65\x63ision\x18\r \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x0e \x01(\t\"[\n\x14ListConflictsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\"V\n\x15ListConflictsResponse\x12$\n\tconflicts\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Parked\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"p\n\x16ResolveConflictRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0e\n\x06\x63hoose\x18\x02 \x01(\t\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\"f\n\x11ListParkedRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0c\n\x04room\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"P\n\x12ListParkedResponse\x12!\n\x06parked\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Parked\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12RetryParkedRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x32\xa8\x01\n\tConflicts\x12R\n\rListConflicts\x12\x1f.tandem.v1.ListConflictsRequest\x1a .tandem.v1.ListConflictsResponse\x12G\n\x0fResolveConflict\x12!.tandem.v1.ResolveConflictRequest\x1a\x11.tandem.v1.Parked2\x98\x01\n\nQuarantine\x12I\n\nListParked\x12\x1c.tandem.v1.ListParkedRequest\x1a\x1d.tandem.v1.ListParkedResponse\x12?\n\x0bRetryParked\x12\x1d.tandem.v1.RetryParkedRequest\x1a\x11.tandem.v1.Parkedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tandem/v1/rooms.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"\xa8\x02\n\x06Parked\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04link\x18\x02 \x01(\t\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0c\n\x04room\x18\x04 \x01(\t\x12\x0f\n\x07\x62inding\x18\x05 \x01(\x03\x12\x0e\n\x06record\x18\x06 \x01(\t\x12\x1d\n\x04side\x18\x07 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\r\n\x05\x66ield\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0c\n\x04hint\x18\n \x01(\t\x12\'\n\x06\x64\x65tail\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12)\n\x05since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64\x65\x63ision\x18\r \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x0e \x01(\t\"[\n\x14ListConflictsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\"V\n\x15ListConflictsResponse\x12$\n\tconflicts\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Parked\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"p\n\x16ResolveConflictRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0e\n\x06\x63hoose\x18\x02 \x01(\t\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\"f\n\x11ListParkedRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0c\n\x04room\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"P\n\x12ListParkedResponse\x12!\n\x06parked\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Parked\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x14ListAmbiguousRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\"V\n\x15ListAmbiguousResponse\x12$\n\tambiguous\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Parked\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x16\x44\x65\x63ideAmbiguousRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04same\x18\x02 \x01(\t\x12\x11\n\tdifferent\x18\x03 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\" \n\x12RetryParkedRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x32\xa8\x01\n\tConflicts\x12R\n\rListConflicts\x12\x1f.tandem.v1.ListConflictsRequest\x1a .tandem.v1.ListConflictsResponse\x12G\n\x0fResolveConflict\x12!.tandem.v1.ResolveConflictRequest\x1a\x11.tandem.v1.Parked2\x98\x01\n\nQuarantine\x12I\n\nListParked\x12\x1c.tandem.v1.ListParkedRequest\x1a\x1d.tandem.v1.ListParkedResponse\x12?\n\x0bRetryParked\x12\x1d.tandem.v1.RetryParkedRequest\x1a\x11.tandem.v1.Parked2\xa8\x01\n\tAmbiguous\x12R\n\rListAmbiguous\x12\x1f.tandem.v1.ListAmbiguousRequest\x1a .tandem.v1.ListAmbiguousResponse\x12G\n\x0f\x44\x65\x63ideAmbiguous\x12!.tandem.v1.DecideAmbiguousRequest\x1a\x11.tandem.v1.Parkedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,10 +46,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPARKEDREQUEST']._serialized_end=819
   _globals['_LISTPARKEDRESPONSE']._serialized_start=821
   _globals['_LISTPARKEDRESPONSE']._serialized_end=901
-  _globals['_RETRYPARKEDREQUEST']._serialized_start=903
-  _globals['_RETRYPARKEDREQUEST']._serialized_end=935
-  _globals['_CONFLICTS']._serialized_start=938
-  _globals['_CONFLICTS']._serialized_end=1106
-  _globals['_QUARANTINE']._serialized_start=1109
-  _globals['_QUARANTINE']._serialized_end=1261
+  _globals['_LISTAMBIGUOUSREQUEST']._serialized_start=903
+  _globals['_LISTAMBIGUOUSREQUEST']._serialized_end=994
+  _globals['_LISTAMBIGUOUSRESPONSE']._serialized_start=996
+  _globals['_LISTAMBIGUOUSRESPONSE']._serialized_end=1082
+  _globals['_DECIDEAMBIGUOUSREQUEST']._serialized_start=1084
+  _globals['_DECIDEAMBIGUOUSREQUEST']._serialized_end=1174
+  _globals['_RETRYPARKEDREQUEST']._serialized_start=1176
+  _globals['_RETRYPARKEDREQUEST']._serialized_end=1208
+  _globals['_CONFLICTS']._serialized_start=1211
+  _globals['_CONFLICTS']._serialized_end=1379
+  _globals['_QUARANTINE']._serialized_start=1382
+  _globals['_QUARANTINE']._serialized_end=1534
+  _globals['_AMBIGUOUS']._serialized_start=1537
+  _globals['_AMBIGUOUS']._serialized_end=1705
 # @@protoc_insertion_point(module_scope)

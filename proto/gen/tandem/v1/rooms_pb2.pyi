@@ -256,6 +256,98 @@ class ListParkedResponse(_message.Message):
 Global___ListParkedResponse: _TypeAlias = ListParkedResponse  # noqa: Y015
 
 @_typing.final
+class ListAmbiguousRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    page_size: _builtins.int
+    """At most so many; 0 = 50."""
+    page_token: _builtins.str
+    """Where the last page ended."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAmbiguousRequest: _TypeAlias = ListAmbiguousRequest  # noqa: Y015
+
+@_typing.final
+class ListAmbiguousResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMBIGUOUS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Give this to the next call; empty on the last page."""
+    @_builtins.property
+    def ambiguous(self) -> _containers.RepeatedCompositeFieldContainer[Global___Parked]:
+        """The entries, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        ambiguous: _abc.Iterable[Global___Parked] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambiguous", b"ambiguous", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAmbiguousResponse: _TypeAlias = ListAmbiguousResponse  # noqa: Y015
+
+@_typing.final
+class DecideAmbiguousRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SAME_FIELD_NUMBER: _builtins.int
+    DIFFERENT_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Number of the entry."""
+    same: _builtins.str
+    """Id of the record on the other side that is the same; the two are bound, and meet as at first contact."""
+    different: _builtins.bool
+    """It is none of those that share the key: it is a record of its own, and is created on the other side."""
+    fingerprint: _builtins.str
+    """The fingerprint of the entry as it was shown: where it shows something else by now, the decision is refused. Empty =
+    decide on what it shows now.
+    """
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        same: _builtins.str = ...,
+        different: _builtins.bool = ...,
+        fingerprint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["different", b"different", "fingerprint", b"fingerprint", "id", b"id", "same", b"same"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideAmbiguousRequest: _TypeAlias = DecideAmbiguousRequest  # noqa: Y015
+
+@_typing.final
 class RetryParkedRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

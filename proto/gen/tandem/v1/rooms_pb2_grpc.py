@@ -263,3 +263,124 @@ class Quarantine:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class AmbiguousStub:
+    """Ambiguous: records that share a match key with several others, so that nobody can say by rule which is which.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListAmbiguous = channel.unary_unary(
+                '/tandem.v1.Ambiguous/ListAmbiguous',
+                request_serializer=tandem_dot_v1_dot_rooms__pb2.ListAmbiguousRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_rooms__pb2.ListAmbiguousResponse.FromString,
+                _registered_method=True)
+        self.DecideAmbiguous = channel.unary_unary(
+                '/tandem.v1.Ambiguous/DecideAmbiguous',
+                request_serializer=tandem_dot_v1_dot_rooms__pb2.DecideAmbiguousRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_rooms__pb2.Parked.FromString,
+                _registered_method=True)
+
+
+class AmbiguousServicer:
+    """Ambiguous: records that share a match key with several others, so that nobody can say by rule which is which.
+    """
+
+    def ListAmbiguous(self, request, context):
+        """List the ambiguous records of a link, each with all that share the key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideAmbiguous(self, request, context):
+        """Say which record of the other side it is, or that it is none of those that share the key. That counts for the group that
+        was shown; where somebody joins or leaves it before it is carried out, everybody is listed again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AmbiguousServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListAmbiguous': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAmbiguous,
+                    request_deserializer=tandem_dot_v1_dot_rooms__pb2.ListAmbiguousRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_rooms__pb2.ListAmbiguousResponse.SerializeToString,
+            ),
+            'DecideAmbiguous': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideAmbiguous,
+                    request_deserializer=tandem_dot_v1_dot_rooms__pb2.DecideAmbiguousRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_rooms__pb2.Parked.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'tandem.v1.Ambiguous', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('tandem.v1.Ambiguous', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Ambiguous:
+    """Ambiguous: records that share a match key with several others, so that nobody can say by rule which is which.
+    """
+
+    @staticmethod
+    def ListAmbiguous(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Ambiguous/ListAmbiguous',
+            tandem_dot_v1_dot_rooms__pb2.ListAmbiguousRequest.SerializeToString,
+            tandem_dot_v1_dot_rooms__pb2.ListAmbiguousResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideAmbiguous(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Ambiguous/DecideAmbiguous',
+            tandem_dot_v1_dot_rooms__pb2.DecideAmbiguousRequest.SerializeToString,
+            tandem_dot_v1_dot_rooms__pb2.Parked.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -111,3 +111,52 @@ class QuarantineServicer(metaclass=_abc_1.ABCMeta):
         """Try a record again."""
 
 def add_QuarantineServicer_to_server(servicer: QuarantineServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class AmbiguousStub:
+    """Ambiguous: records that share a match key with several others, so that nobody can say by rule which is which."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> AmbiguousAsyncStub: ...
+    ListAmbiguous: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.ListAmbiguousRequest, _rooms_pb2.ListAmbiguousResponse]
+    """List the ambiguous records of a link, each with all that share the key."""
+    DecideAmbiguous: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.DecideAmbiguousRequest, _rooms_pb2.Parked]
+    """Say which record of the other side it is, or that it is none of those that share the key. That counts for the group that
+    was shown; where somebody joins or leaves it before it is carried out, everybody is listed again.
+    """
+
+@_typing.type_check_only
+class AmbiguousAsyncStub(AmbiguousStub):
+    """Ambiguous: records that share a match key with several others, so that nobody can say by rule which is which."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListAmbiguous: _aio.UnaryUnaryMultiCallable[_rooms_pb2.ListAmbiguousRequest, _rooms_pb2.ListAmbiguousResponse]  # type: ignore[assignment]
+    """List the ambiguous records of a link, each with all that share the key."""
+    DecideAmbiguous: _aio.UnaryUnaryMultiCallable[_rooms_pb2.DecideAmbiguousRequest, _rooms_pb2.Parked]  # type: ignore[assignment]
+    """Say which record of the other side it is, or that it is none of those that share the key. That counts for the group that
+    was shown; where somebody joins or leaves it before it is carried out, everybody is listed again.
+    """
+
+class AmbiguousServicer(metaclass=_abc_1.ABCMeta):
+    """Ambiguous: records that share a match key with several others, so that nobody can say by rule which is which."""
+
+    @_abc_1.abstractmethod
+    def ListAmbiguous(
+        self,
+        request: _rooms_pb2.ListAmbiguousRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rooms_pb2.ListAmbiguousResponse, _abc.Awaitable[_rooms_pb2.ListAmbiguousResponse]]:
+        """List the ambiguous records of a link, each with all that share the key."""
+
+    @_abc_1.abstractmethod
+    def DecideAmbiguous(
+        self,
+        request: _rooms_pb2.DecideAmbiguousRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rooms_pb2.Parked, _abc.Awaitable[_rooms_pb2.Parked]]:
+        """Say which record of the other side it is, or that it is none of those that share the key. That counts for the group that
+        was shown; where somebody joins or leaves it before it is carried out, everybody is listed again.
+        """
+
+def add_AmbiguousServicer_to_server(servicer: AmbiguousServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -140,9 +140,9 @@ class Counters(_message.Message):
     marked: _builtins.int
     """Records marked as deleted."""
     unchanged: _builtins.int
-    """Records looked at that were in step."""
+    """Looks at records that were in step; one that was looked at twice counts twice."""
     skipped: _builtins.int
-    """Records that are none of the link's business."""
+    """Looks at records that are none of the link's business: they take no part, or may not be created from there."""
     failed: _builtins.int
     """Records that failed."""
     waiting: _builtins.int
