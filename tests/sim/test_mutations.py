@@ -18,7 +18,7 @@ from tests.sim import blueprint
 from tests.sim.scenario import draw
 from tests.sim.simulation import play
 
-SEEDS = 40
+SEEDS = 100
 
 
 def always(answer: Any) -> Callable[..., Any]:
