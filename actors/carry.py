@@ -109,6 +109,7 @@ class Carrier:
         )
         verdicts = []
         lacking = await lacks(state, stream) if stream.requires else ()
+        reused = self.reused()
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
@@ -121,6 +122,7 @@ class Carrier:
                 refs=refs,
                 concludes=concludes,
                 lacks=lacking,
+                reused=reused,
             )
             verdict = self.plan_one(stream, pair, ctx)
             self._note_gone(stream, pair, verdict)
@@ -130,6 +132,10 @@ class Carrier:
                 self._note_news(stream, pair)
             state.note_parked(pair.binding.key, ctx.parked)
         return verdicts
+
+    def reused(self) -> frozenset[Side]:
+        """Sides that may give the id of a deleted record to another one."""
+        return frozenset(s for s in SIDES if self._sides[s].declaration.ids == "may_be_reused")
 
     def _note_gone(self, stream: StreamSpec, pair: Pair, verdict: Verdict) -> None:
         """A dry run settles nothing, so it remembers by itself what it has yet to conclude."""

@@ -25,7 +25,7 @@ from actors.core.types import (
     Side,
     State,
 )
-from actors.lines import differs_line, hint_of, parked_line, quarantined, settles, shown_already
+from actors.lines import differs_line, hint_of, not_imported, parked_line, quarantined, settles, shown_already
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
 
@@ -100,12 +100,13 @@ class Conclusions:
             if verdict.binding != pair.binding:
                 done.bindings[key] = verdict.binding
             if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
-                done.hints.append(self._look_again(stream, pair, verdict.again_s))
+                done.hints.append(self._look_again(stream, pair, verdict))
             for item in verdict.items:
                 done.items.append(item)
                 state.waited += item.state is ActionState.PARKED
                 state.confirmed += item.state is ActionState.CONFIRMED
-            if verdict.binding.state is State.HELD_BACK and pair.binding.state is not State.HELD_BACK:
+            held_back = verdict.binding.state is State.HELD_BACK and not verdict.park
+            if held_back and pair.binding.state is not State.HELD_BACK:
                 done.add(pair.seen[0].side, "skipped")
             self._rooms(key, verdict, done)
 
@@ -119,7 +120,8 @@ class Conclusions:
             if known is None or known.fingerprint != row.fingerprint or known.reason != row.reason:
                 done.park.append(row)
                 done.items.append(parked_line(row))
-                state.waited += 1
+                state.waited += row.room is not Room.STAGED
+                state.confirmed += row.room is Room.STAGED  # that is what was to become of it
                 done.add(row.side or "a", "waiting")
         for place, row in before.items():
             if place in now:
@@ -141,11 +143,12 @@ class Conclusions:
         done: Done,
     ) -> None:
         by_key = {p.binding.key: (p, v) for p, v in zip(pairs, verdicts, strict=True)}
-        # A field written on both sides settles only if both writes were done.
+        # A field written on both sides settles only if both writes were done: refused, or held back, is not done.
+        wrote = {(go[i].binding, go[i].side) for i, r in results.items() if r.status is WriteStatus.DONE}
         undone: dict[int, set[str]] = {}
-        for i, result in results.items():
-            if result.status is not WriteStatus.DONE:
-                undone.setdefault(go[i].binding, set()).update(go[i].fields)
+        for planned in (action for verdict in verdicts for action in verdict.actions):
+            if (planned.binding, planned.side) not in wrote:
+                undone.setdefault(planned.binding, set()).update(planned.fields)
         for i, action in enumerate(go):
             pair, verdict = by_key[action.binding]
             binding = done.bindings.get(action.binding, verdict.binding)
@@ -198,7 +201,7 @@ class Conclusions:
             self._count(action, result, done)
             return
         if status is WriteStatus.REFUSED:
-            self._refused(action, result, done)
+            self._refused(stream, action, result, done)
             return
         if status is WriteStatus.UNKNOWN:
             state.unknown_outcome = True
@@ -220,9 +223,11 @@ class Conclusions:
         for key, count in spend([action]).items():
             done.spend[key] = done.spend.get(key, 0) + count
 
-    def _refused(self, action: Action, result: WriteResult, done: Done) -> None:
+    def _refused(self, stream: StreamSpec, action: Action, result: WriteResult, done: Done) -> None:
         done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
-        done.park.append(quarantined(action, result.error))
+        was_staged = action.op is Op.CREATE and action.side in stream.stages
+        row = not_imported(stream, action, result.error) if was_staged else quarantined(action, result.error)
+        done.park.append(row)
         done.unpark.extend(
             (action.binding, *place)
             for place in done.decided.pop(action.binding, ())
@@ -250,10 +255,10 @@ class Conclusions:
         seen = observe(stream, action.side, result.record, self._state.clock.monotonic(), self._refs)
         return (seen, True) if settles(stream, action, seen) else (None, False)
 
-    def _look_again(self, stream: StreamSpec, pair: Pair, after_s: float) -> Hint:
-        seen = pair.seen[0]
+    def _look_again(self, stream: StreamSpec, pair: Pair, verdict: Verdict) -> Hint:
+        seen = next((one for one in pair.seen if one.side == verdict.again_side), pair.seen[0])
         attempts = pair.attempts + 1
-        not_before = self._state.clock.now() + min(RETRY_MAX_S, after_s * attempts)
+        not_before = self._state.clock.now() + min(RETRY_MAX_S, verdict.again_s * attempts)
         return Hint(
             stream=stream.name,
             side=seen.side,

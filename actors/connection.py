@@ -5,7 +5,6 @@ A slot is held for one request and never while waiting for another account. One 
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -35,7 +34,6 @@ from actors.runtime.mailbox import Ask
 
 FEED_BATCH = 1000
 HANDED_MAX = 2000  # touched keys that are handed over past the inbox
-NEIGHBOURS_FOR_S = 5.0
 HAND_OVER_S = 5.0  # so long somebody may take to settle them; then the inbox keeps them
 
 
@@ -106,7 +104,6 @@ class ConnectionActor(Actor):
         self._drains = 0  # so many times the feed was drained into the inboxes, or it was begun
         self._drained = (0, 0)  # the last time that went well, and how many keys it were
         self._links: tuple[LinkRow, ...] = ()
-        self._links_at = -math.inf  # when they were last asked for to be told of our own writes
         self._workers = 0
         self._active = 0
         self._tokens = 1.0
@@ -458,7 +455,10 @@ class ConnectionActor(Actor):
             connector = await self._open()
             if not touched or connector.find(touched[0].object) is Find.FEED:
                 return
-            for link in await self._neighbours(call.link):
+            # Asked each time: a link that was made a moment ago must not miss it, and there is no feed to tell it later.
+            for link in await self._ports.store.links_of(self._id):
+                if link.id == call.link:
+                    continue
                 hints = [
                     hint if hint.id else msgspec.structs.replace(hint, reason=POKED)
                     for hint in await self._hints_for(link, touched)
@@ -468,14 +468,6 @@ class ConnectionActor(Actor):
                     self._wake(link.id, WORK)
         except TandemError as error:
             self._ports.telemetry.emit("connection.drain_failed", connection=self._id, error=error.message)
-
-    async def _neighbours(self, link: str) -> list[LinkRow]:
-        """The other links of the account, as they were a moment ago."""
-        now = self._ports.clock.monotonic()
-        if now - self._links_at > NEIGHBOURS_FOR_S:
-            self._links_at = now
-            self._links = tuple(await self._ports.store.links_of(self._id))
-        return [one for one in self._links if one.id != link]
 
     def _status(self) -> dict[str, Any]:
         error = self._pause_error

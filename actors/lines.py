@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from actors.core.documents import FAILED, detail_of, staged_print
 from actors.core.policy import StreamSpec
 from actors.core.settle import unseen
 from actors.core.types import (
@@ -68,6 +69,19 @@ def quarantined(action: Action, words: str) -> Parked:
         hint="mend the record, or retry it once the system takes it",
         detail={"op": action.op.value, "fields": dict(action.fields)},
         fingerprint=action.fingerprint,
+    )
+
+
+def not_imported(stream: StreamSpec, action: Action, words: str) -> Parked:
+    """A staged record whose import the system refused: it stays staged, with the reason."""
+    row = quarantined(action, words)
+    return msgspec.structs.replace(
+        row,
+        room=Room.STAGED,
+        reason=f"{FAILED}{row.reason}",
+        hint="mend it, or import it again once the system takes it",
+        detail=detail_of(action.fields, action.id),
+        fingerprint=staged_print(stream, action.side, action.fields, action.id),
     )
 
 

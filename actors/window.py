@@ -241,7 +241,7 @@ class Windows:
             return [], sorted_.changed
         pairs: list[Pair] = []
         rest: list[tuple[Binding, Observation]] = []
-        ctx = Context(now=state.clock.now(), breaker=state.spec.breaker)
+        ctx = Context(now=state.clock.now(), breaker=state.spec.breaker, reused=self._carrier.reused())
         for binding, seen in sorted_.changed:
             ground = None
             if seen.id not in window.forced and binding.key not in sorted_.parked:

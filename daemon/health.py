@@ -19,7 +19,7 @@ import msgspec
 from actors.core import lifecycle
 from actors.core.blueprint import BlueprintError
 from actors.core.errors import TandemError
-from actors.core.lifecycle import Facts, Shown, Wish
+from actors.core.lifecycle import Establishment, Facts, Shown, Wish
 from actors.core.policy import LinkSpec
 from actors.core.types import SIDES, Side
 from actors.ports import Clock
@@ -279,7 +279,8 @@ class Watcher:
         streams = tuple(stream.name for stream in spec.streams) if spec is not None else ()
         self._telemetry.name_link(info.row.id, f"{info.row.tenant}/{info.row.name}", streams)
         running = bool(stats and stats.running) or info.row.id in self._pulse().running
-        state = Shown.MISCONFIGURED if spec is None else lifecycle.shown(facts, streams, running)
+        unread = spec is None and facts.establishment is Establishment.ESTABLISHED
+        state = Shown.MISCONFIGURED if unread else lifecycle.shown(facts, streams, running)
         # Not delivered: what a hint names, and what was sent and may not have arrived.
         since = [at for at in (stats.inbox_oldest, stats.open_oldest) if at] if stats is not None else []
         freshness_s = max(0.0, self._clock.now() - min(since)) if since else 0.0

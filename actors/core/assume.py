@@ -13,6 +13,7 @@ from collections.abc import Collection
 
 from actors.core.mapping import native_of
 from actors.core.merge import changed_fields, settled
+from actors.core.own_values import remembers
 from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Observation, Op, Presence, Side, State, other
@@ -26,6 +27,7 @@ def assumed(stream: StreamSpec, binding: Binding, seen: Observation) -> Observat
     if (
         held is None
         or mine is None
+        or remembers(stream)
         or stream.gates  # where they stand on the other side is not known without a look
         or binding.state is not State.SETTLED
         or binding.map_ver != stream.map_ver

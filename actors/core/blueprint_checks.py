@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from actors.core.blueprint_documents import check_documents
 from actors.core.blueprint_gates import check_gates
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.blueprint_owners import check_conditions, check_values
@@ -28,6 +29,7 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
         _check_writers(stream, at)
         _check_marks(stream, at)
         check_gates(stream, at)
+        check_documents(stream, at)
         check_conditions(stream, at)
         check_values(stream, at)
         _check_names(stream, names, at)

@@ -250,10 +250,11 @@ STREAM: Final = (
     Entry(
         "deletes",
         each(SIDES, words(DeletePolicy)),
-        "what a deletion there does on the other side: `ignore`, `mark`, `remove`, `restore` (put it back)",
+        "what a deletion there does on the other side: `ignore`, `mark`, `remove`, `restore` (put back, with the local "
+        "fields of that side as last seen)",
         absent="`ignore`",
         example="deletes: {a: mark, b: restore}",
-        rows=("T11", "G3", "G9"),
+        rows=("T11", "G3", "G9", "W30"),
     ),
     Entry(
         "delete_vs_edit",
@@ -268,6 +269,23 @@ STREAM: Final = (
         "the native values that mark a record of that side as deleted; needed by `deletes: {a: mark}`",
         example="mark: {b: {status: deleted}}",
         rows=("T11",),
+    ),
+    Entry(
+        "once",
+        Listing(Words(SIDES)),
+        "the sides on which a record is made and never changed, marked or removed after; where its origin changes later it "
+        "is listed",
+        absent="`[]`",
+        example="once: [b]",
+        rows=("T7", "S10"),
+    ),
+    Entry(
+        "stages",
+        Listing(Words(SIDES)),
+        "the sides on which a record is made only when a person says so: it waits in the room `staged`",
+        absent="`[]`",
+        example="stages: [b]",
+        rows=("S10", "S11", "S18", "S19"),
     ),
     Entry(
         "gate",

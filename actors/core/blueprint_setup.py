@@ -22,6 +22,10 @@ _EXPIRES_S: Final = 7 * 86400.0  # where nothing is said
 _AT: Final = {CheckKind.EMPTY: Moment.PROPOSAL, CheckKind.NO_CLASH: Moment.PROPOSAL}
 
 
+# Kept beside the values of a link's settings, by these names: settings.Kept, which can't be imported here.
+TAKEN: Final = ("rules", "version", "mappings", "remapped")
+
+
 def read_setup(node: Node | None, name: str, streams: Sequence[StreamSpec]) -> SetupSpec:
     """The compiled entry; what holds for every link where there is none. `name`: of the blueprint."""
     if node is None:
@@ -126,6 +130,8 @@ def _required(name: str, node: Node) -> Required:
         values=_place(values) if values else None,
         where={field: _place(at) for field, at in _entries(entries.get("where"))},
     )
+    if name in TAKEN:
+        node.fault(f"\"{name}\" can't be the name of a setting: it is the daemon's own")
     if found.where and found.keys is None:
         node.fault("`where` says which of the `keys` count, and there are none", "where")
     return found

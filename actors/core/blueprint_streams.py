@@ -58,6 +58,8 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         match=_match(node.get("match")),
         parents=_texts(node.get("parents")),
         requires=_texts(node.get("requires")),
+        once=_sides(node.get("once")),
+        stages=_sides(node.get("stages")),
         creates=_creates(node.get("creates")),
         deletes=_deletes(node.get("deletes")),
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,
@@ -94,9 +96,11 @@ def _match(node: Node | None) -> tuple[tuple[str, ...], ...]:
 
 
 def _creates(node: Node | None) -> frozenset[Side]:
-    if node is None:
-        return frozenset(SIDES)
-    return frozenset(cast("Side", item.word(SIDES, "a")) for item in node.items())
+    return frozenset(SIDES) if node is None else _sides(node)
+
+
+def _sides(node: Node | None) -> frozenset[Side]:
+    return frozenset(cast("Side", item.word(SIDES, "a")) for item in node.items()) if node else frozenset()
 
 
 def _deletes(node: Node | None) -> Mapping[str, DeletePolicy]:

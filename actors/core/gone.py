@@ -8,12 +8,14 @@ from actors.core import gates
 from actors.core.actions import action_for, id_on, note_line
 from actors.core.mapping import Shown, shared
 from actors.core.merge import changed_fields
+from actors.core.own_values import kept_for
 from actors.core.owners import owner_of, owning_side
 from actors.core.policy import DeleteEdit, DeletePolicy, StreamSpec
 from actors.core.rooms import delete_print, deleted_edited, not_delivered
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Room, State, other
 from actors.core.values import same
 from actors.core.verdict import (
+    REPLACED,
     RESTORE,
     UNSEEN_AGAIN_S,
     Context,
@@ -43,7 +45,8 @@ def plan_gone(
     policy = stream.deletes[side]
     edited = bool(changed_fields(stream, binding, left))
     before = binding.side(left.side)
-    if binding.state is State.TOMBSTONE and before is not None and before.presence is Presence.DELETED:
+    was_gone = before is not None and before.presence is Presence.DELETED
+    if binding.state is State.TOMBSTONE and (was_gone or f"{REPLACED}{left.side}" in binding.note):
         return _back(stream, after, gone, left)
     if binding.state is State.TOMBSTONE and known:
         anew = gates.tombstone_at(stream, after, left)
@@ -137,8 +140,11 @@ def _restore(stream: StreamSpec, after: Binding, gone: Observation, left: Observ
     """Put it back: what is left becomes a newcomer again, so that it is matched (somebody may have made the record
     anew there) and created by the one way in which records are created."""
     half = in_state(after, State.NEW, RESTORE)
-    half = (
-        msgspec.structs.replace(half, a=None) if gone.side == "a" else msgspec.structs.replace(half, b=None)
+    was, stays = after.side(gone.side), after.side(left.side)
+    assert was is not None and stays is not None
+    stays = kept_for(was, stays)
+    half = msgspec.structs.replace(
+        half, a=None if gone.side == "a" else stays, b=None if gone.side == "b" else stays
     )
     reason = f"deleted on {gone.side}, to be put back"
     item = note_line(stream, after, gone.side, left.id, "deletes: restore", reason, ActionState.CONFIRMED)

@@ -114,11 +114,14 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
 
 
 def show_new(stream: StreamSpec, side: Side, wanted: Fields, refs: Refs = NO_REFS) -> Shown:
-    """Translate `wanted` into the native fields of a record to be made on `side`, with what a new one starts with there
-    where nothing else is said (G5). Raises `LensError`."""
-    told = show(stream, side, {}, {name: value for name, value in wanted.items() if value is not None}, refs)
+    """Translate `wanted` into the native fields of a record to be made on `side`. Raises `LensError`."""
+    return show(stream, side, {}, {name: value for name, value in wanted.items() if value is not None}, refs)
+
+
+def begun(stream: StreamSpec, side: Side, told: Shown) -> Shown:
+    """A new record with what it starts with on `side` where nothing else is told (G5)."""
     starts = {path: v for path, v in stream.starts_with[side].items() if told.native.get(path) is None}
-    return Shown({**told.native, **starts}, told.shown)
+    return Shown({**told.native, **starts}, told.shown) if starts else told
 
 
 def native_of(spec: FieldSpec, side: Side, value: Value) -> Mapping[str, Value]:

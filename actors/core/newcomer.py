@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from actors.core import match
+import msgspec
+
+from actors.core import match, own_values
 from actors.core.actions import action_for, decided_by_origin, note_line
+from actors.core.documents import staged
 from actors.core.gates import admitted
-from actors.core.mapping import shared, show_new
+from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
 from actors.core.policy import LensError, Owner, StreamSpec
@@ -46,6 +49,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if ctx.lacks:
         reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
         return Verdict(half, park=(waits(stream, half, seen, reason),))
+    half = _with_own_values(stream, half, seen)
     wanted = _told(stream, half, seen, restore)
     unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
     if unknown:
@@ -60,13 +64,35 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
     try:
         write = show_new(stream, target, wanted, ctx.refs)
+        # What is made again has what it held for itself; it does not begin once more.
+        write = (
+            Shown({**_own_values(half, side), **write.native}, write.shown)
+            if restore
+            else begun(stream, target, write)
+        )
     except LensError as error:
         return Verdict(half, park=(waits(stream, half, seen, str(error)),))
+    line = None if restore else staged(stream, half, seen, wanted, ctx.parked)
+    if line is not None:
+        return Verdict(half, park=(line,))
     decisions = tuple(decided_by_origin(n, v, side) for n, v in wanted.items())
     action = action_for(
         stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id
     )
     return tried(half, (action,), (), ctx)
+
+
+def _with_own_values(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
+    held = half.side(seen.side)
+    assert held is not None
+    now = own_values.remembered(stream, held, seen)
+    return msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
+
+
+def _own_values(half: Binding, side: Side) -> Mapping[str, Value]:
+    """What the record that is made again held for itself."""
+    held = half.side(side)
+    return own_values.to_put_back(held) if held is not None else {}
 
 
 def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Binding:

@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from actors.core import gates
+from actors.core import gates, own_values, replaced
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
+from actors.core.documents import ONCE, written_once
 from actors.core.foreign import left_alone
 from actors.core.gone import mark, plan_gone
 from actors.core.mapping import show
@@ -80,6 +81,8 @@ def differs(stream: StreamSpec, binding: Binding, seen: Observation) -> bool:
         return True
     if held.presence is not seen.presence or gates.stirs(stream, binding, seen):
         return True
+    if own_values.stirs(stream, held, seen):
+        return True
     return seen.presence is Presence.PRESENT and bool(changed_fields(stream, binding, seen))
 
 
@@ -92,6 +95,9 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
     if {a.presence, b.presence} - {Presence.PRESENT, Presence.DELETED}:
         return Verdict(binding)  # out of scope or not seen is no deletion, and nothing to merge
     if a.presence is Presence.PRESENT and b.presence is Presence.PRESENT:
+        another = replaced.judged(stream, binding, a, b, ctx)
+        if another is not None:
+            return another
         out = gates.left(stream, binding, (a, b))
         if out is not None:
             return _out(stream, binding, (a, b), *out)
@@ -132,6 +138,7 @@ def _both_present(
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked))
     adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
+    adopted = own_values.both_remembered(stream, adopted, (a, b))
     adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
     park.extend(not_delivered(stream, binding, a, merged.unseen))
@@ -146,6 +153,8 @@ def _both_present(
                 park.extend(emptied(stream, binding, b if seen is a else a, wanted))
                 bare = bare_units(stream, wanted)
                 wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
+                adopted, wanted, row = _written_once(stream, adopted, seen, wanted, ctx)
+                park.extend(row)
                 adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
@@ -159,6 +168,23 @@ def _both_present(
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
     again_s = UNSEEN_AGAIN_S if merged.unseen else 0.0
     return msgspec.structs.replace(verdict, items=items, again_s=again_s)
+
+
+def _written_once(
+    stream: StreamSpec, binding: Binding, seen: Observation, wanted: Mapping[str, Value], ctx: Context
+) -> tuple[Binding, Mapping[str, Value], tuple[Parked, ...]]:
+    """What is left to be written on a side: nothing, where it is written once. A person's word that it stays as it is
+    settles both values."""
+    if not wanted or seen.side not in stream.once:
+        return binding, wanted, ()
+    before = {name: seen.fields[name] for name in wanted if name in seen.fields}
+    row = written_once(stream, binding, seen, wanted, before)
+    if chosen(ctx.parked, ONCE, row.fingerprint) != seen.side:
+        return binding, {}, (row,)
+    for name, value in wanted.items():
+        stands = Deviation(before.get(name), "accepted")
+        binding = _settle_field(binding, seen.side, name, value, stands)
+    return binding, {}, ()
 
 
 def _write(

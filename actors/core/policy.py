@@ -197,7 +197,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
     complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
     is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
-    seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said.
+    seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a
+    record is made and never changed after. `stages`: sides on which one is made only when a person says so.
     """
 
     name: str
@@ -208,6 +209,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     match: tuple[tuple[str, ...], ...] = ()
     parents: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    once: frozenset[Side] = frozenset()
+    stages: frozenset[Side] = frozenset()
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
@@ -274,6 +277,17 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
                 path: value for spec in self.fields for path, value in spec.starts_with.get(side, {}).items()
             }
             for side in SIDES
+        }
+
+    @cached_property
+    def own_paths(self) -> Mapping[Side, tuple[str, ...]]:
+        """Per side, the native paths of its local fields where a deletion there is undone: they go back with the record."""
+        places = {s: [spec.side(s) for spec in self.fields if spec.owner is Owner.LOCAL] for s in SIDES}
+        return {
+            s: tuple(path for place in places[s] if place is not None for path in place.paths)
+            if self.deletes[s] is DeletePolicy.RESTORE
+            else ()
+            for s in SIDES
         }
 
     def shared(self, side: Side) -> tuple[tuple[FieldSpec, FieldSide], ...]:

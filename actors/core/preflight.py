@@ -112,6 +112,13 @@ def lacking(
     return Obstacle(None, CHOICE, f"the setting {setting.name}{about} {text}", ways_out=(way,))
 
 
+def lacking_value(name: str, doc: str) -> Obstacle:
+    """A setting whose value stands in rules of the blueprint, and that no link can do without."""
+    about = f" ({doc})" if doc else ""
+    way = f"choose one: tandemctl links prepare <link> --settings {name}=..."
+    return Obstacle(None, CHOICE, f"the setting {name}{about} is not chosen", ways_out=(way,))
+
+
 def moved(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """What the settings rest on and is no longer as it was when they were looked at; () where all is."""
     return tuple(

@@ -17,6 +17,7 @@ import msgspec
 from actors.core import rows_code
 from actors.core.lenses import written_paths
 from actors.core.mapping import observe
+from actors.core.own_values import remembers
 from actors.core.plan import Context, half_binding, plan_new
 from actors.core.policy import RECORD_ID, FieldSpec, StreamSpec
 from actors.core.settle import Settled, settle
@@ -177,7 +178,7 @@ def looks_alone(stream: StreamSpec) -> bool:
     """Whether a line of a record says all of it: nothing of other streams, of gates, or of the order of its items."""
     kept = rows_code.kept(stream)
     plain = not any(spec.reference or spec.as_set or _more(spec) for spec in kept)
-    return bool(kept) and plain and not stream.gates
+    return bool(kept) and plain and not stream.gates and not stream.once and not remembers(stream)
 
 
 def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape]) -> Creates | None:
@@ -190,6 +191,7 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
         or not kept
         or stream.gates
         or stream.requires
+        or there in stream.stages
         or len(set(written)) < len(written)
         or (shapes[there].key in written and shapes[there].kinds.get(shapes[there].key) not in _IDS)
         or any(spec.reference or spec.as_set or spec.owner.value == there or _more(spec) for spec in kept)

@@ -173,4 +173,10 @@ def chosen(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def load(data: Mapping[str, Any]) -> Kept:
     """Settings from what the store keeps."""
-    return msgspec.convert({name: data[name] for name in Kept.__struct_fields__ if name in data}, Kept)
+    return msgspec.convert(dict(data), Kept)
+
+
+def dump(kept: Kept) -> dict[str, Any]:
+    """Settings as the store keeps them."""
+    out: dict[str, Any] = msgspec.to_builtins(kept)
+    return out

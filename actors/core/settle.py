@@ -16,6 +16,7 @@ from actors.core.contests import DAY_S, contests_after
 from actors.core.gates import put_back_by
 from actors.core.mapping import NO_REFS, Refs, show
 from actors.core.marks import forgotten, remembered
+from actors.core.own_values import without_back
 from actors.core.owners import owner_of, owning_side
 from actors.core.plan import adopt_keys
 from actors.core.policy import LensError, StreamSpec
@@ -33,6 +34,7 @@ from actors.core.types import (
     other,
 )
 from actors.core.values import UNKNOWN, Seen, Value, same
+from actors.core.verdict import REPLACED
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -62,7 +64,7 @@ def settle(
     not to be settled, because the same write on the other side was not done.
     """
     if action.op is Op.DELETE:
-        return Settled(_deleted(binding, action.side))
+        return Settled(_deleted(binding, action))
     if action.op is Op.MARK:
         return Settled(_marked(binding, action))
     assert after is not None
@@ -121,6 +123,9 @@ def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observa
     held = forgotten(held, action.native)
     held = msgspec.structs.replace(held, presence=Presence.PRESENT, version=after.version)
     placed = _with(binding, action.side, held)
+    origin = placed.side(other(action.side))
+    if action.op is Op.CREATE and origin is not None:
+        placed = _with(placed, other(action.side), without_back(origin))
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
     return msgspec.structs.replace(placed, state=state, note="", map_ver=stream.map_ver)
 
@@ -275,11 +280,14 @@ def _unsettled(
     return names
 
 
-def _deleted(binding: Binding, side: Side) -> Binding:
+def _deleted(binding: Binding, action: Action) -> Binding:
+    side = action.side
     held = binding.side(side)
     assert held is not None
     gone = _with(binding, side, msgspec.structs.replace(held, presence=Presence.DELETED))
     note = f"deleted on {other(side)}, removed on {side}"
+    if REPLACED in action.reason:
+        note = f"{note}; {REPLACED}{other(side)}"
     return msgspec.structs.replace(gone, state=State.TOMBSTONE, note=note)
 
 

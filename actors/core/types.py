@@ -64,7 +64,8 @@ class Observation(msgspec.Struct, frozen=True):
 class Deviation(msgspec.Struct, frozen=True):
     """A side holds `value` where the base says otherwise, for a recorded reason.
 
-    reason: rewritten | lossy | default | accepted | undone | differs (it differs after our write) | marked (core/marks.py).
+    reason: rewritten | lossy | default | accepted | undone | differs (it differs after our write) | reported (foreign.py) |
+    marked (marks.py).
     """
 
     value: Value

@@ -9,11 +9,12 @@ import msgspec
 from actors.core import match
 from actors.core.mapping import NO_REFS, Refs
 from actors.core.policy import StreamSpec
-from actors.core.types import Action, Binding, Observation, Parked, Room, State
+from actors.core.types import Action, Binding, Observation, Parked, Room, Side, State
 from actors.core.values import Value
 
 UNSEEN_AGAIN_S = 10.0
 RESTORE = "deleted on the other side, to be put back"
+REPLACED = "its id was given to another record on "  # and the side
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Context(msgspec.Struct, frozen=True):
 
     `concludes`: what is new was compared with what is gone, so that a record that is gone was deleted, not moved.
     `lacks`: streams that this one requires, and of which no record is in step yet.
+    `reused`: sides that may give the id of a record that was deleted to another one.
     """
 
     now: float
@@ -29,6 +31,7 @@ class Context(msgspec.Struct, frozen=True):
     refs: Refs = NO_REFS
     concludes: bool = True
     lacks: tuple[str, ...] = ()
+    reused: frozenset[Side] = frozenset()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -37,7 +40,7 @@ class Verdict(msgspec.Struct, frozen=True):
     `binding`: with everything adopted that needs no write (`rev` is left as stored: the window counts it up).
     `actions`: writes, at most one per side. `park`: every reason why the record waits now; rooms not named here are
     left. `items`: protocol lines without a write. `drop`: the half binding is of no use any more. `again_s`: look again
-    after so long, though nothing may have changed (0: no need).
+    after so long, though nothing may have changed (0: no need), at the record of `again_side` where that matters.
     """
 
     binding: Binding
@@ -46,6 +49,7 @@ class Verdict(msgspec.Struct, frozen=True):
     items: tuple[Action, ...] = ()
     drop: bool = False
     again_s: float = 0.0
+    again_side: Side | None = None
 
 
 def adopt_keys(stream: StreamSpec, binding: Binding, fields: Mapping[str, Value]) -> Binding:

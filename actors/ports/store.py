@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.changes import Change, Standing
-from actors.core.types import Action, ActionState, Binding, Hint, Op, Outcome, Parked, Room, Side
+from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Op, Outcome, Parked, Room, Side
 from actors.turn import Known, Turn
 
 
@@ -26,8 +26,8 @@ class Lease(msgspec.Struct, frozen=True):
 
 class LinkRow(msgspec.Struct, frozen=True):
     """A link as stored. `blueprint`: the YAML text. `facts`: see core/lifecycle (establishment, wish, health). `partner`:
-    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `chosen`: of the settings
-    that its blueprint asks for; `rests_on`: what they rest on, as it was when a person looked at them last."""
+    the tenant of the other side, "" where both are one tenant's. `kind`, `roles`: core/roles. `rests_on`: what its settings
+    rest on, as it was when a person looked at them last."""
 
     id: str
     tenant: str
@@ -43,8 +43,7 @@ class LinkRow(msgspec.Struct, frozen=True):
     next_due: float = 0.0
     partner: str = ""
     kind: str = ""
-    roles: Mapping[str, str] = {}
-    chosen: Mapping[str, Any] = {}
+    roles: Mapping[str, str] = msgspec.field(default_factory=lambda: dict.fromkeys(SIDES, "peer"))
     rests_on: Mapping[str, str] = {}
 
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from actors.core.blueprint_setup import objects_of
 from actors.core.policy import RECORD_ID, LinkSpec, StreamSpec
 from actors.core.types import SIDES, Side
-from actors.ports import ObjectInfo
+from actors.ports import ObjectInfo, Webhook
 from daemon.api.errors import Violation
 
 
@@ -31,6 +31,23 @@ def missing(
             else:
                 found += _missing_fields(stream, side, info, names[side])
     return found + list(_missing_in_setup(spec, offers, names))
+
+
+def strange_events(spec: LinkSpec, webhooks: Mapping[Side, Webhook | None]) -> list[Violation]:
+    """Triggers that never come: no such event is known of the system, or it calls nobody."""
+    found: list[Violation] = []
+    for stream in spec.streams:
+        for side, events in stream.triggers.items():
+            webhook = webhooks[side]
+            known = webhook.events if webhook is not None else ()
+            if events and webhook is None:
+                said = f"the system of side {side} calls nobody, so nothing triggers"
+                found.append(Violation(f"streams.{stream.name}.triggers.{side}", said))
+            for event in events if known else ():
+                if event not in known:
+                    said = f"there is no event {event!r}{_meant(event, known)}; known are {', '.join(known)}"
+                    found.append(Violation(f"streams.{stream.name}.triggers.{side}", said))
+    return found
 
 
 def _missing_in_setup(

@@ -17,14 +17,14 @@ from actors.core.preflight import Obstacle
 from actors.core.roles import Role, Standing
 from actors.core.setup import Moment
 from actors.core.types import SIDES, Side
-from actors.ports import ObjectInfo
+from actors.ports import ObjectInfo, Webhook
 from daemon.api import access, convert, fitting
 from daemon.api.desk import Desk
 from daemon.api.errors import ApiError, Violation, exists, invalid, precondition
 from daemon.api.preflight import Pair, Preflight, account
 from daemon.store.life_rows import Founding, StandingRow, identity
 from daemon.store.rows import LinkInfo
-from daemon.wiring import Blueprints
+from daemon.wiring import Blueprints, webhook_of
 
 
 def loaded(blueprints: Blueprints, text: str) -> LinkSpec:
@@ -43,8 +43,25 @@ def loaded(blueprints: Blueprints, text: str) -> LinkSpec:
 class Founder:
     """Looks whether a link may be made of these rules between these two connections."""
 
-    def __init__(self, desk: Desk, spec: LinkSpec, pair: Pair, name: str, link: str = "") -> None:
-        """`link`: the one that is to have these rules, where it stands already."""
+    def __init__(
+        self,
+        desk: Desk,
+        spec: LinkSpec,
+        pair: Pair,
+        name: str,
+        *,
+        link: str = "",
+        text: str = "",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`link`: the one that is to have these rules, where it stands already; else `text`: of the blueprint, and what is
+        chosen so far of the `settings` that it asks for."""
+        self._text = text
+        self._incomplete = False
+        if settings is not None:
+            self._settings = chosen(spec, settings)
+            whole = sound(desk.blueprints, text, self._settings)
+            spec, self._incomplete = whole or spec, whole is None
         self._link = link
         self._desk = desk
         self._spec = spec
@@ -105,19 +122,18 @@ class Founder:
         return preflight.warning(found) + [one for one in preflight.refusing(found) if override]
 
     async def founding(
-        self, tenant: str, settings: Mapping[str, Any], *, partner: str = "", wish: str = "run"
+        self, tenant: str, *, partner: str = "", wish: str = "run"
     ) -> tuple[Founding, list[Obstacle]]:
         """What the store makes a link of, and what it still needs: being set up, or active at once."""
-        settings = chosen(self._spec, settings)
-        missing = await self.look.preparations(settings)
+        missing = await self.look.preparations(self._settings)
         stands = Establishment.CONFIRMED if missing else Establishment.ESTABLISHED
         made = Founding(
             tenant=tenant,
             name=self._name,
             connections={side: self._pair[side].id for side in SIDES},
-            blueprint="",
+            blueprint=self._text,
             partner=partner,
-            settings=settings,
+            settings=self._settings,
             establishment=stands,
             wish=wish,
             kind=self._spec.setup.kind,
@@ -133,8 +149,12 @@ class Founder:
         return found
 
     async def _refuse_misfit(self) -> None:
+        if self._incomplete:
+            return  # stand-ins for what is still to be chosen: asked at activation, of what it is then
         offers = {side: await self._offer(side) for side in SIDES}
         lacks = fitting.missing(self._spec, offers, {side: self._pair[side].name for side in SIDES})
+        calls: dict[Side, Webhook | None] = {side: webhook_of(self._pair[side].connector) for side in SIDES}
+        lacks += fitting.strange_events(self._spec, calls)
         if lacks:
             said = "; ".join(one.message for one in lacks[:3])
             hint = "correct the blueprint or the systems; tandemctl connections describe-objects shows what there is"
@@ -217,9 +237,23 @@ def _with_ways(one: Obstacle) -> str:
     return f"{one.text}; {' or '.join(one.ways_out)}" if one.ways_out else one.text
 
 
+def sound(blueprints: Blueprints, text: str, settings: Mapping[str, Any]) -> LinkSpec | None:
+    """The rules with these settings, None while one that they need is missing; INVALID_ARGUMENT where one is wrong."""
+    try:
+        return blueprints.load(text, settings)
+    except BlueprintError as error:
+        missing = {
+            f"settings.{one.name}" for one in loaded(blueprints, text).settings if one.name not in settings
+        }
+        wrong = [Violation(one.path, one.message) for one in error.faults if one.path not in missing]
+        if wrong:
+            raise invalid(wrong) from error
+        return None
+
+
 def chosen(spec: LinkSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a link as they are stored; INVALID_ARGUMENT where the blueprint asks for no such setting."""
-    known = [*(one.name for one in spec.setup.settings), *(one.name for one in spec.settings)]
+    known = sorted({one.name for one in spec.setup.settings} | {one.name for one in spec.settings})
     faults = [
         Violation(f"settings.{name}", f"is no setting of this blueprint; it has {', '.join(known) or 'none'}")
         for name in settings

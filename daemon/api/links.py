@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
-import msgspec
 
 from actors.core import lifecycle, preflight
+from actors.core import settings as link_settings
 from actors.core.blueprint import BlueprintError
 from actors.core.lifecycle import Establishment, NoStep, Step
 from actors.core.policy import LinkSpec
 from actors.core.preflight import Obstacle
+from actors.core.settings import Changes
 from actors.core.types import SIDES
 from actors.messages import CHANGED
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid, precondition
-from daemon.api.founding import Founder, chosen, loaded, obstructed
+from daemon.api.founding import Founder, chosen, loaded, obstructed, sound
 from daemon.api.preflight import Pair, Preflight
 from daemon.api.proofs import logged_in
 from daemon.health import LinkView, Watcher
@@ -50,16 +51,15 @@ class Links(links_pb2_grpc.LinksServicer):
                 f"links of blueprint {spec.name} come about by consent: one side proposes, the other confirms",
                 "tandemctl proposals create",
             )
-        founder = Founder(self._desk, spec, pair, request.name)
+        settings = convert.settings_of(request.settings)
+        founder = Founder(self._desk, spec, pair, request.name, text=request.blueprint, settings=settings)
         await founder.fits()
         await founder.allowed()
         await founder.preflight()
         wish = "paused" if request.paused else "run"
-        new, _ = await founder.founding(tenant, convert.settings_of(request.settings), wish=wish)
+        new, _ = await founder.founding(tenant, wish=wish)
         async with self._creating:
-            id_ = await self._desk.life.found(
-                msgspec.structs.replace(new, blueprint=request.blueprint), founder.check
-            )
+            id_ = await self._desk.life.found(new, founder.check)
         info = await self._desk.admin.get_link(id_)
         self._desk.name_link(info, [stream.name for stream in spec.streams])
         self._desk.engine.wake(info.row.id)
@@ -103,19 +103,34 @@ class Links(links_pb2_grpc.LinksServicer):
         self, request: pb.ListPreparationsRequest, context: Any
     ) -> pb.ListPreparationsResponse:
         info = await self._desk.link(request.link, request.tenant)
-        found = await (await self._look(info)).preparations(info.row.chosen)
+        found = await (await self._look(info)).preparations(link_settings.chosen(info.row.settings))
         return pb.ListPreparationsResponse(preparations=map(convert.obstacle, found))
 
     async def PrepareLink(self, request: pb.PrepareLinkRequest, context: Any) -> pb.Link:
         info = await self._desk.link(request.link, request.tenant)
-        spec = self._spec(info)
         settings = convert.settings_of(request.settings)
         if not settings:
             raise invalid([Violation("settings", "is required: the settings to choose")])
-        await self._desk.life.choose(info.row.id, chosen(spec, settings))
+        await self._choose(info, chosen(self._spec(info), settings))
         self._desk.engine.wake(info.row.id)
         await self._desk.audit("link.prepare", info.row.id, info.row.tenant, settings=sorted(settings))
         return await self._shown(await self._desk.admin.get_link(info.row.id))
+
+    async def _choose(self, info: LinkInfo, values: Mapping[str, Any]) -> None:
+        """What they mean for records that were settled before follows as for any change of the rules."""
+        row = info.row
+        new = sound(self._desk.blueprints, row.blueprint, {**row.settings, **values})
+        standing = lifecycle.load(row.facts).establishment is not Establishment.CONFIRMED
+        if new is None or not standing:
+            await self._desk.admin.choose(row.id, values, {}, Changes())
+            return
+        old = self._spec(info)
+        changes = link_settings.changes(old, new)
+        if changes.reread or changes.added:
+            await Founder(self._desk, new, await self._pair(info), row.name, link=row.id).still_fits()
+        known = link_settings.load(row.settings).mappings
+        known = link_settings.remember(link_settings.remember(known, old), new)
+        await self._desk.admin.choose(row.id, values, known, changes)
 
     async def ActivateLink(self, request: pb.ActivateLinkRequest, context: Any) -> pb.Link:
         info = await self._desk.link(request.link, request.tenant)
@@ -123,7 +138,9 @@ class Links(links_pb2_grpc.LinksServicer):
         if before is not after:
             await self._logged_in(info)
             look = await self._look(info)
-            _refuse_unprepared(await look.preparations(info.row.chosen), request.go_on, info.row.name)
+            _refuse_unprepared(
+                await look.preparations(link_settings.chosen(info.row.settings)), request.go_on, info.row.name
+            )
             await self._establish(info, before, after, await look.rests_on(), "link.activate")
         return await self._shown(await self._desk.admin.get_link(info.row.id))
 
@@ -137,7 +154,9 @@ class Links(links_pb2_grpc.LinksServicer):
     async def ReviewLink(self, request: pb.ReviewLinkRequest, context: Any) -> pb.Link:
         info = await self._desk.link(request.link, request.tenant)
         look = await self._look(info)
-        _refuse_unprepared(await look.preparations(info.row.chosen), True, info.row.name)
+        _refuse_unprepared(
+            await look.preparations(link_settings.chosen(info.row.settings)), True, info.row.name
+        )
         rests_on = await look.rests_on()
         await self._desk.life.reviewed(info.row.id, rests_on)
         await self._desk.admin.poke_link(info.row.id)
@@ -160,11 +179,17 @@ class Links(links_pb2_grpc.LinksServicer):
             )
 
     async def _look(self, info: LinkInfo) -> Preflight:
-        pair = {side: await self._desk.admin.get_connection(_connection(info, side)) for side in SIDES}
-        return Preflight(self._desk, self._spec(info), pair)
+        return Preflight(self._desk, self._spec(info), await self._pair(info))
+
+    async def _pair(self, info: LinkInfo) -> Pair:
+        return {side: await self._desk.admin.get_connection(_connection(info, side)) for side in SIDES}
 
     def _spec(self, info: LinkInfo) -> LinkSpec:
-        return self._desk.blueprints.for_engine(info.row.blueprint, info.row.settings)
+        """The rules of a link; while a setting that they need is missing, as they stand without it."""
+        try:
+            return self._desk.blueprints.of(info.row)
+        except BlueprintError:
+            return loaded(self._desk.blueprints, info.row.blueprint)
 
     def _step(self, info: LinkInfo, step: Step) -> tuple[Establishment, Establishment]:
         before = lifecycle.load(info.row.facts).establishment
@@ -248,7 +273,7 @@ class Links(links_pb2_grpc.LinksServicer):
             a_role=row.roles.get("a", ""),
             b_role=row.roles.get("b", ""),
             irreversible=view.spec is not None and view.spec.setup.irreversible,
-            settings=convert.struct(row.chosen),
+            settings=convert.struct(link_settings.chosen(row.settings)),
         )
 
 

@@ -53,6 +53,9 @@ class Preflight:
         lacks = [
             await self._lacking(setting, settings.get(setting.name)) for setting in self._spec.setup.settings
         ]
+        said = {setting.name for setting in self._spec.setup.settings}
+        needed = [one for one in self._spec.settings if one.needed and one.name not in said]
+        lacks += [preflight.lacking_value(one.name, one.doc) for one in needed if one.name not in settings]
         return [one for one in lacks if one is not None] + await self.obstacles(Moment.ACTIVATION)
 
     async def rests_on(self) -> dict[str, str]:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
-import msgspec
 
 from actors.core import handshake
 from actors.core.handshake import Party, Proposal, Stranger, Unproved
@@ -51,7 +50,8 @@ class Proposals(proposals_pb2_grpc.ProposalsServicer):
         again = await self._same(row)
         if again is not None:
             return self._shown(again, spec, ())
-        founder = Founder(self._desk, spec, _pair(side, own, theirs), request.name)
+        pair = _pair(side, own, theirs)
+        founder = Founder(self._desk, spec, pair, request.name, text=request.blueprint, settings=row.settings)
         await founder.allowed()
         await founder.fits()
         warnings = await founder.preflight(bool(override))
@@ -114,10 +114,7 @@ class Proposals(proposals_pb2_grpc.ProposalsServicer):
         proposer, addressee = row.proposal.proposer, row.proposal.addressee
         # A custom set-up is read as a plan before anything is written.
         wish = "paused" if row.override else "run"
-        new, missing = await founder.founding(
-            proposer.tenant, row.settings, partner=addressee.tenant, wish=wish
-        )
-        new = msgspec.structs.replace(new, blueprint=row.blueprint)
+        new, missing = await founder.founding(proposer.tenant, partner=addressee.tenant, wish=wish)
         link = await self._desk.life.confirm_proposal(row.proposal.id, new, founder.check)
         info = await self._desk.admin.get_link(link)
         self._desk.name_link(info, [stream.name for stream in spec.streams])
@@ -146,7 +143,9 @@ class Proposals(proposals_pb2_grpc.ProposalsServicer):
         made = row.proposal
         known = await self._desk.life.connections([made.proposer.connection, made.addressee.connection])
         own, theirs = known[made.proposer.connection], known[made.addressee.connection]
-        return Founder(self._desk, spec, _pair(made.side, own, theirs), row.name), spec
+        pair = _pair(made.side, own, theirs)
+        founder = Founder(self._desk, spec, pair, row.name, text=row.blueprint, settings=row.settings)
+        return founder, spec
 
     async def _same(self, row: ProposalRow) -> ProposalRow | None:
         """The very same, asked for already and still open."""

@@ -12,15 +12,17 @@ from actors.core import settings as rules
 from actors.core.blueprint import BlueprintError
 from actors.core.policy import LinkSpec
 from actors.core.settings import Changes
-from actors.ports import LinkRow
+from actors.core.types import Side
+from actors.ports import LinkRow, Webhook
 from daemon import blueprints_yaml
-from daemon.api import access, convert
+from daemon.api import access, convert, fitting
 from daemon.api import rules as requests
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid
 from daemon.api.founding import Founder
 from daemon.api.preflight import Pair
 from daemon.store.rows import LinkInfo, VersionRow
+from daemon.wiring import webhook_of
 from tandem.v1 import settings_pb2 as pb
 from tandem.v1 import settings_pb2_grpc
 
@@ -81,6 +83,12 @@ class Settings(settings_pb2_grpc.SettingsServicer):
         changes = Changes() if old is None else rules.changes(old, new)
         if old is not None and (faults := rules.impossible(old, new)):
             raise invalid([Violation(one.path, one.message) for one in faults], str(faults[0]))
+        calls: dict[Side, Webhook | None] = {
+            "a": webhook_of(new.a_connector),
+            "b": webhook_of(new.b_connector),
+        }
+        if strange := fitting.strange_events(new, calls):
+            raise invalid(strange, f"the rules can't be used: {strange[0].field}: {strange[0].message}")
         if old is None or changes.reread or changes.added:
             await self._refuse_unfit(new, row)
         version = VersionRow(
@@ -111,7 +119,7 @@ class Settings(settings_pb2_grpc.SettingsServicer):
             "a": await self._desk.admin.get_connection(row.a_connection),
             "b": await self._desk.admin.get_connection(row.b_connection),
         }
-        await Founder(self._desk, spec, pair, row.name, row.id).still_fits()
+        await Founder(self._desk, spec, pair, row.name, link=row.id).still_fits()
 
     def _known(self, info: LinkInfo) -> LinkSpec | None:
         """The rules that hold; None where this version of the daemon can't use them, and anything is better."""

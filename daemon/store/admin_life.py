@@ -147,10 +147,6 @@ class Life(Base):
         arguments = after.value, to_json(rests_on), before.value
         return bool(await self._execute(sql("link_establish"), link, *arguments))
 
-    async def choose(self, link: str, settings: Mapping[str, Any]) -> None:
-        """Those named here change, the others stay."""
-        await self._execute(sql("link_choose"), link, to_json(settings))
-
     async def reviewed(self, link: str, rests_on: Mapping[str, str]) -> None:
         """A person looked at the settings as things are now."""
         await self._execute(sql("link_reviewed"), link, to_json(rests_on))

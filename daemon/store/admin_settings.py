@@ -40,6 +40,19 @@ class AdminSettings(Base):
             raise Missing("version", version)
         return _version(row)
 
+    async def choose(
+        self, link: str, values: Mapping[str, Any], mappings: Mapping[str, Any], changes: Changes
+    ) -> None:
+        """Values of settings that the blueprint asks for: those named change, the others stay. What follows is as for rules;
+        whoever works with the old values loses the lease."""
+        async with self._transaction() as db:
+            row = await db.fetchrow(sql("rules_lock"), link)
+            if row is None:
+                raise Missing("link", link)
+            kept = {**link_row(row).settings, **values, **({"mappings": mappings} if mappings else {})}
+            await db.execute(sql("rules_change"), link, row["blueprint"], to_json(kept))
+            await _follow(db, link, changes, self._clock.now())
+
     async def change_rules(
         self,
         link: str,
@@ -67,8 +80,7 @@ class AdminSettings(Base):
             await db.execute(sql("rules_versions_put"), *first)
             remapped = {**old.remapped, **dict.fromkeys(changes.reread, now.at)}
             kept = Kept(now.settings, now.version, mappings, remapped)
-            settings = {**link_row(row).settings, **msgspec.to_builtins(kept)}
-            await db.execute(sql("rules_change"), link, now.blueprint, to_json(settings))
+            await db.execute(sql("rules_change"), link, now.blueprint, to_json(rules.dump(kept)))
             new = (link, now.version, now.blueprint, now.settings, now.by, now.at, now.note)
             await db.execute(sql("rules_versions_put"), *new)
             await _follow(db, link, changes, self._clock.now())

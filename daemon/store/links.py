@@ -128,6 +128,5 @@ def link_row(row: Row) -> LinkRow:
         partner=row["partner"] or "",
         kind=row["kind"],
         roles={"a": row["a_role"], "b": row["b_role"]},
-        chosen=msgspec.json.decode(row["chosen"]),
         rests_on=msgspec.json.decode(row["rests_on"]),
     )

@@ -49,7 +49,6 @@ create table links (
     a_role text collate "C" not null default 'peer' check (a_role in ('peer', 'primary', 'secondary')),
     b_role text collate "C" not null default 'peer' check (b_role in ('peer', 'primary', 'secondary')),
     rests_on jsonb not null default '{}',  -- what its settings rest on, as it was when a person looked
-    chosen jsonb not null default '{}',  -- what was chosen of the settings that its blueprint asks for
     unique (tenant, name),
     check (a_connection <> b_connection)
 );

@@ -79,9 +79,9 @@ class Play:
         (id,) = [id for id, row in self.rows(side, object_name).items() if row.get("name") == called]
         self.rig.systems[self.system[side]].edit(object_name, id, fields, "person")
 
-    def delete(self, side: str, object_name: str = RECORDS, name: str = "Ada") -> None:
+    def delete(self, side: str, object_name: str = RECORDS, called: str = "Ada") -> None:
         """A person deletes the record of that name."""
-        (id,) = [id for id, row in self.rows(side, object_name).items() if row.get("name") == name]
+        (id,) = [id for id, row in self.rows(side, object_name).items() if row.get("name") == called]
         self.rig.systems[self.system[side]].delete(object_name, id, "person")
 
     def rows(self, side: str, object_name: str = RECORDS) -> dict[str, dict[str, Any]]:

@@ -200,6 +200,27 @@ async def a_new_record_starts_with_a_value_and_keeps_what_people_make_of_it(play
 
 
 @rule(
+    {"boss": {"b": "boss", "owner": "local", "starts_with": {"b": "admin"}}},
+    ("eve", "eve", None),
+    deletes={"b": "restore"},
+    complete_read="1m",
+)
+async def a_record_that_is_put_back_has_what_people_made_of_it(play: Play) -> Any:
+    """G5 with G3, W30: putting back is no creation; not even a value that somebody cleared begins again."""
+    play.create("a")
+    play.create("a", name="Bob")
+    await play.quiet()
+    play.edit("b", boss="eve")
+    play.edit("b", called="Bob", boss=None)
+    await play.quiet()
+    kept = play.shown("b")["boss"]
+    play.delete("b")
+    play.delete("b", called="Bob")
+    await play.quiet()
+    return kept, play.shown("b").get("boss"), play.shown("b", "Bob").get("boss")
+
+
+@rule(
     {
         "rep": {
             "a": "sales_rep",
@@ -467,3 +488,10 @@ def test_rule(name: str, mirror: bool) -> None:
 def test_rule_survives_a_crash(name: str, kill: str) -> None:
     fields, more, body, expected = RULES[name]
     assert played(body, fields, more, kill=kill) == expected
+
+
+def test_redteam_05_a_list_written_on_both_sides_is_not_settled_by_one_write_found_open_later() -> None:
+    """One of the two writes was done, the other not: what one side removed does not come back as the other's addition."""
+    fields, more, body, expected = RULES["a_list_is_merged_item_by_item"]
+    for kill in KILLS:
+        assert played(body, fields, more, kill=kill) == expected

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from actors.core.types import Hint, Side
-from actors.ports import Find
+from actors.ports import Find, LinkRow
 from actors.root import RootActor
 from tests.actors.rig import CUSTOMERS, Rig, loaded, on, until, writes
 
@@ -57,3 +57,25 @@ def test_a_link_alone_is_told_nothing_of_its_own_writes() -> None:
         assert not rig.link().inbox
 
     on(lambda: Rig(find=(Find.MODIFIED,), poll_s=3600.0), body)
+
+
+def test_a_link_that_was_made_a_moment_ago_is_told_too() -> None:
+    async def body(rig: Rig, root: RootActor) -> None:
+        rig.create("a", "Ada")
+        await until(lambda: rig.names("hub") == ["Ada"], timeout_s=20)
+        rig.store.add_link(LinkRow("second", "t", "second", "hub", "b", blueprint=CUSTOMERS))
+        await until(lambda: rig.names("b") == ["Ada"], timeout_s=4)
+        rig.edit("a", next(iter(rig.rows("a"))), phone="2")
+        await rig.store.add_hints("first", [_hint(rig, "a")])
+        root.wake("first")
+        await until(lambda: [row["phone"] for row in rig.rows("b").values()] == ["2"], timeout_s=20)
+
+    def alone() -> Rig:
+        rig = Rig(
+            systems=("a", "hub", "b"), links={"first": ("a", "hub")}, find=(Find.MODIFIED,), poll_s=3600.0
+        )
+        for name in rig.systems:
+            rig.on[name, "watch"] = anyio.sleep_forever
+        return rig
+
+    on(alone, body)

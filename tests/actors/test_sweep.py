@@ -25,7 +25,7 @@ from actors.state import Memory, RunState
 from actors.sweep import Sweep
 from tests.core.pairs import one, stream
 from tests.sim.loop import run
-from tests.store.test_memory import MemoryWorld
+from tests.store.memory_world import MemoryWorld
 from tests.store.world import leased
 
 SPEC = msgspec.structs.replace(stream(one("f", a=Trim(), b=Trim())), map_ver="m1")

@@ -168,13 +168,18 @@ def test_a_character_that_the_encoding_lacks_is_refused_by_name() -> None:
     assert not draft.changed
 
 
+def test_the_key_that_a_row_states_goes_before_the_one_reserved_for_it() -> None:
+    draft = draft_of(table_of("id;name;n\n1;a;1\n"), Meaning({"n": "integer"}))
+    result = draft.apply(Write(Op.CREATE, id="8", native={"id": "9"}), [])
+    assert (result.status, result.id) == (WriteStatus.DONE, "9")
+
+
 @pytest.mark.parametrize(
     "write, words",
     [
         (Write(Op.UPDATE, id="1", native={"id": "9"}, seen={"id": "1"}), "cannot be changed"),
         (Write(Op.CREATE, native={"name": "x"}), "key column 'id'"),
         (Write(Op.CREATE, native={"id": "1"}), "'1' exists already"),
-        (Write(Op.CREATE, id="8", native={"id": "9"}), "reserved as '8'"),
         (Write(Op.UPDATE, id="1", native={"n": Decimal("1.5")}, seen={}), "field 'n'.*whole number"),
         (Write(Op.UPDATE, id="1", native={"name": True}, seen={}), "field 'name'.*no text"),
         (Write(Op.UPDATE, id="1", native={"name": "a\x00"}, seen={}), "NUL"),

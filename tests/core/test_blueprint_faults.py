@@ -127,6 +127,33 @@ FAULTY: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda d: d["streams"]["customers"].pop("deletes"),
         "customers.mark.b: nothing is marked on side b; deletes: {a: mark} is missing",
     ),
+    "once without a key": (
+        lambda d: d["streams"]["customers"].update(once=["b"], match=[]),
+        "customers.once: needs a `match` key",
+    ),
+    "once and marked": (
+        lambda d: d["streams"]["customers"].update(once=["b"]),
+        "customers.deletes.a: what is written once on b is not changed when its origin is deleted",
+    ),
+    "once and put back": (
+        lambda d: d["streams"]["customers"].update(once=["b"], deletes={"b": "restore"}),
+        "customers.deletes.b: what was deleted on b would be made there a second time",
+    ),
+    "once and deactivated": (
+        lambda d: (
+            d["streams"]["orders"].update(once=["b"], mark={"b": {"gone": "yes"}}),
+            gate(d).update(then="deactivate"),
+        ),
+        "orders.gate.a.then: what is written once on b is not marked",
+    ),
+    "staged where nothing is made": (
+        lambda d: d["streams"]["customers"].update(stages=["a"]),
+        "customers.stages: nothing is made on a, so nothing is staged: `creates` has to name b",
+    ),
+    "required stream": (
+        lambda d: d["streams"]["orders"].update(requires=["custmers"]),
+        'orders.requires[0]: there is no stream "custmers" (did you mean customers?)',
+    ),
     "gate without a condition": (
         lambda d: gate(d).pop("in"),
         "orders.gate.a: a gate needs one condition",

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.lens_laws import law_faults, lens_faults
+from actors.core.lens_laws import lens_faults
 from actors.core.lenses_money import Gross
 from actors.core.lenses_one_way import Computed, Constant, OwnId
 from actors.core.policy import LensError
 from actors.core.values import Value, canonical, same
-from daemon import blueprints_yaml
-from tests.tidy import repository
 
 RATES = (("1", Decimal(19)), ("2", Decimal("5.5")), ("0", Decimal(0)), ("9", Decimal(500)))
 cents = st.decimals(-(10**9), 10**9, places=2)
@@ -74,60 +71,3 @@ def test_what_is_only_read_is_never_written() -> None:
         assert lens.one_way and not lens.lossy and lens.put(old, "new") == old
     with pytest.raises(LensError, match="says nothing here"):
         Computed("x + 1", ("x",)).get(("y",))
-
-
-# ------------------------------------------------------------------------------------------- every blueprint there is
-
-VALUES: list[Value] = [
-    *(
-        None,
-        "",
-        " x ",
-        "Ada",
-        "Ada B Lovelace",
-        "de Vos",
-        "D",
-        "1",
-        "-",
-        "a;b",
-        "+49 30 1234567",
-        "DE",
-        "040",
-    ),
-    *(
-        "31.12.2024",
-        "1.234,50",
-        "12.5",
-        0,
-        1,
-        -3,
-        7,
-        True,
-        False,
-        Decimal("12.50"),
-        Decimal("0.005"),
-        ("x", "y"),
-    ),
-]
-
-
-def blueprints() -> list[str]:
-    return [
-        path
-        for path, text in repository.texts().items()
-        if path.endswith((".yaml", ".yml")) and "\nblueprint:" in f"\n{text}"
-    ]
-
-
-@pytest.mark.parametrize("path", blueprints())
-@given(data=st.data())
-def test_the_laws_hold_for_every_blueprint_of_the_repository(path: str, data: st.DataObject) -> None:
-    spec = blueprints_yaml.load(Path(repository.ROOT / path).read_text("utf-8"))
-    samples = {}
-    for stream in spec.streams:
-        rows = []
-        for side in ("a", "b"):
-            paths = sorted({p for field in stream.fields if (at := field.side(side)) for p in at.paths})
-            rows += [(side, {p: data.draw(st.sampled_from(VALUES)) for p in paths}) for _ in range(2)]
-        samples[stream.name] = rows
-    assert law_faults(spec, samples) == ()  # type: ignore[arg-type]

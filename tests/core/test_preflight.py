@@ -9,9 +9,10 @@ import pytest
 
 from actors.core import preflight
 from actors.core.blueprint import BlueprintError, compile_blueprint
-from actors.core.blueprint_setup import objects_of
+from actors.core.blueprint_setup import TAKEN, objects_of
 from actors.core.preflight import Found
 from actors.core.roles import Role
+from actors.core.settings import Kept
 from actors.core.setup import Check, CheckKind, Moment, Place, Required, SetupSpec, Severity
 from actors.core.types import Side
 
@@ -128,6 +129,10 @@ def test_what_the_settings_rest_on_and_moved_is_named_with_both_values() -> None
     assert preflight.moved({}, {"country": "BE"}) == ()
 
 
+def test_names_that_the_store_needs_for_itself_are_the_same_everywhere() -> None:
+    assert set(TAKEN) == set(Kept.__struct_fields__)
+
+
 def test_without_an_entry_nothing_is_asked() -> None:
     spec = compiled(None)
     assert (spec.kind, spec.handshake, spec.checks, spec.roles["a"]) == ("people", False, (), Role.PEER)
@@ -212,6 +217,7 @@ def test_every_entry_is_read_and_everything_it_names_is_known() -> None:
             {"settings": {"vat": {"where": {"x": {"side": "a", "object": "o", "field": "f"}}}}},
             "there are none",
         ),
+        ({"settings": {"rules": {}}}, "the daemon's own"),
         ({"rests_on": {"x": {"side": "a", "object": "o"}}}, "`field` is missing"),
     ],
 )

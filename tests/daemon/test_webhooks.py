@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml
 
 from actors.core.errors import Kind, TandemError
 from actors.core.types import POKED, Hint
@@ -24,8 +23,9 @@ from daemon.metrics import Metrics
 from daemon.store.rows import CalledRow
 from daemon.webhooks import Bucket, Receiver, hints_of
 from daemon.wiring import Blueprints
-from tests.core.blueprint_samples import compiled, document
+from tests.core.blueprint_samples import compiled
 from tests.fakes.store import MemoryStore
+from tests.spec.systems import blueprint
 
 pytestmark = pytest.mark.anyio
 DECLARED = Webhook("token", header="X-Token", object="json:object", ids="json:ids.*", event="json:event")
@@ -55,8 +55,7 @@ class World:
     def __init__(self) -> None:
         self.clock = Clock()
         self.store = MemoryStore(self.clock)
-        text = yaml.safe_dump(document(), sort_keys=False)
-        self.store.add_link(LinkRow("l1", "t", "l1", "c1", "c2", blueprint=text))
+        self.store.add_link(LinkRow("l1", "t", "l1", "c1", "c2", blueprint=blueprint(orders=True)))
         self.store.add_link(LinkRow("broken", "t", "broken", "c1", "c3", blueprint="kind: other"))
         self.counted: list[tuple[str, str]] = []
         self.woken: list[tuple[str, str]] = []
@@ -124,7 +123,7 @@ async def test_ids_become_hints_and_repeated_ones_one(world: World) -> None:
 async def test_what_is_not_understood_is_a_look_for_changes(world: World) -> None:
     for path, body, streams in (
         ("known/KUNDEN", b"<changed/>", ["customers"]),
-        ("known", b'{"object": "AUFTRAG"}', ["orders"]),
+        ("known", b'{"object": "AUFTRAEGE"}', ["orders"]),
         ("known", b'{"ids": ["K1"]}', ["customers", "orders"]),
     ):
         world.store.links["l1"].inbox.clear()

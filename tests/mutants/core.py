@@ -6,8 +6,6 @@ from tests.mutants.mutant import Mutant
 
 TOLD = "tests/core/test_regressions.py::"
 PLAN = "tests/core/test_plan.py::"
-MOVES = "tests/actors/test_moves.py::"
-GATES = "tests/actors/test_gates.py::"
 MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
@@ -268,14 +266,6 @@ CORE = (
         (f"{PLAN}test_deleted_on_one_side",),
     ),
     Mutant(
-        19,
-        "a match key that is left does not tell who has moved",
-        "actors/core/moved.py",
-        "return len(here) == 1 and not there",
-        "return False",
-        (f"{MOVES}test_redteam_19_a_record_with_a_new_id_is_known_by_a_match_key_that_is_left",),
-    ),
-    Mutant(
         25,
         "a decision counts for whatever stands there now",
         "actors/core/merge.py",
@@ -317,22 +307,6 @@ CORE = (
         "    except LensError as error:\n        return Verdict(half, park=(waits(",
         "    except ZeroDivisionError as error:\n        return Verdict(half, park=(waits(",
         (f"{TOLD}test_redteam_27_one_unmapped_code_holds_back_one_record",),
-    ),
-    Mutant(
-        8,
-        "a deletion is forgotten while the record that is left goes on taking part",
-        "actors/core/gates.py",
-        "is_in is None or is_in is (SHUT not in binding.note)",
-        "is_in is None",
-        (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
-    ),
-    Mutant(
-        31,
-        "what took part before the activation counts as newly taking part",
-        "actors/core/gates.py",
-        "    if note is None and gate.on is GateOn.EDGE and not loaded:",
-        "    if False:",
-        (f"{GATES}test_redteam_31_what_was_so_before_the_activation_does_not_go_whoever_saves_it_again",),
     ),
     Mutant(
         31,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 TOLD = "tests/actors/test_scenarios.py::"
-MOVES = "tests/actors/test_moves.py::"
 RUN = "tests/actors/test_run.py::"
 LINK = "tests/actors/test_link.py::"
 CONNECTION = "tests/actors/test_connection.py::"
@@ -206,38 +205,12 @@ ENGINE = (
         (f"{CONNECTION}test_classes_go_by_urgency_with_a_floor_for_each",),
     ),
     Mutant(
-        19,
-        "a deletion is concluded before what is new was looked at",
-        "actors/window.py",
-        "totals_known=window.totals_known, concludes=False",
-        "totals_known=window.totals_known, concludes=True",
-        (f"{MOVES}test_redteam_19_a_record_with_a_new_number_stays_the_same_record",),
-    ),
-    Mutant(
-        19,
-        "what is gone is deleted while it can't be said which of two it is",
-        "actors/newcomers.py",
-        "        self._moves.leave(groups)\n",
-        "",
-        (f"{MOVES}test_redteam_19_of_two_new_records_that_may_be_the_one_gone_none_is_guessed",),
-    ),
-    Mutant(
         23,
         "what was touched waits for the end of a complete read",
         "actors/looking.py",
         "            await self._touched()\n            if not self.cursor(stream, side).began:",
         "            if not self.cursor(stream, side).began:",
         (f"{RUN}test_what_was_touched_goes_between_the_windows_of_a_complete_read",),
-    ),
-    Mutant(
-        26,
-        "nobody wakes what waits when its parent has come",
-        "actors/run.py",
-        "            await wake(state, stream)\n",
-        "",
-        (
-            "tests/actors/test_waiting.py::test_redteam_26_a_pair_that_waits_for_a_parent_goes_on_when_it_comes",
-        ),
     ),
     Mutant(
         27,
@@ -259,7 +232,7 @@ ENGINE = (
         27,
         "a refused record is tried again in every run",
         "actors/conclude.py",
-        "            self._refused(action, result, done)\n            return\n",
+        "            self._refused(stream, action, result, done)\n            return\n",
         "            self._again(pair, action, done, status.value)\n            return\n",
         (f"{TOLD}test_redteam_27_one_bad_record_of_a_window_is_parked_and_the_rest_go_on",),
     ),

@@ -312,6 +312,8 @@ def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             last = timeline.last_write(entry, other(entry.side), law)
             if last is None or last.outside or last.at >= entry.asked:
                 continue
+            if law.once_bound and last.op == "create":
+                continue  # told to the side that owns it, and not agreed on: where two records meet, the owner's counts
             if evidence.out_of_sight(last.side, last.stream, last.id, entry.asked, by_id=True):
                 continue
             if (last.after or {}).get(law.native(last.side)) == (entry.before or {}).get(native):

@@ -16,6 +16,7 @@ from actors.core.policy import (
     FirstContact,
     LinkSpec,
     Owner,
+    OwnerCase,
     StreamSpec,
 )
 from tests.sim.laws import MARK, SIDES, FieldLaw, Laws, Side, StreamLaw, other
@@ -75,7 +76,8 @@ def field(law: FieldLaw) -> FieldSpec:
         name=law.name,
         a=FieldSide((law.native("a"),), Same()),
         b=FieldSide((law.native("b"),), CENTS if law.lens == "cents" else Same()),
-        owner=Owner(law.owner),
+        owner=Owner.BOTH if law.once_bound else Owner(law.owner),
+        owner_cases=(OwnerCase(Owner(law.owner), once_bound=True),) if law.once_bound else (),
         conflict=Choice(law.conflict),
         group=law.group,
         on_create_only=law.on_create_only,

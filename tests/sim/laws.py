@@ -31,7 +31,8 @@ class FieldLaw:
     """One shared field: its native name per side, who may change it, what happens when both do.
 
     `type` "list": merged item by item as a set. `lens` "cents": side b holds a hundred times as much. `reference`: the
-    stream of the record whose id each side holds; what is meant by an id is that record's own reference.
+    stream of the record whose id each side holds; what is meant by an id is that record's own reference. `once_bound`: the
+    owner is so only once the record is bound: what the other side made is told to it as it is.
     """
 
     name: str
@@ -43,6 +44,7 @@ class FieldLaw:
     required: bool = False
     lens: str = ""
     reference: str = ""
+    once_bound: bool = False
 
     def native(self, side: Side) -> str:
         """The field's name in the system of `side`."""

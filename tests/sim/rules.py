@@ -18,6 +18,7 @@ from tests.sim.laws import (
     articles,
     customers,
 )
+from tests.sim.luck import source
 
 Owner = Literal["a", "b", "both"]
 NOBODY: frozenset[Side] = frozenset()
@@ -138,10 +139,25 @@ def _field(luck: random.Random, law: FieldLaw) -> FieldLaw:
         on_create_only=luck.random() < 0.08,
         required=luck.random() < 0.08,
         lens=lens,
+        once_bound=owner != "both" and _aside(luck) < 0.4,
     )
+
+
+def _aside(luck: random.Random) -> float:
+    """A number drawn without drawing: what else there is stays as it is."""
+    state = luck.getstate()[1]
+    return source("aside", state[0], state[-1]).random()
 
 
 def _like(law: FieldLaw, group: str, head: FieldLaw) -> FieldLaw:
     return FieldLaw(
-        law.name, head.owner, head.conflict, group, law.type, law.on_create_only, law.required, law.lens
+        law.name,
+        head.owner,
+        head.conflict,
+        group,
+        law.type,
+        law.on_create_only,
+        law.required,
+        law.lens,
+        once_bound=head.once_bound,
     )

@@ -63,7 +63,7 @@ MUTATIONS: dict[str, tuple[Any, str, Any, set[str]]] = {
         {"fresh eyes"},
     ),
     "another account is not noticed": (MemoryConnector, "identity", same_for_all, {"another account"}),
-    "the breaker never trips": (plan, "_contested", always(False), {"termination", "quiet"}),
+    "the breaker never trips": (plan, "is_contested", always(False), {"termination", "quiet"}),
     "counts lie": (LinkState, "_add_counters", counted_twice(LinkState._add_counters), {"truth"}),
 }
 

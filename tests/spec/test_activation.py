@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+import yaml
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
@@ -128,6 +129,33 @@ async def test_t01_it_is_being_set_up_until_all_is_chosen_and_reviewed_when_the_
     await crm.tandem.links.ReviewLink(review)
     await crm.settled(shown.id)
     assert (await crm.customers())[0][2] == "Gent"
+
+
+async def test_t01_what_the_rules_are_made_of_is_chosen_in_the_same_way(made: Accounts) -> None:
+    crm, books = await both(made, {"customers": [row(1, city="Gent")]}, {})
+    name = {"a": {"setting": "place"}, "b": "city"}
+    customers = {**CUSTOMERS, "fields": {**CUSTOMERS["fields"], "city": name}}
+    text = yaml.safe_load(rules({"customers": customers}, {}, "crm-books", "1s"))
+    text["settings"] = {"place": {"form": "text", "doc": "where the town stands"}}
+    shown = await link(crm, yaml.safe_dump(text))
+    assert shown.state == "being_set_up"
+    assert await missing(crm) == ["the setting place (where the town stands) is not chosen"]
+    with pytest.raises(TandemError) as refused:
+        await activate(crm)
+    assert refused.value.reason == "BEING_SET_UP"
+    with pytest.raises(TandemError) as refused:
+        await prepare(crm, place=7)
+    assert refused.value.reason == "INVALID" and "a text is needed" in refused.value.message
+    await prepare(crm, place="city")
+    await activate(crm)
+    await crm.settled(shown.id)
+    assert await books.customers() == [("N001", "Name 1", "Gent")]
+    # Chosen otherwise while it works: checked as any change of the rules.
+    for wrong, reason in (("town", "BLUEPRINT_DOES_NOT_FIT"), ("name", "INVALID")):
+        with pytest.raises(TandemError) as refused:
+            await prepare(crm, place=wrong)
+        assert refused.value.reason == reason
+    assert (await crm.link(shown.id)).settings["place"] == "city"
 
 
 async def test_t02_activation_starts_the_initial_load_at_once_with_progress_to_watch(made: Accounts) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from actors.core import settings
 from actors.core.errors import LeaseLost
 from actors.core.settings import Changes
 from actors.core.types import Hint
@@ -43,7 +44,7 @@ async def test_a_change_makes_a_version_and_keeps_the_first(world: PgWorld, admi
     await admin.change_rules("l1", 1, version(2), mappings, NOTHING)
     row = await world.store.link("l1")
     assert row is not None and (row.blueprint, row.rev) == ("b2", before.rev + 1)
-    assert row.settings == {"rules": "s2", "version": 2, "mappings": mappings, "remapped": {}}
+    assert row.settings == settings.dump(settings.Kept("s2", 2, mappings))
     listed = (await admin.list_versions("l1", 9)).rows
     assert [one.version for one in listed] == [2, 1]
     assert listed[0] == version(2)

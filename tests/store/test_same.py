@@ -30,8 +30,8 @@ from actors.core.types import (
 from actors.ports import Closed, Counters, Cursor, Lease, Settlement
 from daemon.store.pool import Pool
 from tests.store.conftest import empty
+from tests.store.memory_world import MemoryWorld
 from tests.store.pgworld import PgWorld
-from tests.store.test_memory import MemoryWorld
 from tests.store.world import TTL_S, World
 
 pytestmark = pytest.mark.anyio

@@ -141,16 +141,13 @@ select id from accesses where $1 in (a_connection, b_connection) limit 5
 
 -- link_stand
 update links
-set partner = $2, establishment = $3, kind = $4, a_role = $5, b_role = $6, rests_on = $7, chosen = $8, next_due = 0
+set partner = $2, establishment = $3, kind = $4, a_role = $5, b_role = $6, rests_on = $7, settings = $8, next_due = 0
 where id = $1
 
 -- link_establish
 update links
 set establishment = $2, rests_on = $3, rev = rev + 1, next_due = 0
 where id = $1 and establishment = $4
-
--- link_choose
-update links set chosen = chosen || $2, rev = rev + 1, next_due = 0 where id = $1
 
 -- link_reviewed
 update links set rests_on = $2, rev = rev + 1, next_due = 0 where id = $1

@@ -10,14 +10,14 @@ for share
 
 -- link_get
 select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
-    partner, establishment, kind, a_role, b_role, chosen, rests_on
+    partner, establishment, kind, a_role, b_role, rests_on
 from links
 where id = $1
 
 -- link_turn
 -- What a turn of a link begins with: one question instead of six.
 select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
-    partner, establishment, kind, a_role, b_role, chosen, rests_on,
+    partner, establishment, kind, a_role, b_role, rests_on,
     (
         select runs from runs
         where runs.link = links.id and runs.outcome = 'running' and runs.started = 0
@@ -43,7 +43,7 @@ update connections set identity = $2 where id = $1
 
 -- links_of
 select id, tenant, name, a_connection, b_connection, blueprint, settings, facts, wish, rev, epoch, owner, next_due,
-    partner, establishment, kind, a_role, b_role, chosen, rests_on
+    partner, establishment, kind, a_role, b_role, rests_on
 from links
 where a_connection = $1 or b_connection = $1
 order by id

@@ -1,6 +1,3 @@
--- What was chosen of the settings that a link's blueprint asks for, apart from the rules that are laid over it.
-alter table links add column chosen jsonb not null default '{}';
-
 -- Who makes a new record in an account that several links share. By account as the system itself names it.
 
 create table claims (

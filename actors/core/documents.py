@@ -1,0 +1,85 @@
+"""Documents: what is staged until a person imports it, and what is written once and never again. Pure.
+
+A staged record is a half binding with a line in the room `staged`; the decision to import counts for what the line showed
+(a fingerprint), and the record is read again before it is made (SPEC S10, S11, S18, S19; REDTEAM 20). What was made on a
+side that is written once is left as it is; where its origin changes later that is listed, never silent (T7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from actors.core.policy import StreamSpec
+from actors.core.types import Binding, Observation, Parked, Room, Side, other
+from actors.core.values import Value, fingerprint
+
+ONCE = "*once*"
+IMPORTED = ("import", "retry")
+FAILED = "import failed: "
+TRIED = "failed action"
+
+
+def staged(
+    stream: StreamSpec,
+    half: Binding,
+    seen: Observation,
+    wanted: Mapping[str, Value],
+    parked: Sequence[Parked],
+) -> Parked | None:
+    """The line of a record that waits for its import; None where it need not, or a person said so for what it shows now."""
+    target = other(seen.side)
+    if target not in stream.stages:
+        return None
+    before = next((row for row in parked if row.room is Room.STAGED), None)
+    tried = before.detail.get(TRIED, 0) if before is not None else 0
+    print_ = staged_print(stream, target, wanted, tried)
+    as_shown = before is not None and before.fingerprint == print_
+    if as_shown and before is not None and (before.decision or {}).get("choose") in IMPORTED:
+        return None
+    reason = f"staged: to be imported on {target}"
+    if before is not None and not as_shown:
+        reason = f"staged: changed since, to be imported on {target}"
+    return Parked(
+        stream=stream.name,
+        room=Room.STAGED,
+        binding=half.key,
+        side=seen.side,
+        record=seen.id,
+        reason=before.reason if as_shown and before is not None else reason,
+        hint="import it, now or later",
+        detail=detail_of(wanted, tried if as_shown else 0),
+        fingerprint=print_ if as_shown else staged_print(stream, target, wanted, 0),
+    )
+
+
+def detail_of(wanted: Mapping[str, Value], tried: int) -> dict[str, object]:
+    """What the line shows. `tried`: number of the action that failed, 0 where none did."""
+    return {"fields": dict(wanted), **({TRIED: tried} if tried else {})}
+
+
+def staged_print(stream: StreamSpec, side: Side, wanted: Mapping[str, Value], tried: int) -> str:
+    """What a decision to import counts for: for one attempt, with these values."""
+    return fingerprint(["staged", stream.name, side, dict(wanted), tried])
+
+
+def written_once(
+    stream: StreamSpec,
+    binding: Binding,
+    seen: Observation,
+    wanted: Mapping[str, Value],
+    before: Mapping[str, Value],
+) -> Parked:
+    """The line that says: what was made once on this side would have to be changed."""
+    names, origin = ", ".join(wanted), other(seen.side)
+    return Parked(
+        stream=stream.name,
+        room=Room.CONFLICT,
+        binding=binding.key,
+        field=ONCE,
+        side=seen.side,
+        record=seen.id,
+        reason=f"changed on {origin} after it was made on {seen.side}, where it is written once: {names}",
+        hint=f"correct it on {seen.side} by hand; or decide {seen.side}: it stays there as it is",
+        detail={origin: dict(wanted), seen.side: dict(before)},
+        fingerprint=fingerprint([ONCE, seen.side, dict(wanted), dict(before)]),
+    )

@@ -1,0 +1,119 @@
+"""Faults in the rules of streams: moves, gates, what waits, documents, what is put back."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+MOVES = "tests/actors/test_moves.py::"
+GATES = "tests/actors/test_gates.py::"
+DOCUMENTS = "tests/actors/test_documents.py::"
+REPLACED = "tests/actors/test_replaced.py::"
+
+STREAMS = (
+    Mutant(
+        29,
+        "another record under the same id is one huge edit",
+        "actors/core/replaced.py",
+        "        if seen.side not in ctx.reused or not seems_another(stream, binding, seen):",
+        "        if True:",
+        (
+            f"{REPLACED}test_redteam_29_nothing_is_written_until_a_person_says_who_it_is_and_then_both_are_right",
+        ),
+    ),
+    Mutant(
+        29,
+        "a record under a used id is written unlooked",
+        "actors/window.py",
+        "reused=self._carrier.reused()",
+        "",
+        (
+            "tests/sim/test_found_faults.py::test_a_number_that_is_given_to_another_record_makes_nobody_somebody_else",
+        ),
+    ),
+    Mutant(
+        19,
+        "a match key that is left does not tell who has moved",
+        "actors/core/moved.py",
+        "return len(here) == 1 and not there",
+        "return False",
+        (f"{MOVES}test_redteam_19_a_record_with_a_new_id_is_known_by_a_match_key_that_is_left",),
+    ),
+    Mutant(
+        20,
+        "a staged document is made though nobody said so",
+        "actors/core/documents.py",
+        "    if target not in stream.stages:\n",
+        "    if True:\n",
+        (f"{DOCUMENTS}test_redteam_20_nothing_is_made_before_somebody_imports_it_and_then_it_is_made_once",),
+    ),
+    Mutant(
+        20,
+        "a yes to an import counts for whatever the document shows now",
+        "actors/core/documents.py",
+        "as_shown = before is not None and before.fingerprint == print_",
+        "as_shown = before is not None",
+        (
+            f"{DOCUMENTS}test_redteam_20_what_changed_since_it_was_staged_is_shown_again_before_it_is_imported",
+        ),
+    ),
+    Mutant(
+        20,
+        "what was made once is changed with its origin",
+        "actors/core/plan.py",
+        "    if not wanted or seen.side not in stream.once:\n",
+        "    if True:\n",
+        (
+            f"{DOCUMENTS}test_redteam_20_an_invoice_that_is_set_back_edited_and_sent_again_is_listed_and_not_booked_again",
+        ),
+    ),
+    Mutant(
+        8,
+        "a deletion is forgotten while the record that is left goes on taking part",
+        "actors/core/gates.py",
+        "is_in is None or is_in is (SHUT not in binding.note)",
+        "is_in is None",
+        (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
+    ),
+    Mutant(
+        45,
+        "a record that is put back has lost what only its side knew",
+        "actors/core/newcomer.py",
+        "Shown({**_own_values(half, side), **write.native}, write.shown)",
+        "Shown(write.native, write.shown)",
+        ("tests/actors/test_own_values.py::test_redteam_45_what_only_its_side_knew_is_there_again",),
+    ),
+    Mutant(
+        31,
+        "what took part before the activation counts as newly taking part",
+        "actors/core/gates.py",
+        "    if note is None and gate.on is GateOn.EDGE and not loaded:",
+        "    if False:",
+        (f"{GATES}test_redteam_31_what_was_so_before_the_activation_does_not_go_whoever_saves_it_again",),
+    ),
+    Mutant(
+        19,
+        "a deletion is concluded before what is new was looked at",
+        "actors/window.py",
+        "totals_known=window.totals_known, concludes=False",
+        "totals_known=window.totals_known, concludes=True",
+        (f"{MOVES}test_redteam_19_a_record_with_a_new_number_stays_the_same_record",),
+    ),
+    Mutant(
+        19,
+        "what is gone is deleted while it can't be said which of two it is",
+        "actors/newcomers.py",
+        "        self._moves.leave(groups)\n",
+        "",
+        (f"{MOVES}test_redteam_19_of_two_new_records_that_may_be_the_one_gone_none_is_guessed",),
+    ),
+    Mutant(
+        26,
+        "nobody wakes what waits when its parent has come",
+        "actors/run.py",
+        "            await wake(state, stream)\n",
+        "",
+        (
+            "tests/actors/test_waiting.py::test_redteam_26_a_pair_that_waits_for_a_parent_goes_on_when_it_comes",
+        ),
+    ),
+)
