@@ -285,8 +285,10 @@ class ConnectionActor(Actor):
         self._pause_error = error
         if error.retry_after_s is not None:
             pause_s = error.retry_after_s
-        elif error.kind in (Kind.AUTH, Kind.CONFIG):
+        elif error.kind is Kind.AUTH:  # a system may lock out who comes with the wrong secret again and again
             pause_s = 60.0
+        elif error.kind is Kind.CONFIG:
+            pause_s = min(60.0, 5.0 * 2.0 ** (self._failures - 1))
         else:
             pause_s = 0.0 if self._failures < 3 else min(60.0, 2.0 ** (self._failures - 2))
         self._paused_until = self._ports.clock.monotonic() + pause_s

@@ -1,7 +1,7 @@
 """Who takes part, what waits, what is staged, what is not brought back: rules of a stream, in their general form.
 
-G12, G21, G24, S8, S10, S16, S18, S19, T20, U2, U3, U20, U23-U25, W14. The ERP's INTERN plays the gate field, its orders the
-documents.
+G3, G4, G9, G12, G15, G21, G24, S8, S10, S16, S18, S19, T20, U2, U3, U20, U23-U25, W14, W30. The ERP's INTERN (in G4
+the CRM's notes) plays the gate field, its orders the documents.
 """
 
 from __future__ import annotations
@@ -186,6 +186,42 @@ def _without_notes() -> dict[str, Any]:
     fields = dict(yaml.safe_load(blueprint())["streams"]["customers"]["fields"])
     del fields["notes"]
     return fields
+
+
+async def test_g04_who_is_entered_with_the_status_is_made_on_the_other_side_and_is_its_from_then_on(
+    world: World,
+) -> None:
+    fields = _without_notes()
+    for name in ("name", "phone", "email", "city"):
+        fields[name] = {**fields[name], "owner": {"once": "bound", "is": "a", "else": "both"}}
+    await world.connect(blueprint(gate={"b": {"path": "notes", "equals": "Client"}}, fields=fields))
+    await world.quiet()
+    for name, status in (("Eins", "Client"), ("Zwei", "Lead")):
+        await world.crm.sql("INSERT INTO customers (name, city, notes) VALUES ($1, 'Ulm', $2)", name, status)
+
+    async def made() -> bool:
+        return [row["NAME"] for row in world.erp.rows()] == ["Eins"]
+
+    await until(made, "the one with the status in the ERP")
+    await world.quiet()
+    await world.crm.sql("UPDATE customers SET city = 'Bonn' WHERE name = 'Eins'")
+
+    async def put_back() -> bool:
+        rows = await world.crm.sql("SELECT city, number FROM customers WHERE name = 'Eins'")
+        return [tuple(row.values()) for row in rows] == [("Ulm", world.erp.rows()[0]["KUNDENNR"])]
+
+    await world.quiet()
+    await until(put_back, "the edit to be put back")
+    assert [(row["NAME"], row["ORT"]) for row in world.erp.rows()] == [("Eins", "Ulm")]
+
+
+async def test_g15_only_records_with_the_mark_are_carried(world: World) -> None:
+    world.erp.save([customer(1, INTERN="ja"), customer(2, INTERN=""), customer(3, INTERN="ja")])
+    await world.connect(blueprint(gate={"a": {"path": "INTERN", "set": True}}, **FROM_A))
+    await are(world, "K00001", "K00003")
+    world.erp.edit({"K00002": {"ORT": "Ulm"}})
+    await are(world, "K00001", "K00003")
+    assert len(world.erp.rows()) == 3
 
 
 async def test_w14_a_record_made_where_it_may_not_be_is_reported_and_goes_nowhere(world: World) -> None:

@@ -55,6 +55,15 @@ def secrets_in(url: str) -> tuple[str, ...]:
     return tuple(sorted({password, unquote(password)} - {""}, key=len, reverse=True))
 
 
+def at(error: OSError, url: str) -> OSError:
+    """The error of a line that did not come about, naming where to: not every event loop's does."""
+    parts = urlsplit(url)
+    if parts.hostname is None or parts.hostname in str(error) or not error.strerror:
+        return error
+    place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    return type(error)(error.errno, f"{error.strerror} ({place})")
+
+
 def words(error: BaseException) -> str:
     """The server's own words in one line: message, detail, constraint."""
     if not isinstance(error, asyncpg.PostgresError):

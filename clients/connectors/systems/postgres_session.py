@@ -103,6 +103,8 @@ class Session:
             return await pool.acquire(timeout=CONNECT_TIMEOUT_S)
         except ValueError:
             raise self._unreadable() from None
+        except OSError as error:
+            raise errors.at(error, self._url) from error
 
     async def dedicated(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of its own, for LISTEN; the caller closes it."""
@@ -111,6 +113,8 @@ class Session:
             return await asyncpg.connect(self._url, **self._options())
         except ValueError:
             raise self._unreadable() from None
+        except OSError as error:
+            raise errors.at(error, self._url) from error
 
     def _unreadable(self) -> TandemError:
         """What asyncpg says of a URL may quote it, password and all."""
