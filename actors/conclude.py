@@ -105,7 +105,8 @@ class Conclusions:
                 done.items.append(item)
                 state.waited += item.state is ActionState.PARKED
                 state.confirmed += item.state is ActionState.CONFIRMED
-            if verdict.binding.state is State.HELD_BACK and pair.binding.state is not State.HELD_BACK:
+            held_back = verdict.binding.state is State.HELD_BACK and not verdict.park
+            if held_back and pair.binding.state is not State.HELD_BACK:
                 done.add(pair.seen[0].side, "skipped")
             self._rooms(key, verdict, done)
 
