@@ -40,7 +40,8 @@ PERILS: Final[Mapping[str, float]] = {
 
 # Faults that the engine does not survive yet, and why: never drawn, only asked for. `test_found_faults.py` shows the harm.
 GAPS: Final[Mapping[str, str]] = {
-    "id reuse": "a number that is given to another record looks like one huge edit of the old one",
+    "id reuse": "the systems here say that ids are never given again, and then it looks like one huge edit of the old one; "
+    "where a system says otherwise a person is asked (tests/actors/test_replaced.py)",
     "state rollback of a feed": "a feed does not tell again what was acknowledged: until a complete read of that side, "
     "records made after the backup are not known, and are made again",
 }
