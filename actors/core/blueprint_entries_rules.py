@@ -77,12 +77,14 @@ FIELD_RULES: Final = (
     ),
 )
 
+# A field that is added: its entries are checked where the fields are.
+_DETAIL: Final[Form] = Either((_VALUES, Listing(Named(_VALUES)), Named(Either((_VALUES, Named(_VALUES))))))
 SETTING: Final = (
     Entry("form", Words(SETTING_FORMS), "what it is", required=True, example="form: map"),
     Entry("doc", Text(), "what it is for, for people", example="doc: VAT group to VAT code"),
     Entry(
         "default",
-        Either((_VALUES, Named(Scalar()), Named(Named(Scalar())))),
+        Either((_VALUES, Named(Scalar()), Named(Named(_DETAIL)))),
         "what holds where the link has none; `~`: none, and a field whose path it is is left out",
         absent="the link has to have it; a map, and fields, begin empty",
         example="default: Kunde",

@@ -77,16 +77,6 @@ ENGINE = (
         (f"{ALONE}test_redteam_05_an_edit_of_the_match_key_makes_no_second_record_either",),
     ),
     Mutant(
-        7,
-        "what a complete read did not meet is deleted",
-        "actors/looking.py",
-        'seen = await self._sides[side].look(stream, those, "sweep")',
-        """gone = __import__("actors.core.types", fromlist=["Presence"]).Presence.DELETED
-            now = self._state.clock.monotonic()
-            seen = [Observation(side, one, now, gone) for one in those]""",
-        (f"{RUN}test_a_record_that_a_complete_read_left_out_is_looked_at_before_anything_is_concluded",),
-    ),
-    Mutant(
         9,
         "strangers are planned while a create of unknown id is open",
         "actors/state.py",
