@@ -145,10 +145,14 @@ class Windows:
             known.append(memory.first_met(name, seen.side, seen.id))
         return not all(fresh(seen, at, lag_s) for at in known)
 
-    def _look_again(self, stream: StreamSpec, window: Window, seen: Observation) -> Hint:
+    def _look_again(
+        self, stream: StreamSpec, window: Window, seen: Observation, late: Side | None = None
+    ) -> Hint:
+        """`late`: the side whose look was too early, where it is not the one that was seen."""
         # A short pause even without lag: an open intent needs time to be resolved, a field to be delivered.
         attempts = window.attempts.get(seen.id, 0) + 1
-        wait_s = max(float(min(attempts, LOOK_PAUSE_MAX_S)), self._sides[seen.side].declaration.read_lag_s)
+        lag_s = self._sides[late or seen.side].declaration.read_lag_s
+        wait_s = max(float(min(attempts, LOOK_PAUSE_MAX_S)), lag_s)
         return Hint(
             stream=stream.name,
             side=seen.side,
@@ -223,7 +227,7 @@ class Windows:
             assert held is not None
             partner = looks[held.id]
             if self.too_early(stream, partner, binding):
-                sorted_.later.append(self._look_again(stream, window, seen))
+                sorted_.later.append(self._look_again(stream, window, seen, there))
                 continue
             pairs.append(_pair(binding, seen, partner, window.attempts.get(seen.id, 0)))
         pairs.extend(_half_pair(half, seen) for half, seen in sorted_.gone)

@@ -16,6 +16,7 @@ from tests.sim.laws import SIDES, Side
 COUNTED = ("created", "updated", "deleted")
 FOUND = "no reply came"  # so begins what the protocol says of a write that was not answered and found done
 OVERDUE_S = 60.0
+TRIES_MAX = 2  # a look that came within a read lag of a take-over, and one more that came within one of what it showed
 NEVER_SURE = (ActionState.UNKNOWN, ActionState.UNCONFIRMED, ActionState.SENT, ActionState.DROPPED)
 
 
@@ -49,7 +50,7 @@ def view(
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
         inbox=len(link.inbox),
-        overdue=sum(h.attempts > 1 or h.not_before < now - OVERDUE_S for h in link.inbox.values()),
+        overdue=sum(h.attempts > TRIES_MAX or h.not_before < now - OVERDUE_S for h in link.inbox.values()),
     )
 
 
