@@ -142,7 +142,13 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
     first = timeline.record(entry)[0]
     long = min(end.at - one.at for one in (first, timeline.record(end)[0])) > evidence.laws.race_s
     about = timeline.about(timeline.ref(entry))
-    return long or any(not one.outside and one.at < end.at and pairs(timeline, one, entry) for one in about)
+    return long or any(
+        not one.outside
+        and one.at < end.at
+        and not any(one.at < at < end.at for at in evidence.set_back)  # forgotten since
+        and pairs(timeline, one, entry)
+        for one in about
+    )
 
 
 def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
