@@ -8,6 +8,8 @@ from typing import Any
 
 import anyio
 
+from actors.core.schedule import NEVER
+from actors.delivery import SCHEDULED
 from actors.messages import Options, Ports
 from actors.root import RootActor
 from tests.sim import loop
@@ -130,7 +132,11 @@ async def in_calm(world: World) -> None:
         await anyio.sleep(ROUND_S)
         rounds += 1
         answered = world.operator.decide(1.0) + world.operator.approve()
-        retried = any(hint.attempts > 1 for hint in world.inner.links[LINK].inbox.values())
+        # What waits for its schedule moves nothing, and is not settled.
+        retried = any(
+            hint.attempts > 1 or (hint.reason == SCHEDULED and hint.not_before < NEVER)
+            for hint in world.inner.links[LINK].inbox.values()
+        )
         if answered or retried or world.movements() != before:
             still, world.rounds = 0.0, rounds
         else:
