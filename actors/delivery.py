@@ -45,13 +45,13 @@ class Gate:
         one = self._standing.get((stream, side))
         return -math.inf if one is None or one.is_open or self.commanded else one.goes_at
 
-    def opened(self, stream: StreamSpec) -> list[tuple[Side, float]]:
-        """The sides to which this run delivers all that waited, with the time to be noted; and those that were never
-        delivered to, whose schedule counts from now on."""
+    def opened(self, stream: StreamSpec, *, all_gone: bool) -> list[tuple[Side, float]]:
+        """The sides to which this run delivers all that waited (if it did), with the time to be noted; and those that were
+        never delivered to, whose schedule counts from now on."""
         return [
             (one.side, self._started)
             for one in self._standing.values()
-            if one.stream == stream.name and (one.is_open or one.is_new or self.commanded)
+            if one.stream == stream.name and (one.is_new or (all_gone and (one.is_open or self.commanded)))
         ]
 
     def is_open(self, stream: StreamSpec) -> bool:

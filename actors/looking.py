@@ -298,10 +298,10 @@ class Looking:
 
     # ------------------------------------------------------------------------------------------------ cursors
 
-    async def delivered(self, stream: StreamSpec) -> None:
+    async def delivered(self, stream: StreamSpec, *, all_gone: bool) -> None:
         """All that waited for its schedule has gone: noted, so that it goes again at the next instant only."""
         cursors = []
-        for side, at in self._state.gate.opened(stream):
+        for side, at in self._state.gate.opened(stream, all_gone=all_gone):
             cursor = msgspec.structs.replace(self.cursor(stream, side), delivered=at)
             self.cursors[stream.name, side] = cursor
             cursors.append(cursor)

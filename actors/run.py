@@ -197,8 +197,8 @@ class Run:
         tried again keeps its direction open."""
         if self._state.gate.is_open(stream):
             self._state.loaded.add(stream.name)
-        if whole and self._state.memory.again.get(stream.name, 0.0) <= self._state.row.started:
-            await self._looking.delivered(stream)
+        is_tried_again = self._state.memory.again.get(stream.name, 0.0) > self._state.row.started
+        await self._looking.delivered(stream, all_gone=whole and not is_tried_again)
 
     # -------------------------------------------------------------------------------------------------- hints
 

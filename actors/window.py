@@ -153,13 +153,17 @@ class Windows:
         attempts = window.attempts.get(seen.id, 0) + 1
         lag_s = self._sides[late or seen.side].declaration.read_lag_s
         wait_s = max(float(min(attempts, LOOK_PAUSE_MAX_S)), lag_s)
+        not_before = self._state.clock.now() + wait_s
+        # Its direction stays open until then: a schedule's instant would be over every time the look comes.
+        again = self._state.memory.again
+        again[stream.name] = max(not_before, again.get(stream.name, 0.0))
         return Hint(
             stream=stream.name,
             side=seen.side,
             id=seen.id,
             reason="look again",
             attempts=attempts,
-            not_before=self._state.clock.now() + wait_s,
+            not_before=not_before,
         )
 
     def _half(

@@ -18,7 +18,7 @@ from actors.core.policy import Budget, DeletePolicy, LinkSpec, StreamSpec
 from actors.core.schedule import COMMAND, Schedule
 from actors.core.types import SIDES, Action, ActionState, Hint, Op, Outcome, Side, State, other
 from actors.delivery import SCHEDULED, Gate
-from actors.ports import Find, RunRow
+from actors.ports import Cursor, Find, RunRow
 from actors.root import RootActor
 from tests.actors.rig import CUSTOMERS, Rig, customers, fails, loaded, on, takes, until, writes
 from tests.sim import loop
@@ -294,7 +294,7 @@ def test_a_direction_whose_time_comes_while_a_run_is_under_way_is_open_from_then
     one = [action("b", 1, "name")]
     late = gate(stream, now=1_000_000.0 + FIRST_S)
     assert late.sift(stream, one) == (one, [])
-    assert late.opened(stream) == [
+    assert late.opened(stream, all_gone=True) == [
         ("b", 1_000_000.0)
     ]  # it counts from the start of the run: the next one delivers all
 
@@ -326,3 +326,16 @@ def test_a_long_run_over_the_instant_ends() -> None:
         await until(lambda: rig.link().cursors[CUSTOMERS, "b"].delivered >= rig.clock.EPOCH_S + FIRST_S)
 
     on(lambda: Rig(towards("b"), poll_s=5.0), body)
+
+
+def test_what_is_left_over_at_its_time_keeps_the_direction_open_and_a_new_one_counts_from_now_on() -> None:
+    stream = towards("b")
+    new = gate(stream)
+    assert new.opened(stream, all_gone=False) == [("b", 1_000_000.0)]
+    spec = LinkSpec("x", "1", "memory", "memory", (stream,))
+    started = 1_000_000.0 + 2 * FIRST_S
+    cursor = Cursor(stream.name, "b", delivered=1_000_000.0 - 7200.0)
+    clock: Any = SimpleNamespace(now=lambda: started)
+    due = Gate(spec, [cursor], RunRow("r1", "l1", started=started), clock)
+    assert due.opened(stream, all_gone=True) == [("b", started)]
+    assert due.opened(stream, all_gone=False) == []
