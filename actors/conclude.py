@@ -272,8 +272,7 @@ class Conclusions:
         attempts = pair.attempts + 1
         wait_s = min(RETRY_MAX_S, 2.0**attempts) if later or attempts > 3 else 0.0
         not_before = self._state.clock.now() + wait_s
-        again = self._state.memory.again
-        again[action.stream] = max(not_before, again.get(action.stream, 0.0))
+        self._state.memory.tries_again(action.stream, not_before)
         for seen in pair.seen[:1]:
             done.hints.append(
                 Hint(

@@ -378,10 +378,7 @@ class ConnectionActor(Actor):
         self._links = tuple(await self._ports.store.links_of(self._id))
         for link in self._links:
             owed = await self._hints_for(link, touched)
-            left = [hint for hint in owed if hint not in taken.get(link.id, ())]
-            if left:
-                await self._ports.store.add_hints(link.id, left)
-                self._wake(link.id, WORK)
+            await self._note(link, [hint for hint in owed if hint not in taken.get(link.id, ())])
         await self._request("ack", touched)
 
     async def _drain(self) -> int:
@@ -406,15 +403,18 @@ class ConnectionActor(Actor):
             if touched or not self._links:  # there may be thousands
                 self._links = tuple(await self._ports.store.links_of(self._id))
             for link in self._links if touched else ():
-                hints = await self._hints_for(link, touched)
-                if hints:
-                    await self._ports.store.add_hints(link.id, hints)
-                    self._wake(link.id, WORK)
+                await self._note(link, await self._hints_for(link, touched))
             if touched:
                 await self._request("ack", touched)
             total += len(touched)
             if len(touched) < FEED_BATCH:
                 return total
+
+    async def _note(self, link: LinkRow, hints: Sequence[Hint]) -> None:
+        """Into the inbox of the link, and wake it."""
+        if hints:
+            await self._ports.store.add_hints(link.id, hints)
+            self._wake(link.id, WORK)
 
     async def _request(self, method: str, *arguments: Any) -> Any:
         """A request of our own: it waits for a slot and a token of the account like those of the links."""
@@ -465,9 +465,7 @@ class ConnectionActor(Actor):
                     hint if hint.id else msgspec.structs.replace(hint, reason=POKED)
                     for hint in await self._hints_for(link, touched)
                 ]
-                if hints:
-                    await self._ports.store.add_hints(link.id, hints)
-                    self._wake(link.id, WORK)
+                await self._note(link, hints)
         except TandemError as error:
             self._ports.telemetry.emit("connection.drain_failed", connection=self._id, error=error.message)
 

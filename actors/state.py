@@ -56,7 +56,7 @@ class Memory:
         self._met: dict[tuple[str, Side, str], float] = {}
         self._news: dict[tuple[str, Side, str], float] = {}
         self._trust: dict[tuple[str, Side], int] = {}
-        self.again: dict[str, float] = {}  # stream -> when the last of its writes is tried again (wall clock)
+        self.again: dict[str, float] = {}  # stream -> when the last of what is tried again is (wall clock)
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
         self.bound = 0  # transactions that may have changed bindings
@@ -64,6 +64,10 @@ class Memory:
         self.woken: dict[
             str, tuple[int, ...]
         ] = {}  # stream -> how often its parents' had, when it was woken last
+
+    def tries_again(self, stream: str, at: float) -> None:
+        """Something of the stream is tried again then: until it was, not all that was due has been delivered."""
+        self.again[stream] = max(at, self.again.get(stream, 0.0))
 
     def arrives(self, stream: str) -> None:
         """A record came to have a partner: whoever waits for it can go."""

@@ -155,8 +155,7 @@ class Windows:
         wait_s = max(float(min(attempts, LOOK_PAUSE_MAX_S)), lag_s)
         not_before = self._state.clock.now() + wait_s
         # Its direction stays open until then: a schedule's instant would be over every time the look comes.
-        again = self._state.memory.again
-        again[stream.name] = max(not_before, again.get(stream.name, 0.0))
+        self._state.memory.tries_again(stream.name, not_before)
         return Hint(
             stream=stream.name,
             side=seen.side,

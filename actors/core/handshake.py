@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.core.lifecycle import Establishment, NoStep, Step, stepped
-from actors.core.types import Side, other
+from actors.core.types import Side
 
 
 class Party(msgspec.Struct, frozen=True):
@@ -48,11 +48,6 @@ def standing(proposal: Proposal, now: float) -> Establishment:
     if proposal.state is Establishment.REQUESTED and now >= proposal.expires:
         return Establishment.EXPIRED
     return proposal.state
-
-
-def parties(proposal: Proposal) -> dict[Side, Party]:
-    """Both, by side."""
-    return {proposal.side: proposal.proposer, other(proposal.side): proposal.addressee}
 
 
 def sees(proposal: Proposal, tenant: str) -> bool:

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import anyio
-
 from actors.core import lifecycle, preflight
 from actors.core import settings as link_settings
 from actors.core.blueprint import BlueprintError
@@ -36,7 +34,6 @@ class Links(links_pb2_grpc.LinksServicer):
     def __init__(self, desk: Desk, watcher: Watcher) -> None:
         self._desk = desk
         self._watcher = watcher
-        self._creating = anyio.Lock()
 
     async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.Link:
         tenant = await self._desk.one_tenant(request.tenant)
@@ -58,8 +55,7 @@ class Links(links_pb2_grpc.LinksServicer):
         await founder.preflight()
         wish = "paused" if request.paused else "run"
         new, _ = await founder.founding(tenant, wish=wish)
-        async with self._creating:
-            id_ = await self._desk.life.found(new, founder.check)
+        id_ = await self._desk.life.found(new, founder.check)
         info = await self._desk.admin.get_link(id_)
         self._desk.name_link(info, [stream.name for stream in spec.streams])
         self._desk.engine.wake(info.row.id)

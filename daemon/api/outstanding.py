@@ -22,7 +22,6 @@ from daemon.store.rows import Missing
 
 ASK_EVERY_S: Final = 0.05
 WAIT_S: Final = 10.0
-WAIT_MAX_S: Final = 60.0
 
 
 async def waited(desk: Desk, links: Sequence[StandingRow], wait_s: float) -> list[str]:

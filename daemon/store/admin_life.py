@@ -213,11 +213,6 @@ class Life(Base):
                 await db.execute(sql("proposal_decide"), proposal, state.value, self._clock.now(), "")
         return await self.get_proposal(proposal)
 
-    async def override_proposal(self, proposal: str, token: str) -> ProposalRow:
-        """An operator lets it pass what has to be empty."""
-        await self._execute(sql("proposal_override"), proposal, token)
-        return await self.get_proposal(proposal)
-
     # -------------------------------------------------------------------------------------------- features
 
     async def ask_feature(self, account: Account, feature: str, tenant: str) -> None:

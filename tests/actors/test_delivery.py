@@ -324,6 +324,7 @@ def test_a_long_run_over_the_instant_ends() -> None:
         await until(lambda: phone(rig, "b") == ["2"], timeout_s=120)
         await until(lambda: not root.running() and not rig.link().inbox, timeout_s=120)
         await until(lambda: rig.link().cursors[CUSTOMERS, "b"].delivered >= rig.clock.EPOCH_S + FIRST_S)
+        assert (phone(rig, "b"), scheduled(rig)) == (["2"], [])
 
     on(lambda: Rig(towards("b"), poll_s=5.0), body)
 

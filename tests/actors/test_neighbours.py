@@ -69,6 +69,7 @@ def test_a_link_that_was_made_a_moment_ago_is_told_too() -> None:
         await rig.store.add_hints("first", [_hint(rig, "a")])
         root.wake("first")
         await until(lambda: [row["phone"] for row in rig.rows("b").values()] == ["2"], timeout_s=20)
+        assert [row["phone"] for row in rig.rows("hub").values()] == ["2"]
 
     def alone() -> Rig:
         rig = Rig(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
+import grpc
 import pytest
 
 from tandem.v1 import (
@@ -90,6 +92,28 @@ streams:
         request = links_pb2.CreateLinkRequest(tenant=tenant, name="second", a=a, b=b, blueprint=blueprint)
         refused = await admin.refused(admin.links.CreateLink, request)
         assert (refused.code, refused.metadata["link"]) == ("ALREADY_EXISTS", "first")
+
+
+async def test_of_two_who_link_the_same_records_at_the_same_moment_one_is_refused(
+    admin: Client, tenant: str, pair: Pair
+) -> None:
+    made: list[str] = []
+    refused: list[str] = []
+
+    async def create(name: str) -> None:
+        request = links_pb2.CreateLinkRequest(
+            tenant=tenant, name=name, a="a", b="b", blueprint=BLUEPRINT, paused=True
+        )
+        try:
+            made.append((await admin(admin.links.CreateLink, request)).name)
+        except grpc.aio.AioRpcError as error:
+            refused.append(error.code().name)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(6):
+            tasks.start_soon(create, f"link-{number}")
+    assert len(made) == 1
+    assert len(refused) == 5 and set(refused) <= {"ALREADY_EXISTS", "FAILED_PRECONDITION"}
 
 
 async def test_a_ring_is_refused_naming_the_other_links(

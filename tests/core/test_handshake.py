@@ -18,6 +18,7 @@ from actors.core import handshake, roles
 from actors.core.handshake import Party, Proposal, Stranger, Unproved
 from actors.core.lifecycle import Establishment, NoStep
 from actors.core.roles import Role, Standing
+from actors.core.types import other
 
 PARTIES = {
     "ann": Party("con-ann", "ann", "memory:ann"),
@@ -76,7 +77,8 @@ class Handshakes(RuleBasedStateMachine):
             return
         assert who == proposal.addressee.tenant and proof == proposal.proposer.tenant
         self.consent.add((proposal.id, who))
-        accounts = {side: party.identity for side, party in handshake.parties(proposal).items()}
+        ours, theirs = proposal.side, other(proposal.side)
+        accounts = {ours: proposal.proposer.identity, theirs: proposal.addressee.identity}
         link = Standing(proposal.id, "customers", accounts, {"a": Role.PRIMARY, "b": Role.SECONDARY})
         others = [one for id_, (_, one) in self.links.items() if id_ != proposal.id]
         if not roles.clash(link, others):

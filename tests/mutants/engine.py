@@ -99,8 +99,8 @@ ENGINE = (
         10,
         "one link takes the feed away from the others",
         "actors/connection.py",
-        "            for link in self._links if touched else ():\n                hints",
-        "            for link in self._links[:1] if touched else ():\n                hints",
+        "            for link in self._links if touched else ():\n                await self._note",
+        "            for link in self._links[:1] if touched else ():\n                await self._note",
         ("tests/actors/test_inflow.py::test_a_link_that_came_meanwhile_gets_its_hints_into_the_inbox",),
     ),
     Mutant(

@@ -140,6 +140,7 @@ async def test_a_killed_daemon_leaves_no_server_behind(tmp_path: Path) -> None:
     with child(tmp_path) as (daemon_pid, told):
         os.kill(daemon_pid, signal.SIGKILL)
         await until(lambda: not is_running(told["server_pid"]), 2)
+        assert not is_running(told["server_pid"])
 
 
 async def test_a_backend_that_outlives_its_killed_postmaster_is_ended_first(tmp_path: Path) -> None:

@@ -126,9 +126,6 @@ select state from proposals where id = $1 for update
 -- proposal_decide
 update proposals set state = $2, decided = $3, link = $4 where id = $1
 
--- proposal_override
-update proposals set override = $2 where id = $1
-
 -- proposals_of
 -- Open or not: a connection that a proposal names is not deleted under it.
 delete from proposals where $1 in (proposer, addressee) and (state <> 'requested' or expires <= $2)
