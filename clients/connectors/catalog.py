@@ -50,6 +50,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
+        "odata": Entry("clients.connectors.systems.odata"),
         "postgres": Entry("clients.connectors.systems.postgres"),
     }
 )
