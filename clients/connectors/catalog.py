@@ -1,6 +1,7 @@
 """THE list of connectors: one line each. A system's module is imported when it is asked for, and only that one.
 
-Must not: know anything of a system but its name and module; what it promises is in the module's `DECLARATION`.
+Must not: know anything of a system but its name and module; what it promises is in the module's `DECLARATION`, or for given
+settings in its `declared`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,19 @@ class Entry:
         """What this kind of system promises."""
         declaration: Declaration = self._load().DECLARATION
         return declaration
+
+    @property
+    def varies(self) -> bool:
+        """Whether what it promises depends on the settings."""
+        return hasattr(self._load(), "declared")
+
+    def declared(self, settings: Mapping[str, Any]) -> Declaration:
+        """What a connection with these settings promises: where it depends on them, the module says so. Secrets may be
+        missing. Raises CONFIG for settings that are wrong."""
+        by_settings: Callable[[Mapping[str, Any]], Declaration] | None = getattr(
+            self._load(), "declared", None
+        )
+        return self.declaration if by_settings is None else by_settings(settings)
 
     @property
     def connect(self) -> Connect:

@@ -55,14 +55,15 @@ AUTH_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def load(settings: Mapping[str, Any], base: Declaration) -> Plan:
-    """The plan of a connection's settings. Raises CONFIG with every fault."""
+def load(settings: Mapping[str, Any], base: Declaration, *, strict: bool = True) -> Plan:
+    """The plan of a connection's settings. Raises CONFIG with every fault. Not `strict`: variables and secrets that are
+    missing stand for themselves, for those who only ask what is promised."""
     data, positions = _data(settings.get("declaration"))
     secrets = _texts(settings.get("secrets") or {}, "secrets")
     variables = _texts(settings.get("variables") or {}, "variables")
     faults = Faults(positions)
     root = Node(data, (), faults)
-    walk = Walk({**variables, **secrets})
+    walk = Walk({**variables, **secrets}, strict=strict)
     found = walk.entries(root, ENTRIES)
     try:
         faults.check()
@@ -424,7 +425,6 @@ SETTINGS: Final = (
     Setting(
         "secrets",
         "map",
-        default={},
         secret=True,
         doc="the same for tokens and passwords; sealed, and never shown",
     ),
