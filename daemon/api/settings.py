@@ -12,7 +12,7 @@ from actors.core import settings as rules
 from actors.core.blueprint import BlueprintError
 from actors.core.policy import LinkSpec
 from actors.core.settings import Changes
-from actors.core.types import Side
+from actors.core.types import SIDES, Side
 from actors.ports import LinkRow, Webhook
 from daemon import blueprints_yaml
 from daemon.api import access, convert, fitting
@@ -74,6 +74,11 @@ class Settings(settings_pb2_grpc.SettingsServicer):
             return await self._desk.admin.get_version(info.row.id, kept.version)
         return VersionRow(1, info.row.blueprint, kept.rules, "", info.created, "as created")
 
+    async def _webhook(self, row: LinkRow, side: Side) -> Webhook | None:
+        """How the system of a side calls."""
+        found = await self._desk.store.connection(row.a_connection if side == "a" else row.b_connection)
+        return None if found is None else webhook_of(found.connector, found.settings)
+
     async def _change(
         self, info: LinkInfo, was: int, blueprint: str, settings: str, note: str, check: bool
     ) -> pb.LinkSettings:
@@ -83,10 +88,7 @@ class Settings(settings_pb2_grpc.SettingsServicer):
         changes = Changes() if old is None else rules.changes(old, new)
         if old is not None and (faults := rules.impossible(old, new)):
             raise invalid([Violation(one.path, one.message) for one in faults], str(faults[0]))
-        calls: dict[Side, Webhook | None] = {
-            "a": webhook_of(new.a_connector),
-            "b": webhook_of(new.b_connector),
-        }
+        calls = {side: await self._webhook(row, side) for side in SIDES}
         if strange := fitting.strange_events(new, calls):
             raise invalid(strange, f"the rules can't be used: {strange[0].field}: {strange[0].message}")
         if old is None or changes.reread or changes.added:
