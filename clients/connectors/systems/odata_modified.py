@@ -96,20 +96,20 @@ class ModifiedLooker:
         top = min(limit, self._size_max)
         rows, onward, answer = await self._rows(entity_set, modified, position, fields, top, by_key)
         fresh = _unmet(entity_set, modified, rows, position)
+        if by_key and len(fresh) < len(rows):
+            # Behind the place of the last record that record came again: we would never get on.
+            raise TandemError(
+                Kind.CONFIG,
+                f"{entity_set.name}: the service shows {modified} less exactly than it compares it",
+                scope=Scope.STREAM,
+                hint="set paging: link for this object",
+            )
         span = self._overlap + (DAY if entity_set.properties[modified].type == "Edm.Date" else timedelta(0))
         begun = position.begun if position.time else _clock(answer)
         latest = _latest([position.latest, *(time for time, _ in fresh)], begun)
         if not onward and len(rows) < top + len(position.met):
             records = self._records(entity_set, modified, fields, fresh)
             return Page(records, Position(_advanced(position.mark, latest, begun, span)).text(), more=False)
-        if not fresh:
-            raise TandemError(
-                Kind.CONFIG,
-                f"{entity_set.name}: more records than fit a page carry the same {modified}, and the service shows it less "
-                "exactly than it compares it",
-                scope=Scope.STREAM,
-                hint="set paging: link for this object",
-            )
         some = fresh[:top]
         records = self._records(entity_set, modified, fields, some)
         time, last = some[-1][0], records[-1].id
@@ -130,7 +130,7 @@ class ModifiedLooker:
             f"&$filter={escaped(f'{modified} ne null')}&$orderby={escaped(f'{modified} desc')}&$top=1"
         )
         body, answer = await self._service.get(f"find the last change of {entity_set.name}", path)
-        times = [_time(row, modified) for row in rows_of(body)]
+        times = [_time(entity_set, row, modified) for row in rows_of(body)]
         clock = _clock(answer)
         latest = _latest(times, clock)
         if times and not latest and clock is not None:  # dated in the future: from the service's own now
@@ -189,7 +189,7 @@ def _unmet(
 ) -> list[tuple[str, Any]]:
     """(time, row) of the rows that were not handed out yet in this pass."""
     met = {position.id, *position.met} if position.time else set()
-    timed = ((_time(row, modified), row) for row in rows)
+    timed = ((_time(entity_set, row, modified), row) for row in rows)
     return [
         (time, row)
         for time, row in timed
@@ -197,13 +197,13 @@ def _unmet(
     ]
 
 
-def _time(row: Any, modified: str) -> str:
+def _time(entity_set: EntitySet, row: Any, modified: str) -> str:
     there, found = delivered(row, modified) if isinstance(row, dict) else (False, None)
     if there and isinstance(found, str) and found:
         return found
     raise TandemError(
         Kind.CONFIG,
-        f"a record came without {modified}, by which changes are found",
+        f"{entity_set.name}: a record came without {modified}, by which changes are found",
         scope=Scope.STREAM,
         hint="name another property in the setting modified, or use find: full",
     )

@@ -92,7 +92,13 @@ class Service:
                 headers={"Accept": "application/xml", **VERSIONS},
                 scope=Scope.CONNECTION,
             )
-            self._model = parse_metadata((await self._client.ask(request)).body)
+            try:
+                answer = await self._client.ask(request)
+            except HttpError as error:
+                if error.status == 404:
+                    error.hint = "is url the service root, the address below which $metadata stands?"
+                raise
+            self._model = parse_metadata(answer.body)
         return self._model
 
     async def entity_set(self, name: str, fields: Sequence[str] = ()) -> EntitySet:

@@ -61,7 +61,7 @@ entity items : cuid {
 // No version of its own, and a key of two parts.
 entity prices {
   key article : String(20);
-  key list    : String(10);
+  key tariff  : String(40);
       price   : Decimal(12, 2);
 }
 
