@@ -9,7 +9,12 @@ from typing import Final
 
 from clients.emulators.emulator import Emulator
 
-CATALOG: Final[Mapping[str, str]] = MappingProxyType({})
+CATALOG: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "uniconta": "clients.emulators.uniconta",
+        "webcrm": "clients.emulators.webcrm",
+    }
+)
 
 
 def emulator_class(system: str) -> type[Emulator]:
