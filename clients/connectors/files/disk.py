@@ -119,7 +119,7 @@ def locked(folder: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def folder_identity(folder: Path) -> str:
+def folder_identity(folder: Path, system: str) -> str:
     """Equal for the same folder through any link or mount, different for a copy of it.
 
     A drawn id in the folder, beside the folder's inode number: a copied or restored folder carries the file along but has
@@ -131,14 +131,14 @@ def folder_identity(folder: Path) -> str:
         if not place.exists():
             _draw_folder_id(folder, place)
         drawn = uuid.UUID(place.read_text("ascii").strip())
-        return f"csv:{drawn}:{folder.stat().st_ino}"
+        return f"{system}:{drawn}:{folder.stat().st_ino}"
     except ValueError as error:
         raise TandemError(
             Kind.CONFIG, f"{place} is damaged", hint="remove it; the connection must then be confirmed anew"
         ) from error
     except OSError as error:
         if error.errno in _DENIED:
-            return f"csv:{os.path.realpath(folder)}"
+            return f"{system}:{os.path.realpath(folder)}"
         raise failure(error, place, "cannot be written") from error
 
 
