@@ -62,9 +62,10 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def read_whole(path: Path) -> Content:
-    """The file, read in one go; `Unsettled` where it changed meanwhile."""
+    """The file, read in one go; `Unsettled` where it changed meanwhile, or another program has it locked."""
     try:
         with path.open("rb") as file:
+            _check_unlocked(file.fileno())
             stamp = _stamp(os.fstat(file.fileno()))
             data = file.read()
             after = _stamp(os.fstat(file.fileno()))
@@ -184,6 +185,15 @@ def sync_folder(folder: Path) -> None:
 
 def _stamp(found: os.stat_result) -> Stamp:
     return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _check_unlocked(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Unsettled from error
+    except OSError:
+        return  # a file system without locks: nobody can have it locked
 
 
 def _check_writable(path: Path, target: Path) -> None:

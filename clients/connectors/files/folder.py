@@ -7,7 +7,7 @@ would say, or hold more than the last table of each file.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
@@ -20,7 +20,9 @@ from clients.connectors.files import disk, ids
 from clients.connectors.files.disk import Content, Stamp, Unsettled
 from clients.connectors.files.text import BrokenText, Table, parse
 
-_LOOKS_MAX: Final = 4
+_LOOKS_MAX: Final = 6
+_LOOK_PAUSE_S: Final = 0.02
+_POLL_S: Final = 1.0
 _LOCK_WAIT_S: Final = 10.0
 # File times move in ticks: a file as young as this may change once more without showing it.
 _TICK_S: Final = 1.0
@@ -142,7 +144,9 @@ class TableFolder:
             await anyio.sleep(0.02)
 
     async def _read(self, form: Form, parsed: bool) -> Held:
-        for _ in range(_LOOKS_MAX):
+        for look in range(_LOOKS_MAX):
+            if look > 1:  # somebody holds it, or swaps it again and again
+                await anyio.sleep(_LOOK_PAUSE_S * 2 ** (look - 2))
             stamp = await self.settled(form)
             if stamp is None:
                 continue
@@ -201,3 +205,15 @@ class TableFolder:
             scope=Scope.STREAM,
             hint=f"wait for the next export, or correct objects.{form.name}.file; a missing file is no empty one",
         )
+
+
+async def watched(stamps: Callable[[], Awaitable[Mapping[str, Stamp | None]]]) -> AsyncIterator[None]:
+    """Looks at files' times every second; the first yield covers what happened before."""
+    known = await stamps()
+    yield
+    while True:
+        await anyio.sleep(_POLL_S)
+        now = await stamps()
+        if now != known:
+            known = now
+            yield

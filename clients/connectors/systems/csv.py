@@ -32,6 +32,7 @@ from actors.ports import (
     WriteStatus,
 )
 from clients.connectors.files import disk
+from clients.connectors.files.folder import watched
 from clients.connectors.files.rows import check_fields, record
 from clients.connectors.files.text import Table
 from clients.connectors.systems.csv_folder import Folder
@@ -55,7 +56,6 @@ DECLARATION: Final = Declaration(
     # Whatever writes the files may say so (?id=K1), where their times are not seen, as on some network drives.
     webhook=Webhook(ids="query:id"),
 )
-_POLL_S: Final = 1.0
 
 
 async def connect(settings: Mapping[str, Any]) -> CsvConnector:
@@ -110,16 +110,9 @@ class CsvConnector:
         """A digest of the file: touching it, or writing the same again, is no change."""
         return await self._folder.digest(await self._folder.object(object_name))
 
-    async def watch(self) -> AsyncIterator[None]:
+    def watch(self) -> AsyncIterator[None]:
         """Looks at the files' times every second; the first yield covers what happened before."""
-        known = await self._folder.stamps()
-        yield
-        while True:
-            await anyio.sleep(_POLL_S)
-            stamps = await self._folder.stamps()
-            if stamps != known:
-                known = stamps
-                yield
+        return watched(self._folder.stamps)
 
     async def reserve(self, object_name: str, count: int) -> Sequence[str]:
         """New ids as `new_id` says; none is ever given out twice."""
