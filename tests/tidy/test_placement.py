@@ -16,7 +16,7 @@ from tests.tidy import repository
 
 # Where each third-party package may be imported. `*` also crosses folders. One home each, where that is possible.
 PLACES: dict[str, tuple[str, ...]] = {
-    "aiohttp": ("daemon/http.py", "clients/connectors/http.py", "clients/emulators/*"),
+    "aiohttp": ("daemon/http.py", "clients/connectors/http/transport.py", "clients/emulators/*"),
     "anyio": ("actors/*", "clients/*", "daemon/*"),
     "asyncpg": ("daemon/store/*", "clients/connectors/systems/postgres*"),
     "click": ("clients/cli/*",),
