@@ -9,7 +9,11 @@ from typing import Final
 
 from clients.emulators.emulator import Emulator
 
-CATALOG: Final[Mapping[str, str]] = MappingProxyType({})
+CATALOG: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "sage50fr": "clients.emulators.sage50fr",
+    }
+)
 
 
 def emulator_class(system: str) -> type[Emulator]:

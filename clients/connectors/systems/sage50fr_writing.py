@@ -26,6 +26,7 @@ from clients.connectors.systems.sage50fr_settings import Table
 _PAUSE_MIN_S: Final = 0.02
 _PAUSE_MAX_S: Final = 1.0
 _STAMPS_MAX: Final = 5
+_NOW: Final = "this batch"
 
 
 class Refused(Exception):
@@ -63,7 +64,7 @@ class Writing:
                     results[place] = outcome
                 else:
                     lines[tuple(outcome.cells)].append(outcome)
-                    under_way = {**under_way, outcome.id: "this batch"}
+                    under_way = {**under_way, outcome.id: _NOW}
             for columns, some in lines.items():
                 cells = {line.id: list(line.cells.values()) for line in some}
                 put = self._folder.imports.put
@@ -93,6 +94,8 @@ class Writing:
         """The row that carries out a write, or what became of it already."""
         try:
             id_ = write.id if write.op is not Op.CREATE else self._new_id(table, rows, write)
+            if write.op is Op.CREATE and under_way.get(id_) == _NOW:
+                raise Refused(f"'{id_}' exists already: it is made by this very batch")
             if id_ in under_way:
                 why = f"an import of '{id_}' is under way ({under_way[id_]}); it goes once an export shows it"
                 return WriteResult(WriteStatus.NOT_DONE, id_, error=why)
