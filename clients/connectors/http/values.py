@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from actors.core.values import BadValue, Value, canonical
+from clients.connectors.http.wire import dumps
 
 Type = Literal["text", "integer", "decimal", "boolean", "date", "instant", "list"]
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,7 +83,7 @@ def as_text(raw: Any) -> str:
     """A raw value as a text: what it is, or its JSON."""
     if isinstance(raw, str):
         return raw
-    return msgspec.json.encode(raw, enc_hook=str).decode()
+    return dumps(raw).decode()
 
 
 def _equal(raw: Any, other: Any) -> bool:
