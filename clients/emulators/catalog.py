@@ -12,6 +12,8 @@ from clients.emulators.emulator import Emulator
 CATALOG: Final[Mapping[str, str]] = MappingProxyType(
     {
         "sage50fr": "clients.emulators.sage50fr",
+        "uniconta": "clients.emulators.uniconta",
+        "webcrm": "clients.emulators.webcrm",
     }
 )
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from email.utils import format_datetime
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -118,6 +119,8 @@ class Emulator:
         await request.read()
         response = await self._with_faults(request, handler)
         self.requests.append(f"{request.method} {request.path_qs} {response.status}")
+        if not response.prepared:
+            response.headers["Date"] = format_datetime(self.data.now(), usegmt=True)
         return response
 
     async def _with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:

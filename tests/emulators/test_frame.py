@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from clients.emulators.catalog import CATALOG, emulator_class
 from clients.emulators.description import Refused, fields
 from clients.emulators.faults import Edit, Fault
 from clients.emulators.stand import stand
@@ -254,6 +258,20 @@ async def test_data_are_kept_in_a_file(tmp_path: Path) -> None:
     async with stand(System, file=file) as shop:
         assert shop.person.rows("articles") == before
         assert shop.person.insert("articles", {"sku": "A2"}) == [int(key) + 1]
+
+
+@pytest.mark.parametrize("system", sorted(CATALOG))
+def test_every_emulator_of_the_list_comes_up_and_says_where(system: str) -> None:
+    assert emulator_class(system).description.name == system
+    command = [sys.executable, "-m", "clients.emulators", system, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            address, control = process.stdout.readline().split()
+            assert address != control and control.startswith("http://127.0.0.1:")
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
 
 
 def test_names_with_numbers_are_several_fields() -> None:
