@@ -51,6 +51,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
         "postgres": Entry("clients.connectors.systems.postgres"),
+        "sage50fr": Entry("clients.connectors.systems.sage50fr"),
     }
 )
 
