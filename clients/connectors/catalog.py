@@ -51,6 +51,8 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
         "postgres": Entry("clients.connectors.systems.postgres"),
+        "uniconta": Entry("clients.connectors.systems.uniconta"),
+        "webcrm": Entry("clients.connectors.systems.webcrm"),
     }
 )
 
