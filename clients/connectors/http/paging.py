@@ -48,9 +48,12 @@ def place(text: str) -> Place:
 
 
 class Paging(Protocol):
-    """One way of paging. `counted`: by numbers of records, so that the list may shift."""
+    """One way of paging. `size_max`: records of one page."""
 
-    counted: bool
+    @property
+    def size_max(self) -> int:
+        """Records of one page."""
+        ...
 
     def asked(self, request: Request, where: Place, size: int) -> Request:
         """The request for the page at `where`."""
@@ -75,7 +78,19 @@ class Counted(msgspec.Struct, frozen=True):
     total: str = ""
     size_in_header: bool = False
     short_is_end: bool = True
-    counted: bool = True
+
+    def window(self, start: int, wanted: int) -> tuple[int, int]:
+        """Number of the first record, and size, of the request that shows `wanted` records from number `start` on, or as
+        many as possible. A page begins at a multiple of its size only: the size is chosen so that one does near `start`."""
+        cap = max(1, min(self.size_max, wanted))
+        if not self.by_page:
+            return start, cap
+        if not self.size_parameter:
+            return start - start % self.size_max, self.size_max
+        size = max(
+            range(cap, self.size_max + 1)[:1000], key=lambda size: (min(size - start % size, wanted), -size)
+        )
+        return start - start % size, size
 
     def asked(self, request: Request, where: Place, size: int) -> Request:
         """Number and size as query parameters (the size in a header, where it stands there)."""
@@ -121,7 +136,6 @@ class Cursor(msgspec.Struct, frozen=True):
     size_parameter: str = ""
     size_max: int = 100
     more: str = ""
-    counted: bool = False
 
     def asked(self, request: Request, where: Place, size: int) -> Request:
         """The cursor where there is one, and the size."""
@@ -150,7 +164,6 @@ class NextLink(msgspec.Struct, frozen=True):
     at: str = ""
     size_parameter: str = ""
     size_max: int = 100
-    counted: bool = False
 
     def asked(self, request: Request, where: Place, size: int) -> Request:
         """The link as it came: it carries all that is asked for."""
@@ -169,7 +182,6 @@ class Whole(msgspec.Struct, frozen=True):
     """One answer holds all there is."""
 
     size_max: int = 1_000_000
-    counted: bool = False
 
     def asked(self, request: Request, where: Place, size: int) -> Request:
         """As it is."""
@@ -192,7 +204,7 @@ class Batch(msgspec.Struct, frozen=True):
 RowsOf = Callable[[Any], Rows]
 IdOf = Callable[[Any], str]
 Passed = Callable[[str, str], bool]  # whether an id stands at or before the anchor in the list's own order
-STEPS_BACK_MAX: Final = 1000
+STEPS_MAX: Final = 1000
 
 
 async def read_page(
@@ -208,10 +220,10 @@ async def read_page(
     """At most `limit` records from `position` on. With `passed` (the list is sorted by id) nothing is left out of a counted
     list, whatever others delete: it is stepped back until the anchor, or a record before it, is met."""
     where = place(position)
-    size = where.size or max(1, min(limit, getattr(paging, "size_max", limit)))
-    if not paging.counted:
-        return await _linked(client, request, paging, where, size, limit, rows_of)
-    return await _counted(client, request, paging, where, size, limit, rows_of, id_of, passed)
+    if isinstance(paging, Counted):
+        return await _Count(client, request, paging, rows_of, id_of, passed).read(where, limit)
+    size = where.size or max(1, min(limit, paging.size_max))
+    return await _linked(client, request, paging, where, size, limit, rows_of)
 
 
 async def _linked(
@@ -227,48 +239,77 @@ async def _linked(
     return Batch(kept, onward.text() if onward else "", onward is not None, body)
 
 
-async def _counted(
-    client: HttpClient,
-    request: Request,
-    paging: Paging,
-    where: Place,
-    size: int,
-    limit: int,
-    rows_of: RowsOf,
-    id_of: IdOf,
-    passed: Passed | None,
-) -> Batch:
-    # One record before the place is read again: it has to be the anchor, else the list has shifted.
-    start = where.count - 1 if where.anchor and passed else where.count
-    for _ in range(STEPS_BACK_MAX):
-        page_start = start - start % size if getattr(paging, "by_page", True) else start
-        at_ = msgspec.structs.replace(where, count=page_start, size=size)
-        answer, body, rows = await _one(client, paging.asked(request, at_, size), rows_of)
-        onward = paging.next(answer, body, at_, len(rows), size)
-        if onward is not None and getattr(paging, "by_page", False) and len(rows) < size:
+class _Count:
+    """Reading of a counted list. The window of each request begins with the anchor, so that one request shows both that the
+    list has not shifted and what comes next."""
+
+    def __init__(
+        self,
+        client: HttpClient,
+        request: Request,
+        paging: Counted,
+        rows_of: RowsOf,
+        id_of: IdOf,
+        passed: Passed | None,
+    ) -> None:
+        self._client = client
+        self._request = request
+        self._paging = paging
+        self._rows_of = rows_of
+        self._id_of = id_of
+        self._passed = passed
+
+    async def read(self, where: Place, limit: int) -> Batch:
+        """At most `limit` records after `where`."""
+        # Pages of one record have no room for an anchor.
+        anchored = bool(self._passed and where.anchor and where.count) and self._paging.size_max > 1
+        start = where.count - 1 if anchored else where.count
+        rows, more, body = await self._from(start, limit + 1 if anchored else limit)
+        if anchored:
+            for _ in range(STEPS_MAX):
+                known = self._known(rows, where.anchor)
+                if start > 0 and not known:
+                    start = max(0, start - max(1, limit))
+                elif known == len(rows) and more and known > 1:
+                    start += known - 1
+                else:
+                    more = more and known < len(rows)  # nothing behind the anchor: that is the end
+                    rows, start = rows[known:], start + known
+                    break
+                rows, more, body = await self._from(start, limit + 1)
+            else:
+                raise HttpError(
+                    Kind.TRANSIENT, f"can't {self._request.doing}: the list shifts faster than it is read"
+                )
+        kept = rows[:limit]
+        after = Place(count=start + len(kept), anchor=self._id_of(kept[-1]) if kept else where.anchor)
+        return Batch(kept, after.text(), more or len(kept) < len(rows), body)
+
+    def _known(self, rows: Rows, anchor: str) -> int:
+        """How many of the first rows were met before."""
+        assert self._passed is not None
+        known = 0
+        while known < len(rows) and self._passed(self._id_of(rows[known]), anchor):
+            known += 1
+        return known
+
+    async def _from(self, start: int, wanted: int) -> tuple[Rows, bool, Any]:
+        """The rows from number `start` on, whether there are more behind them, and the body."""
+        first, size = self._paging.window(start, wanted)
+        where = Place(count=first, size=size)
+        answer, body, rows = await _one(
+            self._client, self._paging.asked(self._request, where, size), self._rows_of
+        )
+        onward = self._paging.next(answer, body, where, len(rows), size)
+        if onward is not None and self._paging.by_page and len(rows) < size:
             await _check_last(
-                client, request, paging, msgspec.structs.replace(at_, count=page_start + size), rows_of
+                self._client, self._request, self._paging, Place(count=first + size, size=size), self._rows_of
             )
             onward = None
-        rows = rows[start - page_start :]
-        if (
-            not where.anchor
-            or passed is None
-            or start == 0
-            or (rows and passed(id_of(rows[0]), where.anchor))
-        ):
-            break
-        start = max(0, start - size)
-    else:
-        raise HttpError(Kind.TRANSIENT, f"can't {request.doing}: the list shifts faster than it is read")
-    if where.anchor and passed:
-        known = sum(1 for row in rows if passed(id_of(row), where.anchor))
-        rows, start = rows[known:], start + known
-    kept = rows[:limit]
-    more = len(kept) < len(rows) or onward is not None
-    anchor = id_of(kept[-1]) if kept else where.anchor
-    after = Place(count=start + len(kept), size=size, anchor=anchor)
-    return Batch(kept, after.text(), more, body)
+        if start - first >= len(rows) and onward is not None:
+            # The size can't be chosen, and this page ended before: the next one.
+            return await self._from(first + len(rows), wanted)
+        return rows[start - first :], onward is not None, body
 
 
 async def _check_last(
