@@ -52,6 +52,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "memory": Entry("clients.connectors.systems.memory"),
         "postgres": Entry("clients.connectors.systems.postgres"),
         "rest": Entry("clients.connectors.systems.rest"),
+        "sage50fr": Entry("clients.connectors.systems.sage50fr"),
         "uniconta": Entry("clients.connectors.systems.uniconta"),
         "webcrm": Entry("clients.connectors.systems.webcrm"),
     }

@@ -11,6 +11,7 @@ from clients.emulators.emulator import Emulator
 
 CATALOG: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "sage50fr": "clients.emulators.sage50fr",
         "uniconta": "clients.emulators.uniconta",
         "webcrm": "clients.emulators.webcrm",
     }
