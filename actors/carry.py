@@ -98,6 +98,14 @@ class Carrier:
 
     # -------------------------------------------------------------------------------------------------- plan
 
+    async def verdicts(
+        self, stream: StreamSpec, pairs: Sequence[Pair]
+    ) -> list[tuple[Verdict, tuple[Parked, ...]]]:
+        """What would be done about each pair, and what is parked of it now; for runs that only look."""
+        found = await self._plan(stream, pairs, concludes=True)
+        parked = [self._state.parked_of(pair.binding.key) for pair in pairs]
+        return list(zip(found, parked, strict=True))
+
     async def _plan(self, stream: StreamSpec, pairs: Sequence[Pair], concludes: bool) -> list[Verdict]:
         state = self._state
         parked: dict[int, list[Parked]] = {}
