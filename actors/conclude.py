@@ -25,8 +25,18 @@ from actors.core.types import (
     Side,
     State,
 )
+from actors.core.units import CUT
 from actors.core.values import same
-from actors.lines import differs_line, hint_of, not_imported, parked_line, quarantined, settles, shown_already
+from actors.lines import (
+    differs_line,
+    hint_of,
+    not_imported,
+    parked_line,
+    partly,
+    quarantined,
+    settles,
+    shown_already,
+)
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
 
@@ -205,6 +215,10 @@ class Conclusions:
         if status is WriteStatus.REFUSED:
             self._refused(stream, action, result, done)
             return
+        if status is WriteStatus.PARTLY:
+            if self._partly(stream, pair, binding, action, result, done):
+                return
+            status = WriteStatus.UNKNOWN
         if status is WriteStatus.UNKNOWN:
             state.unknown_outcome = True
             self._stays_open(action, result, done)
@@ -237,6 +251,32 @@ class Conclusions:
         )
         done.add(action.side, "failed")
         self._state.failed += 1
+
+    def _partly(
+        self,
+        stream: StreamSpec,
+        pair: Pair,
+        binding: Binding,
+        action: Action,
+        result: WriteResult,
+        done: Done,
+    ) -> bool:
+        """A unit was begun, refused on the way and not undone: what stands is settled, the rest is listed and planned anew.
+        False where the system did not say how it stands."""
+        after, _ = self._after(stream, pair, action, result)
+        if after is None or after.problem:
+            return False
+        action = msgspec.structs.replace(action, target=result.id or action.target)
+        now = self._state.clock.now()
+        out = settle_action(
+            stream, binding, action, after, now=now, by_reply=False, refs=self._refs, in_steps=True
+        )
+        done.bindings[action.binding] = out.binding
+        self._refused(stream, action, partly(action, result), done)
+        if action.op is Op.CREATE:
+            self._state.memory.arrives(action.stream)
+        self._again(pair, action, done, CUT, later=True)
+        return True
 
     def _stays_open(self, action: Action, result: WriteResult, done: Done) -> None:
         target = result.id or action.target
