@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from actors.core import several
+from actors.core.actions import id_on
 from actors.core.changes import Change
 from actors.core.guard import spend
 from actors.core.mapping import Refs, observe
@@ -55,6 +57,7 @@ class Done:
 
     def __init__(self) -> None:
         self.bindings: dict[int, Binding] = {}
+        self.new: list[Binding] = []
         self.dropped: list[int] = []
         self.closed: list[Closed] = []
         self.items: list[Action] = []
@@ -198,6 +201,10 @@ class Conclusions:
             decided = done.decided.pop(action.binding, ())
             done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
             done.bindings[action.binding] = out.binding
+            if several.is_move(binding, action):
+                half = several.left_behind(stream, binding, action, id_on(out.binding, action.side))
+                done.new.append(half)
+                done.hints.append(hint_of(action, id_on(half, action.side), "left behind"))
             self._count(action, result, done)
             return
         if status is WriteStatus.REFUSED:
