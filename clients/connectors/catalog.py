@@ -67,6 +67,9 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "odata": Entry("clients.connectors.systems.odata"),
         "postgres": Entry("clients.connectors.systems.postgres"),
         "rest": Entry("clients.connectors.systems.rest"),
+        "sage50fr": Entry("clients.connectors.systems.sage50fr"),
+        "uniconta": Entry("clients.connectors.systems.uniconta"),
+        "webcrm": Entry("clients.connectors.systems.webcrm"),
     }
 )
 
