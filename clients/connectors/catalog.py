@@ -66,6 +66,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "memory": Entry("clients.connectors.systems.memory"),
         "postgres": Entry("clients.connectors.systems.postgres"),
         "rest": Entry("clients.connectors.systems.rest"),
+        "sage50fr": Entry("clients.connectors.systems.sage50fr"),
     }
 )
 

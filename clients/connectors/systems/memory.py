@@ -347,9 +347,13 @@ class MemoryConnector:
         result = self.apply(object_name, write, asked)
         if self._system.happens(self._system.faults.lose_reply):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
-        if result.status is not WriteStatus.DONE or self.declaration.reply != "record":
+        if result.status is not WriteStatus.DONE:
             return result
         record = self.stored(object_name, result.id, fields)
+        if self.declaration.reply != "record":
+            if record is None or self.declaration.version != "content":
+                return result
+            return msgspec.structs.replace(result, version=record.version)
         return result if record is None else msgspec.structs.replace(result, record=record)
 
     def stored(self, object_name: str, id: str, fields: Sequence[str]) -> Record | None:
