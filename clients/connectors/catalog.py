@@ -67,6 +67,8 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "postgres": Entry("clients.connectors.systems.postgres"),
         "rest": Entry("clients.connectors.systems.rest"),
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
+        "uniconta": Entry("clients.connectors.systems.uniconta"),
+        "webcrm": Entry("clients.connectors.systems.webcrm"),
     }
 )
 

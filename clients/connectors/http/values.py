@@ -198,14 +198,14 @@ def _write_decimal(value: Value, form: Form) -> Any:
     return f"{whole}{mark}{places}" if places else whole
 
 
-def _write_integer(value: Value, form: Form) -> int:
+def _write_integer(value: Value, form: Form) -> Any:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         value = int(value)
     if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII):
         return int(value)  # the id of another record: ids are texts
     if isinstance(value, bool) or not isinstance(value, int):
         raise BadValue(f"{value!r} is no whole number")
-    return value
+    return str(value) if form.decimals == "text" else value
 
 
 def _write_boolean(value: Value, form: Form) -> Any:
