@@ -265,7 +265,8 @@ class _Compiler:
             for key in ("type", "format", "zone", "decimals", "places", "null_as")
             if key in entry
         }
-        lists = {key: tuple(entry[key]) for key in ("true", "false", "nulls") if key in entry}
+        said_as = {"true_words": "true", "false_words": "false", "nulls": "nulls"}
+        lists = {name: tuple(entry[key]) for key, name in said_as.items() if key in entry}
         form = Form(**{**kept, **lists})
         if form.zone and not _is_zone(form.zone):
             self._root.fault(f"there is no time zone '{form.zone}'", *where, "zone")
@@ -392,7 +393,7 @@ def _answer_rule(entry: Mapping[str, Any]) -> AnswerRule:
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return False
     return True
 
