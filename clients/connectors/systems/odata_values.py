@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from actors.core.values import BadValue, Scalar, Value, canonical
+from actors.core.values import BadValue, Line, Scalar, Value, canonical
 from clients.connectors.systems.odata_metadata import EntitySet, Property
 
 _WHOLE: Final = frozenset({"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64"})
@@ -100,7 +100,7 @@ def encoded(property_: Property, value: Value) -> Any:
     if property_.is_list:
         if not isinstance(value, tuple):
             raise BadValue(f"{property_.name} takes a list")
-        return [_encoded(property_, item) for item in value]
+        return [_encoded(property_, item) for item in value if not isinstance(item, Line)]
     if isinstance(value, tuple):
         raise BadValue(f"{property_.name} can't keep a list")
     return _encoded(property_, value)
