@@ -52,6 +52,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "memory": Entry("clients.connectors.systems.memory"),
         "postgres": Entry("clients.connectors.systems.postgres"),
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
+        "sage_sales_management": Entry("clients.connectors.systems.sage_sales_management"),
     }
 )
 
