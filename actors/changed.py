@@ -297,7 +297,7 @@ class ChangedLines:
                 otherwise.append((msgspec.structs.replace(action, id=id_), result))
                 continue
             done.changes.append(change)
-            done.closed.append(Closed(id_, ActionState.CONFIRMED, change.target))
+            done.closed.append(Closed(id_, ActionState.CONFIRMED))
             for kind in change.kinds:
                 spent = f"{stream.name}/{kind}"
                 done.spend[spent] = done.spend.get(spent, 0) + 1

@@ -25,6 +25,7 @@ from actors.core.types import (
     Side,
     State,
 )
+from actors.core.values import same
 from actors.lines import differs_line, hint_of, not_imported, parked_line, quarantined, settles, shown_already
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
@@ -186,6 +187,7 @@ class Conclusions:
                 by_reply=by_reply,
                 skip=skip,
                 refs=self._refs,
+                touched=not by_reply and after is not None and _touched(stream, pair, action, result, after),
             )
             if out.not_taken:
                 self._again(pair, action, done, "accepted but not to be seen")
@@ -248,8 +250,8 @@ class Conclusions:
         if shown_already(action):
             return (pair.a if action.side == "a" else pair.b), True
         looked = self._state.looked_back.pop(action.id, None)
-        if looked is not None:
-            return looked, False
+        if looked is not None:  # as good as the reply where nobody has written since
+            return looked, result.version is not None and looked.version == result.version
         if result.record is None:
             return None, False
         seen = observe(stream, action.side, result.record, self._state.clock.monotonic(), self._refs)
@@ -284,3 +286,18 @@ class Conclusions:
                     not_before=not_before,
                 )
             )
+
+
+def _touched(stream: StreamSpec, pair: Pair, action: Action, result: WriteResult, after: Observation) -> bool:
+    """Whether somebody else has written the record since we did: its version is another one than our write left, or a
+    field that we did not write is not what it was when the write was planned."""
+    if result.version is not None and after.version is not None:
+        return after.version != result.version
+    before = pair.a if action.side == "a" else pair.b
+    if before is None or action.op is not Op.UPDATE:
+        return False
+    return any(
+        not same(before.fields[spec.name], after.fields[spec.name])
+        for spec, _ in stream.shared(action.side)
+        if spec.name not in action.fields and spec.name in before.fields and spec.name in after.fields
+    )

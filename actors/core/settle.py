@@ -57,11 +57,13 @@ def settle(
     by_reply: bool,
     skip: Collection[str] = (),
     refs: Refs = NO_REFS,
+    touched: bool = False,
 ) -> Settled:
     """Settle one action that took effect. `after`: the target as it is now (None: a delete, or marks).
 
     `by_reply`: `after` is the reply to this very write, so nobody else can have changed it. `skip`: fields that are
-    not to be settled, because the same write on the other side was not done.
+    not to be settled, because the same write on the other side was not done. `touched`: somebody else is known to have
+    written the record since, so that a value which stood there before may be put back by a person.
     """
     if action.op is Op.DELETE:
         return Settled(_deleted(binding, action))
@@ -69,7 +71,7 @@ def settle(
         return Settled(_marked(binding, action))
     assert after is not None
     base = _placed(stream, binding, action, after)
-    return _fields(stream, base, action, after, now, by_reply, skip, refs)
+    return _fields(stream, base, action, after, now, by_reply, skip, refs, touched)
 
 
 Verdict = Literal["done", "not_done", "wait", "ask"]
@@ -139,15 +141,17 @@ def _fields(
     by_reply: bool,
     skip: Collection[str],
     refs: Refs,
+    touched: bool,
 ) -> Settled:
     side = action.side
     base = dict(binding.base)
     devs = {s: dict(held.dev) if (held := binding.side(s)) is not None else {} for s in ("a", "b")}
     still_open: list[str] = []
     differs: list[str] = []
+    doubted = not by_reply and not touched and not _edited_since(stream, binding, action, after, refs)
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
-        untaken = not by_reply and _to_try_again(binding, action, name, seen, now)
+        untaken = doubted and _to_try_again(binding, action, name, seen, now)
         shows = (
             "open" if name in skip or untaken else _shows(stream, binding, action, name, seen, by_reply, refs)
         )
@@ -206,8 +210,21 @@ def _shown_on(stream: StreamSpec, side: Side) -> frozenset[str]:
     return frozenset(spec.name for spec in stream.fields if spec.side(side) is not None)
 
 
+def _edited_since(
+    stream: StreamSpec, binding: Binding, action: Action, after: Observation, refs: Refs
+) -> bool:
+    """Whether a look shows, beside what was there before, a written field as neither we nor the system's ways would have
+    left it: then somebody may have saved the whole record since, and what was there before may be his."""
+    return action.state is not ActionState.SENT and any(
+        _shows(stream, binding, action, name, after.fields.get(name, UNKNOWN), False, refs) == "differs"
+        for name in action.fields
+        if not same(after.fields.get(name, UNKNOWN), action.before.get(name, UNKNOWN))
+    )
+
+
 def _to_try_again(binding: Binding, action: Action, name: str, seen: Seen, now: float) -> bool:
-    """Whether a look shows the value before, as if nothing had been written: then it is written once more.
+    """Whether a look shows the value before, as if nothing had been written: then it is written once more. (Not where
+    anything says that somebody has written the record since: his value is not to be overwritten unasked.)
 
     If we wrote the field before on this day, the system turns our value back, or somebody else does: what is seen is
     settled as what it is, instead of being written until the breaker stops it. Without any reply that can't be said.

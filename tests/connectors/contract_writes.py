@@ -62,6 +62,12 @@ class Writes(Case):
         if connector.declaration.reply == "record":
             assert result.record is not None
             check_same(result.record.native, mapped(row(1, name="Answered")))
+        if (
+            result.version is not None
+        ):  # told instead: the very one that a look shows, until somebody else writes
+            assert (await look(connector, system, 1)).version == result.version
+            await write_done(connector, system, change(await look(connector, system, 1), name="Again"))
+            assert (await look(connector, system, 1)).version != result.version
 
     async def test_partial_update_leaves_the_rest(self, system: System, connector: Connector) -> None:
         await system.insert({system.id(number): row(number) for number in range(1, 4)})
