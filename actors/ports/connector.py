@@ -39,7 +39,8 @@ class ObjectInfo(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting of a connector. `type`: text|integer|decimal|boolean|path|list|map. Secrets are sealed at rest."""
+    """One setting of a connector. `type`: text|integer|decimal|boolean|path|list|map|document (a text, or the map
+    it stands for). Secrets are sealed at rest."""
 
     name: str
     type: str = "text"

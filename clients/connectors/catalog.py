@@ -51,8 +51,11 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
         "postgres": Entry("clients.connectors.systems.postgres"),
+        "rest": Entry("clients.connectors.systems.rest"),
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
         "sage_sales_management": Entry("clients.connectors.systems.sage_sales_management"),
+        "uniconta": Entry("clients.connectors.systems.uniconta"),
+        "webcrm": Entry("clients.connectors.systems.webcrm"),
     }
 )
 

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from clients.emulators.calls import Call
 from clients.emulators.data import Change
-from clients.emulators.description import Field, Key, Refused, Row, Table
+from clients.emulators.description import Field, Key, Refused, Row, Table, taken
 from clients.emulators.emulator import ENCODER, Emulator, answer, body_of
 from clients.emulators.uniconta_filter import Filter
 from clients.emulators.uniconta_tables import COUNTRIES, TABLE_IDS, UNICONTA
@@ -31,6 +31,7 @@ INNER: Final = ("UserFields",)
 XML_TYPES: Final = {
     "integer": "Edm.Int32",
     "double": "Edm.Double",
+    "decimal": "Edm.Decimal",
     "boolean": "Edm.Boolean",
     "date": "Edm.DateTime",
     "instant": "Edm.DateTime",
@@ -93,9 +94,10 @@ class System(Emulator):
 
     # ------------------------------------------------------------------- a person's hand on user-defined fields
 
-    def make_field(self, entity: str, name: str, kind: str = "text") -> Key:
+    def make_field(self, entity: str, name: str, kind: str = "text", size: int = 0) -> Key:
         """A person makes a user-defined field; its id."""
-        (made,) = self.person.insert("UserFields", {"Entity": entity, "Name": name, "Type": kind})
+        row = {"Entity": entity, "Name": name, "Type": kind, "Size": size}
+        (made,) = self.person.insert("UserFields", row)
         return made
 
     def write_own(self, entity: str, key: Key, **values: Any) -> None:
@@ -104,6 +106,11 @@ class System(Emulator):
         held = self.own.setdefault((entity, key), {})
         held.update({ids[name]: value for name, value in values.items()})
         self.person.edit(entity, key)
+
+    def field_id(self, entity: str, name: str) -> int:
+        """The id of a user-defined field."""
+        (found,) = (row["Id"] for row in self._user_fields(entity) if row["Name"] == name)
+        return int(found)
 
     def read_own(self, entity: str, key: Key) -> dict[str, Any]:
         """The user-defined fields of a row."""
@@ -266,7 +273,10 @@ class System(Emulator):
             raise Refused("ArgumentMissing", code="ArgumentMissing")
         fields = {field.name: field for field in table.fields if field.writable}
         values = {name: _read_in(fields[name], value) for name, value in body.items() if name in fields}
-        own = {row["Id"]: body.get(row["Name"]) for row in self._user_fields(table.name)} if with_own else {}
+        own: dict[int, Any] = {}
+        for row in self._user_fields(table.name) if with_own else ():
+            field = Field(row["Name"], row["Type"], size=row["Size"])
+            own[row["Id"]] = taken(field, _read_in(field, body.get(field.name)))
         return values, own
 
     async def _update(self, request: web.Request) -> web.Response:

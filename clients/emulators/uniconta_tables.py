@@ -176,7 +176,12 @@ CHANGE_URL: Final = Table(
 USER_FIELDS: Final = Table(
     "UserFields",
     key="Id",
-    fields=(Field("Id", "integer"), *fields("Entity Name", required=True), Field("Type", default="text")),
+    fields=(
+        Field("Id", "integer"),
+        *fields("Entity Name", required=True),
+        Field("Type", default="text"),
+        Field("Size", "integer", default=0),
+    ),
 )
 
 UNICONTA: Final = Description(

@@ -33,7 +33,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("daemon/metrics.py", "daemon/http.py"),
     "rich": ("clients/cli/*",),
     "structlog": ("daemon/*",),
-    "yaml": ("clients/cli/*", "daemon/*"),
+    "yaml": ("clients/cli/*", "clients/connectors/yaml_nodes.py", "daemon/*"),
 }
 
 # The pure core: nothing that waits, reads, writes, logs, or differs from one call to the next.

@@ -51,8 +51,13 @@ class Shape:
         self.fields = {field.name: field for field in fields}
         self._version = version
         self._modified = self.fields.get(modified)
-        self._missing_is_null = missing_is_null
+        self.missing_is_null = missing_is_null
         self._doc = doc
+
+    @property
+    def has_version(self) -> bool:
+        """Whether records carry a version."""
+        return bool(self._version)
 
     def described(self) -> ObjectInfo:
         """As `Connector.describe` wants it."""
@@ -96,17 +101,21 @@ class Shape:
             raw = at(row, field.read or field.name)
             if raw is not msgspec.UNSET:
                 native[name] = read_value(raw, field.form)
-            elif self._missing_is_null:
+            elif self.missing_is_null:
                 native[name] = None
         return Record(self.id_of(row), native, version or self._version_of(row), self._modified_of(row))
 
     def body(self, native: Mapping[str, Value]) -> dict[str, Any]:
         """The fields of a write as a JSON object. Raises `BadValue` for what can't be written, CONFIG for unknown fields."""
         found: dict[str, Any] = {}
-        for name in self.checked(native):
-            field = self.fields[name]
-            put(found, field.write or field.name, write_value(native[name], field.form))
+        for place, raw in self.places(native):
+            put(found, place, raw)
         return found
+
+    def places(self, native: Mapping[str, Value]) -> list[tuple[str, Any]]:
+        """Where in a body each field of a write goes, and what: for systems that take whole objects only."""
+        fields = [self.fields[name] for name in self.checked(native)]
+        return [(field.write or field.name, write_value(native[field.name], field.form)) for field in fields]
 
     def _version_of(self, row: Any) -> str | None:
         raw = at(row, self._version) if self._version else msgspec.UNSET

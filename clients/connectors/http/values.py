@@ -26,11 +26,11 @@ _DOTNET: Final = re.compile(r"/Date\((-?\d+)([+-]\d{4})?\)/")
 class Form(msgspec.Struct, frozen=True, kw_only=True):
     """How values of one field are written.
 
-    `format`: of dates and instants: "" ISO 8601, `epoch_s`, `epoch_ms`, `dotnet` (`/Date(ms)/`), or as for strptime.
-    `zone`: of instants that carry none ("" = none is assumed, they stay without). `decimals`: `number`, `text` ("1.5") or
-    `comma` ("1,5"). `true`, `false`: raw values that mean these, the first of each is written. `nulls`: raw values that mean
-    null besides null itself ("", 0, "0001-01-01T00:00:00"). `null_as`: what is written for null. `places`: decimals are
-    written with at least so many.
+    `format`: of dates and instants: "" ISO 8601, `epoch_s`, `epoch_ms`, `dotnet` (`/Date(ms)/`), or as for strptime (with
+    `%3f` for milliseconds). `zone`: of instants that carry none ("" = none is assumed, they stay without). `decimals`:
+    `number`, `text` ("1.5") or `comma` ("1,5"). `true`, `false`: raw values that mean these, the first of each is written.
+    `nulls`: raw values that mean null besides null itself ("", 0, "0001-01-01T00:00:00"). `null_as`: what is written for
+    null. `places`: decimals as text are written with at least so many.
     """
 
     type: Type = "text"
@@ -161,7 +161,7 @@ def _read_instant(raw: Any, form: Form) -> datetime:
             raise Misfit(raw)
         return EPOCH + timedelta(milliseconds=int(found.group(1)))
     when = (
-        datetime.strptime(raw, form.format)  # noqa: DTZ007 - the zone is the setting's
+        datetime.strptime(raw, form.format.replace("%3f", "%f"))  # noqa: DTZ007 - the zone is the setting's
         if form.format
         else datetime.fromisoformat(raw.strip())
     )
@@ -198,14 +198,14 @@ def _write_decimal(value: Value, form: Form) -> Any:
     return f"{whole}{mark}{places}" if places else whole
 
 
-def _write_integer(value: Value, form: Form) -> int:
+def _write_integer(value: Value, form: Form) -> Any:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         value = int(value)
     if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII):
         return int(value)  # the id of another record: ids are texts
     if isinstance(value, bool) or not isinstance(value, int):
         raise BadValue(f"{value!r} is no whole number")
-    return value
+    return str(value) if form.decimals == "text" else value
 
 
 def _write_boolean(value: Value, form: Form) -> Any:
@@ -236,7 +236,7 @@ def _write_instant(value: Value, form: Form) -> Any:
     if form.zone and value.tzinfo is not None:
         value = value.astimezone(ZoneInfo(form.zone))
     if form.format:
-        return value.strftime(form.format)
+        return value.strftime(form.format.replace("%3f", f"{value.microsecond // 1000:03d}"))
     return value.isoformat().replace("+00:00", "Z")
 
 
