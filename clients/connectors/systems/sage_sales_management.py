@@ -84,6 +84,8 @@ DECLARATION: Final = Declaration(
     find_by_field=True,
     # Nobody has said whether a second log-in ends the first.
     session="single",
+    # A request whose line was cut may still take effect.
+    vendor_tail_s=10.0,
     batch_max=200,
     concurrency=4,
     rate_per_s=2.5,

@@ -143,18 +143,20 @@ class Api:
 
     async def change(self, resource: str, id_: str, values: Mapping[str, Any]) -> Answer:
         """Fields of one row."""
-        path = f"{segment(resource)}/{segment(id_)}"
-        doing = f"change {resource} {id_}"
-        return await self.http.call(
-            Request(doing=doing, method="PUT", path=path, json=dict(values), record=True)
-        )
+        doing, path = f"change {resource} {id_}", f"{segment(resource)}/{segment(id_)}"
+        return await self._told(Request(doing=doing, method="PUT", path=path, json=dict(values), record=True))
 
     async def delete(self, resource: str, id_: str) -> Answer:
         """Mark one row as deleted."""
-        path = f"{segment(resource)}/{segment(id_)}"
-        return await self.http.call(
-            Request(doing=f"delete {resource} {id_}", method="DELETE", path=path, record=True)
-        )
+        doing, path = f"delete {resource} {id_}", f"{segment(resource)}/{segment(id_)}"
+        return await self._told(Request(doing=doing, method="DELETE", path=path, record=True))
+
+    async def _told(self, request: Request) -> Answer:
+        """The answer to a write; a page for people in the place of its message says nothing about what took place."""
+        answer = await self.http.call(request)
+        if answer.meaning == "ok":
+            self.http.body_of(request, answer)
+        return answer
 
     async def bulk(
         self, method: str, resource: str, items: Sequence[Mapping[str, Any]]

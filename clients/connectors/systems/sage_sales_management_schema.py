@@ -2,7 +2,7 @@
 
 A look-up is read as `{id, value}` and written as the bare id. Its field is the id, as a text; beside it stand fields of what
 it points at, as `statusId.value` (the text that is shown) or `countryId.iso2`, which can be written where they name one row
-of a short value list. Pure but for those lists, which are fetched by a function that is passed in. Must not: know any tenant.
+of a short value list. Pure but for those lists, which are fetched by a function. Must not: know any tenant.
 """
 
 from __future__ import annotations
