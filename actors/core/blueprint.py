@@ -16,6 +16,7 @@ import msgspec
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint_objects import pointing
 from actors.core.blueprint_settings import awaited_settings, read_settings, settled_data
 from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
@@ -111,6 +112,7 @@ def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
     streams = [read_stream(name, entry, when) for name, entry in node.entries()]
     if not streams:
         node.fault("a blueprint needs at least one stream")
+    streams = list(pointing(streams, node))
     check_streams(streams, node)
     return tuple(_finished(stream) for stream in working_order(streams))
 

@@ -30,7 +30,7 @@ from actors.core.values import (
     same,
 )
 
-LINES_MAX = 2000  # of one record: telling them apart takes the square of it
+LINES_MAX = 1000  # of one record: telling them apart takes the square of it
 Lines = tuple[Line, ...]
 Get = Callable[[FieldSpec, FieldSide, Fields], Seen]
 Put = Callable[[FieldSpec, tuple[Value, ...], Value], tuple[Value, ...]]
@@ -93,7 +93,8 @@ def write(spec: LinesSpec, side: Side, old: Value, wanted: Value, get: Get, put:
 
 def aligned(spec: LinesSpec, old: Sequence[Line | None], new: Sequence[Line]) -> list[int | None]:
     """For each new line the index of the old one that it is, or None: by key, else equal ones in order, then equal ones
-    elsewhere, then those that hold at least half the same. Each old line is taken once."""
+    elsewhere, then the likest of those that are about the same: whose first field is the same. Each old line is taken once.
+    """
     kept: list[int | None] = [None] * len(new)
     free = {at for at, line in enumerate(old) if line is not None}
     if spec.key:
@@ -104,12 +105,13 @@ def aligned(spec: LinesSpec, old: Sequence[Line | None], new: Sequence[Line]) ->
         for step in range(block.size):
             kept[block.b + step] = block.a + step
             free.discard(block.a + step)
-    for likeness in (1.0, 0.5):
+    about = spec.fields[0].name
+    for is_equal in (True, False):
         for place, line in enumerate(new):
             if kept[place] is None:
-                at = _likest(old, sorted(free), line, likeness)
-                kept[place] = at
-                free.discard(-1 if at is None else at)
+                alike = [at for at in sorted(free) if _may_be(old[at], line, about, is_equal=is_equal)]
+                kept[place] = max(alike, key=lambda at: (_likeness(old[at], line), -at), default=None)
+                free.discard(-1 if kept[place] is None else kept[place])
     return kept
 
 
@@ -133,9 +135,19 @@ def told(sent: Value, seen: Seen) -> bool:
     )
 
 
-def has_lines(value: Seen) -> bool:
-    """Whether a value is a list of lines."""
-    return isinstance(value, tuple) and any(isinstance(item, Line) for item in value)
+def is_lines(value: Seen) -> bool:
+    """Whether a value is a list of lines (an empty list may be one)."""
+    return isinstance(value, tuple) and bool(lines_of(value))
+
+
+def begun(was: Seen, sent: Value, now: Seen) -> bool:
+    """Whether native lines show that a write of `sent` over `was` took place, all of it or some of its steps."""
+    if not isinstance(now, tuple) or same(was, now):
+        return False
+    if told(sent, now):
+        return True
+    known = (*lines_of(was), *lines_of(sent))
+    return all(any(_holds(one, line) for one in known) for line in lines_of(now))
 
 
 def _holds(was: Line, now: Line) -> bool:
@@ -232,16 +244,15 @@ def key_of(spec: LinesSpec, line: Line) -> tuple[Seen, ...]:
     return tuple(line.get(name) for name in spec.key)
 
 
-def _likest(old: Sequence[Line | None], free: Sequence[int], line: Line, least: float) -> int | None:
-    best, most = None, 0.0
-    for at in free:
-        other = old[at]
-        if other is None:
-            continue
-        alike = sum(same(other.get(name), value) for name, value in line.cells) / max(1, len(line.cells))
-        if alike >= least and alike > most:
-            best, most = at, alike
-    return best
+def _may_be(old: Line | None, line: Line, about: str, *, is_equal: bool) -> bool:
+    if old is None:
+        return False
+    return old == line if is_equal else same(old.get(about), line.get(about))
+
+
+def _likeness(old: Line | None, line: Line) -> int:
+    """In how many cells they agree."""
+    return 0 if old is None else sum(same(old.get(name), value) for name, value in line.cells)
 
 
 def _written_down(line: Line) -> str:

@@ -184,6 +184,10 @@ class WriteStatus(enum.StrEnum):
     )
 
 
+# After these the record was written to: of a create, it is there.
+WROTE = frozenset({WriteStatus.DONE, WriteStatus.PARTLY})
+
+
 class WriteResult(msgspec.Struct, frozen=True):
     """The outcome of one write. `record`: as stored, where the reply carries it. `error`: the system's own words.
 

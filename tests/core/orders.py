@@ -38,7 +38,7 @@ def orders(spec: LinesSpec | None = None, owner: Owner = Owner.BOTH, **rules: An
 
 
 def line(
-    article: Scalar, quantity: int = 1, price: str = "10", id_: str | None = None, **more: Scalar
+    article: Scalar, quantity: Scalar = 1, price: str = "10", id_: str | None = None, **more: Scalar
 ) -> Line:
     """One line; with an id it is a native one."""
     cells: dict[str, Scalar] = {"article": article, "quantity": quantity, "price": Decimal(price), **more}

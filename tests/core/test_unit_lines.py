@@ -144,9 +144,17 @@ def test_lines_that_a_system_deleted_and_inserted_are_the_same_lines() -> None:
     assert seen.fields["items"] == (A, B)
 
 
-def test_a_line_that_is_half_another_one_does_not_inherit_its_row() -> None:
+def test_a_line_about_another_article_does_not_inherit_the_row() -> None:
+    """Not what only this side knows of it (how much was delivered)."""
     there = native(line("A", 1, "10", id_="1", delivered=3))
-    assert show(PLAIN, "a", there, {"items": (line("X", 7, "3"),)}).native["items"] == (line("X", 7, "3"),)
+    assert show(PLAIN, "a", there, {"items": (line("X", 1, "10"),)}).native["items"] == (line("X", 1, "10"),)
+
+
+def test_of_two_lines_about_the_same_the_likest_is_meant() -> None:
+    there = native(line("A", 1, "10", id_="1"), line("A", 2, "20", id_="2"))
+    assert show(PLAIN, "a", there, {"items": (line("A", 9, "20"),)}).native["items"] == (
+        line("A", 9, "20", id_="2"),
+    )
 
 
 def test_by_key_a_line_is_the_same_whatever_it_holds() -> None:
