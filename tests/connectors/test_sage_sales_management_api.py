@@ -155,6 +155,20 @@ async def test_a_delete_marks(sales: Sales, connector: Connector) -> None:
     assert row["deleted"] and row["dateDeleted"] is not None
 
 
+async def test_setting_the_mark_is_a_deletion(sales: Sales, connector: Connector) -> None:
+    (key,) = sales.person.insert("accounts", ACCOUNT)
+    assert await look(connector, int(key), "deleted") == {"deleted": False}
+    both = Write(Op.UPDATE, id=str(key), native={"deleted": True, "name": "x"})
+    (result,) = await connector.write("accounts", [both], [])
+    assert (result.status, result.error) == (WriteStatus.REFUSED, "a row is changed or deleted, not both at once")
+    mark = Write(Op.MARK, id=str(key), native={"deleted": True}, seen={"deleted": False})
+    (result,) = await connector.write("accounts", [mark], [])
+    assert result.status is WriteStatus.DONE
+    assert sales.person.row("accounts", key)["deleted"] is True
+    (result,) = await connector.write("accounts", [mark], [])
+    assert result.status is WriteStatus.GONE
+
+
 @pytest.mark.parametrize("sales", [{"read_only": "refuse"}], indirect=True)
 async def test_a_read_only_record_is_unlocked_for_a_change(sales: Sales, connector: Connector) -> None:
     (key,) = sales.person.insert("accounts", {**ACCOUNT, "readOnly": True})

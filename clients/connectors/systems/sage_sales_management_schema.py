@@ -72,8 +72,12 @@ class Resource:
                     name=label,
                     form=form,
                     required=bool(told.get("required")),
-                    writable=not told.get("readOnly"),
-                    doc=f"a look-up of {table}" if table else "",
+                    writable=label == "deleted" or not told.get("readOnly"),
+                    doc="true deletes, and can't be taken back"
+                    if label == "deleted"
+                    else f"a look-up of {table}"
+                    if table
+                    else "",
                 )
             )
         self.shape = Shape(name, "id", fields, modified="dateUpdated")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import anyio
+import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Op
@@ -91,9 +92,11 @@ class Writing:
                     continue
             try:
                 values = await body(resource, self._values, write.native)
+                deletes = _deletes(write, values)
             except BadValue as error:
                 results[place] = WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
             else:
+                write = msgspec.structs.replace(write, op=Op.DELETE) if deletes else write
                 ready.append(Ready(place, write, values, self._unlock and bool(row.get("readOnly"))))
         return ready
 
@@ -150,6 +153,14 @@ class Writing:
         items = [_item(one) for one in group]
         told = await self._api.bulk(_method(group[0].write), resource.name, items)
         return {one.place: _outcome(one, told.get(str(one.place))) for one in group}
+
+
+def _deletes(write: Write, values: dict[str, Any]) -> bool:
+    """Whether a write sets the mark of deletion, which nothing but a deletion can. Not to set it is nothing to be written."""
+    marked = values.pop("deleted", False)
+    if marked and values:
+        raise BadValue("a row is changed or deleted, not both at once")
+    return bool(marked) and write.op is not Op.CREATE
 
 
 def _method(write: Write) -> str:
