@@ -304,7 +304,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         if side is None:
             return None
         places = ((spec, spec.side(side)) for spec in self.fields)
-        return next((spec for spec, at in places if at is not None and at.paths == (RECORD_OBJECT,)), None)
+        own = ((spec, at) for spec, at in places if at is not None and at.paths == (RECORD_OBJECT,))
+        return next((spec for spec, at in own if not at.lens.one_way), None)
 
     def field(self, name: str) -> FieldSpec:
         """The field called `name`; KeyError where there is none."""
