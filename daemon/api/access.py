@@ -59,6 +59,7 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Links/VerifyLink": _OPERATE,
     "/tandem.v1.Settings/GetSettings": _VIEW,
     "/tandem.v1.Settings/ChangeSettings": _ADMIN,
+    "/tandem.v1.Settings/RehearseSettings": _OPERATE,
     "/tandem.v1.Settings/ListSettingsVersions": _VIEW,
     "/tandem.v1.Settings/RevertSettings": _ADMIN,
     "/tandem.v1.Streams/ListStreams": _VIEW,

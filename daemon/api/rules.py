@@ -178,7 +178,7 @@ _LIFE: Final[Mapping[str, Mapping[str, Rule]]] = {
     "DisableFeatureRequest": _FEATURE,
 }
 _ROOMS: Final = ("", "quarantine", "waiting", "staged", "conflict", "ambiguous")
-_PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded")
+_PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded", "rehearsed")
 _ITEM_STATES: Final = (
     *("", "planned", "sent", "confirmed", "unconfirmed"),
     *("refused", "unknown", "dropped", "parked", "explained", "defect"),
@@ -224,6 +224,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "note": _text(NOTE_SIZE_MAX),
         "check": _anything,
     },
+    "RehearseSettingsRequest": {**_LINK, "settings": _long_text, "blueprint": _long_text},
     "ListSettingsVersionsRequest": {**_LINK, **_PAGE},
     "RevertSettingsRequest": {**_LINK, "version": _positive},
     "ListStreamsRequest": _LINK,

@@ -16,7 +16,7 @@ from clients.cli.api import Api
             "list-connectors create update test get list describe-objects delete",
         ),
         ("blueprints", "check"),
-        ("settings", "get change list-versions revert"),
+        ("settings", "get change rehearse list-versions revert"),
         ("webhooks", "create get delete"),
         (
             "links",
