@@ -35,7 +35,7 @@ from actors.core.types import (
     other,
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
-from actors.ports import Counters, Cursor, Settlement, WriteResult, WriteStatus
+from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
 from actors.waiting import lacks
 
@@ -338,7 +338,7 @@ class Carrier:
             made = {
                 r.id or go[i].target
                 for i, r in results.items()
-                if go[i].side == side and go[i].op is Op.CREATE and r.status is WriteStatus.DONE
+                if go[i].side == side and go[i].op is Op.CREATE and r.status in WROTE
             } - {""}
             if not made:
                 continue

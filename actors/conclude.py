@@ -25,7 +25,18 @@ from actors.core.types import (
     Side,
     State,
 )
-from actors.lines import differs_line, hint_of, not_imported, parked_line, quarantined, settles, shown_already
+from actors.core.units import CUT
+from actors.core.values import same
+from actors.lines import (
+    differs_line,
+    hint_of,
+    not_imported,
+    parked_line,
+    partly,
+    quarantined,
+    settles,
+    shown_already,
+)
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
 
@@ -186,6 +197,7 @@ class Conclusions:
                 by_reply=by_reply,
                 skip=skip,
                 refs=self._refs,
+                touched=not by_reply and after is not None and _touched(stream, pair, action, result, after),
             )
             if out.not_taken:
                 self._again(pair, action, done, "accepted but not to be seen")
@@ -203,6 +215,10 @@ class Conclusions:
         if status is WriteStatus.REFUSED:
             self._refused(stream, action, result, done)
             return
+        if status is WriteStatus.PARTLY:
+            if self._partly(stream, pair, binding, action, result, done):
+                return
+            status = WriteStatus.UNKNOWN
         if status is WriteStatus.UNKNOWN:
             state.unknown_outcome = True
             self._stays_open(action, result, done)
@@ -236,6 +252,32 @@ class Conclusions:
         done.add(action.side, "failed")
         self._state.failed += 1
 
+    def _partly(
+        self,
+        stream: StreamSpec,
+        pair: Pair,
+        binding: Binding,
+        action: Action,
+        result: WriteResult,
+        done: Done,
+    ) -> bool:
+        """A unit was begun, refused on the way and not undone: what stands is settled, the rest is listed and planned anew.
+        False where the system did not say how it stands."""
+        after, _ = self._after(stream, pair, action, result)
+        if after is None or after.problem:
+            return False
+        action = msgspec.structs.replace(action, target=result.id or action.target)
+        now = self._state.clock.now()
+        out = settle_action(
+            stream, binding, action, after, now=now, by_reply=False, refs=self._refs, in_steps=True
+        )
+        done.bindings[action.binding] = out.binding
+        self._refused(stream, action, partly(action, result), done)
+        if action.op is Op.CREATE:
+            self._state.memory.arrives(action.stream)
+        self._again(pair, action, done, CUT, later=True)
+        return True
+
     def _stays_open(self, action: Action, result: WriteResult, done: Done) -> None:
         target = result.id or action.target
         state = ActionState.UNCONFIRMED if result.status is WriteStatus.DONE else ActionState.SENT
@@ -248,8 +290,8 @@ class Conclusions:
         if shown_already(action):
             return (pair.a if action.side == "a" else pair.b), True
         looked = self._state.looked_back.pop(action.id, None)
-        if looked is not None:
-            return looked, False
+        if looked is not None:  # as good as the reply where nobody has written since
+            return looked, result.version is not None and looked.version == result.version
         if result.record is None:
             return None, False
         seen = observe(stream, action.side, result.record, self._state.clock.monotonic(), self._refs)
@@ -284,3 +326,18 @@ class Conclusions:
                     not_before=not_before,
                 )
             )
+
+
+def _touched(stream: StreamSpec, pair: Pair, action: Action, result: WriteResult, after: Observation) -> bool:
+    """Whether somebody else has written the record since we did: its version is another one than our write left, or a
+    field that we did not write is not what it was when the write was planned."""
+    if result.version is not None and after.version is not None:
+        return after.version != result.version
+    before = pair.a if action.side == "a" else pair.b
+    if before is None or action.op is not Op.UPDATE:
+        return False
+    return any(
+        not same(before.fields[spec.name], after.fields[spec.name])
+        for spec, _ in stream.shared(action.side)
+        if spec.name not in action.fields and spec.name in before.fields and spec.name in after.fields
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from actors.core.blueprint_entries_lines import lines_entry
 from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
@@ -79,7 +80,7 @@ DELIVERY: Final = Shared("delivery", Either((_SCHEDULE, each(DIRECTIONS, _SCHEDU
 # ----------------------------------------------------------------------------------------------------------- field
 
 _PATH: Final = Shared("path", Either((Text(), Listing(Text(), least=1))))
-FIELD: Final = (
+_PLAIN: Final = (
     Entry(
         "a",
         _PATH,
@@ -162,6 +163,7 @@ FIELD: Final = (
     ),
     *FIELD_RULES,
 )
+FIELD: Final = (*_PLAIN, lines_entry(_PLAIN))
 
 # ---------------------------------------------------------------------------------------------------------- stream
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors.core import gates, own_values, replaced
+from actors.core import gates, own_values, replaced, units
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
 from actors.core.documents import ONCE, written_once
@@ -165,8 +165,11 @@ def _both_present(
         action = action if held else gates.put_back(stream, adopted, seen, action)
         if action is not None:
             actions.append(action)
+    in_doubt = len(park)
+    if stream.with_lines:
+        actions, park = units.whole(stream, binding, (a, b), actions, park)
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
-    again_s = UNSEEN_AGAIN_S if merged.unseen else 0.0
+    again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
     return msgspec.structs.replace(verdict, items=items, again_s=again_s)
 
 

@@ -104,9 +104,11 @@ class Rig:
         links: Mapping[str, tuple[str, str]] | None = None,
         streams_of: Mapping[str, tuple[str, ...]] | None = None,
         poll_s: float = 60.0,
+        types: Mapping[str, str] | None = None,
         **declared: Any,
     ) -> None:
         self.clock = SimClock("rig")
+        self.connector = MemoryConnector
         self.store = MemoryStore(self.clock)
         self.told: list[tuple[float, str, dict[str, Any]]] = []
         self.requests: list[tuple[float, str, str, tuple[Any, ...]]] = []
@@ -119,7 +121,7 @@ class Rig:
         specs = streams or (customers(),)
         self._compiled: dict[str, LinkSpec] = {}
         self.spec = LinkSpec("rig", "1", "memory", "memory", specs, poll_s=dict.fromkeys(SIDES, poll_s))
-        shapes = {spec.name: ObjectShape(dict.fromkeys(_natives(spec), "text")) for spec in specs}
+        shapes = {spec.name: ObjectShape(_natives(spec) | dict(types or {})) for spec in specs}
         self.systems = {name: MemorySystem(name, shapes, self.clock.now) for name in systems}
         for name in systems:
             self.store.add_connection(ConnectionRow(name, "t", name, "memory"))
@@ -181,7 +183,7 @@ class Rig:
 
     async def connect(self, row: ConnectionRow) -> Connector:
         """The `connect` port."""
-        inner = MemoryConnector(self.systems[row.id], self.declared[row.id])
+        inner = self.connector(self.systems[row.id], self.declared[row.id])
         return cast(Connector, Tap(self, row.id, cast(Connector, inner)))
 
     def ports(self, store: Any = None) -> Ports:
@@ -220,8 +222,14 @@ class Rig:
             tasks.cancel_scope.cancel()
 
 
-def _natives(spec: StreamSpec) -> list[str]:
-    return [path for one in spec.fields for side in SIDES if (at := one.side(side)) for path in at.paths]
+def _natives(spec: StreamSpec) -> dict[str, str]:
+    return {
+        path: "text" if one.lines is None else "lines"
+        for one in spec.fields
+        for side in SIDES
+        if (at := one.side(side))
+        for path in at.paths
+    }
 
 
 async def until(done: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.05) -> float:
