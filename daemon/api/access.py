@@ -110,6 +110,8 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Conflicts/ResolveConflict": _OPERATE,
     "/tandem.v1.Ambiguous/ListAmbiguous": _VIEW,
     "/tandem.v1.Ambiguous/DecideAmbiguous": _OPERATE,
+    "/tandem.v1.Documents/ListDocuments": _VIEW,
+    "/tandem.v1.Documents/ImportDocuments": _OPERATE,
     "/tandem.v1.Quarantine/ListParked": _VIEW,
     "/tandem.v1.Quarantine/RetryParked": _OPERATE,
     "/tandem.v1.System/GetStatus": _VIEW,

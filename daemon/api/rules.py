@@ -96,6 +96,10 @@ def _streams(value: Any) -> str:
     )
 
 
+def _numbers(value: Any) -> str:
+    return "" if len(value) <= 10_000 and all(one > 0 for one in value) else "names at most 10000 entries"
+
+
 def _identities(value: Any) -> str:
     if not value:
         return "is required: the accounts, as their system names them"
@@ -262,6 +266,13 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "same": _text(1000),
         "different": _anything,
         "fingerprint": _text(200),
+    },
+    "ListDocumentsRequest": {**_LINK, **_PAGE},
+    "ImportDocumentsRequest": {
+        **_LINK,
+        "ids": _numbers,
+        "all": _anything,
+        "stream": _text(NAME_SIZE_MAX),
     },
     "RetryParkedRequest": {"id": _positive},
     "GetStatusRequest": {},

@@ -28,6 +28,7 @@ from clients.cli.api import Api
         ("runs", "start watch cancel get list list-items"),
         ("plans", "list get list-actions approve reject"),
         ("conflicts", "list resolve"),
+        ("documents", "list import"),
         ("quarantine", "list-parked retry-parked"),
         ("records", "get explain refresh"),
         (
