@@ -55,6 +55,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
         "uniconta": Entry("clients.connectors.systems.uniconta"),
         "webcrm": Entry("clients.connectors.systems.webcrm"),
+        "winestro": Entry("clients.connectors.systems.winestro"),
     }
 )
 

@@ -14,6 +14,7 @@ CATALOG: Final[Mapping[str, str]] = MappingProxyType(
         "sage50fr": "clients.emulators.sage50fr",
         "uniconta": "clients.emulators.uniconta",
         "webcrm": "clients.emulators.webcrm",
+        "winestro": "clients.emulators.winestro",
     }
 )
 
