@@ -58,9 +58,10 @@ def placed(stream: StreamSpec, side: Side, write: Shown) -> Shown:
 # ------------------------------------------------------------------------------------------------- moving a record
 
 
-def is_move(binding: Binding, action: Action) -> bool:
+def is_move(stream: StreamSpec, binding: Binding, action: Action) -> bool:
     """Whether a create makes a record anew that stands in another object of its side."""
-    return action.op is Op.CREATE and binding.side(action.side) is not None
+    has_place = action.side == stream.several and binding.side(action.side) is not None
+    return has_place and action.op is Op.CREATE
 
 
 def wants_move(write: Shown) -> bool:
