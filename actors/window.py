@@ -28,9 +28,9 @@ LOOK_PAUSE_MAX_S = 60
 class Window(msgspec.Struct, frozen=True):
     """What one look brought, and what goes with it in the same transaction.
 
-    `seen`: observations of `side`. `forced`: ids to be planned even if they show nothing new (decisions, retries).
-    `told`: ids that the system has just told of. `attempts`: id -> how often it was tried. `generation`: of the running complete read, 0 if this is none.
-    `known`: of just these records, where it was asked for together with the look.
+    `seen`: observations of `side`. `forced`: ids to be planned even if they show nothing new (decisions, retries). `told`:
+    ids that the system has just told of. `attempts`: id -> how often it was tried. `generation`: of the running complete
+    read, 0 if this is none. `known`: of just these records, where it was asked for together with the look.
     """
 
     side: Side
