@@ -146,7 +146,7 @@ class ChangedLines:
     ) -> _Sorted:
         state, stream = self._state, self._stream
         out = _Sorted()
-        echoes = state.echoes.get((stream.object(self._side), self._side))
+        echoes = state.echoes.get((stream.name, self._side))
         if echoes:
             new = [place for place, line in enumerate(lines) if echoes.get(ids[place]) != line]
             out.unchanged = len(lines) - len(new)
@@ -275,8 +275,8 @@ class ChangedLines:
     def _note_echoes(self, part: _Part, settled: Sequence[Change]) -> None:
         """A look that comes next shows these lines again: nothing new, as long as nobody settles anything else."""
         stream, state = self._stream, self._state
-        there = state.echoes.setdefault((stream.object(self._there), self._there), {})
-        here = state.echoes.get((stream.object(self._side), self._side), {})
+        there = state.echoes.setdefault((stream.name, self._there), {})
+        here = state.echoes.get((stream.name, self._side), {})
         lines = part.stored.split("\n")[:-1]
         shown = dict(zip(ids_of(lines, part.stored), lines, strict=True))
         for change in settled:
