@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
@@ -260,6 +261,14 @@ STREAM: Final = (
         rows=("G8", "G22"),
     ),
     Entry(
+        "active",
+        Either((Flag(), Words(WORDS))),
+        "whether it is kept in step at all: a setting says so for each link, see [below](#streams-that-a-link-chooses)",
+        absent="`true`",
+        example="active: {setting: customer_groups}",
+        rows=("W4", "W11", "W12"),
+    ),
+    Entry(
         "parents",
         Listing(Text()),
         "streams whose records have to be in step first; referenced streams are added",
@@ -348,6 +357,14 @@ STREAM: Final = (
         absent="`ask`",
         example="first_contact: fill_empty",
         rows=("T15", "T16"),
+    ),
+    Entry(
+        "initial_load",
+        Listing(Words(SIDES)),
+        "the sides that the initial load may write to, see [below](#the-initial-load)",
+        absent="`[a, b]`",
+        example="initial_load: [a]",
+        rows=("T15", "T16", "W7"),
     ),
     Entry(
         "budgets",

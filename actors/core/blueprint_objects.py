@@ -68,7 +68,7 @@ def _rules(
 
 
 def read_creates(node: Node | None) -> frozenset[Side]:
-    """The entry `creates`."""
+    """The entry `creates`, or another list of sides that is both where nothing is said."""
     return frozenset(SIDES) if node is None else read_sides(node)
 
 

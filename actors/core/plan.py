@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors.core import gates, own_values, replaced, several
+from actors.core import gates, initial, own_values, replaced, several
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
 from actors.core.documents import ONCE, written_once
@@ -153,6 +153,7 @@ def _both_present(
                 park.extend(emptied(stream, binding, b if seen is a else a, wanted))
                 bare = bare_units(stream, wanted)
                 wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
+                adopted, wanted = _unwritten(stream, binding, adopted, seen, merged, ctx)
                 wanted, row = several.not_known(stream, seen.side, wanted, ctx)
                 park.extend(row)
                 adopted, wanted, row = _written_once(stream, adopted, seen, wanted, ctx)
@@ -170,6 +171,22 @@ def _both_present(
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
     again_s = UNSEEN_AGAIN_S if merged.unseen else 0.0
     return msgspec.structs.replace(verdict, items=items, again_s=again_s)
+
+
+def _unwritten(
+    stream: StreamSpec,
+    binding: Binding,
+    adopted: Binding,
+    seen: Observation,
+    merged: Merged,
+    ctx: Context,
+) -> tuple[Binding, Mapping[str, Value]]:
+    """What is left to be written on a side; what the initial load does not write there is settled as it stands."""
+    wanted = merged.writes[seen.side]
+    for name in (left := initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)):
+        stands = Deviation(seen.fields.get(name), initial.KEPT)
+        adopted = _settle_field(adopted, seen.side, name, wanted[name], stands)
+    return adopted, {name: value for name, value in wanted.items() if name not in left}
 
 
 def _written_once(
