@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from actors.core.errors import LeaseLost
-from actors.core.mapping import Refs, observe, paths, references
+from actors.core.mapping import Refs, observe, paths, references, referred
 from actors.core.places import by_object, qualified, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rows import RowShape
@@ -117,7 +117,7 @@ class Access:
 
     async def shape(self, stream: StreamSpec, fields: Sequence[str]) -> RowShape | None:
         """How the stream's records cross as lines on this side; None where they can't."""
-        if not self.declaration.rows or self.side == stream.several:
+        if not self.declaration.rows or stream.with_lines or self.side == stream.several:
             return None
         shape: RowShape | None = await self._ask(
             self._call("row_shape", "poll", stream.object(self.side), fields)
@@ -215,17 +215,23 @@ class Access:
 
 async def target_refs(store: Store, link: str, stream: StreamSpec, seen: Iterable[Observation]) -> Refs:
     """The ids on both sides of every binding that these observations refer to: what a write needs."""
-    names = [spec.name for spec in stream.fields if spec.reference]
-    if not names:
+    specs = [spec for spec in stream.fields if spec.references]
+    if not specs:
         return Refs()
-    streams = {spec.name: spec.reference for spec in stream.fields if spec.reference}
-    wanted = {value for one in seen for name in names if isinstance(value := one.fields.get(name), int)}
+    streams = {name for spec in specs for name in spec.references}
+    wanted = {
+        key
+        for one in seen
+        for spec in specs
+        if spec.name in one.fields
+        for _, key in referred(spec, one.fields[spec.name])
+    }
     ids: dict[tuple[str, Side, int], str] = {}
     keys: dict[tuple[str, Side, str], int] = {}
     for binding in await store.bindings_by_key(link, sorted(wanted)):
         for side in SIDES:
             held = binding.side(side)
-            if held is not None and binding.stream in streams.values():
+            if held is not None and binding.stream in streams:
                 ids[binding.stream, side, binding.key] = held.id
                 keys[binding.stream, side, held.id] = binding.key
     return Refs(keys=keys, ids=ids)

@@ -36,7 +36,7 @@ from actors.core.types import (
     other,
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
-from actors.ports import Counters, Cursor, Settlement, WriteResult, WriteStatus
+from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
 from actors.waiting import lacks, let_go_needed
 
@@ -98,6 +98,14 @@ class Carrier:
         return held
 
     # -------------------------------------------------------------------------------------------------- plan
+
+    async def verdicts(
+        self, stream: StreamSpec, pairs: Sequence[Pair]
+    ) -> list[tuple[Verdict, tuple[Parked, ...]]]:
+        """What would be done about each pair, and what is parked of it now; for runs that only look."""
+        found = await self._plan(stream, pairs, concludes=True)
+        parked = [self._state.parked_of(pair.binding.key) for pair in pairs]
+        return list(zip(found, parked, strict=True))
 
     async def _plan(self, stream: StreamSpec, pairs: Sequence[Pair], concludes: bool) -> list[Verdict]:
         state = self._state
@@ -336,7 +344,7 @@ class Carrier:
             made = {
                 r.id or go[i].target
                 for i, r in results.items()
-                if go[i].side == side and go[i].op is Op.CREATE and r.status is WriteStatus.DONE
+                if go[i].side == side and go[i].op is Op.CREATE and r.status in WROTE
             } - {""}
             if not made:
                 continue

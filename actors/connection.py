@@ -29,7 +29,7 @@ from actors.messages import (
     Ports,
     Status,
 )
-from actors.ports import Connector, Find, LinkRow, Touched, WriteStatus
+from actors.ports import WROTE, Connector, Find, LinkRow, Touched
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 
@@ -490,4 +490,4 @@ def written(call: Call, result: Any) -> list[Touched]:
         return [Touched(call.args[0], "", "")]
     object_name, writes, _ = call.args
     done = zip(writes, result, strict=True)
-    return [Touched(object_name, r.id or w.id, "") for w, r in done if r.status is WriteStatus.DONE]
+    return [Touched(object_name, r.id or w.id, "") for w, r in done if r.status in WROTE]

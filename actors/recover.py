@@ -36,6 +36,7 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.core.unit_lines import begun, is_lines
 from actors.core.values import UNKNOWN, Value, same
 from actors.lines import differs_line, joined, released, revised
 from actors.ports import COUNTER, Closed, Counters, Settlement
@@ -272,7 +273,7 @@ class Recovery:
         keys = {
             path for names in stream.match for name in names for path in _paths(stream, name, action.side)
         }
-        told = {path: v for path, v in action.native.items() if path not in keys and v is not None}
+        told = {p: v for p, v in action.native.items() if p not in keys and v is not None and not is_lines(v)}
         if len(told) < 2:
             return []  # too little to tell it by
         for path, value in list(told.items())[:2]:
@@ -290,8 +291,9 @@ class Recovery:
         self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation | None
     ) -> _Resolved:
         state = self._state
-        alone = both_written(action)
-        out = settle(stream, binding, action, seen, now=state.clock.now(), by_reply=False, skip=alone)
+        alone, in_steps = both_written(action), self._sides[action.side].declaration.lines == "steps"
+        now = state.clock.now()
+        out = settle(stream, binding, action, seen, now=now, by_reply=False, skip=alone, in_steps=in_steps)
         record = seen.id if seen is not None else action.target
         # It may have taken effect only just now: until the read lag is over, other looks may still show it undone.
         state.memory.wrote(stream.object(action.side), action.side, record, state.clock.monotonic())
@@ -309,6 +311,7 @@ class Recovery:
             )
         # Looked at once more in any case: what was decided or parked for it is closed by its next plan.
         hints = [] if action.op is Op.DELETE else [Hint(stream.name, action.side, record, "follow-up")]
+        hints += _again(action, out.binding) if out.cut else ()
         left: tuple[Binding, ...] = ()
         if several.is_move(binding, action):
             left = (several.left_behind(stream, binding, action, record),)
@@ -417,4 +420,10 @@ def _paths(stream: StreamSpec, name: str, side: Side) -> tuple[str, ...]:
 
 def _as_sent(action: Action, seen: Observation) -> bool:
     """Whether a record found by its key holds everything that was sent: then it is taken for ours."""
-    return all(same(seen.native.get(path), value) for path, value in action.native.items())
+    return all(_holds(seen, path, value) for path, value in action.native.items())
+
+
+def _holds(seen: Observation, path: str, sent: Value) -> bool:
+    """Whether a native field holds what was sent: of lines, all of them or, where a create was cut, some."""
+    now = seen.native.get(path, UNKNOWN)
+    return begun((), sent, now) or now == () if is_lines(sent) else same(now, sent)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.core.blueprint_entries import FIELD, GATE, LINK, OBJECT, SCHEDULE, SIDE, STREAM
+from actors.core.blueprint_entries_lines import lines_table
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import schema
 from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
@@ -27,6 +28,7 @@ TABLES: Final[Mapping[str, Sequence[Entry]]] = {
     "object": OBJECT,
     "gate": GATE,
     "field": FIELD,
+    "lines": lines_table(FIELD),
     "setup": SETUP,
     "check": CHECK,
     "setting": SETTING,

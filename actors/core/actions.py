@@ -107,6 +107,7 @@ _OF_STATE: Final = {
     ActionState.SENT: "nothing: it is looked for before anything else is done to this record",
     ActionState.UNCONFIRMED: "nothing: the next look at the record settles it",
     ActionState.DROPPED: "nothing: the record is looked at again",
+    ActionState.DEFECT: "have it looked at, and the work is derived: records refresh; for many of them: streams backfill",
 }
 _OF_ROOM: Final = {
     Room.QUARANTINE.value: "mend the record in its system, and it goes by itself; or retry it: quarantine retry-parked",

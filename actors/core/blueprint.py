@@ -80,7 +80,11 @@ def field_versions(stream: StreamSpec) -> Mapping[str, str]:
 
 def _field_version(field: FieldSpec) -> str:
     places = [place and [place.paths, place.lens] for place in (field.a, field.b)]
-    return fingerprint([msgspec.json.encode([places, field.reference, field.as_set]).decode()])
+    told: list[object] = [places, field.reference, field.as_set]
+    if field.lines is not None:
+        lines = [[one.name, _field_version(one)] for one in field.lines.fields]
+        told.append([lines, field.lines.key, field.lines.ordered, dict(field.lines.position)])
+    return fingerprint([msgspec.json.encode(told).decode()])
 
 
 def _side(node: Node | None) -> tuple[str, float]:

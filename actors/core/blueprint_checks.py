@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from actors.core.blueprint_documents import check_documents
 from actors.core.blueprint_gates import check_gates
+from actors.core.blueprint_lines import check_lines
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.blueprint_objects import check_objects
 from actors.core.blueprint_owners import check_conditions, check_values
@@ -34,6 +35,7 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
         check_documents(stream, at)
         check_conditions(stream, at)
         check_values(stream, at)
+        check_lines(stream, at)
         _check_names(stream, names, at)
     _check_circles(streams, node)
 
@@ -49,7 +51,7 @@ def working_order(streams: Sequence[StreamSpec]) -> tuple[StreamSpec, ...]:
 
 def all_parents(stream: StreamSpec) -> tuple[str, ...]:
     """Listed parents, then referenced streams; a stream is not its own parent."""
-    referenced = (field.reference for field in stream.fields if field.reference)
+    referenced = (name for field in stream.fields for name in field.references)
     return tuple(name for name in dict.fromkeys((*stream.parents, *referenced)) if name != stream.name)
 
 
@@ -149,9 +151,11 @@ def _check_names(stream: StreamSpec, names: Sequence[str], at: Node) -> None:
             if name not in names:
                 at.fault(f'there is no stream "{name}"{guess(name, names)}', entry, place)
     for field in stream.fields:
-        if field.reference and field.reference not in names:
-            message = f'there is no stream "{field.reference}"{guess(field.reference, names)}'
-            at.fault(message, "fields", field.name, "reference")
+        below = [(one, ("lines", "fields", one.name)) for one in field.lines.fields] if field.lines else []
+        for one, where in [(field, ()), *below]:
+            if one.reference and one.reference not in names:
+                message = f'there is no stream "{one.reference}"{guess(one.reference, names)}'
+                at.fault(message, "fields", field.name, *where, "reference")
 
 
 def _check_circles(streams: Sequence[StreamSpec], node: Node) -> None:
@@ -166,12 +170,13 @@ def _check_circles(streams: Sequence[StreamSpec], node: Node) -> None:
 
 
 def _needed(stream: StreamSpec) -> frozenset[str]:
-    required = (field.reference for field in stream.fields if field.reference and field.required)
+    lines = (one for field in stream.fields if field.lines is not None for one in field.lines.fields)
+    required = (one.reference for one in (*stream.fields, *lines) if one.reference and one.required)
     return frozenset((*stream.parents, *stream.requires, *required))
 
 
 def _referenced(stream: StreamSpec) -> frozenset[str]:
-    return frozenset(field.reference for field in stream.fields if field.reference) - {stream.name}
+    return frozenset(name for field in stream.fields for name in field.references) - {stream.name}
 
 
 def _sorted(edges: Mapping[str, frozenset[str]]) -> list[str] | None:

@@ -10,6 +10,7 @@ import enum
 from typing import Final
 
 from actors.core.blueprint_chosen import WORDS
+from actors.core.blueprint_entries_lines import lines_entry
 from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
@@ -80,7 +81,7 @@ DELIVERY: Final = Shared("delivery", Either((_SCHEDULE, each(DIRECTIONS, _SCHEDU
 # ----------------------------------------------------------------------------------------------------------- field
 
 _PATH: Final = Shared("path", Either((Text(), Listing(Text(), least=1))))
-FIELD: Final = (
+_PLAIN: Final = (
     Entry(
         "a",
         _PATH,
@@ -172,6 +173,7 @@ FIELD: Final = (
     ),
     *FIELD_RULES,
 )
+FIELD: Final = (*_PLAIN, lines_entry(_PLAIN))
 
 # ---------------------------------------------------------------------------------------------------------- stream
 

@@ -6,10 +6,19 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from actors.core import unit_lines
 from actors.core.places import SEPARATOR, owns, parted
-from actors.core.policy import RECORD_ID, RECORD_OBJECT, FieldSide, FieldSpec, LensError, StreamSpec
+from actors.core.policy import (
+    RECORD_ID,
+    RECORD_OBJECT,
+    FieldSide,
+    FieldSpec,
+    LensError,
+    LinesSpec,
+    StreamSpec,
+)
 from actors.core.types import Binding, Held, Observation, Record, Side
-from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, same
+from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, lines_of, same
 
 
 class Refs(msgspec.Struct, frozen=True):
@@ -54,7 +63,9 @@ def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
     seen: dict[str, None] = {}
     for spec in stream.fields:
         place = spec.side(side)
-        if place is not None:
+        if place is not None and spec.lines is not None:
+            seen.update(dict.fromkeys(unit_lines.asked(place.paths[0], spec.lines, side)))
+        elif place is not None:
             seen.update(dict.fromkeys(place.paths))
     for path in stream.mark.get(side, {}):
         seen.setdefault(path)
@@ -129,8 +140,8 @@ def begun(stream: StreamSpec, side: Side, told: Shown) -> Shown:
 def native_of(spec: FieldSpec, side: Side, value: Value) -> Mapping[str, Value]:
     """How `side` writes a shared value of its own accord; {} where nobody can say without a look at the record."""
     place = spec.side(side)
-    if place is None or spec.reference or place.lens.one_way:
-        return {}
+    if place is None or spec.reference or spec.lines is not None or place.lens.one_way:
+        return {}  # lines: their ids are the side's own
     try:
         native = place.lens.put((None,) * len(place.paths), value)
         back = _get_value(spec, place, side, native, NO_REFS)
@@ -147,19 +158,44 @@ def shared(stream: StreamSpec, side: Side) -> Iterable[FieldSpec]:
 def references(stream: StreamSpec, side: Side, records: Iterable[Record]) -> Mapping[str, set[str]]:
     """Which ids of which other streams these records refer to: what `Refs` must know before `observe`."""
     wanted: dict[str, set[str]] = {}
-    specs = [spec for spec in shared(stream, side) if spec.reference]
+    specs = [spec for spec in shared(stream, side) if spec.references]
     for record in records:
         for spec in specs:
-            place = spec.side(side)
-            assert place is not None
-            value = record.native.get(place.paths[0])
-            if value is not None:
-                wanted.setdefault(spec.reference, set()).update(_candidates(spec, side, str(value)))
+            _refer(spec, side, record.native, wanted)
     return wanted
+
+
+def _refer(spec: FieldSpec, side: Side, native: Fields, wanted: dict[str, set[str]]) -> None:
+    place = spec.side(side)
+    if place is None:
+        return
+    value = native.get(place.paths[0])
+    if spec.lines is not None:
+        for line in lines_of(value):
+            for one in spec.lines.fields:
+                if one.reference:
+                    _refer(one, side, dict(line.cells), wanted)
+    elif value is not None:
+        wanted.setdefault(spec.reference, set()).update(_candidates(spec, side, str(value)))
+
+
+def referred(spec: FieldSpec, value: Value) -> Iterable[tuple[str, int]]:
+    """The bindings that a shared value points at, each with its stream."""
+    if spec.lines is not None:
+        for line in lines_of(value):
+            for one in spec.lines.fields:
+                cell = line.get(one.name)
+                if one.reference and isinstance(cell, int):
+                    yield one.reference, cell
+    elif spec.reference and isinstance(value, int):
+        yield spec.reference, value
 
 
 def _get(spec: FieldSpec, place: FieldSide, side: Side, native: Fields, refs: Refs) -> Seen:
     paths = place.paths
+    if spec.lines is not None:
+        whole = native.get(paths[0], UNKNOWN)
+        return whole if whole is UNKNOWN else _get_lines(spec.lines, side, whole, refs)
     try:
         values = (native[paths[0]],) if len(paths) == 1 else tuple([native[path] for path in paths])
     except KeyError:
@@ -167,7 +203,16 @@ def _get(spec: FieldSpec, place: FieldSide, side: Side, native: Fields, refs: Re
     return _get_value(spec, place, side, values, refs)
 
 
+def _get_lines(lines: LinesSpec, side: Side, native: Value, refs: Refs) -> Seen:
+    return unit_lines.read(lines, side, native, lambda spec, at, cells: _get(spec, at, side, cells, refs))
+
+
 def _get_value(spec: FieldSpec, place: FieldSide, side: Side, native: tuple[Value, ...], refs: Refs) -> Value:
+    if spec.lines is not None:
+        seen = _get_lines(spec.lines, side, native[0], refs)
+        if seen is UNKNOWN:
+            raise LensError("a line was not delivered as a whole", waits=True)
+        return seen
     value = place.lens.get(native)
     if spec.as_set and isinstance(value, tuple):
         value = as_list(value)
@@ -192,6 +237,15 @@ def _candidates(spec: FieldSpec, side: Side, record: str) -> tuple[str, ...]:
 def _put(spec: FieldSpec, side: Side, old: tuple[Value, ...], value: Value, refs: Refs) -> tuple[Value, ...]:
     place = spec.side(side)
     assert place is not None
+    if spec.lines is not None:
+
+        def get(one: FieldSpec, at: FieldSide, cells: Fields) -> Seen:
+            return _get(one, at, side, cells, refs)
+
+        def put(one: FieldSpec, before: tuple[Value, ...], cell: Value) -> tuple[Value, ...]:
+            return _put(one, side, before, cell, refs)
+
+        return (unit_lines.write(spec.lines, side, old[0], value, get, put),)
     if spec.reference and value is not None:
         assert isinstance(value, int)
         known = refs.ids.get((spec.reference, side, value))

@@ -11,14 +11,16 @@ from typing import Any, Literal
 
 import msgspec
 
+from actors.core.merge_lines import merge_lines
 from actors.core.owners import NOTHING, owner_of, owning_side
 from actors.core.places import mover
 from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Owner, StreamSpec
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
-from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, same
+from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, lines_of, same
 
 Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave"]
 DECIDED = "decided by a person"
+CLASHES_MAX = 10  # so many are named
 
 
 class Dispute(msgspec.Struct, frozen=True):
@@ -255,6 +257,8 @@ class _View:
     def _conflict(self) -> tuple[Verb, str, dict[str, Value]]:
         if self.spec.as_set:
             return "value", "lists merged", self._united()
+        if self.spec.lines is not None:
+            return self._lines_merged()
         rule = self.spec.conflict
         if rule in (Choice.A, Choice.B):
             side: Side = "a" if rule is Choice.A else "b"
@@ -267,6 +271,18 @@ class _View:
             if newest is not None:
                 return newest, "conflict: the newer wins", self.values(newest)
         return "ask", "changed on both sides", {}
+
+    def _lines_merged(self) -> tuple[Verb, str, dict[str, Value]]:
+        """Both changed the lines: line by line, cell by cell; the conflict rule decides what both changed differently."""
+        (name,), rule = self.names, self.spec.conflict
+        assert self.spec.lines is not None
+        fixed: dict[Choice, Side] = {Choice.A: "a", Choice.B: "b"}
+        prefer = fixed.get(rule) if rule in fixed else self._newest(rule) if rule is not Choice.ASK else None
+        was, now = ((lines_of(held["a"][name]), lines_of(held["b"][name])) for held in (self.was, self.now))
+        merged = merge_lines(self.spec.lines, was, now, prefer)
+        if merged.clashes:
+            return "ask", f"changed on both sides: {'; '.join(merged.clashes[:CLASHES_MAX])}", {}
+        return "value", "lines merged", {name: merged.lines}
 
     def _newest(self, rule: Choice) -> Side | None:
         a, b = self.raw["a"].modified, self.raw["b"].modified
@@ -287,7 +303,7 @@ class _View:
             return "a", f"{DECIDED}: a", self.values("a")
         if choose == "b":
             return "b", f"{DECIDED}: b", self.values("b")
-        if choose == "value" and len(self.names) == 1:
+        if choose == "value" and len(self.names) == 1 and self.spec.lines is None:
             return "value", f"{DECIDED}: a value", {self.names[0]: said.get("value")}
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.core import match, own_values, several
+from actors.core import match, own_values, several, units
 from actors.core.actions import action_for, decided_by_origin, note_line
 from actors.core.documents import staged
 from actors.core.gates import admitted
@@ -72,6 +72,9 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     ]
     if missing:
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
+    odd = units.unagreed(stream, half, seen) if stream.with_lines else None
+    if odd is not None:
+        return Verdict(half, park=(odd,), again_s=UNSEEN_AGAIN_S)
     try:
         write = several.placed(stream, target, show_new(stream, target, wanted, ctx.refs))
         # What is made again has what it held for itself; it does not begin once more.

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors.core import gates, initial, own_values, replaced, several
+from actors.core import gates, initial, own_values, replaced, several, units
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
 from actors.core.documents import ONCE, written_once
@@ -144,7 +144,7 @@ def _both_present(
     park.extend(not_delivered(stream, binding, a, merged.unseen))
     actions: list[Action] = []
     for seen in (a, b):
-        wanted = merged.writes[seen.side]
+        adopted, wanted = _unwritten(stream, binding, adopted, seen, merged, ctx)
         action: Action | None = None
         try:
             if wanted:
@@ -153,7 +153,6 @@ def _both_present(
                 park.extend(emptied(stream, binding, b if seen is a else a, wanted))
                 bare = bare_units(stream, wanted)
                 wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
-                adopted, wanted = _unwritten(stream, binding, adopted, seen, merged, ctx)
                 wanted, row = several.not_known(stream, seen.side, wanted, ctx)
                 park.extend(row)
                 adopted, wanted, row = _written_once(stream, adopted, seen, wanted, ctx)
@@ -168,8 +167,11 @@ def _both_present(
         action = action if held else gates.put_back(stream, adopted, seen, action)
         if action is not None:
             actions.append(action)
+    in_doubt = len(park)
+    if stream.with_lines:
+        actions, park = units.whole(stream, binding, (a, b), actions, park)
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
-    again_s = UNSEEN_AGAIN_S if merged.unseen else 0.0
+    again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
     return msgspec.structs.replace(verdict, items=items, again_s=again_s)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -158,6 +159,31 @@ class FieldSide(msgspec.Struct, frozen=True):
     lens: Lens
 
 
+class Sum(msgspec.Struct, frozen=True):
+    """What the lines have to add up to: `field` of the record equals the sum of `formula` over its lines, give or take
+    `tolerance`. `names`: the line fields that the formula reads, in the order in which it is given them."""
+
+    field: str
+    formula: str
+    names: tuple[str, ...]
+    tolerance: Decimal = Decimal(0)
+
+
+class LinesSpec(msgspec.Struct, frozen=True):
+    """How the lines of a record are kept in step with it (core/unit_lines.py).
+
+    `fields`: of one line; their paths are within the line. `key`: the line fields by which lines of both sides are the
+    same; without one they are told by what they hold. `ordered`: their order says something. `position[x]`: the path on
+    side x that carries the order there, where it is not that of delivery.
+    """
+
+    fields: tuple[FieldSpec, ...]
+    key: tuple[str, ...] = ()
+    ordered: bool = True
+    position: Mapping[Side, str] = {}
+    sums: tuple[Sum, ...] = ()
+
+
 class FieldSpec(msgspec.Struct, frozen=True):
     """One shared field. `a`/`b` None: the side does not have it (then it is local to the other).
 
@@ -180,7 +206,14 @@ class FieldSpec(msgspec.Struct, frozen=True):
     owner_cases: tuple[OwnerCase, ...] = ()
     foreign_edit: ForeignEdit = ForeignEdit.PUT_BACK
     starts_with: Mapping[str, Mapping[str, Value]] = {}
+    lines: LinesSpec | None = None  # the value is a list of lines, part of the record
     within: Mapping[Side, tuple[str, ...]] = {}
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The streams that it refers to, its lines included."""
+        below = tuple(spec.reference for spec in self.lines.fields) if self.lines is not None else ()
+        return tuple(name for name in dict.fromkeys((self.reference, *below)) if name)
 
     @property
     def unit(self) -> str:
@@ -312,6 +345,11 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         for spec in sorted(self.mergeable, key=lambda spec: bool(spec.owner_cases)):
             grouped.setdefault(spec.unit, []).append(spec)
         return tuple((name, tuple(members)) for name, members in grouped.items())
+
+    @cached_property
+    def with_lines(self) -> tuple[FieldSpec, ...]:
+        """The fields that are lists of lines; a stream that has one is one of units: whole, or not at all."""
+        return tuple(spec for spec in self.mergeable if spec.lines is not None)
 
     @cached_property
     def starts_with(self) -> Mapping[str, Mapping[str, Value]]:

@@ -212,9 +212,10 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
 
 
 def _more(spec: FieldSpec) -> bool:
-    """Whether a field is more than native values on both sides that are read and written: a constant, an id, a price."""
+    """Whether a field is more than native values on both sides that are read and written: a constant, an id, a price,
+    lines."""
     places = [place for place in (spec.a, spec.b) if place is not None]
-    return any(
+    return spec.lines is not None or any(
         not place.paths
         or {RECORD_ID, RECORD_OBJECT} & {*place.paths}
         or written_paths(place.lens, place.paths) != place.paths

@@ -33,18 +33,22 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.core.unit_lines import begun, is_lines
+from actors.core.units import CUT, cut
 from actors.core.values import UNKNOWN, Seen, Value, same
 from actors.core.verdict import REPLACED
 
 
 class Settled(msgspec.Struct, frozen=True):
     """The binding after a write (`rev` as stored). `open`: fields not settled (not taken, or seen differently): look again.
-    `differs`: fields that show something nobody can explain. `not_taken`: nothing of the write is to be seen."""
+    `differs`: fields that show something nobody can explain. `not_taken`: nothing of the write is to be seen. `cut`: lines
+    of which a part is to be seen: to be completed by the next plan."""
 
     binding: Binding
     open: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
     not_taken: bool = False
+    cut: tuple[str, ...] = ()
 
 
 def settle(
@@ -57,11 +61,15 @@ def settle(
     by_reply: bool,
     skip: Collection[str] = (),
     refs: Refs = NO_REFS,
+    touched: bool = False,
+    in_steps: bool = False,
 ) -> Settled:
     """Settle one action that took effect. `after`: the target as it is now (None: a delete, or marks).
 
     `by_reply`: `after` is the reply to this very write, so nobody else can have changed it. `skip`: fields that are
-    not to be settled, because the same write on the other side was not done.
+    not to be settled, because the same write on the other side was not done. `touched`: somebody else is known to have
+    written the record since, so that a value which stood there before may be put back by a person. `in_steps`: the side
+    takes lines step by step, and what is seen may be part of this write.
     """
     if action.op is Op.DELETE:
         return Settled(_deleted(binding, action))
@@ -69,7 +77,9 @@ def settle(
         return Settled(_marked(binding, action))
     assert after is not None
     base = _placed(stream, binding, action, after)
-    return _fields(stream, base, action, after, now, by_reply, skip, refs)
+    parts = _parts(stream, action, after) if in_steps else ()
+    out = _fields(stream, base, action, after, now, by_reply, {*skip, *parts}, refs, touched)
+    return _with_parts(out, action, after, parts)
 
 
 Verdict = Literal["done", "not_done", "wait", "ask"]
@@ -104,10 +114,14 @@ def _found(action: Action, seen: Observation) -> bool:
     """
     if action.op is Op.CREATE:
         return True
-    return any(
-        same(seen.native.get(path, UNKNOWN), sent) and not same(action.seen_native.get(path, UNKNOWN), sent)
-        for path, sent in action.native.items()
-    )
+    return any(_is_there(action, seen, path, sent) for path, sent in action.native.items())
+
+
+def _is_there(action: Action, seen: Observation, path: str, sent: Value) -> bool:
+    now, was = seen.native.get(path, UNKNOWN), action.seen_native.get(path, UNKNOWN)
+    if is_lines(sent) or is_lines(now):
+        return begun(was, sent, now)
+    return same(now, sent) and not same(was, sent)
 
 
 def _moved(action: Action, seen: Observation) -> bool:
@@ -143,15 +157,17 @@ def _fields(
     by_reply: bool,
     skip: Collection[str],
     refs: Refs,
+    touched: bool,
 ) -> Settled:
     side = action.side
     base = dict(binding.base)
     devs = {s: dict(held.dev) if (held := binding.side(s)) is not None else {} for s in ("a", "b")}
     still_open: list[str] = []
     differs: list[str] = []
+    doubted = not by_reply and not touched and not _edited_since(stream, binding, action, after, refs)
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
-        untaken = not by_reply and _to_try_again(binding, action, name, seen, now)
+        untaken = doubted and _to_try_again(binding, action, name, seen, now)
         shows = (
             "open" if name in skip or untaken else _shows(stream, binding, action, name, seen, by_reply, refs)
         )
@@ -185,6 +201,28 @@ def _fields(
     )
 
 
+def _parts(stream: StreamSpec, action: Action, after: Observation) -> tuple[str, ...]:
+    """The lines that were written in part."""
+    return tuple(
+        name
+        for name, value in action.fields.items()
+        if cut(stream.field(name), action.before.get(name, ()), value, after.fields.get(name, UNKNOWN))
+    )
+
+
+def _with_parts(out: Settled, action: Action, after: Observation, parts: Sequence[str]) -> Settled:
+    """The base stays what it was (none, of a new record) and the part is a deviation of that side: so the other one has
+    changed, this one has not, and the next plan writes the whole list over the part."""
+    binding = out.binding
+    for name in parts:
+        held = binding.side(action.side)
+        assert held is not None
+        dev = {**held.dev, name: Deviation(after.fields[name], CUT)}
+        binding = _with(binding, action.side, msgspec.structs.replace(held, dev=dev))
+        binding = msgspec.structs.replace(binding, base={name: (), **binding.base})
+    return msgspec.structs.replace(out, binding=binding, cut=tuple(parts))
+
+
 def both_written(action: Action) -> frozenset[str]:
     """The fields of a write that were to be written on the other side too (a merged list, a person's value).
 
@@ -210,8 +248,21 @@ def _shown_on(stream: StreamSpec, side: Side) -> frozenset[str]:
     return frozenset(spec.name for spec in stream.fields if spec.side(side) is not None)
 
 
+def _edited_since(
+    stream: StreamSpec, binding: Binding, action: Action, after: Observation, refs: Refs
+) -> bool:
+    """Whether a look shows, beside what was there before, a written field as neither we nor the system's ways would have
+    left it: then somebody may have saved the whole record since, and what was there before may be his."""
+    return action.state is not ActionState.SENT and any(
+        _shows(stream, binding, action, name, after.fields.get(name, UNKNOWN), False, refs) == "differs"
+        for name in action.fields
+        if not same(after.fields.get(name, UNKNOWN), action.before.get(name, UNKNOWN))
+    )
+
+
 def _to_try_again(binding: Binding, action: Action, name: str, seen: Seen, now: float) -> bool:
-    """Whether a look shows the value before, as if nothing had been written: then it is written once more.
+    """Whether a look shows the value before, as if nothing had been written: then it is written once more. (Not where
+    anything says that somebody has written the record since: his value is not to be overwritten unasked.)
 
     If we wrote the field before on this day, the system turns our value back, or somebody else does: what is seen is
     settled as what it is, instead of being written until the breaker stops it. Without any reply that can't be said.

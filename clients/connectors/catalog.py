@@ -51,6 +51,10 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
         "postgres": Entry("clients.connectors.systems.postgres"),
+        "rest": Entry("clients.connectors.systems.rest"),
+        "sage50fr": Entry("clients.connectors.systems.sage50fr"),
+        "uniconta": Entry("clients.connectors.systems.uniconta"),
+        "webcrm": Entry("clients.connectors.systems.webcrm"),
     }
 )
 

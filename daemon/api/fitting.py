@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from actors.core.blueprint_setup import objects_of
 from actors.core.policy import RECORD_ID, RECORD_OBJECT, LinkSpec, StreamSpec
 from actors.core.types import SIDES, Side
+from actors.core.unit_lines import IN_LINES, asked
 from actors.ports import ObjectInfo, Webhook
 from daemon.api.errors import Violation
 
@@ -67,6 +68,9 @@ def _missing_in_setup(
 def _missing_fields(stream: StreamSpec, side: Side, info: ObjectInfo, name: str) -> Iterator[Violation]:
     known = {field.name for field in info.fields}
     for where, path in _paths(stream, side):
+        of_lines, _, cell = path.partition(IN_LINES)
+        if cell and not any(name.startswith(of_lines + IN_LINES) for name in known):
+            continue  # a system that says nothing of its lines' cells
         if path not in known:
             said = f"{info.name} of connection {name} has no field {path!r}{_meant(path, known)}"
             yield Violation(f"streams.{stream.name}.{where}", said)
@@ -79,6 +83,9 @@ def _paths(stream: StreamSpec, side: Side) -> Iterator[tuple[str, str]]:
             if path in (RECORD_ID, RECORD_OBJECT):
                 continue  # every record has its id, and stands somewhere
             yield f"fields.{field.name}.{side}", path
+            if field.lines is not None:
+                for within in asked(path, field.lines, side):
+                    yield f"fields.{field.name}.lines", within
     for path in stream.mark.get(side, {}):
         yield f"mark.{side}", path
 

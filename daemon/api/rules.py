@@ -181,7 +181,7 @@ _ROOMS: Final = ("", "quarantine", "waiting", "staged", "conflict", "ambiguous")
 _PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded")
 _ITEM_STATES: Final = (
     *("", "planned", "sent", "confirmed", "unconfirmed"),
-    *("refused", "unknown", "dropped", "parked"),
+    *("refused", "unknown", "dropped", "parked", "explained", "defect"),
 )
 
 RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
@@ -214,6 +214,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "PauseLinkRequest": _LINK,
     "ResumeLinkRequest": _LINK,
     "DeleteLinkRequest": _LINK,
+    "VerifyLinkRequest": {**_LINK, "streams": _streams},
     "GetSettingsRequest": {**_LINK, "version": _not_negative},
     "ChangeSettingsRequest": {
         **_LINK,
@@ -244,6 +245,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "ApprovePlanRequest": {"plan": _ID, "revision": _positive},
     "RejectPlanRequest": {"plan": _ID},
     "GetRecordRequest": _RECORD,
+    "ExplainRecordRequest": {**_RECORD, "field": _text(NAME_SIZE_MAX)},
     "RefreshRecordRequest": _RECORD,
     "ListConflictsRequest": {**_LINK, **_PAGE},
     "ResolveConflictRequest": {

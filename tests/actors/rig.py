@@ -112,9 +112,11 @@ class Rig:
         links: Mapping[str, tuple[str, str]] | None = None,
         streams_of: Mapping[str, tuple[str, ...]] | None = None,
         poll_s: float = 60.0,
+        types: Mapping[str, str] | None = None,
         **declared: Any,
     ) -> None:
         self.clock = SimClock("rig")
+        self.connector = MemoryConnector
         self.store = MemoryStore(self.clock)
         self.told: list[tuple[float, str, dict[str, Any]]] = []
         self.requests: list[tuple[float, str, str, tuple[Any, ...]]] = []
@@ -128,7 +130,7 @@ class Rig:
         self._compiled: dict[str, LinkSpec] = {}
         self.spec = LinkSpec("rig", "1", "memory", "memory", specs, poll_s=dict.fromkeys(SIDES, poll_s))
         shapes = {
-            name: ObjectShape(dict.fromkeys(_natives(spec), "text"))
+            name: ObjectShape(_natives(spec) | dict(types or {}))
             for spec in specs
             for name in (spec.name, *(one.name for several in spec.objects.values() for one in several))
         }
@@ -193,7 +195,7 @@ class Rig:
 
     async def connect(self, row: ConnectionRow) -> Connector:
         """The `connect` port."""
-        inner = MemoryConnector(self.systems[row.id], self.declared[row.id])
+        inner = self.connector(self.systems[row.id], self.declared[row.id])
         return cast(Connector, Tap(self, row.id, cast(Connector, inner)))
 
     def ports(self, store: Any = None) -> Ports:
@@ -228,9 +230,15 @@ class Rig:
             tasks.cancel_scope.cancel()
 
 
-def _natives(spec: StreamSpec) -> list[str]:
-    places = [at for one in spec.fields for side in SIDES if (at := one.side(side))]
-    return [path for at in places for path in at.paths if path not in (RECORD_ID, RECORD_OBJECT)]
+def _natives(spec: StreamSpec) -> dict[str, str]:
+    return {
+        path: "text" if one.lines is None else "lines"
+        for one in spec.fields
+        for side in SIDES
+        if (at := one.side(side))
+        for path in at.paths
+        if path not in (RECORD_ID, RECORD_OBJECT)
+    }
 
 
 async def until(done: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.05) -> float:

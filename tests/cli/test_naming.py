@@ -18,7 +18,10 @@ from clients.cli.api import Api
         ("blueprints", "check"),
         ("settings", "get change list-versions revert"),
         ("webhooks", "create get delete"),
-        ("links", "create get list pause resume list-preparations prepare activate deactivate review delete"),
+        (
+            "links",
+            "create get list pause resume list-preparations prepare activate deactivate review verify delete",
+        ),
         ("accesses", "create list update delete enter check-grant get-grant-key"),
         ("proposals", "create get list check confirm decline withdraw"),
         ("features", "ask list enable disable"),
@@ -26,7 +29,7 @@ from clients.cli.api import Api
         ("plans", "list get list-actions approve reject"),
         ("conflicts", "list resolve"),
         ("quarantine", "list-parked retry-parked"),
-        ("records", "get refresh"),
+        ("records", "get explain refresh"),
         (
             "system",
             "get-status list-actors drain create-tenant list-tenants create-token list-tokens revoke-token",

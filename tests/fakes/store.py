@@ -494,4 +494,4 @@ def _plan_asked(state: LinkState) -> bool:
     if not lifecycle.plans(lifecycle.load(state.row.facts)):
         return False
     asked = (run for run in state.runs.values() if run.outcome is Outcome.RUNNING and not run.started)
-    return any(run.mode == "plan" for run in asked)
+    return any(run.looks_only for run in asked)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from actors.core.values import Scalar, Value
+from actors.core.values import Line, Scalar, Value
 
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
@@ -23,7 +23,7 @@ def other(side: Side) -> Side:
 
 def items_of(value: Value) -> tuple[Scalar, ...]:
     """The items of a list; null is an empty one."""
-    return value if isinstance(value, tuple) else ()
+    return tuple(item for item in value if not isinstance(item, Line)) if isinstance(value, tuple) else ()
 
 
 @dataclass(frozen=True)

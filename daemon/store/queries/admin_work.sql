@@ -1,7 +1,7 @@
 -- Runs, plans, parked rows and single bindings as people see and steer them.
 
 -- run_of_mode
-select * from runs where link = $1 and mode = $2 and outcome = 'running' order by started = 0, number limit 1
+select * from runs where link = $1 and mode = $2 and subject = $3 and outcome = 'running' order by started = 0, number limit 1
 
 -- run_widen
 update runs set scope = $2 where id = $1
@@ -95,6 +95,19 @@ select * from parked where id = $1 for update
 
 -- parked_decide
 update parked set decision = $2, decided_on = fingerprint, decided_by = $3, decided = $4 where id = $1
+
+-- writes_of_binding
+-- What was written of a record, the last first; a request that made many records at once covers it by its keys.
+select *
+from actions
+where link = $1 and op <> 'none' and state in ('confirmed', 'unconfirmed', 'sent', 'unknown')
+  and (
+    binding = $2
+    or binding = 0 and stream = $3 and op = 'create'
+      and $2 between (data::jsonb #>> '{covers,0}')::bigint and (data::jsonb #>> '{covers,1}')::bigint
+  )
+order by id desc
+limit $4
 
 -- actions_of_binding
 select * from actions where link = $1 and binding = $2 order by id desc limit $3

@@ -36,7 +36,7 @@ class ConnectorSetting(_message.Message):
     name: _builtins.str
     """Name of the setting."""
     type: _builtins.str
-    """text, integer, decimal, boolean, path, list or map."""
+    """text, integer, decimal, boolean, path, list, map or document (a YAML text, or its entries)."""
     required: _builtins.bool
     """Whether it must be given."""
     secret: _builtins.bool
