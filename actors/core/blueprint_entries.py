@@ -11,6 +11,7 @@ from typing import Final
 
 from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_lines import lines_entry
+from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
 from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
@@ -32,7 +33,7 @@ from actors.core.blueprint_forms import (
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, LeftBehind
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
 from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
@@ -216,26 +217,23 @@ GATE: Final = (
     ),
 )
 
-# One of several objects of a side: what of the stream's rules is otherwise for the records that stand in it.
-OBJECT: Final = (
+EFFECT: Final = (
+    Entry("object", Text(), "the object there that holds them", required=True, example="object: movements"),
     Entry(
-        "creates",
-        Listing(Words(SIDES)),
-        "as of the stream; a side that may not create there does not move records there either",
-        absent="the stream's",
-        example="creates: [b]",
-        rows=("G4", "G13", "G22"),
+        "document",
+        Text(),
+        "the native path there that holds the id of the document; by it an effect is known, and made once",
+        required=True,
+        example="document: sale_id",
     ),
     Entry(
-        "deletes",
-        each(SIDES, words(DeletePolicy)),
-        "as of the stream",
-        absent="the stream's",
-        example="deletes: {b: mark, a: restore}",
-        rows=("G3", "G9"),
+        "fields",
+        Named(Entries(FIELD), NAME),
+        "what else it holds, read from the document's own record; told once",
+        required=True,
+        example="fields: {pieces: {a: MENGE, b: pieces}}",
     ),
 )
-OBJECTS: Final = Shared("objects", Either((Text(), Named(Entries(OBJECT), least=2))))
 STREAM: Final = (
     Entry(
         "kind",
@@ -253,15 +251,7 @@ STREAM: Final = (
         rows=("G8", "G10"),
     ),
     Entry("b", OBJECTS, "the object on side b", required=True, example="b: customers"),
-    Entry(
-        "left_behind",
-        words(LeftBehind),
-        "what becomes of a record in its old object once we have made it in another one: `remove`, `mark` (by `mark` of "
-        "that side), `keep`",
-        absent="`remove`",
-        example="left_behind: mark",
-        rows=("G8", "G22"),
-    ),
+    LEFT_BEHIND,
     Entry(
         "active",
         Either((Flag(), Words(WORDS))),
@@ -342,6 +332,14 @@ STREAM: Final = (
         absent="`[]`",
         example="stages: [b]",
         rows=("S10", "S11", "S18", "S19"),
+    ),
+    Entry(
+        "effects",
+        Named(Entries(EFFECT), NAME),
+        "what is written on that side together with a record that is made there, once: see [Documents](#documents)",
+        absent="none",
+        example="effects: {stock: {object: movements, document: sale_id, fields: {pieces: {a: MENGE, b: pieces}}}}",
+        rows=("S11",),
     ),
     Entry(
         "gate",

@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from actors.core.blueprint_entries import OBJECT
+from actors.core.blueprint_entries_objects import OBJECT
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.lenses import written_paths
 from actors.core.places import SEPARATOR
@@ -106,6 +106,8 @@ def check_objects(stream: StreamSpec, at: Node) -> None:
         )
     if stream.with_lines:
         at.fault("a record with lines moves to no other object", side)
+    if stream.effects:
+        at.fault("a record that has effects moves to no other object", side)
     if side in stream.once or side in stream.stages:
         at.fault(f"what is written once, or staged, on {side} moves to no other object", side)
     if stream.left_behind is LeftBehind.MARK and not stream.mark.get(side):
@@ -118,6 +120,8 @@ def _check_field(stream: StreamSpec, field: FieldSpec, side: Side, at: Node) -> 
     assert place is not None
     if side != stream.several:
         at.fault(f"there is one object on side {side}; {RECORD_OBJECT} is for several", *where, side)
+    elif place.lens.one_way:
+        return  # a formula that reads it
     elif field is not stream.object_field:
         at.fault(f"{RECORD_OBJECT} stands alone, in one field", *where, side)
     elif written_paths(place.lens, place.paths) != place.paths or far is None or not far.paths:

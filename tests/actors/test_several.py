@@ -25,11 +25,12 @@ from actors.core.policy import (
 )
 from actors.core.policy import Condition as If
 from actors.core.policy import Test as Asks
-from actors.core.types import SIDES, ActionState, Op, Room, Side, State
+from actors.core.types import SIDES, ActionState, Op, Outcome, Room, Side, State
 from actors.ports import Find
 from actors.root import RootActor
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, by_side, dies
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, on, until
+from tests.actors.test_verifying import verified
 from tests.sim import loop
 
 FINDS = pytest.mark.parametrize("find", [Find.FEED, Find.MODIFIED, Find.FULL])
@@ -413,3 +414,20 @@ def test_who_moves_while_everything_is_read_is_not_taken_for_deleted(here: Side,
 
     rows, marked = on(lambda: rig_with(accounts(here), Find.FULL), body)
     assert (rows, marked) == ([("Ada", PROSPECTS, None), ("Bob", CLIENTS, None)], [])
+
+
+@MIRRORED
+@FINDS
+def test_a_comparison_of_both_sides_finds_all_of_them_in_step(here: Side, there: Side, find: Find) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, _ = await pair(rig, here, there)
+        rig.systems[there].create(CLIENTS, {"name": "Bob", "phone": "2"}, "person")
+        await until(lambda: len(_settled(rig)) == 2)
+        await at_rest(rig, 60)
+        run, lines = await verified(rig, root)
+        rig.store.set_wish("l", "paused")
+        rig.edit(here, mine, kind=CLIENTS)
+        _, after = await verified(rig, root, "again")
+        return run.outcome, lines, [decision.field for line in after for decision in line.decisions]
+
+    assert on(lambda: rig_with(accounts(here), find), body) == (Outcome.NOTHING_NEW, [], ["kind"])
