@@ -51,19 +51,16 @@ async def wake(state: RunState, stream: StreamSpec) -> None:
 
 async def let_go_needed(state: RunState, stream: StreamSpec, seen: Sequence[Observation]) -> None:
     """Records that the initial load left where they are, and that these ones refer to: they are needed now (T15)."""
-    for spec in stream.fields if seen else ():
-        named = next((one for one in state.spec.streams if one.name == spec.reference), None)
-        if named is None or named.initial_load == frozenset(SIDES):
-            continue
-        for side in SIDES:
-            records = [Record(one.id, one.native) for one in seen if one.side == side]
-            ids = references(stream, side, records).get(named.name, ()) if records else ()
-            found = await state.store.bindings(state.link, named.name, side, sorted(ids)) if ids else ()
+    left = {one.name for one in state.spec.streams if one.initial_load != frozenset(SIDES)}
+    for side in SIDES if seen and left else ():
+        records = [Record(one.id, one.native) for one in seen if one.side == side]
+        for name, ids in references(stream, side, records).items():
+            found = await state.store.bindings(state.link, name, side, sorted(ids)) if name in left else ()
             halves = [half for half in found if initial.is_held(half)]
             if not halves:
                 continue
             bindings = [msgspec.structs.replace(initial.let_go(half), rev=half.rev + 1) for half in halves]
-            hints = [Hint(named.name, side, held.id, NEEDED) for half in halves if (held := half.side(side))]
+            hints = [Hint(name, side, held.id, NEEDED) for half in halves if (held := half.side(side))]
             await state.settle(Settlement(run=state.run, bindings=tuple(bindings), hints=tuple(hints)))
 
 

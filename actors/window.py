@@ -125,9 +125,8 @@ class Windows:
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
             loaded = stream.name in self._state.loaded
-            half = admitted(stream, half, seen, None, loaded)
+            half = effects.noted(stream, admitted(stream, half, seen, None, loaded))
             half = initial.held_over(stream, half, seen, loaded=loaded)
-            half = effects.noted(stream, half)
             out.strangers.append(half)
             out.skipped += is_held_back(half.note) or effects.waits(half) or initial.is_held(half)
             if self._sides[seen.side].declaration.read_lag_s > 0:

@@ -38,10 +38,21 @@ def _without(stream: Any, off: set[Any]) -> Any:
     for entry in ("parents", "requires"):
         if isinstance(out.get(entry), list):
             out[entry] = [name for name in out[entry] if name not in off]
-    if isinstance(out.get("fields"), Mapping):
-        out["fields"] = {
-            name: field
-            for name, field in out["fields"].items()
-            if not (isinstance(field, Mapping) and field.get("reference") in off)
-        }
-    return out
+    if isinstance(out.get("effects"), Mapping):
+        out["effects"] = {name: _without(one, off) for name, one in out["effects"].items()}
+    return _fewer_fields(out, off)
+
+
+def _fewer_fields(out: dict[str, Any], off: set[Any]) -> dict[str, Any]:
+    """Without the fields that refer to what is off, those of lines included."""
+    if not isinstance(out.get("fields"), Mapping):
+        return out
+    fields: dict[str, Any] = {}
+    for name, field in out["fields"].items():
+        if isinstance(field, Mapping) and field.get("reference") in off:
+            continue
+        lines = field.get("lines") if isinstance(field, Mapping) else None
+        fields[name] = (
+            {**field, "lines": _fewer_fields(dict(lines), off)} if isinstance(lines, Mapping) else field
+        )
+    return {**out, "fields": fields}

@@ -75,6 +75,21 @@ def test_any_other_word_is_refused(changed: dict[str, Any], said: str) -> None:
         compiled({"tags": "yes"}, streams=streams)
 
 
+def test_a_field_of_a_line_goes_as_well() -> None:
+    one = {"a": "x", "b": "x"}
+    line = {"fields": {"text": one, "tag": {**one, "reference": "tags"}}, "key": ["text"]}
+    orders = {"a": "o", "b": "o", "complete_read": "1h", "match": [["number"]], "fields": {
+        "number": {"a": "number", "b": "number"}, "lines": {"a": "lines", "b": "lines", "lines": line},
+    }}  # fmt: skip
+    for tags, names in (("yes", ["text", "tag"]), ("no", ["text"])):
+        field = (
+            compiled({"tags": tags}, streams={**RULES["streams"], "orders": orders})
+            .stream("orders")
+            .field("lines")
+        )
+        assert field.lines is not None and [spec.name for spec in field.lines.fields] == names
+
+
 def test_with_nothing_active_there_is_no_link() -> None:
     streams = {"tags": {**RULES["streams"]["tags"], "active": False}}
     with pytest.raises(BlueprintError, match="at least one stream"):
