@@ -16,6 +16,7 @@ import msgspec
 
 from actors.core.blueprint import BlueprintError
 from actors.core.errors import Kind, TandemError
+from actors.core.places import qualified
 from actors.core.policy import LinkSpec
 from actors.core.types import POKED, Hint, Side
 from actors.messages import CHANGED, WORK
@@ -172,7 +173,9 @@ class Receiver:
             for side, one in (("a", link.a_connection), ("b", link.b_connection)):
                 if one == connection:
                     found.update(
-                        stream.a_object if side == "a" else stream.b_object for stream in spec.streams
+                        name
+                        for stream in spec.streams
+                        for name in stream.objects_on("a" if side == "a" else "b")
                     )
         return found
 
@@ -184,13 +187,14 @@ def hints_of(spec: LinkSpec, side: Side, said: Said) -> list[Hint]:
     """What a call is a reason for: looks at the records it names, else a look for changes of the object."""
     found: list[Hint] = []
     for stream in spec.streams:
-        if said.object and said.object != stream.object(side):
+        if said.object and said.object not in stream.objects_on(side):
             continue
         events = stream.triggers.get(side)
         if events is not None and (not events or (said.event and said.event not in events)):
             continue
         if said.object and said.ids:
-            found.extend(Hint(stream=stream.name, side=side, id=one) for one in said.ids)
+            ids = (qualified(stream, side, said.object, one) for one in said.ids)
+            found.extend(Hint(stream=stream.name, side=side, id=one) for one in ids)
         else:
             found.append(Hint(stream=stream.name, side=side, id="", reason=POKED))
     return found

@@ -17,6 +17,7 @@ from actors.core.blueprint_checks import all_parents, check_streams, working_ord
 from actors.core.blueprint_effects import read_effects
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint_objects import pointing
 from actors.core.blueprint_settings import awaited_settings, read_settings, settled_data
 from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
@@ -117,6 +118,7 @@ def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
         streams.extend(effects)
     if not streams:
         node.fault("a blueprint needs at least one stream")
+    streams = list(pointing(streams, node))
     check_streams(streams, node)
     return tuple(_finished(stream) for stream in working_order(streams))
 

@@ -113,6 +113,9 @@ def _step(node: Node, paths: tuple[str, ...], name: str) -> SingleLens | Head | 
     if not isinstance(word, str) or word not in _WORDS:
         node.fault(f"{described(word)} is not a lens{guess(word, _WORDS)}; known are {listed(_WORDS)}")
         return None
+    if options is not None and options.value is None and lens_words.WORDS[word].alone:
+        options.fault(f"nothing stands after {word}; write {word} alone")
+        return None
     if word == "join":
         return _join(options, len(paths))
     if word == "map":

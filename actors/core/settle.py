@@ -132,13 +132,17 @@ def _moved(action: Action, seen: Observation) -> bool:
 def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observation) -> Binding:
     """The target's side of the binding: its id (new for a create), presence and version."""
     held = binding.side(action.side)
-    if held is None or action.op is Op.CREATE:
-        held = Held(id=after.id, seen_gen=held.seen_gen if held is not None else 0)
+    if held is None:
+        held = Held(id=after.id)
+    elif (
+        action.op is Op.CREATE
+    ):  # it moved to another object (several.py): the same record, with all that was settled
+        held = msgspec.structs.replace(held, id=after.id)
     held = forgotten(held, action.native)
     held = msgspec.structs.replace(held, presence=Presence.PRESENT, version=after.version)
     placed = _with(binding, action.side, held)
     origin = placed.side(other(action.side))
-    if action.op is Op.CREATE and origin is not None:
+    if action.op is Op.CREATE and origin is not None and binding.side(action.side) is None:
         placed = _with(placed, other(action.side), without_back(origin))
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
     return msgspec.structs.replace(placed, state=state, note="", map_ver=stream.map_ver)
@@ -337,6 +341,8 @@ def _deleted(binding: Binding, action: Action) -> Binding:
     assert held is not None
     gone = _with(binding, side, msgspec.structs.replace(held, presence=Presence.DELETED))
     note = f"deleted on {other(side)}, removed on {side}"
+    if binding.side(other(side)) is None:  # left behind in another object
+        note = action.reason
     if REPLACED in action.reason:
         note = f"{note}; {REPLACED}{other(side)}"
     return msgspec.structs.replace(gone, state=State.TOMBSTONE, note=note)

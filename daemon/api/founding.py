@@ -265,7 +265,7 @@ def chosen(spec: LinkSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shares(spec: LinkSpec) -> tuple[tuple[str, str], ...]:
-    return tuple((stream.a_object, stream.b_object) for stream in spec.streams)
+    return tuple(pair for stream in spec.streams for pair in fitting.shares(stream))
 
 
 def _refuse_other_kinds(spec: LinkSpec, pair: Pair) -> None:

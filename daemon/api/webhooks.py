@@ -104,7 +104,8 @@ class Webhooks(webhooks_pb2_grpc.WebhooksServicer):
                         events=events or (),
                         active=events is None or bool(events),
                     )
-                    yield stream.object(side), use
+                    for name in stream.objects_on(side):
+                        yield name, use
 
 
 def _sides_of(link: LinkRow, connection: str) -> list[Side]:
