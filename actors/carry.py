@@ -369,7 +369,7 @@ class Carrier:
                 one.origin for one in go if one.op is Op.CREATE and one.side == side and one.id in settled
             ]
             bindings, hints = await effects.of_made(self._state, stream, other(side), made)
-            done.effects.extend(bindings)
+            done.new.extend(bindings)
             done.hints.extend(hints)
 
     async def commit(self, stream: StreamSpec, done: Done, extra: Extra) -> None:
@@ -379,7 +379,7 @@ class Carrier:
         await state.settle(
             Settlement(
                 run=state.run,
-                bindings=(*bindings, *done.effects, *extra.bindings, *done.new),
+                bindings=(*bindings, *extra.bindings, *done.new),
                 dropped=tuple(dict.fromkeys(done.dropped)),
                 closed=tuple(done.closed),
                 items=tuple(done.items),
