@@ -71,7 +71,9 @@ class Looking:
         """The initial load in bulk, from a side that was not read yet to one on which nobody is a stranger. True when it
         came to its end: both sides were looked at."""
         for origin in SIDES:
-            closed = self._state.gate.is_closed(stream, other(origin))
+            closed = (
+                self._state.gate.is_closed(stream, other(origin)) or other(origin) not in stream.initial_load
+            )
             if closed or origin not in stream.creates or self.cursor(stream, origin).completed:
                 continue
             creates = await creates_of(self._state, self._sides, stream, origin)

@@ -9,7 +9,7 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier
 from actors.conclude import Pair
-from actors.core import ambiguous, match
+from actors.core import ambiguous, initial, match
 from actors.core.actions import id_on, note_line
 from actors.core.moved import by_key
 from actors.core.policy import StreamSpec
@@ -456,6 +456,8 @@ def _waiting(gone: Binding) -> Binding:
 
 
 def _again(held: Binding) -> State:
+    if initial.HELD in held.note:
+        return State.HELD_BACK
     return State.GONE if held.state is State.GONE else State.NEW
 
 

@@ -6,11 +6,11 @@ in docs/BLUEPRINTS.md are made from here. A new rule begins with a line here. Mu
 
 from __future__ import annotations
 
-import enum
 from typing import Final
 
+from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_lines import lines_entry
-from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
+from actors.core.blueprint_entries_rules import FIELD_RULES, OBJECTS, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -28,6 +28,7 @@ from actors.core.blueprint_forms import (
     Whole,
     Words,
     each,
+    words,
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
@@ -51,11 +52,6 @@ BREAKER: Final = Whole(1, 100_000)
 COUNT: Final = Whole(0, 1_000_000_000)
 FREE: Final = Whole(0, 1_000_000)
 PERCENT: Final = Number(0, 100)
-
-
-def words(kind: type[enum.StrEnum]) -> Words:
-    """The words of an enumeration."""
-    return Words(tuple(member.value for member in kind))
 
 
 # ------------------------------------------------------------------------------------------------------------ when
@@ -215,26 +211,6 @@ GATE: Final = (
     ),
 )
 
-# One of several objects of a side: what of the stream's rules is otherwise for the records that stand in it.
-OBJECT: Final = (
-    Entry(
-        "creates",
-        Listing(Words(SIDES)),
-        "as of the stream; a side that may not create there does not move records there either",
-        absent="the stream's",
-        example="creates: [b]",
-        rows=("G4", "G13", "G22"),
-    ),
-    Entry(
-        "deletes",
-        each(SIDES, words(DeletePolicy)),
-        "as of the stream",
-        absent="the stream's",
-        example="deletes: {b: mark, a: restore}",
-        rows=("G3", "G9"),
-    ),
-)
-OBJECTS: Final = Shared("objects", Either((Text(), Named(Entries(OBJECT), least=2))))
 EFFECT: Final = (
     Entry("object", Text(), "the object there that holds them", required=True, example="object: movements"),
     Entry(
@@ -277,6 +253,14 @@ STREAM: Final = (
         absent="`remove`",
         example="left_behind: mark",
         rows=("G8", "G22"),
+    ),
+    Entry(
+        "active",
+        Either((Flag(), Words(WORDS))),
+        "whether it is kept in step at all: a setting says so for each link, see [below](#streams-that-a-link-chooses)",
+        absent="`true`",
+        example="active: {setting: customer_groups}",
+        rows=("W4", "W11", "W12"),
     ),
     Entry(
         "parents",
@@ -375,6 +359,14 @@ STREAM: Final = (
         absent="`ask`",
         example="first_contact: fill_empty",
         rows=("T15", "T16"),
+    ),
+    Entry(
+        "initial_load",
+        Listing(Words(SIDES)),
+        "the sides that the initial load may write to, see [below](#the-initial-load)",
+        absent="`[a, b]`",
+        example="initial_load: [a]",
+        rows=("T15", "T16", "W7"),
     ),
     Entry(
         "budgets",

@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from actors.core.blueprint_entries import OBJECT
+from actors.core.blueprint_entries_rules import OBJECT
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.lenses import written_paths
 from actors.core.places import SEPARATOR
@@ -68,7 +68,7 @@ def _rules(
 
 
 def read_creates(node: Node | None) -> frozenset[Side]:
-    """The entry `creates`."""
+    """The entry `creates`, or another list of sides that is both where nothing is said."""
     return frozenset(SIDES) if node is None else read_sides(node)
 
 
