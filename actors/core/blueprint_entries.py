@@ -287,6 +287,15 @@ STREAM: Final = (
         rows=("T3", "B11"),
     ),
     Entry(
+        "clash",
+        Listing(Listing(Text(), least=1)),
+        "keys that no two records share, and that bind nobody all the same: who shares one and no `match` key goes to a "
+        "person, and is never made a second time",
+        absent="none",
+        example="clash: [[code]]",
+        rows=("G24",),
+    ),
+    Entry(
         "creates",
         Listing(Words(SIDES)),
         "the sides on which a new record leads to one on the other side",

@@ -254,6 +254,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a
     record is made and never changed after. `stages`: sides on which one is made only when a person says so. `objects[x]`:
     the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them then.
+    `clashes`: of the match keys, so many at the end bind nobody: who shares one goes to a person.
     """
 
     name: str
@@ -283,6 +284,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     triggers: Mapping[Side, tuple[str, ...]] = {}
     objects: Mapping[Side, tuple[ObjectRules, ...]] = {}
     left_behind: LeftBehind = LeftBehind.REMOVE
+    clashes: int = 0
 
     def object(self, side: Side) -> str:
         """The name of the object that holds these records on `side`; of several, all their names."""
@@ -291,6 +293,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     def objects_on(self, side: Side) -> tuple[str, ...]:
         """The names of the objects that hold these records on `side`."""
         return tuple(one.name for one in self.objects.get(side, ())) or (self.object(side),)
+
+    def binds_by(self, level: int) -> bool:
+        """Whether records that alone share this match key are the same."""
+        return level < len(self.match) - self.clashes
 
     @cached_property
     def several(self) -> Side | None:

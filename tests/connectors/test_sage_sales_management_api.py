@@ -160,7 +160,10 @@ async def test_setting_the_mark_is_a_deletion(sales: Sales, connector: Connector
     assert await look(connector, int(key), "deleted") == {"deleted": False}
     both = Write(Op.UPDATE, id=str(key), native={"deleted": True, "name": "x"})
     (result,) = await connector.write("accounts", [both], [])
-    assert (result.status, result.error) == (WriteStatus.REFUSED, "a row is changed or deleted, not both at once")
+    assert (result.status, result.error) == (
+        WriteStatus.REFUSED,
+        "a row is changed or deleted, not both at once",
+    )
     mark = Write(Op.MARK, id=str(key), native={"deleted": True}, seen={"deleted": False})
     (result,) = await connector.write("accounts", [mark], [])
     assert result.status is WriteStatus.DONE
