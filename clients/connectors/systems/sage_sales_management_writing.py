@@ -96,8 +96,8 @@ class Writing:
             except BadValue as error:
                 results[place] = WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
             else:
-                sent = msgspec.structs.replace(write, op=Op.DELETE) if deletes else write
-                ready.append(Ready(place, sent, values, self._unlock and bool(row.get("readOnly"))))
+                meant = msgspec.structs.replace(write, op=Op.DELETE) if deletes else write
+                ready.append(Ready(place, meant, values, self._unlock and bool(row.get("readOnly"))))
         return ready
 
     def _groups(self, resource: Resource, ready: Sequence[Ready]) -> list[list[Ready]]:
@@ -156,7 +156,7 @@ class Writing:
 
 
 def _deletes(write: Write, values: dict[str, Any]) -> bool:
-    """Whether a write sets the mark of deletion, which nothing but a deletion can. Not to set it is nothing to write."""
+    """Whether a write sets the mark of deletion, which only a deletion can. Not to set it is nothing to be written."""
     marked = values.pop("deleted", False)
     if marked and values:
         raise BadValue("a row is changed or deleted, not both at once")
