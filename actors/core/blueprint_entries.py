@@ -10,7 +10,7 @@ import enum
 from typing import Final
 
 from actors.core.blueprint_entries_lines import lines_entry
-from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
+from actors.core.blueprint_entries_rules import CLASH, FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -303,15 +303,7 @@ STREAM: Final = (
         example="match: [[number], [name, zip]]",
         rows=("T3", "B11"),
     ),
-    Entry(
-        "clash",
-        Listing(Listing(Text(), least=1)),
-        "keys that no two records share, and that bind nobody all the same: who shares one and no `match` key goes to a "
-        "person, and is never made a second time",
-        absent="none",
-        example="clash: [[code]]",
-        rows=("G24",),
-    ),
+    CLASH,
     Entry(
         "creates",
         Listing(Words(SIDES)),

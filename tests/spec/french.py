@@ -1,16 +1,25 @@
-"""Sage 50 and Sage Sales Management as a test sees them: rows of both, by the account code, and the people in front of them.
-
-Must not: know the daemon.
+"""Sage 50 and Sage Sales Management as a test sees them: rows of both, by the account code, the people in front of them, and
+the link between them under the built-in blueprint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from clients.emulators.description import Row
 from clients.emulators.sage50fr import System as Sage
 from clients.emulators.sage_sales_management import System as Sales
+from clients.emulators.stand import stand
+from daemon import blueprints
+from tandem.v1 import links_pb2, runs_pb2
+from tandem_client import Tandem
+from tests.spec.pair import Pair
+
+BLUEPRINT = "sage50fr-sage-sales-management"
 
 PROSPECT, CLIENT = 1, 2  # statuses of Sales Management
 ADMIN, SELLER = 1, 2  # users
@@ -77,3 +86,94 @@ class Both:
     def rows(self, table: str) -> dict[str, Row]:
         """Rows of Sage 50, by code."""
         return self.sage.rows(table)
+
+
+@pytest.fixture
+async def both(home: Path, request: pytest.FixtureRequest) -> AsyncIterator[Both]:
+    given = getattr(request, "param", {})
+    async with (
+        stand("sage50fr", {"folder": str(home / "dossier")}) as sage,
+        stand("sage_sales_management", {"limit": "off", **given}) as sales,
+    ):
+        assert isinstance(sage, Sage) and isinstance(sales, Sales)
+        yield Both(sage, sales)
+
+
+@pytest.fixture
+async def pair(tandem: Tandem, both: Both, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    tenant = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-[]")
+    a = {"path": both.sage.address, "quiet_s": 0, "take_in_max_s": 5}
+    b = {
+        "url": f"{both.sales.address}/api/v4",
+        "public_key": "public",
+        "private_key": "private",
+        "rate_per_s": 0,
+    }
+    made = Pair(tandem, tenant, ("sage50fr", a), ("sage_sales_management", {**b, "overlap_s": 1}))
+    await made.connect()
+    yield made
+    await made.leave()
+
+
+async def linked(pair: Pair, rules: dict[str, Any] | None = None, **settings: Any) -> None:
+    """The link as it is set up, without its schedule, and at rest."""
+    await made(pair, rules, **settings)
+    await activated(pair)
+    await pair.quiet()
+
+
+async def made(pair: Pair, rules: dict[str, Any] | None = None, **settings: Any) -> None:
+    """The link, being set up."""
+    request = links_pb2.CreateLinkRequest(
+        tenant=pair.tenant, name=pair.name, a="a", b="b", blueprint=blueprints.text(BLUEPRINT)
+    )
+    await pair.tandem.links.CreateLink(request)
+    await pair.change({**INSTANT, **chosen(**settings), **(rules or {})})
+
+
+async def activated(pair: Pair) -> None:
+    """What every link has to be given is given, and it works."""
+    prepare = links_pb2.PrepareLinkRequest(link=pair.name, tenant=pair.tenant)
+    prepare.settings.update({"administrator": str(ADMIN), "branch": "1"})
+    await pair.tandem.links.PrepareLink(prepare)
+    await pair.tandem.links.ActivateLink(links_pb2.ActivateLinkRequest(link=pair.name, tenant=pair.tenant))
+
+
+def contact(code: str, customer: str, name: str, **changes: Any) -> dict[str, Any]:
+    """An address of Sage 50, marked as a contact address."""
+    return {"Code adresse": code, "Code client": customer, "Adresse de contact": True, "Nom": name, **changes}
+
+
+def person(account: int, first: str, last: str, **changes: Any) -> dict[str, Any]:
+    """A contact of Sales Management."""
+    return {"accountId": account, "firstName": first, "lastName": last, "salesRepId": SELLER, **changes}
+
+
+def invoice(number: str, customer: str, **changes: Any) -> dict[str, Any]:
+    """An invoice of Sage 50."""
+    plain = {"N° pièce": number, "Type de pièce": "Facture", "Client": customer, "Date Pièce": "2026-01-31"}
+    return {**plain, "Total TTC": 120, "Solde Dû": 120, **changes}
+
+
+INSTANT: dict[str, Any] = {"a": {"poll": "1s"}, "b": {"poll": "1s"}, "delivery": "instant"}
+
+
+def chosen(**values: Any) -> dict[str, Any]:
+    """Settings of the blueprint that are otherwise here."""
+    return {"settings": {name: {"default": value} for name, value in values.items()}} if values else {}
+
+
+async def waits(pair: Pair) -> bool:
+    """Whether anything waits for its schedule."""
+    return any(one.waiting for one in (await pair.shown()).deliveries)
+
+
+async def listed(pair: Pair, words: str) -> bool:
+    """Whether the protocol of a run names a record that waits for this reason."""
+    of = runs_pb2.ListRunsRequest(link=pair.name, tenant=pair.tenant, page_size=100)
+    for run in (await pair.tandem.runs.ListRuns(of)).runs:
+        request = runs_pb2.ListRunItemsRequest(run=run.id, state="parked", page_size=100)
+        items = (await pair.tandem.runs.ListRunItems(request)).items
+        if any(words in item.reason for item in items):
+            return True
+    return False

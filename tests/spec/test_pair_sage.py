@@ -1,77 +1,30 @@
-"""Sage 50 (France) <-> Sage Sales Management: the rows G under the built-in blueprint, on a real daemon, with a real
-exchange folder on one side and real HTTP on the other."""
+"""Sage 50 (France) <-> Sage Sales Management, companies: rows G under the built-in blueprint, on a real daemon, with a real
+exchange folder on one side and real HTTP on the other. Contacts, products and invoices: test_pair_sage_goods.py."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from clients.emulators.sage50fr import System as Sage
-from clients.emulators.sage_sales_management import System as Sales
-from clients.emulators.stand import stand
-from daemon import blueprints
-from tandem.v1 import links_pb2, runs_pb2
-from tandem_client import Tandem, TandemError
-from tests.spec.french import ADMIN, CLIENT, PROSPECT, SELLER, Both, client, company
+from tests.spec.french import (
+    ADMIN,
+    CLIENT,
+    INSTANT,
+    PROSPECT,
+    SELLER,
+    Both,
+    chosen,
+    client,
+    company,
+    contact,
+    invoice,
+    linked,
+    listed,
+    waits,
+)
 from tests.spec.pair import Pair
 from tests.spec.systems import until
 
 pytestmark = pytest.mark.anyio
-BLUEPRINT = "sage50fr-sage-sales-management"
-
-
-@pytest.fixture
-async def both(home: Path, request: pytest.FixtureRequest) -> AsyncIterator[Both]:
-    given = getattr(request, "param", {})
-    async with (
-        stand("sage50fr", {"folder": str(home / "dossier")}) as sage,
-        stand("sage_sales_management", {"limit": "off", **given}) as sales,
-    ):
-        assert isinstance(sage, Sage) and isinstance(sales, Sales)
-        yield Both(sage, sales)
-
-
-@pytest.fixture
-async def pair(tandem: Tandem, both: Both, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
-    tenant = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-[]")
-    a = {"path": both.sage.address, "quiet_s": 0, "take_in_max_s": 5}
-    b = {
-        "url": f"{both.sales.address}/api/v4",
-        "public_key": "public",
-        "private_key": "private",
-        "rate_per_s": 0,
-    }
-    made = Pair(tandem, tenant, ("sage50fr", a), ("sage_sales_management", {**b, "overlap_s": 1}))
-    await made.connect()
-    yield made
-    await made.leave()
-
-
-async def linked(pair: Pair, rules: dict[str, Any] | None = None, **settings: Any) -> None:
-    """The link as it is set up, without its schedule, and at rest."""
-    await made(pair, rules, **settings)
-    await activated(pair)
-    await pair.quiet()
-
-
-async def made(pair: Pair, rules: dict[str, Any] | None = None, **settings: Any) -> None:
-    """The link, being set up."""
-    request = links_pb2.CreateLinkRequest(
-        tenant=pair.tenant, name=pair.name, a="a", b="b", blueprint=blueprints.text(BLUEPRINT)
-    )
-    await pair.tandem.links.CreateLink(request)
-    await pair.change({**INSTANT, **chosen(**settings), **(rules or {})})
-
-
-async def activated(pair: Pair) -> None:
-    """What every link has to be given is given, and it works."""
-    prepare = links_pb2.PrepareLinkRequest(link=pair.name, tenant=pair.tenant)
-    prepare.settings.update({"administrator": str(ADMIN), "branch": "1"})
-    await pair.tandem.links.PrepareLink(prepare)
-    await pair.tandem.links.ActivateLink(links_pb2.ActivateLinkRequest(link=pair.name, tenant=pair.tenant))
 
 
 async def test_g01_the_account_code_is_the_identifier_on_both_sides(pair: Pair, both: Both) -> None:
@@ -206,16 +159,43 @@ async def test_g07_prospects_are_made_and_edited_on_either_side(pair: Pair, both
 
 async def test_g08_a_prospect_who_becomes_a_customer_in_sage_is_the_same_here(pair: Pair, both: Both) -> None:
     both.enter("prospects", client("MARTIN"))
-    await linked(pair, rules={"delivery": "command"})
+    await linked(pair)
+    await pair.change({**INSTANT, "delivery": "command"})
     key = both.company("MARTIN")["id"]
     both.edit("MARTIN", comment="garder", phone="+33 1 11 11 11 11")  # not carried yet
     both.sage.convert("MARTIN")
+
+    async def converted() -> bool:
+        await pair.sync()
+        return bool(both.company("MARTIN")["readOnly"]) and "MARTIN" in both.rows("clients")
+
+    await until(converted, "the customer in Sales Management")
     await pair.quiet()
     found = both.company("MARTIN")
     assert (found["id"], found["statusId"], found["readOnly"]) == (key, CLIENT, True)
     assert (found["comment"], found["phone"]) == ("garder", "+33 1 11 11 11 11")
     assert both.rows("clients")["MARTIN"]["Téléphone"] == "+33 1 11 11 11 11"
     assert not both.rows("prospects")
+    assert not await pair.parked("conflict")
+
+
+async def test_g08_an_edit_of_both_at_that_moment_follows_the_rule_or_is_listed(
+    pair: Pair, both: Both
+) -> None:
+    both.enter("prospects", client("MARTIN"))
+    await linked(pair, conflict="ask")
+    await pair.change({**INSTANT, **chosen(conflict="ask"), "delivery": "command"})
+    both.edit("MARTIN", phone="ici")
+    both.sage.person.edit("prospects", "MARTIN", {"Téléphone": "là"})
+    both.sage.convert("MARTIN")
+
+    async def listed_as_conflict() -> bool:
+        await pair.sync()
+        return [row.field for row in await pair.parked("conflict")] == ["phone"]
+
+    await until(listed_as_conflict, "the conflict")
+    assert both.company("MARTIN")["phone"] == "ici"
+    assert both.rows("clients")["MARTIN"]["Téléphone"] == "là"
 
 
 async def test_g09_prospects_are_deleted_in_sage_only(pair: Pair, both: Both) -> None:
@@ -262,23 +242,6 @@ async def test_g11_every_fifteen_minutes_by_itself(pair: Pair, both: Both) -> No
     await pair.see(lambda: both.rows("prospects")["MARTIN"]["Ville"] == "Nice", "the town in Sage 50")
 
 
-async def test_g12_contacts_of_a_prospect_wait_until_he_is_a_customer(pair: Pair, both: Both) -> None:
-    both.enter("prospects", client("MARTIN"))
-    both.enter("adresses", contact("A1", "MARTIN", "Anne Leroy"))
-    await linked(pair)
-    account = both.company("MARTIN")["id"]
-    both.sales.person.insert("contacts", person(account, "Paul", "Blanc"))
-    await pair.quiet()
-    assert set(both.contacts()) == {"Blanc"}
-    assert set(both.rows("adresses")) == {"A1"}
-    assert len(await pair.parked("waiting")) == 2
-    both.sage.convert("MARTIN")
-    await pair.see(lambda: set(both.contacts()) == {"Leroy", "Blanc"}, "the contact in Sales Management")
-    await pair.see(lambda: len(both.rows("adresses")) == 2, "the address in Sage 50")
-    await pair.quiet()
-    assert not await pair.parked("waiting")
-
-
 async def test_g13_customers_are_made_in_sage_only_where_the_switch_says_so(pair: Pair, both: Both) -> None:
     both.enter("clients", client("DUPONT"))
     await linked(pair, customers_made_by=["a"])
@@ -294,147 +257,7 @@ async def test_g13_customers_are_made_in_sage_only_where_the_switch_says_so(pair
     await pair.see(lambda: "NOUV" in both.rows("clients"), "the customer in Sage 50")
 
 
-async def test_g14_g23_contacts_are_made_and_edited_on_both_sides(pair: Pair, both: Both) -> None:
-    both.enter("clients", client("DUPONT"))
-    both.enter("adresses", contact("A1", "DUPONT", "Anne Leroy"))
-    await linked(pair)
-    assert both.company("DUPONT")["readOnly"] is True
-    assert both.contacts()["Leroy"]["readOnly"] is False
-    both.sales.person.edit("contacts", both.contacts()["Leroy"]["id"], {"phone": "+33 6 1"})
-    await pair.see(lambda: both.rows("adresses")["A1"]["Téléphone"] == "+33 6 1", "the phone in Sage 50")
-    both.sage.person.edit("adresses", "A1", {"E-mail": "leroy@example.org"})
-    await pair.see(lambda: both.contacts()["Leroy"]["email"] == "leroy@example.org", "the e-mail")
-    both.sales.person.insert("contacts", person(both.company("DUPONT")["id"], "Paul", "Blanc"))
-    await pair.see(lambda: len(both.rows("adresses")) == 2, "the address in Sage 50")
-    both.enter("adresses", contact("A3", "DUPONT", "Zoé Roux"))
-    await pair.see(lambda: "Roux" in both.contacts(), "the contact in Sales Management")
-    await pair.quiet()
-    assert len(both.contacts()) == 3
-    # A deletion in Sales Management stays there, one in Sage 50 is a mark here.
-    both.sales.person.delete("contacts", both.contacts()["Roux"]["id"])
-    both.sage.person.delete("adresses", "A1")
-    await pair.see(lambda: set(both.contacts()) == {"Blanc"}, "both deletions")
-    await pair.quiet()
-    assert "A3" in both.rows("adresses")
-
-
-async def test_g15_g21_only_contact_addresses_are_contacts(pair: Pair, both: Both) -> None:
-    both.enter("clients", client("DUPONT"))
-    both.enter(
-        "adresses",
-        contact("A1", "DUPONT", "Anne Leroy"),
-        contact("A2", "DUPONT", "Entrepôt Nord", **{"Adresse de contact": False}),
-    )
-    await linked(pair)
-    assert set(both.contacts()) == {"Leroy"}
-    both.sage.person.edit("adresses", "A2", {"Adresse de contact": True})
-    await pair.see(lambda: set(both.contacts()) == {"Leroy", "Nord"}, "the second contact")
-    both.sage.person.edit("adresses", "A1", {"Adresse de contact": False})
-    await pair.see(lambda: set(both.contacts()) == {"Nord"}, "the first one marked as deleted")
-    await pair.quiet()
-    assert both.rows("adresses")["A1"]["Adresse de contact"] is False
-    assert set(both.rows("adresses")) == {"A1", "A2"}
-
-
-async def test_g21_a_contact_may_be_kept(pair: Pair, both: Both) -> None:
-    both.enter("clients", client("DUPONT"))
-    both.enter("adresses", contact("A1", "DUPONT", "Anne Leroy"))
-    await linked(pair, contact_unmarked="keep")
-    both.sage.person.edit("adresses", "A1", {"Adresse de contact": False, "Téléphone": "+33 6 2"})
-    await pair.see(lambda: both.contacts()["Leroy"]["phone"] == "+33 6 2", "the phone")
-    await pair.quiet()
-    assert set(both.contacts()) == {"Leroy"}
-
-
-async def test_g16_products_go_one_way_with_their_stock(pair: Pair, both: Both) -> None:
-    both.enter(
-        "articles",
-        {
-            "Code": "P1",
-            "Désignation courte": "Stylo",
-            "Suivi stock": True,
-            "Stock réel": 12,
-            "Prix de vente HT": "1.50",
-        },
-        {"Code": "S1", "Désignation courte": "Conseil"},
-        {"Code": "P2", "Désignation courte": "Vase", "Suivi stock": True, "Article Inutilisé": True},
-    )
-    await linked(pair)
-    pen, advice, vase = (both.shown("products", code) for code in ("P1", "S1", "P2"))
-    assert (pen["model"], pen["Z_stock"], pen["stock"], str(pen["price"])) == ("Stylo", "12", 12, "1.5")
-    assert (advice["Z_stock"], advice["stock"], advice["notAvailable"]) == ("-", None, False)
-    assert (vase["Z_stock"], vase["stock"], vase["notAvailable"]) == ("0", 0, True)
-    before = both.rows("articles")
-    both.sales.person.edit("products", pen["id"], {"readOnly": False, "model": "Plume", "price": 3})
-    both.sales.person.insert("products", {"model": "Ailleurs", "extId": "X"})
-    await pair.see(lambda: both.shown("products", "P1")["model"] == "Stylo", "the name put back")
-    both.sage.person.edit("articles", "P1", {"Stock réel": 7, "Article Inutilisé": True})
-    await pair.see(lambda: both.shown("products", "P1")["Z_stock"] == "7", "the stock")
-    assert both.shown("products", "P1")["notAvailable"] is True
-    both.sage.person.delete("articles", "P2")
-    await pair.see(lambda: both.shown("products", "P2")["deleted"], "the mark")
-    await pair.quiet()
-    assert set(both.rows("articles")) == {"P1", "S1"} == set(before) - {"P2"}
-
-
-async def test_g17_g18_g19_invoices_go_one_way_and_are_read_only(pair: Pair, both: Both) -> None:
-    both.enter("clients", client("DUPONT"))
-    both.enter("factures", invoice("F1", "DUPONT"), invoice("D1", "DUPONT", **{"Type de pièce": "Devis"}))
-    await linked(pair)
-    shown = both.shown("sales", "F1")
-    assert shown["accountId"] == both.company("DUPONT")["id"]
-    assert (str(shown["total"]), str(shown["date"])) == ("120", "2026-01-31")
-    assert (shown["readOnly"], shown["Z_statut_synchro"], shown["Z_numero"]) == (True, "synchronisé", "F1")
-    assert not both.shown("sales", "D1")
-    before = both.rows("factures")
-    both.sales.person.edit("sales", shown["id"], {"readOnly": False, "total": 1, "Z_statut_synchro": None})
-
-    def put_back() -> bool:
-        found = both.shown("sales", "F1")
-        return (str(found["total"]), found["readOnly"], found["Z_statut_synchro"]) == (
-            "120",
-            True,
-            "synchronisé",
-        )
-
-    await pair.see(put_back, "all put back")
-    both.sage.person.edit("factures", "F1", {"Total TTC": 240, "Solde Dû": 0})
-    await pair.see(lambda: str(both.shown("sales", "F1")["total"]) == "240", "the new total")
-    await pair.quiet()
-    assert {
-        name: both.rows("factures")["F1"][name]
-        for name in before["F1"]
-        if name not in {"Total TTC", "Solde Dû"}
-    } == {name: value for name, value in before["F1"].items() if name not in {"Total TTC", "Solde Dû"}}
-
-
 @pytest.mark.parametrize("both", [{"fields": "plain"}], indirect=True)
-async def test_g19_a_field_that_has_to_be_made_by_hand_is_named(pair: Pair, both: Both) -> None:
-    both.enter("clients", client("DUPONT"))
-    both.enter("factures", invoice("F1", "DUPONT"))
-    with pytest.raises(TandemError, match="sales of connection b has no field 'Z_numero'"):
-        await made(pair)
-    # Somebody makes the fields in Sales Management.
-    both.sales.data.absent = set()
-    await linked(pair)
-    assert both.shown("sales", "F1")["Z_numero"] == "F1"
-
-
-async def test_g20_a_contact_made_here_is_a_marked_address_there_and_comes_round_as_the_same(
-    pair: Pair, both: Both
-) -> None:
-    both.enter("clients", client("DUPONT"))
-    await linked(pair)
-    both.sales.person.insert(
-        "contacts", person(both.company("DUPONT")["id"], "Paul", "Blanc", email="p@example.org")
-    )
-    await pair.see(lambda: len(both.rows("adresses")) == 1, "the address in Sage 50")
-    run = await pair.quiet()
-    (row,) = both.rows("adresses").values()
-    assert (row["Adresse de contact"], row["Code client"], row["Nom"]) == (True, "DUPONT", "Paul Blanc")
-    assert run.outcome == "nothing_new" and len(both.contacts()) == 1
-
-
 async def test_g22_a_prospect_given_the_status_client_here_follows_the_switch(pair: Pair, both: Both) -> None:
     both.enter("prospects", client("MARTIN"), client("MOREAU"))
     await linked(pair)
@@ -480,46 +303,3 @@ async def test_g25_sales_rep_is_written_once_and_never_read_back(pair: Pair, bot
     both.sage.person.edit("clients", "NOUV", {"Nom Représentant": "Quelqu'un d'autre"})
     await pair.quiet()
     assert both.company("NOUV")["salesRepId1"] == ADMIN
-
-
-# ----------------------------------------------------------------------------------------------------- rows
-
-
-def contact(code: str, customer: str, name: str, **changes: Any) -> dict[str, Any]:
-    """An address of Sage 50, marked as a contact address."""
-    return {"Code adresse": code, "Code client": customer, "Adresse de contact": True, "Nom": name, **changes}
-
-
-def person(account: int, first: str, last: str, **changes: Any) -> dict[str, Any]:
-    """A contact of Sales Management."""
-    return {"accountId": account, "firstName": first, "lastName": last, "salesRepId": SELLER, **changes}
-
-
-def invoice(number: str, customer: str, **changes: Any) -> dict[str, Any]:
-    """An invoice of Sage 50."""
-    plain = {"N° pièce": number, "Type de pièce": "Facture", "Client": customer, "Date Pièce": "2026-01-31"}
-    return {**plain, "Total TTC": 120, "Solde Dû": 120, **changes}
-
-
-INSTANT: dict[str, Any] = {"a": {"poll": "1s"}, "b": {"poll": "1s"}, "delivery": "instant"}
-
-
-def chosen(**values: Any) -> dict[str, Any]:
-    """Settings of the blueprint that are otherwise here."""
-    return {"settings": {name: {"default": value} for name, value in values.items()}} if values else {}
-
-
-async def waits(pair: Pair) -> bool:
-    """Whether anything waits for its schedule."""
-    return any(one.waiting for one in (await pair.shown()).deliveries)
-
-
-async def listed(pair: Pair, words: str) -> bool:
-    """Whether the protocol of a run names a record that waits for this reason."""
-    of = runs_pb2.ListRunsRequest(link=pair.name, tenant=pair.tenant, page_size=100)
-    for run in (await pair.tandem.runs.ListRuns(of)).runs:
-        request = runs_pb2.ListRunItemsRequest(run=run.id, state="parked", page_size=100)
-        items = (await pair.tandem.runs.ListRunItems(request)).items
-        if any(words in item.reason for item in items):
-            return True
-    return False
