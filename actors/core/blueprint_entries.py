@@ -12,7 +12,7 @@ from typing import Final
 from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_lines import lines_entry
 from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
-from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
+from actors.core.blueprint_entries_rules import CLASH, FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -285,6 +285,7 @@ STREAM: Final = (
         example="match: [[number], [name, zip]]",
         rows=("T3", "B11"),
     ),
+    CLASH,
     Entry(
         "creates",
         Listing(Words(SIDES)),

@@ -54,6 +54,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     if active is not None and not isinstance(active.value, bool):
         active.word(WORDS, "yes")
     creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
+    clash = _match(node.get("clash"))
     return StreamSpec(
         name=name,
         kind=kind.word(KINDS, "master") if kind else "master",
@@ -62,7 +63,8 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         objects=read_objects(node, creates, deletes),
         left_behind=left.choice(LeftBehind, LeftBehind.REMOVE) if left else LeftBehind.REMOVE,
         fields=read_fields(name, node.get("fields")),
-        match=_match(node.get("match")),
+        match=(*_match(node.get("match")), *clash),
+        clashes=len(clash),
         parents=_texts(node.get("parents")),
         requires=_texts(node.get("requires")),
         once=read_sides(node.get("once")),

@@ -255,7 +255,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
     streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
     `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
-    then. `initial_load`: the sides that the initial load may write to (core/initial.py).
+    then. `initial_load`: the sides that the initial load may write to (core/initial.py). `clashes`: of the match keys, so
+    many at the end bind nobody: who shares one goes to a person.
     """
 
     name: str
@@ -286,6 +287,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     triggers: Mapping[Side, tuple[str, ...]] = {}
     objects: Mapping[Side, tuple[ObjectRules, ...]] = {}
     left_behind: LeftBehind = LeftBehind.REMOVE
+    clashes: int = 0
     effects: tuple[str, ...] = ()
     follows: str = ""
 
@@ -296,6 +298,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     def objects_on(self, side: Side) -> tuple[str, ...]:
         """The names of the objects that hold these records on `side`."""
         return tuple(one.name for one in self.objects.get(side, ())) or (self.object(side),)
+
+    def binds_by(self, level: int) -> bool:
+        """Whether records that alone share this match key are the same."""
+        return level < len(self.match) - self.clashes
 
     @cached_property
     def several(self) -> Side | None:
