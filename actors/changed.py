@@ -42,16 +42,26 @@ from actors.window import Window, Windows
 PARTS = 20  # requests for a page in which everything is changed
 ECHOES_MAX = 20_000
 DONE = WriteResult(WriteStatus.DONE)
+EVERYTHING = ("overwrites", "clears")  # of the budget, that a change may spend
 ALONE = "the system would not have it among others"
 
 
-class _Sorted:
-    """The records of a page: unchanged, plainly changed, and left to the general way."""
+class _Page:
+    """The records of a page, and what they turned out to be: unchanged, plainly changed, or left to the general way."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Rows, asked: float) -> None:
+        self.lines = rows.block.split("\n")[:-1]
+        self.ids = ids_of(self.lines, rows.block)
+        self.plain = is_plain(rows.block)
+        self.asked = asked
+        self.size = len(self.lines)
         self.unchanged = 0
-        self.changes: list[Change] = []
-        self.left: list[str] = []
+        self.changed = 0
+        self.left: list[str] = [*rows.unsaid]
+
+    def leave(self, ids: Sequence[str]) -> None:
+        """These go the general way."""
+        self.left += ids
 
 
 class _Part(msgspec.Struct):
@@ -91,21 +101,18 @@ class ChangedLines:
     async def take(self, rows: Rows, asked: float, cursor: Cursor, *, all_known: bool) -> None:
         """Settle a page: everything it showed is settled, carried out, or left to the general way."""
         state, began = self._state, self._state.clock.monotonic()
-        lines = rows.block.split("\n")[:-1]
-        ids = ids_of(lines, rows.block)
-        changes = await self._changes()
-        page = await self._sorted(changes, lines, ids, rows.block, asked) if changes else _all_left(ids)
-        if page.changes and not await self._may_go(page.changes, all_known):
-            page.left += [change.origin for change in page.changes]
-            page.changes = []
-        page.left += rows.unsaid
+        page = _Page(rows, asked)
+        plan = await self._changes()
+        if plan is None:
+            page.leave(page.ids)
+        last = await self._carry(plan, page, all_known) if plan else None
         counters = (Counters(self._stream.name, self._side, unchanged=page.unchanged),)
         extra = Extra(counters=counters if page.unchanged else ())
         is_all = not page.left and not rows.gone
         if is_all:
             extra = msgspec.structs.replace(extra, cursors=(cursor,))
-        if changes and page.changes:
-            await self._carry(changes, page.changes, asked, extra)
+        if last is not None:
+            await self._settle(last, asked, extra)
         else:
             settlement = Settlement(run=state.run, cursors=extra.cursors, counters=extra.counters)
             await state.settle(settlement)
@@ -114,8 +121,8 @@ class ChangedLines:
             link=state.link,
             stream=self._stream.name,
             side=self._side,
-            records=len(lines) - len(page.left),
-            writes=len(page.changes),
+            records=page.size - len(page.left) + len(rows.unsaid),
+            writes=page.changed,
             duration_s=state.clock.monotonic() - began,
         )
         if not is_all:
@@ -142,34 +149,36 @@ class ChangedLines:
         return changes_for(self._stream, self._side, shapes)
 
     async def _sorted(
-        self, changes: Changes, lines: Sequence[str], ids: Sequence[str], block: str, asked: float
-    ) -> _Sorted:
-        state, stream = self._state, self._stream
-        out = _Sorted()
-        echoes = state.echoes.get((stream.object(self._side), self._side))
-        if echoes:
-            new = [place for place, line in enumerate(lines) if echoes.get(ids[place]) != line]
-            out.unchanged = len(lines) - len(new)
-            if not new:
-                return out
-            lines, ids = [lines[place] for place in new], [ids[place] for place in new]
-        read = changes.looks.stored(lines, is_plain(block))
+        self, plan: Changes, page: _Page, lines: Sequence[str], ids: Sequence[str]
+    ) -> list[Change]:
+        """What is plainly changed among these lines of the page."""
+        state, stream, out = self._state, self._stream, list[Change]()
+        read = plan.looks.stored(lines, page.plain)
         found = await state.store.standing(state.link, stream.name, self._side, ids, stream.map_ver)
         may_write = self._may_write()
         now, breaker = state.clock.now(), state.spec.breaker
         for line, id_, as_stored in zip(lines, ids, read, strict=True):
             at = found.get(id_)
             if at is not None and as_stored == f"{id_}\t{at.base}":
-                out.unchanged += 1
+                page.unchanged += 1
                 continue
             change = None
-            if at is not None and may_write and self._is_fresh(id_, at.key, asked):
-                change = changes.plan(line, as_stored, at, now, breaker)
+            if at is not None and may_write and self._is_fresh(id_, at.key, page.asked):
+                change = plan.plan(line, as_stored, at, now, breaker)
             if change is None:
-                out.left.append(id_)
+                page.leave([id_])
             else:
-                out.changes.append(change)
+                out.append(change)
         return out
+
+    def _new(self, page: _Page) -> tuple[list[str], list[str]]:
+        """Lines and ids without the echoes of what we wrote."""
+        echoes = self._state.echoes.get((self._stream.object(self._side), self._side))
+        if not echoes:
+            return page.lines, page.ids
+        new = [place for place, line in enumerate(page.lines) if echoes.get(page.ids[place]) != line]
+        page.unchanged += page.size - len(new)
+        return [page.lines[place] for place in new], [page.ids[place] for place in new]
 
     def _may_write(self) -> bool:
         """Whether it may go now, proves what it rests on, and mostly holds (as of Windows)."""
@@ -185,33 +194,61 @@ class ChangedLines:
             return False
         return asked > state.memory.last(stream.object(side), side, id_)
 
-    async def _may_go(self, changes: Sequence[Change], all_known: bool) -> bool:
-        kinds = {change.kinds for change in changes}
-        stubs = {one: Action(self._stream.name, self._there, Op.UPDATE, 0, kinds=one) for one in kinds}
-        actions = [stubs[change.kinds] for change in changes]
+    async def _may_go(self, kinds: Sequence[tuple[str, ...]], all_known: bool) -> bool:
+        stubs = {one: Action(self._stream.name, self._there, Op.UPDATE, 0, kinds=one) for one in {*kinds}}
+        actions = [stubs[one] for one in kinds]
         return await self._carrier.may_all_go(self._stream, actions, totals_known=all_known)
 
     # ---------------------------------------------------------------------------------------------------- carry
 
-    async def _carry(self, plan: Changes, changes: Sequence[Change], asked: float, extra: Extra) -> None:
-        """Part by part: intents, a request, and what became of it in one transaction; while one part is written the next
-        one's intents are stored, and the last one's outcome. What goes with all of them goes with the last."""
-        size = self._part
-        parts = [changes[start : start + size] for start in range(0, len(changes), size)]
+    async def _carry(self, plan: Changes, page: _Page, all_known: bool) -> _Part | None:
+        """Part by part: planned, intents, a request, and what became of it in one transaction, each step of another part
+        at the same time. The last part is given back: what goes with the whole page goes with it."""
+        planned_in, planned_out = anyio.create_memory_object_stream[Sequence[Change]](0)
         intended_in, intended_out = anyio.create_memory_object_stream[_Part](0)
         sent_in, sent_out = anyio.create_memory_object_stream[_Part](0)
+        last: _Part | None = None
         async with together() as tasks:
-            tasks.start_soon(self._intend, parts, intended_in)
+            tasks.start_soon(self._plan, plan, page, all_known, planned_in)
+            tasks.start_soon(self._intend, planned_out, intended_in)
             tasks.start_soon(self._write, plan, intended_out, sent_in)
             async with sent_out:
                 async for part in sent_out:
-                    is_last = part.changes[-1] is changes[-1]
-                    await self._settle(part, asked, extra if is_last else Extra())
+                    if last is not None:
+                        await self._settle(last, page.asked, Extra())
+                    last = part
+        return last
 
-    async def _intend(self, parts: Sequence[Sequence[Change]], send: MemoryObjectSendStream[_Part]) -> None:
-        state, allowed_s = self._state, self._to.declaration.deadline_s
+    async def _plan(
+        self, plan: Changes, page: _Page, all_known: bool, send: MemoryObjectSendStream[Sequence[Change]]
+    ) -> None:
+        """Where the budget allows whatever may come of the page, each part goes as soon as it is planned; else the totals
+        of the whole page decide."""
         async with send:
-            for changes in parts:
+            lines, ids = self._new(page)
+            is_small = len(lines) <= self._part
+            at_once = not is_small and await self._may_go([EVERYTHING] * len(lines), all_known)
+            changes: list[Change] = []
+            for place in range(0, len(lines), self._part):
+                those = slice(place, place + self._part)
+                changes += await self._sorted(plan, page, lines[those], ids[those])
+                if at_once and changes:
+                    page.changed += len(changes)
+                    await send.send(changes)
+                    changes = []
+            if changes and not await self._may_go([change.kinds for change in changes], all_known):
+                page.leave([change.origin for change in changes])
+                return
+            page.changed += len(changes)
+            for place in range(0, len(changes), self._part):
+                await send.send(changes[place : place + self._part])
+
+    async def _intend(
+        self, receive: MemoryObjectReceiveStream[Sequence[Change]], send: MemoryObjectSendStream[_Part]
+    ) -> None:
+        state, allowed_s = self._state, self._to.declaration.deadline_s
+        async with receive, send:
+            async for changes in receive:
                 deadline, until = state.clock.now() + allowed_s, state.clock.monotonic() + allowed_s
                 ids = await state.intend_changes(
                     ChangeIntents(self._stream.name, self._there, changes, deadline)
@@ -260,7 +297,7 @@ class ChangedLines:
                 otherwise.append((msgspec.structs.replace(action, id=id_), result))
                 continue
             done.changes.append(change)
-            done.closed.append(Closed(id_, ActionState.CONFIRMED, change.target))
+            done.closed.append(Closed(id_, ActionState.CONFIRMED))
             for kind in change.kinds:
                 spent = f"{stream.name}/{kind}"
                 done.spend[spent] = done.spend.get(spent, 0) + 1
@@ -322,12 +359,6 @@ def crosses(state: RunState, sides: Sides, stream: StreamSpec) -> bool:
         return False
     declared = [access.declaration for access in sides.values()]
     return all(d.rows and d.by_id and d.version == "none" and not d.read_lag_s for d in declared)
-
-
-def _all_left(ids: list[str]) -> _Sorted:
-    out = _Sorted()
-    out.left = ids
-    return out
 
 
 def _updates(changes: Sequence[Change]) -> list[RowUpdates]:

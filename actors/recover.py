@@ -11,9 +11,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
+from actors import effects
 from actors.access import Access, Sides
+from actors.core import several
+from actors.core.actions import id_on
 from actors.core.errors import Kind, TandemError
 from actors.core.guard import spend
+from actors.core.places import parted, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rooms import OUTCOME
 from actors.core.settle import both_written, resolve, settle, unseen
@@ -256,6 +260,9 @@ class Recovery:
     ) -> list[Observation]:
         """Records that hold a value and belong to nobody."""
         seen = await access.holding(stream, path, value)
+        if action.side == stream.several:  # it was to be made in one of several objects
+            there = written_in(stream, action.side, "", action.native)
+            seen = [one for one in seen if parted(stream, action.side, one.id)[0] == there]
         ids = [one.id for one in seen]
         bound = await self._state.store.bindings(self._state.link, stream.name, action.side, ids)
         taken = {b.side(action.side).id for b in bound if b.side(other(action.side))}  # type: ignore[union-attr]
@@ -303,16 +310,22 @@ class Recovery:
                 for b in met
                 if b.state is State.TOMBSTONE and b.key not in drop
             )
+        made = [action.origin] if action.op is Op.CREATE else []
+        told, due = await effects.of_made(state, stream, other(action.side), made)
         # Looked at once more in any case: what was decided or parked for it is closed by its next plan.
         hints = [] if action.op is Op.DELETE else [Hint(stream.name, action.side, record, "follow-up")]
         hints += _again(action, out.binding) if out.cut else ()
+        left: tuple[Binding, ...] = ()
+        if several.is_move(binding, action):
+            left = (several.left_behind(stream, binding, action, record),)
+            hints.append(Hint(stream.name, action.side, id_on(binding, action.side), "left behind"))
         settlement = Settlement(
             run=state.run,
-            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free),
+            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free, *told, *left),
             dropped=drop,
             closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
             items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
-            hints=tuple(hints),
+            hints=(*hints, *due),
             spend=spend([action]),
             counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
         )
@@ -325,6 +338,8 @@ class Recovery:
         state = self._state
         met = await state.store.bindings(state.link, stream.name, action.side, [seen.id])
         held = Held(id=seen.id, version=seen.version)
+        was = binding.side(action.side)  # in another object of that side: it was to be moved
+        beside = (several.beside(stream, action.side, was.id, seen.id),) if was is not None else ()
         pair = msgspec.structs.replace(binding, state=State.MATCHED, note="", rev=binding.rev + 1)
         pair = (
             msgspec.structs.replace(pair, a=held)
@@ -333,7 +348,7 @@ class Recovery:
         )
         settlement = Settlement(
             run=state.run,
-            bindings=(pair,),
+            bindings=(pair, *beside),
             dropped=tuple(b.key for b in met if b.key != binding.key),
             closed=(Closed(action.id, ActionState.DROPPED, error="somebody else made the record"),),
         )

@@ -14,8 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
+from actors.core.blueprint_effects import read_effects
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint_objects import pointing
 from actors.core.blueprint_settings import awaited_settings, read_settings, settled_data
 from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
@@ -108,9 +110,15 @@ def _version(node: Node) -> str:
 def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
     if node is None:
         return ()
-    streams = [read_stream(name, entry, when) for name, entry in node.entries()]
+    streams: list[StreamSpec] = []
+    for name, entry in node.entries():
+        stream = read_stream(name, entry, when)
+        effects = list(read_effects(stream, entry.get("effects")))
+        streams.append(msgspec.structs.replace(stream, effects=tuple(one.name for one in effects)))
+        streams.extend(effects)
     if not streams:
         node.fault("a blueprint needs at least one stream")
+    streams = list(pointing(streams, node))
     check_streams(streams, node)
     return tuple(_finished(stream) for stream in working_order(streams))
 

@@ -49,7 +49,7 @@ def _field(stream: str, name: str, entry: Node) -> FieldSpec:
     node = entry.table(FIELD)
     sides = {side: _side(f"{stream}.{name}", node, side) for side in SIDES}
     first_contact, group = node.get("first_contact"), node.get("group")
-    reference, foreign = node.get("reference"), node.get("foreign_edit")
+    reference, foreign, within = node.get("reference"), node.get("foreign_edit"), node.get("within")
     owner, cases = read_owner(node.get("owner"))
     owning, constant = read_constant(node)
     if owning is not None:
@@ -66,6 +66,7 @@ def _field(stream: str, name: str, entry: Node) -> FieldSpec:
         required=flag(node, "required"),
         as_set=flag(node, "set"),
         reference=reference.text() if reference else "",
+        within={"a": tuple(item.text() for item in within.items())} if within else {},
         owner_cases=cases,
         foreign_edit=foreign.choice(ForeignEdit, ForeignEdit.PUT_BACK) if foreign else ForeignEdit.PUT_BACK,
     )

@@ -60,6 +60,10 @@ class Scalar(Form, frozen=True):
     """A single value of any type."""
 
 
+class Anything(Form, frozen=True):
+    """Whatever stands there: a value, a list, entries."""
+
+
 class Exactly(Form, frozen=True):
     """This value and no other."""
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from actors.core.blueprint_entries import LINK
 from actors.core.blueprint_entries_rules import REFERENCE
 from actors.core.blueprint_forms import (
+    Anything,
     Duration,
     Either,
     Entries,
@@ -49,9 +50,9 @@ def schema() -> Schema:
     }
 
 
-def table_schema(entries: Sequence[Entry]) -> Schema:
-    """The schema of a mapping with the entries of one table."""
-    writer = _Writer()
+def table_schema(entries: Sequence[Entry], *, asks_settings: bool = True) -> Schema:
+    """The schema of a mapping with the entries of one table. `asks_settings`: each may be what a setting says."""
+    writer = _Writer(asks_settings)
     whole = writer.entries(entries)
     return {**whole, "$defs": dict(sorted(writer.shared.items()))}
 
@@ -59,7 +60,8 @@ def table_schema(entries: Sequence[Entry]) -> Schema:
 class _Writer:
     """Forms to schemas; what several entries share is kept in `shared`."""
 
-    def __init__(self) -> None:
+    def __init__(self, asks_settings: bool) -> None:
+        self._asks_settings = asks_settings
         self.shared: dict[str, Schema] = {}
 
     def form(self, form: Form) -> Schema:
@@ -90,7 +92,7 @@ class _Writer:
 
     def _entry(self, entry: Entry) -> Schema:
         found = self.form(entry.form)
-        if entry.form is not REFERENCE and entry.name != "setting":
+        if self._asks_settings and entry.form is not REFERENCE and entry.name != "setting":
             found = _either([found, self.form(REFERENCE)])
         if not entry.required:
             found = _either([found, _NULL])
@@ -125,6 +127,8 @@ def _single(form: Form) -> Schema:
             return {"type": "string", "pattern": _DURATION}
         case Scalar():
             return {"type": ["string", "number", "boolean", "null"]}
+        case Anything():
+            return {}
     raise TypeError(f"no schema for {form!r}")
 
 

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from actors.core import unit_lines
-from actors.core.policy import RECORD_ID, FieldSide, FieldSpec, LensError, LinesSpec, StreamSpec
+from actors.core.places import SEPARATOR, owns, parted
+from actors.core.policy import (
+    RECORD_ID,
+    RECORD_OBJECT,
+    FieldSide,
+    FieldSpec,
+    LensError,
+    LinesSpec,
+    StreamSpec,
+)
 from actors.core.types import Binding, Held, Observation, Record, Side
 from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, lines_of, same
 
@@ -62,7 +71,8 @@ def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
         seen.setdefault(path)
     if side in stream.gates:
         seen.setdefault(stream.gates[side].path)
-    seen.pop(RECORD_ID, None)
+    for path in (RECORD_ID, RECORD_OBJECT):
+        seen.pop(path, None)
     return tuple(seen)
 
 
@@ -74,7 +84,7 @@ def observe(
     problem = ""
     native = record.native
     if stream.tells_id(side):
-        native = {**native, RECORD_ID: record.id}
+        native = {**native, RECORD_ID: parted(stream, side, record.id)[1]}
     for spec, place in stream.shared(side):
         try:
             value = _get(spec, place, side, native, refs)
@@ -150,8 +160,9 @@ def references(stream: StreamSpec, side: Side, records: Iterable[Record]) -> Map
     wanted: dict[str, set[str]] = {}
     specs = [spec for spec in shared(stream, side) if spec.references]
     for record in records:
+        native = {**record.native, RECORD_ID: record.id} if stream.tells_id(side) else record.native
         for spec in specs:
-            _refer(spec, side, record.native, wanted)
+            _refer(spec, side, native, wanted)
     return wanted
 
 
@@ -166,7 +177,7 @@ def _refer(spec: FieldSpec, side: Side, native: Fields, wanted: dict[str, set[st
                 if one.reference:
                     _refer(one, side, dict(line.cells), wanted)
     elif value is not None:
-        wanted.setdefault(spec.reference, set()).add(str(value))
+        wanted.setdefault(spec.reference, set()).update(_candidates(spec, side, str(value)))
 
 
 def referred(spec: FieldSpec, value: Value) -> Iterable[tuple[str, int]]:
@@ -209,10 +220,19 @@ def _get_value(spec: FieldSpec, place: FieldSide, side: Side, native: tuple[Valu
     if not spec.reference or value is None:
         return value
     record = str(value) if not isinstance(value, bytes) else value.hex()
-    key = refs.keys.get((spec.reference, side, record))
-    if key is None:
+    found = [refs.keys.get((spec.reference, side, one)) for one in _candidates(spec, side, record)]
+    keys = [key for key in found if key is not None]
+    if not keys:
         raise LensError(f"{spec.reference} {record} is not in step yet", waits=True)
-    return key
+    if len(keys) > 1:
+        raise LensError(f"{spec.reference} {record} stands in several of {', '.join(spec.within[side])}")
+    return keys[0]
+
+
+def _candidates(spec: FieldSpec, side: Side, record: str) -> tuple[str, ...]:
+    """The ids that a reference may mean: one, or one in each of several objects."""
+    names = spec.within.get(side)
+    return tuple(f"{name}{SEPARATOR}{record}" for name in names) if names else (record,)
 
 
 def _put(spec: FieldSpec, side: Side, old: tuple[Value, ...], value: Value, refs: Refs) -> tuple[Value, ...]:
@@ -232,7 +252,10 @@ def _put(spec: FieldSpec, side: Side, old: tuple[Value, ...], value: Value, refs
         known = refs.ids.get((spec.reference, side, value))
         if known is None:
             raise LensError(f"the {spec.reference} record it refers to is not on side {side} yet", waits=True)
-        value = known
+        names = spec.within.get(side)
+        if names and not known.startswith(tuple(f"{name}{SEPARATOR}" for name in names)):
+            raise LensError(f"{spec.reference} {known} is not in {', '.join(names)} yet", waits=True)
+        value = owns(known) if names else known
     return place.lens.put(old, value)
 
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from actors.core.merge_lines import merge_lines
-from actors.core.owners import owner_of, owning_side
+from actors.core.owners import NOTHING, owner_of, owning_side
+from actors.core.places import mover
 from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Owner, StreamSpec
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
 from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, lines_of, same
@@ -77,8 +78,10 @@ def merge(
     a: Observation,
     b: Observation,
     said: Mapping[str, Mapping[str, Any]] | None = None,
+    listed: Mapping[str, str] = NOTHING,
 ) -> Merged:
-    """Merge what both sides were seen to hold. `said`: decisions by unit name, {"choose", "value", "fingerprint"}."""
+    """Merge what both sides were seen to hold. `said`: decisions by unit name, {"choose", "value", "fingerprint"}.
+    `listed`: fingerprints of the disputes that wait for a person, by unit name."""
     agreed: dict[str, Value] = {}
     writes: dict[Side, dict[str, Value]] = {"a": {}, "b": {}}
     decisions: list[FieldDecision] = []
@@ -94,6 +97,10 @@ def merge(
         if members[0].owner_cases:
             decided = {**agreed, **writes["a"], **writes["b"]}
             view.owner = owner_of(members[0], binding.base, bound=True, decided=decided, shown=view.now)
+            if listed.get(name) == view.fingerprint and view.changed("a") and view.changed("b"):
+                view.owner = Owner.BOTH  # listed before the rule turned: it is a person's still (G8)
+        if members[0] is stream.object_field:
+            view.owner = mover(stream, view.owner, view.now)
         if not view.known or view.owner is None:
             continue
         verb, rule, values = view.judge((said or {}).get(name))

@@ -61,13 +61,15 @@ def settle(
     by_reply: bool,
     skip: Collection[str] = (),
     refs: Refs = NO_REFS,
+    touched: bool = False,
     in_steps: bool = False,
 ) -> Settled:
     """Settle one action that took effect. `after`: the target as it is now (None: a delete, or marks).
 
     `by_reply`: `after` is the reply to this very write, so nobody else can have changed it. `skip`: fields that are
-    not to be settled, because the same write on the other side was not done. `in_steps`: the side takes lines step by step,
-    and what is seen may be part of this write.
+    not to be settled, because the same write on the other side was not done. `touched`: somebody else is known to have
+    written the record since, so that a value which stood there before may be put back by a person. `in_steps`: the side
+    takes lines step by step, and what is seen may be part of this write.
     """
     if action.op is Op.DELETE:
         return Settled(_deleted(binding, action))
@@ -76,7 +78,7 @@ def settle(
     assert after is not None
     base = _placed(stream, binding, action, after)
     parts = _parts(stream, action, after) if in_steps else ()
-    out = _fields(stream, base, action, after, now, by_reply, {*skip, *parts}, refs)
+    out = _fields(stream, base, action, after, now, by_reply, {*skip, *parts}, refs, touched)
     return _with_parts(out, action, after, parts)
 
 
@@ -130,13 +132,17 @@ def _moved(action: Action, seen: Observation) -> bool:
 def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observation) -> Binding:
     """The target's side of the binding: its id (new for a create), presence and version."""
     held = binding.side(action.side)
-    if held is None or action.op is Op.CREATE:
-        held = Held(id=after.id, seen_gen=held.seen_gen if held is not None else 0)
+    if held is None:
+        held = Held(id=after.id)
+    elif (
+        action.op is Op.CREATE
+    ):  # it moved to another object (several.py): the same record, with all that was settled
+        held = msgspec.structs.replace(held, id=after.id)
     held = forgotten(held, action.native)
     held = msgspec.structs.replace(held, presence=Presence.PRESENT, version=after.version)
     placed = _with(binding, action.side, held)
     origin = placed.side(other(action.side))
-    if action.op is Op.CREATE and origin is not None:
+    if action.op is Op.CREATE and origin is not None and binding.side(action.side) is None:
         placed = _with(placed, other(action.side), without_back(origin))
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
     return msgspec.structs.replace(placed, state=state, note="", map_ver=stream.map_ver)
@@ -151,15 +157,17 @@ def _fields(
     by_reply: bool,
     skip: Collection[str],
     refs: Refs,
+    touched: bool,
 ) -> Settled:
     side = action.side
     base = dict(binding.base)
     devs = {s: dict(held.dev) if (held := binding.side(s)) is not None else {} for s in ("a", "b")}
     still_open: list[str] = []
     differs: list[str] = []
+    doubted = not by_reply and not touched and not _edited_since(stream, binding, action, after, refs)
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
-        untaken = not by_reply and _to_try_again(binding, action, name, seen, now)
+        untaken = doubted and _to_try_again(binding, action, name, seen, now)
         shows = (
             "open" if name in skip or untaken else _shows(stream, binding, action, name, seen, by_reply, refs)
         )
@@ -240,8 +248,21 @@ def _shown_on(stream: StreamSpec, side: Side) -> frozenset[str]:
     return frozenset(spec.name for spec in stream.fields if spec.side(side) is not None)
 
 
+def _edited_since(
+    stream: StreamSpec, binding: Binding, action: Action, after: Observation, refs: Refs
+) -> bool:
+    """Whether a look shows, beside what was there before, a written field as neither we nor the system's ways would have
+    left it: then somebody may have saved the whole record since, and what was there before may be his."""
+    return action.state is not ActionState.SENT and any(
+        _shows(stream, binding, action, name, after.fields.get(name, UNKNOWN), False, refs) == "differs"
+        for name in action.fields
+        if not same(after.fields.get(name, UNKNOWN), action.before.get(name, UNKNOWN))
+    )
+
+
 def _to_try_again(binding: Binding, action: Action, name: str, seen: Seen, now: float) -> bool:
-    """Whether a look shows the value before, as if nothing had been written: then it is written once more.
+    """Whether a look shows the value before, as if nothing had been written: then it is written once more. (Not where
+    anything says that somebody has written the record since: his value is not to be overwritten unasked.)
 
     If we wrote the field before on this day, the system turns our value back, or somebody else does: what is seen is
     settled as what it is, instead of being written until the breaker stops it. Without any reply that can't be said.
@@ -320,6 +341,8 @@ def _deleted(binding: Binding, action: Action) -> Binding:
     assert held is not None
     gone = _with(binding, side, msgspec.structs.replace(held, presence=Presence.DELETED))
     note = f"deleted on {other(side)}, removed on {side}"
+    if binding.side(other(side)) is None:  # left behind in another object
+        note = action.reason
     if REPLACED in action.reason:
         note = f"{note}; {REPLACED}{other(side)}"
     return msgspec.structs.replace(gone, state=State.TOMBSTONE, note=note)

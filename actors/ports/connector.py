@@ -39,7 +39,8 @@ class ObjectInfo(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting of a connector. `type`: text|integer|decimal|boolean|path|list|map. Secrets are sealed at rest."""
+    """One setting of a connector. `type`: text|integer|decimal|boolean|path|list|map|document (a text, or the map
+    it stands for). Secrets are sealed at rest."""
 
     name: str
     type: str = "text"
@@ -188,12 +189,16 @@ WROTE = frozenset({WriteStatus.DONE, WriteStatus.PARTLY})
 
 
 class WriteResult(msgspec.Struct, frozen=True):
-    """The outcome of one write. `record`: as stored, where the reply carries it. `error`: the system's own words."""
+    """The outcome of one write. `record`: as stored, where the reply carries it. `error`: the system's own words.
+
+    `version`: of the record as this write left it, where a reply without the record tells it (an `ETag` header): a look
+    that shows the same version is as good as the reply; one that shows another says that somebody has written since."""
 
     status: WriteStatus
     id: str = ""
     record: Record | None = None
     error: str = ""
+    version: str | None = None
 
 
 class Touched(msgspec.Struct, frozen=True):

@@ -112,6 +112,12 @@ def _map(value: Any) -> dict[str, Any]:
     raise ValueError("must be a map of names to values")
 
 
+def _document(value: Any) -> str | dict[str, Any]:
+    if isinstance(value, str) and "\x00" not in value:
+        return value
+    return _map(value)
+
+
 _TYPES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "text": _text,
     "integer": _integer,
@@ -120,4 +126,5 @@ _TYPES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "path": _path,
     "list": _list,
     "map": _map,
+    "document": _document,
 }

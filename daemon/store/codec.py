@@ -198,27 +198,40 @@ def intent_columns(actions: Sequence[Action]) -> list[list[Any]]:
     stream, side, op, binding, _, rule, reason, target, origin, fingerprint, deadline, error, data = columns(
         rows, ACTION_WIDTH
     )
-    return [stream, side, op, binding, rule, reason, target, origin, fingerprint, error, deadline, data]
+    return [
+        *folded(stream, side, op),
+        binding,
+        *folded(rule, reason),
+        target,
+        origin,
+        fingerprint,
+        *folded(error, deadline),
+        data,
+    ]
 
 
 def change_columns(intents: ChangeIntents) -> list[list[Any]]:
     """The same columns of changes that cross as lines."""
-    changes, count = intents.changes, len(intents.changes)
+    changes = intents.changes
     rules = [change.rule for change in changes]
     return [
-        [intents.stream] * count,
-        [intents.side] * count,
-        [Op.UPDATE.value] * count,
+        [intents.stream],
+        [intents.side],
+        [Op.UPDATE.value],
         [change.key for change in changes],
-        rules,
-        rules,
+        *folded(rules, rules),
         [change.target for change in changes],
         [change.origin for change in changes],
         [change.fingerprint for change in changes],
-        [""] * count,
-        [intents.deadline] * count,
+        [""],
+        [intents.deadline],
         [_change_data(change) for change in changes],
     ]
+
+
+def folded(*columns: list[Any]) -> list[list[Any]]:
+    """A column in which all rows hold the same is given once: encoding an array costs by the element."""
+    return [one[:1] if one and one.count(one[0]) == len(one) else one for one in columns]
 
 
 def _change_data(change: Change) -> str:

@@ -22,6 +22,7 @@ from daemon.store.codec import (
     change_columns,
     clean,
     columns,
+    folded,
     intent_columns,
     parked,
     parked_columns,
@@ -122,7 +123,12 @@ def is_plain(work: Settlement) -> bool:
 
 def plain_arguments(work: Settlement, now: float) -> list[object]:
     """What `settle_plainly` takes after the lease."""
-    closed = [(end.action, end.state.value, end.target, clean(end.error)) for end in work.closed]
+    closed = work.closed
+    ends = (
+        [end.state.value for end in closed],
+        [end.target for end in closed],
+        [clean(end.error) for end in closed],
+    )
     spend = [(*split_kind(name), used) for name, used in work.spend.items()]
     counters = [msgspec.structs.astuple(row) for row in _summed(work.counters)]
     cursors = [msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)]
@@ -131,7 +137,8 @@ def plain_arguments(work: Settlement, now: float) -> list[object]:
         now,
         int(now // HOUR_S),
         *binding_columns(work.bindings),
-        *columns(closed, 4),
+        [end.action for end in closed],
+        *folded(*ends),
         *columns(spend, 3),
         *columns(counters, 10),
         *columns(cursors, 10),

@@ -13,7 +13,15 @@ import anyio
 import msgspec
 
 from actors.core.lenses import Same
-from actors.core.policy import FieldSide, FieldSpec, FirstContact, LinkSpec, StreamSpec
+from actors.core.policy import (
+    RECORD_ID,
+    RECORD_OBJECT,
+    FieldSide,
+    FieldSpec,
+    FirstContact,
+    LinkSpec,
+    StreamSpec,
+)
 from actors.core.types import SIDES, Action, Binding, Parked
 from actors.messages import Options, Ports
 from actors.ports import ConnectionRow, Connector, Declaration, Find, LinkRow, RunRow
@@ -121,7 +129,11 @@ class Rig:
         specs = streams or (customers(),)
         self._compiled: dict[str, LinkSpec] = {}
         self.spec = LinkSpec("rig", "1", "memory", "memory", specs, poll_s=dict.fromkeys(SIDES, poll_s))
-        shapes = {spec.name: ObjectShape(_natives(spec) | dict(types or {})) for spec in specs}
+        shapes = {
+            name: ObjectShape(_natives(spec) | dict(types or {}))
+            for spec in specs
+            for name in (spec.name, *(one.name for several in spec.objects.values() for one in several))
+        }
         self.systems = {name: MemorySystem(name, shapes, self.clock.now) for name in systems}
         for name in systems:
             self.store.add_connection(ConnectionRow(name, "t", name, "memory"))
@@ -207,6 +219,10 @@ class Rig:
         self.spec = msgspec.structs.replace(self.spec, streams=streams)
         self._compiled.clear()
 
+    def rules(self, text: str, *streams: StreamSpec) -> None:
+        """What a blueprint with that text says."""
+        self._compiled[text] = msgspec.structs.replace(self.spec, streams=streams)
+
     @asynccontextmanager
     async def daemon(self, owner: str = "d1", store: Any = None, **options: Any) -> AsyncIterator[RootActor]:
         """A running RootActor, ended (as if killed) on leaving."""
@@ -225,6 +241,7 @@ def _natives(spec: StreamSpec) -> dict[str, str]:
         for side in SIDES
         if (at := one.side(side))
         for path in at.paths
+        if path not in (RECORD_ID, RECORD_OBJECT)
     }
 
 

@@ -94,5 +94,5 @@ class ConnectorContract(Looks, Writes):
         assert tested == promised(connector.declaration)
 
     def test_waivers_name_cases(self) -> None:
-        assert not [name for name in self.waivers if not hasattr(self, name)]
+        assert not [name for name in self.waivers if not hasattr(self, name.partition("[")[0])]
         assert all(reason.strip() for reason in self.waivers.values())

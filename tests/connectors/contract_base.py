@@ -129,8 +129,8 @@ def check_exact(values: Mapping[str, object]) -> None:
 class Case:
     """Base of all groups of cases: the fixtures `connector` and (to be given) `system`, and the waivers.
 
-    `waivers`: name of the case -> why this connector need not pass it. A waived case is expected to fail, and one that
-    passes is an error, so the list can only shrink.
+    `waivers`: name of the case -> why this connector need not pass it; with one of its values in brackets (`case[value]`)
+    for that value alone. A waived case is expected to fail, and one that passes is an error, so the list can only shrink.
     """
 
     pytestmark = pytest.mark.anyio
@@ -139,7 +139,7 @@ class Case:
     @pytest.fixture(autouse=True)
     def _waived(self, request: pytest.FixtureRequest) -> None:
         name = getattr(request.node, "originalname", request.node.name)
-        if reason := self.waivers.get(name):
+        if reason := self.waivers.get(name) or self.waivers.get(request.node.name):
             request.node.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
     @pytest.fixture

@@ -62,6 +62,12 @@ class Writes(Case):
         if connector.declaration.reply == "record":
             assert result.record is not None
             check_same(result.record.native, mapped(row(1, name="Answered")))
+        if (
+            result.version is not None
+        ):  # told instead: the very one that a look shows, until somebody else writes
+            assert (await look(connector, system, 1)).version == result.version
+            await write_done(connector, system, change(await look(connector, system, 1), name="Again"))
+            assert (await look(connector, system, 1)).version != result.version
 
     async def test_partial_update_leaves_the_rest(self, system: System, connector: Connector) -> None:
         await system.insert({system.id(number): row(number) for number in range(1, 4)})
@@ -235,10 +241,19 @@ class Writes(Case):
             after = await system.rows()
             for number in numbers:
                 old = before[system.id(number)]
-                new = {**old, "name": text, "note": text}
                 shown = after[system.id(number)]
-                check_same(shown, new if shown["name"] == text else old)
-        await write_done(connector, system, change(await look(connector, system, 1), name="after all"))
+                # Where the vendor has a tail, a request of an earlier attempt may have come since.
+                late = bool(connector.declaration.vendor_tail_s) and str(shown["name"]).startswith("attempt ")
+                new = {**old, "name": shown["name"], "note": shown["name"]}
+                check_same(shown, new if late or shown["name"] == text else old)
+        statuses: list[WriteStatus] = []
+        while not statuses or (statuses[-1] is WriteStatus.MOVED_ON and len(statuses) < 5):
+            (result,) = await write(
+                connector, system, change(await look(connector, system, 1), name="after all")
+            )
+            statuses.append(result.status)
+        assert statuses[-1] is WriteStatus.DONE
+        assert len(statuses) == 1 or connector.declaration.vendor_tail_s
 
     async def test_two_writers_lose_nothing(self, system: System, connector: Connector) -> None:
         """Two connections write different records at once; both that are reported done are there."""

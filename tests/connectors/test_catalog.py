@@ -16,7 +16,7 @@ from clients.connectors.catalog import CATALOG, Entry, entry, open_connector
 from clients.connectors.definition import checked_settings
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTING_TYPES = {"text", "integer", "decimal", "boolean", "path", "list", "map"}
+SETTING_TYPES = {"text", "integer", "decimal", "boolean", "path", "list", "map", "document"}
 
 
 def names_in(path: Path) -> set[str]:

@@ -25,12 +25,12 @@ from actors.core.errors import Kind, Scope, TandemError
 from actors.core.values import Value
 from actors.ports import Connector, WriteResult, WriteStatus
 from clients.connectors.definition import checked_settings
-from clients.connectors.systems import csv_file, csv_folder
+from clients.connectors.files import disk, folder
+from clients.connectors.files.text import Table, parse
 from clients.connectors.systems.csv import DECLARATION
 from clients.connectors.systems.csv_folder import Folder
 from clients.connectors.systems.csv_rows import Draft
 from clients.connectors.systems.csv_settings import folder_spec
-from clients.connectors.systems.csv_text import Table, parse
 from tests.connectors.csv_people import PEOPLE, connect, names, rename, settings
 
 pytestmark = pytest.mark.anyio
@@ -128,8 +128,8 @@ class Removed(Edited):
 @pytest.mark.parametrize("kind", [Edited, Replaced, Removed])
 def test_a_read_that_was_disturbed_does_not_count(file: Path, kind: type[Edited]) -> None:
     os.utime(file, (1, 1))
-    with pytest.raises(csv_file.Unsettled):
-        csv_file.read_whole(kind(file))
+    with pytest.raises(disk.Unsettled):
+        disk.read_whole(kind(file))
 
 
 async def test_a_file_that_never_holds_still_is_left_alone(file: Path) -> None:
@@ -255,11 +255,11 @@ async def test_a_million_cells_in_pages_are_parsed_once(file: Path, monkeypatch:
     connector = await connect(file.parent)
     parses: list[int] = []
 
-    def counted(content: bytes, *rest: str) -> Table:
+    def counted(content: bytes, *rest: Any) -> Table:
         parses.append(len(content))
         return parse(content, *rest)
 
-    monkeypatch.setattr(csv_folder, "parse", counted)
+    monkeypatch.setattr(folder, "parse", counted)
     position, count, more = "", 0, True
     while more:
         page = await connector.scan("people", position, ["name", "f7"], 5000)
@@ -349,7 +349,7 @@ async def test_a_write_waits_for_the_lock(file: Path) -> None:
 
     with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
-            with csv_file.locked(file.parent) as taken:
+            with disk.locked(file.parent) as taken:
                 assert taken
                 group.start_soon(write)
                 with anyio.move_on_after(0.2):

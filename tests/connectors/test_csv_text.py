@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from actors.core.types import Op
 from actors.core.values import Value, same
 from actors.ports import Write, WriteStatus
+from clients.connectors.files.cells import BadCell, Meaning, read_cell, write_cell
+from clients.connectors.files.text import BrokenText, Table, parse, rendered
 from clients.connectors.systems.csv_rows import Draft
-from clients.connectors.systems.csv_text import BrokenText, Table, parse, rendered
-from clients.connectors.systems.csv_values import BadCell, Meaning, read_cell, write_cell
 
 PLAIN = Meaning({})
 

@@ -245,6 +245,18 @@ async def test_the_same_seed_meets_the_same_fate() -> None:
     assert await fates() == first
 
 
+@pytest.mark.parametrize("covers", ["content", "none"])
+async def test_a_reply_without_the_record_tells_the_version_where_it_covers_the_content(covers: str) -> None:
+    connector, system, *_ = lying(Faults(), reply="id", version=covers)
+    (result,) = await connector.write("people", [RENAME], ["name"])
+    (record,) = await connector.read("people", ["K1"], ["name"])
+    assert result.record is None
+    assert result.version == (record.version if covers == "content" else None)
+    system.edit("people", "K1", {"note": "by somebody else"}, "person")
+    (record,) = await connector.read("people", ["K1"], ["name"])
+    assert result.version != record.version
+
+
 async def test_an_early_read_shows_what_was_so_when_it_was_asked_for() -> None:
     connector, system, clock, _ = lying(Faults(early=1, slow=1, slow_s=0.05))
 

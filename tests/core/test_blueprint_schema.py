@@ -139,6 +139,7 @@ FAULTY: list[tuple[tuple[str, ...], object]] = [
     (("streams", "customers", "fields", "price", "colour"), "red"),
     (("streams", "customers", "fields", "price", "lens"), "shout"),
     (("streams", "customers", "fields", "price", "lens"), {"case": "loud"}),
+    (("streams", "customers", "fields", "tags", "lens_a", "list"), None),
     (("streams", "customers", "fields", "price", "set"), "yes"),
 ]
 

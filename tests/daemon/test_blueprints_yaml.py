@@ -17,7 +17,7 @@ from actors.core.mapping import observe, show
 from actors.core.policy import DeletePolicy, LinkSpec, Owner
 from actors.core.types import Record
 from actors.core.values import Value
-from daemon import blueprints_yaml
+from clients.connectors import yaml_nodes
 from daemon.blueprints_yaml import load, parse
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -168,7 +168,7 @@ def test_a_bomb_of_aliases_is_refused() -> None:
 def test_both_loaders_of_the_yaml_library_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (EXAMPLES / "quickstart/erp-crm.yaml").read_text(encoding="utf-8")
     fast = parse(text)
-    monkeypatch.setattr(blueprints_yaml, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(yaml_nodes, "_LOADER", yaml.SafeLoader)
     assert parse(text) == fast
 
 

@@ -10,6 +10,7 @@ MERGE = "tests/core/test_merge.py::"
 SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
 LIFE = "tests/core/test_lifecycle.py::"
+REPLIES = "tests/sim/test_found_replies.py::"
 
 CORE = (
     Mutant(
@@ -57,6 +58,14 @@ CORE = (
         "if seen is not None and p in seen.native}",
         "if False}",
         (f"{TOLD}test_redteam_03_nothing_is_overwritten_that_was_not_looked_at",),
+    ),
+    Mutant(
+        3,
+        "an old form saved right after our write is taken for a write that was not accepted",
+        "actors/core/settle.py",
+        "doubted = not by_reply and not touched and not _edited_since(stream, binding, action, after, refs)",
+        "doubted = not by_reply",
+        (f"{REPLIES}test_an_old_form_that_is_saved_right_after_our_write_is_not_overwritten",),
     ),
     Mutant(
         3,
@@ -312,7 +321,7 @@ CORE = (
         31,
         "a record that may not go goes",
         "actors/core/newcomer.py",
-        "if side not in stream.creates and not restore:",
+        "if not may_create(stream, seen) and not restore:",
         "if False:",
         (
             f"{TOLD}test_redteam_31_a_record_that_may_not_go_is_told_once_and_remembered",
@@ -399,7 +408,7 @@ CORE = (
         40,
         "what was accepted and not taken counts as done",
         "actors/core/settle.py",
-        "untaken = not by_reply and _to_try_again(binding, action, name, seen, now)",
+        "untaken = doubted and _to_try_again(binding, action, name, seen, now)",
         "untaken = False",
         (f"{SETTLE}test_when_a_write_comes_back_different",),
     ),

@@ -26,7 +26,7 @@ SYSTEMS = (
     Mutant(
         3,
         "a file that somebody replaced is replaced",
-        f"{PLACE}csv_file.py",
+        "clients/connectors/files/disk.py",
         "if read_whole(target).digest != old.digest or stamp_of(target) != old.stamp:",
         "if False:",
         ("tests/connectors/test_csv_files.py::test_an_edit_between_our_read_and_our_swap_is_not_lost",),

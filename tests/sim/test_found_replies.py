@@ -12,13 +12,14 @@ from actors.core.policy import DeletePolicy, FirstContact
 from actors.core.types import Hint
 from actors.root import RootActor
 from clients.connectors.systems.memory import MemoryConnector
-from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, until, writes
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until, writes
 
 SHORT = {"phone": "truncate:3"}
 
 
 def _short_phones(**declared: Any) -> Rig:
-    """Side b answers a write with an id alone, and keeps three characters of a phone."""
+    """Side b answers a write with an id alone (without a version either, where not declared otherwise), and keeps three
+    characters of a phone."""
     rig = Rig(
         customers(
             first_contact=FirstContact.ASK, deletes={"a": DeletePolicy.REMOVE, "b": DeletePolicy.IGNORE}
@@ -26,7 +27,8 @@ def _short_phones(**declared: Any) -> Rig:
         poll_s=10.0,
         **declared,
     )
-    rig.declared["b"] = msgspec.structs.replace(rig.declared["b"], reply="id")
+    version = declared.get("version", "none")
+    rig.declared["b"] = msgspec.structs.replace(rig.declared["b"], reply="id", version=version)
     shape = rig.systems["b"].objects[CUSTOMERS]
     rig.systems["b"].objects[CUSTOMERS] = msgspec.structs.replace(shape, rewrites=SHORT)
     return rig
@@ -71,6 +73,91 @@ def test_a_system_that_turns_our_value_back_is_not_written_to_for_ever(read_lag_
     assert done == 2
     assert devs == {"phone": ("123", "differs")}
     assert (parked, inbox) == ([], 0)
+
+
+def test_a_look_with_the_version_of_our_write_is_as_good_as_its_reply() -> None:
+    """B's reply tells the version: what a look with that version shows is what B made of our value, nobody's edit, and
+    no reason to write it once more."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada", "123")
+        await until(lambda: loaded(rig) and rig.names("b") == ["Ada"] and not rig.link().inbox)
+        before = writes(rig, "b")
+        rig.edit("a", id, phone="12345")
+        await anyio.sleep(600)
+        (binding,) = rig.bindings()
+        assert binding.b is not None
+        devs = {n: (d.value, d.reason) for n, d in binding.b.dev.items()}
+        return writes(rig, "b") - before, devs
+
+    done, devs = on(lambda: _short_phones(version="content"), body)
+    assert (done, devs) == (1, {"phone": ("123", "rewritten")})
+
+
+@pytest.mark.parametrize("version", ["content", "none"])
+@pytest.mark.parametrize("own", ["city", "fax"])
+def test_an_old_form_that_is_saved_right_after_our_write_is_not_overwritten(version: str, own: str) -> None:
+    """Between our write and the look at what became of it a person saves B's record from an old form: the old phone, and
+    something of his own in a field that we wrote, or in another one. Seed 719: the old phone was taken for a write that
+    was not accepted, and written over once more."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada", "1")
+        await until(lambda: loaded(rig) and rig.names("b") == ["Ada"] and not rig.link().inbox)
+        await anyio.sleep(60)
+        (there,) = rig.rows("b")
+        form = {**rig.rows("b")[there], own: "mine"}
+
+        async def saved() -> None:
+            if writes(rig, "b") > before and not people:
+                people.append(1)
+                rig.systems["b"].edit(CUSTOMERS, there, form, "person")
+
+        people: list[int] = []
+        before = writes(rig, "b")
+        rig.on["b", "read"] = saved
+        rig.edit("a", id, city="Rome", phone="2")
+        await until(lambda: people)
+        await anyio.sleep(600)
+        row = rig.rows("b")[there]
+        return row["phone"], row[own], writes(rig, "b") - before
+
+    rig_of = lambda: _answering_with_ids(version)  # noqa: E731
+    phone, mine, written = on(rig_of, body)
+    assert (phone, mine) == ("1", "mine")
+    assert written == 1
+
+
+def test_what_is_to_be_seen_of_no_field_was_not_accepted_and_is_written_once_more() -> None:
+    """Nothing says that somebody wrote the record since: B says yes and keeps what it had, the first time."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create("a", "Ada", "1")
+        await until(lambda: loaded(rig) and rig.names("b") == ["Ada"] and not rig.link().inbox)
+        await anyio.sleep(60)
+        (there,) = rig.rows("b")
+        held, kept = dict(rig.rows("b")[there]), list[int]()
+
+        async def forgets() -> None:
+            if rig.rows("b")[there] != held and not kept:
+                kept.append(1)
+                rig.systems["b"].edit(CUSTOMERS, there, held, "the system itself")
+
+        rig.on["b", "read"] = forgets
+        rig.edit("a", id, city="Rome", phone="2")
+        await until(lambda: kept)
+        await anyio.sleep(600)
+        return rig.rows("b")[there]["phone"], rig.parked()
+
+    assert on(lambda: _answering_with_ids("none"), body) == ("2", [])
+
+
+def _answering_with_ids(version: str) -> Rig:
+    """Side b answers a write with an id alone."""
+    fields = tuple(field(name) for name in ("name", "phone", "city", "fax"))
+    rig = Rig(customers(fields=fields), poll_s=10.0)
+    rig.declared["b"] = msgspec.structs.replace(rig.declared["b"], reply="id", version=version)
+    return rig
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Op, Record
-from actors.core.values import BadValue, Value
+from actors.core.values import Value
 from actors.ports import (
     Declaration,
     FieldInfo,
@@ -31,11 +31,13 @@ from actors.ports import (
     WriteResult,
     WriteStatus,
 )
-from clients.connectors.systems import csv_file
+from clients.connectors.files import disk
+from clients.connectors.files.folder import watched
+from clients.connectors.files.rows import check_fields, record
+from clients.connectors.files.text import Table
 from clients.connectors.systems.csv_folder import Folder
-from clients.connectors.systems.csv_rows import Draft, native
+from clients.connectors.systems.csv_rows import Draft
 from clients.connectors.systems.csv_settings import SETTINGS, ObjectSpec, folder_spec
-from clients.connectors.systems.csv_text import Table
 
 DECLARATION: Final = Declaration(
     name="csv",
@@ -54,7 +56,6 @@ DECLARATION: Final = Declaration(
     # Whatever writes the files may say so (?id=K1), where their times are not seen, as on some network drives.
     webhook=Webhook(ids="query:id"),
 )
-_POLL_S: Final = 1.0
 
 
 async def connect(settings: Mapping[str, Any]) -> CsvConnector:
@@ -77,7 +78,7 @@ class CsvConnector:
 
     async def check(self) -> None:
         """The folder is there and may be read."""
-        await anyio.to_thread.run_sync(csv_file.check_folder, self._folder.path)
+        await anyio.to_thread.run_sync(disk.check_folder, self._folder.path)
 
     async def describe(self) -> Sequence[ObjectInfo]:
         """The objects with the columns of their files; one that can't be read now says why in its `doc`."""
@@ -91,30 +92,27 @@ class CsvConnector:
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Rows by key, from the file as it is now."""
         spec, table = await self._look(object_name, fields)
-        return [_record(table, id_, spec, fields) for id_ in dict.fromkeys(ids) if id_ in table.index]
+        return [
+            record(table, id_, spec.file, spec.meaning, fields)
+            for id_ in dict.fromkeys(ids)
+            if id_ in table.index
+        ]
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """A page in key order. Each page is of the file as it is then: what stays in the file can't be missed."""
         spec, table = await self._look(object_name, fields)
         start = bisect_right(table.ids, position) if position else 0
         ids = table.ids[start : start + limit]
-        records = tuple(_record(table, id_, spec, fields) for id_ in ids)
+        records = tuple(record(table, id_, spec.file, spec.meaning, fields) for id_ in ids)
         return Page(records, ids[-1] if ids else position, start + limit < len(table.ids))
 
     async def look_token(self, object_name: str) -> str:
         """A digest of the file: touching it, or writing the same again, is no change."""
         return await self._folder.digest(await self._folder.object(object_name))
 
-    async def watch(self) -> AsyncIterator[None]:
+    def watch(self) -> AsyncIterator[None]:
         """Looks at the files' times every second; the first yield covers what happened before."""
-        known = await self._folder.stamps()
-        yield
-        while True:
-            await anyio.sleep(_POLL_S)
-            stamps = await self._folder.stamps()
-            if stamps != known:
-                known = stamps
-                yield
+        return watched(self._folder.stamps)
 
     async def reserve(self, object_name: str, count: int) -> Sequence[str]:
         """New ids as `new_id` says; none is ever given out twice."""
@@ -138,7 +136,7 @@ class CsvConnector:
 
         def apply(draft: Draft) -> list[WriteResult]:
             for write in writes:
-                _check_fields(spec, draft.table, [*write.native, *write.seen, *fields])
+                check_fields(draft.table, spec.file, [*write.native, *write.seen, *fields])
             return [draft.apply(write, fields) for write in writes]
 
         results = await self._folder.swap(spec, apply)
@@ -172,7 +170,7 @@ class CsvConnector:
     async def _look(self, object_name: str, fields: Sequence[str]) -> tuple[ObjectSpec, Table]:
         spec = await self._folder.object(object_name)
         table = await self._folder.table(spec)
-        _check_fields(spec, table, fields)
+        check_fields(table, spec.file, fields)
         return spec, table
 
     async def _described(self, spec: ObjectSpec) -> ObjectInfo:
@@ -186,23 +184,6 @@ class CsvConnector:
             if name
         )
         return ObjectInfo(spec.name, table.key, fields, f"the file {spec.file}")
-
-
-def _record(table: Table, id_: str, spec: ObjectSpec, fields: Sequence[str]) -> Record:
-    row = table.rows[table.index[id_]]
-    try:
-        return Record(id_, native(table, row, spec.meaning, fields))
-    except BadValue as error:
-        message = f"{spec.file}, line {row.line}: {error}"
-        raise TandemError(Kind.REJECTED, message, scope=Scope.STREAM, hint="correct this line") from error
-
-
-def _check_fields(spec: ObjectSpec, table: Table, fields: Sequence[str]) -> None:
-    for name in fields:
-        if not name or name not in table.columns:
-            there = ", ".join(column for column in table.columns if column)
-            message = f"the file {spec.file} has no column '{name}'"
-            raise TandemError(Kind.CONFIG, message, scope=Scope.STREAM, hint=f"it has: {there}")
 
 
 def _restless(write: Write) -> WriteResult:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from actors.core.types import Op, Record
 from actors.core.values import BadValue, Value, canonical, same
 from actors.ports import Write, WriteResult, WriteStatus
-from clients.connectors.systems.csv_text import QUOTE, Row, Table, joined, line_end, quoted, split
-from clients.connectors.systems.csv_values import BadCell, Meaning, read_cell, write_cell
+from clients.connectors.files.cells import BadCell, Meaning, write_cell
+from clients.connectors.files.rows import native
+from clients.connectors.files.text import QUOTE, Row, Table, joined, line_end, quoted, said, split
 
 
 class Refused(Exception):
@@ -100,7 +101,7 @@ class Draft:
         return self._cell(name, values.get(name), quoted("", self.table.dialect, style), style)
 
     def _cell(self, name: str, value: Value, old_raw: str, style: bool) -> str:
-        old = old_raw[1:-1].replace('""', QUOTE) if old_raw.startswith(QUOTE) else old_raw
+        old = said(old_raw, self.table.dialect)
         text = write_cell_or_refuse(canonical(value), name, old, self.meaning)
         return old_raw if text == old else quoted(self._checked(name, text), self.table.dialect, style)
 
@@ -123,8 +124,7 @@ class Draft:
         return [cell.startswith(QUOTE) for cell in cells]
 
     def _key_of(self, cells: Sequence[str]) -> str:
-        cell = cells[self.table.columns.index(self.table.key)]
-        return cell[1:-1].replace('""', QUOTE) if cell.startswith(QUOTE) else cell
+        return said(cells[self.table.columns.index(self.table.key)], self.table.dialect)
 
     def _put(self, place: int, row: Row | None) -> None:
         self.changed = self.changed or row is None or row != self.rows[place]
@@ -138,12 +138,6 @@ class Draft:
     def _done(self, id_: str, fields: Sequence[str]) -> WriteResult:
         shown = Record(id_, native(self.table, self._row(id_), self.meaning, fields))
         return WriteResult(WriteStatus.DONE, id_, shown)
-
-
-def native(table: Table, row: Row, meaning: Meaning, fields: Sequence[str]) -> dict[str, Value]:
-    """The wanted fields of a row."""
-    texts = table.texts(row)
-    return {name: read_cell(texts[name], name, meaning) for name in fields}
 
 
 def write_cell_or_refuse(value: Value, name: str, old: str, meaning: Meaning) -> str:

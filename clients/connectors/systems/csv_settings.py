@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from actors.core.errors import Kind, TandemError
 from actors.ports import Setting
-from clients.connectors.systems.csv_ids import Pattern, pattern
-from clients.connectors.systems.csv_values import TYPES, Meaning
+from clients.connectors.files.cells import TYPES, Meaning
+from clients.connectors.files.ids import Pattern, pattern
 
 SEPARATORS: Final = {"auto": "auto", ",": ",", ";": ";", "tab": "\t", "\t": "\t", "pipe": "|", "|": "|"}
 SETTINGS: Final = (

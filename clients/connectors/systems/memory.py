@@ -349,10 +349,13 @@ class MemoryConnector:
         result = self.apply(object_name, cut or write, asked)
         if cut is not None or self._system.happens(self._system.faults.lose_reply):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
-        if result.status is not WriteStatus.DONE or self.declaration.reply != "record":
+        if result.status is not WriteStatus.DONE:
             return result
         record = self.stored(object_name, result.id, fields)
-        return result if record is None else msgspec.structs.replace(result, record=record)
+        if record is not None and self.declaration.reply == "record":
+            return msgspec.structs.replace(result, record=record)
+        has_version = record is not None and self.declaration.version == "content"
+        return msgspec.structs.replace(result, version=record.version) if has_version and record else result
 
     def stored(self, object_name: str, id: str, fields: Sequence[str]) -> Record | None:
         """A record as it is now."""
@@ -445,10 +448,8 @@ class MemoryConnector:
             raise TandemError(Kind.TRANSIENT, f"memory: the session at {self._system.name} has ended")
 
     async def _delay(self) -> None:
-        slow = self._system.happens(self._system.faults.slow)
-        await anyio.sleep(
-            self._system.faults.slow_s if slow else self._system.faults.delay_s * self._system.luck.random()
-        )
+        faults, is_slow = self._system.faults, self._system.happens(self._system.faults.slow)
+        await anyio.sleep(faults.slow_s if is_slow else faults.delay_s * self._system.luck.random())
 
     def _fail(self) -> None:
         if self._system.happens(self._system.faults.transient):

@@ -8,8 +8,7 @@ delete rows of the tables.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import anyio
@@ -144,7 +143,7 @@ class RowLines:
         await connection.copy_to_table(
             table.name,
             schema_name=table.schema,
-            source=io.BytesIO(block.encode()),
+            source=_at_once(block.encode()),
             columns=[table.key.name, *(column.name for column in columns)],
             format="text",
         )
@@ -153,6 +152,11 @@ class RowLines:
         if self._feed is not None:
             await self._feed.forget(connection, table, ids)
         return stored
+
+
+async def _at_once(data: bytes) -> AsyncGenerator[bytes, None]:
+    """Not a file: asyncpg would read it in a thread, by a class of its own that keeps it until the collector comes."""
+    yield data
 
 
 def _made_rows(table: Table, columns: Sequence[Column], ids: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ select id from n order by place
 
 -- intend
 -- The intents of one window, and the run's beginning where this is the first it does ($18). On the disk before anything
--- is sent, whatever the server's default.
+-- is sent, whatever the server's default. Columns are folded: where all rows hold the same, it is given once.
 with {fence}, durable as materialized (
     select set_config('synchronous_commit', 'on', true) from fence
 ), interrupted as (
@@ -52,8 +52,10 @@ with {fence}, durable as materialized (
 ), inserted as (
     insert into actions (id, link, run, created, stream, side, op, binding, state, rule, reason, target, origin,
         fingerprint, deadline, error, data)
-    select id, $1, $4, $5, stream, side, op, binding, 'sent', rule, reason, target, origin, fingerprint, deadline,
-        error, data
+    select id, $1, $4, $5, coalesce(stream, ($6::text[])[1]), coalesce(side, ($7::text[])[1]),
+        coalesce(op, ($8::text[])[1]), binding, 'sent', coalesce(rule, ($10::text[])[1]),
+        coalesce(reason, ($11::text[])[1]), target, origin, fingerprint, coalesce(deadline, ($16::float8[])[1]),
+        coalesce(error, ($15::text[])[1]), data
     from n
 )
 select id from n order by place
@@ -95,7 +97,7 @@ set stream = excluded.stream, side = excluded.side, record = excluded.record, re
 
 -- settle_plainly
 -- Divides by zero, which undoes all of it, unless every binding stood at the revision planned, with these ids, and every
--- action is one of this link.
+-- action is one of this link. Columns of actions are folded: where all rows hold the same, it is given once.
 with {fence}, replaced as (
     update bindings
     set state = n.state, rev = n.rev,
@@ -120,8 +122,8 @@ with {fence}, replaced as (
     returning 1
 ), closed as (
     update actions
-    set state = n.state, error = n.error, closed = $5,
-        target = case when n.target <> '' then n.target else actions.target end
+    set state = coalesce(n.state, ($27::text[])[1]), error = coalesce(n.error, ($29::text[])[1]), closed = $5,
+        target = coalesce(nullif(coalesce(n.target, ($28::text[])[1]), ''), actions.target)
     from unnest($26::bigint[], $27::text[], $28::text[], $29::text[]) as n (id, state, target, error)
     -- A case, so that the planner goes by the id: of a table that has no statistics yet it takes few rows to be this
     -- link's, and would compare each of them with every action to be closed.

@@ -1,6 +1,6 @@
-"""CSV text to rows and back, keeping every byte that nobody changed: raw lines, quoting, line ends, encoding, BOM.
+"""Text to rows and back, keeping every byte that nobody changed: raw lines, quoting, line ends, encoding, BOM.
 
-Pure. Must not: touch files, or know what a cell means (`csv_values.py` does).
+Pure. Must not: touch files, or know what a cell means (`cells.py` does).
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ class BrokenText(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a file is written. `newline`: the character that ends a line; `eol`: the whole line end."""
+    """How a file is written. `newline`: the character that ends a line; `eol`: the whole line end. `quotes`: whether a cell
+    may stand in quotes; where not, a quote is a character like any other."""
 
     encoding: str
     bom: bytes
     separator: str
     newline: str
     eol: str
+    quotes: bool = True
 
 
 class Row(NamedTuple):
@@ -62,10 +64,14 @@ class Table:
     def texts(self, row: Row) -> dict[str, str]:
         """The cells of a row by column, without their quotes; columns without a name are left out."""
         cells = split(row.raw, self.dialect)
-        return {name: unquoted(cell) for name, cell in zip(self.columns, cells, strict=True) if name}
+        return {
+            name: said(cell, self.dialect) for name, cell in zip(self.columns, cells, strict=True) if name
+        }
 
 
-def parse(content: bytes, encoding: str, separator: str, key: str, last_line: str) -> Table:
+def parse(
+    content: bytes, encoding: str, separator: str, key: str, last_line: str, quotes: bool = True
+) -> Table:
     """The table in `content`. `encoding` and `separator` may be "auto"; `key` "" takes the first column.
 
     Raises `BrokenText` for anything but a whole, rectangular table with distinct keys: never a shorter list.
@@ -74,17 +80,16 @@ def parse(content: bytes, encoding: str, separator: str, key: str, last_line: st
     newline = "\n" if "\n" in text or "\r" not in text else "\r"
     first = text[: text.find(newline)] if newline in text else text
     eol = "\r\n" if newline == "\n" and first.endswith("\r") else newline
-    dialect = Dialect(
-        encoding, bom, found_separator(first) if separator == "auto" else separator, newline, eol
-    )
+    separator = found_separator(first) if separator == "auto" else separator
+    dialect = Dialect(encoding, bom, separator, newline, eol, quotes)
     rows = list(_records(text, dialect))
     if not rows or not rows[0][0].raw.strip():
         raise BrokenText(1, "has no header line", half=True)
     head, cells = rows.pop(0)
-    columns = tuple(unquoted(cell).strip() for cell in cells)
+    columns = tuple(said(cell, dialect).strip() for cell in cells)
     key = key or columns[0]
     check_columns(columns, key)
-    index = _indexed(rows, columns.index(key), len(columns))
+    index = _indexed(rows, columns.index(key), len(columns), dialect)
     return Table(dialect, head, columns, key, tuple(row for row, _ in rows), index, tuple(sorted(index)))
 
 
@@ -133,9 +138,9 @@ def split(raw: str, dialect: Dialect) -> list[str]:
     return _record(raw, 0, 0, dialect)[1]
 
 
-def unquoted(cell: str) -> str:
+def said(cell: str, dialect: Dialect) -> str:
     """What a raw cell says."""
-    return cell[1:-1].replace('""', QUOTE) if cell.startswith(QUOTE) else cell
+    return cell[1:-1].replace('""', QUOTE) if dialect.quotes and cell.startswith(QUOTE) else cell
 
 
 def quoted(text: str, dialect: Dialect, style: bool) -> str:
@@ -175,7 +180,7 @@ def _records(text: str, dialect: Dialect) -> Iterator[tuple[Row, list[str]]]:
 def _record(text: str, start: int, line: int, dialect: Dialect) -> tuple[int, list[str]]:
     end = _line_stop(text, start, dialect)
     plain = text[start:end]
-    if QUOTE not in plain:
+    if QUOTE not in plain or not dialect.quotes:
         return end, plain.rstrip("\r\n").split(dialect.separator)
     cells: list[str] = []
     position = start
@@ -207,17 +212,19 @@ def _line_stop(text: str, start: int, dialect: Dialect) -> int:
     return len(text) if found < 0 else found + 1
 
 
-def _indexed(rows: Sequence[tuple[Row, list[str]]], key_place: int, width: int) -> dict[str, int]:
+def _indexed(
+    rows: Sequence[tuple[Row, list[str]]], key_place: int, width: int, dialect: Dialect
+) -> dict[str, int]:
     index: dict[str, int] = {}
     for place, (row, cells) in enumerate(rows):
-        if not any(unquoted(cell) for cell in cells):
+        if not any(said(cell, dialect) for cell in cells):
             continue
         if len(cells) != width:
             last = place == len(rows) - 1
             raise BrokenText(
                 row.line, f"has a row of {len(cells)} cells where the header has {width}", half=last
             )
-        key = unquoted(cells[key_place])
+        key = said(cells[key_place], dialect)
         if not key.strip():
             raise BrokenText(row.line, "has a row without a key")
         if key in index:

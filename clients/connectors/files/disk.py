@@ -62,9 +62,10 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def read_whole(path: Path) -> Content:
-    """The file, read in one go; `Unsettled` where it changed meanwhile."""
+    """The file, read in one go; `Unsettled` where it changed meanwhile, or another program has it locked."""
     try:
         with path.open("rb") as file:
+            _check_unlocked(file.fileno())
             stamp = _stamp(os.fstat(file.fileno()))
             data = file.read()
             after = _stamp(os.fstat(file.fileno()))
@@ -119,7 +120,7 @@ def locked(folder: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def folder_identity(folder: Path) -> str:
+def folder_identity(folder: Path, system: str) -> str:
     """Equal for the same folder through any link or mount, different for a copy of it.
 
     A drawn id in the folder, beside the folder's inode number: a copied or restored folder carries the file along but has
@@ -131,14 +132,14 @@ def folder_identity(folder: Path) -> str:
         if not place.exists():
             _draw_folder_id(folder, place)
         drawn = uuid.UUID(place.read_text("ascii").strip())
-        return f"csv:{drawn}:{folder.stat().st_ino}"
+        return f"{system}:{drawn}:{folder.stat().st_ino}"
     except ValueError as error:
         raise TandemError(
             Kind.CONFIG, f"{place} is damaged", hint="remove it; the connection must then be confirmed anew"
         ) from error
     except OSError as error:
         if error.errno in _DENIED:
-            return f"csv:{os.path.realpath(folder)}"
+            return f"{system}:{os.path.realpath(folder)}"
         raise failure(error, place, "cannot be written") from error
 
 
@@ -184,6 +185,15 @@ def sync_folder(folder: Path) -> None:
 
 def _stamp(found: os.stat_result) -> Stamp:
     return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _check_unlocked(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Unsettled from error
+    except OSError:
+        return  # a file system without locks: nobody can have it locked
 
 
 def _check_writable(path: Path, target: Path) -> None:

@@ -1,0 +1,28 @@
+"""THE list of emulators: one line each. A system's module is imported when it is asked for, and only that one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final
+
+from clients.emulators.emulator import Emulator
+
+CATALOG: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "sage50fr": "clients.emulators.sage50fr",
+        "sage_sales_management": "clients.emulators.sage_sales_management",
+        "uniconta": "clients.emulators.uniconta",
+        "webcrm": "clients.emulators.webcrm",
+        "winestro": "clients.emulators.winestro",
+    }
+)
+
+
+def emulator_class(system: str) -> type[Emulator]:
+    """The emulator of that system: the class `System` of its module. KeyError naming those there are."""
+    if system not in CATALOG:
+        raise KeyError(f"there is no emulator '{system}'; there are: {', '.join(sorted(CATALOG))}")
+    found: type[Emulator] = import_module(CATALOG[system]).System
+    return found
