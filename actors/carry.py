@@ -37,6 +37,7 @@ from actors.core.types import (
     other,
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
+from actors.merges import survivors
 from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
 from actors.waiting import lacks
@@ -121,6 +122,7 @@ class Carrier:
         verdicts = []
         lacking = await lacks(state, stream) if stream.requires else ()
         reused = self.reused()
+        merged = await survivors(state, self._sides, stream, pairs)
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
@@ -132,6 +134,7 @@ class Carrier:
                 parked=tuple(parked.get(pair.binding.key, ())),
                 refs=refs,
                 concludes=concludes,
+                survivor=merged.get(pair.binding.key),
                 lacks=lacking,
                 reused=reused,
             )
