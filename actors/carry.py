@@ -37,6 +37,7 @@ from actors.core.types import (
     other,
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
+from actors.merges import survivors
 from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
 from actors.waiting import lacks, let_go_needed
@@ -123,6 +124,7 @@ class Carrier:
         if not state.dry:
             await let_go_needed(state, stream, [s for p in pairs for s in p.seen if s.problem])
         reused = self.reused()
+        merged = await survivors(state, self._sides, stream, pairs)
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
@@ -134,6 +136,7 @@ class Carrier:
                 parked=tuple(parked.get(pair.binding.key, ())),
                 refs=refs,
                 concludes=concludes,
+                survivor=merged.get(pair.binding.key),
                 lacks=lacking,
                 loading=stream.name not in state.loaded,
                 reused=reused,
