@@ -9,8 +9,18 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_lines import lines_entry
-from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
+from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
+from actors.core.blueprint_entries_rules import (
+    CLASH,
+    FIELD_RULES,
+    ON_MERGE,
+    OWNER_FORM,
+    REFERENCE,
+    SETTINGS,
+)
+from actors.core.blueprint_entries_when import DAY_S, DELIVERY
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -31,22 +41,19 @@ from actors.core.blueprint_forms import (
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, LeftBehind
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
 from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
-DAY_S: Final = 86_400.0
 LINK_NAME: Final = r"[a-z][a-z0-9-]{0,62}"
 NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 BUDGET: Final = r"(\d{1,9})|(?:(\d{1,9})\s+or\s+)?(\d{1,3}(?:\.\d+)?)\s*%"
-EVERY: Final = r"every\s+(\S.*)"
 KINDS: Final = ("master", "document")
 UNLIMITED: Final = "unlimited"
 NEWEST: Final = "newest"  # understood, and refused with what to write instead
 
 POLL: Final = Duration(0.1, 7 * DAY_S)
 COMPLETE_READ: Final = Duration(10.0, 31 * DAY_S)
-JITTER: Final = Duration(0.0, 7 * DAY_S)
 BREAKER: Final = Whole(1, 100_000)
 COUNT: Final = Whole(0, 1_000_000_000)
 FREE: Final = Whole(0, 1_000_000)
@@ -57,25 +64,6 @@ def words(kind: type[enum.StrEnum]) -> Words:
     """The words of an enumeration."""
     return Words(tuple(member.value for member in kind))
 
-
-# ------------------------------------------------------------------------------------------------------------ when
-
-SCHEDULE_WORDS: Final = ("instant", "command", "nightly")
-_TIMED: Final = Either((Words(SCHEDULE_WORDS), Text(EVERY), Text(r"\S+(\s+\S+){4}")))
-SCHEDULE: Final = (
-    Entry("at", _TIMED, "the schedule", required=True, example='at: "30 2 * * 1-5"'),
-    Entry("zone", Text(), "the time zone it is in", absent="the link's", example="zone: Europe/Copenhagen"),
-    Entry(
-        "jitter",
-        JITTER,
-        "instants come up to so much later, each link always by the same part of it",
-        absent="the whole interval for `every`, 3h for `nightly`, none for cron",
-        example="jitter: 10m",
-    ),
-)
-_SCHEDULE: Final = Shared("schedule", Either((_TIMED, Entries(SCHEDULE))))
-DIRECTIONS: Final = ("a_to_b", "b_to_a")
-DELIVERY: Final = Shared("delivery", Either((_SCHEDULE, each(DIRECTIONS, _SCHEDULE))))
 
 # ----------------------------------------------------------------------------------------------------------- field
 
@@ -215,26 +203,6 @@ GATE: Final = (
     ),
 )
 
-# One of several objects of a side: what of the stream's rules is otherwise for the records that stand in it.
-OBJECT: Final = (
-    Entry(
-        "creates",
-        Listing(Words(SIDES)),
-        "as of the stream; a side that may not create there does not move records there either",
-        absent="the stream's",
-        example="creates: [b]",
-        rows=("G4", "G13", "G22"),
-    ),
-    Entry(
-        "deletes",
-        each(SIDES, words(DeletePolicy)),
-        "as of the stream",
-        absent="the stream's",
-        example="deletes: {b: mark, a: restore}",
-        rows=("G3", "G9"),
-    ),
-)
-OBJECTS: Final = Shared("objects", Either((Text(), Named(Entries(OBJECT), least=2))))
 EFFECT: Final = (
     Entry("object", Text(), "the object there that holds them", required=True, example="object: movements"),
     Entry(
@@ -269,14 +237,14 @@ STREAM: Final = (
         rows=("G8", "G10"),
     ),
     Entry("b", OBJECTS, "the object on side b", required=True, example="b: customers"),
+    LEFT_BEHIND,
     Entry(
-        "left_behind",
-        words(LeftBehind),
-        "what becomes of a record in its old object once we have made it in another one: `remove`, `mark` (by `mark` of "
-        "that side), `keep`",
-        absent="`remove`",
-        example="left_behind: mark",
-        rows=("G8", "G22"),
+        "active",
+        Either((Flag(), Words(WORDS))),
+        "whether it is kept in step at all: a setting says so for each link, see [below](#streams-that-a-link-chooses)",
+        absent="`true`",
+        example="active: {setting: customer_groups}",
+        rows=("W4", "W11", "W12"),
     ),
     Entry(
         "parents",
@@ -303,6 +271,7 @@ STREAM: Final = (
         example="match: [[number], [name, zip]]",
         rows=("T3", "B11"),
     ),
+    CLASH,
     Entry(
         "creates",
         Listing(Words(SIDES)),
@@ -327,6 +296,7 @@ STREAM: Final = (
         absent="`keep`",
         example="delete_vs_edit: restore",
     ),
+    ON_MERGE,
     Entry(
         "mark",
         each(SIDES, Named(Scalar())),
@@ -375,6 +345,14 @@ STREAM: Final = (
         absent="`ask`",
         example="first_contact: fill_empty",
         rows=("T15", "T16"),
+    ),
+    Entry(
+        "initial_load",
+        Listing(Words(SIDES)),
+        "the sides that the initial load may write to, see [below](#the-initial-load)",
+        absent="`[a, b]`",
+        example="initial_load: [a]",
+        rows=("T15", "T16", "W7"),
     ),
     Entry(
         "budgets",

@@ -81,8 +81,8 @@ CORE = (
         19,
         "a create beside a partner counts as a move where a side has one object",
         "actors/core/several.py",
-        "has_place = action.side == stream.several and binding.side(action.side) is not None",
-        "has_place = binding.side(action.side) is not None",
+        "if action.op is not Op.CREATE or action.side != stream.several or held is None:",
+        "if action.op is not Op.CREATE or held is None:",
         ("tests/core/test_several.py::test_a_create_moves_nothing_where_a_side_has_one_object",),
     ),
     Mutant(

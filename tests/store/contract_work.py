@@ -20,7 +20,7 @@ from actors.core.types import (
     Side,
     State,
 )
-from actors.core.values import Value
+from actors.core.values import Value, line_of
 from actors.ports import Closed, Counters, Cursor, KeyGroup, Lease, Settlement, Store
 from tests.store.world import START, World, create, full, half, hint, leased, line, park
 
@@ -35,6 +35,10 @@ VALUES: dict[str, Value] = {
     "local": datetime(2024, 2, 29, 12, 30),  # noqa: DTZ001
     "bytes": b"\x00\xff",
     "list": ("x", None, Decimal("0.5"), date(2020, 1, 1)),
+    "lines": (
+        line_of({"article": 7, "price": Decimal("0.5"), "day": date(2020, 1, 1)}),
+        line_of({"x": None}),
+    ),
     "": "a field without a name",
 }
 
