@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -71,7 +71,7 @@ class Bucket:
 
 
 class Receiver:
-    """Takes calls. `declared`: what a kind of system says of its calls; `wake`: a link, with a poke."""
+    """Takes calls. `declared`: how the system whose address was called does so; `wake`: a link, with a poke."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Receiver:
         blueprints: Blueprints,
         clock: Clock,
         telemetry: Telemetry,
-        declared: Callable[[str], Webhook | None],
+        declared: Callable[[CalledRow], Awaitable[Webhook | None]],
         wake: Callable[[str, str], None],
     ) -> None:
         self._calls = calls
@@ -108,7 +108,7 @@ class Receiver:
             self._report("", "limited")
             return Answer(429, "too many calls", max(1.0, wait_s))
         who = await self._calls.called(path)
-        declared = self._declared(who.connector) if who is not None else None
+        declared = await self._declared(who) if who is not None else None
         if who is None or declared is None:
             return self._unknown()
         self._keep_bucket(path)

@@ -252,9 +252,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
     is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
     seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a
-    record is made and never changed after. `stages`: sides on which one is made only when a person says so. `objects[x]`:
-    the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them then. `effects`:
-    the streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
+    record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
+    streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
+    `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
+    then. `initial_load`: the sides that the initial load may write to (core/initial.py).
     """
 
     name: str
@@ -267,6 +268,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     requires: tuple[str, ...] = ()
     once: frozenset[Side] = frozenset()
     stages: frozenset[Side] = frozenset()
+    initial_load: frozenset[Side] = frozenset({"a", "b"})
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
@@ -282,10 +284,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     stale: Mapping[str, frozenset[str]] = {}
     remapped: float = 0.0
     triggers: Mapping[Side, tuple[str, ...]] = {}
-    effects: tuple[str, ...] = ()
-    follows: str = ""
     objects: Mapping[Side, tuple[ObjectRules, ...]] = {}
     left_behind: LeftBehind = LeftBehind.REMOVE
+    effects: tuple[str, ...] = ()
+    follows: str = ""
 
     def object(self, side: Side) -> str:
         """The name of the object that holds these records on `side`; of several, all their names."""
@@ -307,7 +309,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         if side is None:
             return None
         places = ((spec, spec.side(side)) for spec in self.fields)
-        return next((spec for spec, at in places if at is not None and at.paths == (RECORD_OBJECT,)), None)
+        own = ((spec, at) for spec, at in places if at is not None and at.paths == (RECORD_OBJECT,))
+        return next((spec for spec, at in own if not at.lens.one_way), None)
 
     def field(self, name: str) -> FieldSpec:
         """The field called `name`; KeyError where there is none."""
@@ -404,7 +407,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
 class SettingSpec(msgspec.Struct, frozen=True):
     """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken.
-    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there."""
+    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there.
+    `fixed`: it can't be changed once the link is active."""
 
     name: str
     form: str
@@ -413,6 +417,7 @@ class SettingSpec(msgspec.Struct, frozen=True):
     has_default: bool = False
     awaited: bool = False
     choices: tuple[str, ...] = ()
+    fixed: bool = False
 
     @property
     def needed(self) -> bool:

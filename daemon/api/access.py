@@ -45,6 +45,7 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Connections/CreateConnection": _ADMIN,
     "/tandem.v1.Connections/UpdateConnection": _ADMIN,
     "/tandem.v1.Connections/TestConnection": _OPERATE,
+    "/tandem.v1.Connections/ProbeConnection": _ADMIN,
     "/tandem.v1.Connections/GetConnection": _VIEW,
     "/tandem.v1.Connections/ListConnections": _VIEW,
     "/tandem.v1.Connections/DescribeObjects": _VIEW,

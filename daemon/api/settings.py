@@ -12,7 +12,7 @@ from actors.core import settings as rules
 from actors.core.blueprint import BlueprintError
 from actors.core.policy import LinkSpec
 from actors.core.settings import Changes, Kept, Mappings
-from actors.core.types import Mode, Side
+from actors.core.types import SIDES, Mode, Side
 from actors.ports import LinkRow, Webhook
 from actors.rehearsing import Rules
 from daemon import blueprints_yaml
@@ -76,6 +76,11 @@ class Settings(settings_pb2_grpc.SettingsServicer):
             return await self._desk.admin.get_version(info.row.id, kept.version)
         return VersionRow(1, info.row.blueprint, kept.rules, "", info.created, "as created")
 
+    async def _webhook(self, row: LinkRow, side: Side) -> Webhook | None:
+        """How the system of a side calls."""
+        found = await self._desk.store.connection(row.a_connection if side == "a" else row.b_connection)
+        return None if found is None else webhook_of(found.connector, found.settings)
+
     async def RehearseSettings(self, request: pb.RehearseSettingsRequest, context: Any) -> runs_pb2.Run:
         info = await self._desk.link(request.link, request.tenant)
         kept = rules.load(info.row.settings)
@@ -100,10 +105,7 @@ class Settings(settings_pb2_grpc.SettingsServicer):
         changes = Changes() if old is None else rules.changes(old, new)
         if old is not None and (faults := rules.impossible(old, new)):
             raise invalid([Violation(one.path, one.message) for one in faults], str(faults[0]))
-        calls: dict[Side, Webhook | None] = {
-            "a": webhook_of(new.a_connector),
-            "b": webhook_of(new.b_connector),
-        }
+        calls = {side: await self._webhook(info.row, side) for side in SIDES}
         if strange := fitting.strange_events(new, calls):
             raise invalid(strange, f"the rules can't be used: {strange[0].field}: {strange[0].message}")
         if old is None or changes.reread or changes.added:

@@ -13,7 +13,7 @@ from clients.cli.api import Api
     [
         (
             "connections",
-            "list-connectors create update test get list describe-objects delete",
+            "list-connectors create update test probe get list describe-objects delete",
         ),
         ("blueprints", "check"),
         ("settings", "get change rehearse list-versions revert"),
