@@ -6,13 +6,11 @@ in docs/BLUEPRINTS.md are made from here. A new rule begins with a line here. Mu
 
 from __future__ import annotations
 
-import enum
 from typing import Final
 
 from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_lines import lines_entry
-from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
-from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
+from actors.core.blueprint_entries_rules import FIELD_RULES, OBJECTS, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -30,10 +28,11 @@ from actors.core.blueprint_forms import (
     Whole,
     Words,
     each,
+    words,
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, LeftBehind
 from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
@@ -53,11 +52,6 @@ BREAKER: Final = Whole(1, 100_000)
 COUNT: Final = Whole(0, 1_000_000_000)
 FREE: Final = Whole(0, 1_000_000)
 PERCENT: Final = Number(0, 100)
-
-
-def words(kind: type[enum.StrEnum]) -> Words:
-    """The words of an enumeration."""
-    return Words(tuple(member.value for member in kind))
 
 
 # ------------------------------------------------------------------------------------------------------------ when
@@ -251,7 +245,15 @@ STREAM: Final = (
         rows=("G8", "G10"),
     ),
     Entry("b", OBJECTS, "the object on side b", required=True, example="b: customers"),
-    LEFT_BEHIND,
+    Entry(
+        "left_behind",
+        words(LeftBehind),
+        "what becomes of a record in its old object once we have made it in another one: `remove`, `mark` (by `mark` of "
+        "that side), `keep`",
+        absent="`remove`",
+        example="left_behind: mark",
+        rows=("G8", "G22"),
+    ),
     Entry(
         "active",
         Either((Flag(), Words(WORDS))),

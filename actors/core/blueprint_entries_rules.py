@@ -23,8 +23,9 @@ from actors.core.blueprint_forms import (
     Whole,
     Words,
     each,
+    words,
 )
-from actors.core.policy import ForeignEdit, Owner
+from actors.core.policy import DeletePolicy, ForeignEdit, Owner
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -109,3 +110,24 @@ GROSS: Final = (
     Entry("net_places", NET_PLACES, "decimal places of the net price that is written", absent="two more"),
     Entry("rounding", Words(("half_up", "half_even")), "how", absent="`half_up`"),
 )
+
+# One of several objects of a side: what of the stream's rules is otherwise for the records that stand in it.
+OBJECT: Final = (
+    Entry(
+        "creates",
+        Listing(Words(SIDES)),
+        "as of the stream; a side that may not create there does not move records there either",
+        absent="the stream's",
+        example="creates: [b]",
+        rows=("G4", "G13", "G22"),
+    ),
+    Entry(
+        "deletes",
+        each(SIDES, words(DeletePolicy)),
+        "as of the stream",
+        absent="the stream's",
+        example="deletes: {b: mark, a: restore}",
+        rows=("G3", "G9"),
+    ),
+)
+OBJECTS: Final = Shared("objects", Either((Text(), Named(Entries(OBJECT), least=2))))
