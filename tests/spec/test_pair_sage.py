@@ -112,7 +112,7 @@ async def test_g03_what_sage_deletes_is_marked_and_nothing_is_deleted_in_sage(pa
     assert both.shown("products", "P2")["deleted"] and both.shown("sales", "F2")["deleted"]
 
 
-async def test_g04_g06_a_company_made_with_the_status_client_is_made_in_sage(pair: Pair, both: Both) -> None:
+async def test_g04_a_company_made_with_the_status_client_is_made_in_sage(pair: Pair, both: Both) -> None:
     await linked(pair)
     both.sales.person.insert("accounts", company("Nouvelle", statusId=CLIENT, city="Pau", extId="NOUV"))
     await pair.see(lambda: "NOUV" in both.rows("clients"), "the customer in Sage 50")
@@ -138,6 +138,22 @@ async def test_g05_the_administrator_owns_what_nobody_owns_and_only_at_first(pai
     await pair.quiet()
     assert both.company("DUPONT")["salesRepId1"] == SELLER
     assert both.company("NOUV")["salesRepId1"] == SELLER
+
+
+async def test_g06_the_full_name_of_the_representative_goes_along(pair: Pair, both: Both) -> None:
+    both.enter("clients", client("DUPONT"))
+    await linked(pair)
+    both.sales.person.insert(
+        "accounts",
+        company("Nouvelle", statusId=CLIENT, extId="NOUV"),
+        company("Neuve", extId="NEUVE", salesRepId1=ADMIN),
+    )
+    await pair.see(
+        lambda: both.rows("clients").get("NOUV", {}).get("Nom Représentant") == "Claire Petit", "her name"
+    )
+    await pair.see(lambda: "NEUVE" in both.rows("prospects"), "the prospect in Sage 50")
+    await pair.quiet()
+    assert both.rows("clients")["DUPONT"]["Nom Représentant"] is None
 
 
 async def test_g07_prospects_are_made_and_edited_on_either_side(pair: Pair, both: Both) -> None:
