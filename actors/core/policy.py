@@ -255,8 +255,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
     streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
     `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
-    then. `initial_load`: the sides that the initial load may write to (core/initial.py). `clashes`: of the match keys, so many
-    at the end bind nobody: who shares one goes to a person.
+    then. `initial_load`: the sides that the initial load may write to (core/initial.py). `clashes`: of the match keys, so
+    many at the end bind nobody: who shares one goes to a person.
     """
 
     name: str

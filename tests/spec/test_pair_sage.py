@@ -247,7 +247,8 @@ async def test_g10_prospects_and_customers_are_one_table_here_and_two_there(pair
 
 async def test_g11_every_fifteen_minutes_by_itself(pair: Pair, both: Both) -> None:
     both.enter("prospects", client("MARTIN"))
-    await linked(pair, rules={"delivery": "every 15m"})
+    await linked(pair)
+    await pair.change({**INSTANT, "delivery": "every 15m"})
     link = await pair.shown()
     assert {one.schedule for one in link.deliveries} == {"every 15m"}
     both.edit("MARTIN", city="Nice")
@@ -273,7 +274,6 @@ async def test_g13_customers_are_made_in_sage_only_where_the_switch_says_so(pair
     await pair.see(lambda: "NOUV" in both.rows("clients"), "the customer in Sage 50")
 
 
-@pytest.mark.parametrize("both", [{"fields": "plain"}], indirect=True)
 async def test_g22_a_prospect_given_the_status_client_here_follows_the_switch(pair: Pair, both: Both) -> None:
     both.enter("prospects", client("MARTIN"), client("MOREAU"))
     await linked(pair)
