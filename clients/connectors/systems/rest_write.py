@@ -16,6 +16,7 @@ from actors.core.types import Op, Record
 from actors.core.values import BadValue
 from actors.ports import Write, WriteResult, WriteStatus
 from clients.connectors.http.client import HttpClient
+from clients.connectors.http.nested import copied
 from clients.connectors.http.shape import put
 from clients.connectors.http.values import as_text
 from clients.connectors.http.wire import Answer, Request, at
@@ -57,7 +58,7 @@ class Writer:
         if row is None:
             await self._reader.sample(plan, 1)
             return WriteResult(WriteStatus.GONE, write.id)
-        held = plan.shape.record(row, [*write.seen], version)
+        held = plan.shape.seen(row, write, version)
         if moved := moved_on(write, held.native):
             return WriteResult(WriteStatus.MOVED_ON, write.id, error=f"changed meanwhile: {moved}")
         if write.op is Op.DELETE:
@@ -107,10 +108,10 @@ class Writer:
             return _not_offered(write, plan, "changed")
         if made.whole:
             body = _whole(row, made)
-            for name, raw in plan.shape.places(write.native):
+            for name, raw in plan.shape.places(write.native, row):
                 put(body, name, raw)
         else:
-            body = plan.shape.body(write.native)
+            body = plan.shape.body(write.native, row)
         if made.with_key:
             put(body, plan.key.write or plan.key.name, at(row, plan.key.read or plan.key.name))
         headers = _precondition(made.if_match, version, plan)
@@ -147,7 +148,10 @@ class Writer:
         if not isinstance(row, dict):
             return None
         version = answer.headers.get("etag") if plan.etag else None
-        return plan.shape.record(row, names, version)
+        try:
+            return plan.shape.record(row, names, version)
+        except TandemError:
+            return None  # it is written: an answer that can't be made out is no reason to say that it is not
 
 
 def _request(
@@ -177,16 +181,10 @@ def _request(
 
 def _whole(row: Any, made: Made) -> dict[str, Any]:
     """A copy of a record as it was read, without what is computed."""
-    whole: dict[str, Any] = _copied(row)
+    whole: dict[str, Any] = copied(row)
     for name in made.drop:
         whole.pop(name, None)
     return whole
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _copied(one) for name, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list) else value
 
 
 def _precondition(if_match: bool, version: str | None, plan: ObjectPlan) -> dict[str, str]:
