@@ -102,5 +102,5 @@ format: $(VENV)/.dev-stamp ## Format the code and repair what ruff can repair
 	$(BIN)/ruff format .
 
 clean: ## Remove the virtual environment, caches and build results
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist tests/connectors/odata_server/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from actors import effects
 from actors.access import Sides, target_refs
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
@@ -93,6 +94,7 @@ class Carrier:
             await state.hold("held", stream.name, state.hold_reason(stream), held)
             done.hints.extend(_to_be_looked_at(pairs, held))
         done.hints.extend(state.gate.hints(waiting))
+        await self._tell_effects(stream, go, results, done)
         await self.commit(stream, done, extra)
         await self._release(stream, verdicts, [*held, *waiting])
         return held
@@ -354,6 +356,19 @@ class Carrier:
                 elif half.state is State.TOMBSTONE:  # the system gave a dead record's id to the new one
                     done.bindings[half.key] = released(half, side)
 
+    async def _tell_effects(
+        self, stream: StreamSpec, go: Sequence[Action], results: dict[int, WriteResult], done: Done
+    ) -> None:
+        """What was made here has its effects, noted in the same transaction."""
+        settled = {end.action for end in done.closed if end.state is ActionState.CONFIRMED}
+        for side in SIDES if stream.effects else ():
+            made = [
+                one.origin for one in go if one.op is Op.CREATE and one.side == side and one.id in settled
+            ]
+            bindings, hints = await effects.of_made(self._state, stream, other(side), made)
+            done.effects.extend(bindings)
+            done.hints.extend(hints)
+
     async def commit(self, stream: StreamSpec, done: Done, extra: Extra) -> None:
         """All that was done, and what goes with it, in one transaction."""
         state = self._state
@@ -361,7 +376,7 @@ class Carrier:
         await state.settle(
             Settlement(
                 run=state.run,
-                bindings=(*bindings, *extra.bindings, *done.new),
+                bindings=(*bindings, *done.effects, *extra.bindings, *done.new),
                 dropped=tuple(dict.fromkeys(done.dropped)),
                 closed=tuple(done.closed),
                 items=tuple(done.items),

@@ -36,6 +36,7 @@ from actors.messages import (
 from actors.modes import ORDINARY, Asked, carried_out
 from actors.opening import AskConnection, connections, drain, opened
 from actors.ports import Find, Lease, LinkRow, RunRow
+from actors.rehearsing import rules_of
 from actors.run import Cancelled, Run, RunResult, facts_after, failed, scope
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
@@ -352,7 +353,8 @@ class LinkActor(Actor):
     ) -> tuple[RunResult, RunState | None]:
         row = turn.row
         try:
-            spec = self._ports.blueprint(row.blueprint, row.settings)
+            other = rules_of(ran) or row
+            spec = self._ports.blueprint(other.blueprint, other.settings)
         except TandemError as error:
             return failed(facts, error), None
         state = RunState(

@@ -85,7 +85,11 @@ class Looking:
     async def _is_empty(self, stream: StreamSpec, side: Side) -> bool:
         """Whether its first complete read found nobody (who is there now was made by us, or is known as a stranger)."""
         access = self._sides[side]
-        if self.cursor(stream, side).completed:
+        if self.cursor(stream, side).completed:  # long ago, perhaps: who came since then is a stranger too
+            if self._finds(side, stream.object(side)) is Find.MODIFIED:
+                await self._poll(stream, side)
+            else:
+                await self._complete_read(stream, side)
             return True
         rows, _ = await access.scan_rows(stream, "", kept_paths(stream, side), 1)
         return not rows.block and await self._complete_read(stream, side)

@@ -1,4 +1,4 @@
-"""Runs of other modes than sync and plan: what each of them does with the parts of a run. SPEC B4."""
+"""Runs of other modes than sync and plan: what each of them does with the parts of a run. SPEC B4, B16."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from actors.core.policy import StreamSpec
 from actors.core.types import Mode, Outcome, Side
 from actors.messages import Options
 from actors.ports import Find
+from actors.rehearsing import Rehearsing
 from actors.run import Cancelled, RunResult
 from actors.state import RunState
 from actors.turn import Turn
@@ -36,6 +37,8 @@ async def carried_out(asked: Asked, streams: Sequence[StreamSpec]) -> RunResult:
     """Do what the mode of the run says."""
     loaded = frozenset(asked.state.loaded)
     try:
+        if asked.state.row.mode == Mode.REHEARSE:
+            return await _rehearsed(asked, streams)
         return await _verified(asked, streams)
     except Cancelled:
         return RunResult(Outcome.CANCELLED, loaded)
@@ -47,3 +50,13 @@ async def _verified(asked: Asked, streams: Sequence[StreamSpec]) -> RunResult:
     )
     found = await verifying.execute(streams)
     return RunResult(found.outcome, frozenset(asked.state.loaded), found.error, found.text)
+
+
+async def _rehearsed(asked: Asked, streams: Sequence[StreamSpec]) -> RunResult:
+    rehearsing = Rehearsing(asked.state, asked.sides, asked.options, asked.at)
+    await rehearsing.execute(streams)
+    error = asked.state.errors[0] if asked.state.errors else None
+    ended = Outcome.SUCCEEDED if rehearsing.found else Outcome.NOTHING_NEW
+    if error is not None:
+        ended = Outcome.PARTIAL if rehearsing.found else Outcome.FAILED
+    return RunResult(ended, frozenset(asked.state.loaded), error)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
+from actors import effects
 from actors.access import Access, Sides
 from actors.core import several
 from actors.core.actions import id_on
@@ -309,6 +310,8 @@ class Recovery:
                 for b in met
                 if b.state is State.TOMBSTONE and b.key not in drop
             )
+        made = [action.origin] if action.op is Op.CREATE else []
+        told, due = await effects.of_made(state, stream, other(action.side), made)
         # Looked at once more in any case: what was decided or parked for it is closed by its next plan.
         hints = [] if action.op is Op.DELETE else [Hint(stream.name, action.side, record, "follow-up")]
         hints += _again(action, out.binding) if out.cut else ()
@@ -318,11 +321,11 @@ class Recovery:
             hints.append(Hint(stream.name, action.side, id_on(binding, action.side), "left behind"))
         settlement = Settlement(
             run=state.run,
-            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free, *left),
+            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free, *told, *left),
             dropped=drop,
             closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
             items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
-            hints=tuple(hints),
+            hints=(*hints, *due),
             spend=spend([action]),
             counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
         )

@@ -9,7 +9,7 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier, Extra
 from actors.conclude import Pair
-from actors.core import match, several
+from actors.core import effects, match, several
 from actors.core.assume import assumed, rests_on_precondition
 from actors.core.gates import admitted, is_held_back
 from actors.core.mapping import remapped
@@ -125,8 +125,9 @@ class Windows:
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
             half = admitted(stream, half, seen, None, stream.name in self._state.loaded)
+            half = effects.noted(stream, half)
             out.strangers.append(half)
-            out.skipped += is_held_back(half.note)
+            out.skipped += is_held_back(half.note) or effects.waits(half)
             if self._sides[seen.side].declaration.read_lag_s > 0:
                 self._state.memory.met(stream.object(seen.side), seen.side, seen.id, seen.asked)
             if half.state is State.UNSURE:
@@ -174,6 +175,9 @@ class Windows:
             return
         out.unchanged.append(seen.id)
         out.alone += 1
+        if effects.waits(half):
+            out.skipped += 1
+            return
         if half.state is State.TOMBSTONE and not several.is_back(half):
             out.skipped += 1  # its other id was given to another record, or it was moved; it stays what it is
             if several.is_left(half):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from actors.core.blueprint_entries import FIELD, GATE, LINK, OBJECT, SCHEDULE, SIDE, STREAM
+from actors.core.blueprint_entries import EFFECT, FIELD, GATE, LINK, OBJECT, SCHEDULE, SIDE, STREAM
 from actors.core.blueprint_entries_lines import lines_table
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import schema
@@ -27,6 +27,7 @@ TABLES: Final[Mapping[str, Sequence[Entry]]] = {
     "stream": STREAM,
     "object": OBJECT,
     "gate": GATE,
+    "effect": EFFECT,
     "field": FIELD,
     "lines": lines_table(FIELD),
     "setup": SETUP,

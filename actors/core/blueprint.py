@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
+from actors.core.blueprint_effects import read_effects
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
 from actors.core.blueprint_objects import pointing
@@ -109,7 +110,12 @@ def _version(node: Node) -> str:
 def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
     if node is None:
         return ()
-    streams = [read_stream(name, entry, when) for name, entry in node.entries()]
+    streams: list[StreamSpec] = []
+    for name, entry in node.entries():
+        stream = read_stream(name, entry, when)
+        effects = list(read_effects(stream, entry.get("effects")))
+        streams.append(msgspec.structs.replace(stream, effects=tuple(one.name for one in effects)))
+        streams.extend(effects)
     if not streams:
         node.fault("a blueprint needs at least one stream")
     streams = list(pointing(streams, node))

@@ -25,7 +25,9 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
     """Everything that holds between fields and between streams. `node` is the document's `streams`."""
     names = [stream.name for stream in streams]
     for stream in streams:
-        at = Node(stream, (*node.path, stream.name), node.faults)
+        at = Node(stream, (*node.path, *_place(stream)), node.faults)
+        if names.count(stream.name) > 1:
+            at.fault(f'there is another stream "{stream.name}"; call the effect otherwise')
         _check_match(stream, at)
         _check_groups(stream, at)
         _check_writers(stream, at)
@@ -38,6 +40,13 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
         check_lines(stream, at)
         _check_names(stream, names, at)
     _check_circles(streams, node)
+
+
+def _place(stream: StreamSpec) -> tuple[str, ...]:
+    """Where its entries stand, below `streams`."""
+    if not stream.follows:
+        return (stream.name,)
+    return stream.follows, "effects", stream.name.removeprefix(f"{stream.follows}_")
 
 
 def working_order(streams: Sequence[StreamSpec]) -> tuple[StreamSpec, ...]:

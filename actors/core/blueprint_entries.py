@@ -235,6 +235,23 @@ OBJECT: Final = (
     ),
 )
 OBJECTS: Final = Shared("objects", Either((Text(), Named(Entries(OBJECT), least=2))))
+EFFECT: Final = (
+    Entry("object", Text(), "the object there that holds them", required=True, example="object: movements"),
+    Entry(
+        "document",
+        Text(),
+        "the native path there that holds the id of the document; by it an effect is known, and made once",
+        required=True,
+        example="document: sale_id",
+    ),
+    Entry(
+        "fields",
+        Named(Entries(FIELD), NAME),
+        "what else it holds, read from the document's own record; told once",
+        required=True,
+        example="fields: {pieces: {a: MENGE, b: pieces}}",
+    ),
+)
 STREAM: Final = (
     Entry(
         "kind",
@@ -333,6 +350,14 @@ STREAM: Final = (
         absent="`[]`",
         example="stages: [b]",
         rows=("S10", "S11", "S18", "S19"),
+    ),
+    Entry(
+        "effects",
+        Named(Entries(EFFECT), NAME),
+        "what is written on that side together with a record that is made there, once: see [Documents](#documents)",
+        absent="none",
+        example="effects: {stock: {object: movements, document: sale_id, fields: {pieces: {a: MENGE, b: pieces}}}}",
+        rows=("S11",),
     ),
     Entry(
         "gate",

@@ -116,6 +116,8 @@ def _check_field(stream: StreamSpec, field: FieldSpec, side: Side, at: Node) -> 
     assert place is not None
     if side != stream.several:
         at.fault(f"there is one object on side {side}; {RECORD_OBJECT} is for several", *where, side)
+    elif place.lens.one_way:
+        return  # a formula that reads it
     elif field is not stream.object_field:
         at.fault(f"{RECORD_OBJECT} stands alone, in one field", *where, side)
     elif written_paths(place.lens, place.paths) != place.paths or far is None or not far.paths:

@@ -287,7 +287,7 @@ def _join(node: Node | None, paths: int) -> Join:
     if not isinstance(node.value, Mapping):
         return Join(paths, _separator(node))
     options = node.table(lens_words.JOIN)
-    separator, rest = options.get("separator"), options.get("rest")
+    separator, rest, empty = options.get("separator"), options.get("rest"), options.get("empty")
     return Join(
         paths,
         _separator(separator) if separator else " ",
@@ -295,6 +295,7 @@ def _join(node: Node | None, paths: int) -> Join:
             "Literal['first', 'last', 'whole']",
             rest.word(lens_words.RESTS.words, "last") if rest else "last",
         ),
+        _separator(empty) if empty else "",
     )
 
 

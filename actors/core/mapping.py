@@ -160,8 +160,9 @@ def references(stream: StreamSpec, side: Side, records: Iterable[Record]) -> Map
     wanted: dict[str, set[str]] = {}
     specs = [spec for spec in shared(stream, side) if spec.references]
     for record in records:
+        native = {**record.native, RECORD_ID: record.id} if stream.tells_id(side) else record.native
         for spec in specs:
-            _refer(spec, side, record.native, wanted)
+            _refer(spec, side, native, wanted)
     return wanted
 
 

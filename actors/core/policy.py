@@ -252,8 +252,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
     is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
     seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a
-    record is made and never changed after. `stages`: sides on which one is made only when a person says so. `objects[x]`:
-    the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them then.
+    record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
+    streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
+    `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
+    then.
     """
 
     name: str
@@ -283,6 +285,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     triggers: Mapping[Side, tuple[str, ...]] = {}
     objects: Mapping[Side, tuple[ObjectRules, ...]] = {}
     left_behind: LeftBehind = LeftBehind.REMOVE
+    effects: tuple[str, ...] = ()
+    follows: str = ""
 
     def object(self, side: Side) -> str:
         """The name of the object that holds these records on `side`; of several, all their names."""
@@ -304,7 +308,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         if side is None:
             return None
         places = ((spec, spec.side(side)) for spec in self.fields)
-        return next((spec for spec, at in places if at is not None and at.paths == (RECORD_OBJECT,)), None)
+        own = ((spec, at) for spec, at in places if at is not None and at.paths == (RECORD_OBJECT,))
+        return next((spec for spec, at in own if not at.lens.one_way), None)
 
     def field(self, name: str) -> FieldSpec:
         """The field called `name`; KeyError where there is none."""

@@ -200,6 +200,7 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
         or stream.gates
         or stream.requires
         or there in stream.stages
+        or stream.effects
         or len(set(written)) < len(written)
         or (shapes[there].key in written and shapes[there].kinds.get(shapes[there].key) not in _IDS)
         or any(spec.reference or spec.as_set or spec.owner.value == there or _more(spec) for spec in kept)

@@ -257,6 +257,9 @@ class Mode(enum.StrEnum):
     SYNC = "sync"
     PLAN = "plan"  # what a sync would do, saved as a plan
     VERIFY = "verify"  # both sides compared, every difference explained (actors/verifying.py)
+    REHEARSE = (
+        "rehearse"  # what other rules would do to the records that are bound now (actors/rehearsing.py)
+    )
 
 
 class Outcome(enum.StrEnum):

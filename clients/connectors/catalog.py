@@ -64,11 +64,14 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
+        "odata": Entry("clients.connectors.systems.odata"),
         "postgres": Entry("clients.connectors.systems.postgres"),
         "rest": Entry("clients.connectors.systems.rest"),
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
+        "sage_sales_management": Entry("clients.connectors.systems.sage_sales_management"),
         "uniconta": Entry("clients.connectors.systems.uniconta"),
         "webcrm": Entry("clients.connectors.systems.webcrm"),
+        "winestro": Entry("clients.connectors.systems.winestro"),
     }
 )
 

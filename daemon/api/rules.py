@@ -96,6 +96,10 @@ def _streams(value: Any) -> str:
     )
 
 
+def _numbers(value: Any) -> str:
+    return "" if len(value) <= 10_000 and all(one > 0 for one in value) else "names at most 10000 entries"
+
+
 def _identities(value: Any) -> str:
     if not value:
         return "is required: the accounts, as their system names them"
@@ -178,7 +182,7 @@ _LIFE: Final[Mapping[str, Mapping[str, Rule]]] = {
     "DisableFeatureRequest": _FEATURE,
 }
 _ROOMS: Final = ("", "quarantine", "waiting", "staged", "conflict", "ambiguous")
-_PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded")
+_PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded", "rehearsed")
 _ITEM_STATES: Final = (
     *("", "planned", "sent", "confirmed", "unconfirmed"),
     *("refused", "unknown", "dropped", "parked", "explained", "defect"),
@@ -233,6 +237,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "note": _text(NOTE_SIZE_MAX),
         "check": _anything,
     },
+    "RehearseSettingsRequest": {**_LINK, "settings": _long_text, "blueprint": _long_text},
     "ListSettingsVersionsRequest": {**_LINK, **_PAGE},
     "RevertSettingsRequest": {**_LINK, "version": _positive},
     "ListStreamsRequest": _LINK,
@@ -270,6 +275,13 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "same": _text(1000),
         "different": _anything,
         "fingerprint": _text(200),
+    },
+    "ListDocumentsRequest": {**_LINK, **_PAGE},
+    "ImportDocumentsRequest": {
+        **_LINK,
+        "ids": _numbers,
+        "all": _anything,
+        "stream": _text(NAME_SIZE_MAX),
     },
     "RetryParkedRequest": {"id": _positive},
     "GetStatusRequest": {},

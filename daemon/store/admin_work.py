@@ -189,6 +189,19 @@ class AdminWork(Base):
             await put_hints(db, row["link"], hints, now)
         return await self.get_parked(parked_id)
 
+    async def import_staged(self, link: str, stream: str, ids: Sequence[int], by: str) -> int:
+        """Decide to import staged documents as they are shown now: those with these numbers, or all of `stream` ("" = of the
+        link). How many. `Missing` where one of the numbers is not staged in the link; then nothing is decided."""
+        decision, now = pack({"choose": "import"}), self._clock.now()
+        async with self._transaction() as db:
+            await db.execute(sql("link_poke"), link)
+            await db.fetchval(sql("inbox_lock"), link)
+            done = await db.fetch(sql("staged_import"), link, stream, list(ids), decision, clean(by), now)
+            found = {row["id"] for row in done}
+            if lost := [one for one in ids if one not in found]:
+                raise Missing("staged document", ", ".join(map(str, lost)))
+        return len(found)
+
     async def find_binding(
         self, link: str, stream: str, side: Side, id_: str, actions: int = 20
     ) -> BindingInfo:

@@ -219,6 +219,10 @@ class Rig:
         self.spec = msgspec.structs.replace(self.spec, streams=streams)
         self._compiled.clear()
 
+    def rules(self, text: str, *streams: StreamSpec) -> None:
+        """What a blueprint with that text says."""
+        self._compiled[text] = msgspec.structs.replace(self.spec, streams=streams)
+
     @asynccontextmanager
     async def daemon(self, owner: str = "d1", store: Any = None, **options: Any) -> AsyncIterator[RootActor]:
         """A running RootActor, ended (as if killed) on leaving."""

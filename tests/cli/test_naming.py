@@ -16,7 +16,7 @@ from clients.cli.api import Api
             "list-connectors create update test probe get list describe-objects delete",
         ),
         ("blueprints", "check"),
-        ("settings", "get change list-versions revert"),
+        ("settings", "get change rehearse list-versions revert"),
         ("webhooks", "create get delete"),
         (
             "links",
@@ -28,6 +28,7 @@ from clients.cli.api import Api
         ("runs", "start watch cancel get list list-items"),
         ("plans", "list get list-actions approve reject"),
         ("conflicts", "list resolve"),
+        ("documents", "list import"),
         ("quarantine", "list-parked retry-parked"),
         ("records", "get explain refresh"),
         (

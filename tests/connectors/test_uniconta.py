@@ -74,6 +74,49 @@ class Contacts(EmulatedSystem):
         return {"name": "x" * 251}
 
 
+class Debtors(Contacts):
+    """Somebody who does so with debtors, whose ids are numbers of his own."""
+
+    object_name = "DebtorClientUser"
+    key = "Account"
+    read_path = r"^/odata/4711/Deb"
+
+    def __init__(self, erp: Uniconta) -> None:
+        self.erp = self.emulator = erp
+        for name, kind in OWN.items():
+            erp.make_field("DebtorClient", name, kind, size=250 if name == "name" else 0)
+
+    async def open(self) -> Connector:
+        inner = await opened(self.erp)
+        return cast(Connector, Renamed(inner, {}, {"Name": "Debtor", "Group": "Danmark"}))
+
+    def table(self) -> str:
+        return "DebtorClient"
+
+    def id(self, number: int) -> str:
+        return f"K{number:05d}"
+
+    def row(self, id: str) -> int:
+        """The row behind a debtor's number."""
+        (found,) = self.erp.person.find("DebtorClient", Account=id)
+        return int(found["PrimaryKeyId"])
+
+    async def insert(self, rows: Mapping[str, Mapping[str, Value]]) -> None:
+        for id_, values in rows.items():
+            (key,) = self.erp.person.insert("DebtorClient", {"Account": id_, "Name": "D", "Group": "Danmark"})
+            self.erp.write_own("DebtorClient", key, **values)
+
+    async def edit(self, id: str, changes: Mapping[str, Value]) -> None:
+        self.erp.write_own("DebtorClient", self.row(id), **changes)
+
+    async def delete(self, id: str) -> None:
+        self.erp.person.delete("DebtorClient", self.row(id))
+
+    async def rows(self) -> Mapping[str, Mapping[str, Value]]:
+        found = self.erp.person.rows("DebtorClient")
+        return {row["Account"]: self.erp.read_own("DebtorClient", key) for key, row in found.items()}
+
+
 async def opened(erp: Uniconta, **settings: Any) -> Connector:
     """A connector for an emulator."""
     quick = {"url": erp.address, "company": 4711, "user": "tandem", "password": "secret", "calls_per_day": 0}
@@ -94,10 +137,25 @@ class TestContract(FindsModified, FindsByField, UnderFaults, ConnectorContract):
 
     async def quick_edit(self, system: EmulatedSystem) -> Edit:
         # A user-defined field is no column of the table: the edit takes its own way.
-        erp = cast(Contacts, system).erp
-        edit = Edit("edit", "ContactClient", int(system.id(1)), {"Title": "Hr."})
-        erp.own["ContactClient", int(system.id(1))][erp.field_id("ContactClient", "name")] = "theirs"
-        return edit
+        erp, table = cast(Contacts, system).erp, system.table()
+        key = int(system.id(1)) if table == "ContactClient" else cast(Debtors, system).row(system.id(1))
+        erp.own[table, key][erp.field_id(table, "name")] = "theirs"
+        return Edit("edit", table, key, {"Phone": "1"})
+
+
+class TestContractWithNumbersAsIds(TestContract):
+    @pytest.fixture
+    async def system(self, erp: Uniconta) -> Contacts:
+        return Debtors(erp)
+
+    async def test_rows_that_are_not_shown_are_not_there(
+        self, emulated: EmulatedSystem, connector: Connector
+    ) -> None:
+        system = cast(Debtors, emulated)
+        await system.insert({system.id(number): {"name": "x"} for number in (1, 2)})
+        system.erp.data.hidden = {("DebtorClient", str(system.row(system.id(1))))}
+        page = await connector.scan(system.object_name, "", ["name"], 10)
+        assert [record.id for record in page.records] == [system.id(2)]
 
 
 @pytest.fixture
@@ -117,7 +175,7 @@ async def test_what_is_not_mapped_survives_a_write_of_the_whole_object(
     erp.make_field("DebtorClient", "Region")
     erp.write_own("DebtorClient", key, Region="Jylland")
     before = erp.person.row("DebtorClient", key)
-    write = Write(Op.UPDATE, id=str(key), native={"City": "Ribe"}, seen={"City": None})
+    write = Write(Op.UPDATE, id="100", native={"City": "Ribe"}, seen={"City": None})
     (result,) = await connector.write("DebtorClientUser", [write], [])
     assert result.status is WriteStatus.DONE
     after = erp.person.row("DebtorClient", key)
@@ -127,13 +185,13 @@ async def test_what_is_not_mapped_survives_a_write_of_the_whole_object(
 
 @pytest.mark.parametrize("erp", [{}, {"errors": "status"}], ids=["text in 200", "400"], indirect=True)
 async def test_a_no_is_a_no_whatever_its_form(erp: Uniconta, connector: Connector) -> None:
-    (key,) = erp.person.insert("DebtorClient", DEBTOR)
+    erp.person.insert("DebtorClient", DEBTOR)
     erp.person.insert("DebtorTransClient", {"Account": "100", "Amount": 5})
     writes = [
         Write(Op.CREATE, native={"Account": "100", "Name": "Twin", "Group": "Danmark"}),
         Write(Op.CREATE, native={"Account": "101", "Name": "No group"}),
-        Write(Op.DELETE, id=str(key), seen={"Name": "Nordvin"}),
-        Write(Op.UPDATE, id=str(key), native={"Name": None}, seen={"Name": "Nordvin"}),
+        Write(Op.DELETE, id="100", seen={"Name": "Nordvin"}),
+        Write(Op.UPDATE, id="100", native={"Name": None}, seen={"Name": "Nordvin"}),
         Write(Op.CREATE, native={"Account": "102", "Name": "Good", "Group": "Danmark"}),
     ]
     results = await connector.write("DebtorClient", writes, [])
@@ -199,10 +257,10 @@ async def test_a_user_defined_field_that_was_renamed_is_named(erp: Uniconta) -> 
 async def test_a_field_that_is_never_empty_and_not_delivered_is_unknown(
     erp: Uniconta, connector: Connector
 ) -> None:
-    (key,) = erp.person.insert("DebtorClient", DEBTOR)
+    erp.person.insert("DebtorClient", DEBTOR)
     await connector.scan("DebtorClient", "", ["Name"], 10)
     erp.data.absent = {("DebtorClient", "Name")}
-    (record,) = await connector.read("DebtorClient", [str(key)], ["Account", "Name", "City"])
+    (record,) = await connector.read("DebtorClient", ["100"], ["Account", "Name", "City"])
     assert record.native == {"Account": "100", "City": None}
 
 
@@ -238,4 +296,4 @@ async def test_edits_while_it_is_read_lose_nobody(erp: Uniconta, connector: Conn
         page = await connector.scan("DebtorClient", position, ["City"], 2)
         found |= {record.id for record in page.records}
         position, more = page.cursor, page.more
-    assert {str(key) for key in keys[1:]} <= found
+    assert {str(number) for number in range(1, 9)} <= found

@@ -163,3 +163,14 @@ def test_every_fault_is_named_with_its_place(case: str) -> None:
         compiled(change)
     found = [f"{fault.path}: {fault.message}" for fault in refused.value.faults]
     assert any(one.startswith(expected) for one in found), found
+
+
+def test_a_formula_may_read_the_object() -> None:
+    closed = {
+        "a": "@object",
+        "b": "closed",
+        "owner": "a",
+        "lens_a": {"formula": "`@object` == 'customers'"},
+    }
+    stream = compiled(lambda data: companies(data)["fields"].update(closed=closed)).stream("companies")
+    assert stream.object_field is stream.field("kind")

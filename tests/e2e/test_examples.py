@@ -1,27 +1,53 @@
-"""The examples run, and end with both systems in step."""
+"""The examples do what their README says: each is run as a person runs it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.connectors import pocketbase
-from tests.tidy import repository
+from tests.connectors import odata_server, pocketbase
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.timeout(400)  # the first start may install packages
+def test_odata_and_csv_end_in_step() -> None:
+    try:
+        odata_server.installed()
+    except odata_server.NotInstallable as error:
+        pytest.skip(f"no OData server: {error}")
+    done = subprocess.run(
+        [sys.executable, "examples/odata-csv"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Both hold the same five customers" in done.stdout
 
 
 @pytest.mark.timeout(420)
-def test_pocketbase_and_postgresql_are_in_step_at_the_end() -> None:
+def test_pocketbase_and_postgresql_end_in_step() -> None:
     pocketbase.required()
     done = subprocess.run(
         [sys.executable, "examples/pocketbase-postgres"],
-        cwd=repository.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=400,
         check=False,
     )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "Both hold the same" in done.stdout
     assert " things work, 0 do not" in done.stdout
+
+
+def test_the_readmes_are_short() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*/README.md")}
+    assert texts
+    assert not [str(path) for path, text in texts.items() if len(text.splitlines()) > 12]

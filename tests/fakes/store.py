@@ -475,7 +475,7 @@ class MemoryStore(MemoryRows):
             side = "a" if row.a is not None else "b"
         held = row.side(side)
         if held is not None:
-            state.add_hints([Hint(row.stream, side, held.id, reason, not_before=self.clock.now())])
+            state.add_hints([Hint(row.stream, side, held.id, reason)])
 
 
 def _no_such(what: str, name: str) -> TandemError:

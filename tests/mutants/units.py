@@ -24,9 +24,7 @@ UNITS = (
         "actors/recover.py",
         "skip=alone, in_steps=in_steps)",
         "skip=alone, in_steps=False)",
-        (
-            f"{ACTORS}test_redteam_18_a_write_that_is_cut_between_two_lines_is_completed_and_nothing_is_there_twice",
-        ),
+        (f"{ACTORS}test_redteam_18_a_daemon_that_is_killed_while_it_writes_an_order_leaves_one_and_whole",),
     ),
     Mutant(
         18,

@@ -65,7 +65,7 @@ DECLARATION: Final = Declaration(
     vendor_tail_s=10.0,
     batch_max=40,
     deadline_s=60.0,
-    webhook=Webhook(ids="query:RowId", event="query:Operation", events=("Insert", "Update", "Delete")),
+    webhook=Webhook(ids="query:Key", event="query:Operation", events=("Insert", "Update", "Delete")),
 )
 
 

@@ -21,7 +21,7 @@ from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.values import Type, write_value
 from clients.connectors.http.wire import Answer, HttpError, Request
 from clients.connectors.http.writing import each, moved_on, result_of
-from clients.connectors.systems.uniconta_objects import KEY, Entity, metadata, shape
+from clients.connectors.systems.uniconta_objects import NUMBERED, Entity, metadata, shape
 
 TOP_MAX: Final = 1000
 WRITE_S: Final = 40.0  # of one batch; below the declared deadline
@@ -74,10 +74,10 @@ class UnicontaConnector(HttpConnector):
         """Up to 40 in one request: more alternatives the server doesn't take."""
         shape = await self._shape(object_name)
         names = shape.checked(fields)
-        wanted = [id_ for id_ in ids if id_.isdecimal()]
+        wanted = [literal for id_ in ids if (literal := _key(shape, id_))]
         if not wanted:
             return []
-        where = " or ".join(f"{KEY} eq {id_}" for id_ in wanted)
+        where = " or ".join(f"{shape.key} eq {literal}" for literal in wanted)
         records, _ = await self._records(object_name, shape, names, where, len(wanted))
         return records
 
@@ -85,7 +85,7 @@ class UnicontaConnector(HttpConnector):
         """By id, from the last one met, until nothing comes: a page that is not full may have been cut."""
         shape = await self._shape(object_name)
         names = shape.checked(fields)
-        where = f"{KEY} gt {int(position or 0)}"
+        where = f"{shape.key} gt {_after(shape, position)}"
         records, _ = await self._records(object_name, shape, names, where, min(limit, TOP_MAX))
         return Page(tuple(records), records[-1].id if records else position, bool(records))
 
@@ -98,7 +98,7 @@ class UnicontaConnector(HttpConnector):
         shape.checked([self._modified])
 
         async def page(since: datetime, after: str, size: int) -> tuple[Sequence[Record], datetime]:
-            where = f"{self._modified} ge {self._time(since)} and {KEY} gt {int(after or 0)}"
+            where = f"{self._modified} ge {self._time(since)} and {shape.key} gt {_after(shape, after)}"
             return await self._records(object_name, shape, names, where, size)
 
         async def now() -> datetime:
@@ -134,13 +134,13 @@ class UnicontaConnector(HttpConnector):
     async def _records(
         self, object_name: str, shape: Shape, names: Sequence[str], where: str, top: int
     ) -> tuple[list[Record], datetime]:
-        rows, told = await self._rows(object_name, where, top)
+        rows, told = await self._rows(shape, where, top)
         return [self._record(shape, row, names) for row in rows], told
 
-    async def _rows(self, object_name: str, where: str, top: int) -> tuple[list[Any], datetime]:
-        doing = f"read {object_name}"
-        query = {"$filter": where, "$orderby": KEY, "$top": str(top)}
-        request = Request(doing=doing, path=f"odata/{self._company}/{segment(object_name)}", query=query)
+    async def _rows(self, shape: Shape, where: str, top: int) -> tuple[list[Any], datetime]:
+        doing = f"read {shape.name}"
+        query = {"$filter": where, "$orderby": shape.key, "$top": str(top)}
+        request = Request(doing=doing, path=f"odata/{self._company}/{segment(shape.name)}", query=query)
         answer = await self.client.ask(request)
         return rows_at("value", doing)(self.client.body_of(request, answer)), time_of(answer)
 
@@ -165,7 +165,7 @@ class UnicontaConnector(HttpConnector):
             return format(raw, "f") if isinstance(raw, Decimal) else str(raw)
         if isinstance(raw, date):
             return self._time(datetime(raw.year, raw.month, raw.day, tzinfo=UTC))
-        return "'" + str(raw).replace("'", "''") + "'"
+        return _quoted(str(raw))
 
     # ------------------------------------------------------------------------------------------------- fields
 
@@ -230,7 +230,7 @@ class UnicontaConnector(HttpConnector):
         if answer.meaning != "ok":
             return result_of(write, answer)
         row = self._body_of(request, answer)
-        if isinstance(row, dict) and KEY in row:
+        if isinstance(row, dict) and shape.key in row:
             return WriteResult(WriteStatus.DONE, shape.id_of(row))
         # Made, and not told where: whoever asked finds it by its key.
         raise HttpError(
@@ -238,10 +238,9 @@ class UnicontaConnector(HttpConnector):
         )
 
     async def _change(self, name: str, shape: Shape, write: Write) -> WriteResult:
-        if not write.id.isdecimal():
-            return WriteResult(WriteStatus.GONE, write.id)
+        literal = _key(shape, write.id)
         shape.checked(write.native)
-        rows, _ = await self._rows(name, f"{KEY} eq {write.id}", 1)
+        rows = (await self._rows(shape, f"{shape.key} eq {literal}", 1))[0] if literal else []
         if not rows:
             return WriteResult(WriteStatus.GONE, write.id)
         now = self._record(shape, rows[0], list(shape.fields)).native
@@ -249,6 +248,10 @@ class UnicontaConnector(HttpConnector):
             return WriteResult(WriteStatus.MOVED_ON, write.id, error=f"moved on: {moved}")
         if write.op is Op.DELETE:
             return await self._sent(f"delete {name}", "DELETE", f"Delete/{segment(name)}", rows[0], write)
+        if shape.key in write.native and not same(write.native[shape.key], write.id):
+            return WriteResult(
+                WriteStatus.REFUSED, write.id, error=f"{shape.key} of a record that is there stays"
+            )
         try:
             whole = {**rows[0], **_body(shape, write.native)}
         except BadValue as error:
@@ -273,6 +276,21 @@ class UnicontaConnector(HttpConnector):
         """The body of a good answer; a word such as `Succes` is none."""
         text = answer.text().strip()
         return None if text.isalpha() else self.client.body_of(request, answer)
+
+
+def _key(shape: Shape, id_: str) -> str:
+    """An id in a filter; "" for what can be none."""
+    if shape.key in NUMBERED:
+        return id_ if id_.isdecimal() else ""
+    return _quoted(id_) if id_ else ""
+
+
+def _after(shape: Shape, id_: str) -> str:
+    return id_ or "0" if shape.key in NUMBERED else _quoted(id_)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _body(shape: Shape, native: Mapping[str, Value]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from actors.core.errors import Kind, TandemError
 from clients.connectors.http.shape import Field, Shape
 from clients.connectors.http.values import Form, Type
 
-KEY: Final = "PrimaryKeyId"
+ROW: Final = "PrimaryKeyId"
+NUMBERED: Final = ("PrimaryKeyId", "OrderNumber")  # keys that are numbers
 MODIFIED: Final = "UpdatedAt"
 OWN: Final = "User"  # behind an entity's name: with user-defined fields
 _ADDRESS: Final = "Address1 Address2 Address3 ZipCode City Country"
@@ -27,8 +28,9 @@ _DELIVERY: Final = (
 
 
 class Entity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entity. `number`: the field with its number for people; `required`: never left out by a true answer."""
+    """One entity. `key`: the field by which others name its records; `required`: never left out by a true answer."""
 
+    key: str = ROW
     texts: str = ""
     integers: str = ""
     decimals: str = ""
@@ -41,6 +43,7 @@ class Entity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 ENTITIES: Final[Mapping[str, Entity]] = {
     "DebtorClient": Entity(
+        key="Account",
         texts=(
             f"Account Name {_ADDRESS} CompanyRegNo VatNumber EORI Phone MobilPhone ContactPerson ContactEmail InvoiceEmail"
             " EAN Www UserLanguage Group Payment PaymentFormat Currency Vat VatZone VatOperation PriceList PriceGroup"
@@ -55,6 +58,7 @@ ENTITIES: Final[Mapping[str, Entity]] = {
         required="Account Name Group",
     ),
     "InvItemClient": Entity(
+        key="Item",
         texts=(
             "Item Name ItemType Group DiscountGroup Unit UnitGroup CostModel Currency1 Currency2 Currency3 PurchaseCurrency"
             " PurchaseAccount SupplierItemId EAN URL Photo Warehouse Location StockPosition BrandGroup CategoryGroup"
@@ -75,6 +79,7 @@ ENTITIES: Final[Mapping[str, Entity]] = {
         required="Name",
     ),
     "EmployeeClient": Entity(
+        key="Number",
         texts=(
             "Number Name Title Group Address1 Address2 ZipCode City Mobil PrivateMobil Email PrivateEmail PersonalId PayId"
             " PayrollCategory Approver Approver2 UserLoginId UserName"
@@ -85,6 +90,7 @@ ENTITIES: Final[Mapping[str, Entity]] = {
         required="Number Name",
     ),
     "DebtorOrderClient": Entity(
+        key="OrderNumber",
         texts=(
             "Account Name ContactName YourRef OurRef Requisition RelatedOrder Remark Group Payment PaymentFormat Shipment"
             " DeliveryTerm Employee Currency Vat InvoiceAccount PostingAccount PostingText PriceList LayoutGroup Project"
@@ -169,19 +175,19 @@ def metadata(text: str) -> dict[str, dict[str, Type]]:
 
 def shape(name: str, entity: Entity, modified: str, told: Mapping[str, Type] | None) -> Shape:
     """The fields of an entity. `told`: those that the system says there are; None: it says nothing, so all known ones."""
-    typed: dict[str, Type] = {KEY: "text"}
+    typed: dict[str, Type] = {ROW: "integer"}
     typed |= {field: kind for said, kind in _KINDS.items() for field in getattr(entity, said).split()}
     if modified:
         typed[modified] = "instant"
     if told is not None:
         # Known types before told ones: the feed calls a day and an instant by the same name.
         typed = {field: typed.get(field, kind) for field, kind in told.items()}
-    typed |= entity.fields
-    read_only = {KEY, modified, *entity.read_only.split()}
+    typed |= {**entity.fields, entity.key: "text"}
+    read_only = {ROW, modified, *entity.read_only.split()}
     required = entity.required.split()
     return Shape(
         name,
-        KEY,
+        entity.key,
         [
             Field(
                 name=field,

@@ -39,9 +39,11 @@ with {fence}, {late}, updated as (
 select coalesce((select cancel from updated), false) as cancel from fence, late
 
 -- run_end
+-- The rules that were rehearsed are of no use any more.
 with {fence}, ended as (
     update runs
-    set outcome = $5, ended = $6, phase = $7, error = $8, waiting = $9
+    set outcome = $5, ended = $6, phase = $7, error = $8, waiting = $9,
+        subject = case when mode = 'rehearse' then '' else subject end
     where id = $4 and link = $1 and exists (select from fence)
 )
 select 1 from fence

@@ -194,7 +194,7 @@ class Run(_message.Message):
     link: _builtins.str
     """Id of the link."""
     mode: _builtins.str
-    """sync; plan for a dry run; verify."""
+    """sync; plan for a dry run; verify; rehearse."""
     cause: _builtins.str
     """command, hint, poll, start, recovery or approval."""
     outcome: _builtins.str
