@@ -66,6 +66,7 @@ class RestConnector(HttpConnector):
             concurrency=plan.declaration.concurrency,
             pace=Pace(plan.declaration.name, limits.get("rate_per_s", 0.0), limits.get("burst", 1)),
             size_max=limits.get("size_max", SIZE_MAX),
+            authorities=plan.authorities,
         )
         super().__init__(plan.declaration, client)
         self.plan = plan

@@ -299,7 +299,7 @@ AUTH: Final[tuple[Entry, ...]] = (
     Entry("password", Text(), "of `basic`"),
     Entry("name", Text(), "the name of the header or query parameter"),
     Entry("value", Text(), "its value"),
-    Entry("path", Text(), "of the log-in or the token endpoint; a whole URL of the same host too"),
+    Entry("path", Text(), "of the log-in or the token endpoint; a whole URL too"),
     Entry("method", METHOD, "of the log-in", absent="POST"),
     Entry("json", BODY, "body of the log-in"),
     Entry("form", QUERY, "body of the log-in, as a form"),

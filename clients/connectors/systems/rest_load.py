@@ -72,7 +72,12 @@ def load(settings: Mapping[str, Any], base: Declaration, *, strict: bool = True)
     except BlueprintError as error:
         raise _refused(error, Blotter(secrets.values())) from None
     account = ", ".join(f"{name}={text}" for name, text in sorted(variables.items()))
-    return msgspec.structs.replace(plan, secrets=tuple(secrets.values()), account=account)
+    return msgspec.structs.replace(
+        plan,
+        secrets=tuple(secrets.values()),
+        account=account,
+        authorities=str(settings.get("authorities") or ""),
+    )
 
 
 def _data(given: Any) -> tuple[object, Positions]:
@@ -437,6 +442,11 @@ SETTINGS: Final = (
         "file on the daemon's machine, or the entries themselves",
     ),
     Setting("url", doc="where the interface lives; goes before the url of the declaration"),
+    Setting(
+        "authorities",
+        "path",
+        doc="a PEM file on the daemon's machine with certificate authorities to trust besides those of the machine",
+    ),
     Setting(
         "variables",
         "map",
