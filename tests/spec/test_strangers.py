@@ -7,11 +7,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import pytest
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
-from tandem.v1 import connections_pb2
+from tandem.v1 import connections_pb2, webhooks_pb2
 from tandem_client import TandemError
 from tests.connectors.pocketbase import PASSWORD, USER, Person, pocketbase_url, unique
 from tests.spec.systems import until
@@ -178,6 +179,32 @@ async def test_b18_pocketbase_and_a_postgresql_table_are_linked_by_yaml_alone(
 
     await until(gone, "F-1 gone from PocketBase")
     assert {row["barrel_no"] for row in await cellar.person.records(cellar.name)} == {"F-2", "F-3", "F-4"}
+
+
+async def test_b18_a_declared_webhook_tells_of_a_change_at_once(world: World, cellar: Cellar) -> None:
+    """How a system calls stands in its declaration. Nobody would look for an hour."""
+    await world.crm.sql(TABLE)
+    await cellar.person.call("POST", cellar.path, {"barrel_no": "F-1", "litres": "1"})
+    await world.connect()
+    webhook = 'webhook: {signature: token, header: X-Cellar, ids: "json:record.id", events: [changed]}\n'
+    await world.connection("cellar", "rest", cellar.settings(DECLARATION + webhook))
+    await world.link(RULES.replace("poll: 500ms", "poll: 1h"), name="barrels", a="cellar")
+    await until(lambda: world.crm.sql("SELECT 1 FROM keller_bestand WHERE liter = 1"), "the first load")
+    request = webhooks_pb2.CreateWebhookRequest(connection="cellar", tenant=world.tenant)
+    made = await world.tandem.webhooks.CreateWebhook(request)
+    assert (made.signature, made.carried_in, list(made.events)) == ("token", "X-Cellar", ["changed"])
+    (address,) = [one.url for one in made.addresses if one.object == "barrels"]
+
+    barrel = await cellar.barrel("F-1")
+    assert barrel is not None
+    await cellar.person.call("PATCH", f"{cellar.path}/{barrel['id']}", {"litres": "2"})
+    body = {"record": {"id": barrel["id"], "litres": "999"}}
+    async with aiohttp.ClientSession() as session:
+        async with session.post(address, json=body, headers={"X-Cellar": "wrong"}) as answer:
+            assert answer.status == 401
+        async with session.post(address, json=body, headers={"X-Cellar": made.secret}) as answer:
+            assert answer.status == 200, await answer.text()
+    await until(lambda: world.crm.sql("SELECT 1 FROM keller_bestand WHERE liter = 2"), "the change")
 
 
 async def test_b18_a_declaration_is_tried_against_the_live_system_before_it_is_used(

@@ -29,12 +29,18 @@ class Writer:
     """Writes of one account. `within_s`: after so long no further record of a batch is begun."""
 
     def __init__(
-        self, client: HttpClient, reader: Reader, within_s: float, check: Callable[[], Awaitable[None]]
+        self,
+        client: HttpClient,
+        reader: Reader,
+        within_s: float,
+        check: Callable[[], Awaitable[None]],
+        concurrency: int,
     ) -> None:
         self._client = client
         self._reader = reader
         self._within_s = within_s
         self._check = check
+        self._concurrency = concurrency
 
     async def write(
         self, plan: ObjectPlan, writes: Sequence[Write], fields: Sequence[str]
@@ -49,7 +55,13 @@ class Writer:
             except BadValue as error:
                 return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
 
-        return await each(writes, one, within_s=self._within_s, session_check=self._check)
+        return await each(
+            writes,
+            one,
+            within_s=self._within_s,
+            session_check=self._check,
+            concurrency=self._concurrency,
+        )
 
     async def _one(self, plan: ObjectPlan, write: Write, names: Sequence[str]) -> WriteResult:
         if write.op is Op.CREATE:
