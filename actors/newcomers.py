@@ -20,6 +20,7 @@ from actors.core.types import (
     ActionState,
     Binding,
     Observation,
+    Op,
     Parked,
     Presence,
     Room,
@@ -68,12 +69,15 @@ class Newcomers:
         """Match, conclude what is gone, meet, create. True when nobody had to be left for later."""
         self._left = False
         self._apart = set()
-        if stream.name in self._windows.stirred and not self._state.dry:
+        stirred = stream.name in self._windows.stirred
+        if stirred and not self._state.dry:
             await self._reopen(stream)
         unbound = await self._state.store.bindings_in(self._state.link, stream.name, UNBOUND, 0, 1)
         if not unbound and stream.name not in self._state.gone:
             return True  # the common case, in one question
         await self._moves.begin(stream)
+        if self._moves.known and not stirred and not self._state.dry:
+            await self._reopen_listed(stream)
         taken = await self._match(stream)
         await self._conclude(stream, taken)
         await self._meet(stream)
@@ -257,6 +261,21 @@ class Newcomers:
             if again:
                 await state.settle(Settlement(run=state.run, bindings=again))
 
+    async def _reopen_listed(self, stream: StreamSpec) -> None:
+        """Something is gone: what is listed as unclear beside it may be the same record under another id."""
+        state = self._state
+        after = 0
+        while rows := await state.store.waiting(state.link, stream.name, after, GROUPS, Room.AMBIGUOUS):
+            after = rows[-1].id
+            listed = await self._by_key(row.binding for row in rows)
+            again = tuple(
+                msgspec.structs.replace(b, state=State.NEW, note=kept_note(b), rev=b.rev + 1)
+                for b in listed.values()
+                if _is_listed(b)
+            )
+            if again:
+                await state.settle(Settlement(run=state.run, bindings=again))
+
     # ----------------------------------------------------------------------------------------- what is gone
 
     async def _move(self, stream: StreamSpec, pairs: Sequence[tuple[int, int]], spoken_for: set[int]) -> None:
@@ -332,7 +351,7 @@ class Newcomers:
         return {side for half in found for side in SIDES if half.side(side) is not None}
 
     async def _create(self, stream: StreamSpec, spoken_for: set[int]) -> None:
-        unsure = await self._unsure(stream)
+        unsure, under_way = await self._unsure(stream), await self._under_way(stream)
         after = 0
         while True:
             await self._at(f"{stream.name}: creating what is new")
@@ -345,6 +364,7 @@ class Newcomers:
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
+                mine = self._but_those(under_way, side, mine)
                 if self._state.gate.is_closed(stream, other(side)):
                     continue
                 if side in self._state.blind(stream):
@@ -354,6 +374,31 @@ class Newcomers:
                 elif mine:
                     pairs.extend(await self._claimed(stream, side, await self._looked(stream, side, mine)))
             await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
+
+    async def _under_way(self, stream: StreamSpec) -> list[Binding]:
+        """Half bindings of which it is not known yet whether their record was made."""
+        keys = [
+            one.binding for one in self._state.open.values() if one.op is Op.CREATE and one.covers is None
+        ]
+        found = await self._by_key(keys) if keys else {}
+        return [half for half in found.values() if half.stream == stream.name]
+
+    def _but_those(
+        self, under_way: Sequence[Binding], side: Side, halves: Sequence[Binding]
+    ) -> list[Binding]:
+        """Without those that share a match key with a record of their side which is being made: it may be that very record,
+        under another id by now. Once the outcome is known they are matched with what was made."""
+        taken = {
+            (level, hash_)
+            for half in under_way
+            if half.side(side) is not None
+            for level, hash_ in enumerate(half.keys)
+            if hash_
+        }
+        known = {half.key for half in under_way}
+        kept = [h for h in halves if h.key in known or not taken.intersection(enumerate(h.keys))]
+        self._left = self._left or len(kept) < len(halves)
+        return kept
 
     async def _claimed(self, stream: StreamSpec, side: Side, pairs: Sequence[Pair]) -> Sequence[Pair]:
         """Those that nobody else makes: where several links share the account, another one may be at the very same record.
