@@ -180,12 +180,16 @@ class Blotter:
         if now != self._secrets:
             self._secrets, self._before = now, self._secrets
 
-    def clean(self, text: str, size_max: int = RAW_MAX) -> str:
-        """The text without secrets, on one line, bounded."""
-        # A secret may stand across the cut: it is taken out before.
-        bare = text[: size_max * 4]
+    def known(self, text: str) -> str:
+        """The text without the secrets that it was told: for words of our own."""
         for secret in sorted(self._secrets | self._before, key=len, reverse=True):
-            bare = bare.replace(secret, _BLOT)
+            text = text.replace(secret, _BLOT)
+        return text
+
+    def clean(self, text: str, size_max: int = RAW_MAX) -> str:
+        """The text without secrets, on one line, bounded: for a system's words."""
+        # A secret may stand across the cut: it is taken out before.
+        bare = self.known(text[: size_max * 4])
         bare = " ".join(_SECRET_NAMES.sub(rf"\1{_BLOT}", bare).split())
         bare = "".join(mark if mark.isprintable() else "?" for mark in bare)
         return bare if len(bare) <= size_max else bare[:size_max] + "…"

@@ -40,7 +40,9 @@ from clients.connectors.systems.rest_walk import Walk
 from clients.connectors.yaml_nodes import parse
 
 FILES: Final = (".yaml", ".yml", ".json")
-FAULTS_MAX: Final = 10_000
+NAMELESS: Final = (
+    "two accounts at this address can't be told apart: say `identity`, or give a variable that names it"
+)
 DEADLINE_S: Final = 20.0
 BATCH: Final = 100
 # What each way of proving who one is needs.
@@ -68,6 +70,8 @@ def load(settings: Mapping[str, Any], base: Declaration, *, strict: bool = True)
     try:
         faults.check()
         plan = _Compiler(root, found, str(settings.get("url") or found.get("url") or "")).plan(base)
+        if strict and not variables and "identity" not in found and plan.auth["kind"] != "none":
+            root.fault(NAMELESS, "auth")
         faults.check()
     except BlueprintError as error:
         raise _refused(error, Blotter(secrets.values())) from None
@@ -110,7 +114,7 @@ def _file(name: str) -> str:
 def _refused(error: BlueprintError, blotter: Blotter | None = None) -> TandemError:
     faults = "; ".join(str(fault) for fault in error.faults)
     if blotter is not None:
-        faults = blotter.clean(faults, FAULTS_MAX)
+        faults = blotter.known(faults)
     return TandemError(
         Kind.CONFIG, f"the declaration is wrong: {faults}", hint="docs/connectors/rest.md has every entry"
     )
