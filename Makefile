@@ -54,6 +54,7 @@ demo: $(VENV)/.run-stamp ## Play the quickstart as a story that ends (edits, pla
 	$(BIN)/python -m $(if $(PAIR),examples.pairs $(PAIR),examples.quickstart.demo)
 
 test: $(VENV)/.dev-stamp ## Run every test
+	@$(BIN)/python -m tests.connectors.odata_server --install || true
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.dev-stamp ## The quick gate: style, types, import rules, tidiness, the pure core

@@ -24,7 +24,7 @@ from actors.core.blueprint_forms import (
     Words,
     each,
 )
-from actors.core.policy import ForeignEdit, Owner
+from actors.core.policy import ForeignEdit, OnMerge, Owner
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -84,6 +84,15 @@ FIELD_RULES: Final = (
         example="starts_with: {b: admin}",
         rows=("G5", "W31"),
     ),
+)
+
+ON_MERGE: Final = Entry(
+    "on_merge",
+    Words(tuple(member.value for member in OnMerge)),
+    "gone on one side, and another record there has one of its match keys (two were merged): `ask` a person, `keep` the "
+    "partner, or `delete`: a deletion like any other",
+    absent="`ask`",
+    example="on_merge: keep",
 )
 
 # A field that is added: its entries are checked where the fields are.

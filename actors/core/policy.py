@@ -127,6 +127,14 @@ class DeletePolicy(enum.StrEnum):
     RESTORE = "restore"
 
 
+class OnMerge(enum.StrEnum):
+    """Gone on one side, and another bound record there has one of its keys: it may have been merged into that."""
+
+    ASK = "ask"  # nothing is done to the partner until a person says what
+    KEEP = "keep"  # the partner stays as it is, and is let go
+    DELETE = "delete"  # it is a deletion like any other
+
+
 class DeleteEdit(enum.StrEnum):
     """Deleted on one side, edited on the other."""
 
@@ -275,6 +283,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
     )
     delete_vs_edit: DeleteEdit = DeleteEdit.KEEP
+    on_merge: OnMerge = OnMerge.ASK
     mark: Mapping[str, Mapping[str, Value]] = {}
     gates: Mapping[str, Gate] = {}
     first_contact: FirstContact = FirstContact.ASK

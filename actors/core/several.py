@@ -44,6 +44,7 @@ MOVED = "moved to "
 # What was seen there when it moved, among the side's deviations (see marks.py).
 PREFIX = "*left* "
 PLACE = "*left behind*"
+RULE = "left behind: "  # and what becomes of it
 
 
 def placed(stream: StreamSpec, side: Side, write: Shown) -> Shown:
@@ -60,7 +61,8 @@ def placed(stream: StreamSpec, side: Side, write: Shown) -> Shown:
 
 def is_move(binding: Binding, action: Action) -> bool:
     """Whether a create makes a record anew that stands in another object of its side."""
-    return action.op is Op.CREATE and binding.side(action.side) is not None
+    held = binding.side(action.side)
+    return action.op is Op.CREATE and held is not None and held.presence is not Presence.DELETED
 
 
 def wants_move(write: Shown) -> bool:
@@ -202,7 +204,7 @@ def plan_left(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context
         half,
         side,
         Op.MARK if marks else Op.DELETE,
-        f"left behind: {stream.left_behind.value}",
+        f"{RULE}{stream.left_behind.value}",
         {},
         Shown(dict(stream.mark.get(side, {})) if marks else {}, {}),
         dict(seen.fields),
