@@ -33,6 +33,15 @@ RATE: Final = Number(0, 500)  # with one more net place than gross ones, every g
 GROSS_PLACES: Final = Whole(0, 10)
 NET_PLACES: Final = Whole(0, 12)
 
+CLASH: Final = Entry(
+    "clash",
+    Listing(Listing(Text(), least=1)),
+    "keys that no two records share, and that bind nobody all the same: who shares one and no `match` key goes to a "
+    "person, and is never made a second time",
+    absent="none",
+    example="clash: [[code]]",
+    rows=("G24",),
+)
 _OWNERS: Final = Words(tuple(member.value for member in Owner))
 _VALUES: Final[Form] = Either((Scalar(), Listing(Scalar(), least=1)))
 CONDITION: Final = (
@@ -108,6 +117,14 @@ SETTING: Final = (
         example="default: Kunde",
     ),
     Entry("choices", Listing(Text(), least=1), "nothing else is taken", example="choices: [type, status]"),
+    Entry(
+        "fixed",
+        Flag(),
+        "it is chosen at set-up, and can't be changed once the link is active",
+        absent="`false`",
+        example="fixed: true",
+        rows=("W11",),
+    ),
 )
 SETTINGS: Final[Form] = Named(Entries(SETTING), SETTING_NAME)
 # What may stand wherever a value may: the link's value of that setting.

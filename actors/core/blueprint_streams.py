@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries import (
     BUDGET,
     BUDGET_ENTRIES,
@@ -49,9 +50,12 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     check_name(entry, name)
     node = entry.table(STREAM)
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
-    contact, left = node.get("first_contact"), node.get("left_behind")
+    contact, left, active = node.get("first_contact"), node.get("left_behind"), node.get("active")
     merge = node.get("on_merge")
+    if active is not None and not isinstance(active.value, bool):
+        active.word(WORDS, "yes")
     creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
+    clash = _match(node.get("clash"))
     return StreamSpec(
         name=name,
         kind=kind.word(KINDS, "master") if kind else "master",
@@ -60,11 +64,13 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         objects=read_objects(node, creates, deletes),
         left_behind=left.choice(LeftBehind, LeftBehind.REMOVE) if left else LeftBehind.REMOVE,
         fields=read_fields(name, node.get("fields")),
-        match=_match(node.get("match")),
+        match=(*_match(node.get("match")), *clash),
+        clashes=len(clash),
         parents=_texts(node.get("parents")),
         requires=_texts(node.get("requires")),
         once=read_sides(node.get("once")),
         stages=read_sides(node.get("stages")),
+        initial_load=read_creates(node.get("initial_load")),
         creates=creates,
         deletes=deletes,
         on_merge=merge.choice(OnMerge, OnMerge.ASK) if merge else OnMerge.ASK,

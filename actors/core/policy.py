@@ -268,7 +268,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
     streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
     `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
-    then.
+    then. `initial_load`: the sides that the initial load may write to (core/initial.py). `clashes`: of the match keys, so
+    many at the end bind nobody: who shares one goes to a person.
     """
 
     name: str
@@ -281,6 +282,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     requires: tuple[str, ...] = ()
     once: frozenset[Side] = frozenset()
     stages: frozenset[Side] = frozenset()
+    initial_load: frozenset[Side] = frozenset({"a", "b"})
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
@@ -299,6 +301,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     triggers: Mapping[Side, tuple[str, ...]] = {}
     objects: Mapping[Side, tuple[ObjectRules, ...]] = {}
     left_behind: LeftBehind = LeftBehind.REMOVE
+    clashes: int = 0
     effects: tuple[str, ...] = ()
     follows: str = ""
 
@@ -309,6 +312,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     def objects_on(self, side: Side) -> tuple[str, ...]:
         """The names of the objects that hold these records on `side`."""
         return tuple(one.name for one in self.objects.get(side, ())) or (self.object(side),)
+
+    def binds_by(self, level: int) -> bool:
+        """Whether records that alone share this match key are the same."""
+        return level < len(self.match) - self.clashes
 
     @cached_property
     def several(self) -> Side | None:
@@ -425,7 +432,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
 class SettingSpec(msgspec.Struct, frozen=True):
     """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken.
-    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there."""
+    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there.
+    `fixed`: it can't be changed once the link is active."""
 
     name: str
     form: str
@@ -434,6 +442,7 @@ class SettingSpec(msgspec.Struct, frozen=True):
     has_default: bool = False
     awaited: bool = False
     choices: tuple[str, ...] = ()
+    fixed: bool = False
 
     @property
     def needed(self) -> bool:

@@ -259,6 +259,8 @@ class SettleContract:
         rest = await store.waiting("l1", "customers", found[-1].id, 2)
         assert [(row.binding, row.stream) for row in rest] == [(keys[2], "customers")]
         assert await store.waiting("l2", "customers", 0, 2) == []
+        elsewhere_too = await store.waiting("l1", "customers", 0, 2, park(-1).room)
+        assert [(row.binding, row.room) for row in elsewhere_too] == [(keys[0], park(-1).room)]
 
     async def test_cursors_are_replaced_whole(self, world: World) -> None:
         store, lease = world.store, await leased(world)
