@@ -6,11 +6,21 @@ in docs/BLUEPRINTS.md are made from here. A new rule begins with a line here. Mu
 
 from __future__ import annotations
 
+import enum
 from typing import Final
 
 from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_lines import lines_entry
-from actors.core.blueprint_entries_rules import FIELD_RULES, OBJECTS, OWNER_FORM, REFERENCE, SETTINGS
+from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
+from actors.core.blueprint_entries_rules import (
+    CLASH,
+    FIELD_RULES,
+    ON_MERGE,
+    OWNER_FORM,
+    REFERENCE,
+    SETTINGS,
+)
+from actors.core.blueprint_entries_when import DAY_S, DELIVERY
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -28,50 +38,32 @@ from actors.core.blueprint_forms import (
     Whole,
     Words,
     each,
-    words,
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, LeftBehind
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
 from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
-DAY_S: Final = 86_400.0
 LINK_NAME: Final = r"[a-z][a-z0-9-]{0,62}"
 NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 BUDGET: Final = r"(\d{1,9})|(?:(\d{1,9})\s+or\s+)?(\d{1,3}(?:\.\d+)?)\s*%"
-EVERY: Final = r"every\s+(\S.*)"
 KINDS: Final = ("master", "document")
 UNLIMITED: Final = "unlimited"
 NEWEST: Final = "newest"  # understood, and refused with what to write instead
 
 POLL: Final = Duration(0.1, 7 * DAY_S)
 COMPLETE_READ: Final = Duration(10.0, 31 * DAY_S)
-JITTER: Final = Duration(0.0, 7 * DAY_S)
 BREAKER: Final = Whole(1, 100_000)
 COUNT: Final = Whole(0, 1_000_000_000)
 FREE: Final = Whole(0, 1_000_000)
 PERCENT: Final = Number(0, 100)
 
 
-# ------------------------------------------------------------------------------------------------------------ when
+def words(kind: type[enum.StrEnum]) -> Words:
+    """The words of an enumeration."""
+    return Words(tuple(member.value for member in kind))
 
-SCHEDULE_WORDS: Final = ("instant", "command", "nightly")
-_TIMED: Final = Either((Words(SCHEDULE_WORDS), Text(EVERY), Text(r"\S+(\s+\S+){4}")))
-SCHEDULE: Final = (
-    Entry("at", _TIMED, "the schedule", required=True, example='at: "30 2 * * 1-5"'),
-    Entry("zone", Text(), "the time zone it is in", absent="the link's", example="zone: Europe/Copenhagen"),
-    Entry(
-        "jitter",
-        JITTER,
-        "instants come up to so much later, each link always by the same part of it",
-        absent="the whole interval for `every`, 3h for `nightly`, none for cron",
-        example="jitter: 10m",
-    ),
-)
-_SCHEDULE: Final = Shared("schedule", Either((_TIMED, Entries(SCHEDULE))))
-DIRECTIONS: Final = ("a_to_b", "b_to_a")
-DELIVERY: Final = Shared("delivery", Either((_SCHEDULE, each(DIRECTIONS, _SCHEDULE))))
 
 # ----------------------------------------------------------------------------------------------------------- field
 
@@ -245,15 +237,7 @@ STREAM: Final = (
         rows=("G8", "G10"),
     ),
     Entry("b", OBJECTS, "the object on side b", required=True, example="b: customers"),
-    Entry(
-        "left_behind",
-        words(LeftBehind),
-        "what becomes of a record in its old object once we have made it in another one: `remove`, `mark` (by `mark` of "
-        "that side), `keep`",
-        absent="`remove`",
-        example="left_behind: mark",
-        rows=("G8", "G22"),
-    ),
+    LEFT_BEHIND,
     Entry(
         "active",
         Either((Flag(), Words(WORDS))),
@@ -287,6 +271,7 @@ STREAM: Final = (
         example="match: [[number], [name, zip]]",
         rows=("T3", "B11"),
     ),
+    CLASH,
     Entry(
         "creates",
         Listing(Words(SIDES)),
@@ -311,6 +296,7 @@ STREAM: Final = (
         absent="`keep`",
         example="delete_vs_edit: restore",
     ),
+    ON_MERGE,
     Entry(
         "mark",
         each(SIDES, Named(Scalar())),

@@ -23,9 +23,8 @@ from actors.core.blueprint_forms import (
     Whole,
     Words,
     each,
-    words,
 )
-from actors.core.policy import DeletePolicy, ForeignEdit, Owner
+from actors.core.policy import ForeignEdit, OnMerge, Owner
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -34,6 +33,15 @@ RATE: Final = Number(0, 500)  # with one more net place than gross ones, every g
 GROSS_PLACES: Final = Whole(0, 10)
 NET_PLACES: Final = Whole(0, 12)
 
+CLASH: Final = Entry(
+    "clash",
+    Listing(Listing(Text(), least=1)),
+    "keys that no two records share, and that bind nobody all the same: who shares one and no `match` key goes to a "
+    "person, and is never made a second time",
+    absent="none",
+    example="clash: [[code]]",
+    rows=("G24",),
+)
 _OWNERS: Final = Words(tuple(member.value for member in Owner))
 _VALUES: Final[Form] = Either((Scalar(), Listing(Scalar(), least=1)))
 CONDITION: Final = (
@@ -78,6 +86,15 @@ FIELD_RULES: Final = (
     ),
 )
 
+ON_MERGE: Final = Entry(
+    "on_merge",
+    Words(tuple(member.value for member in OnMerge)),
+    "gone on one side, and another record there has one of its match keys (two were merged): `ask` a person, `keep` the "
+    "partner, or `delete`: a deletion like any other",
+    absent="`ask`",
+    example="on_merge: keep",
+)
+
 # A field that is added: its entries are checked where the fields are.
 _DETAIL: Final[Form] = Either((_VALUES, Listing(Named(_VALUES)), Named(Either((_VALUES, Named(_VALUES))))))
 SETTING: Final = (
@@ -110,24 +127,3 @@ GROSS: Final = (
     Entry("net_places", NET_PLACES, "decimal places of the net price that is written", absent="two more"),
     Entry("rounding", Words(("half_up", "half_even")), "how", absent="`half_up`"),
 )
-
-# One of several objects of a side: what of the stream's rules is otherwise for the records that stand in it.
-OBJECT: Final = (
-    Entry(
-        "creates",
-        Listing(Words(SIDES)),
-        "as of the stream; a side that may not create there does not move records there either",
-        absent="the stream's",
-        example="creates: [b]",
-        rows=("G4", "G13", "G22"),
-    ),
-    Entry(
-        "deletes",
-        each(SIDES, words(DeletePolicy)),
-        "as of the stream",
-        absent="the stream's",
-        example="deletes: {b: mark, a: restore}",
-        rows=("G3", "G9"),
-    ),
-)
-OBJECTS: Final = Shared("objects", Either((Text(), Named(Entries(OBJECT), least=2))))

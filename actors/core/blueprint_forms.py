@@ -6,7 +6,6 @@ Must not: know any entry, or read a blueprint.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 
 import msgspec
@@ -136,8 +135,3 @@ def known(entries: Sequence[Entry]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def each(words: Sequence[str], form: Form) -> Entries:
     """Entries that need no word of explanation, each of the same form."""
     return Entries(tuple(Entry(word, form, "") for word in words))
-
-
-def words(kind: type[enum.StrEnum]) -> Words:
-    """The words of an enumeration."""
-    return Words(tuple(member.value for member in kind))

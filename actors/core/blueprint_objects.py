@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from actors.core.blueprint_entries_rules import OBJECT
+from actors.core.blueprint_entries_objects import OBJECT
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.lenses import written_paths
 from actors.core.places import SEPARATOR

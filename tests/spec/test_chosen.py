@@ -71,7 +71,7 @@ async def test_w11_what_was_chosen_is_switched_off_and_on_and_nobody_is_doubled(
     await two.choose(groups=True)
     await two.are("b", PLACES, ("1", "Ada & Sons", "friends"), ("2", "Bob", "friends"))
     await two.are("a", "name FROM groups ORDER BY name", ("big",), ("friends",))
-    assert await two.a.value("SELECT count(*) FROM groups") == 2
+    assert await two.rows("b", "name FROM groups ORDER BY name") == [("big",), ("friends",)]
 
 
 async def test_w11_a_choice_that_is_for_good_is_not_changed_afterwards(two: Two) -> None:
