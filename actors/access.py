@@ -9,6 +9,7 @@ from actors.core.errors import LeaseLost
 from actors.core.mapping import Refs, observe, paths, references, referred
 from actors.core.places import by_object, parted, qualified, written_in
 from actors.core.policy import StreamSpec
+from actors.core.rooms import why_alone
 from actors.core.rows import RowShape
 from actors.core.types import SIDES, Observation, Presence, Record, Side
 from actors.core.values import Value
@@ -190,12 +191,21 @@ class Access:
     async def refs(self, stream: StreamSpec, records: Sequence[Record]) -> Refs:
         """What the records of this side refer to, as bindings."""
         keys: dict[tuple[str, Side, str], int] = {}
+        alone: dict[int, tuple[str, Side, str]] = {}
+        notes: dict[int, str] = {}
         for name, ids in references(stream, self.side, records).items():
             for binding in await self._store.bindings(self._link, name, self.side, sorted(ids)):
                 held = binding.side(self.side)
                 if held is not None and binding.a is not None and binding.b is not None:
                     keys[name, self.side, held.id] = binding.key
-        return Refs(keys=keys)
+                elif held is not None:
+                    alone[binding.key] = name, self.side, held.id
+                    notes[binding.key] = binding.note
+        if not alone:
+            return Refs(keys=keys)
+        rows = await self._store.parked(self._link, sorted(alone))
+        why = {alone[key]: text for key, text in why_alone(notes, rows).items()}
+        return Refs(keys=keys, why=why)
 
     async def _page(
         self, method: str, cls: Class, stream: StreamSpec, at: str, limit: int
