@@ -15,7 +15,7 @@ from clients.cli.api import Api
             "connections",
             "list-connectors create update test get list describe-objects delete",
         ),
-        ("blueprints", "check"),
+        ("blueprints", "list get check"),
         ("settings", "get change list-versions revert"),
         ("webhooks", "create get delete"),
         ("links", "create get list pause resume list-preparations prepare activate deactivate review delete"),
