@@ -85,6 +85,7 @@ docs: $(VENV)/.dev-stamp ## Regenerate the reference pages that come from the co
 	$(BIN)/python -m clients.cli.reference
 	$(BIN)/python -m daemon.metrics_reference
 	$(BIN)/python -m daemon.blueprint_reference
+	$(BIN)/python -m daemon.pair_reference
 	$(BIN)/python -m clients.connectors.systems.rest_reference
 	$(BIN)/python -m tests.tidy.spec_status
 
@@ -102,5 +103,5 @@ format: $(VENV)/.dev-stamp ## Format the code and repair what ruff can repair
 	$(BIN)/ruff format .
 
 clean: ## Remove the virtual environment, caches and build results
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist tests/connectors/odata_server/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from actors.core.errors import LeaseLost
-from actors.core.mapping import Refs, observe, paths, references
+from actors.core.mapping import Refs, observe, paths, references, referred
+from actors.core.places import by_object, qualified, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rows import RowShape
 from actors.core.types import SIDES, Observation, Presence, Record, Side
 from actors.core.values import Value
 from actors.messages import Call, Class
 from actors.ports import Clock, Declaration, Page, Rows, RowUpdates, Store, Write, WriteResult
+from actors.several import changed, own_write, placed_record, placed_result, scanned
 
 Ask = Callable[[Call], Awaitable[Any]]
 
@@ -41,19 +43,25 @@ class Access:
     async def look(self, stream: StreamSpec, ids: Sequence[str], cls: Class = "poll") -> list[Observation]:
         """A fresh look by id; what is not there (any more) is observed as deleted."""
         out: list[Observation] = []
-        wanted = list(dict.fromkeys(ids))
-        for start in range(0, len(wanted), self.declaration.batch_max):
-            batch = wanted[start : start + self.declaration.batch_max]
-            asked = self._clock.monotonic()
-            records: Sequence[Record] = await self._ask(
-                self._call("read", cls, stream.object(self.side), batch, paths(stream, self.side))
-            )
-            out.extend(await self.observed(stream, records, asked))
-            there = {record.id for record in records}
-            out.extend(
-                Observation(self.side, one, asked, Presence.DELETED) for one in batch if one not in there
-            )
+        for name, wanted in by_object(stream, self.side, ids).items():
+            for start in range(0, len(wanted), self.declaration.batch_max):
+                batch = wanted[start : start + self.declaration.batch_max]
+                asked = self._clock.monotonic()
+                call = self._call("read", cls, name, batch, paths(stream, self.side))
+                records = self._placed(stream, name, await self._ask(call))
+                out.extend(await self.observed(stream, records, asked))
+                there = {record.id for record in records}
+                known = (qualified(stream, self.side, name, one) for one in batch)
+                out.extend(
+                    Observation(self.side, one, asked, Presence.DELETED) for one in known if one not in there
+                )
         return out
+
+    def _placed(self, stream: StreamSpec, name: str, records: Iterable[Record]) -> Sequence[Record]:
+        """Records of one object as they are known here: with several, the id carries its object."""
+        if self.side != stream.several:
+            return tuple(records)
+        return [placed_record(stream, self.side, name, record) for record in records]
 
     async def changes(self, stream: StreamSpec, cursor: str, limit: int) -> tuple[Page, list[Observation]]:
         """One page of what was touched since the cursor."""
@@ -65,45 +73,51 @@ class Access:
 
     async def look_token(self, stream: StreamSpec) -> str:
         """The object's look token, or ""."""
-        token: str = await self._ask(self._call("look_token", "poll", stream.object(self.side)))
-        return token
+        names = stream.objects_on(self.side)
+        tokens: list[str] = [await self._ask(self._call("look_token", "poll", name)) for name in names]
+        return " ".join(tokens) if all(tokens) else ""
 
-    async def reserve(self, stream: StreamSpec, count: int) -> Sequence[str]:
-        """Ids drawn for creates; empty where the system draws them itself."""
+    async def reserve(self, stream: StreamSpec, count: int, name: str = "") -> Sequence[str]:
+        """Ids drawn for creates (in that one of several objects); empty where the system draws them itself."""
         if not self.declaration.draws_ids or count == 0:
             return ()
-        ids: Sequence[str] = await self._ask(
-            self._call("reserve", "instant", stream.object(self.side), count)
-        )
-        return ids
+        name = name or stream.object(self.side)
+        ids: Sequence[str] = await self._ask(self._call("reserve", "instant", name, count))
+        return [qualified(stream, self.side, name, one) for one in ids]
 
     async def tagged(self, stream: StreamSpec, tag: str) -> list[Observation]:
         """Records that carry the correlation tag."""
-        asked = self._clock.monotonic()
-        wanted = paths(stream, self.side)
-        records = await self._ask(self._call("find_tagged", "instant", stream.object(self.side), tag, wanted))
-        return await self.observed(stream, records, asked)
+        return await self._found("find_tagged", stream, tag)
 
     async def holding(self, stream: StreamSpec, path: str, value: Value) -> list[Observation]:
         """Records whose native field holds the value."""
-        asked = self._clock.monotonic()
-        wanted = paths(stream, self.side)
-        records = await self._ask(
-            self._call("find_by", "instant", stream.object(self.side), path, value, wanted)
-        )
+        return await self._found("find_by", stream, path, value)
+
+    async def _found(self, method: str, stream: StreamSpec, *args: Any) -> list[Observation]:
+        asked, wanted = self._clock.monotonic(), paths(stream, self.side)
+        records: list[Record] = []
+        for name in stream.objects_on(self.side):
+            found = await self._ask(self._call(method, "instant", name, *args, wanted))
+            records.extend(self._placed(stream, name, found))
         return await self.observed(stream, records, asked)
 
     async def write(self, stream: StreamSpec, writes: Sequence[Write], until: float) -> Sequence[WriteResult]:
-        """One batch; over at `until`."""
-        args = (stream.object(self.side), tuple(writes), paths(stream, self.side))
+        """One batch, all of it of one object; over at `until`."""
+        name = stream.object(self.side)
+        if self.side == stream.several:
+            name = written_in(stream, self.side, writes[0].id, writes[0].native)
+            writes = [own_write(stream, self.side, one) for one in writes]
+        args = (name, tuple(writes), paths(stream, self.side))
         results: Sequence[WriteResult] = await self._ask(self._written("write", args, until))
+        if self.side == stream.several:
+            results = [placed_result(stream, self.side, name, one) for one in results]
         return results
 
     # ---------------------------------------------------------------------------------------- many at once
 
     async def shape(self, stream: StreamSpec, fields: Sequence[str]) -> RowShape | None:
         """How the stream's records cross as lines on this side; None where they can't."""
-        if not self.declaration.rows:
+        if not self.declaration.rows or stream.with_lines or self.side == stream.several:
             return None
         shape: RowShape | None = await self._ask(
             self._call("row_shape", "poll", stream.object(self.side), fields)
@@ -182,7 +196,15 @@ class Access:
     ) -> tuple[Page, list[Observation]]:
         asked = self._clock.monotonic()
         wanted = paths(stream, self.side)
-        page: Page = await self._ask(self._call(method, cls, stream.object(self.side), at, wanted, limit))
+
+        async def ask(name: str, at: str) -> Page:
+            page: Page = await self._ask(self._call(method, cls, name, at, wanted, limit))
+            return page
+
+        if self.side == stream.several:
+            page = await (scanned if method == "scan" else changed)(stream, self.side, at, ask)
+        else:
+            page = await ask(stream.object(self.side), at)
         seen = await self.observed(stream, page.records, asked)
         seen.extend(Observation(self.side, one, asked, Presence.DELETED) for one in page.gone)
         return page, seen
@@ -193,17 +215,23 @@ class Access:
 
 async def target_refs(store: Store, link: str, stream: StreamSpec, seen: Iterable[Observation]) -> Refs:
     """The ids on both sides of every binding that these observations refer to: what a write needs."""
-    names = [spec.name for spec in stream.fields if spec.reference]
-    if not names:
+    specs = [spec for spec in stream.fields if spec.references]
+    if not specs:
         return Refs()
-    streams = {spec.name: spec.reference for spec in stream.fields if spec.reference}
-    wanted = {value for one in seen for name in names if isinstance(value := one.fields.get(name), int)}
+    streams = {name for spec in specs for name in spec.references}
+    wanted = {
+        key
+        for one in seen
+        for spec in specs
+        if spec.name in one.fields
+        for _, key in referred(spec, one.fields[spec.name])
+    }
     ids: dict[tuple[str, Side, int], str] = {}
     keys: dict[tuple[str, Side, str], int] = {}
     for binding in await store.bindings_by_key(link, sorted(wanted)):
         for side in SIDES:
             held = binding.side(side)
-            if held is not None and binding.stream in streams.values():
+            if held is not None and binding.stream in streams:
                 ids[binding.stream, side, binding.key] = held.id
                 keys[binding.stream, side, held.id] = binding.key
     return Refs(keys=keys, ids=ids)

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from actors import effects
 from actors.access import Sides, target_refs
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import budgeted, guard, over_text, records_asked
 from actors.core.mapping import NO_REFS, remapped
+from actors.core.places import written_in
 from actors.core.plan import Context, Verdict, differs, plan_new, plan_pair
 from actors.core.policy import StreamSpec
 from actors.core.types import (
@@ -35,7 +37,7 @@ from actors.core.types import (
     other,
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
-from actors.ports import Counters, Cursor, Settlement, WriteResult, WriteStatus
+from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
 from actors.waiting import lacks
 
@@ -92,11 +94,20 @@ class Carrier:
             await state.hold("held", stream.name, state.hold_reason(stream), held)
             done.hints.extend(_to_be_looked_at(pairs, held))
         done.hints.extend(state.gate.hints(waiting))
+        await self._tell_effects(stream, go, results, done)
         await self.commit(stream, done, extra)
         await self._release(stream, verdicts, [*held, *waiting])
         return held
 
     # -------------------------------------------------------------------------------------------------- plan
+
+    async def verdicts(
+        self, stream: StreamSpec, pairs: Sequence[Pair]
+    ) -> list[tuple[Verdict, tuple[Parked, ...]]]:
+        """What would be done about each pair, and what is parked of it now; for runs that only look."""
+        found = await self._plan(stream, pairs, concludes=True)
+        parked = [self._state.parked_of(pair.binding.key) for pair in pairs]
+        return list(zip(found, parked, strict=True))
 
     async def _plan(self, stream: StreamSpec, pairs: Sequence[Pair], concludes: bool) -> list[Verdict]:
         state = self._state
@@ -247,11 +258,11 @@ class Carrier:
             return {}
         state = self._state
         for side in SIDES:
-            creates = [i for i, a in enumerate(go) if a.side == side and a.op is Op.CREATE]
-            ids = await self._sides[side].reserve(stream, len(creates))
-            for i, drawn in zip(creates, ids, strict=False):
-                go[i] = msgspec.structs.replace(go[i], target=drawn)
-        allowed_s = sum(self._allowed_s(side, go) for side in SIDES)
+            for name, creates in _by_object(stream, side, go, creates_only=True).items():
+                ids = await self._sides[side].reserve(stream, len(creates), name)
+                for i, drawn in zip(creates, ids, strict=False):
+                    go[i] = msgspec.structs.replace(go[i], target=drawn)
+        allowed_s = sum(self._allowed_s(stream, side, go) for side in SIDES)
         deadline, until = state.clock.now() + allowed_s, state.clock.monotonic() + allowed_s
         for i, action in enumerate(go):
             tag = state.clock.token() if action.op is Op.CREATE else ""
@@ -261,16 +272,18 @@ class Carrier:
             go[i] = msgspec.structs.replace(go[i], id=drawn_id)
         results = {i: WriteResult(WriteStatus.DONE, a.target) for i, a in enumerate(go) if shown_already(a)}
         for side in SIDES:
-            mine = [i for i, a in enumerate(go) if a.side == side and not shown_already(a)]
             step = self._sides[side].declaration.batch_max
-            for start in range(0, len(mine), step):
-                results.update(await self._send(stream, side, go, mine[start : start + step], until))
+            for of_one in _by_object(stream, side, go).values():
+                mine = [i for i in of_one if not shown_already(go[i])]
+                for start in range(0, len(mine), step):
+                    results.update(await self._send(stream, side, go, mine[start : start + step], until))
         return results
 
-    def _allowed_s(self, side: Side, go: Sequence[Action]) -> float:
+    def _allowed_s(self, stream: StreamSpec, side: Side, go: Sequence[Action]) -> float:
         """How long the requests of one side may take in all."""
         declaration = self._sides[side].declaration
-        return declaration.deadline_s * math.ceil(sum(a.side == side for a in go) / declaration.batch_max)
+        each = (len(mine) for mine in _by_object(stream, side, go).values())
+        return declaration.deadline_s * sum(math.ceil(count / declaration.batch_max) for count in each)
 
     async def _send(
         self, stream: StreamSpec, side: Side, go: Sequence[Action], batch: Sequence[int], until: float
@@ -330,7 +343,7 @@ class Carrier:
             made = {
                 r.id or go[i].target
                 for i, r in results.items()
-                if go[i].side == side and go[i].op is Op.CREATE and r.status is WriteStatus.DONE
+                if go[i].side == side and go[i].op is Op.CREATE and r.status in WROTE
             } - {""}
             if not made:
                 continue
@@ -343,6 +356,19 @@ class Carrier:
                 elif half.state is State.TOMBSTONE:  # the system gave a dead record's id to the new one
                     done.bindings[half.key] = released(half, side)
 
+    async def _tell_effects(
+        self, stream: StreamSpec, go: Sequence[Action], results: dict[int, WriteResult], done: Done
+    ) -> None:
+        """What was made here has its effects, noted in the same transaction."""
+        settled = {end.action for end in done.closed if end.state is ActionState.CONFIRMED}
+        for side in SIDES if stream.effects else ():
+            made = [
+                one.origin for one in go if one.op is Op.CREATE and one.side == side and one.id in settled
+            ]
+            bindings, hints = await effects.of_made(self._state, stream, other(side), made)
+            done.effects.extend(bindings)
+            done.hints.extend(hints)
+
     async def commit(self, stream: StreamSpec, done: Done, extra: Extra) -> None:
         """All that was done, and what goes with it, in one transaction."""
         state = self._state
@@ -350,7 +376,7 @@ class Carrier:
         await state.settle(
             Settlement(
                 run=state.run,
-                bindings=(*bindings, *extra.bindings),
+                bindings=(*bindings, *done.effects, *extra.bindings, *done.new),
                 dropped=tuple(dict.fromkeys(done.dropped)),
                 closed=tuple(done.closed),
                 items=tuple(done.items),
@@ -374,6 +400,17 @@ class Carrier:
         for kind in ("held", "requested"):
             if keys and await state.has_plan(stream.name, kind):
                 await state.store.release_held(state.lease, stream.name, kind, keys)
+
+
+def _by_object(
+    stream: StreamSpec, side: Side, go: Sequence[Action], *, creates_only: bool = False
+) -> dict[str, list[int]]:
+    """The places in `go` of one side's actions, by the object that they write to: a batch is of one object."""
+    out: dict[str, list[int]] = {}
+    for i, action in enumerate(go):
+        if action.side == side and (not creates_only or action.op is Op.CREATE):
+            out.setdefault(written_in(stream, side, action.target, action.native), []).append(i)
+    return out
 
 
 def _to_be_looked_at(pairs: Sequence[Pair], held: Sequence[Action]) -> list[Hint]:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from actors.core import several
+from actors.core.actions import id_on
 from actors.core.changes import Change
 from actors.core.guard import spend
 from actors.core.mapping import Refs, observe
@@ -25,8 +27,18 @@ from actors.core.types import (
     Side,
     State,
 )
+from actors.core.units import CUT
 from actors.core.values import same
-from actors.lines import differs_line, hint_of, not_imported, parked_line, quarantined, settles, shown_already
+from actors.lines import (
+    differs_line,
+    hint_of,
+    not_imported,
+    parked_line,
+    partly,
+    quarantined,
+    settles,
+    shown_already,
+)
 from actors.ports import COUNTER, Closed, Counters, WriteResult, WriteStatus
 from actors.state import RunState
 
@@ -56,6 +68,8 @@ class Done:
 
     def __init__(self) -> None:
         self.bindings: dict[int, Binding] = {}
+        self.new: list[Binding] = []
+        self.effects: list[Binding] = []  # of what was made, as they go now
         self.dropped: list[int] = []
         self.closed: list[Closed] = []
         self.items: list[Action] = []
@@ -167,51 +181,72 @@ class Conclusions:
         skip: Collection[str],
         done: Done,
     ) -> None:
-        state = self._state
         status = result.status
         if status is WriteStatus.DONE or (status is WriteStatus.GONE and action.op is Op.DELETE):
-            after, by_reply = self._after(stream, pair, action, result)
-            if after is None and action.op in (Op.CREATE, Op.UPDATE):
-                # Accepted, not seen: the intent stays open until a look shows it (actors/recover.py).
-                self._stays_open(action, result, done)
-                state.confirmed += 1
-                return
-            if not by_reply:  # read back: the system has said yes, so what it shows is what it made of it
-                action = msgspec.structs.replace(action, state=ActionState.UNCONFIRMED)
-            out = settle_action(
-                stream,
-                binding,
-                action,
-                after,
-                now=state.clock.now(),
-                by_reply=by_reply,
-                skip=skip,
-                refs=self._refs,
-                touched=not by_reply and after is not None and _touched(stream, pair, action, result, after),
-            )
-            if out.not_taken:
-                self._again(pair, action, done, "accepted but not to be seen")
-            elif out.open:
-                done.hints.append(hint_of(action, result.id or action.target, "follow-up"))
-            if out.differs and after is not None:
-                done.items.append(differs_line(action, after, out.differs))
-            # A decision about a field that is still open stands until its write was taken.
-            still = {stream.field(name).unit for name in out.open}
-            decided = done.decided.pop(action.binding, ())
-            done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
-            done.bindings[action.binding] = out.binding
-            self._count(action, result, done)
+            self._took_effect(stream, pair, binding, action, result, skip, done)
             return
         if status is WriteStatus.REFUSED:
             self._refused(stream, action, result, done)
             return
+        if status is WriteStatus.PARTLY:
+            if self._partly(stream, pair, binding, action, result, done):
+                return
+            status = WriteStatus.UNKNOWN
         if status is WriteStatus.UNKNOWN:
-            state.unknown_outcome = True
+            self._state.unknown_outcome = True
             self._stays_open(action, result, done)
             return
         done.closed.append(Closed(action.id, ActionState.DROPPED, error=result.error or status.value))
         # Moved on and gone are observations: look again now. Not done: try again later.
         self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
+
+    def _took_effect(
+        self,
+        stream: StreamSpec,
+        pair: Pair,
+        binding: Binding,
+        action: Action,
+        result: WriteResult,
+        skip: Collection[str],
+        done: Done,
+    ) -> None:
+        """Settle a write that was done (or whose target to be deleted was gone already)."""
+        state = self._state
+        after, by_reply = self._after(stream, pair, action, result)
+        if after is None and action.op in (Op.CREATE, Op.UPDATE):
+            # Accepted, not seen: the intent stays open until a look shows it (actors/recover.py).
+            self._stays_open(action, result, done)
+            state.confirmed += 1
+            return
+        if not by_reply:  # read back: the system has said yes, so what it shows is what it made of it
+            action = msgspec.structs.replace(action, state=ActionState.UNCONFIRMED)
+        out = settle_action(
+            stream,
+            binding,
+            action,
+            after,
+            now=state.clock.now(),
+            by_reply=by_reply,
+            skip=skip,
+            refs=self._refs,
+            touched=not by_reply and after is not None and _touched(stream, pair, action, result, after),
+        )
+        if out.not_taken:
+            self._again(pair, action, done, "accepted but not to be seen")
+        elif out.open:
+            done.hints.append(hint_of(action, result.id or action.target, "follow-up"))
+        if out.differs and after is not None:
+            done.items.append(differs_line(action, after, out.differs))
+        # A decision about a field that is still open stands until its write was taken.
+        still = {stream.field(name).unit for name in out.open}
+        decided = done.decided.pop(action.binding, ())
+        done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
+        done.bindings[action.binding] = out.binding
+        if several.is_move(binding, action):
+            half = several.left_behind(stream, binding, action, id_on(out.binding, action.side))
+            done.new.append(half)
+            done.hints.append(hint_of(action, id_on(half, action.side), "left behind"))
+        self._count(action, result, done)
 
     def _count(self, action: Action, result: WriteResult, done: Done) -> None:
         """What was done, in the protocol, the sums and the ledger."""
@@ -237,6 +272,32 @@ class Conclusions:
         )
         done.add(action.side, "failed")
         self._state.failed += 1
+
+    def _partly(
+        self,
+        stream: StreamSpec,
+        pair: Pair,
+        binding: Binding,
+        action: Action,
+        result: WriteResult,
+        done: Done,
+    ) -> bool:
+        """A unit was begun, refused on the way and not undone: what stands is settled, the rest is listed and planned anew.
+        False where the system did not say how it stands."""
+        after, _ = self._after(stream, pair, action, result)
+        if after is None or after.problem:
+            return False
+        action = msgspec.structs.replace(action, target=result.id or action.target)
+        now = self._state.clock.now()
+        out = settle_action(
+            stream, binding, action, after, now=now, by_reply=False, refs=self._refs, in_steps=True
+        )
+        done.bindings[action.binding] = out.binding
+        self._refused(stream, action, partly(action, result), done)
+        if action.op is Op.CREATE:
+            self._state.memory.arrives(action.stream)
+        self._again(pair, action, done, CUT, later=True)
+        return True
 
     def _stays_open(self, action: Action, result: WriteResult, done: Done) -> None:
         target = result.id or action.target

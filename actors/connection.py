@@ -14,6 +14,7 @@ import anyio
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.places import qualified
 from actors.core.types import POKED, Hint, Side
 from actors.messages import (
     CHANGED,
@@ -28,7 +29,7 @@ from actors.messages import (
     Ports,
     Status,
 )
-from actors.ports import Connector, Find, LinkRow, Touched, WriteStatus
+from actors.ports import WROTE, Connector, Find, LinkRow, Touched
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 
@@ -445,8 +446,9 @@ class ConnectionActor(Actor):
             for stream in spec.streams:
                 for one in touched:
                     # Our own write is news to the other links of the account, and to nobody if there is none.
-                    if one.object == stream.object(side) and not (one.own and len(self._links) == 1):
-                        hints[stream.name, side, one.id] = Hint(stream=stream.name, side=side, id=one.id)
+                    if one.object in stream.objects_on(side) and not (one.own and len(self._links) == 1):
+                        id = qualified(stream, side, one.object, one.id)
+                        hints[stream.name, side, id] = Hint(stream=stream.name, side=side, id=id)
         return list(hints.values())
 
     async def _tell_others(self, call: Call, result: Any) -> None:
@@ -485,4 +487,4 @@ def written(call: Call, result: Any) -> list[Touched]:
         return [Touched(call.args[0], "", "")]
     object_name, writes, _ = call.args
     done = zip(writes, result, strict=True)
-    return [Touched(object_name, r.id or w.id, "") for w, r in done if r.status is WriteStatus.DONE]
+    return [Touched(object_name, r.id or w.id, "") for w, r in done if r.status in WROTE]

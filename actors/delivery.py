@@ -22,7 +22,7 @@ SCHEDULED = "scheduled"
 
 
 class Gate:
-    """Which directions are closed in one run. A command and a dry run know no schedule.
+    """Which directions are closed in one run. A command, and a run of any other mode, know no schedule.
 
     A direction whose time comes while the run is under way is open from then on (else what it holds back would be due,
     and be held back, again and again); but only the next run, which begins after that time, delivers all there is.
@@ -33,7 +33,7 @@ class Gate:
         self._started = row.started
         self._standing: Mapping[Place, Delivery] = {}
         self.commanded = row.cause == "command"
-        if spec.schedules and row.mode != "plan":
+        if spec.schedules and row.mode == "sync":
             found = deliveries(spec.schedules, delivered(cursors), row.link, row.started)
             self._standing = {(one.stream, one.side): one for one in found}
 

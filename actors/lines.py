@@ -22,7 +22,8 @@ from actors.core.types import (
     Side,
     other,
 )
-from actors.ports import Cursor, Settlement, Write
+from actors.core.units import CUT
+from actors.ports import Cursor, Settlement, Write, WriteResult
 
 
 def shown_already(action: Action) -> bool:
@@ -70,6 +71,12 @@ def quarantined(action: Action, words: str) -> Parked:
         detail={"op": action.op.value, "fields": dict(action.fields)},
         fingerprint=action.fingerprint,
     )
+
+
+def partly(action: Action, result: WriteResult) -> WriteResult:
+    """What is said of a unit of which only a part was written."""
+    where = f"{action.stream} {result.id or action.target} on side {action.side}"
+    return msgspec.structs.replace(result, error=f"{CUT}: part of {where} stands there; {result.error}")
 
 
 def not_imported(stream: StreamSpec, action: Action, words: str) -> Parked:

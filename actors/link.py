@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from actors import foundation
-from actors.access import Access, Sides
+from actors.access import Sides
 from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts
@@ -26,25 +26,23 @@ from actors.early import Early
 from actors.inflow import Inflow
 from actors.messages import (
     CHANGED,
-    Call,
     Cancel,
-    Drained,
     Handed,
-    Opened,
-    OpenedAs,
     Options,
     Ports,
     Rest,
     Status,
 )
+from actors.modes import ORDINARY, Asked, carried_out
+from actors.opening import AskConnection, connections, drain, opened
 from actors.ports import Find, Lease, LinkRow, RunRow
+from actors.rehearsing import rules_of
 from actors.run import Cancelled, Run, RunResult, facts_after, failed, scope
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 from actors.state import Memory, RunState
 from actors.turn import Turn
 
-AskConnection = Callable[[str, Any], Awaitable[Any]]
 PHASE_EVERY_S = 0.5
 HINT_STUCK_S = 30.0
 FLOW_MAX_S = 1.0  # so long one run goes on taking in what is handed over; then it ends, and is counted
@@ -135,7 +133,7 @@ class LinkActor(Actor):
         row = await self._ports.store.link(self._link)
         if row is not None and row.epoch != self.lease.epoch:
             raise LeaseLost  # its rules were changed, or somebody else has it
-        dry = self._run is not None and self._run.mode == "plan"
+        dry = self._run is not None and self._run.looks_only
         return row is None or not (lifecycle.plans if dry else lifecycle.works)(lifecycle.load(row.facts))
 
     async def _answer(self, ask: Ask[Any]) -> None:
@@ -289,7 +287,7 @@ class LinkActor(Actor):
         facts = lifecycle.load(turn.row.facts)
         now = self._ports.clock.now()
         # A plan only looks: it may be asked for to be read before the link goes on.
-        asked_to_plan = turn.asked is not None and turn.asked.mode == "plan" and lifecycle.plans(facts)
+        asked_to_plan = turn.asked is not None and turn.asked.looks_only and lifecycle.plans(facts)
         if not lifecycle.works(facts) and not asked_to_plan:
             self._inflow.refuse()
             return False, math.inf
@@ -312,7 +310,7 @@ class LinkActor(Actor):
     async def _do(self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool) -> float:
         """One run, from its start to the facts it leaves. Returns for how long nothing is due, as far as is known."""
         row = turn.row
-        dry = ran.mode == "plan"  # it settles nothing, so what it saw is still to be looked at
+        dry = ran.looks_only  # it settles nothing, so what it saw is still to be looked at
         self._changed = self._changed and (dry or not look)
         if look or not self._inflow:
             self._recover_at = math.inf  # open intents are resolved in this run
@@ -355,7 +353,8 @@ class LinkActor(Actor):
     ) -> tuple[RunResult, RunState | None]:
         row = turn.row
         try:
-            spec = self._ports.blueprint(row.blueprint, row.settings)
+            other = rules_of(ran) or row
+            spec = self._ports.blueprint(other.blueprint, other.settings)
         except TandemError as error:
             return failed(facts, error), None
         state = RunState(
@@ -378,53 +377,28 @@ class LinkActor(Actor):
             await state.begin()
         try:
             if look and spec.setup.rests_on:
-                await foundation.stands(row, spec, _connections(row), self._ask)
-            sides, finds = await self._sides(row, drain=look)
+                await foundation.stands(row, spec, connections(row), self._ask)
+            sides, finds = await opened(row, self._ports, self._ask, self._time_left_s)
+            if look:
+                await drain(row, sides, self._ask)
         except TandemError as error:
             return failed(facts, error), state
         self._looked = spec, sides
-        run = Run(
-            state,
-            sides,
-            self._options,
-            lambda side, name: finds[side](name),
-            self._safe_point(),
-            turn,
-            None if look or not self._inflow else self._inflow,
-            None if look else self._early,
-        )
-        streams = scope(spec, ran.scope)
+        streams, at = scope(spec, ran.scope), self._safe_point()
+
+        def found_by(side: Side, name: str) -> Find:
+            return finds[side](name)
+
+        if ran.mode not in ORDINARY:
+            asked = Asked(
+                state, sides, self._options, found_by, at, lambda: drain(row, sides, self._ask), turn
+            )
+            return await carried_out(asked, streams), state
+        inflow = None if look or not self._inflow else self._inflow
+        run = Run(state, sides, self._options, found_by, at, turn, inflow, None if look else self._early)
         if look and not state.dry:
             self._poll_at = self._ports.clock.now() + min(spec.poll_s.values())
         return await run.execute(streams, look=look), state
-
-    async def _sides(
-        self, row: LinkRow, *, drain: bool
-    ) -> tuple[dict[Side, Access], dict[Side, Callable[[str], Find]]]:
-        """Both connections open, their accounts verified; for a look, their feeds drained into the inbox."""
-        sides: dict[Side, Access] = {}
-        finds: dict[Side, Callable[[str], Find]] = {}
-        for side, connection in _connections(row).items():
-            opened: OpenedAs = await self._ask(connection, Opened())
-            if drain and Find.FEED in opened.declaration.find:
-                await self._ask(connection, Drained())
-            finds[side] = opened.find
-            sides[side] = Access(
-                side,
-                self._link,
-                opened.declaration,
-                self._calls(connection),
-                self._ports.store,
-                self._ports.clock,
-                self._time_left_s,
-            )
-        return sides, finds
-
-    def _calls(self, connection: str) -> Callable[[Call], Awaitable[Any]]:
-        async def ask(call: Call) -> Any:
-            return await self._ask(connection, call)
-
-        return ask
 
     def _safe_point(self) -> Callable[[str], Awaitable[None]]:
         async def at(phase: str) -> None:
@@ -494,7 +468,3 @@ class LinkActor(Actor):
             duration_s=now - ran.started,
             error=str(result.error) if result.error is not None else "",
         )
-
-
-def _connections(row: LinkRow) -> dict[Side, str]:
-    return {"a": row.a_connection, "b": row.b_connection}

@@ -49,6 +49,11 @@ class Looking:
         self._touched = touched
         self.cursors: dict[tuple[str, Side], Cursor] = {}
 
+    def _find(self, stream: StreamSpec, side: Side) -> Find:
+        """How changes are found there; where several objects differ in that, by complete reads."""
+        finds = {self._finds(side, name) for name in stream.objects_on(side)}
+        return finds.pop() if len(finds) == 1 else Find.FULL
+
     async def look(self, stream: StreamSpec) -> bool:
         """Look at both sides. True when both looks came to their end."""
         for side in SIDES:
@@ -56,7 +61,7 @@ class Looking:
         if not self._state.dry and stream.name not in self._state.loaded and await self._load(stream):
             return True
         for side in SIDES:
-            if self._finds(side, stream.object(side)) is Find.MODIFIED:
+            if self._find(stream, side) is Find.MODIFIED:
                 await self._poll(stream, side)
             if not await self._complete_read(stream, side):
                 await self._note_look(stream, side)
@@ -80,7 +85,11 @@ class Looking:
     async def _is_empty(self, stream: StreamSpec, side: Side) -> bool:
         """Whether its first complete read found nobody (who is there now was made by us, or is known as a stranger)."""
         access = self._sides[side]
-        if self.cursor(stream, side).completed:
+        if self.cursor(stream, side).completed:  # long ago, perhaps: who came since then is a stranger too
+            if self._finds(side, stream.object(side)) is Find.MODIFIED:
+                await self._poll(stream, side)
+            else:
+                await self._complete_read(stream, side)
             return True
         rows, _ = await access.scan_rows(stream, "", kept_paths(stream, side), 1)
         return not rows.block and await self._complete_read(stream, side)
@@ -108,7 +117,7 @@ class Looking:
     async def _look_at_echoes(self, stream: StreamSpec, side: Side) -> None:
         """Everything we made was modified since the look at that side began: a complete read tells it from edits much
         sooner than looking at each. It comes next; changes are looked for from now on."""
-        if self._finds(side, stream.object(side)) is not Find.MODIFIED:
+        if self._find(stream, side) is not Find.MODIFIED:
             return
         page, _ = await self._sides[side].changes(stream, "", 1)
         cursor = msgspec.structs.replace(self.cursor(stream, side), cursor=page.cursor, completed=0.0)
@@ -130,7 +139,7 @@ class Looking:
     async def _begin(self, stream: StreamSpec, side: Side) -> None:
         """The first look of all: note where changes start from *before* anything is read."""
         cursor = self.cursor(stream, side)
-        if cursor.cursor or self._finds(side, stream.object(side)) is not Find.MODIFIED:
+        if cursor.cursor or self._find(stream, side) is not Find.MODIFIED:
             return
         page, _ = await self._sides[side].changes(stream, "", 1)
         await self._keep(stream, side, cursor=page.cursor)
@@ -254,7 +263,7 @@ class Looking:
 
     async def _due(self, stream: StreamSpec, side: Side, cursor: Cursor) -> str | None:
         """The look token to note when a complete read is due, else None."""
-        full = self._finds(side, stream.object(side)) is Find.FULL
+        full = self._find(stream, side) is Find.FULL
         token = await self._sides[side].look_token(stream) if full else ""
         if full and (not token or token != cursor.token):
             return token

@@ -13,6 +13,7 @@ from actors.core import ambiguous, match
 from actors.core.actions import id_on, note_line
 from actors.core.moved import by_key
 from actors.core.policy import StreamSpec
+from actors.core.several import stands_in_both
 from actors.core.types import (
     SIDES,
     Action,
@@ -118,6 +119,8 @@ class Newcomers:
                 # It has its place on the other side, though it is not back there yet: the rest would be doubles of it.
                 unclear.append(_beside_put_back(group))
         await self._move(stream, move, spoken_for)
+        if stream.several is not None and not self._state.dry:
+            unclear = await self._in_both(stream, stream.several, unclear)
         if self._state.dry:
             await self._plan_only(stream, bind, spoken_for)
             spoken_for.update(key for group in unclear for key in (*group.a, *group.b))
@@ -125,6 +128,21 @@ class Newcomers:
             await self._bind(bind)
             await self._list(stream, ", ".join(stream.match[level]), unclear)
         self._moves.leave(unclear)
+
+    async def _in_both(self, stream: StreamSpec, side: Side, groups: Sequence[KeyGroup]) -> list[KeyGroup]:
+        """Records that stand in two of several objects are bound to the later one; the groups that are left."""
+        ones = [group for group in groups if len(group.taken) == len((*group.a, *group.b)) == 1]
+        members = await self._by_key([key for g in ones for key in (*g.taken, *g.a, *g.b)]) if ones else {}
+        found: list[tuple[Binding, Binding]] = []
+        rest = [group for group in groups if group not in ones]
+        for group in ones:
+            bound, new = members[group.taken[0]], members[(*group.a, *group.b)[0]]
+            if stands_in_both(stream, side, bound, new) and not self._state.is_open(bound.key):
+                found.append((bound, new))
+            else:
+                rest.append(group)
+        await self._moves.in_both(stream, found)
+        return rest
 
     async def _bind(self, pairs: Sequence[tuple[int, int]]) -> None:
         if not pairs:
@@ -345,8 +363,9 @@ class Newcomers:
         if state.dry or side not in stream.creates or not hashes:
             return pairs
         there = other(side)
-        name = stream.object(there)
-        refused = frozenset(await state.store.claim(state.lease, there, name, sorted(hashes), CLAIMED_S))
+        refused: set[int] = set()
+        for name in stream.objects_on(there):
+            refused.update(await state.store.claim(state.lease, there, name, sorted(hashes), CLAIMED_S))
         kept = [pair for pair in pairs if not refused.intersection(pair.binding.keys)]
         state.claimed_elsewhere |= len(kept) < len(pairs)
         return kept

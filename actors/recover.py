@@ -11,9 +11,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
+from actors import effects
 from actors.access import Access, Sides
+from actors.core import several
+from actors.core.actions import id_on
 from actors.core.errors import Kind, TandemError
 from actors.core.guard import spend
+from actors.core.places import parted, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rooms import OUTCOME
 from actors.core.settle import both_written, resolve, settle, unseen
@@ -33,6 +37,7 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.core.unit_lines import begun, is_lines
 from actors.core.values import UNKNOWN, Value, same
 from actors.lines import differs_line, joined, released, revised
 from actors.ports import COUNTER, Closed, Counters, Settlement
@@ -255,6 +260,9 @@ class Recovery:
     ) -> list[Observation]:
         """Records that hold a value and belong to nobody."""
         seen = await access.holding(stream, path, value)
+        if action.side == stream.several:  # it was to be made in one of several objects
+            there = written_in(stream, action.side, "", action.native)
+            seen = [one for one in seen if parted(stream, action.side, one.id)[0] == there]
         ids = [one.id for one in seen]
         bound = await self._state.store.bindings(self._state.link, stream.name, action.side, ids)
         taken = {b.side(action.side).id for b in bound if b.side(other(action.side))}  # type: ignore[union-attr]
@@ -266,7 +274,7 @@ class Recovery:
         keys = {
             path for names in stream.match for name in names for path in _paths(stream, name, action.side)
         }
-        told = {path: v for path, v in action.native.items() if path not in keys and v is not None}
+        told = {p: v for p, v in action.native.items() if p not in keys and v is not None and not is_lines(v)}
         if len(told) < 2:
             return []  # too little to tell it by
         for path, value in list(told.items())[:2]:
@@ -284,8 +292,9 @@ class Recovery:
         self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation | None
     ) -> _Resolved:
         state = self._state
-        alone = both_written(action)
-        out = settle(stream, binding, action, seen, now=state.clock.now(), by_reply=False, skip=alone)
+        alone, in_steps = both_written(action), self._sides[action.side].declaration.lines == "steps"
+        now = state.clock.now()
+        out = settle(stream, binding, action, seen, now=now, by_reply=False, skip=alone, in_steps=in_steps)
         record = seen.id if seen is not None else action.target
         # It may have taken effect only just now: until the read lag is over, other looks may still show it undone.
         state.memory.wrote(stream.object(action.side), action.side, record, state.clock.monotonic())
@@ -301,15 +310,22 @@ class Recovery:
                 for b in met
                 if b.state is State.TOMBSTONE and b.key not in drop
             )
+        made = [action.origin] if action.op is Op.CREATE else []
+        told, due = await effects.of_made(state, stream, other(action.side), made)
         # Looked at once more in any case: what was decided or parked for it is closed by its next plan.
         hints = [] if action.op is Op.DELETE else [Hint(stream.name, action.side, record, "follow-up")]
+        hints += _again(action, out.binding) if out.cut else ()
+        left: tuple[Binding, ...] = ()
+        if several.is_move(binding, action):
+            left = (several.left_behind(stream, binding, action, record),)
+            hints.append(Hint(stream.name, action.side, id_on(binding, action.side), "left behind"))
         settlement = Settlement(
             run=state.run,
-            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free),
+            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free, *told, *left),
             dropped=drop,
             closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
             items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
-            hints=tuple(hints),
+            hints=(*hints, *due),
             spend=spend([action]),
             counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
         )
@@ -322,6 +338,8 @@ class Recovery:
         state = self._state
         met = await state.store.bindings(state.link, stream.name, action.side, [seen.id])
         held = Held(id=seen.id, version=seen.version)
+        was = binding.side(action.side)  # in another object of that side: it was to be moved
+        beside = (several.beside(stream, action.side, was.id, seen.id),) if was is not None else ()
         pair = msgspec.structs.replace(binding, state=State.MATCHED, note="", rev=binding.rev + 1)
         pair = (
             msgspec.structs.replace(pair, a=held)
@@ -330,7 +348,7 @@ class Recovery:
         )
         settlement = Settlement(
             run=state.run,
-            bindings=(pair,),
+            bindings=(pair, *beside),
             dropped=tuple(b.key for b in met if b.key != binding.key),
             closed=(Closed(action.id, ActionState.DROPPED, error="somebody else made the record"),),
         )
@@ -405,4 +423,10 @@ def _paths(stream: StreamSpec, name: str, side: Side) -> tuple[str, ...]:
 
 def _as_sent(action: Action, seen: Observation) -> bool:
     """Whether a record found by its key holds everything that was sent: then it is taken for ours."""
-    return all(same(seen.native.get(path), value) for path, value in action.native.items())
+    return all(_holds(seen, path, value) for path, value in action.native.items())
+
+
+def _holds(seen: Observation, path: str, sent: Value) -> bool:
+    """Whether a native field holds what was sent: of lines, all of them or, where a create was cut, some."""
+    now = seen.native.get(path, UNKNOWN)
+    return begun((), sent, now) or now == () if is_lines(sent) else same(now, sent)

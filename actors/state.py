@@ -141,7 +141,7 @@ class RunState:
         self.row = row
         self.link = row.link
         self.run = row.id
-        self.dry = row.mode == "plan"
+        self.dry = row.looks_only
         self.gate = Gate(spec, cursors, row, clock)
         self.memory = memory
         self.loaded = set(loaded)

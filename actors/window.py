@@ -9,10 +9,11 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier, Extra
 from actors.conclude import Pair
-from actors.core import match
+from actors.core import effects, match, several
 from actors.core.assume import assumed, rests_on_precondition
 from actors.core.gates import admitted, is_held_back
 from actors.core.mapping import remapped
+from actors.core.newcomer import may_now
 from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
@@ -124,8 +125,9 @@ class Windows:
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
             half = admitted(stream, half, seen, None, stream.name in self._state.loaded)
+            half = effects.noted(stream, half)
             out.strangers.append(half)
-            out.skipped += is_held_back(half.note)
+            out.skipped += is_held_back(half.note) or effects.waits(half)
             if self._sides[seen.side].declaration.read_lag_s > 0:
                 self._state.memory.met(stream.object(seen.side), seen.side, seen.id, seen.asked)
             if half.state is State.UNSURE:
@@ -173,8 +175,17 @@ class Windows:
             return
         out.unchanged.append(seen.id)
         out.alone += 1
-        if half.state is State.TOMBSTONE:  # its other id was given to another record; it stays what it is
+        if effects.waits(half):
             out.skipped += 1
+            return
+        if half.state is State.TOMBSTONE and not several.is_back(half):
+            out.skipped += 1  # its other id was given to another record, or it was moved; it stays what it is
+            if several.is_left(half):
+                out.left.append((half, seen))
+            return
+        if half.state is State.TOMBSTONE:
+            back = several.back_again(stream, half, seen)
+            out.strangers.append(msgspec.structs.replace(back, rev=half.rev + 1))
             return
         if seen.id in window.forced:
             self.stirred.add(stream.name)
@@ -188,7 +199,7 @@ class Windows:
             out.park.append(unsure(stream, half, seen))
         elif half.state is State.UNSURE:
             out.unpark.append((half.key, Room.WAITING, "*unseen*"))
-        elif keys == half.keys and seen.id not in window.forced:
+        elif keys == half.keys and seen.id not in window.forced and not may_now(stream, half, seen):
             return
         if (state, keys) != (half.state, half.keys):
             now = msgspec.structs.replace(
@@ -233,7 +244,7 @@ class Windows:
                 sorted_.later.append(self._look_again(stream, window, seen, there))
                 continue
             pairs.append(_pair(binding, seen, partner, window.attempts.get(seen.id, 0)))
-        pairs.extend(_half_pair(half, seen) for half, seen in sorted_.gone)
+        pairs.extend(_half_pair(half, seen) for half, seen in (*sorted_.gone, *sorted_.left))
         return pairs
 
     def _unlooked(
@@ -293,6 +304,7 @@ class _Sorted:
         self.alone = 0  # of those: half bindings
         self.skipped = 0
         self.gone: list[tuple[Binding, Observation]] = []
+        self.left: list[tuple[Binding, Observation]] = []  # in an object from which the record was moved
         self.later: list[Hint] = []
         self.park: list[Parked] = []
         self.unpark: list[tuple[int, Room, str]] = []

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from actors.core.blueprint_entries import FIELD, GATE, LINK, SCHEDULE, SIDE, STREAM
+from actors.core.blueprint_entries import EFFECT, FIELD, GATE, LINK, OBJECT, SCHEDULE, SIDE, STREAM
+from actors.core.blueprint_entries_lines import lines_table
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import schema
 from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
@@ -24,8 +25,11 @@ TABLES: Final[Mapping[str, Sequence[Entry]]] = {
     "side": SIDE,
     "schedule": SCHEDULE,
     "stream": STREAM,
+    "object": OBJECT,
     "gate": GATE,
+    "effect": EFFECT,
     "field": FIELD,
+    "lines": lines_table(FIELD),
     "setup": SETUP,
     "check": CHECK,
     "setting": SETTING,

@@ -27,6 +27,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from actors.core.errors import Kind
+from actors.core.types import Mode
 from actors.ports import WriteStatus
 
 Labels = tuple[str, ...]
@@ -174,7 +175,7 @@ LOOKED_UP: Final = (
 )
 BY_NAME: Final[Mapping[str, Declared]] = {one.name: one for one in (*COUNTED, *LOOKED_UP)}
 
-MODES: Final = ("sync", "plan")
+MODES: Final = tuple(mode.value for mode in Mode)
 OUTCOMES: Final = ("succeeded", "partial", "failed", "nothing_new", "cancelled", "awaiting_approval")
 FATES: Final = ("accepted", "ignored", "refused")  # of calls to webhooks
 ROOMS: Final = ("quarantine", "waiting", "staged", "conflict", "ambiguous")

@@ -1,5 +1,6 @@
-"""Writes the tables of rules and settings in docs/pairs/*.md from the built-in blueprints. `python -m daemon.pair_reference`;
-a test compares.
+"""Writes the tables of rules and settings in docs/pairs/*.md from the built-in blueprints.
+
+`python -m daemon.pair_reference`; a test compares.
 """
 
 from __future__ import annotations
@@ -7,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
+import yaml
 
-from actors.core.policy import FieldSide, FieldSpec, LinkSpec, Owner, SettingSpec, StreamSpec
+from actors.core.policy import FieldSide, FieldSpec, LinkSpec, Owner, OwnerCase, SettingSpec, StreamSpec
 from daemon import blueprints, blueprints_yaml
 
 PAIRS: Final = Path(__file__).parents[1] / "docs" / "pairs"
@@ -27,9 +29,16 @@ _MARKED: Final = re.compile(r"<!-- table: (rules|settings) -->\n.*?<!-- end -->"
 
 def page(name: str, text: str) -> str:
     """The page of a pair with its marked tables written anew."""
-    spec = blueprints_yaml.load(blueprints.text(name), "", {})
+    spec = _filled(blueprints.text(name))
     tables = {"rules": _rules(spec), "settings": _settings(spec)}
     return _MARKED.sub(lambda found: f"<!-- table: {found[1]} -->\n{tables[found[1]]}<!-- end -->", text)
+
+
+def _filled(text: str) -> LinkSpec:
+    """The rules as a link has them that says nothing of its own; what it has to say stands there by its name."""
+    asked = [one for one in blueprints_yaml.load(text).settings if not one.has_default]
+    given = {one.name: {"default": 1 if one.form == "number" else one.name} for one in asked}
+    return blueprints_yaml.load(text, yaml.safe_dump({"settings": given}) if given else "", {})
 
 
 def _rules(spec: LinkSpec) -> str:
@@ -59,7 +68,9 @@ def _creates(stream: StreamSpec, a: str, b: str) -> str:
 
 def _deletes(stream: StreamSpec, a: str, b: str) -> str:
     sides = (("a", a, b), ("b", b, a))
-    return "".join(f"Deleted in {one}: {stream.deletes[side].value} in {two}. " for side, one, two in sides).strip()
+    return "".join(
+        f"Deleted in {one}: {stream.deletes[side].value} in {two}. " for side, one, two in sides
+    ).strip()
 
 
 def _match(stream: StreamSpec) -> str:
@@ -77,8 +88,8 @@ def _owner(field: FieldSpec, a: str, b: str) -> str:
     return "; else ".join((*cases, words[field.owner]))
 
 
-def _when(case: Any) -> str:
-    return "once both are bound" if getattr(case, "bound", False) else "under a condition"
+def _when(case: OwnerCase) -> str:
+    return "once both are bound" if case.once_bound else "under a condition"
 
 
 def _notes(field: FieldSpec, a: str, b: str) -> str:
@@ -107,11 +118,17 @@ def _form(setting: SettingSpec) -> str:
 
 
 def _default(setting: SettingSpec) -> str:
+    if setting.default == setting.name:
+        return "required"
     if setting.form in ("map", "fields"):
         return f"{len(setting.default)} entries" if setting.default else "none"
     if setting.choices:
         return f"`{setting.default}`, of {', '.join(setting.choices)}"
-    text = msgspec.json.encode(setting.default).decode() if not isinstance(setting.default, str) else setting.default
+    text = (
+        msgspec.json.encode(setting.default).decode()
+        if not isinstance(setting.default, str)
+        else setting.default
+    )
     return f"`{text}`"
 
 
@@ -119,7 +136,8 @@ def main() -> None:
     """Write every page that there is."""
     for name in blueprints.names():
         path = PAIRS / f"{name}.md"
-        path.write_text(page(name, path.read_text("utf-8")), "utf-8")
+        if path.exists():
+            path.write_text(page(name, path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

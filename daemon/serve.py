@@ -130,7 +130,8 @@ class Daemon:
             store_kind="embedded" if postgres is not None else "external",
             public_url=lambda: self._config.public_url.rstrip("/") or f"http://{self._http_at}",
         )
-        receiver = Receiver(admin, store, blueprints, self._clock, telemetry, wiring.webhook_of, root.wake)
+        called = functools.partial(wiring.webhook_called, store)
+        receiver = Receiver(admin, store, blueprints, self._clock, telemetry, called, root.wake)
         restarts: Callable[[], int] = functools.partial(getattr, postgres, "restarts", 0)
         pages = http.application(
             metrics, watcher.health, lambda: self._pulse().engine_up, restarts, receiver.receive

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from actors.core.blueprint import BlueprintError
 from actors.core.errors import Kind, TandemError
+from actors.core.places import qualified
 from actors.core.policy import LinkSpec
 from actors.core.types import POKED, Hint, Side
 from actors.messages import CHANGED, WORK
@@ -70,7 +71,7 @@ class Bucket:
 
 
 class Receiver:
-    """Takes calls. `declared`: what a kind of system says of its calls; `wake`: a link, with a poke."""
+    """Takes calls. `declared`: how the system whose address was called does so; `wake`: a link, with a poke."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class Receiver:
         blueprints: Blueprints,
         clock: Clock,
         telemetry: Telemetry,
-        declared: Callable[[str], Webhook | None],
+        declared: Callable[[CalledRow], Awaitable[Webhook | None]],
         wake: Callable[[str, str], None],
     ) -> None:
         self._calls = calls
@@ -107,7 +108,7 @@ class Receiver:
             self._report("", "limited")
             return Answer(429, "too many calls", max(1.0, wait_s))
         who = await self._calls.called(path)
-        declared = self._declared(who.connector) if who is not None else None
+        declared = await self._declared(who) if who is not None else None
         if who is None or declared is None:
             return self._unknown()
         self._keep_bucket(path)
@@ -172,7 +173,9 @@ class Receiver:
             for side, one in (("a", link.a_connection), ("b", link.b_connection)):
                 if one == connection:
                     found.update(
-                        stream.a_object if side == "a" else stream.b_object for stream in spec.streams
+                        name
+                        for stream in spec.streams
+                        for name in stream.objects_on("a" if side == "a" else "b")
                     )
         return found
 
@@ -184,13 +187,14 @@ def hints_of(spec: LinkSpec, side: Side, said: Said) -> list[Hint]:
     """What a call is a reason for: looks at the records it names, else a look for changes of the object."""
     found: list[Hint] = []
     for stream in spec.streams:
-        if said.object and said.object != stream.object(side):
+        if said.object and said.object not in stream.objects_on(side):
             continue
         events = stream.triggers.get(side)
         if events is not None and (not events or (said.event and said.event not in events)):
             continue
         if said.object and said.ids:
-            found.extend(Hint(stream=stream.name, side=side, id=one) for one in said.ids)
+            ids = (qualified(stream, side, said.object, one) for one in said.ids)
+            found.extend(Hint(stream=stream.name, side=side, id=one) for one in ids)
         else:
             found.append(Hint(stream=stream.name, side=side, id="", reason=POKED))
     return found

@@ -18,9 +18,10 @@ from actors.core import settings as link_settings
 from actors.core.blueprint import BlueprintError
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.policy import LinkSpec
-from actors.ports import ConnectionRow, Connector, LinkRow, Webhook
+from actors.ports import ConnectionRow, Connector, LinkRow, Store, Webhook
 from clients.connectors.catalog import CATALOG, open_connector
 from daemon import blueprints_yaml
+from daemon.store.rows import CalledRow
 
 BLUEPRINTS_MAX: Final = 500
 
@@ -86,10 +87,22 @@ def _compiled(text: str, settings: Mapping[str, Any] | None) -> LinkSpec:
     return link_settings.with_stale(spec, kept.mappings, kept.remapped)
 
 
-def webhook_of(connector: str) -> Webhook | None:
-    """How a kind of system calls; None: never, or it is not known here."""
+def webhook_of(connector: str, settings: Mapping[str, Any]) -> Webhook | None:
+    """How the system of a connection calls; None: never, or it is not known here. Its settings without secrets do."""
     found = CATALOG.get(connector)
-    return found.declaration.webhook if found is not None else None
+    try:
+        return found.declared(settings).webhook if found is not None else None
+    except TandemError:
+        return None  # a declaration that a newer version refuses: the connection itself says so
+
+
+async def webhook_called(store: Store, who: CalledRow) -> Webhook | None:
+    """How the system whose address was called does so."""
+    found = CATALOG.get(who.connector)
+    if found is None or not found.varies:
+        return webhook_of(who.connector, {})
+    row = await store.connection(who.connection)
+    return None if row is None else webhook_of(row.connector, row.settings)
 
 
 async def connect(row: ConnectionRow) -> Connector:

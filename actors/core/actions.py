@@ -107,11 +107,12 @@ _OF_STATE: Final = {
     ActionState.SENT: "nothing: it is looked for before anything else is done to this record",
     ActionState.UNCONFIRMED: "nothing: the next look at the record settles it",
     ActionState.DROPPED: "nothing: the record is looked at again",
+    ActionState.DEFECT: "have it looked at, and the work is derived: records refresh; for many of them: streams backfill",
 }
 _OF_ROOM: Final = {
     Room.QUARANTINE.value: "mend the record in its system, and it goes by itself; or retry it: quarantine retry-parked",
     Room.WAITING.value: "it goes by itself when what it waits for is there",
-    Room.STAGED.value: "import it, when somebody has decided so: quarantine retry-parked",
+    Room.STAGED.value: "import it, when somebody has decided so: documents import",
     Room.CONFLICT.value: "say whose value stays: conflicts resolve",
     Room.AMBIGUOUS.value: "say which record it is, or that it is none of them: ambiguous decide",
 }

@@ -14,8 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
+from actors.core.blueprint_effects import read_effects
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint_objects import pointing
 from actors.core.blueprint_settings import awaited_settings, read_settings, settled_data
 from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
@@ -77,7 +79,11 @@ def field_versions(stream: StreamSpec) -> Mapping[str, str]:
 
 def _field_version(field: FieldSpec) -> str:
     places = [place and [place.paths, place.lens] for place in (field.a, field.b)]
-    return fingerprint([msgspec.json.encode([places, field.reference, field.as_set]).decode()])
+    told: list[object] = [places, field.reference, field.as_set]
+    if field.lines is not None:
+        lines = [[one.name, _field_version(one)] for one in field.lines.fields]
+        told.append([lines, field.lines.key, field.lines.ordered, dict(field.lines.position)])
+    return fingerprint([msgspec.json.encode(told).decode()])
 
 
 def _side(node: Node | None) -> tuple[str, float]:
@@ -104,9 +110,15 @@ def _version(node: Node) -> str:
 def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
     if node is None:
         return ()
-    streams = [read_stream(name, entry, when) for name, entry in node.entries()]
+    streams: list[StreamSpec] = []
+    for name, entry in node.entries():
+        stream = read_stream(name, entry, when)
+        effects = list(read_effects(stream, entry.get("effects")))
+        streams.append(msgspec.structs.replace(stream, effects=tuple(one.name for one in effects)))
+        streams.extend(effects)
     if not streams:
         node.fault("a blueprint needs at least one stream")
+    streams = list(pointing(streams, node))
     check_streams(streams, node)
     return tuple(_finished(stream) for stream in working_order(streams))
 

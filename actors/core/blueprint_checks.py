@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from actors.core.blueprint_documents import check_documents
 from actors.core.blueprint_gates import check_gates
+from actors.core.blueprint_lines import check_lines
 from actors.core.blueprint_nodes import Node, guess, listed
+from actors.core.blueprint_objects import check_objects
 from actors.core.blueprint_owners import check_conditions, check_values
 from actors.core.lenses import written_paths
 from actors.core.owners import may_change
-from actors.core.policy import DeletePolicy, FieldSpec, Owner, StreamSpec
+from actors.core.policy import DeletePolicy, FieldSpec, LeftBehind, Owner, StreamSpec
 from actors.core.stream_rules import Ineligible
 from actors.core.types import SIDES, Side, other
 
@@ -23,17 +25,28 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
     """Everything that holds between fields and between streams. `node` is the document's `streams`."""
     names = [stream.name for stream in streams]
     for stream in streams:
-        at = Node(stream, (*node.path, stream.name), node.faults)
+        at = Node(stream, (*node.path, *_place(stream)), node.faults)
+        if names.count(stream.name) > 1:
+            at.fault(f'there is another stream "{stream.name}"; call the effect otherwise')
         _check_match(stream, at)
         _check_groups(stream, at)
         _check_writers(stream, at)
         _check_marks(stream, at)
+        check_objects(stream, at)
         check_gates(stream, at)
         check_documents(stream, at)
         check_conditions(stream, at)
         check_values(stream, at)
+        check_lines(stream, at)
         _check_names(stream, names, at)
     _check_circles(streams, node)
+
+
+def _place(stream: StreamSpec) -> tuple[str, ...]:
+    """Where its entries stand, below `streams`."""
+    if not stream.follows:
+        return (stream.name,)
+    return stream.follows, "effects", stream.name.removeprefix(f"{stream.follows}_")
 
 
 def working_order(streams: Sequence[StreamSpec]) -> tuple[StreamSpec, ...]:
@@ -47,7 +60,7 @@ def working_order(streams: Sequence[StreamSpec]) -> tuple[StreamSpec, ...]:
 
 def all_parents(stream: StreamSpec) -> tuple[str, ...]:
     """Listed parents, then referenced streams; a stream is not its own parent."""
-    referenced = (field.reference for field in stream.fields if field.reference)
+    referenced = (name for field in stream.fields for name in field.references)
     return tuple(name for name in dict.fromkeys((*stream.parents, *referenced)) if name != stream.name)
 
 
@@ -113,7 +126,7 @@ def _check_writers(stream: StreamSpec, at: Node) -> None:
 def _check_marks(stream: StreamSpec, at: Node) -> None:
     for side in SIDES:
         marked = stream.mark.get(other(side), {})
-        if stream.deletes[side] is DeletePolicy.MARK and not marked:
+        if DeletePolicy.MARK in stream.policies(side) and not marked:
             at.fault(
                 f"`mark: {{{other(side)}: ...}}` is missing: which values mark a record as deleted there",
                 "deletes",
@@ -121,7 +134,8 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
             )
         gate = stream.gates.get(side)
         deactivates = gate is not None and gate.then is Ineligible.DEACTIVATE
-        if marked and stream.deletes[side] is not DeletePolicy.MARK and not deactivates:
+        left = stream.several == other(side) and stream.left_behind is LeftBehind.MARK
+        if marked and DeletePolicy.MARK not in stream.policies(side) and not deactivates and not left:
             at.fault(
                 f"nothing is marked on side {other(side)}; deletes: {{{side}: mark}} is missing",
                 "mark",
@@ -146,9 +160,11 @@ def _check_names(stream: StreamSpec, names: Sequence[str], at: Node) -> None:
             if name not in names:
                 at.fault(f'there is no stream "{name}"{guess(name, names)}', entry, place)
     for field in stream.fields:
-        if field.reference and field.reference not in names:
-            message = f'there is no stream "{field.reference}"{guess(field.reference, names)}'
-            at.fault(message, "fields", field.name, "reference")
+        below = [(one, ("lines", "fields", one.name)) for one in field.lines.fields] if field.lines else []
+        for one, where in [(field, ()), *below]:
+            if one.reference and one.reference not in names:
+                message = f'there is no stream "{one.reference}"{guess(one.reference, names)}'
+                at.fault(message, "fields", field.name, *where, "reference")
 
 
 def _check_circles(streams: Sequence[StreamSpec], node: Node) -> None:
@@ -163,12 +179,13 @@ def _check_circles(streams: Sequence[StreamSpec], node: Node) -> None:
 
 
 def _needed(stream: StreamSpec) -> frozenset[str]:
-    required = (field.reference for field in stream.fields if field.reference and field.required)
+    lines = (one for field in stream.fields if field.lines is not None for one in field.lines.fields)
+    required = (one.reference for one in (*stream.fields, *lines) if one.reference and one.required)
     return frozenset((*stream.parents, *stream.requires, *required))
 
 
 def _referenced(stream: StreamSpec) -> frozenset[str]:
-    return frozenset(field.reference for field in stream.fields if field.reference) - {stream.name}
+    return frozenset(name for field in stream.fields for name in field.references) - {stream.name}
 
 
 def _sorted(edges: Mapping[str, frozenset[str]]) -> list[str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from actors.core.blueprint_entries_lines import lines_entry
 from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
@@ -30,7 +31,7 @@ from actors.core.blueprint_forms import (
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, LeftBehind
 from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
@@ -79,7 +80,7 @@ DELIVERY: Final = Shared("delivery", Either((_SCHEDULE, each(DIRECTIONS, _SCHEDU
 # ----------------------------------------------------------------------------------------------------------- field
 
 _PATH: Final = Shared("path", Either((Text(), Listing(Text(), least=1))))
-FIELD: Final = (
+_PLAIN: Final = (
     Entry(
         "a",
         _PATH,
@@ -154,6 +155,15 @@ FIELD: Final = (
         rows=("W10", "G12"),
     ),
     Entry(
+        "within",
+        Listing(Text(), least=1),
+        "the objects that the record of `reference` has to stand in, where its stream has several; until it does, this one "
+        "waits",
+        absent="any of them",
+        example="within: [customers]",
+        rows=("G12",),
+    ),
+    Entry(
         "lossy",
         Flag(),
         "has to be `true` where a lens does not give back all it was given (`length`, `default`)",
@@ -162,6 +172,7 @@ FIELD: Final = (
     ),
     *FIELD_RULES,
 )
+FIELD: Final = (*_PLAIN, lines_entry(_PLAIN))
 
 # ---------------------------------------------------------------------------------------------------------- stream
 
@@ -204,6 +215,43 @@ GATE: Final = (
     ),
 )
 
+# One of several objects of a side: what of the stream's rules is otherwise for the records that stand in it.
+OBJECT: Final = (
+    Entry(
+        "creates",
+        Listing(Words(SIDES)),
+        "as of the stream; a side that may not create there does not move records there either",
+        absent="the stream's",
+        example="creates: [b]",
+        rows=("G4", "G13", "G22"),
+    ),
+    Entry(
+        "deletes",
+        each(SIDES, words(DeletePolicy)),
+        "as of the stream",
+        absent="the stream's",
+        example="deletes: {b: mark, a: restore}",
+        rows=("G3", "G9"),
+    ),
+)
+OBJECTS: Final = Shared("objects", Either((Text(), Named(Entries(OBJECT), least=2))))
+EFFECT: Final = (
+    Entry("object", Text(), "the object there that holds them", required=True, example="object: movements"),
+    Entry(
+        "document",
+        Text(),
+        "the native path there that holds the id of the document; by it an effect is known, and made once",
+        required=True,
+        example="document: sale_id",
+    ),
+    Entry(
+        "fields",
+        Named(Entries(FIELD), NAME),
+        "what else it holds, read from the document's own record; told once",
+        required=True,
+        example="fields: {pieces: {a: MENGE, b: pieces}}",
+    ),
+)
 STREAM: Final = (
     Entry(
         "kind",
@@ -212,8 +260,24 @@ STREAM: Final = (
         absent="`master`",
         example="kind: document",
     ),
-    Entry("a", Text(), "the object (table, file, entity) on side a", required=True, example="a: KUNDEN"),
-    Entry("b", Text(), "the object on side b", required=True, example="b: customers"),
+    Entry(
+        "a",
+        OBJECTS,
+        "the object (table, file, entity) on side a; or several of one side, see [below](#several-objects-on-one-side)",
+        required=True,
+        example="a: KUNDEN",
+        rows=("G8", "G10"),
+    ),
+    Entry("b", OBJECTS, "the object on side b", required=True, example="b: customers"),
+    Entry(
+        "left_behind",
+        words(LeftBehind),
+        "what becomes of a record in its old object once we have made it in another one: `remove`, `mark` (by `mark` of "
+        "that side), `keep`",
+        absent="`remove`",
+        example="left_behind: mark",
+        rows=("G8", "G22"),
+    ),
     Entry(
         "parents",
         Listing(Text()),
@@ -286,6 +350,14 @@ STREAM: Final = (
         absent="`[]`",
         example="stages: [b]",
         rows=("S10", "S11", "S18", "S19"),
+    ),
+    Entry(
+        "effects",
+        Named(Entries(EFFECT), NAME),
+        "what is written on that side together with a record that is made there, once: see [Documents](#documents)",
+        absent="none",
+        example="effects: {stock: {object: movements, document: sale_id, fields: {pieces: {a: MENGE, b: pieces}}}}",
+        rows=("S11",),
     ),
     Entry(
         "gate",

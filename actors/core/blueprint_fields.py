@@ -11,6 +11,8 @@ from typing import Final
 import msgspec
 
 from actors.core.blueprint_entries import FIELD, NAME, NEWEST
+from actors.core.blueprint_entries_lines import line_table, lines_table
+from actors.core.blueprint_lines import check_lines_field, read_lines
 from actors.core.blueprint_nodes import Node, described, listed
 from actors.core.blueprint_rules import check_one_way, own_id, read_constant, read_owner, read_starts
 from actors.core.lens_build import build, join_for_paths
@@ -18,6 +20,8 @@ from actors.core.policy import Choice, FieldSide, FieldSpec, FirstContact, Forei
 from actors.core.types import SIDES, Side, other
 
 _NAME: Final = re.compile(NAME, re.ASCII)
+LINE: Final = line_table(FIELD)
+LINES: Final = lines_table(FIELD)
 
 
 def read_fields(stream: str, node: Node | None) -> tuple[FieldSpec, ...]:
@@ -45,7 +49,7 @@ def _field(stream: str, name: str, entry: Node) -> FieldSpec:
     node = entry.table(FIELD)
     sides = {side: _side(f"{stream}.{name}", node, side) for side in SIDES}
     first_contact, group = node.get("first_contact"), node.get("group")
-    reference, foreign = node.get("reference"), node.get("foreign_edit")
+    reference, foreign, within = node.get("reference"), node.get("foreign_edit"), node.get("within")
     owner, cases = read_owner(node.get("owner"))
     owning, constant = read_constant(node)
     if owning is not None:
@@ -62,13 +66,42 @@ def _field(stream: str, name: str, entry: Node) -> FieldSpec:
         required=flag(node, "required"),
         as_set=flag(node, "set"),
         reference=reference.text() if reference else "",
+        within={"a": tuple(item.text() for item in within.items())} if within else {},
         owner_cases=cases,
         foreign_edit=foreign.choice(ForeignEdit, ForeignEdit.PUT_BACK) if foreign else ForeignEdit.PUT_BACK,
     )
+    lines = read_lines(
+        node.get("lines"), LINES, lambda inner, below: _line_field(f"{stream}.{name}", inner, below)
+    )
+    spec = msgspec.structs.replace(spec, lines=lines)
     _check_sides(node, spec)
     _check_lossy(node, spec)
     check_one_way(node, spec)
+    check_lines_field(node, spec)
     return msgspec.structs.replace(spec, starts_with=read_starts(node, spec))
+
+
+def _line_field(label: str, name: str, entry: Node) -> FieldSpec:
+    """A field of a line."""
+    check_name(entry, name)
+    node = entry.table(LINE)
+    sides = {side: _side(f"{label}.{name}", node, side) for side in SIDES}
+    reference = node.get("reference")
+    spec = FieldSpec(
+        name=name,
+        a=sides["a"],
+        b=sides["b"],
+        required=flag(node, "required"),
+        reference=reference.text() if reference else "",
+    )
+    for side in SIDES:
+        place = spec.side(side)
+        if place is None:
+            node.fault(f"`{side}` is missing; what one side alone has of a line stays there by itself")
+        elif place.lens.one_way:
+            node.fault("a field of a line is written as well as read", f"lens_{side}")
+    _check_lossy(node, spec)
+    return spec
 
 
 def _side(label: str, node: Node, side: Side) -> FieldSide | None:

@@ -78,7 +78,7 @@ def _by_roles(
     if secondary is None:
         return ()
     said = {check.object for check in checks if check.side == secondary and check.at is Moment.PROPOSAL}
-    objects = dict.fromkeys(stream.object(secondary) for stream in streams)
+    objects = dict.fromkeys(name for stream in streams for name in stream.objects_on(secondary))
     return tuple(Check(secondary, name, CheckKind.EMPTY) for name in objects if name not in said)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
 from actors.core.blueprint_entries import (
     BUDGET,
@@ -24,8 +24,9 @@ from actors.core.blueprint_entries import (
 from actors.core.blueprint_fields import check_name, read_fields
 from actors.core.blueprint_gates import read_gates
 from actors.core.blueprint_nodes import Node, described
+from actors.core.blueprint_objects import object_name, read_creates, read_deletes, read_objects, read_sides
 from actors.core.blueprint_when import When, read_delivery
-from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, DeletePolicy, FirstContact, StreamSpec
+from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, FirstContact, LeftBehind, StreamSpec
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -48,20 +49,23 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     check_name(entry, name)
     node = entry.table(STREAM)
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
-    contact = node.get("first_contact")
+    contact, left = node.get("first_contact"), node.get("left_behind")
+    creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
     return StreamSpec(
         name=name,
         kind=kind.word(KINDS, "master") if kind else "master",
-        a_object=_text(node.get("a")),
-        b_object=_text(node.get("b")),
+        a_object=object_name(node.get("a")),
+        b_object=object_name(node.get("b")),
+        objects=read_objects(node, creates, deletes),
+        left_behind=left.choice(LeftBehind, LeftBehind.REMOVE) if left else LeftBehind.REMOVE,
         fields=read_fields(name, node.get("fields")),
         match=_match(node.get("match")),
         parents=_texts(node.get("parents")),
         requires=_texts(node.get("requires")),
-        once=_sides(node.get("once")),
-        stages=_sides(node.get("stages")),
-        creates=_creates(node.get("creates")),
-        deletes=_deletes(node.get("deletes")),
+        once=read_sides(node.get("once")),
+        stages=read_sides(node.get("stages")),
+        creates=creates,
+        deletes=deletes,
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,
         mark=_mark(node.get("mark")),
         gates=read_gates(node.get("gate")),
@@ -71,10 +75,6 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         delivery=read_delivery(node.get("delivery"), when),
         triggers=_triggers(node.get("triggers")),
     )
-
-
-def _text(node: Node | None) -> str:
-    return node.text() if node else ""
 
 
 def _texts(node: Node | None) -> tuple[str, ...]:
@@ -93,22 +93,6 @@ def _match(node: Node | None) -> tuple[tuple[str, ...], ...]:
                 f"{described(item.value)} is not a match key; each is a list of fields, as in [[number], [name, zip]]"
             )
     return tuple(keys)
-
-
-def _creates(node: Node | None) -> frozenset[Side]:
-    return frozenset(SIDES) if node is None else _sides(node)
-
-
-def _sides(node: Node | None) -> frozenset[Side]:
-    return frozenset(cast("Side", item.word(SIDES, "a")) for item in node.items()) if node else frozenset()
-
-
-def _deletes(node: Node | None) -> Mapping[str, DeletePolicy]:
-    given = {side: node.mapping(SIDES).get(side) if node else None for side in SIDES}
-    return {
-        side: found.choice(DeletePolicy, DeletePolicy.IGNORE) if found else DeletePolicy.IGNORE
-        for side, found in given.items()
-    }
 
 
 def _triggers(node: Node | None) -> Mapping[Side, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from actors.core.mapping import Shown, shared
 from actors.core.merge import changed_fields
 from actors.core.own_values import kept_for
 from actors.core.owners import owner_of, owning_side
+from actors.core.places import delete_policy
 from actors.core.policy import DeleteEdit, DeletePolicy, StreamSpec
 from actors.core.rooms import delete_print, deleted_edited, not_delivered
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Room, State, other
@@ -42,7 +43,7 @@ def plan_gone(
         after = in_state(after, State.SETTLED, "")
     if gates.SHUT in binding.note and binding.state is State.TOMBSTONE and not known:
         return Verdict(tombstone(after, f"{binding.note}; deleted on {side}"))  # nothing passes
-    policy = stream.deletes[side]
+    policy = delete_policy(stream, binding, side)
     edited = bool(changed_fields(stream, binding, left))
     before = binding.side(left.side)
     was_gone = before is not None and before.presence is Presence.DELETED

@@ -113,6 +113,9 @@ def _step(node: Node, paths: tuple[str, ...], name: str) -> SingleLens | Head | 
     if not isinstance(word, str) or word not in _WORDS:
         node.fault(f"{described(word)} is not a lens{guess(word, _WORDS)}; known are {listed(_WORDS)}")
         return None
+    if options is not None and options.value is None and lens_words.WORDS[word].alone:
+        options.fault(f"nothing stands after {word}; write {word} alone")
+        return None
     if word == "join":
         return _join(options, len(paths))
     if word == "map":
@@ -284,7 +287,7 @@ def _join(node: Node | None, paths: int) -> Join:
     if not isinstance(node.value, Mapping):
         return Join(paths, _separator(node))
     options = node.table(lens_words.JOIN)
-    separator, rest = options.get("separator"), options.get("rest")
+    separator, rest, empty = options.get("separator"), options.get("rest"), options.get("empty")
     return Join(
         paths,
         _separator(separator) if separator else " ",
@@ -292,6 +295,7 @@ def _join(node: Node | None, paths: int) -> Join:
             "Literal['first', 'last', 'whole', 'lines']",
             rest.word(lens_words.RESTS.words, "last") if rest else "last",
         ),
+        _separator(empty) if empty else "",
     )
 
 

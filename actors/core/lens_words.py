@@ -55,6 +55,7 @@ DATE: Final = (
 JOIN: Final = (
     Entry("separator", Sign(), "what stands between", absent="a blank"),
     Entry("rest", RESTS, "where spare words go", absent="`last`"),
+    Entry("empty", Sign(), "what stands in a path that got no word; it is read as nothing", absent="nothing"),
 )
 _SCALARS: Final = Either((Scalar(), Listing(Scalar(), least=1)))
 
@@ -135,7 +136,8 @@ WORDS: Final[Mapping[str, LensWord]] = MappingProxyType(
             'join: " "',
             "several texts to one",
             '`{separator: " ", rest: last}`: a new text gives each path one word and the spare ones to the `last` or '
-            "`first`; `whole`: all of it to the first; `lines`: filled from the first on (an address)",
+            "`first`; `whole`: all of it to the first; `lines`: filled from the first on (an address); "
+            '`empty: "-"` stands in a path that got none',
             Either((Sign(), Entries(JOIN))),
             alone=True,
         ),

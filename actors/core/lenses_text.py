@@ -240,12 +240,14 @@ class Join(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
     A changed text is cut so that as few parts as possible change, and those as little as possible: in "Anna Maria |
     de Vos" -> "Anna Maria de Wit" the first part stays. A new text gives each part one word and the spare ones to
     `rest`; with `whole` the first part takes all of it (lines of a company's name), with `lines` they are filled from
-    the first on (lines of an address).
+    the first on (lines of an address). `empty`: what stands in a part that got no word, where a system wants something
+    there ("-"); it is read as nothing.
     """
 
     parts: int
     separator: str = " "
     rest: Literal["first", "last", "whole", "lines"] = "last"
+    empty: str = ""
 
     @property
     def lossy(self) -> bool:
@@ -260,9 +262,9 @@ class Join(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
     def get(self, native: tuple[Value, ...]) -> Value:
         """See policy.Lens."""
         texts = [_text(part) for part in native]
-        if all(part is None for part in texts):
+        if all(part is None or part == self.empty != "" for part in texts):
             return None
-        return canonical(self.separator.join(part for part in texts if part))
+        return canonical(self.separator.join(part for part in texts if part and part != self.empty))
 
     def put(self, old: tuple[Value, ...], value: Value) -> tuple[Value, ...]:
         """See policy.Lens."""
@@ -270,11 +272,13 @@ class Join(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
         try:
             if same(self.get(before), value):
                 return before
-            texts = [_text(part) or "" for part in before]
+            texts = ["" if part == self.empty else _text(part) or "" for part in before]
         except LensError:
             before, texts = (None,) * self.parts, [""] * self.parts
         if value is None:
             return (None,) * self.parts
+        if self.empty and value == self.empty:
+            raise LensError(f"{shown(value)} stands for no word at all there")
         return self._cut(before, texts, _text(value) or "")
 
     def _cut(self, before: tuple[Value, ...], texts: Sequence[str], text: str) -> tuple[Value, ...]:
@@ -283,11 +287,16 @@ class Join(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
             counts = _closest(texts, words, self) if any(texts) else _usual(len(words), self)
             pieces = [self.separator.join(piece) for piece in _sliced(words, counts)]
             pairs = zip(pieces, texts, before, strict=True)
-            found = tuple(old if piece == text_before else piece or None for piece, text_before, old in pairs)
+            nothing = self.empty or None
+            found = tuple(
+                old if piece == text_before else piece or nothing for piece, text_before, old in pairs
+            )
+            if self.empty:
+                found = tuple(part or self.empty for part in found)
             if self.get(found) == text:
                 return found
         place = self.parts - 1 if self.rest == "last" else 0
-        return tuple(text if index == place else None for index in range(self.parts))
+        return tuple(text if index == place else self.empty or None for index in range(self.parts))
 
 
 # What cutting costs, most important first: parts changed, parts filled or emptied, words moved, unlike a new text's cut.

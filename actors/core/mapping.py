@@ -6,9 +6,19 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from actors.core.policy import RECORD_ID, FieldSide, FieldSpec, LensError, StreamSpec
+from actors.core import unit_lines
+from actors.core.places import SEPARATOR, owns, parted
+from actors.core.policy import (
+    RECORD_ID,
+    RECORD_OBJECT,
+    FieldSide,
+    FieldSpec,
+    LensError,
+    LinesSpec,
+    StreamSpec,
+)
 from actors.core.types import Binding, Held, Observation, Record, Side
-from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, same
+from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, lines_of, same
 
 
 class Refs(msgspec.Struct, frozen=True):
@@ -53,13 +63,16 @@ def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
     seen: dict[str, None] = {}
     for spec in stream.fields:
         place = spec.side(side)
-        if place is not None:
+        if place is not None and spec.lines is not None:
+            seen.update(dict.fromkeys(unit_lines.asked(place.paths[0], spec.lines, side)))
+        elif place is not None:
             seen.update(dict.fromkeys(place.paths))
     for path in stream.mark.get(side, {}):
         seen.setdefault(path)
     if side in stream.gates:
         seen.setdefault(stream.gates[side].path)
-    seen.pop(RECORD_ID, None)
+    for path in (RECORD_ID, RECORD_OBJECT):
+        seen.pop(path, None)
     return tuple(seen)
 
 
@@ -71,7 +84,7 @@ def observe(
     problem = ""
     native = record.native
     if stream.tells_id(side):
-        native = {**native, RECORD_ID: record.id}
+        native = {**native, RECORD_ID: parted(stream, side, record.id)[1]}
     for spec, place in stream.shared(side):
         try:
             value = _get(spec, place, side, native, refs)
@@ -127,8 +140,8 @@ def begun(stream: StreamSpec, side: Side, told: Shown) -> Shown:
 def native_of(spec: FieldSpec, side: Side, value: Value) -> Mapping[str, Value]:
     """How `side` writes a shared value of its own accord; {} where nobody can say without a look at the record."""
     place = spec.side(side)
-    if place is None or spec.reference or place.lens.one_way:
-        return {}
+    if place is None or spec.reference or spec.lines is not None or place.lens.one_way:
+        return {}  # lines: their ids are the side's own
     try:
         native = place.lens.put((None,) * len(place.paths), value)
         back = _get_value(spec, place, side, native, NO_REFS)
@@ -145,19 +158,45 @@ def shared(stream: StreamSpec, side: Side) -> Iterable[FieldSpec]:
 def references(stream: StreamSpec, side: Side, records: Iterable[Record]) -> Mapping[str, set[str]]:
     """Which ids of which other streams these records refer to: what `Refs` must know before `observe`."""
     wanted: dict[str, set[str]] = {}
-    specs = [spec for spec in shared(stream, side) if spec.reference]
+    specs = [spec for spec in shared(stream, side) if spec.references]
     for record in records:
+        native = {**record.native, RECORD_ID: record.id} if stream.tells_id(side) else record.native
         for spec in specs:
-            place = spec.side(side)
-            assert place is not None
-            value = record.native.get(place.paths[0])
-            if value is not None:
-                wanted.setdefault(spec.reference, set()).add(str(value))
+            _refer(spec, side, native, wanted)
     return wanted
+
+
+def _refer(spec: FieldSpec, side: Side, native: Fields, wanted: dict[str, set[str]]) -> None:
+    place = spec.side(side)
+    if place is None:
+        return
+    value = native.get(place.paths[0])
+    if spec.lines is not None:
+        for line in lines_of(value):
+            for one in spec.lines.fields:
+                if one.reference:
+                    _refer(one, side, dict(line.cells), wanted)
+    elif value is not None:
+        wanted.setdefault(spec.reference, set()).update(_candidates(spec, side, str(value)))
+
+
+def referred(spec: FieldSpec, value: Value) -> Iterable[tuple[str, int]]:
+    """The bindings that a shared value points at, each with its stream."""
+    if spec.lines is not None:
+        for line in lines_of(value):
+            for one in spec.lines.fields:
+                cell = line.get(one.name)
+                if one.reference and isinstance(cell, int):
+                    yield one.reference, cell
+    elif spec.reference and isinstance(value, int):
+        yield spec.reference, value
 
 
 def _get(spec: FieldSpec, place: FieldSide, side: Side, native: Fields, refs: Refs) -> Seen:
     paths = place.paths
+    if spec.lines is not None:
+        whole = native.get(paths[0], UNKNOWN)
+        return whole if whole is UNKNOWN else _get_lines(spec.lines, side, whole, refs)
     try:
         values = (native[paths[0]],) if len(paths) == 1 else tuple([native[path] for path in paths])
     except KeyError:
@@ -165,28 +204,58 @@ def _get(spec: FieldSpec, place: FieldSide, side: Side, native: Fields, refs: Re
     return _get_value(spec, place, side, values, refs)
 
 
+def _get_lines(lines: LinesSpec, side: Side, native: Value, refs: Refs) -> Seen:
+    return unit_lines.read(lines, side, native, lambda spec, at, cells: _get(spec, at, side, cells, refs))
+
+
 def _get_value(spec: FieldSpec, place: FieldSide, side: Side, native: tuple[Value, ...], refs: Refs) -> Value:
+    if spec.lines is not None:
+        seen = _get_lines(spec.lines, side, native[0], refs)
+        if seen is UNKNOWN:
+            raise LensError("a line was not delivered as a whole", waits=True)
+        return seen
     value = place.lens.get(native)
     if spec.as_set and isinstance(value, tuple):
         value = as_list(value)
     if not spec.reference or value is None:
         return value
     record = str(value) if not isinstance(value, bytes) else value.hex()
-    key = refs.keys.get((spec.reference, side, record))
-    if key is None:
+    found = [refs.keys.get((spec.reference, side, one)) for one in _candidates(spec, side, record)]
+    keys = [key for key in found if key is not None]
+    if not keys:
         raise LensError(f"{spec.reference} {record} is not in step yet", waits=True)
-    return key
+    if len(keys) > 1:
+        raise LensError(f"{spec.reference} {record} stands in several of {', '.join(spec.within[side])}")
+    return keys[0]
+
+
+def _candidates(spec: FieldSpec, side: Side, record: str) -> tuple[str, ...]:
+    """The ids that a reference may mean: one, or one in each of several objects."""
+    names = spec.within.get(side)
+    return tuple(f"{name}{SEPARATOR}{record}" for name in names) if names else (record,)
 
 
 def _put(spec: FieldSpec, side: Side, old: tuple[Value, ...], value: Value, refs: Refs) -> tuple[Value, ...]:
     place = spec.side(side)
     assert place is not None
+    if spec.lines is not None:
+
+        def get(one: FieldSpec, at: FieldSide, cells: Fields) -> Seen:
+            return _get(one, at, side, cells, refs)
+
+        def put(one: FieldSpec, before: tuple[Value, ...], cell: Value) -> tuple[Value, ...]:
+            return _put(one, side, before, cell, refs)
+
+        return (unit_lines.write(spec.lines, side, old[0], value, get, put),)
     if spec.reference and value is not None:
         assert isinstance(value, int)
         known = refs.ids.get((spec.reference, side, value))
         if known is None:
             raise LensError(f"the {spec.reference} record it refers to is not on side {side} yet", waits=True)
-        value = known
+        names = spec.within.get(side)
+        if names and not known.startswith(tuple(f"{name}{SEPARATOR}" for name in names)):
+            raise LensError(f"{spec.reference} {known} is not in {', '.join(names)} yet", waits=True)
+        value = owns(known) if names else known
     return place.lens.put(old, value)
 
 

@@ -11,13 +11,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from actors.core.owners import owner_of, owning_side
+from actors.core.merge_lines import merge_lines
+from actors.core.owners import NOTHING, owner_of, owning_side
+from actors.core.places import mover
 from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Owner, StreamSpec
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
-from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, same
+from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, lines_of, same
 
 Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave"]
 DECIDED = "decided by a person"
+CLASHES_MAX = 10  # so many are named
 
 
 class Dispute(msgspec.Struct, frozen=True):
@@ -75,8 +78,10 @@ def merge(
     a: Observation,
     b: Observation,
     said: Mapping[str, Mapping[str, Any]] | None = None,
+    listed: Mapping[str, str] = NOTHING,
 ) -> Merged:
-    """Merge what both sides were seen to hold. `said`: decisions by unit name, {"choose", "value", "fingerprint"}."""
+    """Merge what both sides were seen to hold. `said`: decisions by unit name, {"choose", "value", "fingerprint"}.
+    `listed`: fingerprints of the disputes that wait for a person, by unit name."""
     agreed: dict[str, Value] = {}
     writes: dict[Side, dict[str, Value]] = {"a": {}, "b": {}}
     decisions: list[FieldDecision] = []
@@ -92,6 +97,10 @@ def merge(
         if members[0].owner_cases:
             decided = {**agreed, **writes["a"], **writes["b"]}
             view.owner = owner_of(members[0], binding.base, bound=True, decided=decided, shown=view.now)
+            if listed.get(name) == view.fingerprint and view.changed("a") and view.changed("b"):
+                view.owner = Owner.BOTH  # listed before the rule turned: it is a person's still (G8)
+        if members[0] is stream.object_field:
+            view.owner = mover(stream, view.owner, view.now)
         if not view.known or view.owner is None:
             continue
         verb, rule, values = view.judge((said or {}).get(name))
@@ -248,6 +257,8 @@ class _View:
     def _conflict(self) -> tuple[Verb, str, dict[str, Value]]:
         if self.spec.as_set:
             return "value", "lists merged", self._united()
+        if self.spec.lines is not None:
+            return self._lines_merged()
         rule = self.spec.conflict
         if rule in (Choice.A, Choice.B):
             side: Side = "a" if rule is Choice.A else "b"
@@ -260,6 +271,18 @@ class _View:
             if newest is not None:
                 return newest, "conflict: the newer wins", self.values(newest)
         return "ask", "changed on both sides", {}
+
+    def _lines_merged(self) -> tuple[Verb, str, dict[str, Value]]:
+        """Both changed the lines: line by line, cell by cell; the conflict rule decides what both changed differently."""
+        (name,), rule = self.names, self.spec.conflict
+        assert self.spec.lines is not None
+        fixed: dict[Choice, Side] = {Choice.A: "a", Choice.B: "b"}
+        prefer = fixed.get(rule) if rule in fixed else self._newest(rule) if rule is not Choice.ASK else None
+        was, now = ((lines_of(held["a"][name]), lines_of(held["b"][name])) for held in (self.was, self.now))
+        merged = merge_lines(self.spec.lines, was, now, prefer)
+        if merged.clashes:
+            return "ask", f"changed on both sides: {'; '.join(merged.clashes[:CLASHES_MAX])}", {}
+        return "value", "lines merged", {name: merged.lines}
 
     def _newest(self, rule: Choice) -> Side | None:
         a, b = self.raw["a"].modified, self.raw["b"].modified
@@ -280,7 +303,7 @@ class _View:
             return "a", f"{DECIDED}: a", self.values("a")
         if choose == "b":
             return "b", f"{DECIDED}: b", self.values("b")
-        if choose == "value" and len(self.names) == 1:
+        if choose == "value" and len(self.names) == 1 and self.spec.lines is None:
             return "value", f"{DECIDED}: a value", {self.names[0]: said.get("value")}
         return None
 

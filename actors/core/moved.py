@@ -37,7 +37,8 @@ def told_by(stream: StreamSpec, fields: Fields) -> str | None:
     """Everything that a record shows beside its match keys, as a fingerprint; None where that is too little to tell it by
     or was not seen."""
     keys = {name for names in stream.match for name in names}
-    names = [spec.name for spec in stream.mergeable if spec.name not in keys]
+    skipped = stream.object_field  # where it stands is what changed
+    names = [spec.name for spec in stream.mergeable if spec.name not in keys and spec is not skipped]
     values = [fields.get(name, UNKNOWN) for name in names]
     if any(value is UNKNOWN for value in values):
         return None

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.core import match, own_values
+from actors.core import match, own_values, several, units
 from actors.core.actions import action_for, decided_by_origin, note_line
 from actors.core.documents import staged
 from actors.core.gates import admitted
 from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
+from actors.core.places import may_create
 from actors.core.policy import LensError, Owner, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
@@ -27,10 +28,19 @@ from actors.core.verdict import (
     tried,
 )
 
+NOT_FROM_THERE = "new on {side}, and the blueprint lets no record be created from there"
+
+
+def may_now(stream: StreamSpec, half: Binding, seen: Observation) -> bool:
+    """Whether a record that the blueprint let nobody be made from may go by now: it, or the rules, changed."""
+    return half.note == NOT_FROM_THERE.format(side=seen.side) and may_create(stream, seen)
+
 
 def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
     """Plan a half binding that matches nobody: create it on the other side, or say why not."""
     side, target = seen.side, other(seen.side)
+    if several.is_left(half):
+        return several.plan_left(stream, half, seen, ctx)
     if seen.presence is not Presence.PRESENT:
         return Verdict(half, drop=True)
     if seen.problem:
@@ -42,8 +52,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     held_back = admitted(stream, half, seen, half.note, loaded=True)
     if held_back != half:
         return Verdict(held_back)  # it no longer takes part
-    if side not in stream.creates and not restore:
-        reason = f"new on {side}, and the blueprint lets no record be created from there"
+    if not may_create(stream, seen) and not restore:
+        reason = NOT_FROM_THERE.format(side=side)
         item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
         return Verdict(in_state(half, State.HELD_BACK, reason), items=(item,))
     if ctx.lacks:
@@ -62,8 +72,11 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     ]
     if missing:
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
+    odd = units.unagreed(stream, half, seen) if stream.with_lines else None
+    if odd is not None:
+        return Verdict(half, park=(odd,), again_s=UNSEEN_AGAIN_S)
     try:
-        write = show_new(stream, target, wanted, ctx.refs)
+        write = several.placed(stream, target, show_new(stream, target, wanted, ctx.refs))
         # What is made again has what it held for itself; it does not begin once more.
         write = (
             Shown({**_own_values(half, side), **write.native}, write.shown)

@@ -15,7 +15,7 @@ from actors.core.policy import Condition, FieldSpec, Owner, Test
 from actors.core.types import Side
 from actors.core.values import UNKNOWN, Fields, Seen, is_blank, same
 
-__all__ = ["may_change", "owner_of", "owning_side"]
+__all__ = ["NOTHING", "may_change", "owner_of", "owning_side"]
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 _SIDES: Mapping[Owner, Side] = {Owner.A: "a", Owner.B: "b"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors.core import gates, own_values, replaced
+from actors.core import gates, own_values, replaced, several, units
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
 from actors.core.documents import ONCE, written_once
@@ -136,7 +136,7 @@ def _unexplained(binding: Binding, gone: Observation) -> bool:
 def _both_present(
     stream: StreamSpec, binding: Binding, a: Observation, b: Observation, ctx: Context
 ) -> Verdict:
-    merged = merge(stream, binding, a, b, _said(ctx.parked))
+    merged = merge(stream, binding, a, b, _said(ctx.parked), _listed(ctx.parked))
     adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
     adopted = own_values.both_remembered(stream, adopted, (a, b))
     adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
@@ -153,6 +153,8 @@ def _both_present(
                 park.extend(emptied(stream, binding, b if seen is a else a, wanted))
                 bare = bare_units(stream, wanted)
                 wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
+                wanted, row = several.not_known(stream, seen.side, wanted, ctx)
+                park.extend(row)
                 adopted, wanted, row = _written_once(stream, adopted, seen, wanted, ctx)
                 park.extend(row)
                 adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
@@ -165,8 +167,11 @@ def _both_present(
         action = action if held else gates.put_back(stream, adopted, seen, action)
         if action is not None:
             actions.append(action)
+    in_doubt = len(park)
+    if stream.with_lines:
+        actions, park = units.whole(stream, binding, (a, b), actions, park)
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
-    again_s = UNSEEN_AGAIN_S if merged.unseen else 0.0
+    again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
     return msgspec.structs.replace(verdict, items=items, again_s=again_s)
 
 
@@ -212,6 +217,10 @@ def _write(
     rules = sorted({d.rule for d in merged.decisions if d.field in wanted})
     decisions = tuple(d for d in merged.decisions if d.field in wanted)
     before = {n: seen.fields[n] for n in wanted if n in seen.fields}
+    if several.wants_move(write):
+        return binding, several.move(
+            stream, binding, seen, "; ".join(rules), wanted, write, before, decisions
+        )
     held = binding.side(other(side))
     action = action_for(
         stream,
@@ -287,6 +296,10 @@ def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx
         return []
     row = gates.contested(stream, binding, seen, ctx.breaker)
     return [] if chosen(ctx.parked, gates.MEMORY, row.fingerprint) else [row]
+
+
+def _listed(parked: Sequence[Parked]) -> dict[str, str]:
+    return {p.field: p.fingerprint for p in parked if p.room is Room.CONFLICT}
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

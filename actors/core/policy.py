@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from actors.core.values import Value
 
 # The native path of a record's own id, on a side that gives ids: read as a field, never asked for, never written.
 RECORD_ID = "@id"
+# The native path of the object that a record stands in, on a side with several objects: to write it is to move the record.
+RECORD_OBJECT = "@object"
 
 
 class LensError(ValueError):
@@ -132,6 +135,23 @@ class DeleteEdit(enum.StrEnum):
     REMOVE = "remove"  # the deletion wins
 
 
+class LeftBehind(enum.StrEnum):
+    """What becomes of a record in its old object once it was made in another one."""
+
+    REMOVE = "remove"
+    MARK = "mark"
+    KEEP = "keep"
+
+
+class ObjectRules(msgspec.Struct, frozen=True):
+    """One of several objects that hold the records of a side. `creates`, `deletes`: as of `StreamSpec`, for records that
+    stand in it; a side that may not create there does not move records there either."""
+
+    name: str
+    creates: frozenset[Side]
+    deletes: Mapping[str, DeletePolicy]
+
+
 class FieldSide(msgspec.Struct, frozen=True):
     """Where a field lives on one side: its native paths and the lens over them."""
 
@@ -139,11 +159,37 @@ class FieldSide(msgspec.Struct, frozen=True):
     lens: Lens
 
 
+class Sum(msgspec.Struct, frozen=True):
+    """What the lines have to add up to: `field` of the record equals the sum of `formula` over its lines, give or take
+    `tolerance`. `names`: the line fields that the formula reads, in the order in which it is given them."""
+
+    field: str
+    formula: str
+    names: tuple[str, ...]
+    tolerance: Decimal = Decimal(0)
+
+
+class LinesSpec(msgspec.Struct, frozen=True):
+    """How the lines of a record are kept in step with it (core/unit_lines.py).
+
+    `fields`: of one line; their paths are within the line. `key`: the line fields by which lines of both sides are the
+    same; without one they are told by what they hold. `ordered`: their order says something. `position[x]`: the path on
+    side x that carries the order there, where it is not that of delivery.
+    """
+
+    fields: tuple[FieldSpec, ...]
+    key: tuple[str, ...] = ()
+    ordered: bool = True
+    position: Mapping[Side, str] = {}
+    sums: tuple[Sum, ...] = ()
+
+
 class FieldSpec(msgspec.Struct, frozen=True):
     """One shared field. `a`/`b` None: the side does not have it (then it is local to the other).
 
     `owner_cases` go before `owner`, the first that holds counts (core/owners.py). `starts_with[x]`: the native values that
-    a record which we make on side x begins with, where nothing else writes them.
+    a record which we make on side x begins with, where nothing else writes them. `within[x]`: the objects of side x that a
+    reference may point into, where its stream has several there.
     """
 
     name: str
@@ -160,6 +206,14 @@ class FieldSpec(msgspec.Struct, frozen=True):
     owner_cases: tuple[OwnerCase, ...] = ()
     foreign_edit: ForeignEdit = ForeignEdit.PUT_BACK
     starts_with: Mapping[str, Mapping[str, Value]] = {}
+    lines: LinesSpec | None = None  # the value is a list of lines, part of the record
+    within: Mapping[Side, tuple[str, ...]] = {}
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The streams that it refers to, its lines included."""
+        below = tuple(spec.reference for spec in self.lines.fields) if self.lines is not None else ()
+        return tuple(name for name in dict.fromkeys((self.reference, *below)) if name)
 
     @property
     def unit(self) -> str:
@@ -198,7 +252,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
     is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
     seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a
-    record is made and never changed after. `stages`: sides on which one is made only when a person says so.
+    record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
+    streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
+    `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
+    then.
     """
 
     name: str
@@ -226,10 +283,33 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     stale: Mapping[str, frozenset[str]] = {}
     remapped: float = 0.0
     triggers: Mapping[Side, tuple[str, ...]] = {}
+    objects: Mapping[Side, tuple[ObjectRules, ...]] = {}
+    left_behind: LeftBehind = LeftBehind.REMOVE
+    effects: tuple[str, ...] = ()
+    follows: str = ""
 
     def object(self, side: Side) -> str:
-        """The name of the object that holds these records on `side`."""
+        """The name of the object that holds these records on `side`; of several, all their names."""
         return self.a_object if side == "a" else self.b_object
+
+    def objects_on(self, side: Side) -> tuple[str, ...]:
+        """The names of the objects that hold these records on `side`."""
+        return tuple(one.name for one in self.objects.get(side, ())) or (self.object(side),)
+
+    @cached_property
+    def several(self) -> Side | None:
+        """The side on which there are several objects, if there is one."""
+        return next((side for side in SIDES if side in self.objects), None)
+
+    @cached_property
+    def object_field(self) -> FieldSpec | None:
+        """The field that says which of several objects a record stands in."""
+        side = self.several
+        if side is None:
+            return None
+        places = ((spec, spec.side(side)) for spec in self.fields)
+        own = ((spec, at) for spec, at in places if at is not None and at.paths == (RECORD_OBJECT,))
+        return next((spec for spec, at in own if not at.lens.one_way), None)
 
     def field(self, name: str) -> FieldSpec:
         """The field called `name`; KeyError where there is none."""
@@ -270,6 +350,11 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         return tuple((name, tuple(members)) for name, members in grouped.items())
 
     @cached_property
+    def with_lines(self) -> tuple[FieldSpec, ...]:
+        """The fields that are lists of lines; a stream that has one is one of units: whole, or not at all."""
+        return tuple(spec for spec in self.mergeable if spec.lines is not None)
+
+    @cached_property
     def starts_with(self) -> Mapping[str, Mapping[str, Value]]:
         """Side -> the native values that a record which we make there begins with."""
         return {
@@ -285,10 +370,15 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         places = {s: [spec.side(s) for spec in self.fields if spec.owner is Owner.LOCAL] for s in SIDES}
         return {
             s: tuple(path for place in places[s] if place is not None for path in place.paths)
-            if self.deletes[s] is DeletePolicy.RESTORE
+            if DeletePolicy.RESTORE in self.policies(s)
             else ()
             for s in SIDES
         }
+
+    def policies(self, side: Side) -> frozenset[DeletePolicy]:
+        """Everything that a deletion on `side` may do."""
+        rules = next(iter(self.objects.values()), ())
+        return frozenset(one.deletes[side] for one in rules) or frozenset({self.deletes[side]})
 
     def shared(self, side: Side) -> tuple[tuple[FieldSpec, FieldSide], ...]:
         """The fields that `side` has and that are kept in step (not local), each with its place there."""

@@ -19,7 +19,7 @@ from actors.core.lenses import written_paths
 from actors.core.mapping import observe
 from actors.core.own_values import remembers
 from actors.core.plan import Context, half_binding, plan_new
-from actors.core.policy import RECORD_ID, FieldSpec, StreamSpec
+from actors.core.policy import RECORD_ID, RECORD_OBJECT, FieldSpec, StreamSpec
 from actors.core.settle import Settled, settle
 from actors.core.texts import line_of, reader, text_of, texts_of
 from actors.core.types import Action, Binding, Record, Side, State, other
@@ -178,7 +178,14 @@ def looks_alone(stream: StreamSpec) -> bool:
     """Whether a line of a record says all of it: nothing of other streams, of gates, or of the order of its items."""
     kept = rows_code.kept(stream)
     plain = not any(spec.reference or spec.as_set or _more(spec) for spec in kept)
-    return bool(kept) and plain and not stream.gates and not stream.once and not remembers(stream)
+    return (
+        bool(kept)
+        and plain
+        and stream.several is None
+        and not stream.gates
+        and not stream.once
+        and not remembers(stream)
+    )
 
 
 def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape]) -> Creates | None:
@@ -189,9 +196,11 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
     if (
         origin not in stream.creates
         or not kept
+        or stream.several is not None
         or stream.gates
         or stream.requires
         or there in stream.stages
+        or stream.effects
         or len(set(written)) < len(written)
         or (shapes[there].key in written and shapes[there].kinds.get(shapes[there].key) not in _IDS)
         or any(spec.reference or spec.as_set or spec.owner.value == there or _more(spec) for spec in kept)
@@ -204,10 +213,13 @@ def creates_for(stream: StreamSpec, origin: Side, shapes: Mapping[Side, RowShape
 
 
 def _more(spec: FieldSpec) -> bool:
-    """Whether a field is more than native values on both sides that are read and written: a constant, an id, a price."""
+    """Whether a field is more than native values on both sides that are read and written: a constant, an id, a price,
+    lines."""
     places = [place for place in (spec.a, spec.b) if place is not None]
-    return any(
-        not place.paths or RECORD_ID in place.paths or written_paths(place.lens, place.paths) != place.paths
+    return spec.lines is not None or any(
+        not place.paths
+        or {RECORD_ID, RECORD_OBJECT} & {*place.paths}
+        or written_paths(place.lens, place.paths) != place.paths
         for place in places
     )
 

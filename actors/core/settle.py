@@ -33,18 +33,22 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.core.unit_lines import begun, is_lines
+from actors.core.units import CUT, cut
 from actors.core.values import UNKNOWN, Seen, Value, same
 from actors.core.verdict import REPLACED
 
 
 class Settled(msgspec.Struct, frozen=True):
     """The binding after a write (`rev` as stored). `open`: fields not settled (not taken, or seen differently): look again.
-    `differs`: fields that show something nobody can explain. `not_taken`: nothing of the write is to be seen."""
+    `differs`: fields that show something nobody can explain. `not_taken`: nothing of the write is to be seen. `cut`: lines
+    of which a part is to be seen: to be completed by the next plan."""
 
     binding: Binding
     open: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
     not_taken: bool = False
+    cut: tuple[str, ...] = ()
 
 
 def settle(
@@ -58,12 +62,14 @@ def settle(
     skip: Collection[str] = (),
     refs: Refs = NO_REFS,
     touched: bool = False,
+    in_steps: bool = False,
 ) -> Settled:
     """Settle one action that took effect. `after`: the target as it is now (None: a delete, or marks).
 
     `by_reply`: `after` is the reply to this very write, so nobody else can have changed it. `skip`: fields that are
     not to be settled, because the same write on the other side was not done. `touched`: somebody else is known to have
-    written the record since, so that a value which stood there before may be put back by a person.
+    written the record since, so that a value which stood there before may be put back by a person. `in_steps`: the side
+    takes lines step by step, and what is seen may be part of this write.
     """
     if action.op is Op.DELETE:
         return Settled(_deleted(binding, action))
@@ -71,7 +77,9 @@ def settle(
         return Settled(_marked(binding, action))
     assert after is not None
     base = _placed(stream, binding, action, after)
-    return _fields(stream, base, action, after, now, by_reply, skip, refs, touched)
+    parts = _parts(stream, action, after) if in_steps else ()
+    out = _fields(stream, base, action, after, now, by_reply, {*skip, *parts}, refs, touched)
+    return _with_parts(out, action, after, parts)
 
 
 Verdict = Literal["done", "not_done", "wait", "ask"]
@@ -106,10 +114,14 @@ def _found(action: Action, seen: Observation) -> bool:
     """
     if action.op is Op.CREATE:
         return True
-    return any(
-        same(seen.native.get(path, UNKNOWN), sent) and not same(action.seen_native.get(path, UNKNOWN), sent)
-        for path, sent in action.native.items()
-    )
+    return any(_is_there(action, seen, path, sent) for path, sent in action.native.items())
+
+
+def _is_there(action: Action, seen: Observation, path: str, sent: Value) -> bool:
+    now, was = seen.native.get(path, UNKNOWN), action.seen_native.get(path, UNKNOWN)
+    if is_lines(sent) or is_lines(now):
+        return begun(was, sent, now)
+    return same(now, sent) and not same(was, sent)
 
 
 def _moved(action: Action, seen: Observation) -> bool:
@@ -120,13 +132,17 @@ def _moved(action: Action, seen: Observation) -> bool:
 def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observation) -> Binding:
     """The target's side of the binding: its id (new for a create), presence and version."""
     held = binding.side(action.side)
-    if held is None or action.op is Op.CREATE:
-        held = Held(id=after.id, seen_gen=held.seen_gen if held is not None else 0)
+    if held is None:
+        held = Held(id=after.id)
+    elif (
+        action.op is Op.CREATE
+    ):  # it moved to another object (several.py): the same record, with all that was settled
+        held = msgspec.structs.replace(held, id=after.id)
     held = forgotten(held, action.native)
     held = msgspec.structs.replace(held, presence=Presence.PRESENT, version=after.version)
     placed = _with(binding, action.side, held)
     origin = placed.side(other(action.side))
-    if action.op is Op.CREATE and origin is not None:
+    if action.op is Op.CREATE and origin is not None and binding.side(action.side) is None:
         placed = _with(placed, other(action.side), without_back(origin))
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
     return msgspec.structs.replace(placed, state=state, note="", map_ver=stream.map_ver)
@@ -183,6 +199,28 @@ def _fields(
         tuple(differs),
         not_taken=bool(action.fields) and all(n in still_open for n in action.fields),
     )
+
+
+def _parts(stream: StreamSpec, action: Action, after: Observation) -> tuple[str, ...]:
+    """The lines that were written in part."""
+    return tuple(
+        name
+        for name, value in action.fields.items()
+        if cut(stream.field(name), action.before.get(name, ()), value, after.fields.get(name, UNKNOWN))
+    )
+
+
+def _with_parts(out: Settled, action: Action, after: Observation, parts: Sequence[str]) -> Settled:
+    """The base stays what it was (none, of a new record) and the part is a deviation of that side: so the other one has
+    changed, this one has not, and the next plan writes the whole list over the part."""
+    binding = out.binding
+    for name in parts:
+        held = binding.side(action.side)
+        assert held is not None
+        dev = {**held.dev, name: Deviation(after.fields[name], CUT)}
+        binding = _with(binding, action.side, msgspec.structs.replace(held, dev=dev))
+        binding = msgspec.structs.replace(binding, base={name: (), **binding.base})
+    return msgspec.structs.replace(out, binding=binding, cut=tuple(parts))
 
 
 def both_written(action: Action) -> frozenset[str]:
@@ -303,6 +341,8 @@ def _deleted(binding: Binding, action: Action) -> Binding:
     assert held is not None
     gone = _with(binding, side, msgspec.structs.replace(held, presence=Presence.DELETED))
     note = f"deleted on {other(side)}, removed on {side}"
+    if binding.side(other(side)) is None:  # left behind in another object
+        note = action.reason
     if REPLACED in action.reason:
         note = f"{note}; {REPLACED}{other(side)}"
     return msgspec.structs.replace(gone, state=State.TOMBSTONE, note=note)

@@ -143,6 +143,8 @@ class ActionState(enum.StrEnum):
     UNKNOWN = "unknown"  # outcome not known, nothing can decide it: listed for a person
     DROPPED = "dropped"  # not done: the record moved on, or the request surely did not arrive
     PARKED = "parked"  # went to a room instead
+    EXPLAINED = "explained"  # found by a verification: both sides differ, and a rule says so
+    DEFECT = "defect"  # found by a verification: both sides differ, and nothing says why
 
 
 OPEN_STATES = frozenset({ActionState.SENT, ActionState.UNCONFIRMED})  # an intent that a look has to settle
@@ -247,6 +249,17 @@ class Hint(msgspec.Struct, frozen=True):
     seq: int = 0
     attempts: int = 0
     not_before: float = 0.0  # wall clock, epoch seconds
+
+
+class Mode(enum.StrEnum):
+    """What a run is for."""
+
+    SYNC = "sync"
+    PLAN = "plan"  # what a sync would do, saved as a plan
+    VERIFY = "verify"  # both sides compared, every difference explained (actors/verifying.py)
+    REHEARSE = (
+        "rehearse"  # what other rules would do to the records that are bound now (actors/rehearsing.py)
+    )
 
 
 class Outcome(enum.StrEnum):

@@ -33,7 +33,23 @@ _AS_IT_IS: Final = frozenset({str, int, bool, type(None)})  # written down in JS
 
 # A list is a tuple of scalars; nested objects are flattened to paths by the connectors.
 Scalar = None | bool | int | str | Decimal | date | datetime | bytes
-Value = Scalar | tuple[Scalar, ...]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a unit: its cells by name, in the order of their names (`line_of`), so that equal lines are equal."""
+
+    cells: tuple[tuple[str, Scalar], ...]
+
+    def get(self, name: str) -> Scalar | Unknown:
+        """What stands under `name`; UNKNOWN where nothing was delivered."""
+        return next((value for known, value in self.cells if known == name), UNKNOWN)
+
+    def without(self, *names: str) -> Line:
+        """The line without these cells."""
+        return Line(tuple(cell for cell in self.cells if cell[0] not in names))
+
+
+Value = Scalar | tuple[Scalar, ...] | tuple[Line, ...]
 Seen = Value | Unknown
 Fields = Mapping[str, Value]
 
@@ -61,8 +77,20 @@ def canonical(value: object) -> Value:
     if isinstance(value, date | bytes):
         return value
     if isinstance(value, list | tuple):
+        if any(isinstance(item, Line) for item in value):
+            return tuple(_line(item) for item in value)
         return tuple(_scalar(item) for item in value)
     raise BadValue(f"a {type(value).__name__} is not a value that can be kept in step")
+
+
+def line_of(cells: Mapping[str, object]) -> Line:
+    """A line of these cells, in their canonical form. Raises `BadValue`: a cell is a single value."""
+    return Line(tuple((name, _scalar(cells[name])) for name in sorted(cells)))
+
+
+def lines_of(value: Seen) -> tuple[Line, ...]:
+    """The lines of a value; none where it is null, unknown or anything else."""
+    return tuple(item for item in value if isinstance(item, Line)) if isinstance(value, tuple) else ()
 
 
 def is_blank(value: Seen) -> bool:
@@ -180,6 +208,12 @@ def _scalar(item: object) -> Scalar:
     return value
 
 
+def _line(item: object) -> Line:
+    if not isinstance(item, Line):
+        raise BadValue("a list is either of lines or of single values")
+    return line_of(dict(item.cells))
+
+
 def _plain(value: Value) -> Any:
     if isinstance(value, bool) or value is None or isinstance(value, int | str):
         return value
@@ -191,11 +225,17 @@ def _plain(value: Value) -> Any:
         return {"d": value.isoformat()}
     if isinstance(value, bytes):
         return {"b": value.hex()}
-    return [_plain(item) for item in value]
+    return [_plain_line(item) if isinstance(item, Line) else _plain(item) for item in value]
+
+
+def _plain_line(line: Line) -> Any:
+    return {"l": {name: _plain(value) for name, value in line.cells}}
 
 
 def _rich(value: Any) -> Value:
     if isinstance(value, list):
+        if value and isinstance(value[0], dict) and "l" in value[0]:
+            return tuple(line_of({n: _rich(v) for n, v in item["l"].items()}) for item in value)
         return tuple(_scalar(_rich(item)) for item in value)
     if not isinstance(value, dict):
         return value  # type: ignore[no-any-return]

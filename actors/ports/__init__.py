@@ -7,6 +7,7 @@ times called `..._s` are seconds; `now()` is wall clock (epoch seconds), `monoto
 from __future__ import annotations
 
 from actors.ports.connector import (
+    WROTE,
     Connector,
     Declaration,
     FieldInfo,
@@ -46,6 +47,7 @@ from actors.ports.store import (
 
 __all__ = [
     "COUNTER",
+    "WROTE",
     "ChangeIntents",
     "Clock",
     "Closed",

@@ -17,7 +17,10 @@ from actors.core.values import Value
 
 
 class FieldInfo(msgspec.Struct, frozen=True):
-    """A field of an object as the system describes it. `type`: text|integer|decimal|boolean|date|instant|bytes|list."""
+    """A field of an object as the system describes it. `type`: text|integer|decimal|boolean|date|instant|bytes|list|lines.
+
+    A field of its lines is called by both names: `items[].price`.
+    """
 
     name: str
     type: str
@@ -81,7 +84,9 @@ class Declaration(msgspec.Struct, frozen=True):
     `absence`: what it proves when a record is missing from a complete read. `by_id`: a record can be looked at by its
     id. `draws_ids`: ids can be reserved before a create (`reserve`), so a create whose outcome is unknown is resolved
     by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read, made and updated as lines,
-    many at once. `read_lag_s`: a read may be this much older than the last write.
+    many at once. `lines`: how a system takes the lines of a record: `nested` in its body, in one request; `rows` of an
+    object of their own, all in one transaction; `steps`: such rows, request by request, so that a write may be cut.
+    `read_lag_s`: a read may be this much older than the last write.
     `vendor_tail_s`: a request may take effect this long after its deadline.
     """
 
@@ -101,6 +106,7 @@ class Declaration(msgspec.Struct, frozen=True):
     missing_means: Literal["null", "unknown"] = "unknown"
     session: Literal["shared", "single"] = "shared"
     rows: bool = False
+    lines: Literal["none", "nested", "rows", "steps"] = "none"
     read_lag_s: float = 0.0
     vendor_tail_s: float = 0.0
     batch_max: int = 500
@@ -152,6 +158,8 @@ class Write(msgspec.Struct, frozen=True):
     `native`: the changed native fields (all of them for a create). `seen`: native values of the same fields as last
     seen; where the system still holds other values the write must not happen (`moved_on`). `id`: the target, or the
     reserved id of a create ("" where the system draws it). `tag`: correlation tag, written where the system has one.
+    A field of lines is told as a whole: those that are there already carry their `RECORD_ID`, new ones carry none, and
+    those that are missing go.
     """
 
     op: Op
@@ -171,6 +179,13 @@ class WriteStatus(enum.StrEnum):
     REFUSED = "refused"  # the system's no, in its own words; nothing was written
     NOT_DONE = "not_done"  # surely not arrived; may be tried again
     UNKNOWN = "unknown"  # sent, outcome not known
+    PARTLY = (
+        "partly"  # `lines: steps` only: begun, refused on the way and not undone; `record` is how it stands
+    )
+
+
+# After these the record was written to: of a create, it is there.
+WROTE = frozenset({WriteStatus.DONE, WriteStatus.PARTLY})
 
 
 class WriteResult(msgspec.Struct, frozen=True):

@@ -11,7 +11,19 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.changes import Change, Standing
-from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Op, Outcome, Parked, Room, Side
+from actors.core.types import (
+    SIDES,
+    Action,
+    ActionState,
+    Binding,
+    Hint,
+    Mode,
+    Op,
+    Outcome,
+    Parked,
+    Room,
+    Side,
+)
 from actors.turn import Known, Turn
 
 
@@ -177,9 +189,13 @@ class ChangeIntents(msgspec.Struct, frozen=True):
     deadline: float
 
 
+WRITING = frozenset({Mode.SYNC})  # the modes in which a run may write
+
+
 class RunRow(msgspec.Struct, frozen=True):
-    """One execution for a link. `mode`: "sync" | "plan" (dry run). `scope`: stream names, empty = all. `cause`: command,
-    hint, poll, start, recovery, approval. Times are wall clock; `ended` 0 while it runs. `phase`: for people."""
+    """One execution for a link. `mode`: see core/types.py; `subject`: what it is about, where that needs saying, JSON.
+    `scope`: stream names, empty = all. `cause`: command, hint, poll, start, recovery, approval. Times are wall clock;
+    `ended` 0 while it runs. `phase`: for people."""
 
     id: str
     link: str
@@ -193,6 +209,12 @@ class RunRow(msgspec.Struct, frozen=True):
     error: str = ""
     waiting: int = 0
     counters: tuple[Counters, ...] = ()
+    subject: str = ""
+
+    @property
+    def looks_only(self) -> bool:
+        """Whether it writes nothing to either side, and settles nothing."""
+        return self.mode not in WRITING
 
 
 class PlanRow(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Connections.CreateConnection": ("name", "connector"),
     "tandem.v1.Connections.DescribeObjects": ("connection", "object"),
+    "tandem.v1.Connections.ProbeConnection": ("declaration",),
     "tandem.v1.Links.CreateLink": ("name", "a", "b", "blueprint"),
     "tandem.v1.Proposals.CreateProposal": ("name", "connection", "blueprint"),
     "tandem.v1.Features.AskFeature": ("feature", "connector"),
@@ -19,6 +20,7 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Features.DisableFeature": ("feature", "connector"),
     "tandem.v1.Plans.ApprovePlan": ("plan", "revision"),
     "tandem.v1.Records.GetRecord": ("link", "stream", "side", "id"),
+    "tandem.v1.Records.ExplainRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Records.RefreshRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Settings.RevertSettings": ("link", "version"),
     "tandem.v1.Streams.ResetStream": ("link", "stream"),
@@ -29,12 +31,19 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
 # The positional fields that may be left out; they come last.
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Connections.DescribeObjects": ("object",),
+    "tandem.v1.Connections.ProbeConnection": ("declaration",),
 }
 
 # Positional fields of which the command line wants the file that holds them.
-FILES: Mapping[str, str] = {"tandem.v1.Blueprints.CheckBlueprint": "blueprint"}
+FILES: Mapping[str, str] = {
+    "tandem.v1.Blueprints.CheckBlueprint": "blueprint",
+    "tandem.v1.Connections.ProbeConnection": "declaration",
+}
 # Answers that are a refusal where this list of theirs is not empty.
-FAULTS: Mapping[str, str] = {"tandem.v1.Blueprints.CheckBlueprint": "faults"}
+FAULTS: Mapping[str, str] = {
+    "tandem.v1.Blueprints.CheckBlueprint": "faults",
+    "tandem.v1.Connections.ProbeConnection": "faults",
+}
 
 # Field of a watched message that says how it ended, and the exit status of each value. Others: not ended yet.
 OUTCOME = "outcome"

@@ -1,6 +1,7 @@
 """THE list of connectors: one line each. A system's module is imported when it is asked for, and only that one.
 
-Must not: know anything of a system but its name and module; what it promises is in the module's `DECLARATION`.
+Must not: know anything of a system but its name and module; what it promises is in the module's `DECLARATION`, or for given
+settings in its `declared`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,19 @@ class Entry:
         return declaration
 
     @property
+    def varies(self) -> bool:
+        """Whether what it promises depends on the settings."""
+        return hasattr(self._load(), "declared")
+
+    def declared(self, settings: Mapping[str, Any]) -> Declaration:
+        """What a connection with these settings promises: where it depends on them, the module says so. Secrets may be
+        missing. Raises CONFIG for settings that are wrong."""
+        by_settings: Callable[[Mapping[str, Any]], Declaration] | None = getattr(
+            self._load(), "declared", None
+        )
+        return self.declaration if by_settings is None else by_settings(settings)
+
+    @property
     def connect(self) -> Connect:
         """Opens an account; takes checked settings."""
         connect: Connect = self._load().connect
@@ -50,11 +64,14 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
+        "odata": Entry("clients.connectors.systems.odata"),
         "postgres": Entry("clients.connectors.systems.postgres"),
         "rest": Entry("clients.connectors.systems.rest"),
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
+        "sage_sales_management": Entry("clients.connectors.systems.sage_sales_management"),
         "uniconta": Entry("clients.connectors.systems.uniconta"),
         "webcrm": Entry("clients.connectors.systems.webcrm"),
+        "winestro": Entry("clients.connectors.systems.winestro"),
     }
 )
 

@@ -12,8 +12,10 @@ from clients.emulators.emulator import Emulator
 CATALOG: Final[Mapping[str, str]] = MappingProxyType(
     {
         "sage50fr": "clients.emulators.sage50fr",
+        "sage_sales_management": "clients.emulators.sage_sales_management",
         "uniconta": "clients.emulators.uniconta",
         "webcrm": "clients.emulators.webcrm",
+        "winestro": "clients.emulators.winestro",
     }
 )
 

@@ -90,6 +90,10 @@ class Emulator:
     def expire(self) -> None:
         """Every session and token is void."""
 
+    def place(self, request: web.Request) -> str:
+        """What of a request a fault's `path` is looked for in."""
+        return request.path
+
     def rate_limited(self, seconds: float) -> web.Response:
         """The vendor's answer to too many requests."""
         return answer({"error": "too many requests"}, 429, {"Retry-After": f"{seconds:g}"})
@@ -128,7 +132,7 @@ class Emulator:
         wait_s = self._over_limit()
         if wait_s:
             return self.rate_limited(wait_s)
-        fault = self.faults.meets(request.method, request.path)
+        fault = self.faults.meets(request.method, self.place(request))
         if fault is None:
             return await self._handled(request, handler)
         if fault.kind in ("rate_limit", "error"):

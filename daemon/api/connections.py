@@ -16,6 +16,7 @@ from actors.core.errors import TandemError
 from actors.ports import Connector, Declaration, ObjectInfo
 from clients.connectors.catalog import CATALOG
 from clients.connectors.definition import checked_settings
+from clients.connectors.probe import RECORDS, Finding, probe
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, exists, invalid, not_found, precondition
@@ -100,6 +101,38 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
         objects = [one.name for one in found]
         return pb.TestConnectionResponse(identity=identity, objects=objects, latency_ms=latency_ms)
+
+    async def ProbeConnection(
+        self, request: pb.ProbeConnectionRequest, context: Any
+    ) -> pb.ProbeConnectionResponse:
+        connector, settings = request.connector or "rest", dict[str, Any]()
+        if request.connection:
+            info = await self._desk.connection(request.connection, request.tenant)
+            stored = await self._desk.store.connection(info.id)
+            await self._desk.audit(
+                "connection.probe", info.id, info.tenant, settings=sorted(request.settings)
+            )
+            connector, settings = (
+                info.connector,
+                dict(stored.settings if stored is not None else info.settings),
+            )
+        else:
+            await self._desk.one_tenant(request.tenant)  # whoever may not see it may not try it either
+        # A map in part: the other secrets of the connection stay.
+        for name, value in convert.settings_of(request.settings).items():
+            kept = settings.get(name)
+            both = isinstance(kept, Mapping) and isinstance(value, Mapping) and name != "declaration"
+            settings[name] = {**(kept or {}), **value} if both else value
+        if request.declaration:
+            settings["declaration"] = request.declaration
+        settings = _checked(_known(connector), settings)
+        async with self._opened(connector, settings) as account:
+            report = await probe(account, request.object, request.records or RECORDS)
+        return pb.ProbeConnectionResponse(
+            identity=report.identity,
+            findings=[_finding(one) for one in report.findings if one.state != "fails"],
+            faults=[_finding(one) for one in report.findings if one.state == "fails"],
+        )
 
     async def GetConnection(self, request: pb.GetConnectionRequest, context: Any) -> pb.Connection:
         return _shown(await self._desk.connection(request.connection, request.tenant))
@@ -191,6 +224,10 @@ def _parted(declaration: Declaration, settings: Mapping[str, Any]) -> tuple[dict
     secret = {one.name for one in declaration.settings if one.secret}
     plain = {name: convert.plain(value) for name, value in settings.items() if name not in secret}
     return plain, {name: convert.plain(value) for name, value in settings.items() if name in secret}
+
+
+def _finding(one: Finding) -> pb.Finding:
+    return pb.Finding(object=one.object, what=one.what, state=one.state, message=one.message, hint=one.hint)
 
 
 def _shown(info: ConnectionInfo) -> pb.Connection:

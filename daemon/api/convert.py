@@ -20,6 +20,7 @@ from actors.core.blueprint import BlueprintError
 from actors.core.preflight import Obstacle
 from actors.core.schedule import Place
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side
+from actors.core.values import UNKNOWN, Seen
 from actors.ports import Counters, Declaration, ObjectInfo, PlanRow, RunRow
 from daemon.health import LinkView
 from daemon.store.rows import ConnectionInfo
@@ -134,6 +135,11 @@ def _whole(given: Any) -> Any:
 def field_value(given: Any, unknown: bool = False) -> common_pb2.FieldValue:
     """A field's value, or that it is not known."""
     return common_pb2.FieldValue(unknown=True) if unknown else common_pb2.FieldValue(value=value(given))
+
+
+def seen(given: Seen) -> common_pb2.FieldValue:
+    """A field's value as a side, or a base, shows it."""
+    return field_value(None, unknown=True) if given is UNKNOWN else field_value(given)
 
 
 def decision(one: FieldDecision) -> common_pb2.FieldDecision:

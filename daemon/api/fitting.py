@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from actors.core.blueprint_setup import objects_of
-from actors.core.policy import RECORD_ID, LinkSpec, StreamSpec
+from actors.core.policy import RECORD_ID, RECORD_OBJECT, LinkSpec, StreamSpec
 from actors.core.types import SIDES, Side
+from actors.core.unit_lines import IN_LINES, asked
 from actors.ports import ObjectInfo, Webhook
 from daemon.api.errors import Violation
 
@@ -23,13 +24,13 @@ def missing(
     for stream in spec.streams:
         for side in SIDES:
             known = {info.name: info for info in offers[side]}
-            info = known.get(stream.object(side))
-            if info is None:
-                there = _meant(stream.object(side), known)
-                said = f"connection {names[side]} has no object {stream.object(side)!r}{there}"
-                found.append(Violation(f"streams.{stream.name}.{side}", said))
-            else:
-                found += _missing_fields(stream, side, info, names[side])
+            for name in stream.objects_on(side):
+                info = known.get(name)
+                if info is None:
+                    said = f"connection {names[side]} has no object {name!r}{_meant(name, known)}"
+                    found.append(Violation(f"streams.{stream.name}.{side}", said))
+                else:
+                    found += _missing_fields(stream, side, info, names[side])
     return found + list(_missing_in_setup(spec, offers, names))
 
 
@@ -67,6 +68,9 @@ def _missing_in_setup(
 def _missing_fields(stream: StreamSpec, side: Side, info: ObjectInfo, name: str) -> Iterator[Violation]:
     known = {field.name for field in info.fields}
     for where, path in _paths(stream, side):
+        of_lines, _, cell = path.partition(IN_LINES)
+        if cell and not any(name.startswith(of_lines + IN_LINES) for name in known):
+            continue  # a system that says nothing of its lines' cells
         if path not in known:
             said = f"{info.name} of connection {name} has no field {path!r}{_meant(path, known)}"
             yield Violation(f"streams.{stream.name}.{where}", said)
@@ -76,9 +80,12 @@ def _paths(stream: StreamSpec, side: Side) -> Iterator[tuple[str, str]]:
     for field in stream.fields:
         place = field.side(side)
         for path in place.paths if place is not None else ():
-            if path == RECORD_ID:
-                continue  # every record has its id
+            if path in (RECORD_ID, RECORD_OBJECT):
+                continue  # every record has its id, and stands somewhere
             yield f"fields.{field.name}.{side}", path
+            if field.lines is not None:
+                for within in asked(path, field.lines, side):
+                    yield f"fields.{field.name}.lines", within
     for path in stream.mark.get(side, {}):
         yield f"mark.{side}", path
 
@@ -91,9 +98,11 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 def overlap(spec: LinkSpec, other: LinkSpec, mirrored: bool) -> tuple[str, str] | None:
     """The first pair of objects that both would keep in step; `mirrored`: the other's side a is our side b."""
-    theirs = {
-        (stream.b_object, stream.a_object) if mirrored else (stream.a_object, stream.b_object)
-        for stream in other.streams
-    }
-    ours = ((stream.a_object, stream.b_object) for stream in spec.streams)
+    theirs = {(b, a) if mirrored else (a, b) for stream in other.streams for a, b in shares(stream)}
+    ours = (pair for stream in spec.streams for pair in shares(stream))
     return next((pair for pair in ours if pair in theirs), None)
+
+
+def shares(stream: StreamSpec) -> list[tuple[str, str]]:
+    """Every pair of objects (of a, of b) that a stream keeps in step."""
+    return [(a, b) for a in stream.objects_on("a") for b in stream.objects_on("b")]

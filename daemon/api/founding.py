@@ -153,7 +153,9 @@ class Founder:
             return  # stand-ins for what is still to be chosen: asked at activation, of what it is then
         offers = {side: await self._offer(side) for side in SIDES}
         lacks = fitting.missing(self._spec, offers, {side: self._pair[side].name for side in SIDES})
-        calls: dict[Side, Webhook | None] = {side: webhook_of(self._pair[side].connector) for side in SIDES}
+        calls: dict[Side, Webhook | None] = {
+            side: webhook_of(self._pair[side].connector, self._pair[side].settings) for side in SIDES
+        }
         lacks += fitting.strange_events(self._spec, calls)
         if lacks:
             said = "; ".join(one.message for one in lacks[:3])
@@ -265,7 +267,7 @@ def chosen(spec: LinkSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shares(spec: LinkSpec) -> tuple[tuple[str, str], ...]:
-    return tuple((stream.a_object, stream.b_object) for stream in spec.streams)
+    return tuple(pair for stream in spec.streams for pair in fitting.shares(stream))
 
 
 def _refuse_other_kinds(spec: LinkSpec, pair: Pair) -> None:

@@ -14,7 +14,7 @@ from actors.core.lifecycle import Establishment, NoStep, Step
 from actors.core.policy import LinkSpec
 from actors.core.preflight import Obstacle
 from actors.core.settings import Changes
-from actors.core.types import SIDES
+from actors.core.types import SIDES, Mode
 from actors.messages import CHANGED
 from daemon import blueprints as builtin
 from daemon.api import convert, rules
@@ -23,10 +23,11 @@ from daemon.api.errors import Violation, invalid, precondition
 from daemon.api.founding import Founder, chosen, loaded, obstructed, sound
 from daemon.api.preflight import Pair, Preflight
 from daemon.api.proofs import logged_in
+from daemon.api.runs import ask_for
 from daemon.health import LinkView, Watcher
 from daemon.store.rows import LinkInfo
 from tandem.v1 import links_pb2 as pb
-from tandem.v1 import links_pb2_grpc
+from tandem.v1 import links_pb2_grpc, runs_pb2
 
 
 class Links(links_pb2_grpc.LinksServicer):
@@ -175,6 +176,11 @@ class Links(links_pb2_grpc.LinksServicer):
                 f"tandemctl links pause {info.row.name} holds it without undoing anything",
                 link=info.row.name,
             )
+
+    async def VerifyLink(self, request: pb.VerifyLinkRequest, context: Any) -> runs_pb2.Run:
+        info = await self._desk.link(request.link, request.tenant)
+        run = await ask_for(self._desk, info, Mode.VERIFY, request.streams)
+        return convert.run(run.row)
 
     async def _look(self, info: LinkInfo) -> Preflight:
         return Preflight(self._desk, self._spec(info), await self._pair(info))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.rehearsing import KIND
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
+from daemon.api.errors import precondition
 from tandem.v1 import plans_pb2 as pb
 from tandem.v1 import plans_pb2_grpc
 
@@ -39,6 +41,12 @@ class Plans(plans_pb2_grpc.PlansServicer):
 
     async def ApprovePlan(self, request: pb.ApprovePlanRequest, context: Any) -> pb.Plan:
         plan = await self._desk.plan(request.plan)
+        if plan.row.kind == KIND:
+            raise precondition(
+                "REHEARSAL",
+                f"plan {plan.row.id} shows what other rules would do: it can't be carried out",
+                "let the rules hold: tandemctl settings change; what is beyond the budgets waits as a plan then",
+            )
         found = await self._desk.admin.approve_plan(plan.row.id, request.revision)
         await self._settled(found.row.link)
         await self._desk.audit("plan.approve", plan.row.id, plan.tenant, revision=request.revision)

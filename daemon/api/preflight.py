@@ -13,7 +13,8 @@ from typing import Any, Final
 from actors.core import preflight
 from actors.core.blueprint import BlueprintError
 from actors.core.lifecycle import Establishment
-from actors.core.policy import LinkSpec
+from actors.core.places import qualified
+from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.preflight import Found, Obstacle
 from actors.core.setup import Check, CheckKind, Moment, Place, Required
 from actors.core.types import SIDES, Record, Side, other
@@ -131,17 +132,19 @@ class Preflight:
             page = await self._page(check.side, check.object, position, fields, PAGE)
             ids = {record.id for record in page.records}
             for link, stream, side in bound_by:
-                ids -= await self._desk.life.bound(link, stream, side, sorted(ids))
+                known = {qualified(stream, side, check.object, id): id for id in ids}
+                bound = await self._desk.life.bound(link, stream.name, side, sorted(known))
+                ids -= {known[id] for id in bound}
             loose = [record for record in page.records if record.id in ids]
             count += len(loose)
             sample += sum(_is_sample(check, record) for record in loose)
             position, more = page.cursor, page.more
         return Found(count, more=more and count > COUNTED_MAX, sample=sample)
 
-    async def _bound_by(self, check: Check) -> list[tuple[str, str, Side]]:
+    async def _bound_by(self, check: Check) -> list[tuple[str, StreamSpec, Side]]:
         """(link, stream, side) of links that stand between the same accounts and keep this object in step."""
         accounts = {side: account(self._pair[side]) for side in SIDES}
-        found: list[tuple[str, str, Side]] = []
+        found: list[tuple[str, StreamSpec, Side]] = []
         for row in await self._desk.life.standings(accounts["a"], accounts["b"]):
             if set(row.accounts.values()) != set(accounts.values()) or not _stands(row):
                 continue
@@ -150,7 +153,7 @@ class Preflight:
                 streams = self._desk.blueprints.load(row.blueprint, row.settings).streams
             except BlueprintError:
                 continue
-            found += [(row.id, one.name, here) for one in streams if one.object(here) == check.object]
+            found += [(row.id, one, here) for one in streams if check.object in one.objects_on(here)]
         return found
 
     # ------------------------------------------------------------------------------------------------- reading

@@ -8,9 +8,12 @@ from actors.core.types import Hint
 from daemon.api import convert
 from daemon.api.desk import Desk
 from daemon.api.errors import not_found
+from daemon.api.explaining import Explaining
 from daemon.store.rows import LinkInfo, Missing
 from tandem.v1 import records_pb2 as pb
 from tandem.v1 import records_pb2_grpc
+
+_OfRecord = pb.GetRecordRequest | pb.ExplainRecordRequest | pb.RefreshRecordRequest
 
 
 class Records(records_pb2_grpc.RecordsServicer):
@@ -32,6 +35,16 @@ class Records(records_pb2_grpc.RecordsServicer):
         actions = [item.action for item in found.actions]
         return convert.binding(found.binding, found.parked, actions, link.row.id)
 
+    async def ExplainRecord(self, request: pb.ExplainRecordRequest, context: Any) -> pb.RecordExplanation:
+        link = await self._link(request)
+        spec = self._desk.blueprints.of(link.row)
+        stream = spec.stream(request.stream)
+        known = [one.name for one in stream.fields]
+        if request.field and request.field not in known:
+            raise not_found("field", request.field, known)
+        explaining = Explaining(self._desk, link, spec, stream)
+        return await explaining.explain(convert.side_of(request.side), request.id, request.field)
+
     async def RefreshRecord(self, request: pb.RefreshRecordRequest, context: Any) -> pb.RefreshRecordResponse:
         link = await self._link(request)
         side = convert.side_of(request.side)
@@ -40,7 +53,7 @@ class Records(records_pb2_grpc.RecordsServicer):
         await self._desk.audit("record.refresh", link.row.id, link.row.tenant, **detail)
         return pb.RefreshRecordResponse()
 
-    async def _link(self, request: pb.GetRecordRequest | pb.RefreshRecordRequest) -> LinkInfo:
+    async def _link(self, request: _OfRecord) -> LinkInfo:
         """The link, if it has the stream."""
         link = await self._desk.link(request.link, request.tenant)
         spec = self._desk.blueprints.for_engine(link.row.blueprint, link.row.settings)

@@ -96,6 +96,10 @@ def _streams(value: Any) -> str:
     )
 
 
+def _numbers(value: Any) -> str:
+    return "" if len(value) <= 10_000 and all(one > 0 for one in value) else "names at most 10000 entries"
+
+
 def _identities(value: Any) -> str:
     if not value:
         return "is required: the accounts, as their system names them"
@@ -178,10 +182,10 @@ _LIFE: Final[Mapping[str, Mapping[str, Rule]]] = {
     "DisableFeatureRequest": _FEATURE,
 }
 _ROOMS: Final = ("", "quarantine", "waiting", "staged", "conflict", "ambiguous")
-_PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded")
+_PLAN_STATES: Final = ("", "open", "approved", "rejected", "applied", "superseded", "rehearsed")
 _ITEM_STATES: Final = (
     *("", "planned", "sent", "confirmed", "unconfirmed"),
-    *("refused", "unknown", "dropped", "parked"),
+    *("refused", "unknown", "dropped", "parked", "explained", "defect"),
 )
 
 RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
@@ -194,6 +198,15 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     },
     "UpdateConnectionRequest": {**_CONNECTION, "settings": _settings},
     "TestConnectionRequest": _CONNECTION,
+    "ProbeConnectionRequest": {
+        "declaration": _long_text,
+        "connection": _text(NAME_SIZE_MAX),
+        "connector": _text(NAME_SIZE_MAX),
+        "settings": _settings,
+        "object": _text(500),
+        "records": _page_size,
+        "tenant": _tenant,
+    },
     "GetConnectionRequest": _CONNECTION,
     "ListConnectionsRequest": {"tenant": _tenant, **_PAGE},
     "DescribeObjectsRequest": {**_CONNECTION, "object": _text(500)},
@@ -216,6 +229,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "PauseLinkRequest": _LINK,
     "ResumeLinkRequest": _LINK,
     "DeleteLinkRequest": _LINK,
+    "VerifyLinkRequest": {**_LINK, "streams": _streams},
     "GetSettingsRequest": {**_LINK, "version": _not_negative},
     "ChangeSettingsRequest": {
         **_LINK,
@@ -225,6 +239,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "note": _text(NOTE_SIZE_MAX),
         "check": _anything,
     },
+    "RehearseSettingsRequest": {**_LINK, "settings": _long_text, "blueprint": _long_text},
     "ListSettingsVersionsRequest": {**_LINK, **_PAGE},
     "RevertSettingsRequest": {**_LINK, "version": _positive},
     "ListStreamsRequest": _LINK,
@@ -246,6 +261,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "ApprovePlanRequest": {"plan": _ID, "revision": _positive},
     "RejectPlanRequest": {"plan": _ID},
     "GetRecordRequest": _RECORD,
+    "ExplainRecordRequest": {**_RECORD, "field": _text(NAME_SIZE_MAX)},
     "RefreshRecordRequest": _RECORD,
     "ListConflictsRequest": {**_LINK, **_PAGE},
     "ResolveConflictRequest": {
@@ -261,6 +277,13 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "same": _text(1000),
         "different": _anything,
         "fingerprint": _text(200),
+    },
+    "ListDocumentsRequest": {**_LINK, **_PAGE},
+    "ImportDocumentsRequest": {
+        **_LINK,
+        "ids": _numbers,
+        "all": _anything,
+        "stream": _text(NAME_SIZE_MAX),
     },
     "RetryParkedRequest": {"id": _positive},
     "GetStatusRequest": {},

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from actors.core import lifecycle
 from actors.core.lifecycle import Establishment
 from actors.core.policy import LinkSpec
-from actors.core.types import Outcome
+from actors.core.types import Mode, Outcome
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid, precondition
@@ -28,7 +28,7 @@ class Runs(runs_pb2_grpc.RunsServicer):
 
     async def StartRun(self, request: pb.StartRunRequest, context: Any) -> pb.StartRunResponse:
         info = await self._desk.link(request.link, request.tenant)
-        _refuse_inactive(info, request.dry_run)
+        refuse_inactive(info, request.dry_run)
         if info.row.facts.get("wish") == "paused" and not request.dry_run:  # a plan only looks
             raise precondition(
                 "PAUSED",
@@ -88,9 +88,22 @@ class Runs(runs_pb2_grpc.RunsServicer):
         )
 
 
-def _refuse_inactive(info: LinkInfo, dry_run: bool) -> None:
+async def ask_for(
+    desk: Desk, info: LinkInfo, mode: Mode, streams: Sequence[str] = (), subject: str = ""
+) -> RunInfo:
+    """Queue a run that only looks; the one that is there already where it is the same."""
+    refuse_inactive(info, looks_only=True)
+    known = [stream.name for stream in desk.blueprints.of(info.row).streams]
+    run, already = await desk.admin.request_run(info.row.id, mode, _named(known, streams), "command", subject)
+    desk.engine.wake(info.row.id)
+    if not already:
+        await desk.audit("run.start", run.row.id, info.row.tenant, link=info.row.id, mode=mode.value)
+    return run
+
+
+def refuse_inactive(info: LinkInfo, looks_only: bool) -> None:
     facts = lifecycle.load(info.row.facts)
-    if facts.establishment is Establishment.ESTABLISHED or (dry_run and lifecycle.plans(facts)):
+    if facts.establishment is Establishment.ESTABLISHED or (looks_only and lifecycle.plans(facts)):
         return
     name = info.row.name
     said = "is turned off" if facts.establishment is Establishment.OFF else "is being set up"
@@ -105,12 +118,8 @@ def _refuse_inactive(info: LinkInfo, dry_run: bool) -> None:
 def _scope(spec: LinkSpec, request: pb.StartRunRequest) -> tuple[str, ...]:
     """Streams by name, else by kind; empty = all."""
     known = [stream.name for stream in spec.streams]
-    unknown = [name for name in request.streams if name not in known]
-    if unknown:
-        said = f"the link has no stream {', '.join(unknown)}; it has {', '.join(known)}"
-        raise invalid([Violation("streams", said)])
     if request.streams:
-        return tuple(dict.fromkeys(request.streams))
+        return _named(known, request.streams)
     kind = _KINDS.get(request.scope)
     if kind is None:
         return ()
@@ -118,3 +127,12 @@ def _scope(spec: LinkSpec, request: pb.StartRunRequest) -> tuple[str, ...]:
     if not found:
         raise invalid([Violation("scope", f"the link has no stream of kind {kind}")])
     return found
+
+
+def _named(known: Sequence[str], streams: Sequence[str]) -> tuple[str, ...]:
+    """These streams, each once; refused where the link has no such stream."""
+    unknown = [name for name in streams if name not in known]
+    if unknown:
+        said = f"the link has no stream {', '.join(unknown)}; it has {', '.join(known)}"
+        raise invalid([Violation("streams", said)])
+    return tuple(dict.fromkeys(streams))

@@ -22,6 +22,7 @@ from daemon.api.accesses import Accesses
 from daemon.api.blueprints import Blueprints
 from daemon.api.connections import Connections
 from daemon.api.desk import Desk
+from daemon.api.documents import Documents
 from daemon.api.features import Features
 from daemon.api.links import Links
 from daemon.api.plans import Plans
@@ -42,6 +43,8 @@ from tandem.v1 import (
     blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
+    documents_pb2,
+    documents_pb2_grpc,
     features_pb2,
     features_pb2_grpc,
     links_pb2,
@@ -71,7 +74,7 @@ HEALTH_INTERVAL_S: Final = 1.0
 STOP_GRACE_S: Final = 2.0
 MESSAGE_SIZE_MAX: Final = 8 * 1024 * 1024
 _MODULES: Final = (
-    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, documents_pb2, features_pb2, links_pb2, plans_pb2),
     *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, streams_pb2, system_pb2, webhooks_pb2),
 )
 SERVICES: Final = tuple(
@@ -197,6 +200,7 @@ def _register(server: grpc.aio.Server, desk: Desk, watcher: Watcher, health: Any
     rooms_pb2_grpc.add_ConflictsServicer_to_server(Conflicts(desk), server)
     rooms_pb2_grpc.add_AmbiguousServicer_to_server(Ambiguous(desk), server)
     rooms_pb2_grpc.add_QuarantineServicer_to_server(Quarantine(desk), server)
+    documents_pb2_grpc.add_DocumentsServicer_to_server(Documents(desk), server)
     system_pb2_grpc.add_SystemServicer_to_server(System(desk, callers.forget), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)

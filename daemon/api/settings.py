@@ -11,9 +11,10 @@ import msgspec
 from actors.core import settings as rules
 from actors.core.blueprint import BlueprintError
 from actors.core.policy import LinkSpec
-from actors.core.settings import Changes
-from actors.core.types import Side
+from actors.core.settings import Changes, Kept, Mappings
+from actors.core.types import SIDES, Mode, Side
 from actors.ports import LinkRow, Webhook
+from actors.rehearsing import Rules
 from daemon import blueprints as builtin
 from daemon import blueprints_yaml
 from daemon.api import access, convert, fitting
@@ -22,10 +23,11 @@ from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid
 from daemon.api.founding import Founder
 from daemon.api.preflight import Pair
+from daemon.api.runs import ask_for
 from daemon.store.rows import LinkInfo, VersionRow
 from daemon.wiring import webhook_of
+from tandem.v1 import runs_pb2, settings_pb2_grpc
 from tandem.v1 import settings_pb2 as pb
-from tandem.v1 import settings_pb2_grpc
 
 
 class Settings(settings_pb2_grpc.SettingsServicer):
@@ -76,32 +78,54 @@ class Settings(settings_pb2_grpc.SettingsServicer):
             return await self._desk.admin.get_version(info.row.id, kept.version)
         return VersionRow(1, info.row.blueprint, kept.rules, "", info.created, "as created")
 
-    async def _change(
-        self, info: LinkInfo, was: int, blueprint: str, settings: str, note: str, check: bool
-    ) -> pb.LinkSettings:
-        row = info.row
+    async def _webhook(self, row: LinkRow, side: Side) -> Webhook | None:
+        """How the system of a side calls."""
+        found = await self._desk.store.connection(row.a_connection if side == "a" else row.b_connection)
+        return None if found is None else webhook_of(found.connector, found.settings)
+
+    async def RehearseSettings(self, request: pb.RehearseSettingsRequest, context: Any) -> runs_pb2.Run:
+        info = await self._desk.link(request.link, request.tenant)
+        kept = rules.load(info.row.settings)
+        blueprint = request.blueprint if request.HasField("blueprint") else info.row.blueprint
+        settings = request.settings if request.HasField("settings") else kept.rules
+        old, new, changes = await self._checked(info, blueprint, settings)
+        remapped = {**kept.remapped, **dict.fromkeys(changes.reread, self._desk.clock.now())}
+        then = Kept(settings, kept.version + 1, _mappings(kept, old, new), remapped)
+        subject = Rules(blueprint, {**rules.chosen(info.row.settings), **rules.dump(then)})
+        # Streams that are new have no records that are bound; all others are rehearsed where none is to be read again.
+        streams = changes.reread or tuple(one.name for one in new.streams if one.name not in changes.added)
+        text = msgspec.json.encode(subject).decode()
+        run = await ask_for(self._desk, info, Mode.REHEARSE, streams, text)
+        return convert.run(run.row)
+
+    async def _checked(
+        self, info: LinkInfo, blueprint: str, settings: str
+    ) -> tuple[LinkSpec | None, LinkSpec, Changes]:
+        """The rules that hold, those that are to hold, and what is otherwise under them; refused where they can't hold."""
         new = _loaded(blueprint, settings)
         old = self._known(info)
         changes = Changes() if old is None else rules.changes(old, new)
         if old is not None and (faults := rules.impossible(old, new)):
             raise invalid([Violation(one.path, one.message) for one in faults], str(faults[0]))
-        calls: dict[Side, Webhook | None] = {
-            "a": webhook_of(new.a_connector),
-            "b": webhook_of(new.b_connector),
-        }
+        calls = {side: await self._webhook(info.row, side) for side in SIDES}
         if strange := fitting.strange_events(new, calls):
             raise invalid(strange, f"the rules can't be used: {strange[0].field}: {strange[0].message}")
         if old is None or changes.reread or changes.added:
-            await self._refuse_unfit(new, row)
+            await self._refuse_unfit(new, info.row)
+        return old, new, changes
+
+    async def _change(
+        self, info: LinkInfo, was: int, blueprint: str, settings: str, note: str, check: bool
+    ) -> pb.LinkSettings:
+        row = info.row
+        old, new, changes = await self._checked(info, blueprint, settings)
         version = VersionRow(
             was + 1, blueprint, settings, access.caller().token, self._desk.clock.now(), note
         )
         shown = _whole(info, version, changes)
         if check:
             return shown
-        known = rules.load(row.settings).mappings
-        for spec in (old, new):
-            known = rules.remember(known, spec) if spec is not None else known
+        known = _mappings(rules.load(row.settings), old, new)
         await self._desk.admin.change_rules(row.id, was, version, known, changes)
         self._desk.name_link(info, [stream.name for stream in new.streams])
         self._desk.engine.wake(row.id)
@@ -129,6 +153,14 @@ class Settings(settings_pb2_grpc.SettingsServicer):
             return self._desk.blueprints.of(info.row)
         except BlueprintError:
             return None
+
+
+def _mappings(kept: Kept, old: LinkSpec | None, new: LinkSpec) -> Mappings:
+    """Every mapping under which records of the link were settled, and the new one."""
+    known: Mappings = kept.mappings
+    for spec in (old, new):
+        known = rules.remember(known, spec) if spec is not None else known
+    return known
 
 
 def _loaded(blueprint: str, settings: str) -> LinkSpec:

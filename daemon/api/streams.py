@@ -52,6 +52,13 @@ class Streams(streams_pb2_grpc.StreamsServicer):
     async def _refuse_no_cursor(self, info: LinkInfo, spec: StreamSpec, side: Side, cursor: str) -> None:
         """A position that the connector can't go on from would stop the stream: it is asked first."""
         name = spec.object(side)
+        if side == spec.several:
+            raise precondition(
+                "NO_CURSOR",
+                f"{spec.name} has several objects on side {side}, each with a position of its own",
+                f"have it read completely: tandemctl streams backfill {info.row.name} {spec.name}",
+                stream=spec.name,
+            )
         connection = info.row.a_connection if side == "a" else info.row.b_connection
         if await self._desk.engine.finds(connection, name) is not Find.MODIFIED:
             raise precondition(

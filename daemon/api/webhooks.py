@@ -59,7 +59,7 @@ class Webhooks(webhooks_pb2_grpc.WebhooksServicer):
     async def _calling(self, connection: str, tenant: str) -> tuple[ConnectionInfo, Webhook]:
         """The connection, if its kind of system calls at all, and how."""
         info = await self._desk.connection(connection, tenant)
-        declared = webhook_of(info.connector)
+        declared = webhook_of(info.connector, info.settings)
         if declared is None:
             said = f"{info.connector} calls nobody"
             raise precondition("NO_WEBHOOK", said, "its changes are found by polls; nothing is missing")
@@ -104,7 +104,8 @@ class Webhooks(webhooks_pb2_grpc.WebhooksServicer):
                         events=events or (),
                         active=events is None or bool(events),
                     )
-                    yield stream.object(side), use
+                    for name in stream.objects_on(side):
+                        yield name, use
 
 
 def _sides_of(link: LinkRow, connection: str) -> list[Side]:

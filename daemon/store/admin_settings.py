@@ -70,7 +70,8 @@ class AdminSettings(Base):
             row = await db.fetchrow(sql("rules_lock"), link)
             if row is None:
                 raise Missing("link", link)
-            old = rules.load(msgspec.json.decode(row["settings"]))
+            stored = msgspec.json.decode(row["settings"])
+            old = rules.load(stored)
             if old.version != was:
                 raise Refused(
                     f"the settings are at version {old.version} by now, not at {was}",
@@ -80,7 +81,12 @@ class AdminSettings(Base):
             await db.execute(sql("rules_versions_put"), *first)
             remapped = {**old.remapped, **dict.fromkeys(changes.reread, now.at)}
             kept = Kept(now.settings, now.version, mappings, remapped)
-            await db.execute(sql("rules_change"), link, now.blueprint, to_json(rules.dump(kept)))
+            await db.execute(
+                sql("rules_change"),
+                link,
+                now.blueprint,
+                to_json({**rules.chosen(stored), **rules.dump(kept)}),
+            )
             new = (link, now.version, now.blueprint, now.settings, now.by, now.at, now.note)
             await db.execute(sql("rules_versions_put"), *new)
             await _follow(db, link, changes, self._clock.now())

@@ -39,9 +39,9 @@ class AdminWork(Base):
     # ------------------------------------------------------------------------------------------------ runs
 
     async def request_run(
-        self, link: str, mode: str, scope: Sequence[str], cause: str
+        self, link: str, mode: str, scope: Sequence[str], cause: str, subject: str = ""
     ) -> tuple[RunInfo, bool]:
-        """Queue a run; the run and False, or the one of that mode that is under way or queued and True.
+        """Queue a run; the run and False, or the one of that mode and subject that is under way or queued and True.
 
         A queued one is widened to cover the new scope (empty = all streams).
         """
@@ -49,10 +49,12 @@ class AdminWork(Base):
             # Locks the link's row too: of two requests at once the second meets the first.
             if await db.execute(sql("link_poke"), link) != "UPDATE 1":
                 raise Missing("link", link)
-            row = await db.fetchrow(sql("run_of_mode"), link, mode)
+            row = await db.fetchrow(sql("run_of_mode"), link, mode, subject)
             if row is None:
                 run = f"run-{self._clock.token()}"
-                asked = run_columns(RunRow(run, link, mode, tuple(scope), cause), asked=self._clock.now())
+                asked = run_columns(
+                    RunRow(run, link, mode, tuple(scope), cause, subject=subject), asked=self._clock.now()
+                )
                 await db.execute(sql("run_insert"), link, *asked)
             else:
                 run = row["id"]
@@ -187,6 +189,19 @@ class AdminWork(Base):
             await put_hints(db, row["link"], hints, now)
         return await self.get_parked(parked_id)
 
+    async def import_staged(self, link: str, stream: str, ids: Sequence[int], by: str) -> int:
+        """Decide to import staged documents as they are shown now: those with these numbers, or all of `stream` ("" = of the
+        link). How many. `Missing` where one of the numbers is not staged in the link; then nothing is decided."""
+        decision, now = pack({"choose": "import"}), self._clock.now()
+        async with self._transaction() as db:
+            await db.execute(sql("link_poke"), link)
+            await db.fetchval(sql("inbox_lock"), link)
+            done = await db.fetch(sql("staged_import"), link, stream, list(ids), decision, clean(by), now)
+            found = {row["id"] for row in done}
+            if lost := [one for one in ids if one not in found]:
+                raise Missing("staged document", ", ".join(map(str, lost)))
+        return len(found)
+
     async def find_binding(
         self, link: str, stream: str, side: Side, id_: str, actions: int = 20
     ) -> BindingInfo:
@@ -197,6 +212,12 @@ class AdminWork(Base):
         rooms = await self._fetch(sql("parked_of"), link, [row["key"]])
         last = await self._fetch(sql("actions_of_binding"), link, row["key"], actions)
         return BindingInfo(binding(row), tuple(map(parked, rooms)), tuple(map(_item, last)))
+
+    async def writes_of(self, link: str, stream: str, binding: int, limit: int) -> Sequence[ItemRow]:
+        """What was written of a record, the last first."""
+        return [
+            _item(row) for row in await self._fetch(sql("writes_of_binding"), link, binding, stream, limit)
+        ]
 
 
 async def _live_plan(db: Connection, plan: str) -> Row:

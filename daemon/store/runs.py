@@ -55,6 +55,7 @@ def run_columns(run: RunRow, asked: float) -> tuple[object, ...]:
         clean(run.phase),
         clean(run.error),
         run.waiting,
+        run.subject,
     )
 
 
@@ -72,4 +73,5 @@ def run_row(row: Row) -> RunRow:
         phase=row["phase"],
         error=row["error"],
         waiting=row["waiting"],
+        subject=row["subject"],
     )

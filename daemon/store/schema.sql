@@ -178,7 +178,8 @@ create table runs (
     phase text not null,
     error text not null,
     waiting integer not null,
-    cancel boolean not null default false
+    cancel boolean not null default false,
+    subject text not null default ''  -- what a run that was asked for is about, where the link alone does not say it; JSON
 );
 create index runs_link on runs (link, number);
 create index runs_running on runs (link, number) where outcome = 'running';

@@ -13,7 +13,15 @@ import anyio
 import msgspec
 
 from actors.core.lenses import Same
-from actors.core.policy import FieldSide, FieldSpec, FirstContact, LinkSpec, StreamSpec
+from actors.core.policy import (
+    RECORD_ID,
+    RECORD_OBJECT,
+    FieldSide,
+    FieldSpec,
+    FirstContact,
+    LinkSpec,
+    StreamSpec,
+)
 from actors.core.types import SIDES, Action, Binding, Parked
 from actors.messages import Options, Ports
 from actors.ports import ConnectionRow, Connector, Declaration, Find, LinkRow, RunRow
@@ -104,9 +112,11 @@ class Rig:
         links: Mapping[str, tuple[str, str]] | None = None,
         streams_of: Mapping[str, tuple[str, ...]] | None = None,
         poll_s: float = 60.0,
+        types: Mapping[str, str] | None = None,
         **declared: Any,
     ) -> None:
         self.clock = SimClock("rig")
+        self.connector = MemoryConnector
         self.store = MemoryStore(self.clock)
         self.told: list[tuple[float, str, dict[str, Any]]] = []
         self.requests: list[tuple[float, str, str, tuple[Any, ...]]] = []
@@ -119,7 +129,11 @@ class Rig:
         specs = streams or (customers(),)
         self._compiled: dict[str, LinkSpec] = {}
         self.spec = LinkSpec("rig", "1", "memory", "memory", specs, poll_s=dict.fromkeys(SIDES, poll_s))
-        shapes = {spec.name: ObjectShape(dict.fromkeys(_natives(spec), "text")) for spec in specs}
+        shapes = {
+            name: ObjectShape(_natives(spec) | dict(types or {}))
+            for spec in specs
+            for name in (spec.name, *(one.name for several in spec.objects.values() for one in several))
+        }
         self.systems = {name: MemorySystem(name, shapes, self.clock.now) for name in systems}
         for name in systems:
             self.store.add_connection(ConnectionRow(name, "t", name, "memory"))
@@ -181,7 +195,7 @@ class Rig:
 
     async def connect(self, row: ConnectionRow) -> Connector:
         """The `connect` port."""
-        inner = MemoryConnector(self.systems[row.id], self.declared[row.id])
+        inner = self.connector(self.systems[row.id], self.declared[row.id])
         return cast(Connector, Tap(self, row.id, cast(Connector, inner)))
 
     def ports(self, store: Any = None) -> Ports:
@@ -205,6 +219,10 @@ class Rig:
         self.spec = msgspec.structs.replace(self.spec, streams=streams)
         self._compiled.clear()
 
+    def rules(self, text: str, *streams: StreamSpec) -> None:
+        """What a blueprint with that text says."""
+        self._compiled[text] = msgspec.structs.replace(self.spec, streams=streams)
+
     @asynccontextmanager
     async def daemon(self, owner: str = "d1", store: Any = None, **options: Any) -> AsyncIterator[RootActor]:
         """A running RootActor, ended (as if killed) on leaving."""
@@ -216,8 +234,15 @@ class Rig:
             tasks.cancel_scope.cancel()
 
 
-def _natives(spec: StreamSpec) -> list[str]:
-    return [path for one in spec.fields for side in SIDES if (at := one.side(side)) for path in at.paths]
+def _natives(spec: StreamSpec) -> dict[str, str]:
+    return {
+        path: "text" if one.lines is None else "lines"
+        for one in spec.fields
+        for side in SIDES
+        if (at := one.side(side))
+        for path in at.paths
+        if path not in (RECORD_ID, RECORD_OBJECT)
+    }
 
 
 async def until(done: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.05) -> float:

@@ -127,7 +127,7 @@ def test_only_health_is_open() -> None:
 @pytest.mark.parametrize("path", sorted(api_methods()))
 def test_looking_needs_a_viewer_and_changing_more(path: str) -> None:
     verb = path.rpartition("/")[2]
-    looks = verb.startswith(("Get", "List", "Describe", "Check", "Watch")) and verb != "ListTokens"
+    looks = verb.startswith(("Get", "List", "Describe", "Check", "Watch", "Explain")) and verb != "ListTokens"
     assert (NEEDED[path].role is Role.VIEWER) == looks
     if verb.startswith(("Create", "Delete", "Update", "Revoke", "Drain")):
         assert NEEDED[path] in (Need(Role.ADMIN), Need(Role.ADMIN, global_=True))

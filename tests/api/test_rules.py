@@ -14,6 +14,7 @@ from tandem.v1 import (
     blueprints_pb2,
     common_pb2,
     connections_pb2,
+    documents_pb2,
     features_pb2,
     links_pb2,
     plans_pb2,
@@ -28,7 +29,7 @@ from tandem.v1 import (
 )
 
 MODULES = (
-    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, documents_pb2, features_pb2, links_pb2, plans_pb2),
     *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, streams_pb2, system_pb2, webhooks_pb2),
 )
 

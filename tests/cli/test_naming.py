@@ -13,20 +13,24 @@ from clients.cli.api import Api
     [
         (
             "connections",
-            "list-connectors create update test get list describe-objects delete",
+            "list-connectors create update test probe get list describe-objects delete",
         ),
         ("blueprints", "list get check"),
-        ("settings", "get change list-versions revert"),
+        ("settings", "get change rehearse list-versions revert"),
         ("webhooks", "create get delete"),
-        ("links", "create get list pause resume list-preparations prepare activate deactivate review delete"),
+        (
+            "links",
+            "create get list pause resume list-preparations prepare activate deactivate review verify delete",
+        ),
         ("accesses", "create list update delete enter check-grant get-grant-key"),
         ("proposals", "create get list check confirm decline withdraw"),
         ("features", "ask list enable disable"),
         ("runs", "start watch cancel get list list-items"),
         ("plans", "list get list-actions approve reject"),
         ("conflicts", "list resolve"),
+        ("documents", "list import"),
         ("quarantine", "list-parked retry-parked"),
-        ("records", "get refresh"),
+        ("records", "get explain refresh"),
         (
             "system",
             "get-status list-actors drain create-tenant list-tenants create-token list-tokens revoke-token",

@@ -41,6 +41,7 @@ class EmulatedSystem(System):
     emulator: Emulator
     read_path: ClassVar[str]
     write_path: ClassVar[str]
+    read_method: ClassVar[str] = "GET"
     write_methods: ClassVar[tuple[str, ...]] = ("POST", "PUT", "PATCH", "DELETE")
 
     def table(self) -> str:
@@ -84,7 +85,7 @@ class UnderFaults(Case):
         await emulated.insert({emulated.id(number): row(number) for number in range(1, 6)})
         await scan(connector, emulated)
         emulated.emulator.faults.add(
-            Fault(kind, path=emulated.read_path, method="GET", after=after, status=200)
+            Fault(kind, path=emulated.read_path, method=emulated.read_method, after=after, status=200)
         )
         with pytest.raises(TandemError) as caught:
             await scan(connector, emulated, limit=2)
@@ -186,7 +187,7 @@ class UnderFaults(Case):
         await emulated.insert({emulated.id(1): row(1)})
         record = await look(connector, emulated, 1)
         edit = await self.quick_edit(emulated)
-        emulated.emulator.faults.add(Fault("edit", method="GET", edits=(edit,)))
+        emulated.emulator.faults.add(Fault("edit", method=emulated.read_method, edits=(edit,)))
         (result,) = await write(connector, emulated, change(record, name="ours"))
         assert result.status is WriteStatus.MOVED_ON
         assert (await emulated.rows())[emulated.id(1)]["name"] == "theirs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from clients.connectors.catalog import CATALOG, Entry, entry, open_connector
 from clients.connectors.definition import checked_settings
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTING_TYPES = {"text", "integer", "decimal", "boolean", "path", "list", "map"}
+SETTING_TYPES = {"text", "integer", "decimal", "boolean", "path", "list", "map", "document"}
 
 
 def names_in(path: Path) -> set[str]:
@@ -86,6 +87,15 @@ def test_a_module_that_cannot_be_loaded_says_so() -> None:
     with pytest.raises(TandemError, match=r"systems\.gone cannot be loaded") as caught:
         _ = Entry("clients.connectors.systems.gone").declaration
     assert caught.value.kind is Kind.CONFIG
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG))
+def test_who_takes_lines_passes_their_contract(name: str) -> None:
+    modules = (ROOT / "tests" / "connectors").glob(f"test_{name}*.py")
+    tested = any(
+        re.search(r"^class Test\w*\((Feeds|Takes)Lines\)", one.read_text("utf-8"), re.M) for one in modules
+    )
+    assert tested is (entry(name).declaration.lines != "none")
 
 
 def test_a_system_is_imported_only_when_it_is_asked_for() -> None:

@@ -163,6 +163,19 @@ async def test_a_list_that_does_not_come_to_an_end(stand: Stand, client: HttpCli
         await read_all(client, WAYS["cursor"], 1)
 
 
+@pytest.mark.parametrize("passed", [by_number, None])
+@pytest.mark.parametrize("way", ["page", "offset"])
+async def test_a_page_that_never_changes_is_noticed(
+    stand: Stand, client: HttpClient, way: str, passed: Callable[[str, str], bool] | None
+) -> None:
+    async def always_the_first(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"items": [{"id": id_ + 1} for id_ in range(int(request.query["size"]))]})
+
+    stand.answer = always_the_first
+    with pytest.raises(HttpError, match="same records"):
+        await read_all(client, WAYS[way], 3, passed=passed)
+
+
 @pytest.mark.parametrize("body", [{"other": []}, {"items": "none"}, {}, [], ""])
 async def test_an_answer_without_a_list_is_no_empty_list(stand: Stand, client: HttpClient, body: Any) -> None:
     stand.says(200, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from actors.core.blueprint import compile_blueprint
@@ -96,6 +97,24 @@ def ruled() -> Document:
             "owner": "a",
             "lens_a": {"formula": "ART == 1 ? text(BESTAND) : '-'"},
         },
+        "prices": {"a": "PREISE", "b": "prices", "owner": "a", "lines": lines()},
+    }
+
+
+def lines() -> Document:
+    """A list of lines."""
+    return {
+        "fields": {
+            "place": {"a": "STAFFEL", "b": "place", "required": True},
+            "customer": {"a": "KUNDE", "b": "customer_id", "reference": "customers"},
+            "price": {"a": "PREIS", "b": "price", "lens_a": {"number": ","}, "lens_b": {"scale": 2}},
+            "unit": {"a": "ME", "b": "unit", "lens_b": {"default": "Stk"}, "lossy": True, "lens": "trim"},
+        },
+        "key": ["place"],
+        "ordered": True,
+        "position": {"b": "line_no"},
+        "sums": {"price": "round(price, 2)"},
+        "tolerance": Decimal("0.05"),
     }
 
 

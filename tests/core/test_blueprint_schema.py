@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from actors.core import lens_build
 from actors.core.blueprint import BlueprintError, compile_blueprint
 from actors.core.blueprint_entries import FIELD, GATE, LINK, SCHEDULE, SIDE, STREAM
+from actors.core.blueprint_entries_lines import lines_table
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import plain, schema, table_schema
 from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
@@ -32,6 +33,7 @@ TABLES: dict[str, Sequence[Entry]] = {
     "stream": STREAM,
     "gate": GATE,
     "field": FIELD,
+    "lines": lines_table(FIELD),
     "schedule": SCHEDULE,
     "setup": SETUP,
     "check": CHECK,
@@ -137,6 +139,7 @@ FAULTY: list[tuple[tuple[str, ...], object]] = [
     (("streams", "customers", "fields", "price", "colour"), "red"),
     (("streams", "customers", "fields", "price", "lens"), "shout"),
     (("streams", "customers", "fields", "price", "lens"), {"case": "loud"}),
+    (("streams", "customers", "fields", "tags", "lens_a", "list"), None),
     (("streams", "customers", "fields", "price", "set"), "yes"),
 ]
 

@@ -105,15 +105,30 @@ def test_the_laws_hold_for_every_lens(name: str, data: st.DataObject) -> None:
     check_laws(lens, old, source, data.draw(or_null(st.one_of(texts, numbers, dates, st.booleans()))))
 
 
+@pytest.mark.parametrize("empty", ["", "-"])
 @pytest.mark.parametrize("rest", ["first", "last", "whole", "lines"])
 @given(data=st.data())
-def test_the_laws_hold_for_joined_names(rest: str, data: st.DataObject) -> None:
+def test_the_laws_hold_for_joined_names(rest: str, empty: str, data: st.DataObject) -> None:
     parts = st.tuples(*[or_null(st.one_of(words, texts))] * 3)
-    lens = Join(3, rest=rest)  # type: ignore[arg-type]
-    value = data.draw(st.one_of(words, texts))
+    lens = Join(3, rest=rest, empty=empty)  # type: ignore[arg-type]
+    value = data.draw(st.one_of(words, texts).filter(lambda text: text != "-"))
     old = data.draw(parts)
     check_laws(lens, old, data.draw(parts), value)
-    assert same(lens.get(lens.put(old, value)), value)
+    put = lens.put(old, value)
+    assert same(lens.get(put), value)
+    assert not empty or same(lens.get(old), value) or None not in put
+
+
+def test_a_part_without_a_word_may_be_filled() -> None:
+    lens = Join(2, empty="-")
+    assert lens.put((), "Dupont") == ("-", "Dupont")
+    assert lens.get(("-", "Dupont")) == "Dupont"
+    assert lens.put(("-", "Dupont"), "Jean Dupont") == ("-", "Jean Dupont")
+    assert lens.put(("Jean", "Dupont"), "Dupont") == ("-", "Dupont")
+    assert lens.get(("-", "-")) is None
+    assert lens.put(("-", "-"), None) == ("-", "-")
+    with pytest.raises(LensError, match="stands for no word"):
+        lens.put((), "-")
 
 
 @given(

@@ -66,6 +66,9 @@ class World:
     async def called(self, path: str) -> CalledRow | None:
         return CalledRow("c1", "t", "csv", "s") if path == "known" else None
 
+    async def declares(self, who: CalledRow) -> Webhook | None:
+        return self.declared
+
     async def count_call(self, connection: str, object_name: str, fate: str, trouble: str = "") -> None:
         self.counted.append((object_name, fate))
 
@@ -95,9 +98,7 @@ async def world() -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def served(world: World) -> AsyncIterator[World]:
-    receiver = Receiver(
-        world, world.store, Blueprints(), world.clock, world, lambda _: world.declared, world.wake
-    )
+    receiver = Receiver(world, world.store, Blueprints(), world.clock, world, world.declares, world.wake)
 
     async def nobody_asks() -> Any:
         raise AssertionError("nobody asks for health")

@@ -475,7 +475,7 @@ class MemoryStore(MemoryRows):
             side = "a" if row.a is not None else "b"
         held = row.side(side)
         if held is not None:
-            state.add_hints([Hint(row.stream, side, held.id, reason, not_before=self.clock.now())])
+            state.add_hints([Hint(row.stream, side, held.id, reason)])
 
 
 def _no_such(what: str, name: str) -> TandemError:
@@ -494,4 +494,4 @@ def _plan_asked(state: LinkState) -> bool:
     if not lifecycle.plans(lifecycle.load(state.row.facts)):
         return False
     asked = (run for run in state.runs.values() if run.outcome is Outcome.RUNNING and not run.started)
-    return any(run.mode == "plan" for run in asked)
+    return any(run.looks_only for run in asked)

@@ -9,5 +9,6 @@ from tests.mutants.life import STANDING
 from tests.mutants.store import STORE
 from tests.mutants.streams import STREAMS
 from tests.mutants.systems import SYSTEMS
+from tests.mutants.units import UNITS
 
-MUTANTS = (*CORE, *FIELDS, *ENGINE, *STORE, *STANDING, *STREAMS, *SYSTEMS)
+MUTANTS = (*CORE, *FIELDS, *ENGINE, *STORE, *STANDING, *STREAMS, *SYSTEMS, *UNITS)

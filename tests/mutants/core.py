@@ -321,7 +321,7 @@ CORE = (
         31,
         "a record that may not go goes",
         "actors/core/newcomer.py",
-        "if side not in stream.creates and not restore:",
+        "if not may_create(stream, seen) and not restore:",
         "if False:",
         (
             f"{TOLD}test_redteam_31_a_record_that_may_not_go_is_told_once_and_remembered",

@@ -8,9 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
+from tests.sim.auditor_more import (
+    documents,
+    gates_hold,
+    may_write,
+    moved_stays,
+    required_streams,
+    starts_as_told,
+    told_to_restore,
+)
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
-from tests.sim.laws import MARK, FieldLaw, StreamLaw, items_of, other
+from tests.sim.laws import FieldLaw, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
+
+LEASE_S = 15.0  # so long a lease lasts
 
 Check = Callable[[Evidence, Timeline], Iterator[Violation]]
 
@@ -22,7 +33,7 @@ def safety(evidence: Evidence) -> list[Violation]:
         timeline = Timeline(evidence, stream)
         for check in CHECKS:
             found.extend(check(evidence, timeline))
-    whole = (single_owner, obedience, bounded, right_account)
+    whole = (single_owner, obedience, bounded, right_account, required_streams)
     return [*found, *(violation for check in whole for violation in check(evidence))]
 
 
@@ -40,6 +51,7 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
             continue
         made = entry.op == "create" and not entry.outside
         same = [one for one in there.values() if not is_another(timeline, one, entry)]
+        same = [one for one in same if not is_shut_out(timeline, one, entry)]
         if (
             made
             and len(same) >= len(live.get((other(entry.side), ref), ()))
@@ -62,6 +74,13 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
     return all(any(last.get(n) != new.sent.get(n) for n in names) for names in natives)
 
 
+def is_shut_out(timeline: Timeline, one: Entry, new: Entry) -> bool:
+    """Whether a gate may have kept a record from taking part before: nobody is matched with it then."""
+    gate = timeline.stream.gate(one.side)
+    past = [entry for entry in timeline.record(one) if entry.at < new.at]
+    return gate is not None and (gate.on == "edge" or any(not gate.lets(entry.after) for entry in past))
+
+
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
     """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden:
     from lists where nobody knew it, from every look where a daemon had made it, has its id, and lost no state since."""
@@ -80,6 +99,9 @@ def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
 def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """No daemon changes a field on the side that owns it, or one that is not shared; a read-only side stays as it is."""
     read_only = {side for side in ("a", "b") if all(law.owner == side for law in timeline.stream.fields)}
+    if timeline.stream.gates:
+        read_only = set()
+    read_only -= {law.shown for law in timeline.stream.derived}
     for entry in timeline.entries:
         if entry.outside:
             continue
@@ -90,35 +112,13 @@ def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
-            if native == MARK and is_marked(timeline, entry):
+            if law is None and may_write(evidence, timeline, entry, native):
                 continue
             if law is None or (entry.op == "update" and (law.owner == entry.side or law.on_create_only)):
                 why = "is not shared" if law is None else f"is owned by {law.owner}"
                 yield Violation(
                     "ownership", f"{entry.who} changed {native}, which {why}: {tell(entry)}", entry.at
                 )
-
-
-def is_marked(timeline: Timeline, entry: Entry) -> bool:
-    """Whether a rule lets the daemon mark this record: its partner was deleted, or no look showed it any more."""
-    origin = other(entry.side)
-    gone = timeline.evidence.hidden or any(
-        e.side == origin and e.op == "delete" for e in timeline.before(entry)
-    )
-    return origin in timeline.stream.marks and entry.op == "update" and bool(gone)
-
-
-def told_to_restore(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
-    """Whether a rule, or a person asked about a deletion, said to put that very record back."""
-    ids = timeline.ids(timeline.ref(entry))
-    if entry.op == "create" and (
-        entry.side in timeline.stream.restores or timeline.stream.delete_vs_edit == "restore"
-    ):
-        return True
-    return entry.op == "create" and any(
-        one.choose == "restore" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
-        for one in evidence.decisions
-    )
 
 
 def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -177,8 +177,21 @@ def came_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLa
             not (past.outside or evidence.was_answered(past))
             or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
             or any(past.at < at < entry.at for at in evidence.set_back)
+            or takes_part_anew(timeline, past, entry)
         )
     }
+
+
+def takes_part_anew(timeline: Timeline, past: Entry, entry: Entry) -> bool:
+    """Whether the record of which a new one is made had lost its partner, and was let in by its gate once more: it is new,
+    as it stands."""
+    gate = timeline.stream.gate(past.side)
+    return (
+        gate is not None
+        and entry.op == "create"
+        and any(one.side == entry.side and one.op == "delete" for one in timeline.before(entry))
+        and any(not gate.lets(one.after) for one in timeline.record(past))
+    )
 
 
 def required(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -376,6 +389,8 @@ def single_owner(evidence: Evidence) -> Iterator[Violation]:
             taken.append((commit.at, commit.owner))
         last = max(last, commit.epoch)
     for entry in evidence.entries:
+        if any(0 <= entry.asked - at <= LEASE_S for at in evidence.jumps):
+            continue  # a lease that ended before its owner could know; the store refuses what he would settle
         if not entry.outside and (now := owner_at(taken, entry.asked)) not in (None, entry.who):
             text = f"{entry.who} sent {tell(entry)} while {now} owned the link"
             yield Violation("single owner", text, entry.asked)
@@ -431,4 +446,8 @@ CHECKS: tuple[Check, ...] = (
     groups_stay_whole,
     nothing_lost,
     fresh_eyes,
+    gates_hold,
+    documents,
+    starts_as_told,
+    moved_stays,
 )

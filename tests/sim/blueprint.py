@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from actors.core import schedule
 from actors.core.lenses import Same, Scale
+from actors.core.lenses_one_way import Computed, Constant, OwnId
 from actors.core.policy import (
+    RECORD_ID,
     Budget,
     Choice,
     DeleteEdit,
@@ -19,7 +22,9 @@ from actors.core.policy import (
     OwnerCase,
     StreamSpec,
 )
-from tests.sim.laws import MARK, SIDES, FieldLaw, Laws, Side, StreamLaw, other
+from actors.core.stream_rules import Gate, GateOn, Ineligible
+from actors.core.values import Value
+from tests.sim.laws import MARK, MEMO, SIDES, DerivedLaw, FieldLaw, Laws, Side, StreamLaw, other
 
 CENTS = Scale(places=0, factor=Decimal(100))
 PLENTY = Budget(count=100_000, percent=100.0, free=100_000)
@@ -46,19 +51,60 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         kind="master",
         a_object=law.name,
         b_object=law.name,
-        fields=tuple(field(one) for one in law.fields),
+        fields=(*(field(one) for one in law.fields), *more_fields(law)),
         parents=law.parents,
         match=law.match or ((law.key,),),
         creates=law.creates,
         deletes={side: deletion(law, side) for side in SIDES},
         delete_vs_edit=DeleteEdit(law.delete_vs_edit),
-        mark={other(side): {MARK: "yes"} for side in SIDES if side in law.marks},
+        mark={other(side): {MARK: "yes"} for side in SIDES if side in law.marks or deactivates(law, side)},
+        gates={
+            side: Gate(one.path, one.values, GateOn(one.on), Ineligible(one.then)) for side, one in law.gates
+        },
+        once=law.once,
+        stages=law.stages,
+        requires=law.requires,
         first_contact=FirstContact(law.first_contact),
         budgets=plenty | budgets,
         complete_read_s=75.0,
         map_ver="1",
         delivery={side: schedule.every("every", every_s, 0.0) for side, every_s in law.every_s},
     )
+
+
+def deactivates(law: StreamLaw, side: Side) -> bool:
+    """Whether what no longer takes part on `side` is marked on the other one."""
+    gate = law.gate(side)
+    return gate is not None and gate.then == "deactivate"
+
+
+def more_fields(law: StreamLaw) -> Iterator[FieldSpec]:
+    """Fields of one side: what only it knows, what a record begins with, what is only read."""
+    for side in SIDES:
+        if side in law.own:
+            yield _of_side(side, MEMO, {})
+    for side, name, value in law.starts:
+        yield _of_side(side, name, {side: {name: value}}, f"{name}_{side}")
+    for one in law.derived:
+        there, read = FieldSide((one.name,), Same()), derived(one)
+        a, b = (there, read) if one.shown == "a" else (read, there)
+        yield FieldSpec(one.name, a, b, owner=Owner(other(one.shown)))
+
+
+def _of_side(side: Side, path: str, starts: Mapping[str, Mapping[str, Value]], name: str = "") -> FieldSpec:
+    place = FieldSide((path,), Same())
+    a, b = (place, None) if side == "a" else (None, place)
+    return FieldSpec(name or f"{path}_{side}", a, b, owner=Owner.LOCAL, starts_with=starts)
+
+
+def derived(law: DerivedLaw) -> FieldSide:
+    """The side on which it is only read."""
+    if law.kind == "constant":
+        assert isinstance(law.value, str)
+        return FieldSide((), Constant(law.value))
+    if law.kind == "id":
+        return FieldSide((RECORD_ID,), OwnId())
+    return FieldSide((law.of,), Computed(f"{law.of} != null ? '<' + {law.of} + '>' : 'none'", (law.of,)))
 
 
 def deletion(law: StreamLaw, side: Side) -> DeletePolicy:

@@ -163,6 +163,9 @@ class Evidence:
     what runs had counted, what records had named and what nobody was sure of when the state of the link was set back, at
     the times `set_back`.
 
+    `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
+    complete; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out.
+
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
 
@@ -178,8 +181,12 @@ class Evidence:
     lost_names: list[Named] = field(default_factory=list)
     lost_unsure: int = 0
     set_back: list[float] = field(default_factory=list)
+    jumps: list[float] = field(default_factory=list)
     dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
+    loaded: dict[str, float] = field(default_factory=dict)
+    plain: frozenset[Side] = frozenset()
+    drops: frozenset[Side] = frozenset()
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
 

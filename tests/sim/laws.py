@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from actors.core.values import Scalar, Value
+from actors.core.values import Line, Scalar, Value
 
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
 MARK = "gone"  # the native field in which a record is marked as deleted on the other side
+MEMO = "memo"  # a native field that is shared with nobody
 
 
 def other(side: Side) -> Side:
@@ -23,7 +25,7 @@ def other(side: Side) -> Side:
 
 def items_of(value: Value) -> tuple[Scalar, ...]:
     """The items of a list; null is an empty one."""
-    return value if isinstance(value, tuple) else ()
+    return tuple(item for item in value if not isinstance(item, Line)) if isinstance(value, tuple) else ()
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,55 @@ class FieldLaw:
 
 
 @dataclass(frozen=True)
+class GateLaw:
+    """Which records of one side take part: those whose native field `path` holds one of `values`. `on`, `then`: the words
+    of a blueprint."""
+
+    path: str
+    values: tuple[Value, ...]
+    on: str = "level"
+    then: str = "keep"
+
+    def lets(self, held: Mapping[str, Value] | None) -> bool:
+        """Whether a record with these native values takes part."""
+        return held is not None and held.get(self.path) in self.values
+
+
+@dataclass(frozen=True)
+class DerivedLaw:
+    """A field that is only read on one side, and shown in the native field `name` of side `shown`.
+
+    `kind`: constant (`value`), id (of the record on the other side), formula (says of the other side's field `of` what
+    `means` does).
+    """
+
+    name: str
+    shown: Side
+    kind: str
+    value: Value = None
+    of: str = ""
+
+    def means(self, id: str, held: Mapping[str, Value]) -> Value:
+        """What is to be shown for a record of the other side."""
+        if self.kind == "constant":
+            return self.value
+        if self.kind == "id":
+            return id
+        value = held.get(self.of)
+        return f"<{value}>" if isinstance(value, str) else "none"
+
+
+@dataclass(frozen=True)
 class StreamLaw:
     """One stream: the object of both systems, its fields, where records may be created and deleted from.
 
     `ref`: the field by which a person tells records apart; nobody ever edits it. `creates`, `removes`, `restores`,
     `marks`: sides on which a new record leads to one on the other side, a deleted one to a deletion there, or comes
     back, or is marked there (in the native field MARK, which is nobody else's). `match`: the match keys, () for `key`.
-    `every_s`: sides that are delivered to by a schedule only, and how often.
+    `every_s`: sides that are delivered to by a schedule only, and how often. `gates`: which records of a side take part.
+    `once`: sides on which a record is made and never changed after; `stages`: on which one is made only on a person's word.
+    `starts`: what a record that is made on a side begins with, by native field. `own`: sides whose memo goes back with a
+    record that is put back there. `requires`: streams of which a pair has to be there before anything is made.
     """
 
     name: str
@@ -84,6 +128,25 @@ class StreamLaw:
     delete_vs_edit: str = "keep"
     parents: tuple[str, ...] = ()
     every_s: tuple[tuple[Side, float], ...] = ()
+    gates: tuple[tuple[Side, GateLaw], ...] = ()
+    once: frozenset[Side] = frozenset()
+    stages: frozenset[Side] = frozenset()
+    starts: tuple[tuple[Side, str, Value], ...] = ()
+    own: frozenset[Side] = frozenset()
+    derived: tuple[DerivedLaw, ...] = ()
+    requires: tuple[str, ...] = ()
+
+    def gate(self, side: Side) -> GateLaw | None:
+        """The gate of a side, if it has one."""
+        return dict(self.gates).get(side)
+
+    def natives(self, side: Side) -> dict[str, str]:
+        """The native fields of a side and their types, those of every rule among them."""
+        shared = {law.native(side): law.type for law in self.fields}
+        more = [law.path for at, law in self.gates if at == side]
+        more += [name for at, name, _ in self.starts if at == side]
+        more += [law.name for law in self.derived if law.shown == side]
+        return {**shared, MEMO: "text", MARK: "text", **dict.fromkeys(more, "text")}
 
     def find(self, name: str) -> FieldLaw | None:
         """The field called `name`, if there is one."""

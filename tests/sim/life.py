@@ -14,7 +14,16 @@ import anyio
 import anyio.lowlevel
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.ports import Connector, Declaration, Find, Lease, Store, WriteResult, WriteStatus
+from actors.ports import (
+    Connector,
+    Declaration,
+    Find,
+    Lease,
+    Settlement,
+    Store,
+    WriteResult,
+    WriteStatus,
+)
 from tests.sim.luck import source
 
 Note = Callable[[str], None]
@@ -88,11 +97,19 @@ class Life:
 class SimStore:
     """The store as one life of a daemon reaches it."""
 
-    def __init__(self, inner: Any, life: Life, faults: Callable[[], StoreFaults], committed: Any) -> None:
+    def __init__(
+        self,
+        inner: Any,
+        life: Life,
+        faults: Callable[[], StoreFaults],
+        committed: Any,
+        undone: Callable[[str], None],
+    ) -> None:
         self._inner = inner
         self._life = life
         self._faults = faults
         self._committed = committed
+        self._undone = undone
 
     def __getattr__(self, name: str) -> Call:
         inner = getattr(self._inner, name)
@@ -116,6 +133,8 @@ class SimStore:
         await self._life.step(faults.slow_s if slow else faults.delay_s * luck.random())
         if luck.random() < faults.away:
             self._life.note(f"store.{name}: away")
+            if any(isinstance(one, Settlement) for one in positional):
+                self._undone(self._life.name)
             raise gone(name)
         answer = await inner(*positional, **named)
         if positional and isinstance(positional[0], Lease):
@@ -133,9 +152,16 @@ def gone(name: str) -> TandemError:
     return TandemError(Kind.TRANSIENT, f"the store went away during {name}", scope=Scope.LINK)
 
 
-def store_port(inner: Any, life: Life, faults: Callable[[], StoreFaults], committed: Any) -> Store:
-    """A `SimStore` under the port's type: it forwards whatever the port has."""
-    return cast(Store, SimStore(inner, life, faults, committed))
+def store_port(
+    inner: Any,
+    life: Life,
+    faults: Callable[[], StoreFaults],
+    committed: Any,
+    undone: Callable[[str], None],
+) -> Store:
+    """A `SimStore` under the port's type: it forwards whatever the port has. `committed`: told of each call under a lease
+    that was done; `undone`: told who wanted to settle something, and could not."""
+    return cast(Store, SimStore(inner, life, faults, committed, undone))
 
 
 class SimConnector:

@@ -27,6 +27,7 @@ class Struck(Protocol):
     inner: MemoryStore
     lives: list[Life]
     skews: dict[str, float]
+    store_skew_s: float
     strangers: dict[Side, MemorySystem]
 
     def note(self, text: str) -> None: ...
@@ -159,6 +160,15 @@ async def clock_jumps(world: Struck, luck: random.Random) -> None:
     world.skews[host] += by_s
 
 
+async def database_clock_jumps(world: Struck, luck: random.Random) -> None:
+    """The clock by which leases are counted jumps forwards (a lease is over before its owner thinks so) or back (one that
+    nobody holds lasts on)."""
+    by_s = luck.choice([-1, 1]) * luck.choice(JUMPS_S)
+    world.note(f"the clock of the database jumps by {by_s:+.0f} s")
+    world.store_skew_s += by_s
+    world.evidence.jumps.append(anyio.current_time())
+
+
 MISHAPS: Final[Mapping[str, Mishap]] = {
     "rows hidden from lists": hidden_from_lists,
     "rows hidden": hidden_from_looks,
@@ -169,4 +179,5 @@ MISHAPS: Final[Mapping[str, Mishap]] = {
     "state rollback": state_rolled_back,
     "state rollback of a feed": state_rolled_back,
     "clock jumps": clock_jumps,
+    "database clock jumps": database_clock_jumps,
 }

@@ -16,7 +16,7 @@ from tests.sim.view import ids_of
 
 LINK = "sim"
 # A run that is under way may take so long to come to its next safe point.
-REST_S = 30.0
+REST_S = 45.0
 ANSWERS_MAX = 3  # so often a person decides about one contested field
 
 
@@ -120,6 +120,8 @@ class Operator:
             return self._luck.choice(["keep", "restore", "remove"])
         if row.room is Room.CONFLICT:
             return self._luck.choice(["a", "b"])
+        if row.room is Room.STAGED:
+            return "import"
         return "retry" if row.room in (Room.QUARANTINE, Room.WAITING) else ""
 
     def _say(self, row: Parked, choose: str) -> None:

@@ -14,7 +14,8 @@ import anyio
 from actors.core.values import Value
 from clients.connectors.systems.memory_system import MemorySystem
 from tests.sim.evidence import PERSON
-from tests.sim.laws import SIDES, FieldLaw, Laws, Side, StreamLaw, items_of
+from tests.sim.laws import MEMO, SIDES, FieldLaw, Laws, Side, StreamLaw, items_of
+from tests.sim.rules_more import OUT
 
 
 class People:
@@ -57,6 +58,9 @@ class People:
             (self._rename_key, 3 if "key rename" in self._perils else 0),
             (self._merge, 3 if "merge" in self._perils else 0),
             (self._reuse_id, 3 if "id reuse" in self._perils else 0),
+            (self._move, 3 if "moves" in self._perils else 0),
+            (self._let_in_or_out, 5 if any(law.gates for law in self._laws.streams) else 0),
+            (self._edit_more, 2 if any(self._more(law) for law in self._laws.streams) else 0),
         ]
         (deed,) = self._luck.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])
         deed()
@@ -124,8 +128,10 @@ class People:
         return self._luck.choice(ids) if ids else None
 
     def _create(self, stream: StreamLaw, side: Side, values: dict[str, Value]) -> None:
-        native = self._native(stream, side, values)
-        self._systems[side].create(stream.name, {**native, "memo": f"memo {self._count}"}, PERSON)
+        native = {**self._native(stream, side, values), MEMO: f"memo {self._count}"}
+        if (gate := stream.gate(side)) is not None:
+            native[gate.path] = self._luck.choice([*gate.values, *gate.values, OUT])
+        self._systems[side].create(stream.name, native, PERSON)
 
     def _change(self, stream: StreamLaw, side: Side, id: str, laws: list[FieldLaw]) -> None:
         values = {law.name: self._value(law) for law in laws}
@@ -256,3 +262,35 @@ class People:
         if moved:
             self._systems[side].edit(stream.name, stays, moved, PERSON)
         self._systems[side].delete(stream.name, goes, PERSON)
+
+    def _move(self) -> None:
+        """A record gets another id, as in a system whose key is edited: it is gone, and there under the new one."""
+        stream, side = self._stream(), self._luck.choice(SIDES)
+        if (id := self._some(stream, side)) is None:
+            return
+        state = self._systems[side].get(stream.name, id)
+        assert state is not None
+        held = {name: value for name, value in (state.fields or {}).items() if value is not None}
+        self._systems[side].delete(stream.name, id, PERSON)
+        self._systems[side].create(stream.name, held, PERSON)
+
+    def _let_in_or_out(self) -> None:
+        """The value by which a record takes part is set, to another one or the same."""
+        gated = [(law, side, gate) for law in self._laws.streams for side, gate in law.gates]
+        stream, side, gate = self._luck.choice(gated)
+        if (id := self._some(stream, side)) is not None:
+            value = self._luck.choice([*gate.values, OUT, OUT, None])
+            self._systems[side].edit(stream.name, id, {gate.path: value}, PERSON)
+
+    @staticmethod
+    def _more(law: StreamLaw) -> list[tuple[Side, str]]:
+        """Fields beside the shared ones that somebody may edit."""
+        own = [(side, MEMO) for side in SIDES if side in law.own]
+        return [*own, *((one.shown, one.name) for one in law.derived), *((s, n) for s, n, _ in law.starts)]
+
+    def _edit_more(self) -> None:
+        stream = self._luck.choice([law for law in self._laws.streams if self._more(law)])
+        side, name = self._luck.choice(self._more(stream))
+        if (id := self._some(stream, side)) is not None:
+            self._count += 1
+            self._systems[side].edit(stream.name, id, {name: f"mo{self._count}"}, PERSON)

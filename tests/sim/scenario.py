@@ -13,11 +13,12 @@ from actors.core.policy import Budget
 from actors.ports import Declaration, Find
 from clients.connectors.systems import memory
 from clients.connectors.systems.memory_system import Faults, ObjectShape
-from tests.sim.laws import MARK, SIDES, FieldLaw, Laws, Side
+from tests.sim.laws import SIDES, Laws, Side, StreamLaw
 from tests.sim.life import StoreFaults
 from tests.sim.luck import source
 from tests.sim.perils import draw_perils
 from tests.sim.rules import draw_laws, scheduled
+from tests.sim.rules_more import names_of, with_more
 
 HONEST = Faults(delay_s=0.2)
 CALM = StoreFaults()
@@ -55,7 +56,22 @@ class Scenario:
             name for name in ("kills", "dying_calls", "freezes", "rewrites", "budgets") if getattr(self, name)
         }
         found |= {"two daemons"} if self.daemons > 1 else set()
-        return tuple(sorted(found | self.perils))
+        return tuple(sorted(found | self.perils | names_of(self.laws)))
+
+    @property
+    def plain(self) -> frozenset[Side]:
+        """The sides that show and tell everything at once: no lag, nothing left out, hidden, late or lost."""
+        if self.perils & UNPLAIN:
+            return frozenset()
+        quiet = {s for s in SIDES if not self.declarations[s].read_lag_s}
+        return frozenset(s for s in quiet if not any(getattr(self.faults[s], name) for name in UNTOLD))
+
+    @property
+    def drops(self) -> frozenset[Side]:
+        """The sides that may leave fields out."""
+        if "field not delivered" in self.perils:
+            return frozenset(SIDES)
+        return frozenset(side for side in SIDES if self.faults[side].drop_field)
 
     def luck(self, purpose: str) -> random.Random:
         """A source of its own per purpose, so that one purpose's draws never shift another's."""
@@ -64,16 +80,13 @@ class Scenario:
     def shapes(self, side: Side) -> dict[str, ObjectShape]:
         """The objects of one system; `memo` is the system's own and shared with nobody."""
         rewrites = self.rewrites if side == "b" else {}
-        return {stream.name: shape(stream.fields, side, rewrites) for stream in self.laws.streams}
+        return {stream.name: shape(stream, side, rewrites) for stream in self.laws.streams}
 
 
-def shape(fields: tuple[FieldLaw, ...], side: Side, rewrites: Mapping[str, str]) -> ObjectShape:
+def shape(law: StreamLaw, side: Side, rewrites: Mapping[str, str]) -> ObjectShape:
     """One object of one system."""
-    natives = {law.native(side): law.type for law in fields}
-    return ObjectShape(
-        {**natives, "memo": "text", MARK: "text"},
-        rewrites={n: r for n, r in rewrites.items() if n in natives},
-    )
+    natives = law.natives(side)
+    return ObjectShape(natives, rewrites={n: r for n, r in rewrites.items() if n in natives})
 
 
 def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
@@ -84,9 +97,7 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
     return Scenario(
         seed=seed,
         perils=perils,
-        laws=scheduled(
-            without_lists(draw_laws(source(seed, "rules"), luck), perils), source(seed, "delivery")
-        ),
+        laws=_laws(seed, luck, perils),
         declarations={side: narrowed(draw_declaration(luck), perils) for side in SIDES},
         faults={side: worsened(draw_faults(luck, nasty), perils) for side in SIDES},
         store_faults=draw_store_faults(luck, nasty),
@@ -101,6 +112,12 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
         freezes=draw_freezes(luck, "two owners" in perils),
     )
+
+
+def _laws(seed: int, luck: random.Random, perils: frozenset[str]) -> Laws:
+    """The rules; what is drawn apart leaves everything else as it is."""
+    drawn = without_lists(draw_laws(source(seed, "rules"), luck), perils)
+    return with_more(scheduled(drawn, source(seed, "delivery")), source(seed, "more rules"))
 
 
 def without_lists(laws: Laws, perils: frozenset[str]) -> Laws:
@@ -194,6 +211,17 @@ def draw_store_faults(luck: random.Random, nasty: float) -> StoreFaults:
     )
 
 
+UNTOLD = ("hide_row", "drop_field", "hint_lost", "hint_late", "early", "lag")
+UNPLAIN = frozenset(
+    {
+        "rows hidden from lists",
+        "rows hidden",
+        "field not delivered",
+        "rollback",
+        "another account",
+        "state rollback",
+    }
+)
 STORE_FAULTS = ("away", "lose_reply", "slow")
 FAULTS = (
     "slow",

@@ -7,11 +7,20 @@ from collections.abc import Iterator
 
 from actors.core.values import Value
 from tests.sim.auditor import tell
+from tests.sim.auditor_more import (
+    derived_agree,
+    ever_shut,
+    gates_at_the_end,
+    nothing_passes,
+    takes_part,
+)
 from tests.sim.evidence import AUTOMATION, Entry, Evidence, ParkedRow, Violation
 from tests.sim.laws import MARK, SIDES, FieldLaw, Side, StreamLaw, items_of, other
+from tests.sim.operator import REST_S
 from tests.sim.timeline import Timeline
 
 WRITES_PER_FIELD_MAX = 3
+MORE = ("*once*", "*gate*")
 REASONS = frozenset({"rewritten", "lossy", "default", "differs", "accepted", "undone"})
 
 
@@ -35,7 +44,15 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             (a,), (b,) = live["a"].values(), live["b"].values()
             if keys_differ(timeline.stream, a, b) and (a.stream, a.id, b.id) not in evidence.store.pairs:
                 continue  # by its keys, and by a person's hand, neither is the other one's partner
-            yield from agreement(evidence, timeline, a, b)
+            both: dict[Side, Entry] = {"a": a, "b": b}
+            known = (a.stream, a.id, b.id) in evidence.store.pairs
+            if not known and ever_shut(timeline, ref):
+                continue  # nobody is matched with what a gate keeps out
+            if known:
+                yield from gates_at_the_end(evidence, timeline, both)
+            if not nothing_passes(timeline, both):
+                yield from agreement(evidence, timeline, a, b)
+                yield from derived_agree(evidence, timeline, both) if known else ()
         else:
             yield from one_sided(evidence, timeline, ref, live)
 
@@ -103,7 +120,8 @@ def was_rewritten(timeline: Timeline, entry: Entry, law: FieldLaw, held: dict[Si
         native in one.sent
         and one.sent[native] == held[other(entry.side)]
         and (one.after or {}).get(native) == held[entry.side]
-        for one in timeline.record(entry)
+        for one in timeline.about(timeline.ref(entry))  # under whichever id
+        if one.side == entry.side
     )
 
 
@@ -117,7 +135,11 @@ def one_sided(
     for side in SIDES:
         for entry in live[side].values():
             gone = other(side)
+            if not takes_part(timeline, entry):
+                continue
             ended = [one for one in timeline.about(ref) if one.side == gone and one.op == "delete"]
+            if ended and ever_shut(timeline, ref):
+                continue
             if ended and side not in stream.creates and not were_a_pair(evidence, timeline, entry, ended[-1]):
                 continue
             if not ended and side in stream.creates:
@@ -140,7 +162,9 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
     if any(end.at < at for at in evidence.set_back):
         return False  # nobody knows it any more
     first = timeline.record(entry)[0]
-    long = min(end.at - one.at for one in (first, timeline.record(end)[0])) > evidence.laws.race_s
+    stood = min(end.at - one.at for one in (first, timeline.record(end)[0]))
+    paused = sum(span.ended - span.began + REST_S for span in evidence.pauses if span.began - REST_S < end.at)
+    long = stood - paused > evidence.laws.race_s
     about = timeline.about(timeline.ref(entry))
     return long or any(
         not one.outside
@@ -188,7 +212,7 @@ def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], 
     return any(
         row.stream == stream.name
         and any(id in ids[side] for side, id in row.ids.items())
-        and (row.field in ("", "*", "*delete*", "*outcome*") or row.field == field_name)
+        and (row.field in ("", "*", "*delete*", "*outcome*", *MORE) or row.field == field_name)
         for row in rows
     )
 

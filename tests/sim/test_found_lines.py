@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import msgspec
+import pytest
 
+from actors.ports import Find
 from actors.root import RootActor
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
+from tests.sim import loop
 
 
 def _with_lists() -> Rig:
@@ -31,3 +35,36 @@ def test_a_record_with_a_list_is_loaded_the_general_way_though_the_side_speaks_l
         return sorted((row["name"], row["tags"]) for row in rig.rows("b").values())
 
     assert on(_with_lists, body) == [("Ada", ("x", "y")), ("Bob", ("z",))]
+
+
+@pytest.mark.parametrize("find", list(Find))
+def test_who_came_between_two_runs_of_a_load_is_met_and_not_made_again(find: Find) -> None:
+    """B was read and is empty; before A is read the daemon dies, and somebody enters the same customers in B. Seed 10272:
+    the load went on as if B were still empty, and made both of them once more."""
+
+    async def main() -> Any:
+        rig = Rig(rows=True, version="none", find=(find,), poll_s=10.0)
+        for name in ("Ada", "Bob"):
+            rig.create("a", name)
+        for touch in rig.systems["a"].touched():
+            rig.systems["a"].acknowledge(touch.number)
+        died = anyio.Event()
+
+        async def dies() -> None:
+            died.set()
+            await anyio.sleep(1000)
+
+        rig.on["a", "scan_rows"] = dies
+        async with rig.daemon("d1"):
+            with anyio.move_on_after(60):
+                await died.wait()
+        assert any(one.completed for one in rig.link().cursors.values() if one.side == "b")
+        del rig.on["a", "scan_rows"]
+        for name in ("Ada", "Bob"):
+            rig.create("b", name)
+        async with rig.daemon("d2"):
+            await until(lambda: loaded(rig))
+            await anyio.sleep(120)
+        return rig.names("b"), rig.names("a")
+
+    assert loop.run(main) == (["Ada", "Bob"], ["Ada", "Bob"])

@@ -60,12 +60,13 @@ class World:
         self.scenario = scenario
         self.trace: list[str] = []
         self.clock = SimClock(f"{scenario.seed}/world")
-        self.evidence = Evidence(scenario.laws)
+        self.evidence = Evidence(scenario.laws, plain=scenario.plain, drops=scenario.drops)
         self.faulty = True
         self.rounds = 0
         self.fallen: list[Violation] = []
         self.systems: dict[Side, MemorySystem] = {side: self._system(side) for side in SIDES}
-        self.inner = MemoryStore(self.clock)
+        self.store_skew_s = 0.0  # how far the database's own clock is off
+        self.inner = MemoryStore(SimClock(f"{scenario.seed}/store", lambda: self.store_skew_s))
         self.people = People(scenario.laws, self.systems, scenario.luck("people"), scenario.perils)
         self.operator = Operator(self.inner, scenario.luck("operator"), self.note)
         self.lives: list[Life] = []
@@ -74,6 +75,7 @@ class World:
         self._called: dict[tuple[Side, str, str], Value] = {}  # what people call each record
         self._heard: dict[str, list[Answer]] = {}  # by who heard them: answers that nobody has put down yet
         self._dry: dict[str, float] = {}  # dry runs under way: since when
+        self._loaded: set[str] = set()  # streams whose initial load the store says is complete
         self._spec = blueprint(scenario.laws, scenario.budgets)
         self._parked: list[Parked] = []
         self._differed: list[Named] = []
@@ -195,7 +197,13 @@ class World:
 
         faults, host = self.scenario.store_faults, life.name.partition(".")[0]
         return {
-            "store": store_port(self.inner, life, lambda: faults if self.faulty else CALM, self._committed),
+            "store": store_port(
+                self.inner,
+                life,
+                lambda: faults if self.faulty else CALM,
+                self._committed,
+                self._unheard,
+            ),
             "connect": connect,
             "blueprint": rules,
             "clock": SimClock(f"{self.scenario.seed}/{life.name}", lambda: self.skews[host]),
@@ -210,8 +218,16 @@ class World:
         heard = self._heard.setdefault(who, [])
         heard += [Answer(side, stream, result.id, who, span) for result in done]
 
+    def _unheard(self, who: str) -> None:
+        """What was answered could not be put down."""
+        self._heard.pop(who, None)
+
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
         self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
+        loaded = set(self.inner.links[LINK].row.facts.get("loaded", ()))
+        for stream in loaded - self._loaded:
+            self.evidence.loaded[stream] = anyio.current_time()
+        self._loaded = loaded
         for part in rest:
             if isinstance(part, RunRow) and part.mode == "plan":
                 self._note_dry(part.id, method)
@@ -285,7 +301,10 @@ class World:
             system.catch_up()
         self.evidence.entries.sort(key=lambda entry: entry.at)
         self._merge_references()
-        self.evidence.store = view(self.inner.links[LINK], self._parked, self.clock.now(), self._referred)
+        slowest = self.clock.now() + min(
+            0.0, *self.skews.values()
+        )  # by its own clock a daemon knows what is due
+        self.evidence.store = view(self.inner.links[LINK], self._parked, slowest, self._referred)
         self.evidence.store.differed = self._differed
         self.evidence.decisions = self.operator.decisions
         self.evidence.pauses = self.operator.pauses

@@ -14,6 +14,7 @@ from tandem_client import Tandem
 from tests.connectors.pgserver import new_database, postgres_url  # noqa: F401 - a fixture
 from tests.daemon.process import DaemonProcess, running
 from tests.spec.systems import SCHEMA, Crm, Erp
+from tests.spec.two import Two
 from tests.spec.world import World, asked
 
 # Small windows, so that a few hundred records are many windows; calls without a deadline are cut soon.
@@ -56,6 +57,21 @@ async def crm(postgres_url: str) -> AsyncIterator[Crm]:  # noqa: F811
         await connection.execute(SCHEMA)
         await connection.close()
         yield Crm(url)
+
+
+@pytest.fixture
+async def two(
+    tandem: Tandem,
+    postgres_url: str,  # noqa: F811
+    home: Path,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Two]:
+    """Two empty databases, and a tenant of its own on the shared daemon; not linked yet."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    async with new_database(postgres_url) as a, new_database(postgres_url) as b:
+        made = Two(tandem, name, Erp(home / "erp"), Crm(a), Crm(b))
+        yield made
+        await made.leave()
 
 
 @pytest.fixture

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from clients.emulators.description import Row
+from clients.emulators.stand import stand
 from clients.emulators.uniconta import System as Uniconta
 from clients.emulators.webcrm import System as Webcrm
+from tandem_client import Tandem
+from tests.spec.pair import Pair
 
+BLUEPRINT = "webcrm-uniconta"
 NUMBER = "OrganisationExtraCustom8"
 
 
@@ -63,3 +70,31 @@ def named(crm: Webcrm, name: str) -> Row:
 def add(crm: Webcrm, *rows: dict[str, Any]) -> list[int]:
     """Enter organisations; their ids."""
     return [int(key) for key in crm.person.insert("Organisations", *rows)]
+
+
+@pytest.fixture
+async def crm(request: pytest.FixtureRequest) -> AsyncIterator[Webcrm]:
+    async with stand("webcrm", {"fields": "all", **getattr(request, "param", {})}) as emulator:
+        assert isinstance(emulator, Webcrm)
+        emulator.person.edit("Users", 1, UserEmail="admin@vin.example")
+        yield emulator
+
+
+@pytest.fixture
+async def erp() -> AsyncIterator[Uniconta]:
+    async with stand("uniconta") as emulator:
+        assert isinstance(emulator, Uniconta)
+        yield emulator
+
+
+@pytest.fixture
+async def pair(
+    tandem: Tandem, crm: Webcrm, erp: Uniconta, request: pytest.FixtureRequest
+) -> AsyncIterator[Pair]:
+    tenant = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    a = {"url": crm.address, "auth_code": crm.auth_code, "overlap_s": 0, "fields_s": 1}
+    b = {"url": erp.address, "company": 4711, "user": "tandem", "password": "secret", "calls_per_day": 0}
+    made = Pair(tandem, tenant, ("webcrm", a), ("uniconta", {**b, "overlap_s": 0, "metadata_s": 1}))
+    await made.connect()
+    yield made
+    await made.leave()

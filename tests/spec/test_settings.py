@@ -130,6 +130,60 @@ async def test_u14_a_change_that_would_overwrite_much_waits_as_a_plan(world: Wor
     await until(taken_over, "what somebody said yes to")
 
 
+async def test_b16_a_mapping_is_rehearsed_on_the_current_records_before_it_goes_live(world: World) -> None:
+    towns = {1: "Köln", 2: "Ort 2", 3: "Ort 3"}
+    world.erp.save([customer(n, INTERN=town) for n, town in towns.items()])
+    text = yaml.safe_load(blueprint())
+    del text["streams"]["customers"]["fields"]["intern"]
+    text["streams"]["customers"] |= {"first_contact": "a", "budgets": {"overwrites": 1}}
+    await world.connect(yaml.safe_dump(text, sort_keys=False))
+    await world.in_step()
+    await world.quiet()
+    rows, files = await world.crm.state(), world.erp.state()
+    asked = settings_pb2.RehearseSettingsRequest(
+        link=LINK, tenant=world.tenant, settings=CITY_FROM % "INTERN"
+    )
+    run = await world.ended(await world.tandem.settings.RehearseSettings(asked))
+    assert (run.mode, run.outcome, list(run.streams)) == ("rehearse", "succeeded", ["customers"])
+    (plan,) = [one for one in await world.plans() if one.kind == "rehearsal"]
+    assert (plan.state, plan.actions) == ("rehearsed", 2)
+    assert "2 overwrites" in plan.reason and "would wait as a plan" in plan.reason
+    diff = {
+        action.origin: [
+            (one.field, one.base.unknown, one.a.value.string_value, one.b.value.string_value, one.rule)
+            for one in action.decisions
+        ]
+        for action in await world.planned(plan)
+    }
+    assert diff == {
+        f"K0000{n}": [("city", True, f"Ort {n}", "Köln", "first contact: a wins")] for n in (2, 3)
+    }
+    with pytest.raises(TandemError, match="what other rules would do"):
+        await world.approve(plan)
+    await world.quiet()
+    assert (await world.crm.state(), world.erp.state()) == (rows, files)  # it was a rehearsal
+    assert (await settings(world)).version == 1
+    await change(world, settings=CITY_FROM % "INTERN")
+    live = await world.plan("held")
+
+    async def both() -> bool:
+        return (await world.plan("held")).actions == 2
+
+    await until(both, "what was rehearsed to wait for a yes")
+    assert {one.origin for one in await world.planned(live)} == set(diff)
+
+
+async def test_b16_rules_that_can_not_hold_are_not_rehearsed(world: World) -> None:
+    world.erp.save([customer(1)])
+    await world.connect()
+    await world.in_step()
+    wrong = {"settings": CITY_FROM % "NOWHERE"}, {"settings": "streams: {customers: {a: AUFTRAEGE}}"}
+    for rules, said in zip(wrong, ("does not fit", "another object needs"), strict=True):
+        asked = settings_pb2.RehearseSettingsRequest(link=LINK, tenant=world.tenant, **rules)
+        with pytest.raises(TandemError, match=said):
+            await world.tandem.settings.RehearseSettings(asked)
+
+
 async def test_u14_a_schedule_and_a_budget_hold_at_once(world: World) -> None:
     world.erp.save([customer(1)])
     await world.connect(blueprint(delivery="command"))

@@ -126,6 +126,13 @@ class World:
         with anyio.fail_after(CALL_TIMEOUT_S):
             return await (await self.start(dry_run=dry_run)).done()
 
+    async def ended(self, run: runs_pb2.Run) -> runs_pb2.Run:
+        """Watch a run until it has ended; how it ended."""
+        with anyio.fail_after(CALL_TIMEOUT_S):
+            async for now in self.tandem.runs.WatchRun(runs_pb2.WatchRunRequest(run=run.id)):
+                run = now
+        return run
+
     async def quiet(self) -> runs_pb2.Run:
         """Run until a run finds nothing new; that run."""
 

@@ -56,6 +56,16 @@ async def test_a_change_makes_a_version_and_keeps_the_first(world: PgWorld, admi
         await admin.get_version("l1", 3)
 
 
+async def test_what_was_chosen_for_a_link_outlives_a_change_of_its_rules(
+    world: PgWorld, admin: Admin
+) -> None:
+    await admin.choose("l1", {"journal": "J1"}, {}, NOTHING)
+    await admin.change_rules("l1", 1, version(2), {}, NOTHING)
+    row = await world.store.link("l1")
+    assert row is not None and settings.chosen(row.settings) == {"journal": "J1"}
+    assert settings.load(row.settings).version == 2
+
+
 async def test_of_two_who_change_the_same_version_one_is_refused(world: PgWorld, admin: Admin) -> None:
     await admin.change_rules("l1", 1, version(2), {}, NOTHING)
     with pytest.raises(Refused, match="version 2 by now"):

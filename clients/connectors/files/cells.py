@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from actors.core.values import Scalar, Value, canonical, same
+from actors.core.values import Line, Scalar, Value, canonical, same
 
 TYPES: Final = ("text", "decimal", "integer", "boolean", "date", "instant", "list")
 
@@ -161,7 +161,7 @@ def _write_list(value: Value, old: str, meaning: Meaning) -> str:
     return meaning.list_separator.join(_item(item, meaning) for item in value)
 
 
-def _item(item: Scalar, meaning: Meaning) -> str:
+def _item(item: Scalar | Line, meaning: Meaning) -> str:
     if not isinstance(item, str) or meaning.list_separator in item:
         raise BadCell(f"{item!r} cannot be an item of a list with the separator '{meaning.list_separator}'")
     return item

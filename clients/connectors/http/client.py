@@ -92,8 +92,9 @@ class HttpClient:
         """A text of the system's without secrets, bounded."""
         return self._blotter.clean(text, size_max)
 
-    def url(self, path: str, query: Mapping[str, str] | None = None) -> str:
-        """The whole address of a path, or of a link that the system sent; CONFIG for another origin."""
+    def url(self, path: str, query: Mapping[str, str] | None = None, *, anywhere: bool = False) -> str:
+        """The whole address of a path, or of a link that the system sent; CONFIG for another origin. `anywhere`: the address
+        is from the settings (an OAuth server has a host of its own)."""
         whole = (
             path
             if urlsplit(path).scheme
@@ -101,7 +102,7 @@ class HttpClient:
             if path
             else self._base.rstrip("/")
         )
-        if origin(whole) != origin(self._base):
+        if not anywhere and origin(whole) != origin(self._base):
             raise HttpError(
                 Kind.CONFIG,
                 f"{self.name} points at another host ({self._blotter.clean(whole, EXCERPT_MAX)})",
@@ -129,9 +130,11 @@ class HttpClient:
             self._pace.pause(verdict.retry_after_s)
         return answer, verdict
 
-    async def _sent(self, request: Request, credentials: Credentials) -> Answer:
-        url = self.url(request.path, {**request.query, **credentials.query})
-        headers = {**self._headers, **credentials.headers, **request.headers}
+    async def _sent(self, request: Request, credentials: Credentials, *, anywhere: bool = False) -> Answer:
+        url = self.url(request.path, {**request.query, **credentials.query}, anywhere=anywhere)
+        # The account's headers may hold a key: they are for its own host.
+        own = self._headers if origin(url) == origin(self._base) else {"Accept": self._headers["Accept"]}
+        headers = {**own, **credentials.headers, **request.headers}
         body = _body(request, headers)
         redirects = 0
         while True:
@@ -166,7 +169,7 @@ class HttpClient:
         """A log-in or a log-out: without credentials; a refusal is AUTH, for what was sent are credentials."""
         if request.headers or request.form or request.json is not msgspec.UNSET:
             self._learn_secrets()
-        answer = await self._sent(request, Credentials())
+        answer = await self._sent(request, Credentials(), anywhere=True)
         verdict = self._judge.judge(request, answer)
         if verdict.meaning == "ok":
             return answer

@@ -266,24 +266,42 @@ class _Count:
         start = where.count - 1 if anchored else where.count
         rows, more, body = await self._from(start, limit + 1 if anchored else limit)
         if anchored:
-            for _ in range(STEPS_MAX):
-                known = self._known(rows, where.anchor)
-                if start > 0 and not known:
-                    start = max(0, start - max(1, limit))
-                elif known == len(rows) and more and known > 1:
-                    start += known - 1
-                else:
-                    more = more and known < len(rows)  # nothing behind the anchor: that is the end
-                    rows, start = rows[known:], start + known
-                    break
-                rows, more, body = await self._from(start, limit + 1)
-            else:
-                raise HttpError(
-                    Kind.TRANSIENT, f"can't {self._request.doing}: the list shifts faster than it is read"
-                )
+            rows, start, more, body = await self._behind(where.anchor, rows, start, more, body, limit)
+        elif where.anchor and rows and self._id_of(rows[:limit][-1]) == where.anchor:
+            raise self._stuck()
         kept = rows[:limit]
         after = Place(count=start + len(kept), anchor=self._id_of(kept[-1]) if kept else where.anchor)
         return Batch(kept, after.text(), more or len(kept) < len(rows), body)
+
+    async def _behind(
+        self, anchor: str, rows: Rows, start: int, more: bool, body: Any, limit: int
+    ) -> tuple[Rows, int, bool, Any]:
+        """The rows behind the anchor, and the number of the first. Back while the list has shifted to the left, forward
+        while it has to the right."""
+        for _ in range(STEPS_MAX):
+            known = self._known(rows, anchor)
+            first = ""
+            if start > 0 and not known:
+                start = max(0, start - max(1, limit))
+            elif known == len(rows) and more and known > 1:
+                first, start = self._id_of(rows[0]), start + known - 1
+            else:
+                # Nothing behind the anchor: that is the end.
+                return rows[known:], start + known, more and known < len(rows), body
+            rows, more, body = await self._from(start, limit + 1)
+            if first and rows and self._id_of(rows[0]) == first:
+                raise self._stuck()
+        raise HttpError(
+            Kind.TRANSIENT, f"can't {self._request.doing}: the list shifts faster than it is read"
+        )
+
+    def _stuck(self) -> HttpError:
+        return HttpError(
+            Kind.CONFIG,
+            f"can't {self._request.doing}: the next page holds the same records as the one before",
+            scope=Scope.STREAM,
+            hint=f"check the paging: does the system mind the parameter `{self._paging.parameter}`?",
+        )
 
     def _known(self, rows: Rows, anchor: str) -> int:
         """How many of the first rows were met before."""

@@ -33,7 +33,7 @@ from actors.ports import (
     WriteResult,
     WriteStatus,
 )
-from clients.connectors.systems import memory_rows
+from clients.connectors.systems import memory_lines, memory_rows
 from clients.connectors.systems.memory_system import (
     Faults,
     MemorySystem,
@@ -61,6 +61,7 @@ DECLARATION: Final = Declaration(
     draws_ids=True,
     tag=True,
     find_by_field=True,
+    lines="nested",
     missing_means="unknown",
     deadline_s=10.0,
     webhook=Webhook(
@@ -344,17 +345,17 @@ class MemoryConnector:
             return WriteResult(WriteStatus.REFUSED, write.id, error="the system is in a bad mood")
         if self._system.happens(self._system.faults.lose_request):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
-        result = self.apply(object_name, write, asked)
-        if self._system.happens(self._system.faults.lose_reply):
+        cut = memory_lines.cut(write, self.declaration, self._system.faults.part, self._system)
+        result = self.apply(object_name, cut or write, asked)
+        if cut is not None or self._system.happens(self._system.faults.lose_reply):
             return WriteResult(WriteStatus.UNKNOWN, write.id, error="no answer")
         if result.status is not WriteStatus.DONE:
             return result
         record = self.stored(object_name, result.id, fields)
-        if self.declaration.reply != "record":
-            if record is None or self.declaration.version != "content":
-                return result
-            return msgspec.structs.replace(result, version=record.version)
-        return result if record is None else msgspec.structs.replace(result, record=record)
+        if record is not None and self.declaration.reply == "record":
+            return msgspec.structs.replace(result, record=record)
+        has_version = record is not None and self.declaration.version == "content"
+        return msgspec.structs.replace(result, version=record.version) if has_version and record else result
 
     def stored(self, object_name: str, id: str, fields: Sequence[str]) -> Record | None:
         """A record as it is now."""
@@ -383,7 +384,8 @@ class MemoryConnector:
         if write.op is Op.DELETE:
             system.delete(object_name, write.id, who, asked=asked)
         else:
-            system.edit(object_name, write.id, write.native, who, asked=asked)
+            native = memory_lines.written(state.fields, write.native)
+            system.edit(object_name, write.id, native, who, asked=asked)
         return WriteResult(WriteStatus.DONE, write.id)
 
     def _moved_on(self, object_name: str, state: State, write: Write) -> bool:
@@ -392,7 +394,7 @@ class MemoryConnector:
             return True
         assert state.fields is not None
         holds = {self._system.objects[object_name].key: write.id, **state.fields}
-        return any(not same(holds.get(name), value) for name, value in write.seen.items())
+        return any(not memory_lines.holds(holds.get(name), value) for name, value in write.seen.items())
 
     async def aclose(self) -> None:
         self._closed = True
@@ -446,10 +448,8 @@ class MemoryConnector:
             raise TandemError(Kind.TRANSIENT, f"memory: the session at {self._system.name} has ended")
 
     async def _delay(self) -> None:
-        slow = self._system.happens(self._system.faults.slow)
-        await anyio.sleep(
-            self._system.faults.slow_s if slow else self._system.faults.delay_s * self._system.luck.random()
-        )
+        faults, is_slow = self._system.faults, self._system.happens(self._system.faults.slow)
+        await anyio.sleep(faults.slow_s if is_slow else faults.delay_s * self._system.luck.random())
 
     def _fail(self) -> None:
         if self._system.happens(self._system.faults.transient):
@@ -479,7 +479,7 @@ class MemoryConnector:
         if shape is None:
             known = ", ".join(sorted(self._system.objects)) or "none"
             raise _no_such(f"{self._system.name} has no object {object_name}", known)
-        if missing := sorted(set(fields) - set(shape.fields) - {shape.key}):
+        if missing := sorted(set(memory_lines.names(fields)) - set(shape.fields) - {shape.key}):
             raise _no_such(
                 f"{object_name} has no field {', '.join(missing)}", ", ".join(sorted(shape.fields))
             )
@@ -487,10 +487,12 @@ class MemoryConnector:
     def _record(self, object_name: str, id: str, state: State, fields: Sequence[str]) -> Record:
         key, chance = self._system.objects[object_name].key, self._system.faults.drop_field
         whole = {key: id, **(state.fields or {})}
-        told = [name for name in fields if (object_name, name) not in self._system.withheld]
-        shown = [name for name in told if name == key or not self._system.happens(chance)]
+        asked = memory_lines.names(fields)
+        told = [name for name in asked if (object_name, name) not in self._system.withheld]
+        kept = [name for name in told if name == key or not self._system.happens(chance)]
         modified = state.at + self._system.skew_s
-        return Record(id, {name: whole[name] for name in shown}, version=str(state.seq), modified=modified)
+        shown = memory_lines.shown(fields, whole, kept)
+        return Record(id, shown, version=str(state.seq), modified=modified)
 
 
 def _no_such(message: str, known: str) -> TandemError:

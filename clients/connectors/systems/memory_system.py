@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from actors.core.values import BadValue, Value, canonical
+from clients.connectors.systems.memory_lines import LINES, are_lines, with_ids
 
 Rewrite = Callable[[Value, str], Value]
 
@@ -31,7 +32,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feed loses, doubles and delays (up to `hint_late_s`) touched keys, or drains them in disorder. `early`: a read
     answers from the state in which it was asked for, though the answer takes its time. `cut`: the answer about a batch
     breaks off after one of its writes, all were done. `batch_disorder`: a batch is carried out, and a read answered, in
-    another order than asked. `session_end`: all sessions end; `login_lost`: a log-in takes place (and ends the session
+    another order than asked. `part`: with `lines: steps`, a write of a record with lines is cut between two of its steps.
+    `session_end`: all sessions end; `login_lost`: a log-in takes place (and ends the session
     before it where only one may live) but is not answered.
     """
 
@@ -57,6 +59,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     early: float = 0.0
     cut: float = 0.0
     batch_disorder: float = 0.0
+    part: float = 0.0
     session_end: float = 0.0
     login_lost: float = 0.0
 
@@ -140,12 +143,15 @@ TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "instant": datetime,
     "bytes": bytes,
     "list": tuple,
+    LINES: tuple,
 }
 
 
 def _fits(value: Value, type_name: str) -> bool:
     if isinstance(value, bool) is not (type_name == "boolean"):
         return False
+    if type_name in ("list", LINES) and are_lines(value) is not (type_name == LINES):
+        return value == ()
     return isinstance(value, TYPES[type_name]) and (type_name != "date" or not isinstance(value, datetime))
 
 
@@ -354,12 +360,13 @@ class MemorySystem:
             raise Refused(f"{object_name} has no field {', '.join(unknown)}")
         return {name: self._rewritten(shape, name, value) for name, value in fields.items()}
 
-    @staticmethod
-    def _rewritten(shape: ObjectShape, name: str, given: Value) -> Value:
+    def _rewritten(self, shape: ObjectShape, name: str, given: Value) -> Value:
         try:
             value = canonical(given)
         except BadValue as error:
             raise Refused(f"{name}: {error}") from error
+        if shape.fields[name] == LINES and are_lines(value):
+            value = with_ids(value, lambda: f"L{self.draw_id()}")
         if value is not None and not _fits(value, shape.fields[name]):
             raise Refused(f"{name} takes {shape.fields[name]}, not {type(value).__name__}")
         rule, _, argument = shape.rewrites.get(name, "").partition(":")

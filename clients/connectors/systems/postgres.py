@@ -23,9 +23,11 @@ from actors.core.rows import RowShape
 from actors.core.types import Op, Record
 from actors.core.values import Value
 from actors.ports import Declaration, Find, ObjectInfo, Page, Rows, RowUpdates, Touched, Write, WriteResult
+from clients.connectors.lines import asked_lines
 from clients.connectors.systems.postgres_catalog import Catalog, Table
 from clients.connectors.systems.postgres_feed import Feed
 from clients.connectors.systems.postgres_identity import draw_ids, identity
+from clients.connectors.systems.postgres_lines import write_units
 from clients.connectors.systems.postgres_look import Looker, delivery
 from clients.connectors.systems.postgres_modified import ModifiedLooker
 from clients.connectors.systems.postgres_own import OwnWrites
@@ -119,8 +121,8 @@ class PostgresConnector:
         return await self._looker.scan(await self._table(object_name, fields), position, fields, limit)
 
     async def row_shape(self, object_name: str, fields: Sequence[str]) -> RowShape | None:
-        """None for columns that are arrays."""
-        return shape(await self._table(object_name, fields), fields)
+        """None for columns that are arrays, and for lines."""
+        return None if asked_lines(fields)[1] else shape(await self._table(object_name, fields), fields)
 
     async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
         """A page in key order, as COPY writes it."""
@@ -187,8 +189,10 @@ class PostgresConnector:
     ) -> Sequence[WriteResult]:
         """Set-based; each row with its precondition, a refused one by itself."""
         table = await self._table(object_name, fields)
-        reply = delivery(table, table.chosen(fields), self._settings.time_zone)
-        return await self._writer.write(table, await self._with_ids(table, writes), reply)
+        reply = delivery(table, fields, self._settings.time_zone)
+        if not table.lines:
+            return await self._writer.write(table, await self._with_ids(table, writes), reply)
+        return await write_units(self._writer, table, writes, reply)
 
     async def uninstall(self) -> None:
         """Remove this reader's triggers and queue from the database (find: trigger)."""
@@ -205,7 +209,7 @@ class PostgresConnector:
     async def _table(self, object_name: str, fields: Sequence[str] = ()) -> Table:
         """The object; the catalog is read again before a field is called missing, for it may be new."""
         table = await self._catalog.table(object_name)
-        if any(name not in table.columns for name in fields):
+        if table.lacks(fields):
             await self._catalog.refresh()
             table = await self._catalog.table(object_name)
         return table

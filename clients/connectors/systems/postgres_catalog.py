@@ -14,9 +14,11 @@ import asyncpg
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.unit_lines import IN_LINES
 from actors.ports import FieldInfo, Find, ObjectInfo
+from clients.connectors.lines import asked_lines
 from clients.connectors.systems.postgres_session import Session
-from clients.connectors.systems.postgres_settings import ObjectSetting, Settings
+from clients.connectors.systems.postgres_settings import LinesSetting, ObjectSetting, Settings
 from clients.connectors.systems.postgres_values import Column, quoted
 
 COLUMNS_SQL = Path(__file__).with_name("postgres_catalog.sql").read_text(encoding="utf-8")
@@ -43,6 +45,7 @@ class Table(msgspec.Struct, frozen=True):
     has_children: bool = False
     is_utf8: bool = True
     doc: str = ""
+    lines: Mapping[str, LineTable] = {}
 
     @property
     def sql(self) -> str:
@@ -76,7 +79,51 @@ class Table(msgspec.Struct, frozen=True):
             FieldInfo(column.name, column.field_type, column.required, column.writable, column.doc)
             for column in self.columns.values()
         )
+        for path, of in self.lines.items():
+            fields += (FieldInfo(path, "lines", doc=of.table.doc),)
+            fields += tuple(
+                msgspec.structs.replace(one, name=f"{path}{IN_LINES}{one.name}")
+                for one in of.table.described().fields
+            )
         return ObjectInfo(self.object, self.key.name, fields, self.doc)
+
+    def lacks(self, fields: Iterable[str]) -> bool:
+        """Whether the object, or a table of its lines, has no column for one of these fields."""
+        plain, lines = asked_lines(fields)
+        known = {path: of.table.columns for path, of in self.lines.items()}
+        return any(name not in self.columns for name in plain) or any(
+            cell not in known.get(path, ()) for path, cells in lines.items() for cell in cells
+        )
+
+    def of(self, path: str) -> LineTable:
+        """The table of the lines called `path`; raises CONFIG naming those there are."""
+        if path not in self.lines:
+            raise TandemError(
+                Kind.CONFIG,
+                f"{self.object} has no lines {path}",
+                scope=Scope.STREAM,
+                hint=f"Name their table in the setting objects: lines; there are {', '.join(self.lines) or 'none'}",
+            )
+        return self.lines[path]
+
+
+class LineTable(msgspec.Struct, frozen=True):
+    """A table whose rows are lines of an object; its `key` is that of a line. `parent`: the column with the object's key."""
+
+    table: Table
+    parent: Column
+    order: Column
+
+    def cells(self, names: Iterable[str], *, to_write: bool = False) -> tuple[Column, ...]:
+        """The columns of these cells; raises CONFIG for one that is not there, or that is a list: a cell is one value."""
+        columns = self.table.chosen(names, to_write=to_write)
+        if lists := [column.name for column in columns if column.is_array]:
+            raise TandemError(
+                Kind.CONFIG,
+                f"{self.table.object}: {', '.join(lists)} is a list, and a cell of a line is a single value",
+                scope=Scope.STREAM,
+            )
+        return columns
 
 
 class Catalog:
@@ -91,6 +138,16 @@ class Catalog:
     def tables(self) -> Sequence[Table]:
         """All objects as last read."""
         return tuple((self._tables or {}).values())
+
+    @property
+    def watched(self) -> Sequence[Table]:
+        """Whose changes a feed tells of: objects, and the tables of their lines, of which it tells as of their object."""
+        return [
+            one
+            for table in self.tables
+            if table.find is Find.FEED
+            for one in (table, *(_as_parent(table, of) for of in table.lines.values()))
+        ]
 
     async def table(self, object_name: str) -> Table:
         """The object's table, which may be new; raises CONFIG naming the objects there are."""
@@ -110,7 +167,8 @@ class Catalog:
     async def refresh(self) -> None:
         """Read the catalog; raises CONFIG where an object of the settings can't be had."""
         objects = self._settings.objects
-        names = sorted({item.table for item in objects.values()}) if objects else None
+        below = [of.table for item in objects.values() for of in item.lines]
+        names = sorted({*(item.table for item in objects.values()), *below}) if objects else None
         rows = await self._session.fetch("read the catalog", COLUMNS_SQL, self._settings.schema, names)
         encoding = await self._session.fetch(
             "read the catalog", "SELECT current_setting('server_encoding') AS name"
@@ -119,13 +177,15 @@ class Catalog:
         found = {name: list(group) for name, group in groupby(rows, key=lambda row: str(row["relation"]))}
         if objects:
             await self._check_there(found)
-            tables = [_table(self._settings, item, found[item.table], is_utf8) for item in objects.values()]
+            tables = [_with_lines(self._settings, item, found, is_utf8) for item in objects.values()]
         else:
             tables = _every_table(self._settings, found, is_utf8)
         self._tables = {table.object: table for table in tables}
 
     async def _check_there(self, found: Mapping[str, Any]) -> None:
-        missing = [item for item in self._settings.objects.values() if item.table not in found]
+        items: list[ObjectSetting | LinesSetting] = [*self._settings.objects.values()]
+        items += [below for item in self._settings.objects.values() for below in item.lines]
+        missing = [item for item in items if item.table not in found]
         if not missing:
             return
         rows = await self._session.fetch("list the tables", TABLES_SQL, self._settings.schema)
@@ -143,6 +203,27 @@ def _every_table(settings: Settings, found: Mapping[str, list[asyncpg.Record]], 
         for name, rows in found.items()
         if any(row["is_primary"] for row in rows)
     ]
+
+
+def _with_lines(
+    settings: Settings, item: ObjectSetting, found: Mapping[str, list[asyncpg.Record]], is_utf8: bool
+) -> Table:
+    table = _table(settings, item, found[item.table], is_utf8)
+    lines = {}
+    for of in item.lines:
+        own = ObjectSetting(f"{item.name}.{of.path}", of.table, of.key)
+        below = _table(settings, own, found[of.table], is_utf8)
+        if missing := [name for name in (of.parent, of.order) if name and name not in below.columns]:
+            hint = f"Its columns are {', '.join(below.columns)}"
+            raise _unfit(own, f"table {of.table} has no column {', '.join(missing)}", hint)
+        order = below.columns[of.order] if of.order else below.key
+        lines[of.path] = LineTable(below, below.columns[of.parent], order)
+    return msgspec.structs.replace(table, lines=lines)
+
+
+def _as_parent(table: Table, of: LineTable) -> Table:
+    """A table of lines as a feed sees it: its rows are touches of the object."""
+    return msgspec.structs.replace(of.table, object=table.object, key=of.parent, find=table.find)
 
 
 def _table(settings: Settings, item: ObjectSetting, rows: Sequence[asyncpg.Record], is_utf8: bool) -> Table:

@@ -117,7 +117,7 @@ class Feed:
             )
 
     def _watched(self) -> list[Table]:
-        return [_checked(table) for table in self._catalog.tables if table.find is Find.FEED]
+        return [_checked(table) for table in self._catalog.watched]
 
     async def install(self) -> None:
         """Make what is missing, remove triggers on tables that are objects no longer. Raises CONFIG without the rights.
@@ -140,7 +140,7 @@ class Feed:
         if anyio.current_time() > self._verified + VERIFY_PERIOD_S:
             await self._verify(consumer)
         while rows := await self._session.fetch("drain the queue", DRAIN, consumer, limit):
-            objects = {table.oid: table.object for table in self._catalog.tables if table.find is Find.FEED}
+            objects = {table.oid: table.object for table in self._catalog.watched}
             strays = [row["seq"] for row in rows if row["relation"] not in objects]
             if len(strays) < len(rows):
                 return _coalesced(rows, objects, self._own)
@@ -250,7 +250,7 @@ class Feed:
         registered = await connection.fetchrow(REGISTER, self._name)
         assert registered is not None
         consumer: int = registered["id"]
-        tables = {table.oid: table for table in self._catalog.tables if table.find is Find.FEED}
+        tables = {table.oid: table for table in self._catalog.watched}
         found = await connection.fetch(TRIGGERS, str(consumer))
         wrong = _wrong(list(tables.values()), found, consumer)
         for row in found:

@@ -11,18 +11,23 @@ from typing import Any
 
 import asyncpg
 
+from actors.core.policy import RECORD_ID
 from actors.core.types import Record
-from actors.core.values import BadValue, Value
+from actors.core.values import BadValue, Value, line_of
 from actors.ports import Page
-from clients.connectors.systems.postgres_catalog import ZONED, Table
+from clients.connectors.lines import asked_lines
+from clients.connectors.systems.postgres_catalog import ZONED, LineTable, Table
 from clients.connectors.systems.postgres_session import Connection, Session
-from clients.connectors.systems.postgres_values import Column, decoder, encoded, fill, quoted, selected, typed
+from clients.connectors.systems.postgres_values import decoder, encoded, fill, quoted, selected, typed
 
 READ = "SELECT {wanted} FROM {table} AS t WHERE t.{key} = ANY ($1::text[]::{cast}[]) AND t.{key}::text = ANY ($1::text[])"
 # The same for one id: the server plans it once, and not each time.
 READ_ONE = "SELECT {wanted} FROM {table} AS t WHERE t.{key} = ($1::text[])[1]::{cast} AND t.{key}::text = ($1::text[])[1]"
 SCAN = "SELECT {wanted} FROM {table} AS t WHERE {condition} ORDER BY t.{key} LIMIT $1"
 FIND = "SELECT {wanted} FROM {table} AS t WHERE {keyed} AND {condition} ORDER BY t.{key} LIMIT $1"
+LINES = (
+    "ARRAY(SELECT ARRAY[{texts}] FROM {table} AS l WHERE l.{parent} = {record} ORDER BY l.{order}, l.{key})"
+)
 # What a single statement says when an id or a value is none of the type's.
 UNREADABLE = (asyncpg.DataError, UnicodeError)
 
@@ -46,14 +51,55 @@ class Delivery:
         return Record(row[0], native, modified=row[len(self.names) + 1])
 
 
-def delivery(table: Table, columns: Sequence[Column], time_zone: str) -> Delivery:
-    """For a statement in which the table is called `t`."""
-    wanted = [selected(table.key), *(selected(column) for column in columns), _epoch(table, time_zone)]
+def delivery(table: Table, fields: Sequence[str], time_zone: str) -> Delivery:
+    """For a statement in which the table is called `t`. Lines come in the same statement, so that they are of the same
+    moment as their record."""
+    plain, lines = asked_lines(fields)
+    columns = table.chosen(plain)
+    below = [(path, table.of(path), cells) for path, cells in lines.items()]
+    wanted = [
+        selected(table.key),
+        *(selected(column) for column in columns),
+        *(_lines_of(table, of, cells) for _, of, cells in below),
+        _epoch(table, time_zone),
+    ]
     return Delivery(
         ", ".join(wanted),
-        tuple(column.name for column in columns),
-        tuple(decoder(column) for column in columns),
+        (*(column.name for column in columns), *lines),
+        (*(decoder(column) for column in columns), *(line_decoder(of, cells) for _, of, cells in below)),
     )
+
+
+def _lines_of(table: Table, of: LineTable, cells: Sequence[str]) -> str:
+    """The lines of a row of `t`, as an array of texts for each."""
+    texts = [f"l.{quoted(column.name)}::text" for column in (of.table.key, *of.cells(cells))]
+    return fill(
+        LINES,
+        texts=", ".join(texts),
+        table=of.table.sql,
+        parent=quoted(of.parent.name),
+        record=f"t.{quoted(table.key.name)}",
+        order=quoted(of.order.name),
+        key=quoted(of.table.key.name),
+    )
+
+
+def line_decoder(of: LineTable, cells: Sequence[str]) -> Callable[[Any], Value]:
+    """From the texts of each line (its key, then these cells) to lines."""
+    decoders = [decoder(column) for column in of.cells(cells)]
+
+    def lines(delivered: Any) -> Value:
+        return tuple(
+            line_of(
+                {
+                    RECORD_ID: id_,
+                    **{n: decode(text) for n, decode, text in zip(cells, decoders, texts, strict=True)},
+                }
+            )
+            for id_, *texts in delivered or ()
+        )
+
+    return lines
 
 
 def _epoch(table: Table, time_zone: str) -> str:
@@ -80,7 +126,7 @@ class Looker:
 
     async def read(self, table: Table, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
         """The records of these ids, in no order; ids that are not there are missing."""
-        shape = delivery(table, table.chosen(fields), self._time_zone)
+        shape = delivery(table, fields, self._time_zone)
         query = fill(
             READ_ONE if len(ids) == 1 else READ,
             wanted=shape.sql,
@@ -96,7 +142,7 @@ class Looker:
 
     async def scan(self, table: Table, position: str, fields: Sequence[str], limit: int) -> Page:
         """The page behind the key `position`: rows that are there before and after can't be skipped."""
-        shape = delivery(table, table.chosen(fields), self._time_zone)
+        shape = delivery(table, fields, self._time_zone)
         key = quoted(table.key.name)
         condition = keyed(table)
         if position:
@@ -111,7 +157,7 @@ class Looker:
         self, table: Table, field: str, value: Value, fields: Sequence[str], limit: int
     ) -> list[Record]:
         """At most `limit` records whose field equals the value exactly (so that an index on it serves)."""
-        shape = delivery(table, table.chosen(fields), self._time_zone)
+        shape = delivery(table, fields, self._time_zone)
         (column,) = table.chosen([field])
         own = f"t.{quoted(column.name)}"
         same = f"{own} = {typed(column, '$2::text')}" if column.is_typed else f"{own}::text = $2::text"

@@ -114,7 +114,7 @@ class ModifiedLooker:
 
     async def changes(self, table: Table, cursor: str, fields: tuple[str, ...], limit: int) -> Page:
         """A page of what was modified since `cursor` ("" = from now on, no records)."""
-        shape = delivery(table, table.chosen(fields), self._time_zone)
+        shape = delivery(table, fields, self._time_zone)
         if not cursor:
             return Page((), _written(Position(started(await self._horizon()))), more=False)
         position = await self._begun(read_position(cursor))

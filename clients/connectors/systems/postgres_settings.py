@@ -14,7 +14,8 @@ from actors.core.errors import Kind, TandemError
 from actors.ports import Declaration, Find, Setting, Webhook
 
 MODES: Mapping[str, Find] = {"trigger": Find.FEED, "modified": Find.MODIFIED, "full": Find.FULL}
-_OBJECT_SETTINGS = frozenset({"table", "key", "modified", "find"})
+_OBJECT_SETTINGS = frozenset({"table", "key", "modified", "find", "lines"})
+_LINES_SETTINGS = ("table", "parent", "key", "order")
 _ZONE = re.compile(r"[A-Za-z0-9_+/:-]*", re.ASCII)
 
 DECLARATION = Declaration(
@@ -34,8 +35,9 @@ DECLARATION = Declaration(
             type="map",
             default={},
             doc="Object name -> {table: (the object's name), key: (the primary key's column), modified: (column that "
-            "every change sets to the current time), find: trigger | modified | full}. Empty: every table with a "
-            "primary key of one column.",
+            "every change sets to the current time), find: trigger | modified | full, lines: {field: {table, parent: "
+            "(column that holds the object's key), key, order: (column)}}}. Empty: every table with a primary key of one "
+            "column.",
         ),
         Setting(
             "find",
@@ -74,6 +76,7 @@ DECLARATION = Declaration(
     reply="record",
     draws_ids=True,
     rows=True,
+    lines="rows",
     find_by_field=True,
     missing_means="unknown",
     session="shared",
@@ -89,6 +92,17 @@ DECLARATION = Declaration(
 )
 
 
+class LinesSetting(msgspec.Struct, frozen=True):
+    """A table whose rows are lines of an object. `parent`: the column that holds the object's key. `key`, `order` "": its
+    primary key, and by that."""
+
+    path: str
+    table: str
+    parent: str
+    key: str = ""
+    order: str = ""
+
+
 class ObjectSetting(msgspec.Struct, frozen=True):
     """What the settings say of one object; `key` and `modified` "" = not said."""
 
@@ -97,6 +111,7 @@ class ObjectSetting(msgspec.Struct, frozen=True):
     key: str = ""
     modified: str = ""
     find: Find = Find.FULL
+    lines: tuple[LinesSetting, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -163,8 +178,27 @@ def _object(name: str, said: Any, default: Find, faults: list[str]) -> ObjectSet
     if find is Find.MODIFIED and not modified:
         faults.append(f"objects.{name}: find: modified needs the setting modified, naming a column")
     return ObjectSetting(
-        name, str(said.get("table") or name), str(said.get("key") or ""), modified, find or Find.FULL
+        name,
+        str(said.get("table") or name),
+        str(said.get("key") or ""),
+        modified,
+        find or Find.FULL,
+        _lines(name, said.get("lines") or {}, faults),
     )
+
+
+def _lines(name: str, said: Any, faults: list[str]) -> tuple[LinesSetting, ...]:
+    found = []
+    for path, table in said.items() if isinstance(said, Mapping) else ((str(said), None),):
+        at, known = f"objects.{name}.lines.{path}", ", ".join(_LINES_SETTINGS)
+        if not isinstance(table, Mapping) or not set(table) <= set(_LINES_SETTINGS):
+            faults.append(f"{at}: must be a map of {known}")
+        elif not table.get("table") or not table.get("parent"):
+            faults.append(f"{at}: needs table, and parent: the column that holds the key of {name}")
+        else:
+            words = {part: str(table.get(part) or "") for part in _LINES_SETTINGS}
+            found.append(LinesSetting(path=str(path), **words))
+    return tuple(found)
 
 
 def _default_consumer(url: str, schema: str, objects: Mapping[str, ObjectSetting]) -> str:

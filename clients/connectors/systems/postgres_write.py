@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import anyio
 import asyncpg
@@ -49,6 +49,26 @@ class _Unmatched(Exception):
     """The rows of a reply can't be told apart: a trigger changed their keys. Rolled back, then tried one by one."""
 
 
+class Unit(Protocol):
+    """The lines of the one record of a batch (postgres_lines)."""
+
+    async def before(self, connection: Connection, record: Write) -> WriteResult | None:
+        """What has to be done before the record is written; the result where nothing may be."""
+        ...
+
+    async def after(self, connection: Connection, delivery: Delivery, result: WriteResult) -> WriteResult:
+        """What has to be done once it is."""
+        ...
+
+
+class _Undone(Exception):
+    """The record was not written, so nothing of its lines may be. Rolled back; `results` say why."""
+
+    def __init__(self, results: Results) -> None:
+        super().__init__()
+        self.results = results
+
+
 class CommitLost(Exception):
     """COMMIT left, and no answer came."""
 
@@ -61,6 +81,7 @@ class _Batch:
     delivery: Delivery
     writes: Sequence[Write]
     until: float
+    unit: Unit | None = None  # the one write of this batch is of a record with lines
     results: dict[int, WriteResult] = field(default_factory=dict)
     stopped: TandemError | None = None
     made_by: str = ""  # the transaction that wrote last
@@ -74,16 +95,29 @@ class Writer:
         self._quick = quick
         self._own = own
 
-    async def write(self, table: Table, writes: Sequence[Write], delivery: Delivery) -> list[WriteResult]:
-        """One result per write. Raises only where nothing was done and nothing is known of any of them."""
-        until = anyio.current_time() + self._session.deadline_s
-        batch = _Batch(table, delivery, [_with_key(table, write) for write in writes], until)
+    async def write(
+        self,
+        table: Table,
+        writes: Sequence[Write],
+        delivery: Delivery,
+        *,
+        unit: Unit | None = None,
+        until: float | None = None,
+    ) -> list[WriteResult]:
+        """One result per write. Raises only where nothing was done and nothing is known of any of them. `unit`: the lines of
+        the record, of which there is one then. `until`: the deadline, where it began to run before."""
+        until = self.until() if until is None else until
+        batch = _Batch(table, delivery, [_with_key(table, write) for write in writes], until, unit)
         for shape, places in tuple(grouped(table, batch.writes)):
             await self._apply(batch, shape, places)
         if batch.stopped is not None and not batch.results:
             raise batch.stopped
         not_done = WriteResult(WriteStatus.NOT_DONE, error=str(batch.stopped))
         return [batch.results.get(place, not_done) for place in range(len(writes))]
+
+    def until(self) -> float:
+        """When what begins now has to be over."""
+        return anyio.current_time() + self._session.deadline_s
 
     async def _apply(self, batch: _Batch, shape: Shape, places: list[int], *, is_last: bool = False) -> None:
         """Carry out a group and note the results; halve it where it is refused as a whole."""
@@ -123,7 +157,7 @@ class Writer:
     async def _twice(self, batch: _Batch, shape: Shape, places: list[int]) -> Results:
         """At once where that is possible, else in a transaction, and in a second one where the line was lost before COMMIT,
         or the plan was stale."""
-        if len(places) == 1 and shape.op is Op.UPDATE:
+        if len(places) == 1 and shape.op is Op.UPDATE and batch.unit is None:
             results = await self._at_once(batch, shape, places)
             if results is not None:
                 return results
@@ -206,9 +240,12 @@ class Writer:
             transaction = connection.transaction()
             try:
                 await transaction.start()
-                results = await _carry_out(connection, batch, shape, places)
+                results = await _whole(connection, batch, shape, places)
                 if anyio.current_time() > batch.until:
                     raise TimeoutError(LATE.message)
+            except _Undone as nothing:
+                await transaction.rollback()
+                return nothing.results
             except (*errors.FAILURES, _Unmatched):
                 with anyio.CancelScope(shield=True), suppress(*errors.FAILURES):
                     await transaction.rollback()
@@ -242,6 +279,21 @@ async def abandon(connection: Connection) -> None:
         with anyio.fail_after(ABANDON_TIMEOUT_S):
             await connection.execute("ROLLBACK")
     cut(connection)
+
+
+async def _whole(connection: Connection, batch: _Batch, shape: Shape, places: list[int]) -> Results:
+    """Rows, or one row with its lines."""
+    if batch.unit is None:
+        return await _carry_out(connection, batch, shape, places)
+    (place,) = places
+    said = await batch.unit.before(connection, batch.writes[place])
+    if said is not None:
+        return {place: said}
+    results = await _carry_out(connection, batch, shape, places)
+    result = results[place]
+    if result is None or result.status is not WriteStatus.DONE:
+        raise _Undone(results)
+    return {place: await batch.unit.after(connection, batch.delivery, result)}
 
 
 async def _carry_out(connection: Connection, batch: _Batch, shape: Shape, places: list[int]) -> Results:

@@ -7,6 +7,7 @@ own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from actors.core.errors import Kind, Scope, TandemError
@@ -19,12 +20,14 @@ from clients.connectors.http.pace import Pace
 from clients.connectors.http.transport import SIZE_MAX
 from clients.connectors.http.values import as_text
 from clients.connectors.http.wire import at
+from clients.connectors.probe import Finding
 from clients.connectors.systems import rest_ids
 from clients.connectors.systems.rest_auth import strategy
 from clients.connectors.systems.rest_judge import RestJudge
 from clients.connectors.systems.rest_load import DEADLINE_S, SETTINGS, load
 from clients.connectors.systems.rest_modified import ModifiedReader
 from clients.connectors.systems.rest_plan import ObjectPlan, Plan
+from clients.connectors.systems.rest_probe import Prober
 from clients.connectors.systems.rest_read import Reader
 from clients.connectors.systems.rest_write import Writer
 
@@ -38,8 +41,8 @@ DECLARATION = Declaration(
 
 
 def declared(settings: Mapping[str, Any]) -> Declaration:
-    """What a connection with these (checked) settings promises. Raises CONFIG with every fault of its declaration."""
-    return load(settings, DECLARATION).declaration
+    """What a connection with these settings promises; secrets may be missing. Raises CONFIG with every fault."""
+    return load(settings, DECLARATION, strict=False).declaration
 
 
 async def connect(settings: Mapping[str, Any]) -> RestConnector:
@@ -141,6 +144,16 @@ class RestConnector(HttpConnector):
     ) -> Sequence[WriteResult]:
         """One by one, each with its precondition."""
         return await self._writer.write(self.object(object_name), writes, fields)
+
+    async def probe_object(self, object_name: str, records: int) -> Sequence[Finding]:
+        """What single answers show of the declaration (`clients.connectors.probe`)."""
+        plan = self.object(object_name)
+
+        async def newer(when: datetime) -> int:
+            assert plan.modified is not None
+            return await self._modified.newer(plan, plan.modified, when, 1)
+
+        return await Prober(plan, self.reader, newer).findings(records)
 
     def object(self, name: str) -> ObjectPlan:
         """The plan of an object; CONFIG naming those there are."""

@@ -35,7 +35,7 @@ DEADLINE: Final = Duration(0.1, 300.0)
 OVERLAP: Final = Duration(0.0, 86_400.0)
 LAG: Final = Duration(0.0, 3600.0)
 
-QUERY: Final = Shared("query", Named(Text()))
+QUERY: Final = Shared("query", Named(Either((Text(), Whole(-(10**15), 10**15)))))
 BODY: Final = Named(Anything())
 METHOD: Final = Words(METHODS)
 PLACE: Final = Text()
@@ -212,8 +212,10 @@ FIELD: Final[tuple[Entry, ...]] = (
         absent="number",
     ),
     Entry("places", Whole(0, 12), "decimals as text have at least so many places", absent="0"),
-    Entry("true", Listing(Scalar(), 1), "values that mean true; the first is written", absent="true"),
-    Entry("false", Listing(Scalar(), 1), "values that mean false; the first is written", absent="false"),
+    Entry("true_words", Listing(Scalar(), 1), "values that mean true; the first is written", absent="true"),
+    Entry(
+        "false_words", Listing(Scalar(), 1), "values that mean false; the first is written", absent="false"
+    ),
     Entry(
         "nulls", Listing(Scalar()), "values that mean that there is none", example='nulls: ["", "0001-01-01"]'
     ),

@@ -55,14 +55,15 @@ AUTH_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def load(settings: Mapping[str, Any], base: Declaration) -> Plan:
-    """The plan of a connection's settings. Raises CONFIG with every fault."""
+def load(settings: Mapping[str, Any], base: Declaration, *, strict: bool = True) -> Plan:
+    """The plan of a connection's settings. Raises CONFIG with every fault. Not `strict`: variables and secrets that are
+    missing stand for themselves, for those who only ask what is promised."""
     data, positions = _data(settings.get("declaration"))
     secrets = _texts(settings.get("secrets") or {}, "secrets")
     variables = _texts(settings.get("variables") or {}, "variables")
     faults = Faults(positions)
     root = Node(data, (), faults)
-    walk = Walk({**variables, **secrets})
+    walk = Walk({**variables, **secrets}, strict=strict)
     found = walk.entries(root, ENTRIES)
     try:
         faults.check()
@@ -264,7 +265,8 @@ class _Compiler:
             for key in ("type", "format", "zone", "decimals", "places", "null_as")
             if key in entry
         }
-        lists = {key: tuple(entry[key]) for key in ("true", "false", "nulls") if key in entry}
+        said_as = {"true_words": "true", "false_words": "false", "nulls": "nulls"}
+        lists = {name: tuple(entry[key]) for key, name in said_as.items() if key in entry}
         form = Form(**{**kept, **lists})
         if form.zone and not _is_zone(form.zone):
             self._root.fault(f"there is no time zone '{form.zone}'", *where, "zone")
@@ -391,7 +393,7 @@ def _answer_rule(entry: Mapping[str, Any]) -> AnswerRule:
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return False
     return True
 
@@ -424,7 +426,6 @@ SETTINGS: Final = (
     Setting(
         "secrets",
         "map",
-        default={},
         secret=True,
         doc="the same for tokens and passwords; sealed, and never shown",
     ),

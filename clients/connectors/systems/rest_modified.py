@@ -59,6 +59,12 @@ class ModifiedReader:
             return await self._sorted(plan, modified, since, names, limit)
         return await self._pass(plan, modified, since, names, limit)
 
+    async def newer(self, plan: ObjectPlan, modified: Modified, when: datetime, limit: int) -> int:
+        """How many records of its first page the system calls newer than that."""
+        since = int(when.timestamp()) if modified.field.form.type == "integer" else _micros(when)
+        rows, _, _ = await self._page(plan, modified, since, "", limit)
+        return len(rows)
+
     async def _now(self, plan: ObjectPlan) -> int:
         """The system's own clock, from the Date of an answer."""
         request = plan.list.request(f"list {plan.name}", writes=False)

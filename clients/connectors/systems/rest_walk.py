@@ -33,11 +33,11 @@ _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 
 
 class Walk:
-    """One reading. `variables`: what `${name}` stands for; None: it is only checked, and they stand for themselves."""
+    """One reading. `variables`: what `${name}` stands for. Not `strict`: a missing one stands for itself."""
 
-    def __init__(self, variables: Mapping[str, str] | None) -> None:
+    def __init__(self, variables: Mapping[str, str], *, strict: bool = True) -> None:
         self._variables = variables
-        self.used: set[str] = set()
+        self._strict = strict
 
     def entries(self, node: Node, entries: Sequence[Entry]) -> dict[str, Any]:
         """The entries that are there, typed; durations in seconds."""
@@ -79,8 +79,7 @@ class Walk:
 
         def put(found: re.Match[str]) -> str:
             name = found[1]
-            self.used.add(name)
-            if self._variables is None:
+            if name not in self._variables and not self._strict:
                 return found[0]
             if name not in self._variables:
                 known = ", ".join(sorted(self._variables)) or "none"

@@ -16,6 +16,8 @@ from tandem.v1 import (
     blueprints_pb2_grpc,
     connections_pb2,
     connections_pb2_grpc,
+    documents_pb2,
+    documents_pb2_grpc,
     features_pb2,
     features_pb2_grpc,
     links_pb2,
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
 _FILES = (
-    *(accesses_pb2, blueprints_pb2, connections_pb2, features_pb2, links_pb2, plans_pb2),
+    *(accesses_pb2, blueprints_pb2, connections_pb2, documents_pb2, features_pb2, links_pb2, plans_pb2),
     *(proposals_pb2, records_pb2, rooms_pb2, runs_pb2, settings_pb2, streams_pb2, system_pb2, webhooks_pb2),
 )
 
@@ -77,6 +79,7 @@ class Tandem:
         self.plans = plans_pb2_grpc.PlansStub(self._channel)
         self.conflicts = rooms_pb2_grpc.ConflictsStub(self._channel)
         self.ambiguous = rooms_pb2_grpc.AmbiguousStub(self._channel)
+        self.documents = documents_pb2_grpc.DocumentsStub(self._channel)
         self.quarantine = rooms_pb2_grpc.QuarantineStub(self._channel)
         self.records = records_pb2_grpc.RecordsStub(self._channel)
         self.settings = settings_pb2_grpc.SettingsStub(self._channel)

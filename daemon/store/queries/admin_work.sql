@@ -1,7 +1,7 @@
 -- Runs, plans, parked rows and single bindings as people see and steer them.
 
 -- run_of_mode
-select * from runs where link = $1 and mode = $2 and outcome = 'running' order by started = 0, number limit 1
+select * from runs where link = $1 and mode = $2 and subject = $3 and outcome = 'running' order by started = 0, number limit 1
 
 -- run_widen
 update runs set scope = $2 where id = $1
@@ -95,6 +95,40 @@ select * from parked where id = $1 for update
 
 -- parked_decide
 update parked set decision = $2, decided_on = fingerprint, decided_by = $3, decided = $4 where id = $1
+
+-- writes_of_binding
+-- What was written of a record, the last first; a request that made many records at once covers it by its keys.
+select *
+from actions
+where link = $1 and op <> 'none' and state in ('confirmed', 'unconfirmed', 'sent', 'unknown')
+  and (
+    binding = $2
+    or binding = 0 and stream = $3 and op = 'create'
+      and $2 between (data::jsonb #>> '{covers,0}')::bigint and (data::jsonb #>> '{covers,1}')::bigint
+  )
+order by id desc
+limit $4
+
+-- staged_import
+-- A yes to what each line shows now, and a look at its record; those that are not staged any more are left out.
+with chosen as (
+    update parked
+    set decision = $4, decided_on = fingerprint, decided_by = $5, decided = $6
+    where link = $1 and room = 'staged' and ($2 = '' or stream = $2) and ($3::bigint[] = '{}' or id = any ($3))
+    returning id, stream, binding, side
+), looks as (
+    insert into inbox (link, stream, side, id, reason, attempts, not_before, since, seq)
+    select $1, stream, side, record, 'decided', 0, $6, $6, nextval('inbox_seq')
+    from (
+        select chosen.stream, case when b.a_id is not null then 'a' else 'b' end as side, coalesce(b.a_id, b.b_id) as record
+        from chosen
+        join bindings as b on b.key = chosen.binding
+        order by chosen.id
+    ) as n
+    on conflict (link, stream, side, id) do update
+    set seq = excluded.seq, reason = excluded.reason, not_before = least(inbox.not_before, excluded.not_before)
+)
+select id from chosen
 
 -- actions_of_binding
 select * from actions where link = $1 and binding = $2 order by id desc limit $3

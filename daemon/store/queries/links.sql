@@ -60,7 +60,7 @@ where (owner = '' or lease_until <= clock_timestamp())
     -- a plan may be asked for while the link is paused, or being set up
     or establishment <> 'off' and exists (
         select from runs
-        where runs.link = links.id and runs.outcome = 'running' and runs.started = 0 and runs.mode = 'plan'
+        where runs.link = links.id and runs.outcome = 'running' and runs.started = 0 and runs.mode not in ('sync', 'apply')
     )
   )
 order by next_due, id

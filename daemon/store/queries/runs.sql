@@ -1,8 +1,8 @@
 -- Runs and plans. A run that was asked for and has not begun has the outcome running and started 0.
 
 -- run_insert
-insert into runs (id, link, mode, scope, cause, outcome, asked, started, ended, phase, error, waiting)
-values ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+insert into runs (id, link, mode, scope, cause, outcome, asked, started, ended, phase, error, waiting, subject)
+values ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- run_begin
 -- Late: should it be lost, so is everything that was done in it; a run that was asked for is then asked for still.
@@ -11,8 +11,8 @@ with {fence}, {late}, interrupted as (
     set outcome = 'failed', error = 'interrupted', ended = $9
     where link = $1 and outcome = 'running' and started <> 0 and id <> $4 and exists (select from fence)
 ), begun as (
-    insert into runs (id, link, mode, scope, cause, outcome, asked, started, ended, phase, error, waiting)
-    select $4, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 from fence
+    insert into runs (id, link, mode, scope, cause, outcome, asked, started, ended, phase, error, waiting, subject)
+    select $4, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 from fence
     on conflict (id) do update
     set mode = excluded.mode, scope = excluded.scope, cause = excluded.cause, outcome = excluded.outcome,
         started = excluded.started, ended = excluded.ended, phase = excluded.phase, error = excluded.error,
@@ -39,9 +39,11 @@ with {fence}, {late}, updated as (
 select coalesce((select cancel from updated), false) as cancel from fence, late
 
 -- run_end
+-- The rules that were rehearsed are of no use any more.
 with {fence}, ended as (
     update runs
-    set outcome = $5, ended = $6, phase = $7, error = $8, waiting = $9
+    set outcome = $5, ended = $6, phase = $7, error = $8, waiting = $9,
+        subject = case when mode = 'rehearse' then '' else subject end
     where id = $4 and link = $1 and exists (select from fence)
 )
 select 1 from fence

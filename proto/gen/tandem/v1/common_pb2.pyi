@@ -230,7 +230,7 @@ class Action(_message.Message):
     op: _builtins.str
     """create, update, delete, mark, or none (a decision without a write)."""
     state: _builtins.str
-    """planned, sent, confirmed, unconfirmed, refused, unknown, dropped or parked."""
+    """planned, sent, confirmed, unconfirmed, refused, unknown, dropped or parked; of a verification also explained or defect."""
     record: _builtins.str
     """Id of the record on the side that is written to; empty for a record to be created there."""
     origin: _builtins.str

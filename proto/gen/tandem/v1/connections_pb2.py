@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btandem/v1/connections.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x10\x43onnectorSetting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x0e\n\x06secret\x18\x04 \x01(\x08\x12\'\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07\x63hoices\x18\x06 \x03(\t\x12\x0b\n\x03\x64oc\x18\x07 \x01(\t\"U\n\tConnector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x64oc\x18\x02 \x01(\t\x12-\n\x08settings\x18\x03 \x03(\x0b\x32\x1b.tandem.v1.ConnectorSetting\"\x17\n\x15ListConnectorsRequest\"B\n\x16ListConnectorsResponse\x12(\n\nconnectors\x18\x01 \x03(\x0b\x32\x14.tandem.v1.Connector\"\xda\x01\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tconnector\x18\x04 \x01(\t\x12)\n\x08settings\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08identity\x18\x06 \x01(\t\x12\x0e\n\x06health\x18\x07 \x01(\t\x12\x15\n\rhealth_reason\x18\x08 \x01(\t\x12+\n\x07\x63reated\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x17\x43reateConnectionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"h\n\x17UpdateConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06tenant\x18\x03 \x01(\t\";\n\x15TestConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"O\n\x16TestConnectionResponse\x12\x10\n\x08identity\x18\x01 \x01(\t\x12\x0f\n\x07objects\x18\x02 \x03(\t\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\":\n\x14GetConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"O\n\x16ListConnectionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x17ListConnectionsResponse\x12*\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x15.tandem.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"L\n\x16\x44\x65scribeObjectsRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"Z\n\x0bObjectField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x10\n\x08writable\x18\x04 \x01(\x08\x12\x0b\n\x03\x64oc\x18\x05 \x01(\t\"Y\n\x06Object\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12&\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x16.tandem.v1.ObjectField\x12\x0c\n\x04\x66ind\x18\x04 \x01(\t\"=\n\x17\x44\x65scribeObjectsResponse\x12\"\n\x07objects\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Object\"=\n\x17\x44\x65leteConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteConnectionResponse2\xb3\x05\n\x0b\x43onnections\x12U\n\x0eListConnectors\x12 .tandem.v1.ListConnectorsRequest\x1a!.tandem.v1.ListConnectorsResponse\x12M\n\x10\x43reateConnection\x12\".tandem.v1.CreateConnectionRequest\x1a\x15.tandem.v1.Connection\x12M\n\x10UpdateConnection\x12\".tandem.v1.UpdateConnectionRequest\x1a\x15.tandem.v1.Connection\x12U\n\x0eTestConnection\x12 .tandem.v1.TestConnectionRequest\x1a!.tandem.v1.TestConnectionResponse\x12G\n\rGetConnection\x12\x1f.tandem.v1.GetConnectionRequest\x1a\x15.tandem.v1.Connection\x12X\n\x0fListConnections\x12!.tandem.v1.ListConnectionsRequest\x1a\".tandem.v1.ListConnectionsResponse\x12X\n\x0f\x44\x65scribeObjects\x12!.tandem.v1.DescribeObjectsRequest\x1a\".tandem.v1.DescribeObjectsResponse\x12[\n\x10\x44\x65leteConnection\x12\".tandem.v1.DeleteConnectionRequest\x1a#.tandem.v1.DeleteConnectionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btandem/v1/connections.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x10\x43onnectorSetting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x0e\n\x06secret\x18\x04 \x01(\x08\x12\'\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07\x63hoices\x18\x06 \x03(\t\x12\x0b\n\x03\x64oc\x18\x07 \x01(\t\"U\n\tConnector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x64oc\x18\x02 \x01(\t\x12-\n\x08settings\x18\x03 \x03(\x0b\x32\x1b.tandem.v1.ConnectorSetting\"\x17\n\x15ListConnectorsRequest\"B\n\x16ListConnectorsResponse\x12(\n\nconnectors\x18\x01 \x03(\x0b\x32\x14.tandem.v1.Connector\"\xda\x01\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tconnector\x18\x04 \x01(\t\x12)\n\x08settings\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08identity\x18\x06 \x01(\t\x12\x0e\n\x06health\x18\x07 \x01(\t\x12\x15\n\rhealth_reason\x18\x08 \x01(\t\x12+\n\x07\x63reated\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x17\x43reateConnectionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"h\n\x17UpdateConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06tenant\x18\x03 \x01(\t\";\n\x15TestConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"O\n\x16TestConnectionResponse\x12\x10\n\x08identity\x18\x01 \x01(\t\x12\x0f\n\x07objects\x18\x02 \x03(\t\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\"\xb0\x01\n\x16ProbeConnectionRequest\x12\x13\n\x0b\x64\x65\x63laration\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06object\x18\x05 \x01(\t\x12\x0f\n\x07records\x18\x06 \x01(\x05\x12\x0e\n\x06tenant\x18\x07 \x01(\t\"U\n\x07\x46inding\x12\x0e\n\x06object\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0c\n\x04hint\x18\x05 \x01(\t\"u\n\x17ProbeConnectionResponse\x12\x10\n\x08identity\x18\x01 \x01(\t\x12$\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x12.tandem.v1.Finding\x12\"\n\x06\x66\x61ults\x18\x03 \x03(\x0b\x32\x12.tandem.v1.Finding\":\n\x14GetConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"O\n\x16ListConnectionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x17ListConnectionsResponse\x12*\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x15.tandem.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"L\n\x16\x44\x65scribeObjectsRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"Z\n\x0bObjectField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x10\n\x08writable\x18\x04 \x01(\x08\x12\x0b\n\x03\x64oc\x18\x05 \x01(\t\"Y\n\x06Object\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12&\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x16.tandem.v1.ObjectField\x12\x0c\n\x04\x66ind\x18\x04 \x01(\t\"=\n\x17\x44\x65scribeObjectsResponse\x12\"\n\x07objects\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Object\"=\n\x17\x44\x65leteConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteConnectionResponse2\x8d\x06\n\x0b\x43onnections\x12U\n\x0eListConnectors\x12 .tandem.v1.ListConnectorsRequest\x1a!.tandem.v1.ListConnectorsResponse\x12M\n\x10\x43reateConnection\x12\".tandem.v1.CreateConnectionRequest\x1a\x15.tandem.v1.Connection\x12M\n\x10UpdateConnection\x12\".tandem.v1.UpdateConnectionRequest\x1a\x15.tandem.v1.Connection\x12U\n\x0eTestConnection\x12 .tandem.v1.TestConnectionRequest\x1a!.tandem.v1.TestConnectionResponse\x12X\n\x0fProbeConnection\x12!.tandem.v1.ProbeConnectionRequest\x1a\".tandem.v1.ProbeConnectionResponse\x12G\n\rGetConnection\x12\x1f.tandem.v1.GetConnectionRequest\x1a\x15.tandem.v1.Connection\x12X\n\x0fListConnections\x12!.tandem.v1.ListConnectionsRequest\x1a\".tandem.v1.ListConnectionsResponse\x12X\n\x0f\x44\x65scribeObjects\x12!.tandem.v1.DescribeObjectsRequest\x1a\".tandem.v1.DescribeObjectsResponse\x12[\n\x10\x44\x65leteConnection\x12\".tandem.v1.DeleteConnectionRequest\x1a#.tandem.v1.DeleteConnectionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,24 +51,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TESTCONNECTIONREQUEST']._serialized_end=944
   _globals['_TESTCONNECTIONRESPONSE']._serialized_start=946
   _globals['_TESTCONNECTIONRESPONSE']._serialized_end=1025
-  _globals['_GETCONNECTIONREQUEST']._serialized_start=1027
-  _globals['_GETCONNECTIONREQUEST']._serialized_end=1085
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1087
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1166
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1168
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1262
-  _globals['_DESCRIBEOBJECTSREQUEST']._serialized_start=1264
-  _globals['_DESCRIBEOBJECTSREQUEST']._serialized_end=1340
-  _globals['_OBJECTFIELD']._serialized_start=1342
-  _globals['_OBJECTFIELD']._serialized_end=1432
-  _globals['_OBJECT']._serialized_start=1434
-  _globals['_OBJECT']._serialized_end=1523
-  _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_start=1525
-  _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_end=1586
-  _globals['_DELETECONNECTIONREQUEST']._serialized_start=1588
-  _globals['_DELETECONNECTIONREQUEST']._serialized_end=1649
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=1651
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=1677
-  _globals['_CONNECTIONS']._serialized_start=1680
-  _globals['_CONNECTIONS']._serialized_end=2371
+  _globals['_PROBECONNECTIONREQUEST']._serialized_start=1028
+  _globals['_PROBECONNECTIONREQUEST']._serialized_end=1204
+  _globals['_FINDING']._serialized_start=1206
+  _globals['_FINDING']._serialized_end=1291
+  _globals['_PROBECONNECTIONRESPONSE']._serialized_start=1293
+  _globals['_PROBECONNECTIONRESPONSE']._serialized_end=1410
+  _globals['_GETCONNECTIONREQUEST']._serialized_start=1412
+  _globals['_GETCONNECTIONREQUEST']._serialized_end=1470
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1472
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1551
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1553
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1647
+  _globals['_DESCRIBEOBJECTSREQUEST']._serialized_start=1649
+  _globals['_DESCRIBEOBJECTSREQUEST']._serialized_end=1725
+  _globals['_OBJECTFIELD']._serialized_start=1727
+  _globals['_OBJECTFIELD']._serialized_end=1817
+  _globals['_OBJECT']._serialized_start=1819
+  _globals['_OBJECT']._serialized_end=1908
+  _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_start=1910
+  _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_end=1971
+  _globals['_DELETECONNECTIONREQUEST']._serialized_start=1973
+  _globals['_DELETECONNECTIONREQUEST']._serialized_end=2034
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=2036
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=2062
+  _globals['_CONNECTIONS']._serialized_start=2065
+  _globals['_CONNECTIONS']._serialized_end=2846
 # @@protoc_insertion_point(module_scope)

@@ -316,6 +316,122 @@ class TestConnectionResponse(_message.Message):
 Global___TestConnectionResponse: _TypeAlias = TestConnectionResponse  # noqa: Y015
 
 @_typing.final
+class ProbeConnectionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECLARATION_FIELD_NUMBER: _builtins.int
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    CONNECTOR_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    declaration: _builtins.str
+    """The declaration, as YAML. Empty: that of the connection, or of the settings."""
+    connection: _builtins.str
+    """Id or name of a connection whose settings are used. Empty: the settings given here are all there is."""
+    connector: _builtins.str
+    """The kind of system, where no connection is named. Empty: rest."""
+    object: _builtins.str
+    """Only this object; empty = all."""
+    records: _builtins.int
+    """At most so many records of each object are looked at; 0 = 50."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """Settings; they go before those of the connection."""
+
+    def __init__(
+        self,
+        *,
+        declaration: _builtins.str = ...,
+        connection: _builtins.str = ...,
+        connector: _builtins.str = ...,
+        settings: _struct_pb2.Struct | None = ...,
+        object: _builtins.str = ...,
+        records: _builtins.int = ...,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "connector", b"connector", "declaration", b"declaration", "object", b"object", "records", b"records", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeConnectionRequest: _TypeAlias = ProbeConnectionRequest  # noqa: Y015
+
+@_typing.final
+class Finding(_message.Message):
+    """One thing that was tried."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
+    object: _builtins.str
+    """The object; empty for the account."""
+    what: _builtins.str
+    """account, objects, list, paging, fields, look, gone, modified, find or answers."""
+    state: _builtins.str
+    """works, fails or open (the system's records do not show it)."""
+    message: _builtins.str
+    """What was found."""
+    hint: _builtins.str
+    """The way out."""
+    def __init__(
+        self,
+        *,
+        object: _builtins.str = ...,
+        what: _builtins.str = ...,
+        state: _builtins.str = ...,
+        message: _builtins.str = ...,
+        hint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hint", b"hint", "message", b"message", "object", b"object", "state", b"state", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
+class ProbeConnectionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    FAULTS_FIELD_NUMBER: _builtins.int
+    identity: _builtins.str
+    """Which account is behind it."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """What works, and what could not be shown."""
+
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """What does not work."""
+
+    def __init__(
+        self,
+        *,
+        identity: _builtins.str = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
+        faults: _abc.Iterable[Global___Finding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "findings", b"findings", "identity", b"identity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeConnectionResponse: _TypeAlias = ProbeConnectionResponse  # noqa: Y015
+
+@_typing.final
 class GetConnectionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

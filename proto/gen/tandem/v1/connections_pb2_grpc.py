@@ -55,6 +55,11 @@ class ConnectionsStub:
                 request_serializer=tandem_dot_v1_dot_connections__pb2.TestConnectionRequest.SerializeToString,
                 response_deserializer=tandem_dot_v1_dot_connections__pb2.TestConnectionResponse.FromString,
                 _registered_method=True)
+        self.ProbeConnection = channel.unary_unary(
+                '/tandem.v1.Connections/ProbeConnection',
+                request_serializer=tandem_dot_v1_dot_connections__pb2.ProbeConnectionRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_connections__pb2.ProbeConnectionResponse.FromString,
+                _registered_method=True)
         self.GetConnection = channel.unary_unary(
                 '/tandem.v1.Connections/GetConnection',
                 request_serializer=tandem_dot_v1_dot_connections__pb2.GetConnectionRequest.SerializeToString,
@@ -104,6 +109,15 @@ class ConnectionsServicer:
 
     def TestConnection(self, request, context):
         """Test a connection: address, credentials and which account is behind them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProbeConnection(self, request, context):
+        """Try a declaration (of the connector rest), or any connection, against the live system, and say what works and what does
+        not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads;
+        nothing is stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +173,11 @@ def add_ConnectionsServicer_to_server(servicer, server):
                     servicer.TestConnection,
                     request_deserializer=tandem_dot_v1_dot_connections__pb2.TestConnectionRequest.FromString,
                     response_serializer=tandem_dot_v1_dot_connections__pb2.TestConnectionResponse.SerializeToString,
+            ),
+            'ProbeConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProbeConnection,
+                    request_deserializer=tandem_dot_v1_dot_connections__pb2.ProbeConnectionRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_connections__pb2.ProbeConnectionResponse.SerializeToString,
             ),
             'GetConnection': grpc.unary_unary_rpc_method_handler(
                     servicer.GetConnection,
@@ -290,6 +309,33 @@ class Connections:
             '/tandem.v1.Connections/TestConnection',
             tandem_dot_v1_dot_connections__pb2.TestConnectionRequest.SerializeToString,
             tandem_dot_v1_dot_connections__pb2.TestConnectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProbeConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Connections/ProbeConnection',
+            tandem_dot_v1_dot_connections__pb2.ProbeConnectionRequest.SerializeToString,
+            tandem_dot_v1_dot_connections__pb2.ProbeConnectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,11 @@ class ConnectionsStub:
     """Change the settings of a connection. The new settings are tested first and must lead to the same account."""
     TestConnection: _grpc.UnaryUnaryMultiCallable[_connections_pb2.TestConnectionRequest, _connections_pb2.TestConnectionResponse]
     """Test a connection: address, credentials and which account is behind them."""
+    ProbeConnection: _grpc.UnaryUnaryMultiCallable[_connections_pb2.ProbeConnectionRequest, _connections_pb2.ProbeConnectionResponse]
+    """Try a declaration (of the connector rest), or any connection, against the live system, and say what works and what does
+    not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads;
+    nothing is stored.
+    """
     GetConnection: _grpc.UnaryUnaryMultiCallable[_connections_pb2.GetConnectionRequest, _connections_pb2.Connection]
     """Show one connection. Secrets are never shown."""
     ListConnections: _grpc.UnaryUnaryMultiCallable[_connections_pb2.ListConnectionsRequest, _connections_pb2.ListConnectionsResponse]
@@ -63,6 +68,11 @@ class ConnectionsAsyncStub(ConnectionsStub):
     """Change the settings of a connection. The new settings are tested first and must lead to the same account."""
     TestConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.TestConnectionRequest, _connections_pb2.TestConnectionResponse]  # type: ignore[assignment]
     """Test a connection: address, credentials and which account is behind them."""
+    ProbeConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.ProbeConnectionRequest, _connections_pb2.ProbeConnectionResponse]  # type: ignore[assignment]
+    """Try a declaration (of the connector rest), or any connection, against the live system, and say what works and what does
+    not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads;
+    nothing is stored.
+    """
     GetConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.GetConnectionRequest, _connections_pb2.Connection]  # type: ignore[assignment]
     """Show one connection. Secrets are never shown."""
     ListConnections: _aio.UnaryUnaryMultiCallable[_connections_pb2.ListConnectionsRequest, _connections_pb2.ListConnectionsResponse]  # type: ignore[assignment]
@@ -106,6 +116,17 @@ class ConnectionsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_connections_pb2.TestConnectionResponse, _abc.Awaitable[_connections_pb2.TestConnectionResponse]]:
         """Test a connection: address, credentials and which account is behind them."""
+
+    @_abc_1.abstractmethod
+    def ProbeConnection(
+        self,
+        request: _connections_pb2.ProbeConnectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connections_pb2.ProbeConnectionResponse, _abc.Awaitable[_connections_pb2.ProbeConnectionResponse]]:
+        """Try a declaration (of the connector rest), or any connection, against the live system, and say what works and what does
+        not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads;
+        nothing is stored.
+        """
 
     @_abc_1.abstractmethod
     def GetConnection(

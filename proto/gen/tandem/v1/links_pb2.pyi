@@ -625,3 +625,33 @@ class ReviewLinkRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReviewLinkRequest: _TypeAlias = ReviewLinkRequest  # noqa: Y015
+
+@_typing.final
+class VerifyLinkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    STREAMS_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    @_builtins.property
+    def streams(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these streams; empty = all."""
+
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        streams: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "streams", b"streams", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyLinkRequest: _TypeAlias = VerifyLinkRequest  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from tandem.v1 import links_pb2 as tandem_dot_v1_dot_links__pb2
+from tandem.v1 import runs_pb2 as tandem_dot_v1_dot_runs__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -84,6 +85,11 @@ class LinksStub:
                 '/tandem.v1.Links/ReviewLink',
                 request_serializer=tandem_dot_v1_dot_links__pb2.ReviewLinkRequest.SerializeToString,
                 response_deserializer=tandem_dot_v1_dot_links__pb2.Link.FromString,
+                _registered_method=True)
+        self.VerifyLink = channel.unary_unary(
+                '/tandem.v1.Links/VerifyLink',
+                request_serializer=tandem_dot_v1_dot_links__pb2.VerifyLinkRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_runs__pb2.Run.FromString,
                 _registered_method=True)
         self.DeleteLink = channel.unary_unary(
                 '/tandem.v1.Links/DeleteLink',
@@ -169,6 +175,14 @@ class LinksServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyLink(self, request, context):
+        """Compare both sides of a link afresh, field by field. The run writes nothing; WatchRun shows how far it is, and ListRunItems
+        every difference: explained by a rule, parked in a room, planned (a run comes to it), or a defect that nothing explains.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteLink(self, request, context):
         """Delete a link and what the daemon knows of its records. The records on both sides stay as they are.
         """
@@ -228,6 +242,11 @@ def add_LinksServicer_to_server(servicer, server):
                     servicer.ReviewLink,
                     request_deserializer=tandem_dot_v1_dot_links__pb2.ReviewLinkRequest.FromString,
                     response_serializer=tandem_dot_v1_dot_links__pb2.Link.SerializeToString,
+            ),
+            'VerifyLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyLink,
+                    request_deserializer=tandem_dot_v1_dot_links__pb2.VerifyLinkRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_runs__pb2.Run.SerializeToString,
             ),
             'DeleteLink': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteLink,
@@ -506,6 +525,33 @@ class Links:
             '/tandem.v1.Links/ReviewLink',
             tandem_dot_v1_dot_links__pb2.ReviewLinkRequest.SerializeToString,
             tandem_dot_v1_dot_links__pb2.Link.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Links/VerifyLink',
+            tandem_dot_v1_dot_links__pb2.VerifyLinkRequest.SerializeToString,
+            tandem_dot_v1_dot_runs__pb2.Run.FromString,
             options,
             channel_credentials,
             insecure,

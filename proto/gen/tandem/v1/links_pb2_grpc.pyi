@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from tandem.v1 import links_pb2 as _links_pb2
+from tandem.v1 import runs_pb2 as _runs_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -59,6 +60,10 @@ class LinksStub:
     """
     ReviewLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.ReviewLinkRequest, _links_pb2.Link]
     """Say that the settings were looked at, after something changed on which they rest."""
+    VerifyLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.VerifyLinkRequest, _runs_pb2.Run]
+    """Compare both sides of a link afresh, field by field. The run writes nothing; WatchRun shows how far it is, and ListRunItems
+    every difference: explained by a rule, parked in a room, planned (a run comes to it), or a defect that nothing explains.
+    """
     DeleteLink: _grpc.UnaryUnaryMultiCallable[_links_pb2.DeleteLinkRequest, _links_pb2.DeleteLinkResponse]
     """Delete a link and what the daemon knows of its records. The records on both sides stay as they are."""
 
@@ -93,6 +98,10 @@ class LinksAsyncStub(LinksStub):
     """
     ReviewLink: _aio.UnaryUnaryMultiCallable[_links_pb2.ReviewLinkRequest, _links_pb2.Link]  # type: ignore[assignment]
     """Say that the settings were looked at, after something changed on which they rest."""
+    VerifyLink: _aio.UnaryUnaryMultiCallable[_links_pb2.VerifyLinkRequest, _runs_pb2.Run]  # type: ignore[assignment]
+    """Compare both sides of a link afresh, field by field. The run writes nothing; WatchRun shows how far it is, and ListRunItems
+    every difference: explained by a rule, parked in a room, planned (a run comes to it), or a defect that nothing explains.
+    """
     DeleteLink: _aio.UnaryUnaryMultiCallable[_links_pb2.DeleteLinkRequest, _links_pb2.DeleteLinkResponse]  # type: ignore[assignment]
     """Delete a link and what the daemon knows of its records. The records on both sides stay as they are."""
 
@@ -184,6 +193,16 @@ class LinksServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_links_pb2.Link, _abc.Awaitable[_links_pb2.Link]]:
         """Say that the settings were looked at, after something changed on which they rest."""
+
+    @_abc_1.abstractmethod
+    def VerifyLink(
+        self,
+        request: _links_pb2.VerifyLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
+        """Compare both sides of a link afresh, field by field. The run writes nothing; WatchRun shows how far it is, and ListRunItems
+        every difference: explained by a rule, parked in a room, planned (a run comes to it), or a defect that nothing explains.
+        """
 
     @_abc_1.abstractmethod
     def DeleteLink(

@@ -42,11 +42,11 @@ class Plan(_message.Message):
     stream: _builtins.str
     """The stream it is about."""
     kind: _builtins.str
-    """requested (a dry run) or held (the guard wants a yes)."""
+    """requested (a dry run), held (the guard wants a yes), or rehearsal (what other rules would do; it can't be approved)."""
     revision: _builtins.int
     """Counts up whenever its actions change."""
     state: _builtins.str
-    """open, approved, rejected, applied or superseded."""
+    """open, approved, rejected, applied, superseded, or rehearsed."""
     reason: _builtins.str
     """Why it waits."""
     actions: _builtins.int

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tandem.v1 import common_pb2 as tandem_dot_v1_dot_common__pb2
 from tandem.v1 import rooms_pb2 as tandem_dot_v1_dot_rooms__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tandem/v1/records.proto\x12\ttandem.v1\x1a\x16tandem/v1/common.proto\x1a\x15tandem/v1/rooms.proto\"k\n\x10GetRecordRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\n\n\x02id\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"\x8e\x02\n\x08HeldSide\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08presence\x18\x02 \x01(\t\x12\x37\n\ndeviations\x18\x03 \x03(\x0b\x32#.tandem.v1.HeldSide.DeviationsEntry\x12\x31\n\x07reasons\x18\x04 \x03(\x0b\x32 .tandem.v1.HeldSide.ReasonsEntry\x1aH\n\x0f\x44\x65viationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.tandem.v1.FieldValue:\x02\x38\x01\x1a.\n\x0cReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xca\x02\n\rRecordBinding\x12\x0f\n\x07\x62inding\x18\x01 \x01(\x03\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x1e\n\x01\x61\x18\x04 \x01(\x0b\x32\x13.tandem.v1.HeldSide\x12\x1e\n\x01\x62\x18\x05 \x01(\x0b\x32\x13.tandem.v1.HeldSide\x12\x30\n\x04\x62\x61se\x18\x06 \x03(\x0b\x32\".tandem.v1.RecordBinding.BaseEntry\x12!\n\x06parked\x18\x07 \x03(\x0b\x32\x11.tandem.v1.Parked\x12\"\n\x07\x61\x63tions\x18\x08 \x03(\x0b\x32\x11.tandem.v1.Action\x12\x0c\n\x04note\x18\t \x01(\t\x1a\x42\n\tBaseEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.tandem.v1.FieldValue:\x02\x38\x01\"o\n\x14RefreshRecordRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\n\n\x02id\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"\x17\n\x15RefreshRecordResponse2\xa1\x01\n\x07Records\x12\x42\n\tGetRecord\x12\x1b.tandem.v1.GetRecordRequest\x1a\x18.tandem.v1.RecordBinding\x12R\n\rRefreshRecord\x12\x1f.tandem.v1.RefreshRecordRequest\x1a .tandem.v1.RefreshRecordResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tandem/v1/records.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\x1a\x15tandem/v1/rooms.proto\"k\n\x10GetRecordRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\n\n\x02id\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"\x8e\x02\n\x08HeldSide\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08presence\x18\x02 \x01(\t\x12\x37\n\ndeviations\x18\x03 \x03(\x0b\x32#.tandem.v1.HeldSide.DeviationsEntry\x12\x31\n\x07reasons\x18\x04 \x03(\x0b\x32 .tandem.v1.HeldSide.ReasonsEntry\x1aH\n\x0f\x44\x65viationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.tandem.v1.FieldValue:\x02\x38\x01\x1a.\n\x0cReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xca\x02\n\rRecordBinding\x12\x0f\n\x07\x62inding\x18\x01 \x01(\x03\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x1e\n\x01\x61\x18\x04 \x01(\x0b\x32\x13.tandem.v1.HeldSide\x12\x1e\n\x01\x62\x18\x05 \x01(\x0b\x32\x13.tandem.v1.HeldSide\x12\x30\n\x04\x62\x61se\x18\x06 \x03(\x0b\x32\".tandem.v1.RecordBinding.BaseEntry\x12!\n\x06parked\x18\x07 \x03(\x0b\x32\x11.tandem.v1.Parked\x12\"\n\x07\x61\x63tions\x18\x08 \x03(\x0b\x32\x11.tandem.v1.Action\x12\x0c\n\x04note\x18\t \x01(\t\x1a\x42\n\tBaseEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.tandem.v1.FieldValue:\x02\x38\x01\"~\n\x14\x45xplainRecordRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\n\n\x02id\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\x12\r\n\x05\x66ield\x18\x06 \x01(\t\"\xda\x01\n\nFieldWrite\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\x03\x12\x0b\n\x03run\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x05value\x18\x07 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12%\n\x06\x62\x65\x66ore\x18\x08 \x01(\x0b\x32\x15.tandem.v1.FieldValue\"\xbb\x02\n\x10\x46ieldExplanation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12 \n\x01\x61\x18\x03 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12 \n\x01\x62\x18\x04 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12#\n\x04\x62\x61se\x18\x05 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12\x13\n\x0b\x61_deviation\x18\x06 \x01(\t\x12\x13\n\x0b\x62_deviation\x18\x07 \x01(\t\x12\r\n\x05state\x18\x08 \x01(\t\x12\x0c\n\x04rule\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12&\n\x07written\x18\x0b \x01(\x0b\x32\x15.tandem.v1.FieldWrite\x12!\n\x06parked\x18\x0c \x03(\x0b\x32\x11.tandem.v1.Parked\"\xbf\x01\n\x11RecordExplanation\x12(\n\x06record\x18\x01 \x01(\x0b\x32\x18.tandem.v1.RecordBinding\x12\x12\n\na_presence\x18\x02 \x01(\t\x12\x12\n\nb_presence\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12+\n\x06\x66ields\x18\x07 \x03(\x0b\x32\x1b.tandem.v1.FieldExplanation\"o\n\x14RefreshRecordRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\n\n\x02id\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"\x17\n\x15RefreshRecordResponse2\xf1\x01\n\x07Records\x12\x42\n\tGetRecord\x12\x1b.tandem.v1.GetRecordRequest\x1a\x18.tandem.v1.RecordBinding\x12N\n\rExplainRecord\x12\x1f.tandem.v1.ExplainRecordRequest\x1a\x1c.tandem.v1.RecordExplanation\x12R\n\rRefreshRecord\x12\x1f.tandem.v1.RefreshRecordRequest\x1a .tandem.v1.RefreshRecordResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,22 +40,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELDSIDE_REASONSENTRY']._serialized_options = b'8\001'
   _globals['_RECORDBINDING_BASEENTRY']._loaded_options = None
   _globals['_RECORDBINDING_BASEENTRY']._serialized_options = b'8\001'
-  _globals['_GETRECORDREQUEST']._serialized_start=85
-  _globals['_GETRECORDREQUEST']._serialized_end=192
-  _globals['_HELDSIDE']._serialized_start=195
-  _globals['_HELDSIDE']._serialized_end=465
-  _globals['_HELDSIDE_DEVIATIONSENTRY']._serialized_start=345
-  _globals['_HELDSIDE_DEVIATIONSENTRY']._serialized_end=417
-  _globals['_HELDSIDE_REASONSENTRY']._serialized_start=419
-  _globals['_HELDSIDE_REASONSENTRY']._serialized_end=465
-  _globals['_RECORDBINDING']._serialized_start=468
-  _globals['_RECORDBINDING']._serialized_end=798
-  _globals['_RECORDBINDING_BASEENTRY']._serialized_start=732
-  _globals['_RECORDBINDING_BASEENTRY']._serialized_end=798
-  _globals['_REFRESHRECORDREQUEST']._serialized_start=800
-  _globals['_REFRESHRECORDREQUEST']._serialized_end=911
-  _globals['_REFRESHRECORDRESPONSE']._serialized_start=913
-  _globals['_REFRESHRECORDRESPONSE']._serialized_end=936
-  _globals['_RECORDS']._serialized_start=939
-  _globals['_RECORDS']._serialized_end=1100
+  _globals['_GETRECORDREQUEST']._serialized_start=118
+  _globals['_GETRECORDREQUEST']._serialized_end=225
+  _globals['_HELDSIDE']._serialized_start=228
+  _globals['_HELDSIDE']._serialized_end=498
+  _globals['_HELDSIDE_DEVIATIONSENTRY']._serialized_start=378
+  _globals['_HELDSIDE_DEVIATIONSENTRY']._serialized_end=450
+  _globals['_HELDSIDE_REASONSENTRY']._serialized_start=452
+  _globals['_HELDSIDE_REASONSENTRY']._serialized_end=498
+  _globals['_RECORDBINDING']._serialized_start=501
+  _globals['_RECORDBINDING']._serialized_end=831
+  _globals['_RECORDBINDING_BASEENTRY']._serialized_start=765
+  _globals['_RECORDBINDING_BASEENTRY']._serialized_end=831
+  _globals['_EXPLAINRECORDREQUEST']._serialized_start=833
+  _globals['_EXPLAINRECORDREQUEST']._serialized_end=959
+  _globals['_FIELDWRITE']._serialized_start=962
+  _globals['_FIELDWRITE']._serialized_end=1180
+  _globals['_FIELDEXPLANATION']._serialized_start=1183
+  _globals['_FIELDEXPLANATION']._serialized_end=1498
+  _globals['_RECORDEXPLANATION']._serialized_start=1501
+  _globals['_RECORDEXPLANATION']._serialized_end=1692
+  _globals['_REFRESHRECORDREQUEST']._serialized_start=1694
+  _globals['_REFRESHRECORDREQUEST']._serialized_end=1805
+  _globals['_REFRESHRECORDRESPONSE']._serialized_start=1807
+  _globals['_REFRESHRECORDRESPONSE']._serialized_end=1830
+  _globals['_RECORDS']._serialized_start=1833
+  _globals['_RECORDS']._serialized_end=2074
 # @@protoc_insertion_point(module_scope)

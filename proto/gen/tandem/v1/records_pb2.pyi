@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from tandem.v1 import common_pb2 as _common_pb2
 from tandem.v1 import rooms_pb2 as _rooms_pb2
@@ -219,6 +220,228 @@ class RecordBinding(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordBinding: _TypeAlias = RecordBinding  # noqa: Y015
+
+@_typing.final
+class ExplainRecordRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    stream: _builtins.str
+    """The stream."""
+    side: _common_pb2.Side.ValueType
+    """The side on which the id is meant."""
+    id: _builtins.str
+    """Id of the record on that side."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    field: _builtins.str
+    """Only this field; empty = all."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        stream: _builtins.str = ...,
+        side: _common_pb2.Side.ValueType = ...,
+        id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "id", b"id", "link", b"link", "side", b"side", "stream", b"stream", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainRecordRequest: _TypeAlias = ExplainRecordRequest  # noqa: Y015
+
+@_typing.final
+class FieldWrite(_message.Message):
+    """The last write of ours to one field."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    action: _builtins.int
+    """Number of the action."""
+    run: _builtins.str
+    """The run it was done in."""
+    side: _common_pb2.Side.ValueType
+    """The side that was written to; the value came from the other one, unless the rule says otherwise."""
+    rule: _builtins.str
+    """The rule that asked for it."""
+    state: _builtins.str
+    """confirmed, unconfirmed, sent or unknown."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def value(self) -> _common_pb2.FieldValue:
+        """What was written; left out where a request made many records at once."""
+
+    @_builtins.property
+    def before(self) -> _common_pb2.FieldValue:
+        """What it replaced; left out where that is not known."""
+
+    def __init__(
+        self,
+        *,
+        action: _builtins.int = ...,
+        run: _builtins.str = ...,
+        side: _common_pb2.Side.ValueType = ...,
+        rule: _builtins.str = ...,
+        state: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        value: _common_pb2.FieldValue | None = ...,
+        before: _common_pb2.FieldValue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "before", b"before", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "at", b"at", "before", b"before", "rule", b"rule", "run", b"run", "side", b"side", "state", b"state", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldWrite: _TypeAlias = FieldWrite  # noqa: Y015
+
+@_typing.final
+class FieldExplanation(_message.Message):
+    """One field of a record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    A_FIELD_NUMBER: _builtins.int
+    B_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    A_DEVIATION_FIELD_NUMBER: _builtins.int
+    B_DEVIATION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WRITTEN_FIELD_NUMBER: _builtins.int
+    PARKED_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The shared name."""
+    owner: _builtins.str
+    """Who may change it in this record: a, b, both or local; empty where nobody can say."""
+    a_deviation: _builtins.str
+    """Why side a was settled on something else than that, if it was."""
+    b_deviation: _builtins.str
+    """Why side b was settled on something else than that, if it was."""
+    state: _builtins.str
+    """in_step, explained, parked, planned or defect, as of a verification (VerifyLink)."""
+    rule: _builtins.str
+    """The rule, or the room, that this is tied to."""
+    reason: _builtins.str
+    """The same in words."""
+    @_builtins.property
+    def a(self) -> _common_pb2.FieldValue:
+        """What side a holds now."""
+
+    @_builtins.property
+    def b(self) -> _common_pb2.FieldValue:
+        """What side b holds now."""
+
+    @_builtins.property
+    def base(self) -> _common_pb2.FieldValue:
+        """What both sides agreed on last."""
+
+    @_builtins.property
+    def written(self) -> Global___FieldWrite:
+        """The last write of ours; left out where both sides held the same from the beginning, or the history is gone."""
+
+    @_builtins.property
+    def parked(self) -> _containers.RepeatedCompositeFieldContainer[_rooms_pb2.Parked]:
+        """Where it waits, if it does, alone or with its record."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        a: _common_pb2.FieldValue | None = ...,
+        b: _common_pb2.FieldValue | None = ...,
+        base: _common_pb2.FieldValue | None = ...,
+        a_deviation: _builtins.str = ...,
+        b_deviation: _builtins.str = ...,
+        state: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        written: Global___FieldWrite | None = ...,
+        parked: _abc.Iterable[_rooms_pb2.Parked] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "b", b"b", "base", b"base", "written", b"written"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "a_deviation", b"a_deviation", "b", b"b", "b_deviation", b"b_deviation", "base", b"base", "field", b"field", "owner", b"owner", "parked", b"parked", "reason", b"reason", "rule", b"rule", "state", b"state", "written", b"written"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldExplanation: _TypeAlias = FieldExplanation  # noqa: Y015
+
+@_typing.final
+class RecordExplanation(_message.Message):
+    """One record, looked at now on both sides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    A_PRESENCE_FIELD_NUMBER: _builtins.int
+    B_PRESENCE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    a_presence: _builtins.str
+    """How its record on side a was found now: present, deleted, or empty where there is none."""
+    b_presence: _builtins.str
+    """How its record on side b was found now."""
+    state: _builtins.str
+    """As of a field, where the record is there on one side only; else empty."""
+    rule: _builtins.str
+    """The rule, or the room, that this is tied to."""
+    reason: _builtins.str
+    """The same in words."""
+    @_builtins.property
+    def record(self) -> Global___RecordBinding:
+        """All that is known of it."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldExplanation]:
+        """Field by field."""
+
+    def __init__(
+        self,
+        *,
+        record: Global___RecordBinding | None = ...,
+        a_presence: _builtins.str = ...,
+        b_presence: _builtins.str = ...,
+        state: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        fields: _abc.Iterable[Global___FieldExplanation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a_presence", b"a_presence", "b_presence", b"b_presence", "fields", b"fields", "reason", b"reason", "record", b"record", "rule", b"rule", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordExplanation: _TypeAlias = RecordExplanation  # noqa: Y015
 
 @_typing.final
 class RefreshRecordRequest(_message.Message):

@@ -40,6 +40,11 @@ class RecordsStub:
                 request_serializer=tandem_dot_v1_dot_records__pb2.GetRecordRequest.SerializeToString,
                 response_deserializer=tandem_dot_v1_dot_records__pb2.RecordBinding.FromString,
                 _registered_method=True)
+        self.ExplainRecord = channel.unary_unary(
+                '/tandem.v1.Records/ExplainRecord',
+                request_serializer=tandem_dot_v1_dot_records__pb2.ExplainRecordRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_records__pb2.RecordExplanation.FromString,
+                _registered_method=True)
         self.RefreshRecord = channel.unary_unary(
                 '/tandem.v1.Records/RefreshRecord',
                 request_serializer=tandem_dot_v1_dot_records__pb2.RefreshRecordRequest.SerializeToString,
@@ -53,6 +58,14 @@ class RecordsServicer:
 
     def GetRecord(self, request, context):
         """Show the binding of a record: its partner, what both sides agreed on, what waits, what was done last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainRecord(self, request, context):
+        """Explain a record field by field: what each side holds now, what was agreed on last, who wrote it, by which rule, in which
+        run, and why both sides differ where they do. Both sides are looked at; nothing is written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +85,11 @@ def add_RecordsServicer_to_server(servicer, server):
                     servicer.GetRecord,
                     request_deserializer=tandem_dot_v1_dot_records__pb2.GetRecordRequest.FromString,
                     response_serializer=tandem_dot_v1_dot_records__pb2.RecordBinding.SerializeToString,
+            ),
+            'ExplainRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainRecord,
+                    request_deserializer=tandem_dot_v1_dot_records__pb2.ExplainRecordRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_records__pb2.RecordExplanation.SerializeToString,
             ),
             'RefreshRecord': grpc.unary_unary_rpc_method_handler(
                     servicer.RefreshRecord,
@@ -107,6 +125,33 @@ class Records:
             '/tandem.v1.Records/GetRecord',
             tandem_dot_v1_dot_records__pb2.GetRecordRequest.SerializeToString,
             tandem_dot_v1_dot_records__pb2.RecordBinding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Records/ExplainRecord',
+            tandem_dot_v1_dot_records__pb2.ExplainRecordRequest.SerializeToString,
+            tandem_dot_v1_dot_records__pb2.RecordExplanation.FromString,
             options,
             channel_credentials,
             insecure,

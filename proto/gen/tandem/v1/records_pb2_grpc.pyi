@@ -35,6 +35,10 @@ class RecordsStub:
     def __new__(cls, channel: _aio.Channel) -> RecordsAsyncStub: ...
     GetRecord: _grpc.UnaryUnaryMultiCallable[_records_pb2.GetRecordRequest, _records_pb2.RecordBinding]
     """Show the binding of a record: its partner, what both sides agreed on, what waits, what was done last."""
+    ExplainRecord: _grpc.UnaryUnaryMultiCallable[_records_pb2.ExplainRecordRequest, _records_pb2.RecordExplanation]
+    """Explain a record field by field: what each side holds now, what was agreed on last, who wrote it, by which rule, in which
+    run, and why both sides differ where they do. Both sides are looked at; nothing is written.
+    """
     RefreshRecord: _grpc.UnaryUnaryMultiCallable[_records_pb2.RefreshRecordRequest, _records_pb2.RefreshRecordResponse]
     """Look at a record again on both sides now."""
 
@@ -45,6 +49,10 @@ class RecordsAsyncStub(RecordsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRecord: _aio.UnaryUnaryMultiCallable[_records_pb2.GetRecordRequest, _records_pb2.RecordBinding]  # type: ignore[assignment]
     """Show the binding of a record: its partner, what both sides agreed on, what waits, what was done last."""
+    ExplainRecord: _aio.UnaryUnaryMultiCallable[_records_pb2.ExplainRecordRequest, _records_pb2.RecordExplanation]  # type: ignore[assignment]
+    """Explain a record field by field: what each side holds now, what was agreed on last, who wrote it, by which rule, in which
+    run, and why both sides differ where they do. Both sides are looked at; nothing is written.
+    """
     RefreshRecord: _aio.UnaryUnaryMultiCallable[_records_pb2.RefreshRecordRequest, _records_pb2.RefreshRecordResponse]  # type: ignore[assignment]
     """Look at a record again on both sides now."""
 
@@ -58,6 +66,16 @@ class RecordsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_records_pb2.RecordBinding, _abc.Awaitable[_records_pb2.RecordBinding]]:
         """Show the binding of a record: its partner, what both sides agreed on, what waits, what was done last."""
+
+    @_abc_1.abstractmethod
+    def ExplainRecord(
+        self,
+        request: _records_pb2.ExplainRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_records_pb2.RecordExplanation, _abc.Awaitable[_records_pb2.RecordExplanation]]:
+        """Explain a record field by field: what each side holds now, what was agreed on last, who wrote it, by which rule, in which
+        run, and why both sides differ where they do. Both sides are looked at; nothing is written.
+        """
 
     @_abc_1.abstractmethod
     def RefreshRecord(

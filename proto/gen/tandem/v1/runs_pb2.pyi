@@ -113,7 +113,9 @@ Global___StartRunResponse: _TypeAlias = StartRunResponse  # noqa: Y015
 
 @_typing.final
 class Counters(_message.Message):
-    """Eight counters of one stream and side."""
+    """Eight counters of one stream and side. Of a verification: unchanged: records in step; skipped: those that differ as a rule
+    says; waiting: those in a room, or that a run comes to; failed: defects.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -192,7 +194,7 @@ class Run(_message.Message):
     link: _builtins.str
     """Id of the link."""
     mode: _builtins.str
-    """sync, or plan for a dry run."""
+    """sync; plan for a dry run; verify; rehearse."""
     cause: _builtins.str
     """command, hint, poll, start, recovery or approval."""
     outcome: _builtins.str
@@ -372,7 +374,7 @@ class ListRunItemsRequest(_message.Message):
     run: _builtins.str
     """Id of the run."""
     state: _builtins.str
-    """Only items in this state (confirmed, refused, parked, ...); empty = all."""
+    """Only items in this state (confirmed, refused, parked, defect, ...); empty = all."""
     page_size: _builtins.int
     """At most so many; 0 = 50."""
     page_token: _builtins.str

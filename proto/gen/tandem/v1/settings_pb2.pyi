@@ -177,6 +177,45 @@ class ChangeSettingsRequest(_message.Message):
 Global___ChangeSettingsRequest: _TypeAlias = ChangeSettingsRequest  # noqa: Y015
 
 @_typing.final
+class RehearseSettingsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    BLUEPRINT_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    settings: _builtins.str
+    """The settings, YAML, as for ChangeSettings. Left out: as they are. On the command line: @file reads them from a file."""
+    blueprint: _builtins.str
+    """The blueprint, YAML. Left out: as it is. On the command line: @file reads it from a file."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        settings: _builtins.str | None = ...,
+        blueprint: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_blueprint", b"_blueprint", "_settings", b"_settings", "blueprint", b"blueprint", "settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blueprint", b"_blueprint", "_settings", b"_settings", "blueprint", b"blueprint", "link", b"link", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__blueprint: _TypeAlias = _typing.Literal["blueprint"]  # noqa: Y015
+    _WhichOneofArgType__blueprint: _TypeAlias = _typing.Literal["_blueprint", b"_blueprint"]  # noqa: Y015
+    _WhichOneofReturnType__settings: _TypeAlias = _typing.Literal["settings"]  # noqa: Y015
+    _WhichOneofArgType__settings: _TypeAlias = _typing.Literal["_settings", b"_settings"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__blueprint) -> _WhichOneofReturnType__blueprint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settings) -> _WhichOneofReturnType__settings | None: ...
+
+Global___RehearseSettingsRequest: _TypeAlias = RehearseSettingsRequest  # noqa: Y015
+
+@_typing.final
 class ListSettingsVersionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from tandem.v1 import runs_pb2 as tandem_dot_v1_dot_runs__pb2
 from tandem.v1 import settings_pb2 as tandem_dot_v1_dot_settings__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -45,6 +46,11 @@ class SettingsStub:
                 request_serializer=tandem_dot_v1_dot_settings__pb2.ChangeSettingsRequest.SerializeToString,
                 response_deserializer=tandem_dot_v1_dot_settings__pb2.LinkSettings.FromString,
                 _registered_method=True)
+        self.RehearseSettings = channel.unary_unary(
+                '/tandem.v1.Settings/RehearseSettings',
+                request_serializer=tandem_dot_v1_dot_settings__pb2.RehearseSettingsRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_runs__pb2.Run.FromString,
+                _registered_method=True)
         self.ListSettingsVersions = channel.unary_unary(
                 '/tandem.v1.Settings/ListSettingsVersions',
                 request_serializer=tandem_dot_v1_dot_settings__pb2.ListSettingsVersionsRequest.SerializeToString,
@@ -70,6 +76,14 @@ class SettingsServicer:
 
     def ChangeSettings(self, request, context):
         """Change the settings of a link, its blueprint, or both. They are checked as a whole first, and hold at once: no restart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RehearseSettings(self, request, context):
+        """Rehearse rules on the records that are bound now. The run writes nothing; what the rules would do to each record, field by
+        field, is a plan of the kind rehearsal (ListPlans) for each stream, and what they would list is in its protocol.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +115,11 @@ def add_SettingsServicer_to_server(servicer, server):
                     servicer.ChangeSettings,
                     request_deserializer=tandem_dot_v1_dot_settings__pb2.ChangeSettingsRequest.FromString,
                     response_serializer=tandem_dot_v1_dot_settings__pb2.LinkSettings.SerializeToString,
+            ),
+            'RehearseSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.RehearseSettings,
+                    request_deserializer=tandem_dot_v1_dot_settings__pb2.RehearseSettingsRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_runs__pb2.Run.SerializeToString,
             ),
             'ListSettingsVersions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSettingsVersions,
@@ -168,6 +187,33 @@ class Settings:
             '/tandem.v1.Settings/ChangeSettings',
             tandem_dot_v1_dot_settings__pb2.ChangeSettingsRequest.SerializeToString,
             tandem_dot_v1_dot_settings__pb2.LinkSettings.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RehearseSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Settings/RehearseSettings',
+            tandem_dot_v1_dot_settings__pb2.RehearseSettingsRequest.SerializeToString,
+            tandem_dot_v1_dot_runs__pb2.Run.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from tandem.v1 import runs_pb2 as _runs_pb2
 from tandem.v1 import settings_pb2 as _settings_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -37,6 +38,10 @@ class SettingsStub:
     """Show the rules of a link: blueprint, settings, and what holds."""
     ChangeSettings: _grpc.UnaryUnaryMultiCallable[_settings_pb2.ChangeSettingsRequest, _settings_pb2.LinkSettings]
     """Change the settings of a link, its blueprint, or both. They are checked as a whole first, and hold at once: no restart."""
+    RehearseSettings: _grpc.UnaryUnaryMultiCallable[_settings_pb2.RehearseSettingsRequest, _runs_pb2.Run]
+    """Rehearse rules on the records that are bound now. The run writes nothing; what the rules would do to each record, field by
+    field, is a plan of the kind rehearsal (ListPlans) for each stream, and what they would list is in its protocol.
+    """
     ListSettingsVersions: _grpc.UnaryUnaryMultiCallable[_settings_pb2.ListSettingsVersionsRequest, _settings_pb2.ListSettingsVersionsResponse]
     """List the versions of a link's rules, newest first."""
     RevertSettings: _grpc.UnaryUnaryMultiCallable[_settings_pb2.RevertSettingsRequest, _settings_pb2.LinkSettings]
@@ -51,6 +56,10 @@ class SettingsAsyncStub(SettingsStub):
     """Show the rules of a link: blueprint, settings, and what holds."""
     ChangeSettings: _aio.UnaryUnaryMultiCallable[_settings_pb2.ChangeSettingsRequest, _settings_pb2.LinkSettings]  # type: ignore[assignment]
     """Change the settings of a link, its blueprint, or both. They are checked as a whole first, and hold at once: no restart."""
+    RehearseSettings: _aio.UnaryUnaryMultiCallable[_settings_pb2.RehearseSettingsRequest, _runs_pb2.Run]  # type: ignore[assignment]
+    """Rehearse rules on the records that are bound now. The run writes nothing; what the rules would do to each record, field by
+    field, is a plan of the kind rehearsal (ListPlans) for each stream, and what they would list is in its protocol.
+    """
     ListSettingsVersions: _aio.UnaryUnaryMultiCallable[_settings_pb2.ListSettingsVersionsRequest, _settings_pb2.ListSettingsVersionsResponse]  # type: ignore[assignment]
     """List the versions of a link's rules, newest first."""
     RevertSettings: _aio.UnaryUnaryMultiCallable[_settings_pb2.RevertSettingsRequest, _settings_pb2.LinkSettings]  # type: ignore[assignment]
@@ -74,6 +83,16 @@ class SettingsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_settings_pb2.LinkSettings, _abc.Awaitable[_settings_pb2.LinkSettings]]:
         """Change the settings of a link, its blueprint, or both. They are checked as a whole first, and hold at once: no restart."""
+
+    @_abc_1.abstractmethod
+    def RehearseSettings(
+        self,
+        request: _settings_pb2.RehearseSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
+        """Rehearse rules on the records that are bound now. The run writes nothing; what the rules would do to each record, field by
+        field, is a plan of the kind rehearsal (ListPlans) for each stream, and what they would list is in its protocol.
+        """
 
     @_abc_1.abstractmethod
     def ListSettingsVersions(

@@ -1,0 +1,62 @@
+"""Effects of an import: what is written together with a document on its side, such as a sale's movement of stock. Pure.
+
+An effect is a stream of its own over the documents' object, so each of its records is made once, found again after a crash,
+and can be asked for like any other. It rests as a half binding that waits until we have made its document; that is noted in
+the very transaction that settles the document. A document that was there already has had its effects. SPEC S11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from actors.core.policy import StreamSpec
+from actors.core.types import Binding, Held, Hint, Side, State
+
+UNTOLD: Final = "effect: waits until its document is imported"
+IMPORTED: Final = "its document was imported"  # the reason of the hint
+DOCUMENT: Final = "document"  # the field by which an effect knows its document
+
+
+def noted(stream: StreamSpec, half: Binding) -> Binding:
+    """A record met for the first time, as it rests; as it is where its stream follows nothing."""
+    if not stream.follows:
+        return half
+    none = tuple(0 for _ in stream.match)
+    return msgspec.structs.replace(half, state=State.HELD_BACK, note=UNTOLD, keys=none)
+
+
+def waits(half: Binding) -> bool:
+    """Whether it is an effect whose document was not imported."""
+    return half.note.startswith(UNTOLD)
+
+
+def told(stream: StreamSpec, side: Side, ids: list[str], known: Mapping[str, Binding]) -> list[Binding]:
+    """The half bindings of the effects whose documents were made, as they go now; one that was never met is noted. `known`:
+    by id on `side`, where the documents come from."""
+    out = []
+    for id_ in ids:
+        half = known.get(id_)
+        if half is None:
+            held = Held(id=id_)
+            none = tuple(0 for _ in stream.match)
+            out.append(
+                Binding(
+                    stream=stream.name,
+                    a=held if side == "a" else None,
+                    b=held if side == "b" else None,
+                    keys=none,
+                    map_ver=stream.map_ver,
+                    rev=1,
+                )
+            )
+        elif waits(half):
+            out.append(msgspec.structs.replace(half, state=State.NEW, note="", rev=half.rev + 1))
+    return out
+
+
+def hint(stream: StreamSpec, side: Side, id_: str) -> Hint:
+    """What brings a run to an effect."""
+    return Hint(stream=stream.name, side=side, id=id_, reason=IMPORTED)

@@ -1,0 +1,98 @@
+"""Records with lines are whole or not at all: what is in doubt holds back the record, and the sums have to agree. Pure.
+
+Must not: read or write lines; that is unit_lines.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from actors.core.formula import FormulaError, compiled
+from actors.core.lenses import shown
+from actors.core.owners import may_change
+from actors.core.policy import FieldSpec, StreamSpec, Sum
+from actors.core.rooms import parked
+from actors.core.types import Action, Binding, Observation, Parked, Room, other
+from actors.core.unit_lines import is_cut
+from actors.core.values import UNKNOWN, Line, Seen, fingerprint, lines_of
+
+CUT = "partly written"  # the reason of a deviation: some steps of a write are done
+
+
+def odd_sums(stream: StreamSpec, seen: Observation) -> tuple[str, ...]:
+    """What does not add up on a side, in words; only of figures that this side may change itself."""
+    return tuple(
+        said
+        for spec in stream.with_lines
+        for one in (spec.lines.sums if spec.lines is not None else ())
+        if may_change(stream.field(one.field), seen.side) and (said := _odd(spec, one, seen))
+    )
+
+
+def unagreed(stream: StreamSpec, binding: Binding, seen: Observation) -> Parked | None:
+    """The line in the waiting room for a record whose sums don't agree."""
+    said = odd_sums(stream, seen)
+    if not said:
+        return None
+    hint = (
+        "it goes by itself when they agree; if the system counts otherwise, mend the formula in the blueprint"
+    )
+    print_ = fingerprint([said, dict(seen.fields)])
+    return parked(
+        stream, binding, Room.WAITING, seen, "; ".join(said), hint=hint, field="*sums*", fingerprint=print_
+    )
+
+
+def whole(
+    stream: StreamSpec,
+    binding: Binding,
+    looks: tuple[Observation, Observation],
+    actions: Sequence[Action],
+    park: Sequence[Parked],
+) -> tuple[list[Action], list[Parked]]:
+    """What of a pair's plan may go, and why the rest waits: all of it, or nothing where something is in doubt."""
+    rows = list(park)
+    written = {action.side: action.fields for action in actions}
+    for seen in looks:
+        # What is about to be written there is not what it will show; where nothing goes over from it, nothing depends on it.
+        if not _touched(stream, written.get(seen.side, ())) and (row := unagreed(stream, binding, seen)):
+            rows.append(row)
+            actions = [action for action in actions if action.side != other(seen.side)]
+    return ([] if park else list(actions)), rows
+
+
+def cut(spec: FieldSpec, before: Seen, sent: Seen, seen: Seen) -> bool:
+    """Whether a field shows part of what was sent, in a system that is written step by step."""
+    return spec.lines is not None and sent is not UNKNOWN and is_cut(before, sent, seen)
+
+
+def _touched(stream: StreamSpec, fields: object) -> bool:
+    names = set(fields) if isinstance(fields, dict) else set()
+    figures = {one.field for spec in stream.with_lines if spec.lines for one in spec.lines.sums}
+    return bool(names & ({spec.name for spec in stream.with_lines} | figures))
+
+
+def _odd(spec: FieldSpec, one: Sum, seen: Observation) -> str:
+    lines, figure = seen.fields.get(spec.name, UNKNOWN), seen.fields.get(one.field, UNKNOWN)
+    if lines is UNKNOWN or figure is UNKNOWN:
+        return ""  # what was not delivered is said elsewhere
+    try:
+        total = sum((_amount(one, line) for line in lines_of(lines)), Decimal(0))
+    except FormulaError as error:
+        return f"the lines of {spec.name} on {seen.side} can't be added up to {one.field}: {error}"
+    if not isinstance(figure, int | Decimal) or isinstance(figure, bool):
+        return f"{one.field} on {seen.side} is no number, its lines add up to {total}"
+    if abs(figure - total) <= one.tolerance:
+        return ""
+    return f"the lines of {spec.name} on {seen.side} add up to {total}, {one.field} says {figure}"
+
+
+def _amount(one: Sum, line: Line) -> Decimal:
+    cells = [line.get(name) for name in one.names]
+    found = compiled(one.formula, one.names)([None if cell is UNKNOWN else cell for cell in cells])
+    if found is None:
+        return Decimal(0)
+    if isinstance(found, bool) or not isinstance(found, int | Decimal):
+        raise FormulaError(f"{shown(found)} is not a number")
+    return Decimal(found)

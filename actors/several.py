@@ -1,0 +1,73 @@
+"""Requests to a side with several objects: one of each, taken together as if there were one. Decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from actors.core.places import parted, qualified
+from actors.core.policy import RECORD_OBJECT, StreamSpec
+from actors.core.types import Record, Side
+from actors.ports import Page, Write, WriteResult
+
+Ask = Callable[[str, str], Awaitable[Page]]  # object, where to go on
+
+
+async def scanned(stream: StreamSpec, side: Side, at: str, ask: Ask) -> Page:
+    """A page of the complete read of one object after the other, in the order of the blueprint: who leaves one for a
+    later one meanwhile is met there."""
+    names = stream.objects_on(side)
+    number, position = json.loads(at) if at else (0, "")
+    page = _placed(stream, side, names[number], await ask(names[number], position))
+    if page.more:
+        return msgspec.structs.replace(page, cursor=json.dumps([number, page.cursor]))
+    after = number + 1
+    return msgspec.structs.replace(page, cursor=json.dumps([after, ""]), more=after < len(names))
+
+
+async def changed(stream: StreamSpec, side: Side, at: str, ask: Ask) -> Page:
+    """A page of what was touched in any of them."""
+    cursors: dict[str, str] = json.loads(at) if at else {}
+    pages: list[Page] = []
+    for name in stream.objects_on(side):
+        page = _placed(stream, side, name, await ask(name, cursors.get(name, "")))
+        cursors[name] = page.cursor
+        pages.append(page)
+    return Page(
+        records=tuple(record for page in pages for record in page.records),
+        cursor=json.dumps(cursors, sort_keys=True),
+        more=any(page.more for page in pages),
+        gone=tuple(one for page in pages for one in page.gone),
+    )
+
+
+def _placed(stream: StreamSpec, side: Side, name: str, page: Page) -> Page:
+    return msgspec.structs.replace(
+        page,
+        records=tuple(placed_record(stream, side, name, record) for record in page.records),
+        gone=tuple(qualified(stream, side, name, one) for one in page.gone),
+    )
+
+
+def placed_record(stream: StreamSpec, side: Side, name: str, record: Record) -> Record:
+    """A record of one object, as it is known here."""
+    native = {**record.native, RECORD_OBJECT: name}
+    return msgspec.structs.replace(record, id=qualified(stream, side, name, record.id), native=native)
+
+
+def placed_result(stream: StreamSpec, side: Side, name: str, result: WriteResult) -> WriteResult:
+    """What became of a write to one object, as it is known here."""
+    record = placed_record(stream, side, name, result.record) if result.record is not None else None
+    return msgspec.structs.replace(result, id=qualified(stream, side, name, result.id), record=record)
+
+
+def own_write(stream: StreamSpec, side: Side, write: Write) -> Write:
+    """A write as its object knows it: by the id there, and without its name."""
+    return msgspec.structs.replace(
+        write,
+        id=parted(stream, side, write.id)[1],
+        native={path: value for path, value in write.native.items() if path != RECORD_OBJECT},
+        seen={path: value for path, value in write.seen.items() if path != RECORD_OBJECT},
+    )

@@ -1,0 +1,97 @@
+"""Faults in records with lines: half of them written, written twice, told by the wrong thing."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+LINES = "tests/core/test_unit_lines.py::"
+CORE = "tests/core/test_units.py::"
+ACTORS = "tests/actors/test_units.py::"
+STEPS = "tests/connectors/test_lines.py::"
+
+UNITS = (
+    Mutant(
+        18,
+        "part of an order's lines counts as what somebody made of it",
+        "actors/core/units.py",
+        "return spec.lines is not None and sent is not UNKNOWN and is_cut(before, sent, seen)",
+        "return False",
+        (f"{CORE}test_what_was_cut_is_completed_over_what_stands",),
+    ),
+    Mutant(
+        18,
+        "what is found of a write that was cut is never completed",
+        "actors/recover.py",
+        "skip=alone, in_steps=in_steps)",
+        "skip=alone, in_steps=False)",
+        (f"{ACTORS}test_redteam_18_a_daemon_that_is_killed_while_it_writes_an_order_leaves_one_and_whole",),
+    ),
+    Mutant(
+        18,
+        "lines that are there already are written once more",
+        "actors/core/unit_lines.py",
+        "        cells: dict[str, Value] = dict(before[at].cells) if at is not None else {}\n",
+        "        cells: dict[str, Value] = {}\n",
+        (
+            f"{LINES}test_a_changed_line_keeps_its_id_and_what_else_it_holds",
+            f"{CORE}test_what_was_cut_is_completed_over_what_stands",
+        ),
+    ),
+    Mutant(
+        18,
+        "lines are told by the id that their side gives them",
+        "actors/core/unit_lines.py",
+        "    native, cells = dict(line.cells), dict[str, Value]()\n",
+        "    native, cells = dict(line.cells), dict(line.cells)\n",
+        (
+            f"{LINES}test_lines_that_a_system_deleted_and_inserted_are_the_same_lines",
+            f"{ACTORS}test_redteam_18_lines_that_a_system_deletes_and_inserts_at_each_save_are_the_same_lines",
+        ),
+    ),
+    Mutant(
+        18,
+        "an order goes though something of it is in doubt",
+        "actors/core/units.py",
+        "return ([] if park else list(actions)), rows",
+        "return list(actions), rows",
+        (f"{CORE}test_a_conflict_of_one_field_holds_back_the_whole_order",),
+    ),
+    Mutant(
+        18,
+        "a new order goes though it does not add up",
+        "actors/core/newcomer.py",
+        "    if odd is not None:\n",
+        "    if False:\n",
+        (
+            f"{CORE}test_an_order_whose_sums_do_not_agree_is_held_back_and_named",
+            f"{ACTORS}test_sums_that_do_not_agree_hold_the_order_back_until_they_do",
+        ),
+    ),
+    Mutant(
+        18,
+        "lines that were half delivered count as all there are",
+        "actors/core/unit_lines.py",
+        "        if one is None:\n            return UNKNOWN\n        shared.append(one)\n",
+        "        if one is not None:\n            shared.append(one)\n",
+        (f"{LINES}test_lines_that_were_half_delivered_were_not_seen",),
+    ),
+    Mutant(
+        18,
+        "head and lines of two moments are one order",
+        "clients/connectors/lines.py",
+        "        if after == before:\n",
+        "        if after is not None:\n",
+        (f"{STEPS}test_head_and_lines_of_two_moments_are_read_again",),
+    ),
+    Mutant(
+        18,
+        "what was done before a refused line stays",
+        "clients/connectors/lines.py",
+        "            for step in reversed(self.undo):\n                await step()\n",
+        "            self.undo.clear()\n",
+        (
+            f"{STEPS}test_a_refused_step_of_a_create_leaves_nothing",
+            f"{STEPS}test_a_refused_step_of_an_update_leaves_everything_as_it_was",
+        ),
+    ),
+)

@@ -1,0 +1,297 @@
+"""The auditor on gates, documents, fields that are only read, starting values, a side's own values, required streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from actors.core.values import Value
+from tests.sim.evidence import Entry, Evidence, Violation
+from tests.sim.laws import MARK, MEMO, SIDES, GateLaw, Side, other
+from tests.sim.timeline import Timeline
+
+# So long after a record was shut out something that was looked at before may still be on its way: a slow look, a write
+# within its deadline, a system's tail and its lag.
+UNDER_WAY_S = 90.0
+IMPORTED = ("import", "retry")
+
+
+def told_to_restore(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a rule, or a person asked about a deletion, said to put that very record back."""
+    ids = timeline.ids(timeline.ref(entry))
+    if entry.op == "create" and (
+        entry.side in timeline.stream.restores or timeline.stream.delete_vs_edit == "restore"
+    ):
+        return True
+    return entry.op == "create" and any(
+        one.choose == "restore" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
+        for one in evidence.decisions
+    )
+
+
+# ------------------------------------------------------------------------------------ what may be written beside
+
+
+def may_write(evidence: Evidence, timeline: Timeline, entry: Entry, native: str) -> bool:
+    """Whether a rule lets a daemon write a native field that is no shared one, with the value that it sent."""
+    stream, value = timeline.stream, entry.sent.get(native)
+    past = list(timeline.before(entry))
+    if native == MARK:
+        return is_marked(timeline, entry)
+    for law in stream.derived:
+        if (law.shown, law.name) == (entry.side, native):
+            there = [one for one in past if one.side != entry.side and one.after is not None]
+            return any(law.means(one.id, one.after or {}) == value for one in there)
+    held = {(one.after or {}).get(native) for one in past if one.side == entry.side}
+    if native == MEMO:
+        return entry.op == "create" and entry.side in stream.own & stream.restores and value in held
+    starts = {(side, name): told for side, name, told in stream.starts}
+    if entry.op == "create" and (entry.side, native) in starts:
+        own = entry.side in stream.restores and value in held
+        return own or starts[entry.side, native] == value
+    gate = stream.gate(entry.side)
+    puts_back = gate is not None and gate.then == "put_back" and native == gate.path
+    return bool(puts_back and gate is not None and value in gate.values and entry.op == "update")
+
+
+def is_marked(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a rule lets the daemon mark this record, or take its mark away: its partner was deleted, is shown by no
+    look, or no longer takes part."""
+    origin = other(entry.side)
+    if entry.op != "update":
+        return False
+    gate = timeline.stream.gate(origin)
+    if gate is not None and gate.then == "deactivate" and was_shut(timeline, entry, origin, gate):
+        return True
+    gone = timeline.evidence.hidden or any(
+        e.side == origin and e.op == "delete" for e in timeline.before(entry)
+    )
+    return origin in timeline.stream.marks and bool(gone)
+
+
+def was_shut(timeline: Timeline, entry: Entry, side: Side, gate: GateLaw) -> bool:
+    """Whether a record of the entry's reference did not take part on a side, at any time before."""
+    return any(one.side == side and not gate.lets(one.after) for one in timeline.before(entry))
+
+
+def starts_as_told(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """What a daemon makes begins with what the rules say, and nothing that is there is begun once more."""
+    for entry in timeline.entries:
+        if entry.outside or entry.op != "create" or told_to_restore(evidence, timeline, entry):
+            continue
+        for side, name, value in timeline.stream.starts:
+            if side == entry.side and entry.sent.get(name) != value:
+                yield Violation("starts with", f"{entry.who} made {entry.id} without {name}", entry.at)
+
+
+# ------------------------------------------------------------------------------------------------------- gates
+
+
+def gates_hold(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Nothing is made of a record that never took part; nothing passes between two that no longer do."""
+    for side, gate in timeline.stream.gates:
+        for entry in timeline.entries:
+            if entry.outside or timeline.is_merged(entry):
+                continue
+            if entry.op == "create" and entry.side != side:
+                yield from made_of_nobody(evidence, timeline, entry, side, gate)
+            elif entry.op == "update" and gate.then in ("detach", "deactivate"):
+                yield from passed(evidence, timeline, entry, side, gate)
+
+
+def made_of_nobody(
+    evidence: Evidence, timeline: Timeline, entry: Entry, side: Side, gate: GateLaw
+) -> Iterator[Violation]:
+    if told_to_restore(evidence, timeline, entry):
+        return
+    past = [one for one in timeline.before(entry) if one.side == side]
+    if not any(gate.lets(one.after) for one in past):
+        yield Violation("gate", f"{entry.who} made {entry.id} of a record that was shut out", entry.at)
+    elif gate.on == "edge" and side in evidence.plain and not any(set_anew(gate, one, 0.0) for one in past):
+        text = f"{entry.who} made {entry.id} of a record that took part before the link was there"
+        yield Violation("gate", text, entry.at)
+
+
+def set_anew(gate: GateLaw, entry: Entry, since: float) -> bool:
+    """Whether a record began to take part with this entry, after that time."""
+    return gate.lets(entry.after) and not gate.lets(entry.before) and entry.at > since
+
+
+def passed(
+    evidence: Evidence, timeline: Timeline, entry: Entry, side: Side, gate: GateLaw
+) -> Iterator[Violation]:
+    """Whether something shared was written although the record has been shut out for long."""
+    shared = [name for name in entry.changed() if timeline.stream.law(entry.side, name) is not None]
+    if not shared or side in evidence.drops:
+        return
+    record = last_of(timeline, entry, side)
+    if record and all(not gate.lets(one.after) for one in record if one.at >= entry.asked - UNDER_WAY_S):
+        since = [one for one in record if one.at < entry.asked - UNDER_WAY_S]
+        if since and not gate.lets(since[-1].after):
+            text = f"{entry.who} wrote {shared} of {entry.id}, whose record on {side} is shut out"
+            yield Violation("gate", text, entry.at)
+
+
+def last_of(timeline: Timeline, entry: Entry, side: Side) -> list[Entry]:
+    """The history of the one record of the entry's reference on a side; [] where there were several, or it is gone."""
+    past = [one for one in reversed(list(timeline.before(entry))) if one.side == side]
+    past = [*past, entry] if entry.side == side else past
+    ids = {one.id for one in past}
+    return past if len(ids) == 1 and past[-1].op != "delete" and past[0].op == "create" else []
+
+
+def ever_shut(timeline: Timeline, ref: Value) -> bool:
+    """Whether some record of a reference was kept out by a gate at any time; on an edge, because it never began to take
+    part while the link was there."""
+    for side, gate in timeline.stream.gates:
+        past = [one for one in timeline.about(ref) if one.side == side and one.after is not None]
+        shut = any(not gate.lets(one.after) for one in past)
+        loaded = timeline.evidence.loaded.get(timeline.stream.name, 0.0)
+        if past and (shut or (gate.on == "edge" and not any(set_anew(gate, one, loaded) for one in past))):
+            return True
+    return False
+
+
+def takes_part(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a record (by its last entry) lets itself be carried over, by the gate of its side."""
+    gate = timeline.stream.gate(entry.side)
+    if gate is None:
+        return True
+    return gate.lets(entry.after) and (gate.on == "level" or surely_anew(timeline, entry, gate))
+
+
+def surely_anew(timeline: Timeline, entry: Entry, gate: GateLaw) -> bool:
+    """Whether a record was made, or let in after it had been shut out for long enough to be seen, once all was loaded."""
+    loaded = timeline.evidence.loaded.get(timeline.stream.name, 0.0)
+    since: float | None = None
+    for one in timeline.record(entry):
+        if set_anew(gate, one, loaded) and (since is None or one.at - since > UNDER_WAY_S):
+            return True
+        since = None if gate.lets(one.after) else (one.at if since is None else since)
+    return False
+
+
+# --------------------------------------------------------------------------------------------------- documents
+
+
+def documents(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """What is staged is made on a person's word for what was shown; what is written once is not written again."""
+    stream = timeline.stream
+    for entry in timeline.entries:
+        if entry.outside:
+            continue
+        if entry.side in stream.once and entry.op == "update":
+            again = [name for name in entry.changed() if stream.law(entry.side, name) is not None]
+            if again:
+                yield Violation("once", f"{entry.who} wrote {again} of {entry.id} again", entry.at)
+        if entry.side in stream.stages and entry.op == "create":
+            yield from staged(evidence, timeline, entry)
+
+
+def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Violation]:
+    if told_to_restore(evidence, timeline, entry):
+        return
+    ids, origin = timeline.ids(timeline.ref(entry)), other(entry.side)
+    words = [
+        one.at
+        for one in evidence.decisions
+        if one.choose in IMPORTED and one.at <= entry.asked and one.ids.get(origin) in ids[origin]
+    ]
+    if not words:
+        yield Violation("staged", f"{entry.who} made {entry.id}, and nobody had said so", entry.at)
+        return
+    for native, value in entry.sent.items():
+        law = timeline.stream.law(entry.side, native)
+        if law is None or law.reference or law.type == "list" or value is None:
+            continue
+        there = law.native(origin)
+        shown = [one for one in timeline.before(entry) if one.side == origin and one.at <= max(words)]
+        if not any((one.after or {}).get(there) == value for one in shown):
+            text = f"{entry.who} made {entry.id} with {law.name}={value!r}, which nobody was shown"
+            yield Violation("staged", text, entry.at)
+
+
+def required_streams(evidence: Evidence) -> Iterator[Violation]:
+    """Nothing is made in a stream while one that it requires has no pair."""
+    for law in evidence.laws.streams:
+        for name in law.requires:
+            needed = Timeline(evidence, evidence.laws.by_name[name])
+            since = min((first_pair(needed, ref) for ref in needed.refs()), default=float("inf"))
+            for entry in evidence.of(law):
+                if not entry.outside and entry.op == "create" and entry.asked < since:
+                    yield Violation("requires", f"{entry.who} made {entry.id} without any {name}", entry.at)
+
+
+def first_pair(timeline: Timeline, ref: Value) -> float:
+    """When a reference first had a record on both sides."""
+    firsts = [
+        min((one.at for one in timeline.about(ref) if one.side == side), default=float("inf"))
+        for side in SIDES
+    ]
+    return max(firsts)
+
+
+# ------------------------------------------------------------------------------------------------------- moves
+
+
+def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """A record that got another id is not deleted on the other side (where all that happens is told of at once)."""
+    for entry in timeline.entries:
+        origin = other(entry.side)
+        if entry.outside or entry.op != "delete" or origin not in evidence.plain:
+            continue
+        past = [one for one in timeline.before(entry) if one.side == origin and one.at < entry.asked]
+        ends = {one.at for one in past if one.op == "delete"}
+        here = {one.id for one in past if one.op == "create" and one.at in ends} - {
+            one.id for one in past if one.op == "delete"
+        }
+        if here:
+            text = f"{entry.who} deleted {entry.id}, whose partner is {', '.join(sorted(here))} by now"
+            yield Violation("moved", text, entry.at)
+
+
+# ------------------------------------------------------------------------------------------------- in the end
+
+
+def derived_agree(evidence: Evidence, timeline: Timeline, pair: Mapping[Side, Entry]) -> Iterator[Violation]:
+    """What is only read on one side is shown on the other."""
+    for law in timeline.stream.derived:
+        if law.shown in timeline.stream.once:
+            continue
+        there, origin = pair[law.shown], pair[other(law.shown)]
+        right, shown = law.means(origin.id, origin.after or {}), (there.after or {}).get(law.name)
+        if right != shown and not says_deviates(evidence, timeline, there, law.name, shown):
+            text = f"{law.name}: {law.shown}:{there.id} shows {shown!r} in place of {right!r}"
+            yield Violation("convergence", text, there.at)
+
+
+def says_deviates(evidence: Evidence, timeline: Timeline, entry: Entry, name: str, value: Value) -> bool:
+    return any(
+        (one.stream, one.side, one.id, one.field, one.value)
+        == (timeline.stream.name, entry.side, entry.id, name, value)
+        for one in evidence.store.deviations
+    )
+
+
+def gates_at_the_end(
+    evidence: Evidence, timeline: Timeline, pair: Mapping[Side, Entry]
+) -> Iterator[Violation]:
+    """A pair of which one record is shut out: its value was put back, or the other one is marked."""
+    for side, gate in timeline.stream.gates:
+        mine, partner = pair[side], pair[other(side)]
+        if gate.lets(mine.after):
+            continue
+        if gate.then == "put_back":
+            text = f"{side}:{mine.id} is shut out, and {gate.path} was not put back"
+            yield Violation("convergence", text, mine.at)
+        saved = any(one.outside and one.at >= mine.at for one in timeline.record(partner))
+        if gate.then == "deactivate" and (partner.after or {}).get(MARK) != "yes" and not saved:
+            text = f"{side}:{mine.id} is shut out, and {partner.side}:{partner.id} is not marked"
+            yield Violation("convergence", text, mine.at)
+
+
+def nothing_passes(timeline: Timeline, pair: Mapping[Side, Entry]) -> bool:
+    """Whether a gate keeps two records apart."""
+    return any(
+        gate.then in ("detach", "deactivate") and not gate.lets(pair[side].after)
+        for side, gate in timeline.stream.gates
+    )
