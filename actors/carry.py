@@ -39,7 +39,7 @@ from actors.core.types import (
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
 from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
-from actors.waiting import lacks
+from actors.waiting import lacks, let_go_needed
 
 
 class Extra(msgspec.Struct, frozen=True):
@@ -120,6 +120,8 @@ class Carrier:
         )
         verdicts = []
         lacking = await lacks(state, stream) if stream.requires else ()
+        if not state.dry:
+            await let_go_needed(state, stream, [s for p in pairs for s in p.seen if s.problem])
         reused = self.reused()
         for pair in pairs:
             if pair.verdict is not None:
@@ -133,6 +135,7 @@ class Carrier:
                 refs=refs,
                 concludes=concludes,
                 lacks=lacking,
+                loading=stream.name not in state.loaded,
                 reused=reused,
             )
             verdict = self.plan_one(stream, pair, ctx)

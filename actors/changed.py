@@ -173,7 +173,7 @@ class ChangedLines:
 
     def _new(self, page: _Page) -> tuple[list[str], list[str]]:
         """Lines and ids without the echoes of what we wrote."""
-        echoes = self._state.echoes.get((self._stream.object(self._side), self._side))
+        echoes = self._state.echoes.get((self._stream.name, self._side))
         if not echoes:
             return page.lines, page.ids
         new = [place for place, line in enumerate(page.lines) if echoes.get(page.ids[place]) != line]
@@ -312,8 +312,8 @@ class ChangedLines:
     def _note_echoes(self, part: _Part, settled: Sequence[Change]) -> None:
         """A look that comes next shows these lines again: nothing new, as long as nobody settles anything else."""
         stream, state = self._stream, self._state
-        there = state.echoes.setdefault((stream.object(self._there), self._there), {})
-        here = state.echoes.get((stream.object(self._side), self._side), {})
+        there = state.echoes.setdefault((stream.name, self._there), {})
+        here = state.echoes.get((stream.name, self._side), {})
         lines = part.stored.split("\n")[:-1]
         shown = dict(zip(ids_of(lines, part.stored), lines, strict=True))
         for change in settled:

@@ -5,7 +5,7 @@ A slot is held for one request and never while waiting for another account. One 
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, get_args
@@ -440,15 +440,18 @@ class ConnectionActor(Actor):
         spec = self._ports.blueprint(link.blueprint, link.settings)
         hints: dict[tuple[str, str, str], Hint] = {}
         sides: tuple[tuple[Side, str], ...] = (("a", link.a_connection), ("b", link.b_connection))
-        for side, connection in sides:
-            if connection != self._id:
-                continue
-            for stream in spec.streams:
-                for one in touched:
-                    # Our own write is news to the other links of the account, and to nobody if there is none.
-                    if one.object in stream.objects_on(side) and not (one.own and len(self._links) == 1):
-                        id = qualified(stream, side, one.object, one.id)
-                        hints[stream.name, side, id] = Hint(stream=stream.name, side=side, id=id)
+        mine = [
+            (side, stream) for side, connection in sides if connection == self._id for stream in spec.streams
+        ]
+        users = Counter(name for side, stream in mine for name in stream.objects_on(side))
+        for side, stream in mine:
+            for one in touched:
+                # Our own write is news to the other links of the account, and to the other streams of its object; to
+                # nobody if there is none.
+                is_news = not one.own or len(self._links) > 1 or users[one.object] > 1
+                if is_news and one.object in stream.objects_on(side):
+                    id = qualified(stream, side, one.object, one.id)
+                    hints[stream.name, side, id] = Hint(stream=stream.name, side=side, id=id)
         return list(hints.values())
 
     async def _tell_others(self, call: Call, result: Any) -> None:

@@ -18,6 +18,7 @@ from actors.core.rows import Creates, Looks, kept_paths
 from actors.core.types import SIDES, Observation, Side, other
 from actors.messages import Options
 from actors.ports import Counters, Cursor, Find, Rows, Settlement
+from actors.several import find_of
 from actors.state import RunState
 from actors.sweep import Sweep, looks_of
 from actors.window import Window, Windows, ids
@@ -50,9 +51,7 @@ class Looking:
         self.cursors: dict[tuple[str, Side], Cursor] = {}
 
     def _find(self, stream: StreamSpec, side: Side) -> Find:
-        """How changes are found there; where several objects differ in that, by complete reads."""
-        finds = {self._finds(side, name) for name in stream.objects_on(side)}
-        return finds.pop() if len(finds) == 1 else Find.FULL
+        return find_of(self._finds, stream, side)
 
     async def look(self, stream: StreamSpec) -> bool:
         """Look at both sides. True when both looks came to their end."""
@@ -71,7 +70,9 @@ class Looking:
         """The initial load in bulk, from a side that was not read yet to one on which nobody is a stranger. True when it
         came to its end: both sides were looked at."""
         for origin in SIDES:
-            closed = self._state.gate.is_closed(stream, other(origin))
+            closed = (
+                self._state.gate.is_closed(stream, other(origin)) or other(origin) not in stream.initial_load
+            )
             if closed or origin not in stream.creates or self.cursor(stream, origin).completed:
                 continue
             creates = await creates_of(self._state, self._sides, stream, origin)
@@ -86,7 +87,7 @@ class Looking:
         """Whether its first complete read found nobody (who is there now was made by us, or is known as a stranger)."""
         access = self._sides[side]
         if self.cursor(stream, side).completed:  # long ago, perhaps: who came since then is a stranger too
-            if self._finds(side, stream.object(side)) is Find.MODIFIED:
+            if self._find(stream, side) is Find.MODIFIED:
                 await self._poll(stream, side)
             else:
                 await self._complete_read(stream, side)

@@ -12,7 +12,6 @@ from actors.core.actions import id_on, note_line
 from actors.core.mapping import remapped
 from actors.core.moved import gone_side, moved, told_by, was_told_by
 from actors.core.policy import StreamSpec
-from actors.core.several import at_new_place, beside
 from actors.core.types import ActionState, Binding, Hint, Presence, Side, State
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
@@ -71,33 +70,6 @@ class Moves:
                 )
             )
         return bindings
-
-    async def in_both(self, stream: StreamSpec, pairs: Sequence[tuple[Binding, Binding]]) -> None:
-        """A bound record that stands in a later one of several objects as well: (binding, half binding of the new one). The
-        later one counts; the other is left alone."""
-        side, state = stream.several, self._state
-        if side is None or not pairs:
-            return
-        bindings, items, hints, dropped = [], [], [], []
-        for bound, new in pairs:
-            binding = at_new_place(stream, bound, new)
-            was, now = id_on(bound, side), id_on(binding, side)
-            bindings += [binding, beside(stream, side, was, now)]
-            reason = f"{was} stands on {side} as {now} too, and that counts"
-            items.append(note_line(stream, binding, side, was, "moved", reason, ActionState.CONFIRMED))
-            hints.append(Hint(stream=stream.name, side=side, id=now, reason="moved"))
-            dropped.append(new.key)
-        state.confirmed += len(items)
-        state.memory.arrives(stream.name)
-        await state.settle(
-            Settlement(
-                run=state.run,
-                bindings=tuple(bindings),
-                dropped=tuple(dropped),
-                items=tuple(items),
-                hints=tuple(hints),
-            )
-        )
 
     async def by_content(
         self, stream: StreamSpec, spoken_for: Collection[int], blind: Collection[Side]

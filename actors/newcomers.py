@@ -9,17 +9,17 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier
 from actors.conclude import Pair
-from actors.core import ambiguous, match
+from actors.core import ambiguous, initial, match
 from actors.core.actions import id_on, note_line
 from actors.core.moved import by_key
 from actors.core.policy import StreamSpec
-from actors.core.several import stands_in_both
 from actors.core.types import (
     SIDES,
     Action,
     ActionState,
     Binding,
     Observation,
+    Op,
     Parked,
     Presence,
     Room,
@@ -29,6 +29,7 @@ from actors.core.types import (
 )
 from actors.lines import parked_line
 from actors.moves import Moves
+from actors.places import Places
 from actors.ports import Counters, KeyGroup, Settlement
 from actors.state import RunState
 from actors.window import Windows, kept_note, matched
@@ -63,17 +64,21 @@ class Newcomers:
         self._left = False
         self._apart: set[int] = set()  # said to be none of those that share a key with them
         self._moves = Moves(state, sides)
+        self._places = Places(state, sides)
 
     async def settle(self, stream: StreamSpec) -> bool:
         """Match, conclude what is gone, meet, create. True when nobody had to be left for later."""
         self._left = False
         self._apart = set()
-        if stream.name in self._windows.stirred and not self._state.dry:
+        stirred = stream.name in self._windows.stirred
+        if stirred and not self._state.dry:
             await self._reopen(stream)
         unbound = await self._state.store.bindings_in(self._state.link, stream.name, UNBOUND, 0, 1)
         if not unbound and stream.name not in self._state.gone:
             return True  # the common case, in one question
         await self._moves.begin(stream)
+        if self._moves.known and not stirred and not self._state.dry:
+            await self._reopen_listed(stream)
         taken = await self._match(stream)
         await self._conclude(stream, taken)
         await self._meet(stream)
@@ -104,7 +109,7 @@ class Newcomers:
         bind: list[tuple[int, int]] = []
         move: list[tuple[int, int]] = []
         unclear: list[KeyGroup] = []
-        for whole in groups:
+        for whole in await self._places.one_each(stream, groups):
             group = _without(whole, self._apart)
             if not (group.a or group.b) or spoken_for.intersection((*group.a, *group.b)):
                 continue
@@ -119,8 +124,7 @@ class Newcomers:
                 # It has its place on the other side, though it is not back there yet: the rest would be doubles of it.
                 unclear.append(_beside_put_back(group))
         await self._move(stream, move, spoken_for)
-        if stream.several is not None and not self._state.dry:
-            unclear = await self._in_both(stream, stream.several, unclear)
+        unclear = await self._places.moved_on(stream, unclear)
         if self._state.dry:
             await self._plan_only(stream, bind, spoken_for)
             spoken_for.update(key for group in unclear for key in (*group.a, *group.b))
@@ -128,21 +132,6 @@ class Newcomers:
             await self._bind(bind)
             await self._list(stream, ", ".join(stream.match[level]), unclear)
         self._moves.leave(unclear)
-
-    async def _in_both(self, stream: StreamSpec, side: Side, groups: Sequence[KeyGroup]) -> list[KeyGroup]:
-        """Records that stand in two of several objects are bound to the later one; the groups that are left."""
-        ones = [group for group in groups if len(group.taken) == len((*group.a, *group.b)) == 1]
-        members = await self._by_key([key for g in ones for key in (*g.taken, *g.a, *g.b)]) if ones else {}
-        found: list[tuple[Binding, Binding]] = []
-        rest = [group for group in groups if group not in ones]
-        for group in ones:
-            bound, new = members[group.taken[0]], members[(*group.a, *group.b)[0]]
-            if stands_in_both(stream, side, bound, new) and not self._state.is_open(bound.key):
-                found.append((bound, new))
-            else:
-                rest.append(group)
-        await self._moves.in_both(stream, found)
-        return rest
 
     async def _bind(self, pairs: Sequence[tuple[int, int]]) -> None:
         if not pairs:
@@ -257,6 +246,21 @@ class Newcomers:
             if again:
                 await state.settle(Settlement(run=state.run, bindings=again))
 
+    async def _reopen_listed(self, stream: StreamSpec) -> None:
+        """Something is gone: what is listed as unclear beside it may be the same record under another id."""
+        state = self._state
+        after = 0
+        while rows := await state.store.waiting(state.link, stream.name, after, GROUPS, Room.AMBIGUOUS):
+            after = rows[-1].id
+            listed = await self._by_key(row.binding for row in rows)
+            again = tuple(
+                msgspec.structs.replace(b, state=State.NEW, note=kept_note(b), rev=b.rev + 1)
+                for b in listed.values()
+                if _is_listed(b)
+            )
+            if again:
+                await state.settle(Settlement(run=state.run, bindings=again))
+
     # ----------------------------------------------------------------------------------------- what is gone
 
     async def _move(self, stream: StreamSpec, pairs: Sequence[tuple[int, int]], spoken_for: set[int]) -> None:
@@ -287,7 +291,8 @@ class Newcomers:
             await self._list(stream, "everything but their keys", groups)
         self._moves.leave(groups)
         left = list(self._moves.known.values())
-        gone = [binding for binding in left if self._moves.sides[binding.key] not in blind]
+        stands = await self._places.elsewhere(stream, left)
+        gone = [b for b in left if self._moves.sides[b.key] not in blind and b.key not in stands]
         self._left = self._left or any(self._moves.sides[b.key] in self._state.blind(stream) for b in left)
         for start in range(0, len(gone), self._window):
             await self._at(f"{stream.name}: concluding what is gone")
@@ -332,7 +337,8 @@ class Newcomers:
         return {side for half in found for side in SIDES if half.side(side) is not None}
 
     async def _create(self, stream: StreamSpec, spoken_for: set[int]) -> None:
-        unsure = await self._unsure(stream)
+        unsure, under_way = await self._unsure(stream), await self._under_way(stream)
+        made: set[int] = set()
         after = 0
         while True:
             await self._at(f"{stream.name}: creating what is new")
@@ -345,6 +351,7 @@ class Newcomers:
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
+                mine = self._but_those(under_way, side, mine)
                 if self._state.gate.is_closed(stream, other(side)):
                     continue
                 if side in self._state.blind(stream):
@@ -352,8 +359,36 @@ class Newcomers:
                 elif other(side) in unsure:
                     continue  # until the stranger there can be matched; the waiting room says whom they wait for
                 elif mine:
-                    pairs.extend(await self._claimed(stream, side, await self._looked(stream, side, mine)))
+                    looked = await self._looked(stream, side, mine)
+                    ones = self._places.not_twice(stream, side, looked, made)
+                    self._left = self._left or len(ones) < len(looked)
+                    pairs.extend(await self._claimed(stream, side, ones))
             await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
+
+    async def _under_way(self, stream: StreamSpec) -> list[Binding]:
+        """Half bindings of which it is not known yet whether their record was made."""
+        keys = [
+            one.binding for one in self._state.open.values() if one.op is Op.CREATE and one.covers is None
+        ]
+        found = await self._by_key(keys) if keys else {}
+        return [half for half in found.values() if half.stream == stream.name]
+
+    def _but_those(
+        self, under_way: Sequence[Binding], side: Side, halves: Sequence[Binding]
+    ) -> list[Binding]:
+        """Without those that share a match key with a record of their side which is being made: it may be that very record,
+        under another id by now. Once the outcome is known they are matched with what was made."""
+        taken = {
+            (level, hash_)
+            for half in under_way
+            if half.side(side) is not None
+            for level, hash_ in enumerate(half.keys)
+            if hash_
+        }
+        known = {half.key for half in under_way}
+        kept = [h for h in halves if h.key in known or not taken.intersection(enumerate(h.keys))]
+        self._left = self._left or len(kept) < len(halves)
+        return kept
 
     async def _claimed(self, stream: StreamSpec, side: Side, pairs: Sequence[Pair]) -> Sequence[Pair]:
         """Those that nobody else makes: where several links share the account, another one may be at the very same record.
@@ -411,6 +446,8 @@ def _waiting(gone: Binding) -> Binding:
 
 
 def _again(held: Binding) -> State:
+    if initial.HELD in held.note:
+        return State.HELD_BACK
     return State.GONE if held.state is State.GONE else State.NEW
 
 

@@ -10,9 +10,15 @@ import msgspec
 from actors.core.places import parted, qualified
 from actors.core.policy import RECORD_OBJECT, StreamSpec
 from actors.core.types import Record, Side
-from actors.ports import Page, Write, WriteResult
+from actors.ports import Find, Page, Write, WriteResult
 
 Ask = Callable[[str, str], Awaitable[Page]]  # object, where to go on
+
+
+def find_of(finds: Callable[[Side, str], Find], stream: StreamSpec, side: Side) -> Find:
+    """How changes of a stream are found on a side; where several objects differ in that, by complete reads."""
+    every = {finds(side, name) for name in stream.objects_on(side)}
+    return every.pop() if len(every) == 1 else Find.FULL
 
 
 async def scanned(stream: StreamSpec, side: Side, at: str, ask: Ask) -> Page:

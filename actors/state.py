@@ -163,7 +163,7 @@ class RunState:
         self._counters: tuple[Counters, ...] = ()
         self.hint_at = math.inf  # the earliest of the hints that this run put into the inbox
         self.may_be_due: set[str] = set()  # streams of which the inbox may hold something due
-        # Lines that our own writes left, as they were settled, by object, side and id: what shows them again is an echo.
+        # Lines that our own writes left, as they were settled, by stream, side and id: what shows them again is an echo.
         self.echoes: dict[tuple[str, Side], dict[str, str]] = {}
         self._plans: dict[tuple[str, str], bool] = {}
         if plans is not None:

@@ -34,6 +34,7 @@ from actors.core.verdict import Verdict
 from actors.core.verify import UNSETTLED, WHOLE, Difference, differences, moved
 from actors.messages import Options
 from actors.ports import Counters, Cursor, Find, Settlement
+from actors.several import find_of
 from actors.state import RunState
 from actors.window import Windows
 
@@ -195,7 +196,7 @@ class Verifying:
 
     async def _noticed(self, stream: StreamSpec, side: Side, pairs: Sequence[Pair]) -> set[str]:
         """Those whose change on that side somebody tells of: a hint, or the side's next look."""
-        state, name = self._state, stream.object(side)
+        state = self._state
         ids = {seen.id for pair in pairs if (seen := _looks(pair).get(side)) is not None}
         cursor = self._cursors.get((stream.name, side)) or Cursor(stream.name, side)
         if not ids or not cursor.completed or cursor.began:
@@ -203,7 +204,7 @@ class Verifying:
         hinted = await state.store.hinted(state.link, stream.name, side, [*sorted(ids), ""])
         if "" in hinted:
             return ids
-        find = self._finds(side, name)
+        find = find_of(self._finds, stream, side)
         token = await self._sides[side].look_token(stream) if find is Find.FULL else cursor.token
         if find is Find.FULL and (not token or token != cursor.token):
             return ids

@@ -7,14 +7,21 @@ wakes everybody, so nothing is lost with the process that noticed it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.core import initial
+from actors.core.mapping import references
 from actors.core.policy import StreamSpec
-from actors.core.types import SIDES, Hint
+from actors.core.types import SIDES, Hint, Observation, Record
 from actors.ports import Settlement
 from actors.state import RunState
 
 PAGE = 500
 WOKEN_MAX = 5000  # in one run; the rest is tried by the next complete read
 ARRIVED = "what it may wait for has come"
+NEEDED = "another record needs it"
 
 
 async def wake(state: RunState, stream: StreamSpec) -> None:
@@ -40,6 +47,21 @@ async def wake(state: RunState, stream: StreamSpec) -> None:
         if woken >= WOKEN_MAX:
             break
     state.memory.woken[stream.name] = arrived
+
+
+async def let_go_needed(state: RunState, stream: StreamSpec, seen: Sequence[Observation]) -> None:
+    """Records that the initial load left where they are, and that these ones refer to: they are needed now (T15)."""
+    left = {one.name for one in state.spec.streams if one.initial_load != frozenset(SIDES)}
+    for side in SIDES if seen and left else ():
+        records = [Record(one.id, one.native) for one in seen if one.side == side]
+        for name, ids in references(stream, side, records).items():
+            found = await state.store.bindings(state.link, name, side, sorted(ids)) if name in left else ()
+            halves = [half for half in found if initial.is_held(half)]
+            if not halves:
+                continue
+            bindings = [msgspec.structs.replace(initial.let_go(half), rev=half.rev + 1) for half in halves]
+            hints = [Hint(name, side, held.id, NEEDED) for half in halves if (held := half.side(side))]
+            await state.settle(Settlement(run=state.run, bindings=tuple(bindings), hints=tuple(hints)))
 
 
 async def lacks(state: RunState, stream: StreamSpec) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier, Extra
 from actors.conclude import Pair
-from actors.core import effects, match, several
+from actors.core import effects, initial, match, several
 from actors.core.assume import assumed, rests_on_precondition
 from actors.core.gates import admitted, is_held_back
 from actors.core.mapping import remapped
@@ -124,10 +124,11 @@ class Windows:
             out.later.append(self._look_again(stream, window, seen))
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
-            half = admitted(stream, half, seen, None, stream.name in self._state.loaded)
-            half = effects.noted(stream, half)
+            loaded = stream.name in self._state.loaded
+            half = effects.noted(stream, admitted(stream, half, seen, None, loaded))
+            half = initial.held_over(stream, half, seen, loaded=loaded)
             out.strangers.append(half)
-            out.skipped += is_held_back(half.note) or effects.waits(half)
+            out.skipped += is_held_back(half.note) or effects.waits(half) or initial.is_held(half)
             if self._sides[seen.side].declaration.read_lag_s > 0:
                 self._state.memory.met(stream.object(seen.side), seen.side, seen.id, seen.asked)
             if half.state is State.UNSURE:
@@ -193,6 +194,12 @@ class Windows:
         out.skipped += half.state is State.HELD_BACK and half.key not in out.parked
         if is_held_back(half.note):
             return
+        if initial.is_held(half):
+            if initial.has_changed(half, seen):
+                now = initial.let_go(half)
+                keys = match.keys(stream, seen.fields)
+                out.strangers.append(msgspec.structs.replace(now, keys=keys, rev=half.rev + 1))
+            return
         keys, state = match.keys(stream, seen.fields), newcomer_state(stream, seen)
         if state is State.UNSURE:
             out.later.append(self._look_again(stream, window, seen))
@@ -205,7 +212,8 @@ class Windows:
             now = msgspec.structs.replace(
                 half, state=state, keys=keys, note=kept_note(half), rev=half.rev + 1
             )
-            out.strangers.append(now)
+            loaded = stream.name in self._state.loaded
+            out.strangers.append(initial.held_over(stream, now, seen, loaded=loaded))
 
     def _gated(
         self, stream: StreamSpec, window: Window, seen: Observation, half: Binding, out: _Sorted
@@ -326,12 +334,12 @@ def _is_gone(pair: Pair) -> bool:
 
 def kept_note(half: Binding) -> str:
     """What stays noted of a newcomer when it starts anew: that it is to be put back."""
-    return RESTORE if RESTORE in half.note else ""
+    return next((note for note in (RESTORE, initial.HELD) if note in half.note), "")
 
 
 def matched(a: Binding, b: Binding) -> Binding:
     """Two half bindings found to be the same record: one binding, to be settled by first contact."""
-    held_a, held_b = a.a, b.b
+    held_a, held_b, a = a.a, b.b, initial.met(a)
     assert held_a is not None and held_b is not None
     return msgspec.structs.replace(a, b=held_b, state=State.MATCHED, note="", rev=a.rev + 1)
 

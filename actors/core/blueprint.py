@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
+from actors.core.blueprint_chosen import without_inactive
 from actors.core.blueprint_effects import read_effects
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
@@ -46,7 +47,8 @@ def compile_blueprint(
     document = Node(data, (), faults)
     asked = read_settings(document.get("settings"))
     awaited = awaited_settings(document.get("setup"))
-    root = Node(settled_data(document, (*awaited, *asked), settings), (), faults).table(LINK)
+    whole = settled_data(document, (*awaited, *asked), settings)
+    root = Node(whole if settings is None else without_inactive(whole), (), faults).table(LINK)
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
@@ -117,7 +119,7 @@ def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
         streams.append(msgspec.structs.replace(stream, effects=tuple(one.name for one in effects)))
         streams.extend(effects)
     if not streams:
-        node.fault("a blueprint needs at least one stream")
+        node.fault("a blueprint needs at least one stream")  # or none is active
     streams = list(pointing(streams, node))
     check_streams(streams, node)
     return tuple(_finished(stream) for stream in working_order(streams))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_lines import lines_entry
+from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
 from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
 from actors.core.blueprint_forms import (
     Duration,
@@ -31,7 +33,7 @@ from actors.core.blueprint_forms import (
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, LeftBehind
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
 from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
@@ -215,26 +217,6 @@ GATE: Final = (
     ),
 )
 
-# One of several objects of a side: what of the stream's rules is otherwise for the records that stand in it.
-OBJECT: Final = (
-    Entry(
-        "creates",
-        Listing(Words(SIDES)),
-        "as of the stream; a side that may not create there does not move records there either",
-        absent="the stream's",
-        example="creates: [b]",
-        rows=("G4", "G13", "G22"),
-    ),
-    Entry(
-        "deletes",
-        each(SIDES, words(DeletePolicy)),
-        "as of the stream",
-        absent="the stream's",
-        example="deletes: {b: mark, a: restore}",
-        rows=("G3", "G9"),
-    ),
-)
-OBJECTS: Final = Shared("objects", Either((Text(), Named(Entries(OBJECT), least=2))))
 EFFECT: Final = (
     Entry("object", Text(), "the object there that holds them", required=True, example="object: movements"),
     Entry(
@@ -269,14 +251,14 @@ STREAM: Final = (
         rows=("G8", "G10"),
     ),
     Entry("b", OBJECTS, "the object on side b", required=True, example="b: customers"),
+    LEFT_BEHIND,
     Entry(
-        "left_behind",
-        words(LeftBehind),
-        "what becomes of a record in its old object once we have made it in another one: `remove`, `mark` (by `mark` of "
-        "that side), `keep`",
-        absent="`remove`",
-        example="left_behind: mark",
-        rows=("G8", "G22"),
+        "active",
+        Either((Flag(), Words(WORDS))),
+        "whether it is kept in step at all: a setting says so for each link, see [below](#streams-that-a-link-chooses)",
+        absent="`true`",
+        example="active: {setting: customer_groups}",
+        rows=("W4", "W11", "W12"),
     ),
     Entry(
         "parents",
@@ -375,6 +357,14 @@ STREAM: Final = (
         absent="`ask`",
         example="first_contact: fill_empty",
         rows=("T15", "T16"),
+    ),
+    Entry(
+        "initial_load",
+        Listing(Words(SIDES)),
+        "the sides that the initial load may write to, see [below](#the-initial-load)",
+        absent="`[a, b]`",
+        example="initial_load: [a]",
+        rows=("T15", "T16", "W7"),
     ),
     Entry(
         "budgets",

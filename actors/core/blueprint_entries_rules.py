@@ -90,6 +90,14 @@ SETTING: Final = (
         example="default: Kunde",
     ),
     Entry("choices", Listing(Text(), least=1), "nothing else is taken", example="choices: [type, status]"),
+    Entry(
+        "fixed",
+        Flag(),
+        "it is chosen at set-up, and can't be changed once the link is active",
+        absent="`false`",
+        example="fixed: true",
+        rows=("W11",),
+    ),
 )
 SETTINGS: Final[Form] = Named(Entries(SETTING), SETTING_NAME)
 # What may stand wherever a value may: the link's value of that setting.

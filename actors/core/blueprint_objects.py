@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from actors.core.blueprint_entries import OBJECT
+from actors.core.blueprint_entries_objects import OBJECT
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.lenses import written_paths
 from actors.core.places import SEPARATOR
@@ -68,7 +68,7 @@ def _rules(
 
 
 def read_creates(node: Node | None) -> frozenset[Side]:
-    """The entry `creates`."""
+    """The entry `creates`, or another list of sides that is both where nothing is said."""
     return frozenset(SIDES) if node is None else read_sides(node)
 
 
@@ -104,6 +104,10 @@ def check_objects(stream: StreamSpec, at: Node) -> None:
             f'no field says which object a record stands in: one has to have `{side}: "{RECORD_OBJECT}"`',
             "fields",
         )
+    if stream.with_lines:
+        at.fault("a record with lines moves to no other object", side)
+    if stream.effects:
+        at.fault("a record that has effects moves to no other object", side)
     if side in stream.once or side in stream.stages:
         at.fault(f"what is written once, or staged, on {side} moves to no other object", side)
     if stream.left_behind is LeftBehind.MARK and not stream.mark.get(side):
@@ -133,25 +137,26 @@ def pointing(streams: Sequence[StreamSpec], at: Node) -> tuple[StreamSpec, ...]:
 
 
 def _pointing(stream: StreamSpec, by_name: Mapping[str, StreamSpec], at: Node) -> StreamSpec:
-    fields = []
-    for field in stream.fields:
-        named = by_name.get(field.reference)
-        side = named.several if named is not None else None
-        asked = next(iter(field.within.values()), ())
-        if side is None or named is None:
-            if asked:
-                at.fault(
-                    "`within` needs a `reference` to a stream with several objects",
-                    stream.name,
-                    "fields",
-                    field.name,
-                )
-            fields.append(field)
-            continue
-        names = named.objects_on(side)
-        for name in asked:
-            if name not in names:
-                said = f'"{name}" is none of {listed(names)}{guess(name, names)}'
-                at.fault(said, stream.name, "fields", field.name, "within")
-        fields.append(msgspec.structs.replace(field, within={side: asked or names}))
-    return msgspec.structs.replace(stream, fields=tuple(fields))
+    below = Node(stream, (*at.path, stream.name), at.faults)
+    return msgspec.structs.replace(
+        stream, fields=tuple(_points(one, by_name, below) for one in stream.fields)
+    )
+
+
+def _points(field: FieldSpec, by_name: Mapping[str, StreamSpec], at: Node) -> FieldSpec:
+    if field.lines is not None:
+        of_a_line = tuple(_points(one, by_name, at) for one in field.lines.fields)
+        return msgspec.structs.replace(field, lines=msgspec.structs.replace(field.lines, fields=of_a_line))
+    where = ("fields", field.name)
+    named = by_name.get(field.reference)
+    side = named.several if named is not None else None
+    asked = next(iter(field.within.values()), ())
+    if side is None or named is None:
+        if asked:
+            at.fault("`within` needs a `reference` to a stream with several objects", *where)
+        return field
+    names = named.objects_on(side)
+    for name in asked:
+        if name not in names:
+            at.fault(f'"{name}" is none of {listed(names)}{guess(name, names)}', *where, "within")
+    return msgspec.structs.replace(field, within={side: asked or names})

@@ -65,13 +65,14 @@ def _setting(name: str, entry: Node) -> SettingSpec:
     if not _NAME.fullmatch(name):
         entry.fault(f'"{name}" is not a name: small letters, digits and _, a letter first')
     node = entry.table(SETTING)
-    form, doc, choices = node.get("form"), node.get("doc"), node.get("choices")
+    form, doc, choices, fixed = (node.get(key) for key in ("form", "doc", "choices", "fixed"))
     given = isinstance(entry.value, Mapping) and "default" in entry.value
     spec = SettingSpec(
         name=name,
         form=form.word(SETTING_FORMS, "text") if form else "text",
         doc=doc.text() if doc else "",
         choices=tuple(item.text() for item in choices.items()) if choices else (),
+        fixed=fixed.flag() if fixed else False,
     )
     if not given:
         return msgspec.structs.replace(spec, default={}, has_default=True) if spec.form in _EMPTY else spec

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries import (
     BUDGET,
     BUDGET_ENTRIES,
@@ -49,7 +50,9 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     check_name(entry, name)
     node = entry.table(STREAM)
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
-    contact, left = node.get("first_contact"), node.get("left_behind")
+    contact, left, active = node.get("first_contact"), node.get("left_behind"), node.get("active")
+    if active is not None and not isinstance(active.value, bool):
+        active.word(WORDS, "yes")
     creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
     return StreamSpec(
         name=name,
@@ -64,6 +67,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         requires=_texts(node.get("requires")),
         once=read_sides(node.get("once")),
         stages=read_sides(node.get("stages")),
+        initial_load=read_creates(node.get("initial_load")),
         creates=creates,
         deletes=deletes,
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,

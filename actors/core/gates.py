@@ -74,7 +74,7 @@ def _held_back(stream: StreamSpec, half: Binding, note: str) -> Binding:
     if half.note.startswith(note):
         return half
     none = tuple(0 for _ in stream.match)
-    return msgspec.structs.replace(half, state=State.HELD_BACK, note=note, keys=none)
+    return msgspec.structs.replace(half, state=State.HELD_BACK, note=note, keys=none, base={})
 
 
 # ------------------------------------------------------------------------------------------------- bound records

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors.core import gates, own_values, replaced, several, units
+from actors.core import gates, initial, own_values, replaced, several, units
 from actors.core.actions import action_for
 from actors.core.contests import is_contested
 from actors.core.documents import ONCE, written_once
@@ -144,7 +144,7 @@ def _both_present(
     park.extend(not_delivered(stream, binding, a, merged.unseen))
     actions: list[Action] = []
     for seen in (a, b):
-        wanted = merged.writes[seen.side]
+        adopted, wanted = _unwritten(stream, binding, adopted, seen, merged, ctx)
         action: Action | None = None
         try:
             if wanted:
@@ -173,6 +173,22 @@ def _both_present(
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
     again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
     return msgspec.structs.replace(verdict, items=items, again_s=again_s)
+
+
+def _unwritten(
+    stream: StreamSpec,
+    binding: Binding,
+    adopted: Binding,
+    seen: Observation,
+    merged: Merged,
+    ctx: Context,
+) -> tuple[Binding, Mapping[str, Value]]:
+    """What is left to be written on a side; what the initial load does not write there is settled as it stands."""
+    wanted = merged.writes[seen.side]
+    for name in (left := initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)):
+        stands = Deviation(seen.fields.get(name), initial.KEPT)
+        adopted = _settle_field(adopted, seen.side, name, wanted[name], stands)
+    return adopted, {name: value for name, value in wanted.items() if name not in left}
 
 
 def _written_once(

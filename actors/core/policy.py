@@ -255,7 +255,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
     streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
     `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
-    then.
+    then. `initial_load`: the sides that the initial load may write to (core/initial.py).
     """
 
     name: str
@@ -268,6 +268,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     requires: tuple[str, ...] = ()
     once: frozenset[Side] = frozenset()
     stages: frozenset[Side] = frozenset()
+    initial_load: frozenset[Side] = frozenset({"a", "b"})
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
@@ -406,7 +407,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
 class SettingSpec(msgspec.Struct, frozen=True):
     """One setting that a blueprint asks for. `default` counts if `has_default`. `choices`: nothing else is taken.
-    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there."""
+    `awaited`: the link is not active before it is chosen (`setup`), so that it is no fault while it is not there.
+    `fixed`: it can't be changed once the link is active."""
 
     name: str
     form: str
@@ -415,6 +417,7 @@ class SettingSpec(msgspec.Struct, frozen=True):
     has_default: bool = False
     awaited: bool = False
     choices: tuple[str, ...] = ()
+    fixed: bool = False
 
     @property
     def needed(self) -> bool:

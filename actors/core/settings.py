@@ -88,6 +88,19 @@ def _heavy(stream: StreamSpec) -> StreamSpec:
     return msgspec.structs.replace(stream, **{name: getattr(plain, name) for name in _LIGHT})
 
 
+FIXED = "was chosen when the link was set up, for good; another choice needs a link of its own"
+
+
+def fixed(spec: LinkSpec, data: Mapping[str, Any], values: Mapping[str, Any]) -> Sequence[Fault]:
+    """Settings that an active link would get otherwise than it was set up with. `data`: what the store keeps."""
+    had = {one.name: data.get(one.name, one.default) for one in spec.settings if one.fixed}
+    return [
+        _fault(("settings", name), FIXED)
+        for name, value in values.items()
+        if name in had and value != had[name]
+    ]
+
+
 def impossible(old: LinkSpec, new: LinkSpec) -> Sequence[Fault]:
     """Changes that would make other records of what is kept in step: a link is for its systems and objects."""
     found = []
@@ -101,6 +114,10 @@ def impossible(old: LinkSpec, new: LinkSpec) -> Sequence[Fault]:
         if not of_nobody and getattr(old.setup, name) != getattr(new.setup, name):
             said = "both sides agreed on it when the link was made; another way needs a link of its own"
             found.append(_fault(("setup", name), said))
+    for setting in old.settings:
+        later = next((one for one in new.settings if one.name == setting.name), setting)
+        if setting.fixed and (later.default, later.has_default) != (setting.default, setting.has_default):
+            found.append(_fault(("settings", setting.name), FIXED))
     before = {stream.name: stream for stream in old.streams}
     for stream in new.streams:
         known = before.get(stream.name)
@@ -149,8 +166,14 @@ def with_stale(spec: LinkSpec, known: Mappings, remapped: Mapping[str, float] | 
 
 def _stale(stream: StreamSpec, known: Mapping[str, Mapping[str, str]]) -> dict[str, frozenset[str]]:
     now = field_versions(stream)
+    # A field that was switched off meanwhile holds what it held before: that is good if it never meant anything else.
+    ever = {name: {fields[name] for fields in known.values() if name in fields} for name in now}
     return {
-        map_ver: frozenset(name for name, version in now.items() if fields.get(name) != version)
+        map_ver: frozenset(
+            name
+            for name, version in now.items()
+            if ({fields[name]} if name in fields else ever[name]) != {version}
+        )
         for map_ver, fields in known.items()
         if map_ver != stream.map_ver
     }

@@ -9,7 +9,7 @@ marked), as it was seen; what somebody changed there meanwhile is listed. SPEC G
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -244,12 +244,27 @@ def _edited(
 def stands_in_both(stream: StreamSpec, side: Side, bound: Binding, new: Binding) -> bool:
     """Whether a new record is one that is bound, though that is there still: it stands in a later object as well, and the
     later one counts."""
-    was, now = bound.side(side), new.side(side)
-    if was is None or now is None or bound.state is not State.SETTLED:
+    was = bound.side(side)
+    if was is None or new.side(side) is None or bound.state is not State.SETTLED:
         return False
-    names: Sequence[str] = stream.objects_on(side)
-    old, there = parted(stream, side, was.id)[0], parted(stream, side, now.id)[0]
-    return old in names and there in names and names.index(old) < names.index(there)
+    return 0 <= place_of(stream, bound) < place_of(stream, new)
+
+
+def place_of(stream: StreamSpec, binding: Binding) -> int:
+    """Which of several objects a record stands in, counted in the order of the blueprint; -1: none."""
+    side = stream.several
+    held = binding.side(side) if side is not None else None
+    names = stream.objects_on(side) if side is not None else ()
+    name = parted(stream, side, held.id)[0] if side is not None and held is not None else ""
+    return names.index(name) if name in names else -1
+
+
+def steps_aside(stream: StreamSpec, side: Side, half: Binding, record: str) -> Binding:
+    """A newcomer that stands in a later object as well, as `record`: that one counts."""
+    held = half.side(side)
+    assert held is not None
+    stands = beside(stream, side, held.id, record)
+    return msgspec.structs.replace(stands, key=half.key, rev=half.rev + 1)
 
 
 def back_again(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:

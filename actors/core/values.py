@@ -234,9 +234,7 @@ def _plain_line(line: Line) -> Any:
 
 def _rich(value: Any) -> Value:
     if isinstance(value, list):
-        if value and isinstance(value[0], dict) and "l" in value[0]:
-            return tuple(line_of({n: _rich(v) for n, v in item["l"].items()}) for item in value)
-        return tuple(_scalar(_rich(item)) for item in value)
+        return canonical([_rich_line(item["l"]) if _is_line(item) else _rich(item) for item in value])
     if not isinstance(value, dict):
         return value  # type: ignore[no-any-return]
     ((tag, text),) = value.items()
@@ -247,6 +245,14 @@ def _rich(value: Any) -> Value:
     if tag == "d":
         return date.fromisoformat(text)
     return bytes.fromhex(text)
+
+
+def _is_line(item: Any) -> bool:
+    return isinstance(item, dict) and "l" in item
+
+
+def _rich_line(cells: Mapping[str, Any]) -> Line:
+    return line_of({name: _rich(value) for name, value in cells.items()})
 
 
 def _hashable(part: object) -> Any:

@@ -22,6 +22,7 @@ class Context(msgspec.Struct, frozen=True):
 
     `concludes`: what is new was compared with what is gone, so that a record that is gone was deleted, not moved.
     `lacks`: streams that this one requires, and of which no record is in step yet.
+    `loading`: the stream's initial load is not complete.
     `reused`: sides that may give the id of a record that was deleted to another one.
     """
 
@@ -31,6 +32,7 @@ class Context(msgspec.Struct, frozen=True):
     refs: Refs = NO_REFS
     concludes: bool = True
     lacks: tuple[str, ...] = ()
+    loading: bool = False
     reused: frozenset[Side] = frozenset()
 
 

@@ -387,8 +387,10 @@ class Store(Protocol):
         ...
 
     async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]: ...
-    async def waiting(self, link: str, stream: str, after: int, limit: int) -> Sequence[Parked]:
-        """What stands in the room `waiting`, of one stream, with ids > after and in their order."""
+    async def waiting(
+        self, link: str, stream: str, after: int, limit: int, room: Room = Room.WAITING
+    ) -> Sequence[Parked]:
+        """What stands in the room `waiting`, or another one, of one stream, with ids > after and in their order."""
         ...
 
     async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:

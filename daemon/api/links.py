@@ -124,6 +124,8 @@ class Links(links_pb2_grpc.LinksServicer):
             await self._desk.admin.choose(row.id, values, {}, Changes())
             return
         old = self._spec(info)
+        if faults := link_settings.fixed(old, row.settings, values):
+            raise invalid([Violation(one.path, one.message) for one in faults], str(faults[0]))
         changes = link_settings.changes(old, new)
         if changes.reread or changes.added:
             await Founder(self._desk, new, await self._pair(info), row.name, link=row.id).still_fits()

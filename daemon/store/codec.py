@@ -29,7 +29,7 @@ from actors.core.types import (
     Side,
     State,
 )
-from actors.core.values import Value, decode, encode
+from actors.core.values import Line, Value, decode, encode, line_of
 from actors.ports import ChangeIntents
 
 Row = asyncpg.Record
@@ -398,6 +398,8 @@ def _tagged(value: Any) -> Any:
         return {"m": {clean(str(name)): _tagged(item) for name, item in value.items()}}
     if isinstance(value, list | tuple | set | frozenset):
         return [_tagged(item) for item in value]
+    if isinstance(value, Line):
+        return {"l": {clean(name): _tagged(cell) for name, cell in value.cells}}
     if isinstance(value, Decimal):
         return {"n": format(value, "f")}
     if isinstance(value, datetime):
@@ -415,12 +417,16 @@ def _untagged(value: Any) -> Any:
     ((tag, content),) = value.items()
     if tag == "m":
         return {name: _untagged(item) for name, item in content.items()}
+    if tag == "l":
+        return line_of({name: _untagged(cell) for name, cell in content.items()})
     return decode(_JSON.encode({"value": value}).decode())["value"]
 
 
 def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, Line):
+        return {name: _cleaned(cell) for name, cell in value.cells}
     if isinstance(value, Mapping):
         return {clean(str(name)): _cleaned(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -100,8 +100,11 @@ class Settling(Base):
     async def parked(self, link: str, bindings: Sequence[int]) -> Sequence[Parked]:
         return [parked(row) for row in await self._fetch(sql("parked_of"), link, list(bindings))]
 
-    async def waiting(self, link: str, stream: str, after: int, limit: int) -> Sequence[Parked]:
-        return [parked(row) for row in await self._fetch(sql("waiting"), link, stream, after, limit)]
+    async def waiting(
+        self, link: str, stream: str, after: int, limit: int, room: Room = Room.WAITING
+    ) -> Sequence[Parked]:
+        rows = await self._fetch(sql("waiting"), link, room.value, stream, after, limit)
+        return [parked(row) for row in rows]
 
     async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
         return {row["kind"]: row["used"] for row in await self._fetch(sql("spent"), link, stream, since)}

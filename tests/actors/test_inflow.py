@@ -9,13 +9,14 @@ import msgspec
 import pytest
 
 from actors.connection import ConnectionActor
+from actors.core.policy import StreamSpec
 from actors.core.types import Hint, Op
 from actors.inflow import ROOM_MAX, Inflow
 from actors.messages import WORK, Drained, Handed
 from actors.ports import Find, LinkRow
 from actors.root import RootActor
 from actors.runtime.mailbox import Ask
-from tests.actors.rig import CUSTOMERS, Rig, loaded, on, takes, until
+from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, takes, until
 from tests.sim import loop
 
 FEED: dict[str, Any] = {"find": (Find.FEED,)}
@@ -214,14 +215,22 @@ def test_a_crash_before_the_feed_is_told_loses_and_doubles_nothing(method: str, 
 # ------------------------------------------------------------------------------------------- echoes of our own writes
 
 
+TWICE = (customers(), customers(name="suppliers"))
+
+
 @pytest.mark.parametrize(
-    "links, told", [({"l": ("a", "b")}, []), ({"l": ("a", "b"), "m": ("a", "c")}, ["l", "m"])]
+    "links, streams, told",
+    [
+        ({"l": ("a", "b")}, (), []),
+        ({"l": ("a", "b"), "m": ("a", "c")}, (), ["l", "m"]),
+        ({"l": ("a", "b")}, TWICE, ["l"]),
+    ],
 )
-def test_an_echo_of_our_own_write_is_news_to_other_links_of_the_account_only(
-    links: dict[str, tuple[str, str]], told: list[str]
+def test_an_echo_of_our_own_write_is_news_to_other_links_and_other_streams_of_the_object_only(
+    links: dict[str, tuple[str, str]], streams: tuple[StreamSpec, ...], told: list[str]
 ) -> None:
     async def main() -> Any:
-        rig = Rig(systems=("a", "b", "c"), links=links, **FEED)
+        rig = Rig(*streams, systems=("a", "b", "c"), links=links, **FEED)
         handed: list[str] = []
 
         async def hand(link: str, message: Handed) -> bool:

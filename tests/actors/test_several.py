@@ -16,6 +16,7 @@ from actors.core.policy import (
     DeletePolicy,
     FieldSide,
     FieldSpec,
+    FirstContact,
     LeftBehind,
     ObjectRules,
     Owner,
@@ -24,11 +25,12 @@ from actors.core.policy import (
 )
 from actors.core.policy import Condition as If
 from actors.core.policy import Test as Asks
-from actors.core.types import SIDES, ActionState, Op, Room, Side, State
+from actors.core.types import SIDES, ActionState, Op, Outcome, Room, Side, State
 from actors.ports import Find
 from actors.root import RootActor
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, by_side, dies
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, on, until
+from tests.actors.test_verifying import verified
 from tests.sim import loop
 
 FINDS = pytest.mark.parametrize("find", [Find.FEED, Find.MODIFIED, Find.FULL])
@@ -349,3 +351,83 @@ def test_actions_of_a_move_are_written_down_as_what_they_are() -> None:
     made, removed = on(lambda: rig_with(accounts("a")), body)
     assert made == (Op.CREATE, f"moves from {PROSPECTS} to {CLIENTS}")
     assert (removed[0], removed[1].startswith(f"moved to {CLIENTS}:")) == (Op.DELETE, True)
+
+
+@MIRRORED
+@FINDS
+@pytest.mark.parametrize("known_here", [False, True])
+def test_who_stands_in_both_from_the_beginning_is_one_record(
+    here: Side, there: Side, find: Find, known_here: bool
+) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        for kind, phone in ((PROSPECTS, "1"), (CLIENTS, "2")):
+            rig.systems[there].create(kind, {"name": "Ada", "phone": phone}, "person")
+        if known_here:
+            rig.create(here, "Ada", "2", kind=PROSPECTS)
+        await until(lambda: len(_settled(rig)) == 1)
+        await at_rest(rig)
+        (mine,) = rig.rows(here).values()
+        return mine["kind"], mine["phone"], rig.parked(), len(rig.rows(there, PROSPECTS))
+
+    # The status that was here already moves nobody back: there the clients are the clients'.
+    spec = accounts(here, first_contact=FirstContact(there))
+    assert on(lambda: rig_with(spec, find), body) == (CLIENTS, "2", [], 1)
+
+
+@MIRRORED
+def test_a_prospect_beside_a_client_that_is_bound_is_left_alone(here: Side, there: Side) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: len(_settled(rig)) == 1)
+        rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "9"}, "person")
+        await at_rest(rig)
+        return [row["phone"] for row in rig.rows(here).values()], rig.parked(), len(rig.bindings())
+
+    assert on(lambda: rig_with(accounts(here)), body) == (["1"], [], 2)
+
+
+@MIRRORED
+def test_who_moves_while_everything_is_read_is_not_taken_for_deleted(here: Side, there: Side) -> None:
+    """From the clients, read last, to the prospects, read before: no look meets it, and nothing is marked."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        rig.systems[there].create(CLIENTS, {"name": "Bob", "phone": "1"}, "person")
+        await until(lambda: len(_settled(rig)) == 2)
+        await at_rest(rig, 60)
+        seen: list[str] = []
+
+        async def moves() -> None:
+            asked = [args[0] for _, at, method, args in rig.requests if (at, method) == (there, "scan")]
+            if asked[-1] == CLIENTS and rig.rows(there, CLIENTS).get(client) and not seen:
+                seen.append(client)
+                held = dict(rig.rows(there, CLIENTS)[client])
+                rig.systems[there].create(PROSPECTS, held, "person")
+                rig.systems[there].delete(CLIENTS, client, "person")
+
+        rig.on[there, "scan"] = moves
+        rig.systems[there].edit(CLIENTS, client, {"phone": "2"}, "person")
+        await until(lambda: any(row["kind"] == PROSPECTS for row in rig.rows(here).values()))
+        await at_rest(rig)
+        marked = [one for one in rig.actions() if one.op in (Op.MARK, Op.DELETE)]
+        return sorted((row["name"], row["kind"], row["marked"]) for row in rig.rows(here).values()), marked
+
+    rows, marked = on(lambda: rig_with(accounts(here), Find.FULL), body)
+    assert (rows, marked) == ([("Ada", PROSPECTS, None), ("Bob", CLIENTS, None)], [])
+
+
+@MIRRORED
+@FINDS
+def test_a_comparison_of_both_sides_finds_all_of_them_in_step(here: Side, there: Side, find: Find) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, _ = await pair(rig, here, there)
+        rig.systems[there].create(CLIENTS, {"name": "Bob", "phone": "2"}, "person")
+        await until(lambda: len(_settled(rig)) == 2)
+        await at_rest(rig, 60)
+        run, lines = await verified(rig, root)
+        rig.store.set_wish("l", "paused")
+        rig.edit(here, mine, kind=CLIENTS)
+        _, after = await verified(rig, root, "again")
+        return run.outcome, lines, [decision.field for line in after for decision in line.decisions]
+
+    assert on(lambda: rig_with(accounts(here), find), body) == (Outcome.NOTHING_NEW, [], ["kind"])

@@ -61,9 +61,13 @@ def test_sets_without_a_key_are_no_objects(sets: dict[str, EntitySet]) -> None:
 
 
 def test_lines_are_known(sets: dict[str, EntitySet]) -> None:
-    assert [(lines.name, lines.type, lines.contained) for lines in sets["accounts"].lines.values()] == [
-        ("contacts", "Sample.Contact", True)
-    ]
+    found = sets["accounts"].lines
+    assert {name: (lines.set.type, lines.set.key, lines.owned) for name, lines in found.items()} == {
+        "contacts": ("Sample.Contact", ("id",), True)
+    }
+    assert sets["accounts"].property("contacts[].id").type == "Edm.Int32"
+    assert sets["accounts"].has("contacts[].id")
+    assert not sets["accounts"].has("contacts[].colour")
 
 
 def test_a_field_that_is_not_there_is_named_with_those_that_are(sets: dict[str, EntitySet]) -> None:

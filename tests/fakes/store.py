@@ -290,9 +290,11 @@ class MemoryStore(MemoryRows):
             rows = [row for row in self._state(link).parked.values() if row.binding in set(bindings)]
             return sorted(rows, key=lambda row: row.id)
 
-    async def waiting(self, link: str, stream: str, after: int, limit: int) -> Sequence[Parked]:
+    async def waiting(
+        self, link: str, stream: str, after: int, limit: int, room: Room = Room.WAITING
+    ) -> Sequence[Parked]:
         async with self._transaction("waiting"):
-            rows = (row for row in self._state(link).parked.values() if row.room is Room.WAITING)
+            rows = (row for row in self._state(link).parked.values() if row.room is room)
             found = sorted(
                 (row for row in rows if row.stream == stream and row.id > after), key=lambda r: r.id
             )

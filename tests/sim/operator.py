@@ -23,7 +23,10 @@ ANSWERS_MAX = 3  # so often a person decides about one contested field
 class Operator:
     """One person. `decisions`, `pauses`: what was done, for the auditor."""
 
-    def __init__(self, store: MemoryStore, luck: random.Random, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: MemoryStore, luck: random.Random, note: Callable[[str], None], link: str = LINK
+    ) -> None:
+        self._link = link
         self.decisions: list[Decision] = []
         self.pauses: list[Span] = []
         self._store = store
@@ -56,14 +59,17 @@ class Operator:
         """Queue a run."""
         self._runs += 1
         self._note(f"operator asks for run {self._runs} ({mode})")
-        self._store.request_run(RunRow(id=f"asked-{self._runs}", link=LINK, mode=mode))
+        self._store.request_run(RunRow(id=self._name_of_run(), link=self._link, mode=mode))
+
+    def _name_of_run(self) -> str:
+        return f"asked-{self._runs}" if self._link == LINK else f"asked-{self._link}-{self._runs}"
 
     def _cancel(self) -> None:
-        runs = self._store.links[LINK].runs.values()
+        runs = self._store.links[self._link].runs.values()
         live = [run.id for run in runs if run.outcome is Outcome.RUNNING]
         if live:
             self._note(f"operator cancels {live[-1]}")
-            self._store.cancel_run(LINK, live[-1])
+            self._store.cancel_run(self._link, live[-1])
 
     async def _pause(self, for_s: float) -> None:
         self.pause()
@@ -74,19 +80,19 @@ class Operator:
         """The link is to rest; said again, it changes nothing."""
         self._note("operator pauses the link")
         self._paused_at = anyio.current_time() if self._paused_at is None else self._paused_at
-        self._store.set_wish(LINK, "paused")
+        self._store.set_wish(self._link, "paused")
 
     def resume(self) -> None:
         """The link goes on."""
         self._note("operator lets it run")
-        self._store.set_wish(LINK, "run")
+        self._store.set_wish(self._link, "run")
         if self._paused_at is not None:
             self.pauses.append(Span(self._paused_at + REST_S, anyio.current_time()))
         self._paused_at = None
 
     def say_again(self) -> None:
         """The state was set back: people say once more whether the link is to run."""
-        self._store.set_wish(LINK, "run" if self._paused_at is None else "paused")
+        self._store.set_wish(self._link, "run" if self._paused_at is None else "paused")
 
     def meddle(self) -> None:
         """Something through the API, at whatever moment this is called."""
@@ -104,7 +110,7 @@ class Operator:
     def decide(self, share: float) -> int:
         """Answer some of what is parked; how many."""
         before = len(self.decisions)
-        for row in sorted(self._store.links[LINK].parked.values(), key=lambda row: row.id):
+        for row in sorted(self._store.links[self._link].parked.values(), key=lambda row: row.id):
             asked = row.decision is None and self._luck.random() < share and not self._is_tired_of(row)
             if asked and (answer := self._answer(row)):
                 self._say(row, answer)
@@ -125,8 +131,8 @@ class Operator:
         return "retry" if row.room in (Room.QUARANTINE, Room.WAITING) else ""
 
     def _say(self, row: Parked, choose: str) -> None:
-        ids = ids_of(self._store.links[LINK], row.binding)
-        if self._store.decide(LINK, row.id, row.fingerprint, {"choose": choose}):
+        ids = ids_of(self._store.links[self._link], row.binding)
+        if self._store.decide(self._link, row.id, row.fingerprint, {"choose": choose}):
             self._note(f"operator decides {row.stream} {ids} {row.field or row.room.value}: {choose}")
             name = row.field.removeprefix("group ")
             self.decisions.append(Decision(anyio.current_time(), row.stream, ids, name, choose))
@@ -134,9 +140,9 @@ class Operator:
     def approve(self) -> int:
         """Say yes to what is held, as it is now; to how many plans."""
         count = 0
-        for plan in list(self._store.links[LINK].plans.values()):
+        for plan in list(self._store.links[self._link].plans.values()):
             if plan.state == "open" and plan.kind == "held":
                 self._note(f"operator approves {plan.id} at revision {plan.rev}")
-                self._store.approve_plan(LINK, plan.id, plan.rev)
+                self._store.approve_plan(self._link, plan.id, plan.rev)
                 count += 1
         return count

@@ -27,12 +27,14 @@ class People:
         systems: dict[Side, MemorySystem],
         luck: random.Random,
         perils: frozenset[str] = frozenset(),
+        first: int = 0,
     ) -> None:
+        """`first`: their values are numbered from there."""
         self._laws = laws
         self._perils = perils
         self._systems = systems
         self._luck = luck
-        self._count = 0
+        self._count = first
         self._freed: list[tuple[StreamLaw, Side, str]] = []
         self._forms: list[tuple[StreamLaw, Side, str, dict[str, Value]]] = []
 

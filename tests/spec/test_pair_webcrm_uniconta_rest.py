@@ -173,7 +173,7 @@ async def test_u16_every_mapped_field_has_to_exist_and_who_renames_one_is_told(
     await until(named_in_reasons, "the field to be named")
 
 
-async def test_u12_u15_fields_of_three_areas_are_mapped_by_id_and_by_name(
+async def test_u15_fields_of_three_areas_are_mapped_by_id_and_by_name(
     pair: Pair, crm: Webcrm, erp: Uniconta
 ) -> None:
     for entity, name in (

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
+from google.protobuf import json_format
+from google.protobuf.struct_pb2 import Struct
 
-from tandem.v1 import links_pb2, rooms_pb2, settings_pb2, system_pb2
+from tandem.v1 import links_pb2, rooms_pb2, system_pb2
 from tandem_client import Tandem
 from tests.spec.systems import LINK, Crm, Erp, until
 from tests.spec.world import World
@@ -40,17 +42,27 @@ class Two(World):
         await self.tandem.system.CreateTenant(system_pb2.CreateTenantRequest(id=self.tenant))
         for name, crm in (("erp", self.a), ("crm", self.b)):
             await self.connection(name, "postgres", {"url": crm.url, "find": "trigger"})
-        link = await self.link(rules(streams, **entries), paused=bool(chosen))
-        if chosen:
-            await self.choose(**chosen)
-            await self.resume()
-        return link
+        return await self.relink(streams, chosen=chosen, **entries)
+
+    async def relink(
+        self, streams: Mapping[str, Any], *, chosen: Mapping[str, Any] | None = None, **entries: Any
+    ) -> links_pb2.Link:
+        """The link alone, where both connections are there."""
+        request = links_pb2.CreateLinkRequest(
+            tenant=self.tenant,
+            name=LINK,
+            a="erp",
+            b="crm",
+            blueprint=rules(streams, **entries),
+            settings=json_format.ParseDict(dict(chosen or {}), Struct()),
+        )
+        return await self.tandem.links.CreateLink(request)
 
     async def choose(self, **settings: Any) -> None:
-        """Give the link other settings."""
-        given = yaml.safe_dump({"settings": {name: {"default": value} for name, value in settings.items()}})
-        await self.tandem.settings.ChangeSettings(
-            settings_pb2.ChangeSettingsRequest(link=LINK, tenant=self.tenant, settings=given)
+        """Choose other settings for the link."""
+        given = json_format.ParseDict(settings, Struct())
+        await self.tandem.links.PrepareLink(
+            links_pb2.PrepareLinkRequest(link=LINK, tenant=self.tenant, settings=given)
         )
 
     async def are(self, side: str, what: str, *expected: Row) -> None:

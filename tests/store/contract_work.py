@@ -20,7 +20,7 @@ from actors.core.types import (
     Side,
     State,
 )
-from actors.core.values import Value
+from actors.core.values import Value, line_of
 from actors.ports import Closed, Counters, Cursor, KeyGroup, Lease, Settlement, Store
 from tests.store.world import START, World, create, full, half, hint, leased, line, park
 
@@ -35,6 +35,10 @@ VALUES: dict[str, Value] = {
     "local": datetime(2024, 2, 29, 12, 30),  # noqa: DTZ001
     "bytes": b"\x00\xff",
     "list": ("x", None, Decimal("0.5"), date(2020, 1, 1)),
+    "lines": (
+        line_of({"article": 7, "price": Decimal("0.5"), "day": date(2020, 1, 1)}),
+        line_of({"x": None}),
+    ),
     "": "a field without a name",
 }
 
@@ -255,6 +259,8 @@ class SettleContract:
         rest = await store.waiting("l1", "customers", found[-1].id, 2)
         assert [(row.binding, row.stream) for row in rest] == [(keys[2], "customers")]
         assert await store.waiting("l2", "customers", 0, 2) == []
+        elsewhere_too = await store.waiting("l1", "customers", 0, 2, park(-1).room)
+        assert [(row.binding, row.room) for row in elsewhere_too] == [(keys[0], park(-1).room)]
 
     async def test_cursors_are_replaced_whole(self, world: World) -> None:
         store, lease = world.store, await leased(world)

@@ -18,14 +18,16 @@ import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Record
+from actors.core.unit_lines import IN_LINES
 from actors.core.values import Value
 from actors.ports import FieldInfo, Find, ObjectInfo, Page, Write, WriteResult
 from clients.connectors.http.base import HttpConnector, not_offered
 from clients.connectors.http.client import HttpClient
 from clients.connectors.http.wire import Unreadable
+from clients.connectors.lines import asked_lines
 from clients.connectors.systems.odata_delta import DeltaLooker
 from clients.connectors.systems.odata_look import Looker
-from clients.connectors.systems.odata_metadata import EntitySet
+from clients.connectors.systems.odata_metadata import EntitySet, Property
 from clients.connectors.systems.odata_modified import ModifiedLooker
 from clients.connectors.systems.odata_service import ODataJudge, Service
 from clients.connectors.systems.odata_settings import DECLARATION, FINDS, ObjectSetting, Settings, parsed
@@ -95,7 +97,12 @@ class ODataConnector(HttpConnector):
         draws = any(
             said.set in model.sets and _draws(said, model.sets[said.set]) for said in objects.values()
         )
-        self.declaration = msgspec.structs.replace(self.declaration, draws_ids=draws)
+        lined = any(
+            said.set in model.sets and narrowed(said, model.sets[said.set]).lines for said in objects.values()
+        )
+        self.declaration = msgspec.structs.replace(
+            self.declaration, draws_ids=draws, lines="nested" if lined else "none"
+        )
         for name, said in self._settings.objects.items():
             if said.set not in model.sets:
                 raise TandemError(
@@ -105,13 +112,16 @@ class ODataConnector(HttpConnector):
                 )
             if said.modified:
                 model.sets[said.set].property(said.modified)
+            narrowed(said, model.sets[said.set])
 
     async def describe(self) -> Sequence[ObjectInfo]:
         """The entity sets with their properties as they are now."""
         model = await self._service.model(fresh=True)
         objects = self._settings.objects or {name: ObjectSetting(name) for name in model.sets}
         return [
-            described(name, model.sets[said.set]) for name, said in objects.items() if said.set in model.sets
+            described(name, narrowed(said, model.sets[said.set]))
+            for name, said in objects.items()
+            if said.set in model.sets
         ]
 
     def find(self, object_name: str) -> Find:
@@ -138,7 +148,8 @@ class ODataConnector(HttpConnector):
         said, entity_set = await self._object(object_name, fields)
         with _reading(object_name):
             if said.find == "delta":
-                return await self._delta.changes(entity_set, cursor, fields, limit, said.modified)
+                page = await self._delta.changes(entity_set, cursor, fields, limit, said.modified)
+                return await self._with_lines(page, entity_set, fields, said.modified)
             if said.find == "modified":
                 by_key = said.paging != "link"
                 return await self._modified.changes(
@@ -180,7 +191,38 @@ class ODataConnector(HttpConnector):
 
     async def _object(self, object_name: str, fields: Sequence[str] = ()) -> tuple[ObjectSetting, EntitySet]:
         said = self._settings.object(object_name)
-        return said, await self._service.entity_set(said.set, fields)
+        entity_set = narrowed(said, await self._service.entity_set(said.set, fields))
+        for field in fields:
+            entity_set.property(field)
+        return said, entity_set
+
+    async def _with_lines(
+        self, page: Page, entity_set: EntitySet, fields: Sequence[str], modified: str
+    ) -> Page:
+        """A delta link delivers no lines: they are looked at."""
+        if not page.records or not asked_lines(fields)[1]:
+            return page
+        found = await self._looker.read(entity_set, [record.id for record in page.records], fields, modified)
+        return msgspec.structs.replace(page, records=tuple(found))
+
+
+def narrowed(said: ObjectSetting, entity_set: EntitySet) -> EntitySet:
+    """The set with those lines alone that live and die with their parent, or that the settings name."""
+    if unknown := [path for path in said.lines if path not in entity_set.lines]:
+        raise TandemError(
+            Kind.CONFIG,
+            f"{entity_set.name} has no lines '{unknown[0]}'",
+            scope=Scope.STREAM,
+            hint=f"it has {', '.join(entity_set.lines) or 'none'}",
+        )
+    kept = {}
+    for path, lines in entity_set.lines.items():
+        if lines.owned or path in said.lines:
+            order = said.lines.get(path, "")
+            if order:
+                lines.set.property(order)
+            kept[path] = msgspec.structs.replace(lines, order=order)
+    return msgspec.structs.replace(entity_set, lines=kept)
 
 
 def _draws(said: ObjectSetting, entity_set: EntitySet) -> bool:
@@ -193,17 +235,22 @@ def _draws(said: ObjectSetting, entity_set: EntitySet) -> bool:
 
 def described(name: str, entity_set: EntitySet) -> ObjectInfo:
     """An entity set as the port describes objects."""
-    infos = tuple(
-        FieldInfo(
-            found.name,
-            found.field_type,
-            required=not found.nullable and not found.computed and not found.has_default,
-            writable=not found.computed and (entity_set.insertable or entity_set.updatable),
-            doc=found.doc,
-        )
-        for found in entity_set.properties.values()
+    is_writable = entity_set.insertable or entity_set.updatable
+    infos = [_info(found, "", is_writable) for found in entity_set.properties.values()]
+    for path, lines in entity_set.lines.items():
+        infos.append(FieldInfo(path, "lines", writable=is_writable))
+        infos += [_info(found, path + IN_LINES, is_writable) for found in lines.set.properties.values()]
+    return ObjectInfo(name, ",".join(entity_set.key), tuple(infos), entity_set.doc)
+
+
+def _info(found: Property, prefix: str, is_writable: bool) -> FieldInfo:
+    return FieldInfo(
+        prefix + found.name,
+        found.field_type,
+        required=not found.nullable and not found.computed and not found.has_default,
+        writable=is_writable and not found.computed,
+        doc=found.doc,
     )
-    return ObjectInfo(name, ",".join(entity_set.key), infos, entity_set.doc)
 
 
 @contextmanager

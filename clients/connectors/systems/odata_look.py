@@ -14,12 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.policy import RECORD_ID
 from actors.core.types import Record
-from actors.core.values import BadValue, Value
+from actors.core.values import BadValue, Line, Value, line_of
 from actors.ports import Page
 from clients.connectors.http.wire import Answer, HttpError, Unreadable
+from clients.connectors.lines import asked_lines
 from clients.connectors.systems.odata_batch import Part
-from clients.connectors.systems.odata_metadata import EntitySet
+from clients.connectors.systems.odata_metadata import EntitySet, Lines
 from clients.connectors.systems.odata_service import Reply, Service
 from clients.connectors.systems.odata_values import (
     decoded,
@@ -69,19 +71,38 @@ def record_of(
     if not isinstance(body, Mapping):
         raise Unreadable("something else than a record")
     native: dict[str, Value] = {}
-    for name in fields:
+    plain, lines = asked_lines(fields)
+    for name in plain:
         there, found = delivered(body, name)
         if there:
             try:
                 native[name] = decoded(entity_set.properties[name], found)
             except BadValue:
                 continue
+    for path, cells in lines.items():
+        if isinstance(items := body.get(path), list):
+            native[path] = tuple(line_in(entity_set.lines[path], item, cells) for item in items)
     try:
         id_ = record_id(entity_set, body)
     except BadValue as error:
         raise Unreadable(str(error)) from error
     version = body.get("@odata.etag", body.get("@etag", etag))
     return Record(id_, native, version if isinstance(version, str) else None, _epoch(body, modified))
+
+
+def line_in(lines: Lines, item: Any, cells: Sequence[str]) -> Line:
+    """A line of a body, by the key of its own."""
+    if not isinstance(item, Mapping):
+        raise Unreadable("a line that is none")
+    found: dict[str, object] = {}
+    for cell in cells:
+        there, value = delivered(item, cell)
+        if there:
+            found[cell] = decoded(lines.set.properties[cell], value)
+    try:
+        return line_of({**found, RECORD_ID: record_id(lines.set, item)})
+    except BadValue as error:
+        raise Unreadable(str(error)) from error
 
 
 def _epoch(body: Mapping[str, Any], modified: str) -> float | None:
@@ -110,9 +131,21 @@ def link_of(body: Any, name: str) -> str:
 
 
 def selection(entity_set: EntitySet, *names: str) -> str:
-    """`$select` of properties with the key, by their heads: not every service selects within a complex value."""
-    wanted = dict.fromkeys(name.partition("/")[0] for name in (*entity_set.key, *names) if name)
-    return f"$select={','.join(map(escaped, wanted))}"
+    """`$select` of properties with the key, by their heads: not every service selects within a complex value. `$expand` of
+    the lines that are asked for, each with its key and in its order."""
+    plain, lines = asked_lines(name for name in names if name)
+    wanted = _heads(*entity_set.key, *plain)
+    expanded = []
+    for path, cells in lines.items():
+        order = entity_set.lines[path].order
+        options = f"$select={_heads(*entity_set.lines[path].set.key, *cells, *filter(None, (order,)))}"
+        ordered = f";$orderby={escaped(order)}" if order else ""
+        expanded.append(f"{escaped(path)}({options}{ordered})")
+    return f"$select={wanted}" + (f"&$expand={','.join(expanded)}" if expanded else "")
+
+
+def _heads(*names: str) -> str:
+    return ",".join(map(escaped, dict.fromkeys(name.partition("/")[0] for name in names)))
 
 
 class Looker:

@@ -16,6 +16,7 @@ from xml.parsers import expat
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.unit_lines import IN_LINES
 
 DEPTH_MAX: Final = 4  # of complex values within complex values; some types hold themselves
 FIELD_TYPES: Final[Mapping[str, str]] = {
@@ -59,11 +60,12 @@ class Property(msgspec.Struct, frozen=True):
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """A navigation to many: the records below one (an order's items). `type`: of those."""
+    """A navigation to many: the records below one (an order's items), as if they were a set of their own. `owned`: they live
+    and die with their parent. `order`: the property by which they stand in order, "" = as the service shows them."""
 
-    name: str
-    type: str
-    contained: bool = False
+    set: EntitySet
+    owned: bool = False
+    order: str = ""
 
 
 class EntitySet(msgspec.Struct, frozen=True):
@@ -81,16 +83,26 @@ class EntitySet(msgspec.Struct, frozen=True):
     doc: str = ""
 
     def property(self, name: str, doing: str = "") -> Property:
-        """The property called so; CONFIG that names it and those there are."""
+        """The property called so, of its lines `items[].price`; CONFIG that names it and those there are."""
+        path, within, cell = name.partition(IN_LINES)
+        if within and path in self.lines:
+            return self.lines[path].set.property(cell, doing)
         found = self.properties.get(name)
         if found is None:
             raise TandemError(
                 Kind.CONFIG,
                 f"{self.name}: there is no field '{name}'{f' to {doing}' if doing else ''}",
                 scope=Scope.STREAM,
-                hint=f"it has the fields {', '.join(self.properties)}",
+                hint=f"it has the fields {', '.join([*self.properties, *(path + IN_LINES for path in self.lines)])}",
             )
         return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a property, or one of its lines, called so."""
+        path, within, cell = name.partition(IN_LINES)
+        if within:
+            return path in self.lines and cell in self.lines[path].set.properties
+        return name in self.properties
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -139,29 +151,32 @@ class _Reader:
 
     def _set(self, element: Element, place: str) -> EntitySet | None:
         name, type_name = element.get("Name", ""), self._full(element.get("EntityType", ""))
-        chain = self._chain(type_name)
-        key = tuple(
-            part.get("Name", "")
-            for level in chain
-            for holder in _children(level, "Key")
-            for part in _children(holder, "PropertyRef")
-        )
-        properties = {found.name: found for found in self._properties(type_name, "", 0)}
-        if not key or any(part not in properties for part in key):
-            return None  # nothing there could be looked at by its id
+        bare = self._bare(name, type_name)
+        if bare is None:
+            return None
         notes = [*_children(element, "Annotation"), *self._notes.get(f"{place}/{name}", ())]
-        return EntitySet(
-            name,
-            type_name,
-            key,
-            properties,
-            {found.name: found for level in chain for found in self._lines(level)},
+        return msgspec.structs.replace(
+            bare,
+            lines={found.set.name: found for level in self._chain(type_name) for found in self._lines(level)},
             has_etags=_term(notes, "OptimisticConcurrency") is not None,
             insertable=_allowed(notes, "InsertRestrictions", "Insertable"),
             updatable=_allowed(notes, "UpdateRestrictions", "Updatable"),
             deletable=_allowed(notes, "DeleteRestrictions", "Deletable"),
             doc=_words(notes) or _words(self._notes.get(type_name, ())),
         )
+
+    def _bare(self, name: str, type_name: str) -> EntitySet | None:
+        """A set of a type, without its lines; None where nothing could be looked at by its id."""
+        key = tuple(
+            part.get("Name", "")
+            for level in self._chain(type_name)
+            for holder in _children(level, "Key")
+            for part in _children(holder, "PropertyRef")
+        )
+        properties = {found.name: found for found in self._properties(type_name, "", 0)}
+        if not key or any(part not in properties for part in key):
+            return None
+        return EntitySet(name, type_name, key, properties)
 
     def _properties(self, type_name: str, prefix: str, depth: int) -> Iterator[Property]:
         for level in self._chain(type_name):
@@ -199,9 +214,10 @@ class _Reader:
     def _lines(self, level: Element) -> Iterator[Lines]:
         for element in _children(level, "NavigationProperty"):
             type_name, is_list = _listed(element.get("Type", ""))
-            if is_list:
-                contained = element.get("ContainsTarget") == "true"
-                yield Lines(element.get("Name", ""), self._full(type_name), contained)
+            bare = self._bare(element.get("Name", ""), self._full(type_name)) if is_list else None
+            if bare is not None:
+                cascades = any(one.get("Action") == "Cascade" for one in _children(element, "OnDelete"))
+                yield Lines(bare, cascades or element.get("ContainsTarget") == "true")
 
     def _chain(self, type_name: str) -> list[Element]:
         """A type behind its base types."""

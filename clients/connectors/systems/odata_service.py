@@ -105,7 +105,7 @@ class Service:
         """An entity set; the metadata is read again before it, or a field of it, is called missing, for it may be new."""
         model = await self.model()
         found = model.sets.get(name)
-        if found is None or any(field not in found.properties for field in fields):
+        if found is None or not all(map(found.has, fields)):
             model = await self.model(fresh=True)
             found = model.sets.get(name)
         if found is None:

@@ -14,7 +14,7 @@ from clients.connectors.http import auth
 from clients.connectors.http.auth import Auth
 
 FINDS: Mapping[str, Find] = {"modified": Find.MODIFIED, "delta": Find.MODIFIED, "full": Find.FULL}
-_OBJECT_SETTINGS = ("set", "modified", "find", "paging", "ids")
+_OBJECT_SETTINGS = ("set", "modified", "find", "paging", "ids", "lines")
 # What each way to prove oneself needs.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "none": (),
@@ -40,8 +40,8 @@ DECLARATION = Declaration(
             type="map",
             default={},
             doc="Object name -> {set: (entity set; the object's name), modified: (property that every change sets to the "
-            "current time), find: modified | delta | full, paging: key | link, ids: client | service}. Empty: every "
-            "entity set, found by complete reads.",
+            "current time), find: modified | delta | full, paging: key | link, ids: client | service, lines: {items: "
+            "(property that numbers them)}}. Empty: every entity set, found by complete reads.",
         ),
         Setting(
             "auth",
@@ -103,6 +103,7 @@ DECLARATION = Declaration(
     reply="record",
     draws_ids=True,
     find_by_field=True,
+    lines="nested",
     missing_means="unknown",
     session="shared",
     vendor_tail_s=30.0,
@@ -113,13 +114,15 @@ DECLARATION = Declaration(
 
 
 class ObjectSetting(msgspec.Struct, frozen=True):
-    """What the settings say of one object. `modified` "": none. `paging` and `ids` "": by the type of the key."""
+    """What the settings say of one object. `modified` "": none. `paging` and `ids` "": by the type of the key. `lines`:
+    navigations to lines, each with the property by which they stand in order ("" = none)."""
 
     set: str
     modified: str = ""
     find: str = "full"
     paging: str = ""
     ids: str = ""
+    lines: Mapping[str, str] = {}
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -192,12 +195,17 @@ def _object(name: str, said: Any, faults: list[str]) -> ObjectSetting:
     for key, choices in (("paging", ("key", "link")), ("ids", ("client", "service"))):
         if said.get(key) and said[key] not in choices:
             faults.append(f"objects.{name}.{key}: must be one of {', '.join(choices)}")
+    lines = said.get("lines") or {}
+    if not isinstance(lines, Mapping):
+        faults.append(f"objects.{name}.lines: must map navigations to the property that numbers their lines")
+        lines = {}
     return ObjectSetting(
         str(said.get("set") or name),
         modified,
         find,
         str(said.get("paging") or ""),
         str(said.get("ids") or ""),
+        {str(path): str(order or "") for path, order in lines.items()},
     )
 
 

@@ -13,11 +13,12 @@ import msgspec
 
 from actors.core.errors import Kind, TandemError
 from actors.core.types import Op, Record
-from actors.core.values import BadValue
+from actors.core.values import BadValue, Value
 from actors.ports import Write, WriteResult, WriteStatus
 from clients.connectors.http.wire import Unreadable
 from clients.connectors.http.writing import moved_on
 from clients.connectors.systems.odata_batch import Part, error_words
+from clients.connectors.systems.odata_lines import as_seen, cells_of, lines_body
 from clients.connectors.systems.odata_look import Looker, record_of
 from clients.connectors.systems.odata_metadata import EntitySet, Property
 from clients.connectors.systems.odata_service import Reply, Service
@@ -56,7 +57,8 @@ class Writer:
         """One result per write, in order. Raises where nothing was done, or nothing is known (UNKNOWN)."""
         for write in writes:
             for name in write.native:
-                entity_set.property(name, "write")
+                if name not in entity_set.lines:
+                    entity_set.property(name, "write")
         results: list[WriteResult] = []
         for start in range(0, len(writes), self._batch_max):
             some = writes[start : start + self._batch_max]
@@ -95,8 +97,9 @@ class _Batch:
     async def carried_out(self) -> list[WriteResult]:
         """The results, in order."""
         seen = {name for write in self._writes for name in write.seen if name in self._set.properties}
+        wanted = [*self._fields, *sorted(seen), *cells_of(self._set, self._writes)]
         looks = list(dict.fromkeys(filter(None, self._ids)))
-        self._held = await self._looker.looked(self._set, looks, [*dict.fromkeys((*self._fields, *seen))])
+        self._held = await self._looker.looked(self._set, looks, list(dict.fromkeys(wanted)))
         sent: dict[int, Part] = {}
         created: set[str] = set()
         for place, write in enumerate(self._writes):
@@ -138,7 +141,7 @@ class _Batch:
         if write.op is Op.CREATE:
             if held is not None:
                 return WriteResult(WriteStatus.REFUSED, write.id, error=f"{held.id} exists already"), None
-            body = self._body(write, immutable=True)
+            body = self._body(write, {}, immutable=True)
             if write.id:
                 for name, value in zip(self._set.key, key_values(self._set, write.id), strict=True):
                     body[name] = encoded(self._set.properties[name], value)
@@ -147,18 +150,21 @@ class _Batch:
             )
         if held is None:
             return WriteResult(WriteStatus.GONE, write.id), None
-        if moved := moved_on(write, held.native):
+        if moved := moved_on(write, as_seen(write, held.native)):
             return WriteResult(WriteStatus.MOVED_ON, write.id, error=f"no longer as seen: {moved}"), None
         headers = {"If-Match": held.version or "*"}
         path = escaped(self._set.name) + key_predicate(self._set, write.id)
         if write.op is Op.DELETE:
             return None, Part(method="DELETE", path=path, headers=headers)
-        body = self._body(write, immutable=False)
+        body = self._body(write, held.native, immutable=False)
         return None, Part(method="PATCH", path=path, json=body, headers={**headers, **_REPRESENTATION})
 
-    def _body(self, write: Write, *, immutable: bool) -> dict[str, Any]:
+    def _body(self, write: Write, held: Mapping[str, Value], *, immutable: bool) -> dict[str, Any]:
         body: dict[str, Any] = {}
         for name, value in write.native.items():
+            if name in self._set.lines:
+                body[name] = lines_body(self._set.lines[name], value, held.get(name, ()))
+                continue
             property_ = self._set.properties[name]
             if property_.computed or (property_.immutable and not immutable):
                 raise BadValue(f"{name} can't be written: {_why(property_)}")
@@ -222,6 +228,7 @@ class _Batch:
         )
 
     def _is_whole(self, record: Record | None) -> bool:
+        """Lines are looked at again in any case: replies show them in no order, or not at all."""
         return record is not None and all(name in record.native for name in self._fields)
 
     def _result_at(self, place: int) -> WriteResult:

@@ -51,8 +51,9 @@ class Shape:
         arrays of one, for which the server plans once and not each time, since there is nothing to join."""
         if self.op is Op.CREATE:
             return self._insert(wanted)
-        key = quoted(self.table.key.name)
         # An update without columns still has its precondition, and its record as the reply.
+        columns = self.table.columns.values()
+        itself = next((c for c in columns if not (c.generated or c.identity)), self.table.key)
         sets = ", ".join(
             f"{quoted(column.name)} = {typed(column, f'w.n{place}')}"
             for place, column in enumerate(self.written)
@@ -60,7 +61,7 @@ class Shape:
         return fill(
             DELETE if self.op is Op.DELETE else UPDATE,
             table=self.table.sql,
-            sets=sets or f"{key} = t.{key}",
+            sets=sets or f"{quoted(itself.name)} = t.{quoted(itself.name)}",
             arrays=self._placeholders(),
             rows=self._one_row() if is_single else f"unnest({self._placeholders()})",
             names=", ".join(self._names()),

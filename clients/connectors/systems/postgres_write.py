@@ -286,10 +286,15 @@ async def _whole(connection: Connection, batch: _Batch, shape: Shape, places: li
     if batch.unit is None:
         return await _carry_out(connection, batch, shape, places)
     (place,) = places
-    said = await batch.unit.before(connection, batch.writes[place])
+    write = batch.writes[place]
+    said = await batch.unit.before(connection, write)
     if said is not None:
         return {place: said}
-    results = await _carry_out(connection, batch, shape, places)
+    if shape.op is Op.UPDATE and not shape.written:  # nothing of the record itself: whether it is as seen
+        results = await _told(connection, batch, shape, places, ())
+        results = {place: results[place] or WriteResult(WriteStatus.DONE, write.id)}
+    else:
+        results = await _carry_out(connection, batch, shape, places)
     result = results[place]
     if result is None or result.status is not WriteStatus.DONE:
         raise _Undone(results)

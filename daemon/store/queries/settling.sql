@@ -166,7 +166,7 @@ from fence
 select * from parked where link = $1 and binding = any ($2::bigint[]) order by id
 
 -- waiting
-select * from parked where link = $1 and room = 'waiting' and stream = $2 and id > $3 order by id limit $4
+select * from parked where link = $1 and room = $2 and stream = $3 and id > $4 order by id limit $5
 
 -- spend
 insert into budget_use (link, stream, kind, hour, used)

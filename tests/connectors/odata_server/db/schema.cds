@@ -31,6 +31,7 @@ entity customers : cuid, managed {
   since   : Date;
   blocked : Boolean default false;
   address : Address;
+  orders  : Association to many orders on orders.customer = $self;
   tags    : array of String;
 }
 
@@ -44,7 +45,8 @@ entity articles : managed {
 }
 
 entity orders : cuid, managed {
-  no       : String(20);
+  number   : String(20);
+  total    : Decimal(15, 2);
   status   : Status;
   ordered  : Date;
   customer : Association to customers;
@@ -54,8 +56,11 @@ entity orders : cuid, managed {
 entity items : cuid {
   order    : Association to orders;
   pos      : Integer;
-  article  : String(20);
-  quantity : Decimal(15, 3);
+  article  : String(20)     @mandatory @assert.format: '^(?!refused$).*$';
+  quantity : Integer;
+  price    : Decimal(15, 2);
+  sum      : Decimal(15, 2) = quantity * price;
+  extra    : String;
 }
 
 // No version of its own, and a key of two parts.

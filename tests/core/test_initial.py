@@ -1,0 +1,127 @@
+"""What the initial load does not write: held back newcomers, and pairs that differ, by table and mirrored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.core.initial import HELD, KEPT, has_changed, held_over, is_held, let_go, met
+from actors.core.plan import Context, half_binding, plan_pair
+from actors.core.policy import FirstContact, Owner, StreamSpec
+from actors.core.types import SIDES, Binding, Deviation, Side, State, other
+from tests.core.pairs import NOW, bound, one, seen, stream
+
+MIRRORED = pytest.mark.parametrize("here", SIDES)
+
+
+def towards(here: Side, first: FirstContact, owner: Owner = Owner.BOTH) -> StreamSpec:
+    return stream(
+        one("name"),
+        one("f", owner=owner),
+        match=(("name",),),
+        first_contact=first,
+        initial_load=frozenset({here}),
+    )
+
+
+def meet(here: Side, spec: StreamSpec, mine: Any, theirs: Any, **ctx: Any) -> tuple[list[Any], Any, Any, int]:
+    """(writes as (side is here, value), base of f, the deviation of the side that is not written, rooms)"""
+    values = {here: mine, other(here): theirs}
+    pair = bound({}, state=State.MATCHED)
+    looks = [seen(side, {"name": "Ada", "f": values[side]}) for side in SIDES]
+    verdict = plan_pair(spec, pair, looks[0], looks[1], Context(now=NOW, **({"loading": True} | ctx)))
+    held = verdict.binding.side(other(here))
+    assert held is not None
+    writes = [(one.side == here, one.fields["f"]) for one in verdict.actions]
+    return writes, verdict.binding.base.get("f"), held.dev.get("f"), len(verdict.park)
+
+
+HERE, THERE = "here", "there"
+
+
+@MIRRORED
+@pytest.mark.parametrize(
+    "first, owner, mine, theirs, writes, base, deviates, rooms",
+    [
+        (THERE, "both", 1, 2, [(True, 2)], None, None, 0),  # settled by its write
+        (THERE, "both", 1, 1, [], 1, None, 0),
+        (HERE, "both", 1, 2, [], 1, 2, 0),
+        ("fill_empty", "both", 1, None, [], 1, None, 0),
+        ("fill_empty", "both", None, 2, [(True, 2)], None, None, 0),
+        ("fill_empty", "both", 1, 2, [], None, None, 1),
+        ("ask", "both", 1, 2, [], None, None, 1),
+        (THERE, HERE, 1, 2, [], 1, 2, 0),
+        (HERE, THERE, 1, 2, [(True, 2)], None, None, 0),
+    ],
+)
+def test_where_two_meet_and_differ(
+    here: Side,
+    first: str,
+    owner: str,
+    mine: Any,
+    theirs: Any,
+    writes: Any,
+    base: Any,
+    deviates: Any,
+    rooms: int,
+) -> None:
+    sides = {HERE: here, THERE: other(here)}
+    spec = towards(here, FirstContact(sides.get(first, first)), Owner(sides.get(owner, owner)))
+    found = meet(here, spec, mine, theirs)
+    kept = Deviation(theirs, KEPT) if base is not None and mine != theirs else None
+    assert (found[0], found[1], found[3]) == (writes, base, rooms)
+    assert found[2] == kept
+    assert (deviates is None) or (kept is not None and kept.value == deviates)
+
+
+@MIRRORED
+def test_once_it_is_complete_or_a_person_says_so_it_is_written(here: Side) -> None:
+    spec = towards(here, FirstContact(here))
+    writes, base, _, _ = meet(here, spec, 1, 2, loading=False)
+    assert (writes, base) == ([(False, 1)], None)
+    ask = towards(here, FirstContact.ASK)
+    values = {here: 1, other(here): 2}
+    looks = [seen(side, {"name": "Ada", "f": values[side]}) for side in SIDES]
+    (row,) = plan_pair(
+        ask, bound({}, state=State.MATCHED), looks[0], looks[1], Context(now=NOW, loading=True)
+    ).park
+    word = msgspec.structs.replace(row, decision={"choose": here})
+    writes, _, _, _ = meet(here, ask, 1, 2, parked=(word,))
+    assert writes == [(False, 1)]
+
+
+@MIRRORED
+def test_an_edit_of_a_settled_pair_is_no_initial_load(here: Side) -> None:
+    spec = towards(here, FirstContact(other(here)))
+    values = {here: 3, other(here): 2}
+    looks = [seen(side, {"name": "Ada", "f": values[side]}) for side in SIDES]
+    verdict = plan_pair(
+        spec, bound({"name": "Ada", "f": 2}), looks[0], looks[1], Context(now=NOW, loading=True)
+    )
+    assert [(one.side, one.fields["f"]) for one in verdict.actions] == [(other(here), 3)]
+
+
+@MIRRORED
+def test_a_newcomer_rests_with_what_it_showed_until_it_shows_something_else(here: Side) -> None:
+    spec = towards(here, FirstContact.ASK)
+    look = seen(here, {"name": "Ada", "f": 1})
+    half = half_binding(spec, look, 0)
+    held = held_over(spec, half, look, loaded=False)
+    assert (held.state, held.note, held.keys, is_held(held)) == (State.HELD_BACK, HELD, half.keys, True)
+    assert held_over(spec, half, look, loaded=True) is half
+    there = seen(other(here), {"name": "Ada", "f": 1})
+    mine = half_binding(spec, there, 0)
+    assert held_over(spec, mine, there, loaded=False) is mine
+    assert not has_changed(held, look)
+    assert not has_changed(held, seen(here, {"name": "Ada"}))  # not delivered is no change
+    assert has_changed(held, seen(here, {"name": "Ada", "f": 2}))
+    free = let_go(held)
+    assert (free.state, free.note, free.base, is_held(free)) == (State.NEW, "", {}, False)
+
+
+def test_what_a_held_back_newcomer_showed_was_never_agreed_on() -> None:
+    held = Binding("customers", state=State.HELD_BACK, note=f"ambiguous {HELD}", base={"f": 1})
+    other_ = Binding("customers", state=State.NEW, base={"f": 1})  # to be put back: that was agreed on
+    assert (met(held).base, met(other_).base) == ({}, {"f": 1})
