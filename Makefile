@@ -50,10 +50,11 @@ $(VENV)/.dev-stamp: requirements-dev.lock pyproject.toml | $(BIN)/python
 run: $(VENV)/.run-stamp ## Start the quickstart: an ERP folder and a CRM kept in step, until Ctrl-C
 	$(BIN)/python -m examples.quickstart
 
-demo: $(VENV)/.run-stamp ## Play the quickstart as a story that ends (edits, plan, conflict, kill -9, comparison)
-	$(BIN)/python -m examples.quickstart.demo
+demo: $(VENV)/.run-stamp ## Play the quickstart as a story that ends (edits, plan, conflict, kill -9, comparison), or a pair (PAIR=sage50fr-sage-sales-management)
+	$(BIN)/python -m $(if $(PAIR),examples.pairs $(PAIR),examples.quickstart.demo)
 
 test: $(VENV)/.dev-stamp ## Run every test
+	@$(BIN)/python -m tests.connectors.odata_server --install || true
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.dev-stamp ## The quick gate: style, types, import rules, tidiness, the pure core

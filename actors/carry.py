@@ -37,6 +37,7 @@ from actors.core.types import (
     other,
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
+from actors.merges import survivors
 from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
 from actors.state import RunState
 from actors.waiting import lacks, let_go_needed
@@ -123,6 +124,7 @@ class Carrier:
         if not state.dry:
             await let_go_needed(state, stream, [s for p in pairs for s in p.seen if s.problem])
         reused = self.reused()
+        merged = await survivors(state, self._sides, stream, pairs)
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
@@ -134,6 +136,7 @@ class Carrier:
                 parked=tuple(parked.get(pair.binding.key, ())),
                 refs=refs,
                 concludes=concludes,
+                survivor=merged.get(pair.binding.key),
                 lacks=lacking,
                 loading=stream.name not in state.loaded,
                 reused=reused,
@@ -369,7 +372,7 @@ class Carrier:
                 one.origin for one in go if one.op is Op.CREATE and one.side == side and one.id in settled
             ]
             bindings, hints = await effects.of_made(self._state, stream, other(side), made)
-            done.effects.extend(bindings)
+            done.new.extend(bindings)
             done.hints.extend(hints)
 
     async def commit(self, stream: StreamSpec, done: Done, extra: Extra) -> None:
@@ -379,7 +382,7 @@ class Carrier:
         await state.settle(
             Settlement(
                 run=state.run,
-                bindings=(*bindings, *done.effects, *extra.bindings, *done.new),
+                bindings=(*bindings, *extra.bindings, *done.new),
                 dropped=tuple(dict.fromkeys(done.dropped)),
                 closed=tuple(done.closed),
                 items=tuple(done.items),

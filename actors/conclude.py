@@ -69,7 +69,6 @@ class Done:
     def __init__(self) -> None:
         self.bindings: dict[int, Binding] = {}
         self.new: list[Binding] = []
-        self.effects: list[Binding] = []  # of what was made, as they go now
         self.dropped: list[int] = []
         self.closed: list[Closed] = []
         self.items: list[Action] = []

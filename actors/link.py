@@ -20,7 +20,7 @@ from actors.core import lifecycle
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.lifecycle import Facts
 from actors.core.policy import LinkSpec
-from actors.core.types import Outcome, Side
+from actors.core.types import Mode, Outcome, Side
 from actors.delivery import due_by_schedule
 from actors.early import Early
 from actors.inflow import Inflow
@@ -310,7 +310,9 @@ class LinkActor(Actor):
     async def _do(self, turn: Turn, facts: Facts, ran: RunRow, *, look: bool) -> float:
         """One run, from its start to the facts it leaves. Returns for how long nothing is due, as far as is known."""
         row = turn.row
-        dry = ran.looks_only  # it settles nothing, so what it saw is still to be looked at
+        dry = (
+            ran.mode != Mode.SYNC
+        )  # it settles nothing of what it looks at, so what it saw is still to be looked at
         self._changed = self._changed and (dry or not look)
         if look or not self._inflow:
             self._recover_at = math.inf  # open intents are resolved in this run
@@ -396,7 +398,7 @@ class LinkActor(Actor):
             return await carried_out(asked, streams), state
         inflow = None if look or not self._inflow else self._inflow
         run = Run(state, sides, self._options, found_by, at, turn, inflow, None if look else self._early)
-        if look and not state.dry:
+        if look and ran.mode == Mode.SYNC:
             self._poll_at = self._ports.clock.now() + min(spec.poll_s.values())
         return await run.execute(streams, look=look), state
 

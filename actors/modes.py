@@ -1,4 +1,4 @@
-"""Runs of other modes than sync and plan: what each of them does with the parts of a run. SPEC B4, B16."""
+"""Runs of other modes than sync and plan: what each of them does with the parts of a run. SPEC B2, B4, B16."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from actors.access import Sides
+from actors.core.errors import TandemError
 from actors.core.policy import StreamSpec
 from actors.core.types import Mode, Outcome, Side
 from actors.messages import Options
@@ -16,6 +17,7 @@ from actors.rehearsing import Rehearsing
 from actors.run import Cancelled, RunResult
 from actors.state import RunState
 from actors.turn import Turn
+from actors.undoing import Undoing
 from actors.verifying import Verifying
 
 ORDINARY: Final = frozenset({Mode.SYNC, Mode.PLAN})
@@ -37,9 +39,13 @@ async def carried_out(asked: Asked, streams: Sequence[StreamSpec]) -> RunResult:
     """Do what the mode of the run says."""
     loaded = frozenset(asked.state.loaded)
     try:
-        if asked.state.row.mode == Mode.REHEARSE:
-            return await _rehearsed(asked, streams)
-        return await _verified(asked, streams)
+        match Mode(asked.state.row.mode):
+            case Mode.REHEARSE:
+                return await _rehearsed(asked, streams)
+            case Mode.UNDO | Mode.APPLY:
+                return await _undone(asked, streams)
+            case _:
+                return await _verified(asked, streams)
     except Cancelled:
         return RunResult(Outcome.CANCELLED, loaded)
 
@@ -60,3 +66,19 @@ async def _rehearsed(asked: Asked, streams: Sequence[StreamSpec]) -> RunResult:
     if error is not None:
         ended = Outcome.PARTIAL if rehearsing.found else Outcome.FAILED
     return RunResult(ended, frozenset(asked.state.loaded), error)
+
+
+async def _undone(asked: Asked, streams: Sequence[StreamSpec]) -> RunResult:
+    state = asked.state
+    undoing = Undoing(state, asked.sides, asked.options, asked.at)
+    try:
+        if state.row.mode == Mode.UNDO:
+            ended = await undoing.plan(streams)
+        else:
+            ended = await undoing.apply(streams[0])
+    except TandemError as error:
+        state.cut_short(error)
+        ended = Outcome.PARTIAL if state.confirmed else Outcome.FAILED
+    said = f"{undoing.left} left as they are" if undoing.left else ""
+    error_ = state.errors[0] if state.errors else None
+    return RunResult(ended, frozenset(state.loaded), error_, said)

@@ -113,7 +113,7 @@ class Newcomers:
             group = _without(whole, self._apart)
             if not (group.a or group.b) or spoken_for.intersection((*group.a, *group.b)):
                 continue
-            verdict = match.decide(group.a, group.b, group.taken)
+            verdict = match.decide(group.a, group.b, group.taken, stream.binds_by(level))
             if verdict == "bind":
                 bind.append((group.a[0], group.b[0]))
             elif by_key(group.a, group.b, group.taken, self._moves.sides):

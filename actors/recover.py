@@ -321,7 +321,7 @@ class Recovery:
             hints.append(Hint(stream.name, action.side, id_on(binding, action.side), "left behind"))
         settlement = Settlement(
             run=state.run,
-            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free, *told, *left),
+            bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free, *left, *told),
             dropped=drop,
             closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
             items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),

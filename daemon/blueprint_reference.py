@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from actors.core.blueprint_entries import EFFECT, FIELD, GATE, LINK, SCHEDULE, SIDE, STREAM
+from actors.core.blueprint_entries import EFFECT, FIELD, GATE, LINK, SIDE, STREAM
 from actors.core.blueprint_entries_lines import lines_table
 from actors.core.blueprint_entries_objects import OBJECT
+from actors.core.blueprint_entries_when import SCHEDULE
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import schema
 from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP

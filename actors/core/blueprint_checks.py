@@ -68,7 +68,8 @@ def _check_match(stream: StreamSpec, at: Node) -> None:
     fields = {field.name: field for field in stream.fields}
     for level, key in enumerate(stream.match):
         for place, name in enumerate(key):
-            where = ("match", level, place)
+            first = len(stream.match) - stream.clashes
+            where = ("match", level, place) if level < first else ("clash", level - first, place)
             field = fields.get(name)
             if field is None:
                 at.fault(f'"{name}" is not a field of this stream{guess(name, fields)}', *where)

@@ -12,7 +12,15 @@ from typing import Final
 from actors.core.blueprint_chosen import WORDS
 from actors.core.blueprint_entries_lines import lines_entry
 from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
-from actors.core.blueprint_entries_rules import FIELD_RULES, OWNER_FORM, REFERENCE, SETTINGS
+from actors.core.blueprint_entries_rules import (
+    CLASH,
+    FIELD_RULES,
+    ON_MERGE,
+    OWNER_FORM,
+    REFERENCE,
+    SETTINGS,
+)
+from actors.core.blueprint_entries_when import DAY_S, DELIVERY
 from actors.core.blueprint_forms import (
     Duration,
     Either,
@@ -37,18 +45,15 @@ from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, F
 from actors.core.stream_rules import GateOn, Ineligible
 from actors.core.types import SIDES
 
-DAY_S: Final = 86_400.0
 LINK_NAME: Final = r"[a-z][a-z0-9-]{0,62}"
 NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 BUDGET: Final = r"(\d{1,9})|(?:(\d{1,9})\s+or\s+)?(\d{1,3}(?:\.\d+)?)\s*%"
-EVERY: Final = r"every\s+(\S.*)"
 KINDS: Final = ("master", "document")
 UNLIMITED: Final = "unlimited"
 NEWEST: Final = "newest"  # understood, and refused with what to write instead
 
 POLL: Final = Duration(0.1, 7 * DAY_S)
 COMPLETE_READ: Final = Duration(10.0, 31 * DAY_S)
-JITTER: Final = Duration(0.0, 7 * DAY_S)
 BREAKER: Final = Whole(1, 100_000)
 COUNT: Final = Whole(0, 1_000_000_000)
 FREE: Final = Whole(0, 1_000_000)
@@ -59,25 +64,6 @@ def words(kind: type[enum.StrEnum]) -> Words:
     """The words of an enumeration."""
     return Words(tuple(member.value for member in kind))
 
-
-# ------------------------------------------------------------------------------------------------------------ when
-
-SCHEDULE_WORDS: Final = ("instant", "command", "nightly")
-_TIMED: Final = Either((Words(SCHEDULE_WORDS), Text(EVERY), Text(r"\S+(\s+\S+){4}")))
-SCHEDULE: Final = (
-    Entry("at", _TIMED, "the schedule", required=True, example='at: "30 2 * * 1-5"'),
-    Entry("zone", Text(), "the time zone it is in", absent="the link's", example="zone: Europe/Copenhagen"),
-    Entry(
-        "jitter",
-        JITTER,
-        "instants come up to so much later, each link always by the same part of it",
-        absent="the whole interval for `every`, 3h for `nightly`, none for cron",
-        example="jitter: 10m",
-    ),
-)
-_SCHEDULE: Final = Shared("schedule", Either((_TIMED, Entries(SCHEDULE))))
-DIRECTIONS: Final = ("a_to_b", "b_to_a")
-DELIVERY: Final = Shared("delivery", Either((_SCHEDULE, each(DIRECTIONS, _SCHEDULE))))
 
 # ----------------------------------------------------------------------------------------------------------- field
 
@@ -285,6 +271,7 @@ STREAM: Final = (
         example="match: [[number], [name, zip]]",
         rows=("T3", "B11"),
     ),
+    CLASH,
     Entry(
         "creates",
         Listing(Words(SIDES)),
@@ -309,6 +296,7 @@ STREAM: Final = (
         absent="`keep`",
         example="delete_vs_edit: restore",
     ),
+    ON_MERGE,
     Entry(
         "mark",
         each(SIDES, Named(Scalar())),

@@ -24,7 +24,7 @@ from actors.core.blueprint_forms import (
     Words,
     each,
 )
-from actors.core.policy import ForeignEdit, Owner
+from actors.core.policy import ForeignEdit, OnMerge, Owner
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -33,6 +33,15 @@ RATE: Final = Number(0, 500)  # with one more net place than gross ones, every g
 GROSS_PLACES: Final = Whole(0, 10)
 NET_PLACES: Final = Whole(0, 12)
 
+CLASH: Final = Entry(
+    "clash",
+    Listing(Listing(Text(), least=1)),
+    "keys that no two records share, and that bind nobody all the same: who shares one and no `match` key goes to a "
+    "person, and is never made a second time",
+    absent="none",
+    example="clash: [[code]]",
+    rows=("G24",),
+)
 _OWNERS: Final = Words(tuple(member.value for member in Owner))
 _VALUES: Final[Form] = Either((Scalar(), Listing(Scalar(), least=1)))
 CONDITION: Final = (
@@ -75,6 +84,15 @@ FIELD_RULES: Final = (
         example="starts_with: {b: admin}",
         rows=("G5", "W31", "U7"),
     ),
+)
+
+ON_MERGE: Final = Entry(
+    "on_merge",
+    Words(tuple(member.value for member in OnMerge)),
+    "gone on one side, and another record there has one of its match keys (two were merged): `ask` a person, `keep` the "
+    "partner, or `delete`: a deletion like any other",
+    absent="`ask`",
+    example="on_merge: keep",
 )
 
 # A field that is added: its entries are checked where the fields are.

@@ -27,7 +27,7 @@ from actors.core.blueprint_gates import read_gates
 from actors.core.blueprint_nodes import Node, described
 from actors.core.blueprint_objects import object_name, read_creates, read_deletes, read_objects, read_sides
 from actors.core.blueprint_when import When, read_delivery
-from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, FirstContact, LeftBehind, StreamSpec
+from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, FirstContact, LeftBehind, OnMerge, StreamSpec
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -51,9 +51,11 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     node = entry.table(STREAM)
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
     contact, left, active = node.get("first_contact"), node.get("left_behind"), node.get("active")
+    merge = node.get("on_merge")
     if active is not None and not isinstance(active.value, bool):
         active.word(WORDS, "yes")
     creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
+    clash = _match(node.get("clash"))
     return StreamSpec(
         name=name,
         kind=kind.word(KINDS, "master") if kind else "master",
@@ -62,7 +64,8 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         objects=read_objects(node, creates, deletes),
         left_behind=left.choice(LeftBehind, LeftBehind.REMOVE) if left else LeftBehind.REMOVE,
         fields=read_fields(name, node.get("fields")),
-        match=_match(node.get("match")),
+        match=(*_match(node.get("match")), *clash),
+        clashes=len(clash),
         parents=_texts(node.get("parents")),
         requires=_texts(node.get("requires")),
         once=read_sides(node.get("once")),
@@ -70,6 +73,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         initial_load=read_creates(node.get("initial_load")),
         creates=creates,
         deletes=deletes,
+        on_merge=merge.choice(OnMerge, OnMerge.ASK) if merge else OnMerge.ASK,
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,
         mark=_mark(node.get("mark")),
         gates=read_gates(node.get("gate")),

@@ -11,8 +11,8 @@ from actors.core.merge import changed_fields
 from actors.core.own_values import kept_for
 from actors.core.owners import owner_of, owning_side
 from actors.core.places import delete_policy
-from actors.core.policy import DeleteEdit, DeletePolicy, StreamSpec
-from actors.core.rooms import delete_print, deleted_edited, not_delivered
+from actors.core.policy import DeleteEdit, DeletePolicy, OnMerge, StreamSpec
+from actors.core.rooms import delete_print, deleted_edited, not_delivered, perhaps_merged
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Room, State, other
 from actors.core.values import same
 from actors.core.verdict import (
@@ -60,6 +60,8 @@ def plan_gone(
         item = note_line(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
         return Verdict(tombstone(after, note), items=(item,))
     choice = chosen(ctx.parked, "*delete*", delete_print(binding, left))
+    if ctx.survivor is not None and (merged := _merged(stream, after, gone, left, ctx, choice)) is not None:
+        return merged
     owners = (owner_of(spec, binding.base, bound=True) for spec in shared(stream, side))
     read_only = all(owning_side(owner) == side for owner in owners)
     if choice in ("restore", left.side) and read_only:
@@ -75,6 +77,28 @@ def plan_gone(
     if policy is DeletePolicy.MARK:
         return mark(stream, after, left, f"deleted on {side}, marked on {left.side}")
     return _remove(stream, binding, after, left, ctx)
+
+
+def _merged(
+    stream: StreamSpec,
+    after: Binding,
+    gone: Observation,
+    left: Observation,
+    ctx: Context,
+    choice: str | None,
+) -> Verdict | None:
+    """It may have been merged into another record of its side: its partner is neither deleted nor marked, nor is it put
+    back, unless the rule or a person says so. None: it is a deletion like any other."""
+    assert ctx.survivor is not None
+    if choice == "remove":  # merged there too
+        return _remove(stream, after, after, left, ctx)
+    if choice not in (None, "keep") or stream.on_merge is OnMerge.DELETE:
+        return None
+    if stream.on_merge is OnMerge.ASK and choice is None:
+        return Verdict(after, park=(perhaps_merged(stream, after, gone, left, ctx.survivor),))
+    note = f"merged into {ctx.survivor[0]} on {gone.side}, kept on {left.side}"
+    item = note_line(stream, after, left.side, gone.id, "on_merge: keep", note, ActionState.CONFIRMED)
+    return Verdict(tombstone(after, note), items=(item,))
 
 
 def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:

@@ -24,14 +24,14 @@ def undelivered(stream: StreamSpec, fields: Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in stream.match for name in names if name not in fields))
 
 
-def decide(a: Sequence[int], b: Sequence[int], taken: Sequence[int]) -> Verdict:
-    """What becomes of one group of bindings that share a key.
+def decide(a: Sequence[int], b: Sequence[int], taken: Sequence[int], binds: bool = True) -> Verdict:
+    """What becomes of one group of bindings that share a key; `binds`: whether that key alone makes them the same.
 
     `a`, `b`: half bindings with only that side; `taken`: full bindings and tombstones with the same key. One to one
     and nobody else binds. Half bindings of one side alone are free. Everything else goes to a person.
     """
     if not taken and len(a) == 1 and len(b) == 1:
-        return "bind"
+        return "bind" if binds else "ambiguous"
     if not taken and (not a or not b):
         return "free"
     return "ambiguous"

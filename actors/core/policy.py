@@ -127,6 +127,14 @@ class DeletePolicy(enum.StrEnum):
     RESTORE = "restore"
 
 
+class OnMerge(enum.StrEnum):
+    """Gone on one side, and another bound record there has one of its keys: it may have been merged into that."""
+
+    ASK = "ask"  # nothing is done to the partner until a person says what
+    KEEP = "keep"  # the partner stays as it is, and is let go
+    DELETE = "delete"  # it is a deletion like any other
+
+
 class DeleteEdit(enum.StrEnum):
     """Deleted on one side, edited on the other."""
 
@@ -255,7 +263,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
     streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
     `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
-    then. `initial_load`: the sides that the initial load may write to (core/initial.py).
+    then. `initial_load`: the sides that the initial load may write to (core/initial.py). `clashes`: of the match keys, so
+    many at the end bind nobody: who shares one goes to a person.
     """
 
     name: str
@@ -274,6 +283,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}
     )
     delete_vs_edit: DeleteEdit = DeleteEdit.KEEP
+    on_merge: OnMerge = OnMerge.ASK
     mark: Mapping[str, Mapping[str, Value]] = {}
     gates: Mapping[str, Gate] = {}
     first_contact: FirstContact = FirstContact.ASK
@@ -286,6 +296,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     triggers: Mapping[Side, tuple[str, ...]] = {}
     objects: Mapping[Side, tuple[ObjectRules, ...]] = {}
     left_behind: LeftBehind = LeftBehind.REMOVE
+    clashes: int = 0
     effects: tuple[str, ...] = ()
     follows: str = ""
 
@@ -296,6 +307,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     def objects_on(self, side: Side) -> tuple[str, ...]:
         """The names of the objects that hold these records on `side`."""
         return tuple(one.name for one in self.objects.get(side, ())) or (self.object(side),)
+
+    def binds_by(self, level: int) -> bool:
+        """Whether records that alone share this match key are the same."""
+        return level < len(self.match) - self.clashes
 
     @cached_property
     def several(self) -> Side | None:

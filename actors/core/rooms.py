@@ -112,6 +112,28 @@ def deleted_edited(
     )
 
 
+def perhaps_merged(
+    stream: StreamSpec,
+    binding: Binding,
+    gone: Observation,
+    left: Observation,
+    survivor: tuple[str, str],
+) -> Parked:
+    """Gone on one side, and another record there has one of its keys."""
+    into, key = survivor
+    return parked(
+        stream,
+        binding,
+        Room.CONFLICT,
+        left,
+        f"gone on {gone.side}, and {into} there has its {key}: it may have been merged into that",
+        field="*delete*",
+        hint="decide: keep it (both stay), remove it there too (once it was merged there), or restore what is gone",
+        detail={"base": dict(binding.base), left.side: dict(left.fields), "survivor": into},
+        fingerprint=delete_print(binding, left),
+    )
+
+
 def contested(
     stream: StreamSpec,
     binding: Binding,

@@ -33,6 +33,7 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.core.undo import UNDO, settled_after
 from actors.core.unit_lines import begun, is_lines
 from actors.core.units import CUT, cut
 from actors.core.values import UNKNOWN, Seen, Value, same
@@ -72,14 +73,18 @@ def settle(
     takes lines step by step, and what is seen may be part of this write.
     """
     if action.op is Op.DELETE:
-        return Settled(_deleted(binding, action))
-    if action.op is Op.MARK:
-        return Settled(_marked(binding, action))
-    assert after is not None
-    base = _placed(stream, binding, action, after)
-    parts = _parts(stream, action, after) if in_steps else ()
-    out = _fields(stream, base, action, after, now, by_reply, {*skip, *parts}, refs, touched)
-    return _with_parts(out, action, after, parts)
+        out = Settled(_deleted(binding, action))
+    elif action.op is Op.MARK:
+        out = Settled(_marked(binding, action))
+    else:
+        assert after is not None
+        base = _placed(stream, binding, action, after)
+        parts = _parts(stream, action, after) if in_steps else ()
+        out = _fields(stream, base, action, after, now, by_reply, {*skip, *parts}, refs, touched)
+        out = _with_parts(out, action, after, parts)
+    if action.rule == UNDO:
+        return msgspec.structs.replace(out, binding=settled_after(binding, out.binding, action, out.open))
+    return out
 
 
 Verdict = Literal["done", "not_done", "wait", "ask"]
@@ -229,7 +234,7 @@ def both_written(action: Action) -> frozenset[str]:
     Whether that was done this write can't tell: settled by it alone, what the other side still held would look like an
     edit there, and an item that was removed would come back.
     """
-    if action.op is not Op.UPDATE:
+    if action.op is not Op.UPDATE or action.rule == UNDO:
         return frozenset()
     there = other(action.side)
     return frozenset(

@@ -60,7 +60,8 @@ def placed(stream: StreamSpec, side: Side, write: Shown) -> Shown:
 
 def is_move(binding: Binding, action: Action) -> bool:
     """Whether a create makes a record anew that stands in another object of its side."""
-    return action.op is Op.CREATE and binding.side(action.side) is not None
+    held = binding.side(action.side)
+    return action.op is Op.CREATE and held is not None and held.presence is not Presence.DELETED
 
 
 def wants_move(write: Shown) -> bool:

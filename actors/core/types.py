@@ -257,9 +257,9 @@ class Mode(enum.StrEnum):
     SYNC = "sync"
     PLAN = "plan"  # what a sync would do, saved as a plan
     VERIFY = "verify"  # both sides compared, every difference explained (actors/verifying.py)
-    REHEARSE = (
-        "rehearse"  # what other rules would do to the records that are bound now (actors/rehearsing.py)
-    )
+    REHEARSE = "rehearse"  # what other rules would do to the bound records (actors/rehearsing.py)
+    UNDO = "undo"  # what would take back what a run wrote, saved as a plan (actors/undoing.py)
+    APPLY = "apply"  # an undo that somebody said yes to is carried out
 
 
 class Outcome(enum.StrEnum):

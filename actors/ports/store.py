@@ -189,7 +189,7 @@ class ChangeIntents(msgspec.Struct, frozen=True):
     deadline: float
 
 
-WRITING = frozenset({Mode.SYNC})  # the modes in which a run may write
+WRITING = frozenset({Mode.SYNC, Mode.APPLY})  # the modes in which a run may write
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -427,6 +427,11 @@ class Store(Protocol):
     async def held_actions(self, plan: str, after: int, limit: int) -> Sequence[Action]: ...
     async def approved(self, link: str, stream: str, bindings: Sequence[int]) -> frozenset[str]:
         """Fingerprints of held actions of these bindings to which a yes was said, at the revision it was said to."""
+        ...
+
+    async def writes_of_run(self, run: str, after: int, limit: int) -> Sequence[Action]:
+        """What a run wrote, or tried to, of the next `limit` bindings with keys > after (0: requests that made many records
+        at once); by binding, oldest first. `after` -1: from the beginning."""
         ...
 
     async def close_plan(self, lease: Lease, plan: str, state: str) -> None: ...

@@ -98,6 +98,7 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Runs/StartRun": _OPERATE,
     "/tandem.v1.Runs/WatchRun": _VIEW,
     "/tandem.v1.Runs/CancelRun": _OPERATE,
+    "/tandem.v1.Runs/UndoRun": _OPERATE,
     "/tandem.v1.Runs/GetRun": _VIEW,
     "/tandem.v1.Runs/ListRuns": _VIEW,
     "/tandem.v1.Runs/ListRunItems": _VIEW,

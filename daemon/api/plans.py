@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from actors import undoing
+from actors.core.types import Mode
 from actors.rehearsing import KIND
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import precondition
+from daemon.store.rows import PlanInfo
 from tandem.v1 import plans_pb2 as pb
 from tandem.v1 import plans_pb2_grpc
 
@@ -48,6 +53,8 @@ class Plans(plans_pb2_grpc.PlansServicer):
                 "let the rules hold: tandemctl settings change; what is beyond the budgets waits as a plan then",
             )
         found = await self._desk.admin.approve_plan(plan.row.id, request.revision)
+        if plan.row.kind == undoing.KIND:
+            await self._apply(plan)
         await self._settled(found.row.link)
         await self._desk.audit("plan.approve", plan.row.id, plan.tenant, revision=request.revision)
         return convert.plan(found.row)
@@ -58,6 +65,13 @@ class Plans(plans_pb2_grpc.PlansServicer):
         await self._settled(found.row.link)
         await self._desk.audit("plan.reject", plan.row.id, plan.tenant)
         return convert.plan(found.row)
+
+    async def _apply(self, plan: PlanInfo) -> None:
+        """Nobody derives an undo: a run of its own carries it out."""
+        subject = undoing.Subject(plan=plan.row.id, stream=plan.row.stream)
+        text = msgspec.json.encode(subject).decode()
+        streams = (plan.row.stream,)
+        await self._desk.admin.request_run(plan.row.link, Mode.APPLY, streams, "approval", text)
 
     async def _settled(self, link: str) -> None:
         await self._desk.admin.poke_link(link)

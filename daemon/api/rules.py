@@ -252,6 +252,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "StartRunRequest": {**_LINK, "scope": _enum(0, 1, 2, 3), "streams": _streams, "dry_run": _anything},
     "WatchRunRequest": {"run": _ID},
     "CancelRunRequest": {"run": _ID},
+    "UndoRunRequest": {"run": _ID, "streams": _streams},
     "GetRunRequest": {"run": _ID},
     "ListRunsRequest": {**_LINK, **_PAGE},
     "ListRunItemsRequest": {"run": _ID, "state": _one_of(*_ITEM_STATES), **_PAGE},

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from actors.core import lifecycle
 from actors.core.lifecycle import Establishment
 from actors.core.policy import LinkSpec
 from actors.core.types import Mode, Outcome
+from actors.ports.store import WRITING
+from actors.undoing import Subject
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid, precondition
@@ -67,6 +71,25 @@ class Runs(runs_pb2_grpc.RunsServicer):
         await self._desk.engine.cancel(info.row.link, info.row.id)
         await self._desk.audit("run.cancel", info.row.id, info.tenant, link=info.row.link)
         return found
+
+    async def UndoRun(self, request: pb.UndoRunRequest, context: Any) -> pb.Run:
+        undone = await self._desk.run(request.run)
+        if undone.row.mode not in WRITING:
+            raise precondition(
+                "NOTHING_WRITTEN",
+                f"run {undone.row.id} only looked: there is nothing to take back",
+                "runs that wrote have the mode sync or apply: tandemctl runs list <link>",
+            )
+        if undone.row.outcome is Outcome.RUNNING:
+            raise precondition(
+                "RUNNING",
+                f"run {undone.row.id} is under way",
+                f"wait for its end, or stop it first: tandemctl runs cancel {undone.row.id}",
+            )
+        info = await self._desk.link(undone.row.link, undone.tenant)
+        subject = msgspec.json.encode(Subject(run=undone.row.id)).decode()
+        run = await ask_for(self._desk, info, Mode.UNDO, request.streams, subject)
+        return convert.run(run.row)
 
     async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.Run:
         return convert.run((await self._desk.run(request.run)).row)

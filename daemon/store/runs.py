@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actors.core.types import Outcome
+from actors.core.types import Action, Outcome
 from actors.ports import Counters, Lease, RunRow
 from daemon.store.base import Base
-from daemon.store.codec import Row, clean
+from daemon.store.codec import Row, action, clean
 from daemon.store.queries import sql
 
 UNASKED = frozenset({"poll", "hint"})  # causes of runs that nobody asked for
@@ -36,6 +36,9 @@ class Runs(Base):
         ends = run.outcome.value, run.ended, clean(run.phase), clean(run.error), run.waiting
         query = sql("run_end_late" if run.cause in UNASKED else "run_end")
         await self._as_holder(lease, query, run.id, *ends)
+
+    async def writes_of_run(self, run: str, after: int, limit: int) -> Sequence[Action]:
+        return [action(row) for row in await self._fetch(sql("run_writes"), run, after, limit)]
 
     async def run_counters(self, run: str) -> Sequence[Counters]:
         return [Counters(**dict(row)) for row in await self._fetch(sql("run_counters"), run)]

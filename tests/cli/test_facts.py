@@ -74,7 +74,7 @@ def test_a_run_can_be_watched_where_it_is_answered(schema: Api) -> None:
         if not method.streams and (found := shape.watched_field(schema, method.response))
     }
     assert watchable == dict.fromkeys(
-        ("StartRun", "CancelRun", "GetRun", "VerifyLink", "RehearseSettings"), "WatchRun"
+        ("StartRun", "CancelRun", "GetRun", "VerifyLink", "RehearseSettings", "UndoRun"), "WatchRun"
     )
 
 

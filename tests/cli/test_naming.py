@@ -25,7 +25,7 @@ from clients.cli.api import Api
         ("accesses", "create list update delete enter check-grant get-grant-key"),
         ("proposals", "create get list check confirm decline withdraw"),
         ("features", "ask list enable disable"),
-        ("runs", "start watch cancel get list list-items"),
+        ("runs", "start watch cancel undo get list list-items"),
         ("plans", "list get list-actions approve reject"),
         ("conflicts", "list resolve"),
         ("documents", "list import"),

@@ -250,8 +250,26 @@ async def test_a_service_that_stops_at_the_first_failure(stand: Stand) -> None:
         return [result.status.value for result in await connector.write("things", writes, ["name"])]
 
     assert await written("done", "refused", "done") == ["done", "refused", "not_done"]
+    assert stand.came[-1].headers["prefer"] == "odata.continue-on-error"
     assert await written("done", "missing", "done") == ["done", "unknown", "unknown"]
     await connector.aclose()
+
+
+@pytest.mark.parametrize("status", [412, 428])
+async def test_a_service_that_wants_another_precondition(stand: Stand, status: int) -> None:
+    played = Played(stand, "Int32")
+    played.answers |= {
+        "GET /s/things(7)?$select=ID,name": {"ID": 7, "name": "seen"},
+        "PATCH /s/things(7)": lambda _: web.json_response({"error": {"message": "If-Match"}}, status=status),
+    }
+    connector = await played.open()
+    edit = Write(Op.UPDATE, id="7", native={"name": "new"}, seen={"name": "seen"})
+    (result,) = await connector.write("things", [edit], ["name"])
+    await connector.aclose()
+    assert result.status is WriteStatus.MOVED_ON
+    (sent,) = [came for came in stand.came if came.method == "PATCH"]
+    assert sent.headers["if-match"] == "*"
+    assert loads(sent.body) == {"name": "new"}
 
 
 async def test_a_batch_that_breaks_off_is_not_known(stand: Stand) -> None:

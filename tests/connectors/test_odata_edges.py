@@ -278,17 +278,15 @@ async def test_a_quiet_system_sends_nothing(odata_url: str, monkeypatch: pytest.
         try:
             await system.insert({system.id(number): row(number) for number in (1, 2)})
             start = await connector.changes("people", "", ["name"], 10)
-            found, cursor = [2], start.cursor
-            while found[-1]:  # until a second of the service's clock has passed
+            page, cursor = start, start.cursor
+            while page is start or page.records:  # until a second of the service's clock has passed
                 page = await connector.changes("people", cursor, ["name"], 10)
                 cursor = page.cursor
-                found.append(len(page.records))
             await system.edit(system.id(2), {"name": "Edited"})
             page = await connector.changes("people", cursor, ["name"], 10)
         finally:
             await connector.aclose()
     assert [record.native["name"] for record in page.records] == ["Edited"]
-    assert set(found) == {2, 0}
 
 
 async def test_equal_times_that_fill_pages_with_keys_that_nobody_compares(odata_url: str) -> None:

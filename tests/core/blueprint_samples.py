@@ -22,6 +22,7 @@ def customers() -> Document:
         "creates": ["a"],
         "deletes": {"a": "mark", "b": "restore"},
         "delete_vs_edit": "restore",
+        "on_merge": "keep",
         "mark": {"b": {"status": "deleted"}},
         "first_contact": "fill_empty",
         "budgets": {

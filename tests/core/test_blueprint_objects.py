@@ -165,6 +165,18 @@ def test_every_fault_is_named_with_its_place(case: str) -> None:
     assert any(one.startswith(expected) for one in found), found
 
 
+def test_keys_that_clash_come_after_those_that_bind() -> None:
+    def keys(data: dict[str, Any]) -> None:
+        companies(data).update(match=[["code", "kind"]], clash=[["code"]])
+
+    stream = compiled(keys).stream("companies")
+    assert stream.match == (("code", "kind"), ("code",))
+    assert [stream.binds_by(level) for level in (0, 1)] == [True, False]
+    with pytest.raises(BlueprintError) as caught:
+        compiled(lambda data: companies(data).update(clash=[["cod"]]))
+    assert [fault.path for fault in caught.value.faults] == ["streams.companies.clash[0][0]"]
+
+
 def test_a_formula_may_read_the_object() -> None:
     closed = {
         "a": "@object",

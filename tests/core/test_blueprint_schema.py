@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from actors.core import lens_build
 from actors.core.blueprint import BlueprintError, compile_blueprint
-from actors.core.blueprint_entries import FIELD, GATE, LINK, SCHEDULE, SIDE, STREAM
+from actors.core.blueprint_entries import FIELD, GATE, LINK, SIDE, STREAM
 from actors.core.blueprint_entries_lines import lines_table
+from actors.core.blueprint_entries_when import SCHEDULE
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_schema import plain, schema, table_schema
 from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP

@@ -39,6 +39,9 @@ def test_every_size_of_group(counts: tuple[int, int, int]) -> None:
     a, b, taken = counts
     assert match.decide(range(a), range(b), range(taken)) == TABLE[counts]
     assert match.decide(range(b), range(a), range(taken)) == TABLE[counts]
+    # By a key that binds nobody one and one go to a person; nothing else is otherwise.
+    alone = "ambiguous" if TABLE[counts] == "bind" else TABLE[counts]
+    assert match.decide(range(a), range(b), range(taken), binds=False) == alone
 
 
 def test_a_record_has_one_hash_per_key_and_zero_where_a_part_is_missing() -> None:

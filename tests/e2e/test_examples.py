@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.pairs.__main__ import STORIES
 from tests.connectors import odata_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,3 +36,18 @@ def test_the_readmes_are_short() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*/README.md")}
     assert texts
     assert not [str(path) for path, text in texts.items() if len(text.splitlines()) > 12]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("pair", STORIES)
+def test_the_story_of_a_pair_ends_well(pair: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.pairs", pair],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=380,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Both sides hold what they should" in done.stdout

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 
 from actors.core.errors import LeaseLost
-from actors.core.types import Action, Binding, Presence, Side
+from actors.core.types import OPEN_STATES, Action, ActionState, Binding, Op, Presence, Side
 from actors.ports import Clock, ConnectionRow, Lease, Lines, LinkRow, NewRows, Settlement
 from tests.fakes.store_link import LinkState, Numbers
 
@@ -53,6 +53,20 @@ class MemoryRows:
         async with self._transaction("load", lease):
             state = self.links[lease.link]
             return state.load(settlement, rows, intent, self.clock.now())
+
+    async def writes_of_run(self, run: str, after: int, limit: int) -> Sequence[Action]:
+        async with self._transaction("writes_of_run"):
+            wrote = {*OPEN_STATES, ActionState.CONFIRMED, ActionState.UNKNOWN}
+            found = [
+                action
+                for state in self.links.values()
+                for where, action in state.actions.values()
+                if where == run and action.op is not Op.NONE and action.state in wrote
+            ]
+            keys = sorted({action.binding for action in found if action.binding > after})[:limit]
+            return sorted(
+                (one for one in found if one.binding in keys), key=lambda one: (one.binding, one.id)
+            )
 
     async def bindings_covered(
         self, link: str, stream: str, covers: tuple[int, int], after: int, limit: int

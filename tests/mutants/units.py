@@ -9,7 +9,26 @@ CORE = "tests/core/test_units.py::"
 ACTORS = "tests/actors/test_units.py::"
 STEPS = "tests/connectors/test_lines.py::"
 
+MERGES = "tests/actors/test_merges.py::"
+GONE = "tests/core/test_gone_merged.py::"
+
 UNITS = (
+    Mutant(
+        30,
+        "nobody asks whether a record that is gone was merged",
+        "actors/merges.py",
+        "            if taken is not None:\n",
+        "            if False:\n",
+        (f"{MERGES}test_redteam_30_a_merge_deletes_marks_and_brings_back_nobody_and_is_listed",),
+    ),
+    Mutant(
+        30,
+        "a merge is a deletion, whatever the rule says",
+        "actors/core/gone.py",
+        "    if ctx.survivor is not None and (merged",
+        "    if False and (merged",
+        (f"{GONE}test_by_rule", f"{MERGES}test_by_rule_the_partner_stays_and_is_let_go"),
+    ),
     Mutant(
         18,
         "part of an order's lines counts as what somebody made of it",

@@ -13,6 +13,7 @@ import pytest
 from tandem_client import Tandem
 from tests.connectors.pgserver import new_database, postgres_url  # noqa: F401 - a fixture
 from tests.daemon.process import DaemonProcess, running
+from tests.spec.french import both, pair  # noqa: F401 - fixtures
 from tests.spec.systems import SCHEMA, Crm, Erp
 from tests.spec.two import Two
 from tests.spec.world import World, asked

@@ -152,6 +152,23 @@ class ActionContract:
         assert await store.open_actions("l1") == []
         assert await store.intend(lease, "r1", []) == []
 
+    async def test_the_writes_of_a_run_come_by_binding_in_pages(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        sent = [create(9), create(7), create(8), create(7, op=Op.UPDATE), create(0, covers=(20, 30))]
+        ids = await store.intend(lease, "r1", sent)
+        await store.intend(lease, "r2", [create(7)])
+        ends = (Closed(ids[0], ActionState.CONFIRMED), Closed(ids[2], ActionState.REFUSED))
+        await store.settle(lease, Settlement("r1", closed=ends, items=(line(7),)))
+        first = await store.writes_of_run("r1", -1, 2)
+        assert [(one.binding, one.op, one.id) for one in first] == [
+            (0, Op.CREATE, ids[4]),
+            (7, Op.CREATE, ids[1]),
+            (7, Op.UPDATE, ids[3]),
+        ]
+        rest = await store.writes_of_run("r1", 7, 2)
+        assert [(one.binding, one.state) for one in rest] == [(9, ActionState.CONFIRMED)]  # 8 was refused
+        assert await store.writes_of_run("r1", 9, 2) == []
+
     async def test_the_first_intents_of_a_run_begin_it(self, world: World) -> None:
         store, lease = world.store, await leased(world)
         await store.begin_run(lease, RunRow("r1", "l1", started=START))

@@ -68,7 +68,12 @@ DECLARATION = Declaration(
             default={},
             doc="Query parameters of every request, e.g. {sap-client: '100'}. They are part of the account's identity.",
         ),
-        Setting("headers", type="map", default={}, doc="Headers of every request."),
+        Setting(
+            "headers",
+            type="map",
+            default={},
+            doc="Headers of every request. They are no secret: credentials go by auth.",
+        ),
         Setting(
             "account",
             default="",

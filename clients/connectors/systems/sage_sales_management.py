@@ -153,6 +153,7 @@ class SalesConnector(HttpConnector):
 
     async def describe(self) -> Sequence[ObjectInfo]:
         """Every object with its own fields; one that this account does not offer says why in its `doc`."""
+        self._resources.clear()  # somebody may have made a field since
         return [await self._described(name) for name in self._objects]
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
@@ -234,11 +235,23 @@ class SalesConnector(HttpConnector):
 
     async def _described(self, name: str) -> ObjectInfo:
         try:
-            return (await self._resource(name, [])).described()
+            resource = await self._resource(name, [])
+            lists = {table: await self._parts(table) for table in set(resource.lookups.values()) & set(LISTS)}
+            return resource.described(lists)
         except TandemError as error:
             if error.scope is Scope.CONNECTION:
                 raise
             return ObjectInfo(name, "id", doc=f"not offered by this account: {error.message}")
+
+    async def _parts(self, table: str) -> Sequence[str]:
+        """The fields of a short list that say something of a row."""
+        try:
+            fields = (await self._resource(table, [])).shape.fields
+        except TandemError as error:
+            if error.scope is Scope.CONNECTION:
+                raise
+            return ()
+        return [name for name in fields if name != "deleted" and not name.startswith(("date", "salesRepId"))]
 
     async def _newest(self, resource: Resource) -> str:
         """The newest stamp of all rows."""

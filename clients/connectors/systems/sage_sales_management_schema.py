@@ -84,14 +84,15 @@ class Resource:
         self.stamps = [name for name in STAMPS if name in self.shape.fields]
         self.not_deleted = "deleted=false" if "deleted" in self.shape.fields else ""
 
-    def described(self) -> ObjectInfo:
-        """As the port wants it, with the shown text of each look-up."""
+    def described(self, lists: Mapping[str, Sequence[str]]) -> ObjectInfo:
+        """As the port wants it, with what can be asked of each look-up. `lists`: the fields of each short list."""
         plain = self.shape.described()
-        shown = tuple(
-            FieldInfo(f"{name}.value", "text", False, table in LISTS, f"the text of {table}")
+        parts = tuple(
+            FieldInfo(f"{name}.{part}", "text", False, table in LISTS, f"of {table}")
             for name, table in self.lookups.items()
+            for part in dict.fromkeys(["value", *lists.get(table, ())])
         )
-        return ObjectInfo(plain.name, plain.key, (*plain.fields, *shown), plain.doc)
+        return ObjectInfo(plain.name, plain.key, (*plain.fields, *parts), plain.doc)
 
     def checked(self, names: Sequence[str]) -> None:
         """CONFIG naming the first field that there is not."""

@@ -63,6 +63,19 @@ from run_counters
 where run = $1
 order by stream, side
 
+-- run_writes
+-- By binding, a page of whole bindings at a time.
+select *
+from actions
+where run = $1 and op <> 'none' and state in ('confirmed', 'unconfirmed', 'sent', 'unknown') and binding in (
+    select distinct binding
+    from actions
+    where run = $1 and op <> 'none' and state in ('confirmed', 'unconfirmed', 'sent', 'unknown') and binding > $2
+    order by binding
+    limit $3
+)
+order by binding, id
+
 -- plan_lock
 select * from plans where link = $1 and stream = $2 and kind = $3 and state in ('open', 'approved') for update
 

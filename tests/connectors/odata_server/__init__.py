@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 USER, PASSWORD = "tandem", "quite secret"
-INSTALL_S, START_S = 300, 60
+INSTALL_S, START_S = 90, 60  # the first test waits for both
 _LISTENING = re.compile(r"server listening on .*'(http://[^']+)'")
 _MODEL = ("db", "srv", "server.js", "package.json")
 

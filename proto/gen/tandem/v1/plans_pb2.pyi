@@ -42,7 +42,9 @@ class Plan(_message.Message):
     stream: _builtins.str
     """The stream it is about."""
     kind: _builtins.str
-    """requested (a dry run), held (the guard wants a yes), or rehearsal (what other rules would do; it can't be approved)."""
+    """requested (a dry run), held (the guard wants a yes), rehearsal (what other rules would do; it can't be approved)
+    or undo (what takes a run back).
+    """
     revision: _builtins.int
     """Counts up whenever its actions change."""
     state: _builtins.str

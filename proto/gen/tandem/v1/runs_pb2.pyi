@@ -194,7 +194,7 @@ class Run(_message.Message):
     link: _builtins.str
     """Id of the link."""
     mode: _builtins.str
-    """sync; plan for a dry run; verify; rehearse."""
+    """sync; plan for a dry run; verify; rehearse; undo (plans to take a run back), apply (does so)."""
     cause: _builtins.str
     """command, hint, poll, start, recovery or approval."""
     outcome: _builtins.str
@@ -284,6 +284,32 @@ class CancelRunRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelRunRequest: _TypeAlias = CancelRunRequest  # noqa: Y015
+
+@_typing.final
+class UndoRunRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    STREAMS_FIELD_NUMBER: _builtins.int
+    run: _builtins.str
+    """Id of the run to take back."""
+    @_builtins.property
+    def streams(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these streams; empty = all."""
+
+    def __init__(
+        self,
+        *,
+        run: _builtins.str = ...,
+        streams: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run", "streams", b"streams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoRunRequest: _TypeAlias = UndoRunRequest  # noqa: Y015
 
 @_typing.final
 class GetRunRequest(_message.Message):

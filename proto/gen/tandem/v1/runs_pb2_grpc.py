@@ -50,6 +50,11 @@ class RunsStub:
                 request_serializer=tandem_dot_v1_dot_runs__pb2.CancelRunRequest.SerializeToString,
                 response_deserializer=tandem_dot_v1_dot_runs__pb2.Run.FromString,
                 _registered_method=True)
+        self.UndoRun = channel.unary_unary(
+                '/tandem.v1.Runs/UndoRun',
+                request_serializer=tandem_dot_v1_dot_runs__pb2.UndoRunRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_runs__pb2.Run.FromString,
+                _registered_method=True)
         self.GetRun = channel.unary_unary(
                 '/tandem.v1.Runs/GetRun',
                 request_serializer=tandem_dot_v1_dot_runs__pb2.GetRunRequest.SerializeToString,
@@ -92,6 +97,15 @@ class RunsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UndoRun(self, request, context):
+        """Plan to take back what a run wrote, on both sides. The run that this starts only looks: its plans, of the kind undo, show
+        what would be written (ApprovePlan carries it out); what can't be taken back, such as a record that was edited since, is
+        in its protocol with the reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRun(self, request, context):
         """Show one run.
         """
@@ -129,6 +143,11 @@ def add_RunsServicer_to_server(servicer, server):
             'CancelRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelRun,
                     request_deserializer=tandem_dot_v1_dot_runs__pb2.CancelRunRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_runs__pb2.Run.SerializeToString,
+            ),
+            'UndoRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoRun,
+                    request_deserializer=tandem_dot_v1_dot_runs__pb2.UndoRunRequest.FromString,
                     response_serializer=tandem_dot_v1_dot_runs__pb2.Run.SerializeToString,
             ),
             'GetRun': grpc.unary_unary_rpc_method_handler(
@@ -228,6 +247,33 @@ class Runs:
             target,
             '/tandem.v1.Runs/CancelRun',
             tandem_dot_v1_dot_runs__pb2.CancelRunRequest.SerializeToString,
+            tandem_dot_v1_dot_runs__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Runs/UndoRun',
+            tandem_dot_v1_dot_runs__pb2.UndoRunRequest.SerializeToString,
             tandem_dot_v1_dot_runs__pb2.Run.FromString,
             options,
             channel_credentials,

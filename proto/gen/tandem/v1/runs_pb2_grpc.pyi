@@ -39,6 +39,11 @@ class RunsStub:
     """Watch a run: its progress until it has ended. The last message carries the outcome."""
     CancelRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.CancelRunRequest, _runs_pb2.Run]
     """Stop a run at the next safe point. Nothing is lost: the next run goes on from there."""
+    UndoRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.UndoRunRequest, _runs_pb2.Run]
+    """Plan to take back what a run wrote, on both sides. The run that this starts only looks: its plans, of the kind undo, show
+    what would be written (ApprovePlan carries it out); what can't be taken back, such as a record that was edited since, is
+    in its protocol with the reason.
+    """
     GetRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.GetRunRequest, _runs_pb2.Run]
     """Show one run."""
     ListRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ListRunsRequest, _runs_pb2.ListRunsResponse]
@@ -57,6 +62,11 @@ class RunsAsyncStub(RunsStub):
     """Watch a run: its progress until it has ended. The last message carries the outcome."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.CancelRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
     """Stop a run at the next safe point. Nothing is lost: the next run goes on from there."""
+    UndoRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.UndoRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
+    """Plan to take back what a run wrote, on both sides. The run that this starts only looks: its plans, of the kind undo, show
+    what would be written (ApprovePlan carries it out); what can't be taken back, such as a record that was edited since, is
+    in its protocol with the reason.
+    """
     GetRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.GetRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
     """Show one run."""
     ListRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.ListRunsRequest, _runs_pb2.ListRunsResponse]  # type: ignore[assignment]
@@ -90,6 +100,17 @@ class RunsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
         """Stop a run at the next safe point. Nothing is lost: the next run goes on from there."""
+
+    @_abc_1.abstractmethod
+    def UndoRun(
+        self,
+        request: _runs_pb2.UndoRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
+        """Plan to take back what a run wrote, on both sides. The run that this starts only looks: its plans, of the kind undo, show
+        what would be written (ApprovePlan carries it out); what can't be taken back, such as a record that was edited since, is
+        in its protocol with the reason.
+        """
 
     @_abc_1.abstractmethod
     def GetRun(

@@ -1,0 +1,67 @@
+"""Records of one side that may have been merged: one is gone, and another bound one holds one of its keys (REDTEAM 30).
+
+Asked of the system itself before anything is concluded from a deletion. What is done then says `core/gone.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors.access import Sides
+from actors.conclude import Pair
+from actors.core.mapping import native_of
+from actors.core.merge import settled
+from actors.core.places import delete_policy
+from actors.core.policy import DeletePolicy, OnMerge, StreamSpec
+from actors.core.types import Binding, Observation, Presence, Side, State, other
+from actors.core.values import UNKNOWN
+from actors.state import RunState
+
+
+async def survivors(
+    state: RunState, sides: Sides, stream: StreamSpec, pairs: Sequence[Pair]
+) -> dict[int, tuple[str, str]]:
+    """By key of the binding: the record that took over a match key of the one that is gone, and which key it was."""
+    found: dict[int, tuple[str, str]] = {}
+    for pair in pairs:
+        gone = _gone(pair)
+        if gone is None or pair.binding.state is State.TOMBSTONE or stream.on_merge is OnMerge.DELETE:
+            continue
+        if delete_policy(stream, pair.binding, gone.side) is DeletePolicy.IGNORE:
+            continue  # nothing is concluded from it
+        if sides[gone.side].declaration.find_by_field:
+            taken = await _survivor(state, sides, stream, pair.binding, gone)
+            if taken is not None:
+                found[pair.binding.key] = taken
+    return found
+
+
+def _gone(pair: Pair) -> Observation | None:
+    """The look that found its record gone, where the other one is there."""
+    if pair.a is None or pair.b is None:
+        return None
+    gone = [seen for seen in pair.seen if seen.presence is Presence.DELETED]
+    return gone[0] if len(gone) == 1 else None
+
+
+async def _survivor(
+    state: RunState, sides: Sides, stream: StreamSpec, binding: Binding, gone: Observation
+) -> tuple[str, str] | None:
+    for names in stream.match:
+        value = settled(binding, gone.side, names[0])
+        if len(names) != 1 or value is UNKNOWN or value is None:
+            continue
+        for path, native in native_of(stream.field(names[0]), gone.side, value).items():
+            holders = await sides[gone.side].holding(stream, path, native)
+            ids = [one.id for one in holders if one.presence is Presence.PRESENT and one.id != gone.id]
+            for known in await state.store.bindings(state.link, stream.name, gone.side, ids):
+                if known.key != binding.key and _is_pair(known, gone.side):
+                    held = known.side(gone.side)
+                    assert held is not None
+                    return held.id, names[0]
+    return None
+
+
+def _is_pair(binding: Binding, side: Side) -> bool:
+    """Whether a record is bound to a partner: what is new on its side may be the same record, moved."""
+    return binding.side(side) is not None and binding.side(other(side)) is not None
