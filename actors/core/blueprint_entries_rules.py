@@ -89,9 +89,9 @@ FIELD_RULES: Final = (
         "starts_with",
         each(SIDES, Scalar()),
         "the native value that a record which we make on that side begins with, where nothing else is told; for "
-        "`owner: local` or `on_create_only`",
+        "`owner: local`, `on_create_only`, or a field that this side owns",
         example="starts_with: {b: admin}",
-        rows=("G5", "W31"),
+        rows=("G5", "W31", "U7"),
     ),
 )
 
