@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.core.errors import LeaseLost
 from actors.core.mapping import Refs, observe, paths, references, referred
-from actors.core.places import by_object, qualified, written_in
+from actors.core.places import by_object, parted, qualified, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rooms import why_alone
 from actors.core.rows import RowShape
@@ -101,6 +101,12 @@ class Access:
             found = await self._ask(self._call(method, "instant", name, *args, wanted))
             records.extend(self._placed(stream, name, found))
         return await self.observed(stream, records, asked)
+
+    async def fetch_attachment(self, stream: StreamSpec, id: str, path: str) -> bytes | None:
+        """The content of an attachment of a record; None where there is none."""
+        name, own = parted(stream, self.side, id)
+        content: bytes | None = await self._ask(self._call("fetch_attachment", "instant", name, own, path))
+        return content
 
     async def write(self, stream: StreamSpec, writes: Sequence[Write], until: float) -> Sequence[WriteResult]:
         """One batch, all of it of one object; over at `until`."""

@@ -44,6 +44,7 @@ MOVED = "moved to "
 # What was seen there when it moved, among the side's deviations (see marks.py).
 PREFIX = "*left* "
 PLACE = "*left behind*"
+RULE = "left behind: "  # and what becomes of it
 
 
 def placed(stream: StreamSpec, side: Side, write: Shown) -> Shown:
@@ -205,7 +206,7 @@ def plan_left(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context
         half,
         side,
         Op.MARK if marks else Op.DELETE,
-        f"left behind: {stream.left_behind.value}",
+        f"{RULE}{stream.left_behind.value}",
         {},
         Shown(dict(stream.mark.get(side, {})) if marks else {}, {}),
         dict(seen.fields),

@@ -212,6 +212,8 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "DescribeObjectsRequest": {**_CONNECTION, "object": _text(500)},
     "DeleteConnectionRequest": _CONNECTION,
     "CheckBlueprintRequest": {"blueprint": _required(_long_text)},
+    "ListBlueprintsRequest": {},
+    "GetBlueprintRequest": {"name": _required(_name)},
     "CreateLinkRequest": {
         "tenant": _tenant,
         "name": _required(_name),
@@ -261,6 +263,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "RejectPlanRequest": {"plan": _ID},
     "GetRecordRequest": _RECORD,
     "ExplainRecordRequest": {**_RECORD, "field": _text(NAME_SIZE_MAX)},
+    "EraseRecordRequest": {**_RECORD, "note": _text(NOTE_SIZE_MAX)},
     "RefreshRecordRequest": _RECORD,
     "ListConflictsRequest": {**_LINK, **_PAGE},
     "ResolveConflictRequest": {

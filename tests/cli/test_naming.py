@@ -15,7 +15,7 @@ from clients.cli.api import Api
             "connections",
             "list-connectors create update test probe get list describe-objects delete",
         ),
-        ("blueprints", "check"),
+        ("blueprints", "list get check"),
         ("settings", "get change rehearse list-versions revert"),
         ("webhooks", "create get delete"),
         (
@@ -30,7 +30,7 @@ from clients.cli.api import Api
         ("conflicts", "list resolve"),
         ("documents", "list import"),
         ("quarantine", "list-parked retry-parked"),
-        ("records", "get explain refresh"),
+        ("records", "get explain erase refresh"),
         (
             "system",
             "get-status list-actors drain create-tenant list-tenants create-token list-tokens revoke-token",
