@@ -86,6 +86,7 @@ docs: $(VENV)/.dev-stamp ## Regenerate the reference pages that come from the co
 	$(BIN)/python -m clients.cli.reference
 	$(BIN)/python -m daemon.metrics_reference
 	$(BIN)/python -m daemon.blueprint_reference
+	$(BIN)/python -m daemon.pair_reference
 	$(BIN)/python -m clients.connectors.systems.rest_reference
 	$(BIN)/python -m tests.tidy.spec_status
 

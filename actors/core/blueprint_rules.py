@@ -123,10 +123,11 @@ def read_starts(node: Node, spec: FieldSpec) -> Mapping[str, Mapping[str, Value]
             value.fault(f"one path on side {side} is needed to start with a value there")
             continue
         found[side] = {place.paths[0]: value.scalar()}
-    if spec.owner is not Owner.LOCAL and not spec.on_create_only:
+    told = [side for side in found if spec.owner.value != side or spec.owner_cases]
+    if told and spec.owner is not Owner.LOCAL and not spec.on_create_only:
         given.fault(
-            "a field that is kept in step has its value from the other side; start a field with owner: local or "
-            "on_create_only: true, or write the lens `default`"
+            f"this field has its value on side {told[0]} from the other side; start a field with owner: {told[0]}, "
+            "owner: local or on_create_only: true, or write the lens `default`"
         )
     return found
 

@@ -292,7 +292,7 @@ def _join(node: Node | None, paths: int) -> Join:
         paths,
         _separator(separator) if separator else " ",
         cast(
-            "Literal['first', 'last', 'whole']",
+            "Literal['first', 'last', 'whole', 'lines']",
             rest.word(lens_words.RESTS.words, "last") if rest else "last",
         ),
         _separator(empty) if empty else "",

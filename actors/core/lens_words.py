@@ -36,7 +36,7 @@ PLACES: Final = Whole(0, 20)
 ROUNDINGS: Final = Words(("half_even", "half_up"))
 LENGTH: Final = Whole(1, 1_000_000)
 COUNTRY_FORMS: Final = Words(("iso2", "iso3", "numeric"))
-RESTS: Final = Words(("first", "last", "whole"))
+RESTS: Final = Words(("first", "last", "whole", "lines"))
 PHONE_COUNTRIES: Final = Words(tuple(sorted(name for name, one in COUNTRIES.items() if one.calling)))
 SCALE: Final = (
     Entry("places", PLACES, "decimal places"),
@@ -136,7 +136,8 @@ WORDS: Final[Mapping[str, LensWord]] = MappingProxyType(
             'join: " "',
             "several texts to one",
             '`{separator: " ", rest: last}`: a new text gives each path one word and the spare ones to the `last` or '
-            '`first`; `whole`: all of it to the first; `empty: "-"` stands in a path that got none',
+            "`first`; `whole`: all of it to the first; `lines`: filled from the first on (an address); "
+            '`empty: "-"` stands in a path that got none',
             Either((Sign(), Entries(JOIN))),
             alone=True,
         ),

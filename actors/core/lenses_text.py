@@ -239,13 +239,14 @@ class Join(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
 
     A changed text is cut so that as few parts as possible change, and those as little as possible: in "Anna Maria |
     de Vos" -> "Anna Maria de Wit" the first part stays. A new text gives each part one word and the spare ones to
-    `rest`; with `whole` the first part takes all of it (lines of a company's name). `empty`: what stands in a part that
-    got no word, where a system wants something there ("-"); it is read as nothing.
+    `rest`; with `whole` the first part takes all of it (lines of a company's name), with `lines` they are filled from
+    the first on (lines of an address). `empty`: what stands in a part that got no word, where a system wants something
+    there ("-"); it is read as nothing.
     """
 
     parts: int
     separator: str = " "
-    rest: Literal["first", "last", "whole"] = "last"
+    rest: Literal["first", "last", "whole", "lines"] = "last"
     empty: str = ""
 
     @property
@@ -337,6 +338,9 @@ def _plus(left: _Cost, right: _Cost) -> _Cost:
 def _usual(words: int, join: Join) -> list[int]:
     """How many words of a new text go to each part: one to each, the spare ones to `rest`, which is also first served."""
     others = 0 if join.rest == "whole" else min(join.parts - 1, words - 1)
+    if join.rest == "lines":
+        ones = [1] * others + [words - others]
+        return ones + [0] * (join.parts - len(ones))
     if join.rest == "last":
         return [1] * others + [0] * (join.parts - 1 - others) + [words - others]
     return [words - others] + [0] * (join.parts - 1 - others) + [1] * others

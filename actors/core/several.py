@@ -59,10 +59,12 @@ def placed(stream: StreamSpec, side: Side, write: Shown) -> Shown:
 # ------------------------------------------------------------------------------------------------- moving a record
 
 
-def is_move(binding: Binding, action: Action) -> bool:
+def is_move(stream: StreamSpec, binding: Binding, action: Action) -> bool:
     """Whether a create makes a record anew that stands in another object of its side."""
     held = binding.side(action.side)
-    return action.op is Op.CREATE and held is not None and held.presence is not Presence.DELETED
+    if action.op is not Op.CREATE or action.side != stream.several or held is None:
+        return False
+    return held.presence is not Presence.DELETED
 
 
 def wants_move(write: Shown) -> bool:

@@ -51,6 +51,8 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Connections/DescribeObjects": _VIEW,
     "/tandem.v1.Connections/DeleteConnection": _ADMIN,
     "/tandem.v1.Blueprints/CheckBlueprint": _VIEW,
+    "/tandem.v1.Blueprints/ListBlueprints": _VIEW,
+    "/tandem.v1.Blueprints/GetBlueprint": _VIEW,
     "/tandem.v1.Links/CreateLink": _ADMIN,
     "/tandem.v1.Links/GetLink": _VIEW,
     "/tandem.v1.Links/ListLinks": _VIEW,

@@ -16,6 +16,7 @@ from actors.core.preflight import Obstacle
 from actors.core.settings import Changes
 from actors.core.types import SIDES, Mode
 from actors.messages import CHANGED
+from daemon import blueprints as builtin
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid, precondition
@@ -38,7 +39,8 @@ class Links(links_pb2_grpc.LinksServicer):
 
     async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.Link:
         tenant = await self._desk.one_tenant(request.tenant)
-        spec = loaded(self._desk.blueprints, request.blueprint)
+        text = builtin.given(request.blueprint)
+        spec = loaded(self._desk.blueprints, text)
         pair: Pair = {
             "a": await self._desk.connection(request.a, tenant),
             "b": await self._desk.connection(request.b, tenant),
@@ -50,7 +52,7 @@ class Links(links_pb2_grpc.LinksServicer):
                 "tandemctl proposals create",
             )
         settings = convert.settings_of(request.settings)
-        founder = Founder(self._desk, spec, pair, request.name, text=request.blueprint, settings=settings)
+        founder = Founder(self._desk, spec, pair, request.name, text=text, settings=settings)
         await founder.fits()
         await founder.allowed()
         await founder.preflight()

@@ -19,6 +19,7 @@ from actors.core.preflight import Obstacle
 from actors.core.roles import Role, first_role
 from actors.core.setup import Moment
 from actors.core.types import Side, other
+from daemon import blueprints as builtin
 from daemon.api import access, convert, rules
 from daemon.api.accesses import known_account
 from daemon.api.desk import Desk
@@ -40,7 +41,8 @@ class Proposals(proposals_pb2_grpc.ProposalsServicer):
 
     async def CreateProposal(self, request: pb.CreateProposalRequest, context: Any) -> pb.Proposal:
         own = await self._desk.connection(request.connection, request.tenant)
-        spec = loaded(self._desk.blueprints, request.blueprint)
+        text = builtin.given(request.blueprint)
+        spec = loaded(self._desk.blueprints, text)
         side = _side(spec, request)
         connector = {"a": spec.a_connector, "b": spec.b_connector}[other(side)]
         named = await proved(self._desk, connector, convert.settings_of(request.other))
@@ -51,7 +53,7 @@ class Proposals(proposals_pb2_grpc.ProposalsServicer):
         if again is not None:
             return self._shown(again, spec, ())
         pair = _pair(side, own, theirs)
-        founder = Founder(self._desk, spec, pair, request.name, text=request.blueprint, settings=row.settings)
+        founder = Founder(self._desk, spec, pair, request.name, text=text, settings=row.settings)
         await founder.allowed()
         await founder.fits()
         warnings = await founder.preflight(bool(override))
@@ -272,7 +274,7 @@ def _row(
     return ProposalRow(
         proposal=made,
         name=request.name,
-        blueprint=request.blueprint,
+        blueprint=builtin.given(request.blueprint),
         settings={
             name: convert.plain(value) for name, value in convert.settings_of(request.settings).items()
         },

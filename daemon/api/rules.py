@@ -212,6 +212,8 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "DescribeObjectsRequest": {**_CONNECTION, "object": _text(500)},
     "DeleteConnectionRequest": _CONNECTION,
     "CheckBlueprintRequest": {"blueprint": _required(_long_text)},
+    "ListBlueprintsRequest": {},
+    "GetBlueprintRequest": {"name": _required(_name)},
     "CreateLinkRequest": {
         "tenant": _tenant,
         "name": _required(_name),

@@ -15,6 +15,7 @@ from actors.core.settings import Changes, Kept, Mappings
 from actors.core.types import SIDES, Mode, Side
 from actors.ports import LinkRow, Webhook
 from actors.rehearsing import Rules
+from daemon import blueprints as builtin
 from daemon import blueprints_yaml
 from daemon.api import access, convert, fitting
 from daemon.api import rules as requests
@@ -44,7 +45,8 @@ class Settings(settings_pb2_grpc.SettingsServicer):
     async def ChangeSettings(self, request: pb.ChangeSettingsRequest, context: Any) -> pb.LinkSettings:
         info = await self._desk.link(request.link, request.tenant)
         kept = rules.load(info.row.settings)
-        blueprint = request.blueprint if request.HasField("blueprint") else info.row.blueprint
+        given = request.blueprint if request.HasField("blueprint") else info.row.blueprint
+        blueprint = builtin.given(given)
         settings = request.settings if request.HasField("settings") else kept.rules
         was = request.version or kept.version
         return await self._change(info, was, blueprint, settings, request.note, request.check)

@@ -15,7 +15,7 @@ from clients.cli.api import Api
             "connections",
             "list-connectors create update test probe get list describe-objects delete",
         ),
-        ("blueprints", "check"),
+        ("blueprints", "list get check"),
         ("settings", "get change rehearse list-versions revert"),
         ("webhooks", "create get delete"),
         (

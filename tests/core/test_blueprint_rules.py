@@ -56,6 +56,13 @@ def test_what_is_only_read_is_compiled() -> None:
     assert stream.starts_with == {"a": {}, "b": {"notes": "new"}}
 
 
+def test_a_field_may_begin_with_a_value_on_the_side_that_owns_it() -> None:
+    def change(whole: Document) -> None:
+        fields(whole)["tag"] = {"a": "TAG", "b": "tag", "owner": "b", "starts_with": {"b": "new here"}}
+
+    assert compiled(change).stream("customers").starts_with["b"]["tag"] == "new here"
+
+
 def test_a_link_s_settings_take_their_places() -> None:
     own = {"tier": {"a": "STUFE", "b": "tier"}}
     rates = {"1": 20, "2": 5.5}
@@ -201,7 +208,7 @@ FAULTY: dict[str, tuple[Change, str]] = {
     ),
     "start of a kept field": (
         lambda d: fields(d)["zip"].update(starts_with={"b": "1"}),
-        "zip.starts_with: a field that is kept in step has its value from the other side",
+        "zip.starts_with: this field has its value on side b from the other side",
     ),
     "start without a place": (
         lambda d: fields(d)["notes"].update(starts_with={"a": "1"}),

@@ -106,7 +106,7 @@ def test_the_laws_hold_for_every_lens(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("empty", ["", "-"])
-@pytest.mark.parametrize("rest", ["first", "last", "whole"])
+@pytest.mark.parametrize("rest", ["first", "last", "whole", "lines"])
 @given(data=st.data())
 def test_the_laws_hold_for_joined_names(rest: str, empty: str, data: st.DataObject) -> None:
     parts = st.tuples(*[or_null(st.one_of(words, texts))] * 3)
@@ -200,6 +200,14 @@ def test_a_company_name_goes_whole_into_the_first_line() -> None:
         "Filiale Süd",
     )
     assert Join(2, rest="first").put((), "Anna Maria Vos") == ("Anna Maria", "Vos")
+
+
+def test_the_lines_of_an_address_are_filled_from_the_first_on() -> None:
+    lens = Join(3, "\n", "lines")
+    assert lens.put((), "Havnegade 1") == ("Havnegade 1", None, None)
+    assert lens.put((), "Havnegade 1\n2. sal") == ("Havnegade 1", "2. sal", None)
+    assert lens.put((), "A\nB\nC\nD") == ("A", "B", "C\nD")
+    assert lens.put(("Havnegade 1", None, "2. sal"), "Torvet 4\n2. sal") == ("Torvet 4", None, "2. sal")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ Owns the caller's side of the API for pairs, and waiting. Must not: reach into t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import anyio
@@ -22,6 +22,7 @@ from tandem.v1 import (
     rooms_pb2,
     runs_pb2,
     settings_pb2,
+    streams_pb2,
     system_pb2,
     webhooks_pb2,
 )
@@ -110,6 +111,12 @@ class Pair:
         with anyio.fail_after(CALL_TIMEOUT_S):
             return await (await self.tandem.start_run(self.name, tenant=self.tenant)).done()
 
+    async def backfill(self, stream: str) -> None:
+        """One complete read of both sides, through to its end."""
+        request = streams_pb2.BackfillStreamRequest(link=self.name, tenant=self.tenant, stream=stream)
+        await self.tandem.streams.BackfillStream(request)
+        await self.quiet()
+
     async def quiet(self) -> runs_pb2.Run:
         """Run until a run finds nothing new; that run."""
 
@@ -174,12 +181,3 @@ def struct(values: Mapping[str, Any]) -> Struct:
 def builtin(name: str) -> str:
     """The text of a built-in blueprint."""
     return blueprints.text(name)
-
-
-async def gone(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait until a condition no longer holds."""
-
-    async def over() -> bool:
-        return not await condition()
-
-    await until(over, what)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atandem/v1/blueprints.proto\x12\ttandem.v1\"*\n\x15\x43heckBlueprintRequest\x12\x11\n\tblueprint\x18\x01 \x01(\t\"M\n\x0e\x42lueprintFault\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"T\n\x16\x43heckBlueprintResponse\x12)\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x19.tandem.v1.BlueprintFault\x12\x0f\n\x07streams\x18\x02 \x03(\t2c\n\nBlueprints\x12U\n\x0e\x43heckBlueprint\x12 .tandem.v1.CheckBlueprintRequest\x1a!.tandem.v1.CheckBlueprintResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atandem/v1/blueprints.proto\x12\ttandem.v1\"*\n\x15\x43heckBlueprintRequest\x12\x11\n\tblueprint\x18\x01 \x01(\t\"M\n\x0e\x42lueprintFault\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"T\n\x16\x43heckBlueprintResponse\x12)\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x19.tandem.v1.BlueprintFault\x12\x0f\n\x07streams\x18\x02 \x03(\t\"\x17\n\x15ListBlueprintsRequest\"B\n\x16ListBlueprintsResponse\x12(\n\nblueprints\x18\x01 \x03(\x0b\x32\x14.tandem.v1.Blueprint\"#\n\x13GetBlueprintRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"t\n\tBlueprint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\t\n\x01\x61\x18\x04 \x01(\t\x12\t\n\x01\x62\x18\x05 \x01(\t\x12\x0f\n\x07streams\x18\x06 \x03(\t\x12\x0c\n\x04text\x18\x07 \x01(\t2\x80\x02\n\nBlueprints\x12U\n\x0eListBlueprints\x12 .tandem.v1.ListBlueprintsRequest\x1a!.tandem.v1.ListBlueprintsResponse\x12\x44\n\x0cGetBlueprint\x12\x1e.tandem.v1.GetBlueprintRequest\x1a\x14.tandem.v1.Blueprint\x12U\n\x0e\x43heckBlueprint\x12 .tandem.v1.CheckBlueprintRequest\x1a!.tandem.v1.CheckBlueprintResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BLUEPRINTFAULT']._serialized_end=162
   _globals['_CHECKBLUEPRINTRESPONSE']._serialized_start=164
   _globals['_CHECKBLUEPRINTRESPONSE']._serialized_end=248
-  _globals['_BLUEPRINTS']._serialized_start=250
-  _globals['_BLUEPRINTS']._serialized_end=349
+  _globals['_LISTBLUEPRINTSREQUEST']._serialized_start=250
+  _globals['_LISTBLUEPRINTSREQUEST']._serialized_end=273
+  _globals['_LISTBLUEPRINTSRESPONSE']._serialized_start=275
+  _globals['_LISTBLUEPRINTSRESPONSE']._serialized_end=341
+  _globals['_GETBLUEPRINTREQUEST']._serialized_start=343
+  _globals['_GETBLUEPRINTREQUEST']._serialized_end=378
+  _globals['_BLUEPRINT']._serialized_start=380
+  _globals['_BLUEPRINT']._serialized_end=496
+  _globals['_BLUEPRINTS']._serialized_start=499
+  _globals['_BLUEPRINTS']._serialized_end=755
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,9 @@ class CheckBlueprintRequest(_message.Message):
 
     BLUEPRINT_FIELD_NUMBER: _builtins.int
     blueprint: _builtins.str
-    """The blueprint, YAML. On the command line: the file that holds it, - for standard input."""
+    """The blueprint, YAML, or the name of one that comes with the daemon. On the command line: the file that holds it, - for
+    standard input.
+    """
     def __init__(
         self,
         *,
@@ -99,3 +101,108 @@ class CheckBlueprintResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckBlueprintResponse: _TypeAlias = CheckBlueprintResponse  # noqa: Y015
+
+@_typing.final
+class ListBlueprintsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBlueprintsRequest: _TypeAlias = ListBlueprintsRequest  # noqa: Y015
+
+@_typing.final
+class ListBlueprintsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLUEPRINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def blueprints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Blueprint]:
+        """The blueprints by name, without their texts."""
+
+    def __init__(
+        self,
+        *,
+        blueprints: _abc.Iterable[Global___Blueprint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blueprints", b"blueprints"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBlueprintsResponse: _TypeAlias = ListBlueprintsResponse  # noqa: Y015
+
+@_typing.final
+class GetBlueprintRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBlueprintRequest: _TypeAlias = GetBlueprintRequest  # noqa: Y015
+
+@_typing.final
+class Blueprint(_message.Message):
+    """A blueprint that comes with the daemon."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    A_FIELD_NUMBER: _builtins.int
+    B_FIELD_NUMBER: _builtins.int
+    STREAMS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    description: _builtins.str
+    """What it keeps in step."""
+    version: _builtins.str
+    """Its version."""
+    a: _builtins.str
+    """The connector of side a."""
+    b: _builtins.str
+    """The connector of side b."""
+    text: _builtins.str
+    """The whole of it, YAML with comments; empty in lists."""
+    @_builtins.property
+    def streams(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its streams, in working order."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        version: _builtins.str = ...,
+        a: _builtins.str = ...,
+        b: _builtins.str = ...,
+        streams: _abc.Iterable[_builtins.str] | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "b", b"b", "description", b"description", "name", b"name", "streams", b"streams", "text", b"text", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Blueprint: _TypeAlias = Blueprint  # noqa: Y015

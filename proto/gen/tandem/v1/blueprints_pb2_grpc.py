@@ -35,6 +35,16 @@ class BlueprintsStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListBlueprints = channel.unary_unary(
+                '/tandem.v1.Blueprints/ListBlueprints',
+                request_serializer=tandem_dot_v1_dot_blueprints__pb2.ListBlueprintsRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_blueprints__pb2.ListBlueprintsResponse.FromString,
+                _registered_method=True)
+        self.GetBlueprint = channel.unary_unary(
+                '/tandem.v1.Blueprints/GetBlueprint',
+                request_serializer=tandem_dot_v1_dot_blueprints__pb2.GetBlueprintRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_blueprints__pb2.Blueprint.FromString,
+                _registered_method=True)
         self.CheckBlueprint = channel.unary_unary(
                 '/tandem.v1.Blueprints/CheckBlueprint',
                 request_serializer=tandem_dot_v1_dot_blueprints__pb2.CheckBlueprintRequest.SerializeToString,
@@ -46,6 +56,20 @@ class BlueprintsServicer:
     """Blueprints: the rules of links, as data.
     """
 
+    def ListBlueprints(self, request, context):
+        """List the blueprints that come with the daemon. Wherever a blueprint is asked for, the name of one may be given instead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBlueprint(self, request, context):
+        """Show a blueprint that comes with the daemon, with its text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckBlueprint(self, request, context):
         """Check a blueprint without creating anything: all faults at once, with line numbers.
         """
@@ -56,6 +80,16 @@ class BlueprintsServicer:
 
 def add_BlueprintsServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListBlueprints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBlueprints,
+                    request_deserializer=tandem_dot_v1_dot_blueprints__pb2.ListBlueprintsRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_blueprints__pb2.ListBlueprintsResponse.SerializeToString,
+            ),
+            'GetBlueprint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBlueprint,
+                    request_deserializer=tandem_dot_v1_dot_blueprints__pb2.GetBlueprintRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_blueprints__pb2.Blueprint.SerializeToString,
+            ),
             'CheckBlueprint': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckBlueprint,
                     request_deserializer=tandem_dot_v1_dot_blueprints__pb2.CheckBlueprintRequest.FromString,
@@ -72,6 +106,60 @@ def add_BlueprintsServicer_to_server(servicer, server):
 class Blueprints:
     """Blueprints: the rules of links, as data.
     """
+
+    @staticmethod
+    def ListBlueprints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Blueprints/ListBlueprints',
+            tandem_dot_v1_dot_blueprints__pb2.ListBlueprintsRequest.SerializeToString,
+            tandem_dot_v1_dot_blueprints__pb2.ListBlueprintsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBlueprint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Blueprints/GetBlueprint',
+            tandem_dot_v1_dot_blueprints__pb2.GetBlueprintRequest.SerializeToString,
+            tandem_dot_v1_dot_blueprints__pb2.Blueprint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def CheckBlueprint(request,

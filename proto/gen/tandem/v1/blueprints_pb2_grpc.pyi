@@ -33,6 +33,10 @@ class BlueprintsStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BlueprintsAsyncStub: ...
+    ListBlueprints: _grpc.UnaryUnaryMultiCallable[_blueprints_pb2.ListBlueprintsRequest, _blueprints_pb2.ListBlueprintsResponse]
+    """List the blueprints that come with the daemon. Wherever a blueprint is asked for, the name of one may be given instead."""
+    GetBlueprint: _grpc.UnaryUnaryMultiCallable[_blueprints_pb2.GetBlueprintRequest, _blueprints_pb2.Blueprint]
+    """Show a blueprint that comes with the daemon, with its text."""
     CheckBlueprint: _grpc.UnaryUnaryMultiCallable[_blueprints_pb2.CheckBlueprintRequest, _blueprints_pb2.CheckBlueprintResponse]
     """Check a blueprint without creating anything: all faults at once, with line numbers."""
 
@@ -41,11 +45,31 @@ class BlueprintsAsyncStub(BlueprintsStub):
     """Blueprints: the rules of links, as data."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListBlueprints: _aio.UnaryUnaryMultiCallable[_blueprints_pb2.ListBlueprintsRequest, _blueprints_pb2.ListBlueprintsResponse]  # type: ignore[assignment]
+    """List the blueprints that come with the daemon. Wherever a blueprint is asked for, the name of one may be given instead."""
+    GetBlueprint: _aio.UnaryUnaryMultiCallable[_blueprints_pb2.GetBlueprintRequest, _blueprints_pb2.Blueprint]  # type: ignore[assignment]
+    """Show a blueprint that comes with the daemon, with its text."""
     CheckBlueprint: _aio.UnaryUnaryMultiCallable[_blueprints_pb2.CheckBlueprintRequest, _blueprints_pb2.CheckBlueprintResponse]  # type: ignore[assignment]
     """Check a blueprint without creating anything: all faults at once, with line numbers."""
 
 class BlueprintsServicer(metaclass=_abc_1.ABCMeta):
     """Blueprints: the rules of links, as data."""
+
+    @_abc_1.abstractmethod
+    def ListBlueprints(
+        self,
+        request: _blueprints_pb2.ListBlueprintsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_blueprints_pb2.ListBlueprintsResponse, _abc.Awaitable[_blueprints_pb2.ListBlueprintsResponse]]:
+        """List the blueprints that come with the daemon. Wherever a blueprint is asked for, the name of one may be given instead."""
+
+    @_abc_1.abstractmethod
+    def GetBlueprint(
+        self,
+        request: _blueprints_pb2.GetBlueprintRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_blueprints_pb2.Blueprint, _abc.Awaitable[_blueprints_pb2.Blueprint]]:
+        """Show a blueprint that comes with the daemon, with its text."""
 
     @_abc_1.abstractmethod
     def CheckBlueprint(

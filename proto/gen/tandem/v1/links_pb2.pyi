@@ -41,7 +41,9 @@ class CreateLinkRequest(_message.Message):
     b: _builtins.str
     """Id or name of the connection on side b."""
     blueprint: _builtins.str
-    """The blueprint, YAML. On the command line: @file reads it from a file."""
+    """The blueprint, YAML, or the name of one that comes with the daemon (ListBlueprints). On the command line: @file reads it
+    from a file.
+    """
     paused: _builtins.bool
     """Create it paused: nothing is read or written until it is resumed."""
     @_builtins.property

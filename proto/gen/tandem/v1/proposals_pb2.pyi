@@ -128,7 +128,9 @@ class CreateProposalRequest(_message.Message):
     connection: _builtins.str
     """Id or name of the own connection."""
     blueprint: _builtins.str
-    """The blueprint, YAML. On the command line: @file reads it from a file."""
+    """The blueprint, YAML, or the name of one that comes with the daemon (ListBlueprints). On the command line: @file reads it
+    from a file.
+    """
     side: _common_pb2.Side.ValueType
     """The side that the own account takes. Unspecified: as the blueprint says, else the Secondary's, else a."""
     override: _builtins.bool

@@ -1,0 +1,144 @@
+"""Writes the tables of rules and settings in docs/pairs/*.md from the built-in blueprints.
+
+`python -m daemon.pair_reference`; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import yaml
+
+from actors.core.policy import FieldSide, FieldSpec, LinkSpec, Owner, OwnerCase, SettingSpec, StreamSpec
+from daemon import blueprints, blueprints_yaml
+
+PAIRS: Final = Path(__file__).parents[1] / "docs" / "pairs"
+# What the two sides are called on the pages.
+NAMES: Final = {
+    "sage50fr": "Sage 50",
+    "sage_sales_management": "Sage Sales Management",
+    "uniconta": "Uniconta",
+    "webcrm": "webCRM",
+}
+_MARKED: Final = re.compile(r"<!-- table: (rules|settings) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def page(name: str, text: str) -> str:
+    """The page of a pair with its marked tables written anew."""
+    spec = _filled(blueprints.text(name))
+    tables = {"rules": _rules(spec), "settings": _settings(spec)}
+    return _MARKED.sub(lambda found: f"<!-- table: {found[1]} -->\n{tables[found[1]]}<!-- end -->", text)
+
+
+def _filled(text: str) -> LinkSpec:
+    """The rules as a link has them that says nothing of its own; what it has to say stands there by its name."""
+    asked = [one for one in blueprints_yaml.load(text).settings if not one.has_default]
+    given = {one.name: {"default": 1 if one.form == "number" else one.name} for one in asked}
+    return blueprints_yaml.load(text, yaml.safe_dump({"settings": given}) if given else "", {})
+
+
+def _rules(spec: LinkSpec) -> str:
+    names = tuple(NAMES.get(one, one) for one in (spec.a_connector, spec.b_connector))
+    return "\n".join(line for stream in spec.streams for line in _stream(stream, names)) + "\n"
+
+
+def _stream(stream: StreamSpec, names: tuple[str, ...]) -> Iterator[str]:
+    a, b = names
+    yield f"\n### {stream.name}: `{stream.a_object}` ({a}) and `{stream.b_object}` ({b})\n"
+    yield f"New ones: {_creates(stream, a, b)}. {_deletes(stream, a, b)} The same record: {_match(stream)}.\n"
+    yield f"| field | {a} | {b} | who may change it | |"
+    yield "|---|---|---|---|---|"
+    for field in stream.fields:
+        yield f"| {field.name} | {_place(field.a)} | {_place(field.b)} | {_owner(field, a, b)} | {_notes(field, a, b)} |"
+
+
+def _creates(stream: StreamSpec, a: str, b: str) -> str:
+    ways = [f"{one} -> {two}" for side, one, two in (("a", a, b), ("b", b, a)) if side in stream.creates]
+    gates = [
+        f"those of {name} whose `{gate.path}` is {' or '.join(map(str, gate.values)) or 'set'}"
+        for side, name in (("a", a), ("b", b))
+        if (gate := stream.gates.get(side))
+    ]
+    return "; ".join((" and ".join(ways) or "none", *gates))
+
+
+def _deletes(stream: StreamSpec, a: str, b: str) -> str:
+    sides = (("a", a, b), ("b", b, a))
+    return "".join(
+        f"Deleted in {one}: {stream.deletes[side].value} in {two}. " for side, one, two in sides
+    ).strip()
+
+
+def _match(stream: StreamSpec) -> str:
+    keys = [" and ".join(key) for key in stream.match]
+    return "equal " + ", else equal ".join(keys) if keys else "never by itself"
+
+
+def _place(place: FieldSide | None) -> str:
+    return "" if place is None else ", ".join(f"`{path}`" for path in place.paths) or "(always the same)"
+
+
+def _owner(field: FieldSpec, a: str, b: str) -> str:
+    words = {Owner.A: a, Owner.B: b, Owner.BOTH: "both", Owner.LOCAL: "stays where it is"}
+    cases = [f"{words[case.owner]} {_when(case)}" for case in field.owner_cases]
+    return "; else ".join((*cases, words[field.owner]))
+
+
+def _when(case: OwnerCase) -> str:
+    return "once both are bound" if case.once_bound else "under a condition"
+
+
+def _notes(field: FieldSpec, a: str, b: str) -> str:
+    notes = []
+    if field.required:
+        notes.append("needed")
+    if field.on_create_only:
+        notes.append("when made, never after")
+    if field.reference:
+        notes.append(f"refers to {field.reference}")
+    if field.group:
+        notes.append(f"with {field.group}")
+    for side, name in (("a", a), ("b", b)):
+        if start := field.starts_with.get(side):
+            notes.append(f"begins with {', '.join(map(str, start.values()))} in {name}")
+    return ", ".join(notes)
+
+
+def _settings(spec: LinkSpec) -> str:
+    rows = [f"| `{one.name}` | {one.doc or _form(one)} | {_default(one)} |" for one in spec.settings]
+    return "\n".join(("| setting | meaning | where nothing is said |", "|---|---|---|", *rows, ""))
+
+
+def _form(setting: SettingSpec) -> str:
+    return {"flag": "true or false", "map": "a map"}.get(setting.form, "")
+
+
+def _default(setting: SettingSpec) -> str:
+    if setting.default == setting.name:
+        return "required"
+    if setting.form in ("map", "fields"):
+        return f"{len(setting.default)} entries" if setting.default else "none"
+    if setting.choices:
+        return f"`{setting.default}`, of {', '.join(setting.choices)}"
+    text = (
+        msgspec.json.encode(setting.default).decode()
+        if not isinstance(setting.default, str)
+        else setting.default
+    )
+    return f"`{text}`"
+
+
+def main() -> None:
+    """Write every page that there is."""
+    for name in blueprints.names():
+        path = PAIRS / f"{name}.md"
+        if path.exists():
+            path.write_text(page(name, path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
