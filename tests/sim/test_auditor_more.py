@@ -113,7 +113,7 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "deleted on a person's word": (
         lambda: made(story())
         .delete("b", PERSON, "B1")
-        .decides("A1", "*delete*", "remove")
+        .decides("A1", "*delete*", "remove").wait(1)
         .delete("a", "d1", "A1"),
         "",
     ),
