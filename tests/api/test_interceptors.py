@@ -75,7 +75,8 @@ class World:
         async def any_calls() -> float:
             return self.calls(code, method)
 
-        return await eventually(any_calls)
+        found: float = await eventually(any_calls)
+        return found
 
 
 @asynccontextmanager
