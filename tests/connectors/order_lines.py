@@ -1,19 +1,14 @@
-"""Orders with lines at webCRM and Uniconta, against the contract of connectors that take lines."""
+"""Orders with lines at webCRM and Uniconta, as their own users enter them, for the contract of lines."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
-
-import pytest
 
 from actors.ports import Connector
 from clients.emulators.data import Change
 from clients.emulators.description import Refused
-from clients.emulators.stand import stand
-from clients.emulators.uniconta import System as Uniconta
-from clients.emulators.webcrm import System as Webcrm
-from tests.connectors.contract_lines import Cells, OrderSystem, TakesLines
+from tests.connectors.contract_lines import Cells, OrderSystem
 from tests.connectors.renamed import RenamedLines
 from tests.connectors.test_uniconta import opened as uniconta
 from tests.connectors.test_webcrm import opened as webcrm
@@ -116,29 +111,3 @@ def no_refused(change: Change) -> None:
     """The article "refused" is refused."""
     if change.after is not None and change.after.get("QuotationLineData1") == "refused":
         raise Refused("there is no such article")
-
-
-class TestWebcrm(TakesLines):
-    no_delete = "webCRM has no way to delete a delivery, so what was begun can't be undone: PARTLY"
-    waivers: ClassVar[Mapping[str, str]] = {
-        "test_a_refused_line_leaves_no_half_order": no_delete,
-        "test_an_order_that_is_gone_is_gone_and_one_is_deleted_with_its_lines": no_delete,
-    }
-
-    @pytest.fixture
-    async def orders(self) -> AsyncIterator[OrderSystem]:
-        async with stand("webcrm") as crm:
-            assert isinstance(crm, Webcrm)
-            crm.person.insert("Organisations", {"OrganisationName": "A"})
-            crm.data.guards.append(no_refused)
-            yield Deliveries(crm)
-
-
-class TestUniconta(TakesLines):
-    @pytest.fixture
-    async def orders(self) -> AsyncIterator[OrderSystem]:
-        async with stand("uniconta") as erp:
-            assert isinstance(erp, Uniconta)
-            erp.person.insert("DebtorClient", {"Account": "1", "Name": "A", "Group": "G"})
-            erp.person.insert("InvItemClient", *({"Item": item, "Group": "G"} for item in "ABC"))
-            yield DebtorOrders(erp)
