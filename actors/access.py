@@ -7,8 +7,9 @@ from typing import Any
 
 from actors.core.errors import LeaseLost
 from actors.core.mapping import Refs, observe, paths, references, referred
-from actors.core.places import by_object, qualified, written_in
+from actors.core.places import by_object, parted, qualified, written_in
 from actors.core.policy import StreamSpec
+from actors.core.rooms import why_alone
 from actors.core.rows import RowShape
 from actors.core.types import SIDES, Observation, Presence, Record, Side
 from actors.core.values import Value
@@ -101,6 +102,12 @@ class Access:
             records.extend(self._placed(stream, name, found))
         return await self.observed(stream, records, asked)
 
+    async def fetch_attachment(self, stream: StreamSpec, id: str, path: str) -> bytes | None:
+        """The content of an attachment of a record; None where there is none."""
+        name, own = parted(stream, self.side, id)
+        content: bytes | None = await self._ask(self._call("fetch_attachment", "instant", name, own, path))
+        return content
+
     async def write(self, stream: StreamSpec, writes: Sequence[Write], until: float) -> Sequence[WriteResult]:
         """One batch, all of it of one object; over at `until`."""
         name = stream.object(self.side)
@@ -184,12 +191,21 @@ class Access:
     async def refs(self, stream: StreamSpec, records: Sequence[Record]) -> Refs:
         """What the records of this side refer to, as bindings."""
         keys: dict[tuple[str, Side, str], int] = {}
+        alone: dict[int, tuple[str, Side, str]] = {}
+        notes: dict[int, str] = {}
         for name, ids in references(stream, self.side, records).items():
             for binding in await self._store.bindings(self._link, name, self.side, sorted(ids)):
                 held = binding.side(self.side)
                 if held is not None and binding.a is not None and binding.b is not None:
                     keys[name, self.side, held.id] = binding.key
-        return Refs(keys=keys)
+                elif held is not None:
+                    alone[binding.key] = name, self.side, held.id
+                    notes[binding.key] = binding.note
+        if not alone:
+            return Refs(keys=keys)
+        rows = await self._store.parked(self._link, sorted(alone))
+        why = {alone[key]: text for key, text in why_alone(notes, rows).items()}
+        return Refs(keys=keys, why=why)
 
     async def _page(
         self, method: str, cls: Class, stream: StreamSpec, at: str, limit: int

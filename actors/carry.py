@@ -15,6 +15,7 @@ import msgspec
 
 from actors import effects
 from actors.access import Sides, target_refs
+from actors.attached import brings, with_content
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import budgeted, guard, over_text, records_asked
@@ -281,15 +282,20 @@ class Carrier:
             step = self._sides[side].declaration.batch_max
             for of_one in _by_object(stream, side, go).values():
                 mine = [i for i in of_one if not shown_already(go[i])]
-                for start in range(0, len(mine), step):
-                    results.update(await self._send(stream, side, go, mine[start : start + step], until))
+                alone = [i for i in mine if brings(stream, go[i])]
+                rest = [i for i in mine if i not in alone] if alone else mine
+                batches = [rest[start : start + step] for start in range(0, len(rest), step)]
+                for batch in (*batches, *([i] for i in alone)):
+                    results.update(await self._send(stream, side, go, batch, until))
         return results
 
     def _allowed_s(self, stream: StreamSpec, side: Side, go: Sequence[Action]) -> float:
         """How long the requests of one side may take in all."""
         declaration = self._sides[side].declaration
         each = (len(mine) for mine in _by_object(stream, side, go).values())
-        return declaration.deadline_s * sum(math.ceil(count / declaration.batch_max) for count in each)
+        alone = sum(action.side == side and brings(stream, action) for action in go)
+        requests = sum(math.ceil(count / declaration.batch_max) for count in each) + 2 * alone
+        return declaration.deadline_s * requests
 
     async def _send(
         self, stream: StreamSpec, side: Side, go: Sequence[Action], batch: Sequence[int], until: float
@@ -299,8 +305,7 @@ class Carrier:
         if state.trouble is not None:
             return {i: WriteResult(WriteStatus.NOT_DONE, error=state.trouble.message) for i in batch}
         try:
-            out = await access.write(stream, [write_of(go[i]) for i in batch], until)
-            results = dict(zip(batch, out, strict=True))
+            results = await self._sent(stream, side, go, batch, until)
         except TandemError as error:
             status = WriteStatus.UNKNOWN if error.kind is Kind.UNKNOWN else WriteStatus.NOT_DONE
             if error.kind is Kind.REJECTED:
@@ -319,6 +324,18 @@ class Carrier:
         if access.declaration.reply == "id" and access.declaration.read_lag_s == 0:
             return await self._read_back(stream, side, go, results)
         return results
+
+    async def _sent(
+        self, stream: StreamSpec, side: Side, go: Sequence[Action], batch: Sequence[int], until: float
+    ) -> dict[int, WriteResult]:
+        """One request; what needs attachments is alone in it, and has them fetched first."""
+        writes = [write_of(go[i]) for i in batch]
+        if len(batch) == 1 and brings(stream, go[batch[0]]):
+            writes[0], said = await with_content(self._sides, stream, side, go[batch[0]])
+            if said is not None:
+                return {batch[0]: said}
+        out = await self._sides[side].write(stream, writes, until)
+        return dict(zip(batch, out, strict=True))
 
     async def _read_back(
         self, stream: StreamSpec, side: Side, go: Sequence[Action], results: dict[int, WriteResult]

@@ -241,7 +241,7 @@ class Conclusions:
         decided = done.decided.pop(action.binding, ())
         done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
         done.bindings[action.binding] = out.binding
-        if several.is_move(binding, action):
+        if several.is_move(stream, binding, action):
             half = several.left_behind(stream, binding, action, id_on(out.binding, action.side))
             done.new.append(half)
             done.hints.append(hint_of(action, id_on(half, action.side), "left behind"))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from actors.core.errors import TandemError
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.schedule import NEVER, Delivery, Place, deliveries, next_delivery
+from actors.core.several import RULE
 from actors.core.types import Action, Hint, Side, other
 from actors.messages import Ports
 from actors.ports import Clock, Cursor, RunRow
@@ -76,11 +77,13 @@ class Gate:
         for one in waiting:
             own, there = (self._opens_at(one.stream, side) for side in (one.side, other(one.side)))
             goes_at = own if own > self._clock.now() else there
+            # What is left behind in another object has no partner: it is looked at itself.
+            left = one.rule.startswith(RULE)
             out.append(
                 Hint(
                     stream=one.stream,
-                    side=other(one.side),
-                    id=one.origin,
+                    side=one.side if left else other(one.side),
+                    id=one.target if left else one.origin,
                     reason=SCHEDULED,
                     not_before=goes_at,
                 )

@@ -113,6 +113,9 @@ class Newcomers:
             group = _without(whole, self._apart)
             if not (group.a or group.b) or spoken_for.intersection((*group.a, *group.b)):
                 continue
+            if any(self._state.is_open(key) for key in (*group.a, *group.b)):
+                self._left = True  # it is being made: what became of that says who it is
+                continue
             verdict = match.decide(group.a, group.b, group.taken, stream.binds_by(level))
             if verdict == "bind":
                 bind.append((group.a[0], group.b[0]))
@@ -351,7 +354,7 @@ class Newcomers:
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
-                mine = self._but_those(under_way, side, mine)
+                mine = self._but_those(under_way, mine)
                 if self._state.gate.is_closed(stream, other(side)):
                     continue
                 if side in self._state.blind(stream):
@@ -373,18 +376,10 @@ class Newcomers:
         found = await self._by_key(keys) if keys else {}
         return [half for half in found.values() if half.stream == stream.name]
 
-    def _but_those(
-        self, under_way: Sequence[Binding], side: Side, halves: Sequence[Binding]
-    ) -> list[Binding]:
-        """Without those that share a match key with a record of their side which is being made: it may be that very record,
-        under another id by now. Once the outcome is known they are matched with what was made."""
-        taken = {
-            (level, hash_)
-            for half in under_way
-            if half.side(side) is not None
-            for level, hash_ in enumerate(half.keys)
-            if hash_
-        }
+    def _but_those(self, under_way: Sequence[Binding], halves: Sequence[Binding]) -> list[Binding]:
+        """Without those that share a match key with a record which is being made: it may be that very record, or what was
+        made of it, under another id by now. Once the outcome is known they are matched with what was made."""
+        taken = {(level, hash_) for half in under_way for level, hash_ in enumerate(half.keys) if hash_}
         known = {half.key for half in under_way}
         kept = [h for h in halves if h.key in known or not taken.intersection(enumerate(h.keys))]
         self._left = self._left or len(kept) < len(halves)

@@ -316,7 +316,7 @@ class Recovery:
         hints = [] if action.op is Op.DELETE else [Hint(stream.name, action.side, record, "follow-up")]
         hints += _again(action, out.binding) if out.cut else ()
         left: tuple[Binding, ...] = ()
-        if several.is_move(binding, action):
+        if several.is_move(stream, binding, action):
             left = (several.left_behind(stream, binding, action, record),)
             hints.append(Hint(stream.name, action.side, id_on(binding, action.side), "left behind"))
         settlement = Settlement(

@@ -251,6 +251,7 @@ class Run:
                 side=side,
                 seen=tuple(seen.observations) if seen is not None else (),
                 forced=frozenset(hint.id for hint in named if hint.reason not in OWN_HINTS),
+                told=frozenset(hint.id for hint in named if hint.reason in OWN_HINTS and not hint.attempts),
                 attempts={hint.id: hint.attempts for hint in named},
                 acks=tuple(hint for hint in hints if hint.seq),
                 cursor=cursor,

@@ -28,14 +28,15 @@ LOOK_PAUSE_MAX_S = 60
 class Window(msgspec.Struct, frozen=True):
     """What one look brought, and what goes with it in the same transaction.
 
-    `seen`: observations of `side`. `forced`: ids to be planned even if they show nothing new (decisions, retries).
-    `attempts`: id -> how often it was tried. `generation`: of the running complete read, 0 if this is none.
-    `known`: of just these records, where it was asked for together with the look.
+    `seen`: observations of `side`. `forced`: ids to be planned even if they show nothing new (decisions, retries). `told`:
+    ids that the system has just told of. `attempts`: id -> how often it was tried. `generation`: of the running complete
+    read, 0 if this is none. `known`: of just these records, where it was asked for together with the look.
     """
 
     side: Side
     seen: tuple[Observation, ...]
     forced: Collection[str] = ()
+    told: Collection[str] = ()
     attempts: Mapping[str, int] = {}
     acks: tuple[Hint, ...] = ()
     cursor: Cursor | None = None
@@ -58,6 +59,7 @@ class Windows:
         state = self._state
         began = state.clock.monotonic()
         sorted_ = await self._sort(stream, window)
+        self._once_more(stream, window, sorted_)
         pairs = await self._partners(stream, window, sorted_)
         if sorted_.strangers or sorted_.gone or any(_is_gone(pair) for pair in pairs):
             self.stirred.add(stream.name)
@@ -96,6 +98,16 @@ class Windows:
         for seen in {one.id: one for one in window.seen}.values():
             self._place(stream, window, seen, known.get(seen.id), parked, out)
         return out
+
+    def _once_more(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> None:
+        """Where reads lag, a look at what was just told of may show the time before: it is looked at once more when that is
+        over, whatever was seen."""
+        if not window.told or not self._sides[window.side].declaration.read_lag_s:
+            return
+        known = {hint.id for hint in sorted_.later}
+        for seen in window.seen:
+            if seen.id in window.told and seen.id not in known:
+                sorted_.later.append(self._look_again(stream, window, seen))
 
     def _place(
         self,

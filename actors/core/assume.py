@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from actors.core.erasure import is_hashed
 from actors.core.mapping import native_of
 from actors.core.merge import changed_fields, settled
 from actors.core.own_values import remembers
@@ -29,6 +30,7 @@ def assumed(stream: StreamSpec, binding: Binding, seen: Observation) -> Observat
         or mine is None
         or remembers(stream)
         or stream.gates  # where they stand on the other side is not known without a look
+        or is_hashed(binding)
         or binding.state is not State.SETTLED
         or binding.map_ver != stream.map_ver
     ):

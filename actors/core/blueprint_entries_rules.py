@@ -61,6 +61,15 @@ OWNER_FORM: Final = Shared(
 
 FIELD_RULES: Final = (
     Entry(
+        "attachment",
+        Flag(),
+        "an image or another document: known by the hash of its content, which crosses only when that changes; see "
+        "[below](#attachments)",
+        absent="`false`",
+        example="attachment: true",
+        rows=("G16",),
+    ),
+    Entry(
         "foreign_edit",
         Words(tuple(member.value for member in ForeignEdit)),
         "an edit on the side that does not own the field: `put_back` (the owner's value is written again, the write names "

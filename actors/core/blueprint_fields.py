@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from actors.core.blueprint_attachments import read_attachment
 from actors.core.blueprint_entries import FIELD, NAME, NEWEST
 from actors.core.blueprint_entries_lines import line_table, lines_table
 from actors.core.blueprint_lines import check_lines_field, read_lines
@@ -70,6 +71,7 @@ def _field(stream: str, name: str, entry: Node) -> FieldSpec:
         owner_cases=cases,
         foreign_edit=foreign.choice(ForeignEdit, ForeignEdit.PUT_BACK) if foreign else ForeignEdit.PUT_BACK,
     )
+    spec = read_attachment(node, spec)
     lines = read_lines(
         node.get("lines"), LINES, lambda inner, below: _line_field(f"{stream}.{name}", inner, below)
     )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.core.merge import DECIDED, Merged
+from actors.core.merge import DECIDED, Merged, settled_on
 from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Observation, Side, State, other
 from actors.core.values import Value, same
@@ -35,7 +35,8 @@ def is_held(half: Binding) -> bool:
 
 def has_changed(half: Binding, seen: Observation) -> bool:
     """Whether it shows something else than at the initial load; what was not delivered then or now tells nothing."""
-    return any(not same(half.base[name], value) for name, value in seen.fields.items() if name in half.base)
+    was = settled_on(half, seen.side)
+    return any(not same(was[name], value) for name, value in seen.fields.items() if name in was)
 
 
 def let_go(half: Binding) -> Binding:

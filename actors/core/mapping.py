@@ -22,10 +22,12 @@ from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, 
 
 
 class Refs(msgspec.Struct, frozen=True):
-    """References as known now: `keys[stream, side, id]` is a binding, `ids[stream, side, key]` an id on a side."""
+    """References as known now: `keys[stream, side, id]` is a binding, `ids[stream, side, key]` an id on a side;
+    `why[stream, side, id]` what a record waits for that is not in step."""
 
     keys: Mapping[tuple[str, Side, str], int] = {}
     ids: Mapping[tuple[str, Side, int], str] = {}
+    why: Mapping[tuple[str, Side, str], str] = {}
 
 
 NO_REFS = Refs()
@@ -223,7 +225,8 @@ def _get_value(spec: FieldSpec, place: FieldSide, side: Side, native: tuple[Valu
     found = [refs.keys.get((spec.reference, side, one)) for one in _candidates(spec, side, record)]
     keys = [key for key in found if key is not None]
     if not keys:
-        raise LensError(f"{spec.reference} {record} is not in step yet", waits=True)
+        why = refs.why.get((spec.reference, side, record), "")
+        raise LensError(f"{spec.reference} {record} is not in step yet" + why, waits=True)
     if len(keys) > 1:
         raise LensError(f"{spec.reference} {record} stands in several of {', '.join(spec.within[side])}")
     return keys[0]

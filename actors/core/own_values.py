@@ -12,7 +12,7 @@ import msgspec
 
 from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Deviation, Held, Observation, Presence
-from actors.core.values import Value, is_blank, same
+from actors.core.values import Value, is_blank, is_erased, same
 
 # No field of a blueprint is called so.
 PREFIX = "*local* "
@@ -57,7 +57,8 @@ def kept_for(gone: Held, left: Held) -> Held:
 
 def to_put_back(left: Held) -> Mapping[str, Value]:
     """The native values with which the record that is gone is made again."""
-    return {n.removeprefix(BACK): dev.value for n, dev in left.dev.items() if n.startswith(BACK)}
+    known = ((n, dev.value) for n, dev in left.dev.items() if n.startswith(BACK))
+    return {n.removeprefix(BACK): value for n, value in known if not is_erased(value)}
 
 
 def without_back(held: Held) -> Held:

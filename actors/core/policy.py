@@ -22,6 +22,10 @@ RECORD_ID = "@id"
 RECORD_OBJECT = "@object"
 
 
+# At the end of a native path: what is asked for is the description of an attachment (attachments.py).
+ATTACHED = "#"
+
+
 class LensError(ValueError):
     """A value that a lens cannot translate; the record is parked with this text. `waits`: for a setting or parent."""
 
@@ -214,6 +218,7 @@ class FieldSpec(msgspec.Struct, frozen=True):
     owner_cases: tuple[OwnerCase, ...] = ()
     foreign_edit: ForeignEdit = ForeignEdit.PUT_BACK
     starts_with: Mapping[str, Mapping[str, Value]] = {}
+    attachment: bool = False  # the value describes an attachment; its content crosses beside it
     lines: LinesSpec | None = None  # the value is a list of lines, part of the record
     within: Mapping[Side, tuple[str, ...]] = {}
 
@@ -364,6 +369,11 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         for spec in sorted(self.mergeable, key=lambda spec: bool(spec.owner_cases)):
             grouped.setdefault(spec.unit, []).append(spec)
         return tuple((name, tuple(members)) for name, members in grouped.items())
+
+    @cached_property
+    def attached(self) -> tuple[FieldSpec, ...]:
+        """The fields that are attachments."""
+        return tuple(spec for spec in self.mergeable if spec.attachment)
 
     @cached_property
     def with_lines(self) -> tuple[FieldSpec, ...]:

@@ -32,6 +32,10 @@ def parked(
     )
 
 
+CHAINED = ", which is in "
+CHAIN_MAX = 5
+
+
 def waits(stream: StreamSpec, binding: Binding, seen: Observation, reason: str) -> Parked:
     hint = "it goes by itself when that is there"
     return parked(
@@ -185,3 +189,13 @@ def unsure(stream: StreamSpec, half: Binding, seen: Observation) -> Parked:
 
 def delete_print(binding: Binding, left: Observation) -> str:
     return fingerprint(["delete", binding.key, left.side, dict(left.fields)])
+
+
+def why_alone(notes: Mapping[int, str], rows: Sequence[Parked]) -> dict[int, str]:
+    """Why records without a partner are not in step, for those that refer to them: the room and reason, else the note of
+    the half binding. A reason that names another record carries its reason along, so the chain is told to its end."""
+    told = {key: f": {note}" for key, note in notes.items() if note}
+    for row in rows:
+        deep = row.reason.count(CHAINED) >= CHAIN_MAX  # a circle says the same for ever
+        told[row.binding] = f", which is in {row.room.value}" + ("" if deep else f": {row.reason}")
+    return told

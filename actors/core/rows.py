@@ -216,11 +216,15 @@ def _more(spec: FieldSpec) -> bool:
     """Whether a field is more than native values on both sides that are read and written: a constant, an id, a price,
     lines."""
     places = [place for place in (spec.a, spec.b) if place is not None]
-    return spec.lines is not None or any(
-        not place.paths
-        or {RECORD_ID, RECORD_OBJECT} & {*place.paths}
-        or written_paths(place.lens, place.paths) != place.paths
-        for place in places
+    return (
+        spec.lines is not None
+        or spec.attachment
+        or any(
+            not place.paths
+            or {RECORD_ID, RECORD_OBJECT} & {*place.paths}
+            or written_paths(place.lens, place.paths) != place.paths
+            for place in places
+        )
     )
 
 

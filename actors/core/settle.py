@@ -139,6 +139,8 @@ def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observa
     held = binding.side(action.side)
     if held is None:
         held = Held(id=after.id)
+    elif action.op is Op.CREATE and action.side != stream.several:
+        held = Held(id=after.id, seen_gen=held.seen_gen)
     elif (
         action.op is Op.CREATE
     ):  # it moved to another object (several.py): the same record, with all that was settled

@@ -44,6 +44,7 @@ MOVED = "moved to "
 # What was seen there when it moved, among the side's deviations (see marks.py).
 PREFIX = "*left* "
 PLACE = "*left behind*"
+RULE = "left behind: "  # and what becomes of it
 
 
 def placed(stream: StreamSpec, side: Side, write: Shown) -> Shown:
@@ -58,10 +59,12 @@ def placed(stream: StreamSpec, side: Side, write: Shown) -> Shown:
 # ------------------------------------------------------------------------------------------------- moving a record
 
 
-def is_move(binding: Binding, action: Action) -> bool:
+def is_move(stream: StreamSpec, binding: Binding, action: Action) -> bool:
     """Whether a create makes a record anew that stands in another object of its side."""
     held = binding.side(action.side)
-    return action.op is Op.CREATE and held is not None and held.presence is not Presence.DELETED
+    if action.op is not Op.CREATE or action.side != stream.several or held is None:
+        return False
+    return held.presence is not Presence.DELETED
 
 
 def wants_move(write: Shown) -> bool:
@@ -203,7 +206,7 @@ def plan_left(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context
         half,
         side,
         Op.MARK if marks else Op.DELETE,
-        f"left behind: {stream.left_behind.value}",
+        f"{RULE}{stream.left_behind.value}",
         {},
         Shown(dict(stream.mark.get(side, {})) if marks else {}, {}),
         dict(seen.fields),

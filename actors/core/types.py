@@ -65,7 +65,7 @@ class Deviation(msgspec.Struct, frozen=True):
     """A side holds `value` where the base says otherwise, for a recorded reason.
 
     reason: rewritten | lossy | default | accepted | undone | differs (it differs after our write) | reported (foreign.py) |
-    marked (marks.py) | initial load (initial.py).
+    marked (marks.py) | initial load (initial.py) | erased (erasure.py).
     """
 
     value: Value

@@ -105,6 +105,8 @@ def _changed(stream: StreamSpec, done: Action, binding: Binding, looks: Looks, r
         return Undo(f"the record is gone on {side}")
     if side in stream.once:
         return Undo(f"what is made on {side} is written once")
+    if not done.fields and not done.native:
+        return Undo("its values were erased")
     if not done.fields:
         return Undo("it put back a mark, or who takes part: there is no field to take back")
     known = {spec.name for spec in stream.fields}

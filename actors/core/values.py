@@ -54,6 +54,14 @@ Seen = Value | Unknown
 Fields = Mapping[str, Value]
 
 
+class Erased(msgspec.Struct, frozen=True):
+    """What is left of a value that was erased: it can be compared with another value, and not told. `salt`: of its record,
+    so that equal values of two records don't look equal. Only in place of a value that was settled (core/erasure.py)."""
+
+    salt: str
+    digest: str
+
+
 class BadValue(ValueError):
     """A value that no store can hold (a NUL in a text, a number that is not finite, a foreign type)."""
 
@@ -104,11 +112,31 @@ def same(left: Seen, right: Seen) -> bool:
         return True
     if type(left) is type(right):
         return left == right
+    if is_erased(left) or is_erased(right):
+        return _same_erased(left, right)
     if isinstance(left, bool) is not isinstance(right, bool):
         return False
     if isinstance(left, datetime) is not isinstance(right, datetime):
         return False
     return left == right
+
+
+def erased(value: Any, salt: str) -> Any:
+    """The value as it is kept after it was erased."""
+    if isinstance(value, Erased):
+        return value
+    text = encode({"": value}).encode()
+    return Erased(salt, hashlib.blake2b(text, key=salt.encode(), digest_size=16).hexdigest())
+
+
+def is_erased(value: Any) -> bool:
+    """Whether only a hash is left of it."""
+    return isinstance(value, Erased)
+
+
+def _same_erased(left: Any, right: Any) -> bool:
+    gone, value = (left, right) if isinstance(left, Erased) else (right, left)
+    return value is not UNKNOWN and bool(erased(value, gone.salt) == gone)
 
 
 def is_empty(value: Seen) -> bool:
@@ -225,6 +253,8 @@ def _plain(value: Value) -> Any:
         return {"d": value.isoformat()}
     if isinstance(value, bytes):
         return {"b": value.hex()}
+    if isinstance(value, Erased):
+        return {"h": [value.salt, value.digest]}
     return [_plain_line(item) if isinstance(item, Line) else _plain(item) for item in value]
 
 
@@ -238,6 +268,9 @@ def _rich(value: Any) -> Value:
     if not isinstance(value, dict):
         return value  # type: ignore[no-any-return]
     ((tag, text),) = value.items()
+    if tag == "h":
+        gone: Any = Erased(*text)
+        return gone  # type: ignore[no-any-return]
     if tag == "n":
         return Decimal(text)
     if tag == "t":

@@ -86,6 +86,7 @@ class Declaration(msgspec.Struct, frozen=True):
     by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read, made and updated as lines,
     many at once. `lines`: how a system takes the lines of a record: `nested` in its body, in one request; `rows` of an
     object of their own, all in one transaction; `steps`: such rows, request by request, so that a write may be cut.
+    `attachments`: fields may be asked for and written as attachments (a path that ends in `#`).
     `read_lag_s`: a read may be this much older than the last write.
     `vendor_tail_s`: a request may take effect this long after its deadline.
     """
@@ -107,6 +108,7 @@ class Declaration(msgspec.Struct, frozen=True):
     session: Literal["shared", "single"] = "shared"
     rows: bool = False
     lines: Literal["none", "nested", "rows", "steps"] = "none"
+    attachments: bool = False
     read_lag_s: float = 0.0
     vendor_tail_s: float = 0.0
     batch_max: int = 500
@@ -159,7 +161,7 @@ class Write(msgspec.Struct, frozen=True):
     seen; where the system still holds other values the write must not happen (`moved_on`). `id`: the target, or the
     reserved id of a create ("" where the system draws it). `tag`: correlation tag, written where the system has one.
     A field of lines is told as a whole: those that are there already carry their `RECORD_ID`, new ones carry none, and
-    those that are missing go.
+    those that are missing go. `attachments`: the content of those described in `native`, by path.
     """
 
     op: Op
@@ -168,6 +170,7 @@ class Write(msgspec.Struct, frozen=True):
     seen: Mapping[str, Value] = {}
     version: str | None = None
     tag: str = ""
+    attachments: Mapping[str, bytes] = {}
 
 
 class WriteStatus(enum.StrEnum):
@@ -313,4 +316,12 @@ class Connector(Protocol):
 
     async def aclose(self) -> None:
         """Let go of everything; safe to call twice."""
+        ...
+
+
+class HoldsAttachments(Protocol):
+    """What a connector with `attachments` can do besides."""
+
+    async def fetch_attachment(self, object_name: str, id: str, field: str) -> bytes | None:
+        """The content of an attachment of a record; `field` ends in `#`. None where there is none."""
         ...

@@ -21,6 +21,7 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "tandem.v1.Plans.ApprovePlan": ("plan", "revision"),
     "tandem.v1.Records.GetRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Records.ExplainRecord": ("link", "stream", "side", "id"),
+    "tandem.v1.Records.EraseRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Records.RefreshRecord": ("link", "stream", "side", "id"),
     "tandem.v1.Settings.RevertSettings": ("link", "version"),
     "tandem.v1.Streams.ResetStream": ("link", "stream"),

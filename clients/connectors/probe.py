@@ -89,7 +89,7 @@ class _Object:
     def __init__(self, connector: Connector, info: ObjectInfo, records: int) -> None:
         self._connector = connector
         self._name = info.name
-        self._fields = [field.name for field in info.fields]
+        self._fields = [field.name for field in info.fields if field.type != "lines"]
         self._key = info.key
         self._records = records
         self._found: list[Finding] = []

@@ -64,6 +64,7 @@ class System(Emulator):
         self.address = str(self.folder)
         for part in ("Export", "Import"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
+        self._shown = self._what_is_shown()
         self.export()
         self._task = asyncio.create_task(self._work())
 
@@ -113,11 +114,15 @@ class System(Emulator):
             now = time.monotonic()
             if now - self._looked_at >= self._import_every_s:
                 self.take_in()
-            shown = (id(self.data.tables), frozenset(self.data.hidden), frozenset(self.data.absent))
+            shown = self._what_is_shown()
             if shown != self._shown:
                 self._shown, self._dirty = shown, set(self.files)
             if self._dirty and now - self._exported_at >= self._export_every_s:
                 self.export()
+
+    def _what_is_shown(self) -> object:
+        """What makes all exports others without a change of a row: a restored backup, rows and columns left out."""
+        return id(self.data.tables), frozenset(self.data.hidden), frozenset(self.data.absent)
 
     def _is_dirty(self, change: Change) -> None:
         self._dirty.add(change.table)

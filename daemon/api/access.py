@@ -109,6 +109,7 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Plans/RejectPlan": _OPERATE,
     "/tandem.v1.Records/GetRecord": _VIEW,
     "/tandem.v1.Records/ExplainRecord": _VIEW,
+    "/tandem.v1.Records/EraseRecord": _ADMIN,
     "/tandem.v1.Records/RefreshRecord": _OPERATE,
     "/tandem.v1.Conflicts/ListConflicts": _VIEW,
     "/tandem.v1.Conflicts/ResolveConflict": _OPERATE,

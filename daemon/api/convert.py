@@ -20,7 +20,7 @@ from actors.core.blueprint import BlueprintError
 from actors.core.preflight import Obstacle
 from actors.core.schedule import Place
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side
-from actors.core.values import UNKNOWN, Line, Seen
+from actors.core.values import UNKNOWN, Erased, Line, Seen
 from actors.ports import Counters, Declaration, ObjectInfo, PlanRow, RunRow
 from daemon.health import LinkView
 from daemon.store.rows import ConnectionInfo
@@ -101,6 +101,8 @@ def plain(value: Any) -> Any:
         return {name: plain(cell) for name, cell in value.cells}
     if isinstance(value, Mapping):
         return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, Erased):
+        return "(erased)"
     return [plain(one) for one in value] if isinstance(value, list | tuple | set | frozenset) else str(value)
 
 

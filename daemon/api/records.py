@@ -13,7 +13,7 @@ from daemon.store.rows import LinkInfo, Missing
 from tandem.v1 import records_pb2 as pb
 from tandem.v1 import records_pb2_grpc
 
-_OfRecord = pb.GetRecordRequest | pb.ExplainRecordRequest | pb.RefreshRecordRequest
+_OfRecord = pb.GetRecordRequest | pb.ExplainRecordRequest | pb.EraseRecordRequest | pb.RefreshRecordRequest
 
 
 class Records(records_pb2_grpc.RecordsServicer):
@@ -44,6 +44,16 @@ class Records(records_pb2_grpc.RecordsServicer):
             raise not_found("field", request.field, known)
         explaining = Explaining(self._desk, link, spec, stream)
         return await explaining.explain(convert.side_of(request.side), request.id, request.field)
+
+    async def EraseRecord(self, request: pb.EraseRecordRequest, context: Any) -> pb.EraseRecordResponse:
+        link = await self._link(request)
+        stream = self._desk.blueprints.of(link.row).stream(request.stream)
+        done = await self._desk.admin.erase(link.row.id, stream, convert.side_of(request.side), request.id)
+        self._desk.engine.wake(link.row.id)
+        counts = {"actions": done.actions, "planned": done.planned, "parked": done.parked}
+        detail = {"stream": stream.name, "binding": done.binding, "note": request.note, **counts}
+        await self._desk.audit("record.erase", link.row.id, link.row.tenant, **detail)
+        return pb.EraseRecordResponse(binding=done.binding, **counts)
 
     async def RefreshRecord(self, request: pb.RefreshRecordRequest, context: Any) -> pb.RefreshRecordResponse:
         link = await self._link(request)

@@ -263,6 +263,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "RejectPlanRequest": {"plan": _ID},
     "GetRecordRequest": _RECORD,
     "ExplainRecordRequest": {**_RECORD, "field": _text(NAME_SIZE_MAX)},
+    "EraseRecordRequest": {**_RECORD, "note": _text(NOTE_SIZE_MAX)},
     "RefreshRecordRequest": _RECORD,
     "ListConflictsRequest": {**_LINK, **_PAGE},
     "ResolveConflictRequest": {

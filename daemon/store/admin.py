@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from daemon.store.admin_erasure import AdminErasure
 from daemon.store.admin_links import AdminLinks
 from daemon.store.admin_settings import AdminSettings
 from daemon.store.admin_streams import AdminStreams
@@ -38,7 +39,7 @@ from daemon.store.rows import (
 RECOVER_TIMEOUT_S = 3600.0  # every binding is written once
 
 
-class Admin(AdminLinks, AdminSettings, AdminStreams, AdminWebhooks, AdminWork):
+class Admin(AdminErasure, AdminLinks, AdminSettings, AdminStreams, AdminWebhooks, AdminWork):
     """Everything the API asks of the store; constructed like `PgStore`."""
 
     # ------------------------------------------------------------------------------------- tokens and audit

@@ -33,7 +33,7 @@ class AdminStreams(Base):
         All at once, with the lease of whoever works on the link: what it sent is found by its intent, as after a crash.
         """
         async with self._transaction() as db:
-            await _take_lease(db, link)
+            await take_lease(db, link)
             done = await db.execute(sql("stream_unsettle"), link, stream, timeout=RESET_TIMEOUT_S)
             await db.execute(sql("stream_unread"), link, stream)
             await db.execute(sql("stream_undecide"), link, stream)
@@ -52,13 +52,13 @@ class AdminStreams(Base):
     async def set_cursor(self, link: str, stream: str, side: Side, cursor: str) -> str:
         """From where changes on a side are looked for from now on; the position before ("" = there was none)."""
         async with self._transaction() as db:
-            await _take_lease(db, link)
+            await take_lease(db, link)
             old = await db.fetchval(sql("stream_cursor"), link, stream, side)
             await db.execute(sql("stream_cursor_put"), link, stream, side, clean(cursor))
         return old or ""
 
 
-async def _take_lease(db: Connection, link: str) -> None:
+async def take_lease(db: Connection, link: str) -> None:
     """Nobody works on the link from here on; whoever takes it up next reads everything anew."""
     if await db.execute(sql("stream_lease"), link) != "UPDATE 1":
         raise Missing("link", link)

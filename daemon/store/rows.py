@@ -128,6 +128,16 @@ class BindingInfo(msgspec.Struct, frozen=True):
     actions: tuple[ItemRow, ...]
 
 
+class ErasedInfo(msgspec.Struct, frozen=True):
+    """What was erased of a record. `binding`: its number; `actions`: lines of the protocol; `planned`: lines of plans;
+    `parked`: lines of rooms."""
+
+    binding: int
+    actions: int
+    planned: int
+    parked: int
+
+
 class TokenRow(msgspec.Struct, frozen=True):
     """An access token without the token. `tenant` "": all tenants."""
 

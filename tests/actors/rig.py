@@ -12,6 +12,7 @@ from typing import Any, cast
 import anyio
 import msgspec
 
+from actors.core.attachments import own_path
 from actors.core.lenses import Same
 from actors.core.policy import (
     RECORD_ID,
@@ -236,7 +237,7 @@ class Rig:
 
 def _natives(spec: StreamSpec) -> dict[str, str]:
     return {
-        path: "text" if one.lines is None else "lines"
+        own_path(path): "bytes" if one.attachment else "text" if one.lines is None else "lines"
         for one in spec.fields
         for side in SIDES
         if (at := one.side(side))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
-from actors.core.policy import DeletePolicy, Owner, StreamSpec
+from actors.core.policy import Budget, DeletePolicy, Owner, StreamSpec
 from actors.core.replaced import PLACE
 from actors.core.types import Room, Side
 from actors.ports import Find
@@ -123,3 +124,45 @@ def test_a_daemon_that_is_killed_at_any_commit_ends_with_both_right(
 
     expected = ["Bob"] if policy is DeletePolicy.REMOVE else ["Ada", "Bob"]
     assert on(lambda: rig_with(here, policy), body) == (["Bob"], expected, [])
+
+
+@MIRRORED
+def test_redteam_29_what_a_side_that_was_set_back_would_overwrite_waits_for_a_yes(
+    here: Side, there: Side
+) -> None:
+    """Eighteen customers are edited on one side, nine a day, and the other side is told; then that side is set back to what
+    it was before, and all of them show as changed back. Nothing is overwritten until somebody has seen that."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = [rig.create(here, f"n{number}", "1") for number in range(18)]
+        await until(lambda: loaded(rig) and len(rig.names(there)) == 18 and not rig.link().inbox)
+        await at_rest(rig, 7200)
+        before = rig.systems[here].now()
+        await anyio.sleep(100)
+        for nine in (ids[:9], ids[9:]):
+            for id in nine:
+                rig.edit(here, id, phone="2")
+            await at_rest(rig, 100_000)
+        told = phones(rig, there)
+        rig.systems[here].restore(before, "a backup")
+        await at_rest(rig, 8000)
+        held = [plan.state for plan in rig.link().plans.values() if plan.kind == "held"]
+        return told, phones(rig, there), len(rig.names(there)), held
+
+    assert on(_backed_up, body) == ({"2"}, {"2"}, 18, ["open"])
+
+
+def phones(rig: Rig, side: str) -> set[Any]:
+    return {row["phone"] for row in rig.rows(side).values()}
+
+
+def _backed_up() -> Rig:
+    fields = tuple(map(field, ("name", "phone", "town")))
+    rig = Rig(
+        customers(fields=fields, budgets={"overwrites": Budget(10, 5.0, free=0)}),
+        find=(Find.FULL,),
+        poll_s=3600.0,
+    )
+    for system in rig.systems.values():
+        system.keep_s = float("inf")
+    return rig

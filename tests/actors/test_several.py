@@ -25,8 +25,9 @@ from actors.core.policy import (
 )
 from actors.core.policy import Condition as If
 from actors.core.policy import Test as Asks
+from actors.core.schedule import COMMAND
 from actors.core.types import SIDES, ActionState, Op, Outcome, Room, Side, State
-from actors.ports import Find
+from actors.ports import Find, RunRow
 from actors.root import RootActor
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, by_side, dies
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, on, until
@@ -431,3 +432,39 @@ def test_a_comparison_of_both_sides_finds_all_of_them_in_step(here: Side, there:
         return run.outcome, lines, [decision.field for line in after for decision in line.decisions]
 
     assert on(lambda: rig_with(accounts(here), find), body) == (Outcome.NOTHING_NEW, [], ["kind"])
+
+
+@MIRRORED
+def test_what_is_left_behind_waits_for_its_schedule_and_is_not_forgotten(here: Side, there: Side) -> None:
+    """It was edited after the move, so a person says that it goes; and that on command alone."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        async def command(number: int) -> None:
+            await anyio.sleep(30)
+            rig.store.request_run(RunRow(f"r{number}", "l", cause="command"))
+            root.wake("l")
+            await until(lambda: rig.link().runs[f"r{number}"].outcome is not Outcome.RUNNING)
+
+        id = rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: len(_settled(rig)) == 1)
+        await command(1)
+
+        async def edited() -> None:
+            if rig.rows(there, CLIENTS) and rig.rows(there, PROSPECTS)[id]["phone"] == "1":
+                rig.systems[there].edit(PROSPECTS, id, {"phone": "9"}, "person")
+
+        rig.on[there, "read"] = edited
+        rig.edit(here, next(iter(rig.rows(here))), kind=CLIENTS)
+        await command(2)
+        await until(lambda: rig.parked())
+        (row,) = rig.parked()
+        rig.store.decide("l", row.id, row.fingerprint, {"choose": here})
+        await at_rest(rig, 60)
+        before = len(rig.rows(there, PROSPECTS))
+        del rig.on[there, "read"]
+        await command(3)
+        await at_rest(rig, 60)
+        return before, len(rig.rows(there, PROSPECTS)), len(rig.rows(there, CLIENTS)), rig.parked()
+
+    spec = accounts(here, delivery={there: COMMAND})
+    assert on(lambda: rig_with(spec), body) == (1, 0, 1, [])

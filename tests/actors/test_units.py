@@ -210,7 +210,9 @@ def test_an_article_that_is_not_in_step_holds_back_its_order_alone_and_names_the
         return rows, before, play.shown()["held"], play.rig.parked()
 
     reasons, before, held, parked = played(body, needy, here, there)
-    assert reasons == {f"field items: line 2, article: {ARTICLES} {_id_of(reasons)} is not in step yet"}
+    assert reasons == {
+        f"field items: line 2, article: {ARTICLES} {_id_of(reasons)} is not in step yet, which is in waiting: needs phone"
+    }
     assert (before, held, parked) == ({"goes": [("A", 3)]}, [("A", 1), ("X", 1)], [])
 
 

@@ -67,6 +67,40 @@ def test_a_new_child_goes_in_the_run_in_which_its_parent_comes(here: Side, there
 
 
 @MIRRORED
+def test_redteam_26_who_waits_for_somebody_who_waits_says_for_what_to_the_end(
+    here: Side, there: Side
+) -> None:
+    """A note waits for its order, which waits for its customer, who lacks a phone: the note says so."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await begun(rig)
+        eve = rig.create(here, "Eve", None)
+        order = rig.systems[here].create(ORDERS, {"name": "O1", "customer": eve}, "person")
+        await until(lambda: len(rig.parked()) == 2)
+        rig.systems[here].create("notes", {"name": "N1", "order": order}, "person")
+        await until(lambda: len(rig.parked()) == 3)
+        (told,) = [row.reason for row in rig.parked() if row.stream == "notes"]
+        rig.edit(here, eve, phone="1")
+        await until(
+            lambda: rig.systems[there].get("notes", next(iter(rig.rows(there, "notes")), "")) is not None
+        )
+        await at_rest(rig, 10)
+        return told.replace(eve, "Eve").replace(order, "O1"), rig.parked()
+
+    place = FieldSide(("order",), Same())
+    ref = FieldSpec("order", place, place, reference=ORDERS)
+    notes = orders(
+        name="notes", a_object="notes", b_object="notes", fields=(field("name"), ref), parents=(ORDERS,)
+    )
+    told, left = on(lambda: rig_of(people(), orders(), notes), body)
+    assert told == (
+        "field order: orders O1 is not in step yet, which is in waiting: "
+        "field customer: customers Eve is not in step yet, which is in waiting: needs phone"
+    )
+    assert left == []
+
+
+@MIRRORED
 @pytest.mark.parametrize(
     "crash", [None, ("settle", 1), ("settle", 3), ("settle", 5), ("settle", 7), ("intend", 2)]
 )

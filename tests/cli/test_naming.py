@@ -30,7 +30,7 @@ from clients.cli.api import Api
         ("conflicts", "list resolve"),
         ("documents", "list import"),
         ("quarantine", "list-parked retry-parked"),
-        ("records", "get explain refresh"),
+        ("records", "get explain erase refresh"),
         (
             "system",
             "get-status list-actors drain create-tenant list-tenants create-token list-tokens revoke-token",

@@ -114,7 +114,7 @@ async def test_a_page_in_the_place_of_404_proves_nothing(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize(
-    "header, wait_s", [("7", 7.0), ("Thu, 01 Jan 2026 00:01:30 GMT", 90.0), ("soon", None)]
+    "header, wait_s", [("700", 700.0), ("Thu, 01 Jan 2026 00:10:00 GMT", 600.0), ("soon", None)]
 )
 async def test_how_long_a_system_asks_to_wait(stand: Stand, header: str, wait_s: float | None) -> None:
     stand.says(503, {}, Retry_After=header, Date="Thu, 01 Jan 2026 00:00:00 GMT")
@@ -218,7 +218,7 @@ async def test_no_answer_in_time(stand: Stand) -> None:
         return web.Response()
 
     stand.answer = waits
-    async with client_of(stand, deadline_s=0.2) as client:
+    async with client_of(stand, deadline_s=2.0) as client:
         assert (await failure(client, LIST)).kind is Kind.TRANSIENT
         assert (await failure(client, CREATE)).kind is Kind.UNKNOWN
     forever.set()
@@ -277,13 +277,13 @@ async def test_errors_inside_of_200(stand: Stand) -> None:
 
 
 async def test_the_pace_is_kept(stand: Stand) -> None:
-    async with client_of(stand, pace=Pace("shop", rate_per_s=0.1, burst=3)) as client:
+    async with client_of(stand, pace=Pace("shop", rate_per_s=0.001, burst=3)) as client:
         for _ in range(3):
             await client.call(LIST)
         error = await failure(client, LIST)
         assert error.kind is Kind.RATE_LIMITED
         assert error.retry_after_s is not None
-        assert 0 < error.retry_after_s <= 10
+        assert 0 < error.retry_after_s <= 1000
     assert len(stand.came) == 3
 
 

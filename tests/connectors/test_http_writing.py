@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio
 import pytest
 
 from actors.core.errors import Kind, Scope, TandemError
@@ -18,7 +19,10 @@ WRITES = [Write(Op.UPDATE, id=str(number)) for number in range(5)]
 
 
 async def run(
-    failures: dict[str, TandemError | WriteStatus], within_s: float = 100.0, session_lives: bool | None = None
+    failures: dict[str, TandemError | WriteStatus],
+    within_s: float = 100.0,
+    session_lives: bool | None = None,
+    concurrency: int = 1,
 ) -> Sequence[str]:
     """The statuses of a batch in which some writes fail."""
 
@@ -33,13 +37,57 @@ async def run(
             raise TandemError(Kind.AUTH, "ended")
 
     session_check = None if session_lives is None else check
-    results = await each(WRITES, one, within_s=within_s, session_check=session_check)
+    results = await each(WRITES, one, within_s=within_s, session_check=session_check, concurrency=concurrency)
     assert [result.id for result in results] == [write.id for write in WRITES]
     return [result.status.value for result in results]
 
 
-async def test_all_is_well() -> None:
-    assert await run({}) == ["done"] * 5
+@pytest.mark.parametrize("concurrency", [1, 3, 50])
+async def test_all_is_well(concurrency: int) -> None:
+    assert await run({}, concurrency=concurrency) == ["done"] * 5
+
+
+async def test_several_at_once_but_one_record_s_in_order() -> None:
+    """Two writes of one record are never under way together; those of others are."""
+    under_way: list[str] = []
+    most = 0
+    both = anyio.Event()
+
+    async def one(write: Write) -> WriteResult:
+        nonlocal most
+        assert write.id not in under_way
+        under_way.append(write.id)
+        most = max(most, len(under_way))
+        if most > 1:
+            both.set()
+        await both.wait()
+        under_way.remove(write.id)
+        return WriteResult(WriteStatus.DONE, write.id)
+
+    writes = [Write(Op.UPDATE, id=id_) for id_ in ("a", "b", "a", "c", "a")]
+    with anyio.fail_after(30):
+        results = await each(writes, one, within_s=100.0, concurrency=2)
+    assert [result.id for result in results] == ["a", "b", "a", "c", "a"]
+    assert most == 2
+
+
+async def test_what_was_under_way_with_an_error_of_the_account_is_told() -> None:
+    """With several at once: those that were sent before it have their results, what was not begun is not done."""
+    assert await run({"4": TandemError(Kind.TRANSIENT, "no more")}, concurrency=5) == [
+        *["done"] * 4,
+        "not_done",
+    ]
+    with pytest.raises(TandemError, match="no more"):
+        await run({str(n): TandemError(Kind.TRANSIENT, "no more") for n in range(5)}, concurrency=5)
+    assert (await run({"0": TandemError(Kind.UNKNOWN, "silence")}, concurrency=2))[0] == "unknown"
+
+
+async def test_an_error_that_is_a_bug_is_raised_as_it_is() -> None:
+    async def one(write: Write) -> WriteResult:
+        raise KeyError(write.id)
+
+    with pytest.raises(KeyError):
+        await each(WRITES, one, within_s=100.0, concurrency=3)
 
 
 @pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.RATE_LIMITED, Kind.AUTH, Kind.CONFIG])

@@ -79,8 +79,8 @@ def test_schema_and_page_are_what_the_tables_make_of_them() -> None:
 @pytest.mark.parametrize("where", declarations())
 def test_every_declaration_loads_and_the_schema_takes_it(where: str) -> None:
     text = declarations()[where]
-    names = {"user": "ann", "password": "invented", "key": "invented", "token": "invented", "url": "x"}
-    plan = loaded(text, url="http://127.0.0.1:1", secrets=names)
+    names = {"password": "invented", "key": "invented", "token": "invented", "url": "x"}
+    plan = loaded(text, url="http://127.0.0.1:1", secrets=names, variables={"user": "ann"})
     assert plan.objects
     assert [error.message for error in VALIDATOR.iter_errors(plain(parse(text)[0]))] == []
 
@@ -106,6 +106,7 @@ FAULTS = [
     ("key: id", "key: id\n    list: {paging: {kind: page, size_max: 0}}", "not a whole number from 1"),
     ("objects:", "auth: {kind: bearer}\nobjects:", "`token` is missing for bearer"),
     ("objects:", "auth: {kind: bearer, token: '${tokn}'}\nobjects:", "no variable or secret 'tokn'"),
+    ("objects:", "auth: {kind: basic, user: u, password: p}\nobjects:", "can't be told apart"),
     ("objects:", "limits: {deadline: 20}\nobjects:", "is not a duration"),
     ("objects:", "answers: [{status: 400}]\nobjects:", "`means` is missing"),
     ("fields: {id: integer, name: text}", "fields: {}", "at least one entry"),

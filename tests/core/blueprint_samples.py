@@ -98,6 +98,7 @@ def ruled() -> Document:
             "owner": "a",
             "lens_a": {"formula": "ART == 1 ? text(BESTAND) : '-'"},
         },
+        "photo": {"a": "BILD", "b": "photo", "owner": "a", "attachment": True},
         "prices": {"a": "PREISE", "b": "prices", "owner": "a", "lines": lines()},
     }
 

@@ -24,7 +24,7 @@ from actors.core.policy import (
 from actors.core.rooms import OUTCOME
 from actors.core.rows import RowShape, creates_for, looks_for
 from actors.core.settle import settle
-from actors.core.several import LEFT, left_behind, stands_in_both
+from actors.core.several import LEFT, is_move, left_behind, stands_in_both
 from actors.core.types import (
     SIDES,
     Action,
@@ -259,3 +259,12 @@ def test_the_fast_ways_leave_such_a_stream_to_the_rules(many: Side) -> None:
     pair = (ground, here) if many == "a" else (here, ground)
     verdict = plan_pair(spec, bound(many), *pair, Context(now=NOW))
     assert not rests_on_precondition(spec, bound(many), verdict, many)
+
+
+@MIRRORED
+def test_a_create_moves_nothing_where_a_side_has_one_object(many: Side) -> None:
+    """Of a plain stream: what was made beside a partner that people gave the record meanwhile left nothing behind."""
+    action = Action("customers", many, Op.CREATE, 1, target="1")
+    assert not is_move(stream(one("f")), bound(many), action)
+    assert is_move(accounts(many), bound(many), action)
+    assert not is_move(accounts(many), bound(many), msgspec.structs.replace(action, side=other(many)))

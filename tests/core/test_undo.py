@@ -91,7 +91,8 @@ def test_what_does_not_stand_as_the_run_left_it_is_left(
     [
         ({"once": frozenset(SIDES)}, {}, "is written once"),
         ({}, {"before": {}}, "what was there before is not known: f"),
-        ({}, {"fields": {}, "before": {}}, "there is no field to take back"),
+        ({}, {"fields": {}, "before": {}, "native": {"on": "x"}}, "there is no field to take back"),
+        ({}, {"fields": {}, "before": {}}, "its values were erased"),
     ],
 )
 def test_what_can_not_be_taken_back_says_why(

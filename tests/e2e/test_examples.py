@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examples.pairs.__main__ import STORIES
-from tests.connectors import odata_server
+from tests.connectors import odata_server, pocketbase
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +30,22 @@ def test_odata_and_csv_end_in_step() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Both hold the same five customers" in done.stdout
+
+
+@pytest.mark.timeout(420)
+def test_pocketbase_and_postgresql_end_in_step() -> None:
+    pocketbase.required()
+    done = subprocess.run(
+        [sys.executable, "examples/pocketbase-postgres"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Both hold the same" in done.stdout
+    assert " things work, 0 do not" in done.stdout
 
 
 def test_the_readmes_are_short() -> None:

@@ -11,6 +11,8 @@ SETTLE = "tests/core/test_settle.py::"
 GUARD = "tests/core/test_guard.py::"
 LIFE = "tests/core/test_lifecycle.py::"
 REPLIES = "tests/sim/test_found_replies.py::"
+MOVES = "tests/sim/test_found_moves.py::"
+DOCUMENTS = "tests/actors/test_documents.py::"
 
 CORE = (
     Mutant(
@@ -58,6 +60,58 @@ CORE = (
         "if seen is not None and p in seen.native}",
         "if False}",
         (f"{TOLD}test_redteam_03_nothing_is_overwritten_that_was_not_looked_at",),
+    ),
+    Mutant(
+        1,
+        "what a system with lagging reads has just told of is looked at once",
+        "actors/window.py",
+        "        self._once_more(stream, window, sorted_)\n",
+        "",
+        (f"{REPLIES}test_what_is_told_of_before_a_lagging_look_can_show_it_is_looked_at_once_more",),
+    ),
+    Mutant(
+        19,
+        "a new record is made though what shares its key is being made",
+        "actors/newcomers.py",
+        "                mine = self._but_those(under_way, mine)\n",
+        "",
+        (f"{MOVES}test_a_record_that_gets_another_id_right_after_its_partner_was_made_keeps_it",),
+    ),
+    Mutant(
+        19,
+        "a create beside a partner counts as a move where a side has one object",
+        "actors/core/several.py",
+        "if action.op is not Op.CREATE or action.side != stream.several or held is None:",
+        "if action.op is not Op.CREATE or held is None:",
+        ("tests/core/test_several.py::test_a_create_moves_nothing_where_a_side_has_one_object",),
+    ),
+    Mutant(
+        20,
+        "a document whose key and id are other ones later is told by nothing",
+        "actors/core/moved.py",
+        "TELLING_MIN = 2",
+        "TELLING_MIN = 99",
+        (f"{DOCUMENTS}test_redteam_20_a_receipt_whose_key_is_completed_later_is_not_booked_again",),
+    ),
+    Mutant(
+        29,
+        "what a side that was set back would overwrite spends no budget",
+        "actors/core/actions.py",
+        '        kinds.append("overwrites")\n',
+        "        pass\n",
+        (
+            "tests/actors/test_replaced.py::test_redteam_29_what_a_side_that_was_set_back_would_overwrite_waits_for_a_yes",
+        ),
+    ),
+    Mutant(
+        26,
+        "who waits for somebody does not say what that one waits for",
+        "actors/core/mapping.py",
+        'why = refs.why.get((spec.reference, side, record), "")',
+        'why = ""',
+        (
+            "tests/actors/test_waiting.py::test_redteam_26_who_waits_for_somebody_who_waits_says_for_what_to_the_end",
+        ),
     ),
     Mutant(
         3,
@@ -297,8 +351,8 @@ CORE = (
         26,
         "a record whose parent is missing is broken",
         "actors/core/mapping.py",
-        'is not in step yet", waits=True)',
-        'is not in step yet")',
+        'is not in step yet" + why, waits=True)',
+        'is not in step yet" + why)',
         ("tests/core/test_mapping.py::test_a_reference_to_a_record_that_is_not_in_step_waits",),
     ),
     Mutant(

@@ -283,7 +283,9 @@ def gates_at_the_end(
         if gate.then == "put_back":
             text = f"{side}:{mine.id} is shut out, and {gate.path} was not put back"
             yield Violation("convergence", text, mine.at)
-        saved = any(one.outside and one.at >= mine.at for one in timeline.record(partner))
+        let_in = [one.at for one in timeline.record(mine) if gate.lets(one.after)]
+        # A mark that somebody took away since is not written again.
+        saved = any(one.outside and one.at >= max(let_in, default=0.0) for one in timeline.record(partner))
         if gate.then == "deactivate" and (partner.after or {}).get(MARK) != "yes" and not saved:
             text = f"{side}:{mine.id} is shut out, and {partner.side}:{partner.id} is not marked"
             yield Violation("convergence", text, mine.at)

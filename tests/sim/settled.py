@@ -48,6 +48,9 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             known = (a.stream, a.id, b.id) in evidence.store.pairs
             if not known and ever_shut(timeline, ref):
                 continue  # nobody is matched with what a gate keeps out
+            ended = any(one.op == "delete" for one in timeline.about(ref))
+            if not known and ended and timeline.is_merged(a):
+                continue  # made one by hand, and of the others some are gone: what is left may have had another partner
             if known:
                 yield from gates_at_the_end(evidence, timeline, both)
             if not nothing_passes(timeline, both):

@@ -49,3 +49,36 @@ def test_a_record_that_gets_another_id_right_after_its_partner_was_made_keeps_it
 
     monkeypatch.setattr(MemoryConnector, "_read_at", read_at)
     assert on(_slow_to_show, body) == (["Ada"], ["Ada"], True, [])
+
+
+@pytest.mark.parametrize("find", [Find.FEED, Find.MODIFIED])
+@pytest.mark.parametrize("behind_s", [0.0, 3.0, 8.0])
+def test_a_record_that_people_made_is_never_taken_for_what_was_left_behind(
+    find: Find, behind_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """We made Ada on B, where a look may be late; somebody gave her another id there before one had shown her. Seed 222: the
+    two were bound while it was not known what had become of ours; when that was, Ada was taken for a record that we had
+    moved to another object, and what people had made was removed, though no rule lets anything be deleted there."""
+
+    def read_at(self: MemoryConnector) -> float | None:
+        return self._system.now() - behind_s if self._system.name == "b" and behind_s else None
+
+    def slow() -> Rig:
+        rig = Rig(poll_s=2.0, find=(find,))
+        rig.declared["b"] = msgspec.structs.replace(rig.declared["b"], reply="id", read_lag_s=12.0)
+        return rig
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig))
+        await anyio.sleep(60)
+        rig.create("a", "Ada")
+        await until(lambda: rig.names("b") == ["Ada"], 60)
+        await anyio.sleep(0.5)
+        (ours,) = rig.rows("b")
+        rig.systems["b"].delete(CUSTOMERS, ours, "person")
+        theirs = rig.create("b", "Ada")
+        await anyio.sleep(600)
+        return list(rig.rows("b")) == [theirs], rig.names("a"), _bound(rig) == [(State.SETTLED, theirs)]
+
+    monkeypatch.setattr(MemoryConnector, "_read_at", read_at)
+    assert on(slow, body) == (True, ["Ada"], True)

@@ -112,7 +112,7 @@ async def test_g03_what_sage_deletes_is_marked_and_nothing_is_deleted_in_sage(pa
     assert both.shown("products", "P2")["deleted"] and both.shown("sales", "F2")["deleted"]
 
 
-async def test_g04_g06_a_company_made_with_the_status_client_is_made_in_sage(pair: Pair, both: Both) -> None:
+async def test_g04_a_company_made_with_the_status_client_is_made_in_sage(pair: Pair, both: Both) -> None:
     await linked(pair)
     both.sales.person.insert("accounts", company("Nouvelle", statusId=CLIENT, city="Pau", extId="NOUV"))
     await pair.see(lambda: "NOUV" in both.rows("clients"), "the customer in Sage 50")
@@ -138,6 +138,22 @@ async def test_g05_the_administrator_owns_what_nobody_owns_and_only_at_first(pai
     await pair.quiet()
     assert both.company("DUPONT")["salesRepId1"] == SELLER
     assert both.company("NOUV")["salesRepId1"] == SELLER
+
+
+async def test_g06_the_full_name_of_the_representative_goes_along(pair: Pair, both: Both) -> None:
+    both.enter("clients", client("DUPONT"))
+    await linked(pair)
+    both.sales.person.insert(
+        "accounts",
+        company("Nouvelle", statusId=CLIENT, extId="NOUV"),
+        company("Neuve", extId="NEUVE", salesRepId1=ADMIN),
+    )
+    await pair.see(
+        lambda: both.rows("clients").get("NOUV", {}).get("Nom Représentant") == "Claire Petit", "her name"
+    )
+    await pair.see(lambda: "NEUVE" in both.rows("prospects"), "the prospect in Sage 50")
+    await pair.quiet()
+    assert both.rows("clients")["DUPONT"]["Nom Représentant"] is None
 
 
 async def test_g07_prospects_are_made_and_edited_on_either_side(pair: Pair, both: Both) -> None:
@@ -231,7 +247,8 @@ async def test_g10_prospects_and_customers_are_one_table_here_and_two_there(pair
 
 async def test_g11_every_fifteen_minutes_by_itself(pair: Pair, both: Both) -> None:
     both.enter("prospects", client("MARTIN"))
-    await linked(pair, rules={"delivery": "every 15m"})
+    await linked(pair)
+    await pair.change({**INSTANT, "delivery": "every 15m"})
     link = await pair.shown()
     assert {one.schedule for one in link.deliveries} == {"every 15m"}
     both.edit("MARTIN", city="Nice")
@@ -257,7 +274,6 @@ async def test_g13_customers_are_made_in_sage_only_where_the_switch_says_so(pair
     await pair.see(lambda: "NOUV" in both.rows("clients"), "the customer in Sage 50")
 
 
-@pytest.mark.parametrize("both", [{"fields": "plain"}], indirect=True)
 async def test_g22_a_prospect_given_the_status_client_here_follows_the_switch(pair: Pair, both: Both) -> None:
     both.enter("prospects", client("MARTIN"), client("MOREAU"))
     await linked(pair)

@@ -37,7 +37,7 @@ async def test_g12_contacts_of_a_prospect_wait_until_he_is_a_customer(pair: Pair
     assert not await pair.parked("waiting")
 
 
-async def test_g14_g23_contacts_are_made_and_edited_on_both_sides(pair: Pair, both: Both) -> None:
+async def test_g14_contacts_are_made_and_edited_on_both_sides(pair: Pair, both: Both) -> None:
     both.enter("clients", client("DUPONT"))
     both.enter("adresses", contact("A1", "DUPONT", "Anne Leroy"))
     await linked(pair)
@@ -61,7 +61,7 @@ async def test_g14_g23_contacts_are_made_and_edited_on_both_sides(pair: Pair, bo
     assert "A3" in both.rows("adresses")
 
 
-async def test_g15_g21_only_contact_addresses_are_contacts(pair: Pair, both: Both) -> None:
+async def test_g15_only_contact_addresses_are_contacts(pair: Pair, both: Both) -> None:
     both.enter("clients", client("DUPONT"))
     both.enter(
         "adresses",
@@ -87,6 +87,39 @@ async def test_g21_a_contact_may_be_kept(pair: Pair, both: Both) -> None:
     await pair.see(lambda: both.contacts()["Leroy"]["phone"] == "+33 6 2", "the phone")
     await pair.quiet()
     assert set(both.contacts()) == {"Leroy"}
+
+
+async def test_g21_an_address_that_loses_its_mark_is_no_contact_any_more(pair: Pair, both: Both) -> None:
+    both.enter("clients", client("DUPONT"))
+    both.enter("adresses", contact("A1", "DUPONT", "Anne Leroy"))
+    await linked(pair)
+    key = both.contacts()["Leroy"]["id"]
+    both.sage.person.edit("adresses", "A1", {"Adresse de contact": False})
+    await pair.see(lambda: both.sales.person.row("contacts", key)["deleted"], "the mark")
+    await pair.quiet()
+    assert both.rows("adresses")["A1"]["Nom"] == "Anne Leroy"
+    # Marked anew it is one again; what was deleted in Sales Management can't be brought back.
+    both.sage.person.edit("adresses", "A1", {"Adresse de contact": True})
+    await pair.see(lambda: "Leroy" in both.contacts(), "the contact")
+    await pair.quiet()
+    assert len(both.contacts()) == 1
+
+
+async def test_g23_contacts_of_a_read_only_customer_stay_editable_on_both_sides(
+    pair: Pair, both: Both
+) -> None:
+    both.enter("clients", client("DUPONT"))
+    both.enter("adresses", contact("A1", "DUPONT", "Anne Leroy"))
+    await linked(pair)
+    assert both.company("DUPONT")["readOnly"] is True
+    both.sales.person.edit("contacts", both.contacts()["Leroy"]["id"], {"title": "Gérante"})
+    await pair.see(lambda: both.rows("adresses")["A1"]["Fonction"] == "Gérante", "the function in Sage 50")
+    both.sage.person.edit("adresses", "A1", {"Fonction": "Directrice"})
+    await pair.see(
+        lambda: both.contacts()["Leroy"]["title"] == "Directrice", "the function in Sales Management"
+    )
+    await pair.quiet()
+    assert both.contacts()["Leroy"]["readOnly"] is False
 
 
 async def test_g16_products_go_one_way_with_their_stock(pair: Pair, both: Both) -> None:
@@ -120,7 +153,7 @@ async def test_g16_products_go_one_way_with_their_stock(pair: Pair, both: Both) 
     assert set(both.rows("articles")) == {"P1", "S1"} == set(before) - {"P2"}
 
 
-async def test_g17_g18_g19_invoices_go_one_way_and_are_read_only(pair: Pair, both: Both) -> None:
+async def test_g17_invoices_go_one_way_and_are_read_only(pair: Pair, both: Both) -> None:
     both.enter("clients", client("DUPONT"))
     both.enter("factures", invoice("F1", "DUPONT"), invoice("D1", "DUPONT", **{"Type de pièce": "Devis"}))
     await linked(pair)
@@ -151,6 +184,23 @@ async def test_g17_g18_g19_invoices_go_one_way_and_are_read_only(pair: Pair, bot
     } == {name: value for name, value in before["F1"].items() if name not in {"Total TTC", "Solde Dû"}}
 
 
+async def test_g18_an_invoice_that_was_synced_says_so_and_sage_is_unchanged(pair: Pair, both: Both) -> None:
+    both.enter("clients", client("DUPONT"))
+    both.enter("factures", invoice("F1", "DUPONT"))
+    before = both.rows("factures")
+    await linked(pair)
+    assert both.shown("sales", "F1")["Z_statut_synchro"] == "synchronisé"
+    key = both.shown("sales", "F1")["id"]
+    both.sales.data.edit("sales", key, {"Z_statut_synchro": None}, by="automation")
+    await pair.see(
+        lambda: both.shown("sales", "F1")["Z_statut_synchro"] == "synchronisé", "the status set again"
+    )
+    await pair.quiet()
+    assert both.rows("factures") == before
+    assert not [path for path in both.sage.taken_in if path.startswith("FACTURES")]
+
+
+@pytest.mark.parametrize("both", [{"fields": "plain"}], indirect=True)
 async def test_g19_a_field_that_has_to_be_made_by_hand_is_named(pair: Pair, both: Both) -> None:
     both.enter("clients", client("DUPONT"))
     both.enter("factures", invoice("F1", "DUPONT"))

@@ -50,8 +50,14 @@ class HttpClient:
         self._headers = {"Accept": "application/json", **(headers or {})}
         self._deadline_s = deadline_s
         self._pace = pace or Pace(name)
-        self._transport = Transport(name, concurrency=concurrency, size_max=size_max, authorities=authorities)
         self._blotter = Blotter(self._auth.secrets)
+        self._transport = Transport(
+            name,
+            clean=self.clean,
+            concurrency=concurrency,
+            size_max=size_max,
+            authorities=authorities,
+        )
 
     async def call(self, request: Request) -> Answer:
         """The answer with what it means: `ok`, or (only for what the system may say to that request) `gone`, `moved_on`,
@@ -65,11 +71,13 @@ class HttpClient:
         return self._told(request, answer, verdict)
 
     async def ask(self, request: Request) -> Answer:
-        """As `call`, for requests to which there is one good answer: anything but `ok` is raised (REJECTED)."""
+        """As `call`, for requests to which there is one good answer: anything but `ok` is raised (REJECTED; a
+        question about no single record: CONFIG)."""
         answer = await self.call(request)
         if answer.meaning != "ok":
             raise HttpError(
-                Kind.REJECTED,
+                # A question that the system refuses is no record's fault.
+                Kind.REJECTED if request.is_write or request.record else Kind.CONFIG,
                 f"can't {request.doing}: {self.name} answered {answer.status}: {answer.words or answer.meaning}",
                 scope=Scope.RECORD if request.record else request.scope,
                 status=answer.status,

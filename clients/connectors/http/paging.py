@@ -8,7 +8,7 @@ deletes a record that was passed: they are read with an *anchor*, the last recor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -395,8 +395,3 @@ def by_number(id_: str, anchor: str) -> bool:
 def by_text(id_: str, anchor: str) -> bool:
     """`Passed` for a list sorted by text, code point by code point."""
     return id_ <= anchor
-
-
-def unique(rows: Sequence[Any], id_of: IdOf) -> Rows:
-    """Each record once, the last one of equals: a page that was read while others inserted may bring one twice."""
-    return list({id_of(row): row for row in rows}.values())

@@ -12,28 +12,21 @@ import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Record
+from actors.core.unit_lines import IN_LINES
 from actors.core.values import Value
-from actors.ports import FieldInfo, ObjectInfo
-from clients.connectors.http.values import Form, as_text, read_value, write_value
+from actors.ports import FieldInfo, ObjectInfo, Write
+from clients.connectors.http.field import Field, put
+from clients.connectors.http.nested import Nested, cells_of
+from clients.connectors.http.values import as_text, read_value, write_value
 from clients.connectors.http.wire import at
+from clients.connectors.lines import asked_lines
 
-
-class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One field. `read`, `write`: where its value stands in a body, "" = under the name. A look-up that is read as an object
-    and written as an id: read `branch.id`, write `branch`."""
-
-    name: str
-    form: Form = Form()
-    read: str = ""
-    write: str = ""
-    required: bool = False
-    writable: bool = True
-    doc: str = ""
+__all__ = ["Field", "Nested", "Shape", "put"]
 
 
 class Shape:
     """The fields of one object. `key`: the field that holds the id. `version`: where the system's own version token stands
-    in a body. `missing_is_null`: the system leaves out what is null."""
+    in a body. `missing_is_null`: the system leaves out what is null. `lines`: lists of lines in the record's body."""
 
     def __init__(
         self,
@@ -44,11 +37,13 @@ class Shape:
         version: str = "",
         modified: str = "",
         missing_is_null: bool = False,
+        lines: Iterable[Nested] = (),
         doc: str = "",
     ) -> None:
         self.name = name
         self.key = key
         self.fields = {field.name: field for field in fields}
+        self.lines = {nested.name: nested for nested in lines}
         self._version = version
         self._modified = self.fields.get(modified)
         self.missing_is_null = missing_is_null
@@ -65,12 +60,13 @@ class Shape:
             FieldInfo(field.name, field.form.type, field.required, field.writable, field.doc)
             for field in self.fields.values()
         )
-        return ObjectInfo(self.name, self.key, infos, self._doc)
+        nested = tuple(info for one in self.lines.values() for info in one.described())
+        return ObjectInfo(self.name, self.key, (*infos, *nested), self._doc)
 
     def checked(self, names: Iterable[str]) -> tuple[str, ...]:
         """The fields asked for; CONFIG naming those that there are not, and those there are."""
         wanted = tuple(names)
-        unknown = [name for name in wanted if name not in self.fields]
+        unknown = [name for name in wanted if not self._has(name)]
         if unknown:
             raise TandemError(
                 Kind.CONFIG,
@@ -79,6 +75,12 @@ class Shape:
                 hint=f"it has {', '.join(self.fields)}",
             )
         return wanted
+
+    def _has(self, name: str) -> bool:
+        path, within, cell = name.partition(IN_LINES)
+        if within:
+            return path in self.lines and cell in self.lines[path].cells
+        return name in self.fields or name in self.lines
 
     def id_of(self, row: Any) -> str:
         """The id of a row as a text; CONFIG where it has none, for such a row is no record."""
@@ -94,9 +96,16 @@ class Shape:
         return as_text(raw)
 
     def record(self, row: Any, names: Sequence[str], version: str | None = None) -> Record:
-        """A record with the fields `names`, as far as they were delivered."""
+        """A record with the fields `names`, as far as they were delivered. Lines are asked for by their cells."""
         native: dict[str, Value] = {}
-        for name in names:
+        plain, lines = asked_lines(names)
+        for path, cells in lines.items():
+            found = self.lines[path].of(row, cells)
+            if found is not None:
+                native[path] = found
+        for name in plain:
+            if name in self.lines:
+                continue
             field = self.fields[name]
             raw = at(row, field.read or field.name)
             if raw is not msgspec.UNSET:
@@ -105,17 +114,36 @@ class Shape:
                 native[name] = None
         return Record(self.id_of(row), native, version or self._version_of(row), self._modified_of(row))
 
-    def body(self, native: Mapping[str, Value]) -> dict[str, Any]:
-        """The fields of a write as a JSON object. Raises `BadValue` for what can't be written, CONFIG for unknown fields."""
+    def seen(self, row: Any, write: Write, version: str | None = None) -> Record:
+        """The record as it is now, with all that a write has seen of it: for its precondition."""
+        names: list[str] = []
+        for name in write.seen:
+            if name in self.lines:
+                cells = cells_of((write.seen[name], write.native.get(name))) or tuple(self.lines[name].cells)
+                names += [f"{name}{IN_LINES}{self.lines[name].checked(cell)}" for cell in cells]
+            else:
+                names.append(name)
+        return self.record(row, names, version)
+
+    def body(self, native: Mapping[str, Value], row: Any = None) -> dict[str, Any]:
+        """The fields of a write as a JSON object. `row`: the record as it was just read, for lines that stay. Raises
+        `BadValue` for what can't be written, CONFIG for unknown fields."""
         found: dict[str, Any] = {}
-        for place, raw in self.places(native):
+        for place, raw in self.places(native, row):
             put(found, place, raw)
         return found
 
-    def places(self, native: Mapping[str, Value]) -> list[tuple[str, Any]]:
+    def places(self, native: Mapping[str, Value], row: Any = None) -> list[tuple[str, Any]]:
         """Where in a body each field of a write goes, and what: for systems that take whole objects only."""
-        fields = [self.fields[name] for name in self.checked(native)]
-        return [(field.write or field.name, write_value(native[field.name], field.form)) for field in fields]
+        found: list[tuple[str, Any]] = []
+        for name in self.checked(native):
+            nested = self.lines.get(name)
+            if nested is not None:
+                found.append((nested.write or nested.read or nested.name, nested.body(native[name], row)))
+                continue
+            field = self.fields[name]
+            found.append((field.write or field.name, write_value(native[name], field.form)))
+        return found
 
     def _version_of(self, row: Any) -> str | None:
         raw = at(row, self._version) if self._version else msgspec.UNSET
@@ -128,14 +156,3 @@ class Shape:
         value = read_value(None if raw is msgspec.UNSET else raw, self._modified.form)
         stamp = getattr(value, "timestamp", None)
         return float(stamp()) if stamp is not None and getattr(value, "tzinfo", None) is not None else None
-
-
-def put(body: dict[str, Any], path: str, raw: Any) -> None:
-    """Put a value at `a.b.c`, with the objects on the way."""
-    *heads, last = path.split(".")
-    for head in heads:
-        inner = body.setdefault(head, {})
-        if not isinstance(inner, dict):
-            inner = body[head] = {}
-        body = inner
-    body[last] = raw

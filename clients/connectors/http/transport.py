@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Final
 
@@ -24,13 +24,20 @@ USER_AGENT: Final = "tandemd"
 
 
 class Transport:
-    """The lines to one account. `name` is the connector's, for messages. `verify`: a file with further certificate
-    authorities, or "" for the system's."""
+    """The lines to one account. `name` is the connector's, for messages; `clean` takes secrets out of them. `authorities`: a
+    file with further certificate authorities, or "" for those of the machine."""
 
     def __init__(
-        self, name: str, *, concurrency: int, size_max: int = SIZE_MAX, authorities: str = ""
+        self,
+        name: str,
+        *,
+        clean: Callable[[str], str],
+        concurrency: int,
+        size_max: int = SIZE_MAX,
+        authorities: str = "",
     ) -> None:
         self._name = name
+        self._clean = clean
         self._size_max = size_max
         self._concurrency = concurrency
         self._authorities = authorities
@@ -63,7 +70,7 @@ class Transport:
         except aiohttp.InvalidURL as error:
             raise self._misconfigured(request, "has an address that is none", error) from error
         except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
-            words = str(error) or type(error).__name__
+            words = self._clean(str(error)) or type(error).__name__
             raise self._lost(request, told, f"can't be reached or broke off: {words}") from error
 
     async def aclose(self) -> None:
@@ -107,7 +114,7 @@ class Transport:
             # From here on the request may leave at any moment.
             trace.on_connection_create_end.append(_may_have_arrived)
             trace.on_connection_reuseconn.append(_may_have_arrived)
-            context = ssl.create_default_context(cafile=self._authorities or None)
+            context = self._trust()
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=self._concurrency, keepalive_timeout=KEEP_ALIVE_S, ssl=context
@@ -122,6 +129,19 @@ class Transport:
             # The library repeats PUT and DELETE by itself when a kept line turns out to be cut. Nothing is repeated blind.
             self._session._retry_connection = False
         return self._session
+
+    def _trust(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self._authorities:
+            try:
+                context.load_verify_locations(self._authorities)
+            except (OSError, ssl.SSLError) as error:
+                raise HttpError(
+                    Kind.CONFIG,
+                    f"{self._name}: the certificates in {self._authorities} can't be read: {error}",
+                    hint="a file of PEM certificates is needed",
+                ) from error
+        return context
 
     def _lost(
         self,
@@ -149,7 +169,7 @@ class Transport:
     def _misconfigured(self, request: Request, words: str, error: Exception) -> HttpError:
         return HttpError(
             Kind.CONFIG,
-            f"can't {request.doing}: {self._name} {words}: {error}",
+            f"can't {request.doing}: {self._name} {words}: {self._clean(str(error))}",
             hint="check the address in the settings",
         )
 

@@ -53,9 +53,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return self.method not in ("GET", "HEAD", "OPTIONS") if self.writes is None else self.writes
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, kw_only=True):
     """What came back. Header names are lower case. `meaning` and `words` (the system's own, redacted): what the judge made
-    of it; only those of `Meaning` are ever handed out, all else is raised."""
+    of it; only those of `Meaning` are ever handed out, all else is raised. Its JSON is read once (`parsed`): don't change
+    it."""
 
     status: int
     headers: Mapping[str, str] = {}
@@ -63,6 +64,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     cookies: Mapping[str, str] = {}
     meaning: Meaning = "ok"
     words: str = ""
+    parsed: Any = msgspec.UNSET
 
     @property
     def is_html(self) -> bool:
@@ -77,11 +79,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     def json(self) -> Any:
         """The body as JSON with exact numbers; None for an empty one. Raises `Unreadable`."""
-        if not self.body.strip():
-            return None
-        if self.is_html:
-            raise Unreadable("HTML in the place of JSON")
-        return loads(self.body, self._charset())
+        if self.parsed is msgspec.UNSET:
+            if self.is_html:
+                raise Unreadable("HTML in the place of JSON")
+            self.parsed = loads(self.body, self._charset()) if self.body.strip() else None
+        return self.parsed
 
     def _charset(self) -> str:
         found = re.search(r"charset=\"?([\w.:-]+)", self.headers.get("content-type", ""), re.IGNORECASE)
@@ -178,12 +180,16 @@ class Blotter:
         if now != self._secrets:
             self._secrets, self._before = now, self._secrets
 
-    def clean(self, text: str, size_max: int = RAW_MAX) -> str:
-        """The text without secrets, on one line, bounded."""
-        # A secret may stand across the cut: it is taken out before.
-        bare = text[: size_max * 4]
+    def known(self, text: str) -> str:
+        """The text without the secrets that it was told: for words of our own."""
         for secret in sorted(self._secrets | self._before, key=len, reverse=True):
-            bare = bare.replace(secret, _BLOT)
+            text = text.replace(secret, _BLOT)
+        return text
+
+    def clean(self, text: str, size_max: int = RAW_MAX) -> str:
+        """The text without secrets, on one line, bounded: for a system's words."""
+        # A secret may stand across the cut: it is taken out before.
+        bare = self.known(text[: size_max * 4])
         bare = " ".join(_SECRET_NAMES.sub(rf"\1{_BLOT}", bare).split())
         bare = "".join(mark if mark.isprintable() else "?" for mark in bare)
         return bare if len(bare) <= size_max else bare[:size_max] + "…"

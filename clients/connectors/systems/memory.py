@@ -20,7 +20,6 @@ from actors.core.types import Op, Record
 from actors.core.values import Value, same
 from actors.ports import (
     Declaration,
-    FieldInfo,
     Find,
     ObjectInfo,
     Page,
@@ -62,6 +61,7 @@ DECLARATION: Final = Declaration(
     tag=True,
     find_by_field=True,
     lines="nested",
+    attachments=True,
     missing_means="unknown",
     deadline_s=10.0,
     webhook=Webhook(
@@ -137,17 +137,8 @@ class MemoryConnector:
 
     async def describe(self) -> Sequence[ObjectInfo]:
         await self.request()
-        return [
-            ObjectInfo(
-                name,
-                shape.key,
-                (
-                    FieldInfo(shape.key, "text", required=True),
-                    *(FieldInfo(*at) for at in shape.fields.items()),
-                ),
-            )
-            for name, shape in sorted(self._system.objects.items())
-        ]
+        objects = sorted(self._system.objects.items())
+        return [memory_lines.offered(name, shape.key, shape.fields) for name, shape in objects]
 
     def find(self, object_name: str) -> Find:
         return self.declaration.find[0]
@@ -161,6 +152,11 @@ class MemoryConnector:
         found = ((id, self._system.get(object_name, id, at)) for id in wanted)
         answer = [self._record(object_name, id, state, fields) for id, state in found if state is not None]
         return self._in_some_order(answer)
+
+    async def fetch_attachment(self, object_name: str, id: str, field: str) -> bytes | None:
+        await self.request()
+        state = self._system.get(object_name, id)
+        return memory_lines.content(state.fields if state is not None else None, field)
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         self._need("changes", Find.MODIFIED in self.declaration.find)
@@ -374,7 +370,8 @@ class MemoryConnector:
             if write.id and not self.declaration.draws_ids:
                 raise Refused("this system draws its ids itself")
             tag = write.tag if self.declaration.tag else ""
-            id = system.create(object_name, write.native, who, id=write.id, tag=tag, asked=asked)
+            native = memory_lines.written(None, write)
+            id = system.create(object_name, native, who, id=write.id, tag=tag, asked=asked)
             return WriteResult(WriteStatus.DONE, id)
         state = system.get(object_name, write.id)
         if state is None or not system.shows(object_name, write.id, by_id=True):
@@ -384,7 +381,7 @@ class MemoryConnector:
         if write.op is Op.DELETE:
             system.delete(object_name, write.id, who, asked=asked)
         else:
-            native = memory_lines.written(state.fields, write.native)
+            native = memory_lines.written(state.fields, write)
             system.edit(object_name, write.id, native, who, asked=asked)
         return WriteResult(WriteStatus.DONE, write.id)
 
@@ -394,7 +391,7 @@ class MemoryConnector:
             return True
         assert state.fields is not None
         holds = {self._system.objects[object_name].key: write.id, **state.fields}
-        return any(not memory_lines.holds(holds.get(name), value) for name, value in write.seen.items())
+        return memory_lines.moved(holds, write.seen)
 
     async def aclose(self) -> None:
         self._closed = True

@@ -1,4 +1,4 @@
-"""Lines of records in the memory system: given ids, shown by their cells, written over what is there, and cut on demand.
+"""Lines and attachments of records in the memory system: shown by their cells and by what they are, written, cut on demand.
 
 Must not: know the engine, or wait.
 """
@@ -11,10 +11,11 @@ from typing import Protocol
 
 import msgspec
 
-from actors.core.policy import RECORD_ID
+from actors.core.attachments import describe, own_path
+from actors.core.policy import ATTACHED, RECORD_ID
 from actors.core.types import Op
 from actors.core.values import UNKNOWN, Line, Value, line_of, lines_of, same
-from actors.ports import Declaration, Write
+from actors.ports import Declaration, FieldInfo, ObjectInfo, Write
 from clients.connectors.lines import asked_lines, steps
 
 LINES = "lines"  # the type of a field that holds them
@@ -36,13 +37,22 @@ def are_lines(value: Value) -> bool:
 def names(fields: Sequence[str]) -> list[str]:
     """The fields asked for by their own names, each once."""
     plain, lines = asked_lines(fields)
-    return list(dict.fromkeys((*plain, *lines)))
+    return list(dict.fromkeys(own_path(name) for name in (*plain, *lines)))
 
 
 def shown(fields: Sequence[str], whole: Mapping[str, Value], told: Sequence[str]) -> dict[str, Value]:
     """The fields `told` of those asked for; of lines the cells asked for, null where a line has no such cell."""
-    _, lines = asked_lines(fields)
-    return {name: _cut(whole[name], lines[name]) if name in lines else whole[name] for name in told}
+    plain, lines = asked_lines(fields)
+    found = {name: _cut(whole[name], lines[name]) for name in lines if name in told}
+    for name in plain:
+        own = own_path(name)
+        if own in told:
+            found[name] = _described(whole[own]) if name != own else whole[own]
+    return found
+
+
+def _described(content: Value) -> Value:
+    return describe(content) if isinstance(content, bytes) else None
 
 
 def _cut(value: Value, cells: Sequence[str]) -> Value:
@@ -53,7 +63,17 @@ def _cut(value: Value, cells: Sequence[str]) -> Value:
     return tuple(one(line) for line in lines_of(value)) if isinstance(value, tuple) else value
 
 
-def holds(stored: Value, seen: Value) -> bool:
+def moved(held: Mapping[str, Value], seen: Mapping[str, Value]) -> bool:
+    """Whether a record no longer holds what was seen of it."""
+    return any(not _holds(_shown(held, name), value) for name, value in seen.items())
+
+
+def _shown(held: Mapping[str, Value], name: str) -> Value:
+    own = own_path(name)
+    return held.get(name) if own == name else _described(held.get(own))
+
+
+def _holds(stored: Value, seen: Value) -> bool:
     """Whether a field still holds what was seen; of lines, in the cells that were seen."""
     lines = lines_of(seen)
     if not lines:
@@ -65,9 +85,10 @@ def holds(stored: Value, seen: Value) -> bool:
     )
 
 
-def written(before: Mapping[str, Value] | None, native: Mapping[str, Value]) -> dict[str, Value]:
-    """The fields to be stored: of a line that stays what was not told stays as well."""
-    found = dict(native)
+def written(before: Mapping[str, Value] | None, write: Write) -> dict[str, Value]:
+    """The fields to be stored: of a line that stays what was not told stays as well; of an attachment its content."""
+    native = {own_path(name): write.attachments.get(name, value) for name, value in write.native.items()}
+    found: dict[str, Value] = dict(native)
     for name, value in native.items():
         if lines_of(value):
             there = {line.get(RECORD_ID): dict(line.cells) for line in lines_of((before or {}).get(name))}
@@ -110,3 +131,18 @@ def _part_of(write: Write, luck: random.Random) -> Write | None:
     new = [cells for _, cells in steps(there, wanted).insert]
     some = new[: luck.randrange(len(new) + 1)]
     return msgspec.structs.replace(write, native={name: (*there, *(line_of(cells) for cells in some))})
+
+
+def content(fields: Mapping[str, Value] | None, field: str) -> bytes | None:
+    """The content of an attachment of a record."""
+    found = (fields or {}).get(own_path(field))
+    return found if isinstance(found, bytes) else None
+
+
+def offered(name: str, key: str, types: Mapping[str, str]) -> ObjectInfo:
+    """An object as the system describes it; what holds bytes may be had as an attachment."""
+    fields = [FieldInfo(key, "text", required=True), *(FieldInfo(*at) for at in types.items())]
+    fields += [
+        FieldInfo(f"{path}{ATTACHED}", "attachment") for path, type_ in types.items() if type_ == "bytes"
+    ]
+    return ObjectInfo(name, key, tuple(fields))

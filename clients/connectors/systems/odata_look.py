@@ -206,7 +206,10 @@ class Looker:
             return record_of(entity_set, body, fields, modified, reply.answer.headers.get("etag"))
         except Unreadable as error:
             raise HttpError(
-                Kind.TRANSIENT, f"can't {doing}: {error}", scope=Scope.STREAM, status=reply.answer.status
+                Kind.TRANSIENT,
+                f"can't {doing}: odata answered {reply.answer.status} with {error}",
+                scope=Scope.STREAM,
+                status=reply.answer.status,
             ) from error
 
     async def scan(

@@ -15,7 +15,7 @@ import msgspec
 from actors.core.errors import Kind, Scope, TandemError
 from clients.connectors.http.client import HttpClient
 from clients.connectors.http.judge import Judge, Verdict
-from clients.connectors.http.wire import Answer, HttpError, Meaning, Request, Unreadable, loads
+from clients.connectors.http.wire import Answer, HttpError, Meaning, Request, Unreadable
 from clients.connectors.systems.odata_batch import (
     Part,
     error_words,
@@ -47,7 +47,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     def body(self) -> Any:
         """Its body as JSON with exact numbers; None for an empty one. Raises `Unreadable`."""
-        return loads(self.answer.body) if self.answer.body.strip() else None
+        return self.answer.json()
 
 
 class ODataJudge(Judge):

@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from actors.core.attachments import own_path
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.rows import RowShape
 from actors.core.types import Op, Record
@@ -184,12 +185,18 @@ class PostgresConnector:
         table = await self._table(object_name, [field, *fields])
         return await self._looker.find_by(table, field, value, fields, self.declaration.batch_max)
 
+    async def fetch_attachment(self, object_name: str, id: str, field: str) -> bytes | None:
+        """The bytes of a column."""
+        table = await self._table(object_name, [field])
+        return await self._looker.content(table, id, own_path(field))
+
     async def write(
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
         """Set-based; each row with its precondition, a refused one by itself."""
         table = await self._table(object_name, fields)
         reply = delivery(table, fields, self._settings.time_zone)
+        writes = [brought(write) for write in writes]
         if not table.lines:
             return await self._writer.write(table, await self._with_ids(table, writes), reply)
         return await write_units(self._writer, table, writes, reply)
@@ -233,6 +240,14 @@ class PostgresConnector:
             msgspec.structs.replace(write, id=given[place]) if place in given else write
             for place, write in enumerate(writes)
         ]
+
+
+def brought(write: Write) -> Write:
+    """The write with contents in the place of descriptions."""
+    if not any(name != own_path(name) for name in write.native):
+        return write
+    native = {own_path(name): write.attachments.get(name, value) for name, value in write.native.items()}
+    return msgspec.structs.replace(write, native=native)
 
 
 def _undeclared(name: str, ability: str, hint: str) -> TandemError:

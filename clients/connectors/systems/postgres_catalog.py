@@ -19,7 +19,7 @@ from actors.ports import FieldInfo, Find, ObjectInfo
 from clients.connectors.lines import asked_lines
 from clients.connectors.systems.postgres_session import Session
 from clients.connectors.systems.postgres_settings import LinesSetting, ObjectSetting, Settings
-from clients.connectors.systems.postgres_values import Column, quoted
+from clients.connectors.systems.postgres_values import Column, quoted, with_descriptions
 
 COLUMNS_SQL = Path(__file__).with_name("postgres_catalog.sql").read_text(encoding="utf-8")
 TABLES_SQL = """
@@ -228,7 +228,7 @@ def _as_parent(table: Table, of: LineTable) -> Table:
 
 def _table(settings: Settings, item: ObjectSetting, rows: Sequence[asyncpg.Record], is_utf8: bool) -> Table:
     first = rows[0]
-    columns = {str(row["name"]): _column(row) for row in rows}
+    columns = with_descriptions({str(row["name"]): _column(row) for row in rows})
     return Table(
         object=item.name,
         oid=first["oid"],

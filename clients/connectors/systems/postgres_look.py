@@ -140,6 +140,23 @@ class Looker:
 
         return await self._session.reading(f"read {table.object}", ask) if ids else []
 
+    async def content(self, table: Table, id_: str, column: str) -> bytes | None:
+        """What one column of one row holds, where it holds bytes; None where there is no row, or nothing in it."""
+        (own,) = table.chosen([column])
+        query = fill(
+            READ_ONE,
+            wanted=f"t.{quoted(own.name)} AS content",
+            table=table.sql,
+            key=quoted(table.key.name),
+            cast=table.key.cast,
+        )
+
+        async def ask(connection: Connection) -> bytes | None:
+            rows = await fetch_readable(connection, query, [id_])
+            return rows[0]["content"] if rows else None
+
+        return await self._session.reading(f"fetch {column} of {table.object}", ask)
+
     async def scan(self, table: Table, position: str, fields: Sequence[str], limit: int) -> Page:
         """The page behind the key `position`: rows that are there before and after can't be skipped."""
         shape = delivery(table, fields, self._time_zone)

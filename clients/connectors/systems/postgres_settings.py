@@ -77,6 +77,7 @@ DECLARATION = Declaration(
     draws_ids=True,
     rows=True,
     lines="rows",
+    attachments=True,
     find_by_field=True,
     missing_means="unknown",
     session="shared",

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from actors.core.attachments import described
+from actors.core.policy import ATTACHED
 from actors.core.texts import reader, text_of
 from actors.core.values import BadValue, Value, canonical
 
@@ -25,6 +27,11 @@ SESSION_FORMATS = {
     "xmloption": "content",
     "standard_conforming_strings": "on",
 }
+# Head, size and digest; nothing of the content crosses.
+DESCRIBED = (
+    "CASE WHEN {own} IS NOT NULL THEN encode(substring({own} FROM 1 FOR 16), 'hex') || ' ' || octet_length({own}) || ' '"
+    " || encode(sha256({own}), 'hex') END"
+)
 FIELD_TYPES: Mapping[str, str] = {
     "bool": "boolean",
     "int2": "integer",
@@ -60,10 +67,15 @@ class Column(msgspec.Struct, frozen=True):
     identity: bool = False
     default: str = ""
     doc: str = ""
+    described: str = (
+        ""  # the column of which this is not the content but the description (actors/core/attachments.py)
+    )
 
     @property
     def field_type(self) -> str:
         """The type as `FieldInfo` names it."""
+        if self.described:
+            return "attachment"
         return "list" if self.is_array else FIELD_TYPES.get(self.base, "text")
 
     @property
@@ -84,6 +96,8 @@ def fill(template: str, **parts: str) -> str:
 
 def selected(column: Column) -> str:
     """The expression that delivers the column of `t` to `decoded`."""
+    if column.described:
+        return fill(DESCRIBED, own=f"t.{quoted(column.described)}")
     return f"t.{quoted(column.name)}::text" + ("[]" if column.is_array else "")
 
 
@@ -97,6 +111,9 @@ def matches(column: Column, text: str, *, is_utf8: bool) -> str:
 
     As `actors.core.values.same` has it: line ends and composed letters make no difference.
     """
+    if column.described:  # the same content is the same attachment, whatever else is said of it
+        digest = f"encode(sha256(t.{quoted(column.described)}), 'hex')"
+        return f"{digest} IS NOT DISTINCT FROM split_part({text}, ' ', 3)"
     own = f"t.{quoted(column.name)}"
     if column.is_typed:
         return f"{own} IS NOT DISTINCT FROM {typed(column, text)}"
@@ -132,8 +149,28 @@ def kind_of(column: Column) -> str:
     return "list" if column.is_array else _KINDS.get(column.base, "other")
 
 
+def _described(text: str | None) -> Value:
+    if text is None:
+        return None
+    head, size, digest = text.split(" ")
+    return described(bytes.fromhex(head), int(size), digest)
+
+
+def with_descriptions(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns, and for each that holds bytes one that describes them, which is written by its content."""
+    found = dict(columns)
+    for column in columns.values():
+        if column.base == "bytea" and not column.is_array:
+            name = f"{column.name}{ATTACHED}"
+            about = {"name": name, "base": "text", "generated": True, "described": column.name, "default": ""}
+            found[name] = msgspec.structs.replace(column, **about)
+    return found
+
+
 def decoder(column: Column) -> Callable[[Any], Value]:
     """The function that makes a canonical value of what `selected` delivers."""
+    if column.described:
+        return _described
     scalar = reader(_KINDS.get(column.base, "other"))
     return (lambda delivered: _list(scalar, delivered)) if column.is_array else scalar
 

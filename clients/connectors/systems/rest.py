@@ -66,12 +66,14 @@ class RestConnector(HttpConnector):
             concurrency=plan.declaration.concurrency,
             pace=Pace(plan.declaration.name, limits.get("rate_per_s", 0.0), limits.get("burst", 1)),
             size_max=limits.get("size_max", SIZE_MAX),
+            authorities=plan.authorities,
         )
         super().__init__(plan.declaration, client)
         self.plan = plan
-        self.reader = Reader(client, plan.literals)
+        at_once = plan.declaration.concurrency
+        self.reader = Reader(client, plan.literals, at_once)
         self._modified = ModifiedReader(client, plan.literals)
-        self._writer = Writer(client, self.reader, deadline_s, self.check)
+        self._writer = Writer(client, self.reader, deadline_s, self.check, at_once)
 
     async def identity(self) -> str:
         """What the system says of the account, or else the address and the variables."""

@@ -224,6 +224,16 @@ FIELD: Final[tuple[Entry, ...]] = (
 )
 FIELD_FORM: Final[Form] = Shared("field", Either((Words(TYPES), Entries(FIELD))))
 
+LINES: Final[tuple[Entry, ...]] = (
+    Entry("fields", Named(FIELD_FORM, least=1), "what a line holds, as for a record", required=True),
+    Entry("read", PLACE, "where the list stands in a record", absent="under its name"),
+    Entry("write", PLACE, "where it goes in a write", absent="where it is read"),
+    Entry(
+        "key", PLACE, "where a line's own id stands in it", absent="it has none, and is called by its place"
+    ),
+    Entry("doc", Text(), "what it is"),
+)
+
 OBJECT: Final[tuple[Entry, ...]] = (
     Entry("path", Text(), "its path below `url`", required=True, example="path: collections/people/records"),
     Entry("key", Text(), "the field that holds the id", required=True),
@@ -233,6 +243,12 @@ OBJECT: Final[tuple[Entry, ...]] = (
         "its fields: the type alone, or more",
         required=True,
         example="fields: {name: text}",
+    ),
+    Entry(
+        "lines",
+        Named(Entries(LINES)),
+        "lists of lines in a record (an order's), written and settled with it",
+        absent="none",
     ),
     Entry("doc", Text(), "what it is"),
     Entry("list", Entries(LIST), "how all of it is read", absent="GET of the path, one answer holds all"),
@@ -283,7 +299,7 @@ AUTH: Final[tuple[Entry, ...]] = (
     Entry("password", Text(), "of `basic`"),
     Entry("name", Text(), "the name of the header or query parameter"),
     Entry("value", Text(), "its value"),
-    Entry("path", Text(), "of the log-in or the token endpoint; a whole URL of the same host too"),
+    Entry("path", Text(), "of the log-in or the token endpoint; a whole URL too"),
     Entry("method", METHOD, "of the log-in", absent="POST"),
     Entry("json", BODY, "body of the log-in"),
     Entry("form", QUERY, "body of the log-in, as a form"),

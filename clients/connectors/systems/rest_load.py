@@ -20,7 +20,7 @@ from actors.core.errors import Kind, TandemError
 from actors.ports import Declaration, Find, Setting, Webhook
 from clients.connectors.http.client import checked_base
 from clients.connectors.http.paging import Counted, Cursor, NextLink, Paging, Whole
-from clients.connectors.http.shape import Field, Shape
+from clients.connectors.http.shape import Field, Nested, Shape
 from clients.connectors.http.values import Form
 from clients.connectors.http.wire import Blotter
 from clients.connectors.systems.rest_entries import DECLARATION as ENTRIES
@@ -40,7 +40,9 @@ from clients.connectors.systems.rest_walk import Walk
 from clients.connectors.yaml_nodes import parse
 
 FILES: Final = (".yaml", ".yml", ".json")
-FAULTS_MAX: Final = 10_000
+NAMELESS: Final = (
+    "two accounts at this address can't be told apart: say `identity`, or give a variable that names it"
+)
 DEADLINE_S: Final = 20.0
 BATCH: Final = 100
 # What each way of proving who one is needs.
@@ -68,11 +70,18 @@ def load(settings: Mapping[str, Any], base: Declaration, *, strict: bool = True)
     try:
         faults.check()
         plan = _Compiler(root, found, str(settings.get("url") or found.get("url") or "")).plan(base)
+        if strict and not variables and "identity" not in found and plan.auth["kind"] != "none":
+            root.fault(NAMELESS, "auth")
         faults.check()
     except BlueprintError as error:
         raise _refused(error, Blotter(secrets.values())) from None
     account = ", ".join(f"{name}={text}" for name, text in sorted(variables.items()))
-    return msgspec.structs.replace(plan, secrets=tuple(secrets.values()), account=account)
+    return msgspec.structs.replace(
+        plan,
+        secrets=tuple(secrets.values()),
+        account=account,
+        authorities=str(settings.get("authorities") or ""),
+    )
 
 
 def _data(given: Any) -> tuple[object, Positions]:
@@ -105,7 +114,7 @@ def _file(name: str) -> str:
 def _refused(error: BlueprintError, blotter: Blotter | None = None) -> TandemError:
     faults = "; ".join(str(fault) for fault in error.faults)
     if blotter is not None:
-        faults = blotter.clean(faults, FAULTS_MAX)
+        faults = blotter.known(faults)
     return TandemError(
         Kind.CONFIG, f"the declaration is wrong: {faults}", hint="docs/connectors/rest.md has every entry"
     )
@@ -176,6 +185,7 @@ class _Compiler:
             draws_ids=any(plan.new_ids for plan in plans),
             tag=bool(makes) and all(plan.tag for plan in plans if plan.create),
             find_by_field=all(plan.find is not None for plan in plans),
+            lines="nested" if any(plan.shape.lines for plan in plans) else "none",
             missing_means="null" if all(plan.shape.missing_is_null for plan in plans) else "unknown",
             batch_max=limits.get("batch", BATCH),
             concurrency=limits.get("concurrency", base.concurrency),
@@ -195,7 +205,10 @@ class _Compiler:
 
     def _object(self, name: str, entry: Mapping[str, Any]) -> ObjectPlan:
         path, query = entry["path"], entry.get("query", {})
-        fields = {field: self._field(name, field, said) for field, said in entry["fields"].items()}
+        fields = {
+            field: self._field(("objects", name, "fields"), field, said)
+            for field, said in entry["fields"].items()
+        }
         self._check_object(name, entry, fields)
         listed, look, find = entry.get("list", {}), entry.get("look", {}), entry.get("find")
         list_ask = _ask(listed, path, query=query)
@@ -208,6 +221,7 @@ class _Compiler:
             version="" if version == "ETag" else version,
             modified=entry.get("modified", {}).get("field", ""),
             missing_is_null=entry.get("missing") == "null",
+            lines=[self._nested(name, path, said) for path, said in entry.get("lines", {}).items()],
             doc=entry.get("doc", ""),
         )
         return ObjectPlan(
@@ -257,8 +271,23 @@ class _Compiler:
         if problem := check_pattern(entry.get("new_ids", "")):
             self._root.fault(problem, *where, "new_ids")
 
-    def _field(self, name: str, field: str, said: Any) -> Field:
-        where = ("objects", name, "fields", field)
+    def _nested(self, name: str, path: str, entry: Mapping[str, Any]) -> Nested:
+        where = ("objects", name, "lines", path, "fields")
+        if path in self._found["objects"][name]["fields"]:
+            self._root.fault(f"'{path}' stands among `fields` too", *where[:4])
+        cells = {cell: self._field(where, cell, said) for cell, said in entry["fields"].items()}
+        read = entry.get("read", path)
+        return Nested(
+            name=path,
+            cells=cells,
+            read=read,
+            write=entry.get("write", read),
+            key=entry.get("key", ""),
+            doc=entry.get("doc", ""),
+        )
+
+    def _field(self, at_: tuple[str, ...], field: str, said: Any) -> Field:
+        where = (*at_, field)
         entry: Mapping[str, Any] = {"type": said} if isinstance(said, str) else said
         kept = {
             key: entry[key]
@@ -417,6 +446,11 @@ SETTINGS: Final = (
         "file on the daemon's machine, or the entries themselves",
     ),
     Setting("url", doc="where the interface lives; goes before the url of the declaration"),
+    Setting(
+        "authorities",
+        "path",
+        doc="a PEM file on the daemon's machine with certificate authorities to trust besides those of the machine",
+    ),
     Setting(
         "variables",
         "map",

@@ -183,3 +183,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[str, ...]
     literals: Literals
     account: str
+    authorities: str = ""

@@ -68,6 +68,7 @@ class Prober:
     def _strangers(self, rows: Sequence[Any]) -> Iterator[Finding]:
         """What stands there and is not declared."""
         known = {(field.read or field.name) for field in self._plan.shape.fields.values()}
+        known |= {nested.read or nested.name for nested in self._plan.shape.lines.values()}
         heads = {place.partition(".")[0] for place in known}
         strange = {
             name: raw

@@ -18,6 +18,7 @@ from clients.connectors.http.base import not_offered
 from clients.connectors.http.client import HttpClient
 from clients.connectors.http.paging import Passed, by_number, by_text, read_page, rows_at
 from clients.connectors.http.shape import Shape
+from clients.connectors.http.together import together
 from clients.connectors.http.values import as_text, write_value
 from clients.connectors.http.wire import Answer, HttpError, Request, at
 from clients.connectors.systems.rest_plan import Literals, Many, ObjectPlan
@@ -29,9 +30,10 @@ FOUND_MAX = 1000  # records of one search
 class Reader:
     """Reads of one account."""
 
-    def __init__(self, client: HttpClient, literals: Literals) -> None:
+    def __init__(self, client: HttpClient, literals: Literals, concurrency: int) -> None:
         self._client = client
         self._literals = literals
+        self._concurrency = concurrency
 
     # ------------------------------------------------------------------------------------------------------- by id
 
@@ -41,11 +43,12 @@ class Reader:
         if plan.many is not None and len(ids) > 1 and not plan.etag:
             found = await self._read_many(plan, plan.many, ids, names)
         else:
-            found = []
-            for id_ in ids:
-                row, version = await self.row(plan, id_)
-                if row is not None:
-                    found.append(plan.shape.record(row, names, version))
+
+            async def look(id_: str) -> tuple[Any, str | None]:
+                return await self.row(plan, id_)
+
+            rows = await together(ids, look, self._concurrency)
+            found = [plan.shape.record(row, names, version) for row, version in rows if row is not None]
         if len(found) < len(ids):
             await self._check_list(plan)
         return found

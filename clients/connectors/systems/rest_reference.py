@@ -35,6 +35,7 @@ TABLES: Final[Mapping[str, Sequence[Entry]]] = {
     "create": entries.CREATE[len(entries.asked("")) :],
     "update": entries.UPDATE[len(entries.asked("")) :],
     "field": entries.FIELD,
+    "lines": entries.LINES,
 }
 _MARKED: Final = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 

@@ -16,6 +16,7 @@ from actors.core.types import Op, Record
 from actors.core.values import BadValue
 from actors.ports import Write, WriteResult, WriteStatus
 from clients.connectors.http.client import HttpClient
+from clients.connectors.http.nested import copied
 from clients.connectors.http.shape import put
 from clients.connectors.http.values import as_text
 from clients.connectors.http.wire import Answer, Request, at
@@ -28,12 +29,18 @@ class Writer:
     """Writes of one account. `within_s`: after so long no further record of a batch is begun."""
 
     def __init__(
-        self, client: HttpClient, reader: Reader, within_s: float, check: Callable[[], Awaitable[None]]
+        self,
+        client: HttpClient,
+        reader: Reader,
+        within_s: float,
+        check: Callable[[], Awaitable[None]],
+        concurrency: int,
     ) -> None:
         self._client = client
         self._reader = reader
         self._within_s = within_s
         self._check = check
+        self._concurrency = concurrency
 
     async def write(
         self, plan: ObjectPlan, writes: Sequence[Write], fields: Sequence[str]
@@ -48,7 +55,13 @@ class Writer:
             except BadValue as error:
                 return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
 
-        return await each(writes, one, within_s=self._within_s, session_check=self._check)
+        return await each(
+            writes,
+            one,
+            within_s=self._within_s,
+            session_check=self._check,
+            concurrency=self._concurrency,
+        )
 
     async def _one(self, plan: ObjectPlan, write: Write, names: Sequence[str]) -> WriteResult:
         if write.op is Op.CREATE:
@@ -57,7 +70,7 @@ class Writer:
         if row is None:
             await self._reader.sample(plan, 1)
             return WriteResult(WriteStatus.GONE, write.id)
-        held = plan.shape.record(row, [*write.seen], version)
+        held = plan.shape.seen(row, write, version)
         if moved := moved_on(write, held.native):
             return WriteResult(WriteStatus.MOVED_ON, write.id, error=f"changed meanwhile: {moved}")
         if write.op is Op.DELETE:
@@ -107,10 +120,10 @@ class Writer:
             return _not_offered(write, plan, "changed")
         if made.whole:
             body = _whole(row, made)
-            for name, raw in plan.shape.places(write.native):
+            for name, raw in plan.shape.places(write.native, row):
                 put(body, name, raw)
         else:
-            body = plan.shape.body(write.native)
+            body = plan.shape.body(write.native, row)
         if made.with_key:
             put(body, plan.key.write or plan.key.name, at(row, plan.key.read or plan.key.name))
         headers = _precondition(made.if_match, version, plan)
@@ -147,7 +160,10 @@ class Writer:
         if not isinstance(row, dict):
             return None
         version = answer.headers.get("etag") if plan.etag else None
-        return plan.shape.record(row, names, version)
+        try:
+            return plan.shape.record(row, names, version)
+        except TandemError:
+            return None  # it is written: an answer that can't be made out is no reason to say that it is not
 
 
 def _request(
@@ -177,16 +193,10 @@ def _request(
 
 def _whole(row: Any, made: Made) -> dict[str, Any]:
     """A copy of a record as it was read, without what is computed."""
-    whole: dict[str, Any] = _copied(row)
+    whole: dict[str, Any] = copied(row)
     for name in made.drop:
         whole.pop(name, None)
     return whole
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _copied(one) for name, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list) else value
 
 
 def _precondition(if_match: bool, version: str | None, plan: ObjectPlan) -> dict[str, str]:

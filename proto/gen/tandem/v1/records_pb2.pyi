@@ -444,6 +444,80 @@ class RecordExplanation(_message.Message):
 Global___RecordExplanation: _TypeAlias = RecordExplanation  # noqa: Y015
 
 @_typing.final
+class EraseRecordRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Id or name of the link."""
+    stream: _builtins.str
+    """The stream."""
+    side: _common_pb2.Side.ValueType
+    """The side on which the id is meant."""
+    id: _builtins.str
+    """Id of the record on that side."""
+    tenant: _builtins.str
+    """The tenant, where the name alone is not enough."""
+    note: _builtins.str
+    """Why, in a few words, for the audit. It stays, so name no person."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        stream: _builtins.str = ...,
+        side: _common_pb2.Side.ValueType = ...,
+        id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "link", b"link", "note", b"note", "side", b"side", "stream", b"stream", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseRecordRequest: _TypeAlias = EraseRecordRequest  # noqa: Y015
+
+@_typing.final
+class EraseRecordResponse(_message.Message):
+    """What was erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BINDING_FIELD_NUMBER: _builtins.int
+    ACTIONS_FIELD_NUMBER: _builtins.int
+    PLANNED_FIELD_NUMBER: _builtins.int
+    PARKED_FIELD_NUMBER: _builtins.int
+    binding: _builtins.int
+    """Number of the binding, which stays, with hashes in place of values."""
+    actions: _builtins.int
+    """Lines of run protocols."""
+    planned: _builtins.int
+    """Lines of plans."""
+    parked: _builtins.int
+    """Lines of rooms."""
+    def __init__(
+        self,
+        *,
+        binding: _builtins.int = ...,
+        actions: _builtins.int = ...,
+        planned: _builtins.int = ...,
+        parked: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "binding", b"binding", "parked", b"parked", "planned", b"planned"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseRecordResponse: _TypeAlias = EraseRecordResponse  # noqa: Y015
+
+@_typing.final
 class RefreshRecordRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

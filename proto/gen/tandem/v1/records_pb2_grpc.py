@@ -45,6 +45,11 @@ class RecordsStub:
                 request_serializer=tandem_dot_v1_dot_records__pb2.ExplainRecordRequest.SerializeToString,
                 response_deserializer=tandem_dot_v1_dot_records__pb2.RecordExplanation.FromString,
                 _registered_method=True)
+        self.EraseRecord = channel.unary_unary(
+                '/tandem.v1.Records/EraseRecord',
+                request_serializer=tandem_dot_v1_dot_records__pb2.EraseRecordRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_records__pb2.EraseRecordResponse.FromString,
+                _registered_method=True)
         self.RefreshRecord = channel.unary_unary(
                 '/tandem.v1.Records/RefreshRecord',
                 request_serializer=tandem_dot_v1_dot_records__pb2.RefreshRecordRequest.SerializeToString,
@@ -71,6 +76,15 @@ class RecordsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseRecord(self, request, context):
+        """Erase what the daemon remembers of a record: values and ids go from its base, the protocol, plans and rooms; counts and
+        hashes stay, so that the link goes on. Both systems keep what they hold: erase there first, or it is remembered anew when
+        it is edited.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RefreshRecord(self, request, context):
         """Look at a record again on both sides now.
         """
@@ -90,6 +104,11 @@ def add_RecordsServicer_to_server(servicer, server):
                     servicer.ExplainRecord,
                     request_deserializer=tandem_dot_v1_dot_records__pb2.ExplainRecordRequest.FromString,
                     response_serializer=tandem_dot_v1_dot_records__pb2.RecordExplanation.SerializeToString,
+            ),
+            'EraseRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseRecord,
+                    request_deserializer=tandem_dot_v1_dot_records__pb2.EraseRecordRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_records__pb2.EraseRecordResponse.SerializeToString,
             ),
             'RefreshRecord': grpc.unary_unary_rpc_method_handler(
                     servicer.RefreshRecord,
@@ -152,6 +171,33 @@ class Records:
             '/tandem.v1.Records/ExplainRecord',
             tandem_dot_v1_dot_records__pb2.ExplainRecordRequest.SerializeToString,
             tandem_dot_v1_dot_records__pb2.RecordExplanation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Records/EraseRecord',
+            tandem_dot_v1_dot_records__pb2.EraseRecordRequest.SerializeToString,
+            tandem_dot_v1_dot_records__pb2.EraseRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

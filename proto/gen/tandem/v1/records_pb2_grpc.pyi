@@ -39,6 +39,11 @@ class RecordsStub:
     """Explain a record field by field: what each side holds now, what was agreed on last, who wrote it, by which rule, in which
     run, and why both sides differ where they do. Both sides are looked at; nothing is written.
     """
+    EraseRecord: _grpc.UnaryUnaryMultiCallable[_records_pb2.EraseRecordRequest, _records_pb2.EraseRecordResponse]
+    """Erase what the daemon remembers of a record: values and ids go from its base, the protocol, plans and rooms; counts and
+    hashes stay, so that the link goes on. Both systems keep what they hold: erase there first, or it is remembered anew when
+    it is edited.
+    """
     RefreshRecord: _grpc.UnaryUnaryMultiCallable[_records_pb2.RefreshRecordRequest, _records_pb2.RefreshRecordResponse]
     """Look at a record again on both sides now."""
 
@@ -52,6 +57,11 @@ class RecordsAsyncStub(RecordsStub):
     ExplainRecord: _aio.UnaryUnaryMultiCallable[_records_pb2.ExplainRecordRequest, _records_pb2.RecordExplanation]  # type: ignore[assignment]
     """Explain a record field by field: what each side holds now, what was agreed on last, who wrote it, by which rule, in which
     run, and why both sides differ where they do. Both sides are looked at; nothing is written.
+    """
+    EraseRecord: _aio.UnaryUnaryMultiCallable[_records_pb2.EraseRecordRequest, _records_pb2.EraseRecordResponse]  # type: ignore[assignment]
+    """Erase what the daemon remembers of a record: values and ids go from its base, the protocol, plans and rooms; counts and
+    hashes stay, so that the link goes on. Both systems keep what they hold: erase there first, or it is remembered anew when
+    it is edited.
     """
     RefreshRecord: _aio.UnaryUnaryMultiCallable[_records_pb2.RefreshRecordRequest, _records_pb2.RefreshRecordResponse]  # type: ignore[assignment]
     """Look at a record again on both sides now."""
@@ -75,6 +85,17 @@ class RecordsServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_records_pb2.RecordExplanation, _abc.Awaitable[_records_pb2.RecordExplanation]]:
         """Explain a record field by field: what each side holds now, what was agreed on last, who wrote it, by which rule, in which
         run, and why both sides differ where they do. Both sides are looked at; nothing is written.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseRecord(
+        self,
+        request: _records_pb2.EraseRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_records_pb2.EraseRecordResponse, _abc.Awaitable[_records_pb2.EraseRecordResponse]]:
+        """Erase what the daemon remembers of a record: values and ids go from its base, the protocol, plans and rooms; counts and
+        hashes stay, so that the link goes on. Both systems keep what they hold: erase there first, or it is remembered anew when
+        it is edited.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,142 @@
+"""What the odata connector makes of a system in trouble: which kind of error, and what is said of a write."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from actors.core.errors import Kind, TandemError
+from actors.core.types import Op
+from actors.ports import Write, WriteStatus
+from clients.connectors.http.wire import loads
+from tests.connectors.http_server import Stand, standing
+from tests.connectors.test_odata_delta import Played
+
+pytestmark = pytest.mark.anyio
+LOOK = "GET /s/things(7)?$select=ID,name"
+EDIT = Write(Op.UPDATE, id="7", native={"name": "new"}, seen={"name": "seen"})
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[Stand]:
+    async with standing() as stand:
+        yield stand
+
+
+def said(status: int, **headers: str) -> Any:
+    """An answer with OData's own words."""
+    body = {"error": {"code": str(status), "message": "Not now."}}
+    return lambda _: web.json_response(
+        body, status=status, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+
+
+def cut_off(request: web.Request) -> web.StreamResponse:
+    """The line is cut after the request has arrived."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+def page(_: web.Request) -> web.StreamResponse:
+    """A log-in page in the place of an answer."""
+    return web.Response(text="<html><title>Log in</title></html>", content_type="text/html")
+
+
+@pytest.mark.parametrize(
+    "answer, kind",
+    [
+        (said(429, Retry_After="7"), Kind.RATE_LIMITED),
+        (said(503, Retry_After="7"), Kind.RATE_LIMITED),
+        (said(503), Kind.TRANSIENT),
+        (said(500), Kind.TRANSIENT),
+        (said(401), Kind.AUTH),
+        (said(403), Kind.AUTH),
+        (said(400), Kind.CONFIG),
+        (cut_off, Kind.TRANSIENT),
+        (page, Kind.TRANSIENT),
+    ],
+    ids=["429", "503-wait", "503", "500", "401", "403", "400", "cut", "page"],
+)
+async def test_looks(stand: Stand, answer: Any, kind: Kind) -> None:
+    played = Played(stand, "Int32")
+    connector = await played.open()
+    played.answers["GET"] = answer
+    for call in (
+        lambda: connector.read("things", ["7"], ["name"]),
+        lambda: connector.read("things", ["7", "8"], ["name"]),
+        lambda: connector.scan("things", "", ["name"], 10),
+    ):
+        played.answers["POST /s/$batch"] = answer
+        with pytest.raises(TandemError) as caught:
+            await call()
+        # No form of batches is taken there: 400 and 500 are what such services say too, and then each is asked for itself.
+        assert caught.value.kind is kind
+        assert "odata" in str(caught.value)
+        assert bool(caught.value.retry_after_s) is (kind is Kind.RATE_LIMITED)
+    await connector.aclose()
+
+
+@pytest.mark.parametrize(
+    "answer, kind",
+    [
+        (said(429, Retry_After="7"), Kind.RATE_LIMITED),
+        (said(401), Kind.AUTH),
+    ],
+    ids=["429", "401"],
+)
+async def test_a_write_that_was_surely_not_taken_is_raised(stand: Stand, answer: Any, kind: Kind) -> None:
+    played = Played(stand, "Int32")
+    played.answers |= {LOOK: {"ID": 7, "name": "seen"}, "PATCH /s/things(7)": answer}
+    connector = await played.open()
+    with pytest.raises(TandemError) as caught:
+        await connector.write("things", [EDIT], ["name"])
+    await connector.aclose()
+    assert caught.value.kind is kind
+
+
+@pytest.mark.parametrize("answer", [cut_off, said(502), said(504)], ids=["cut", "502", "504"])
+async def test_a_write_whose_reply_is_lost_is_not_known(stand: Stand, answer: Any) -> None:
+    played = Played(stand, "Int32")
+    played.answers |= {LOOK: {"ID": 7, "name": "seen"}, "PATCH /s/things(7)": answer}
+    connector = await played.open()
+    (result,) = await connector.write("things", [EDIT], ["name"])
+    await connector.aclose()
+    assert (result.status, result.id) == (WriteStatus.UNKNOWN, "7")
+    assert result.error
+
+
+async def test_a_write_that_is_answered_with_a_page_is_looked_at(stand: Stand) -> None:
+    played = Played(stand, "Int32")
+    played.answers |= {LOOK: {"ID": 7, "name": "seen"}, "PATCH /s/things(7)": page}
+    connector = await played.open()
+    (result,) = await connector.write("things", [EDIT], ["name"])
+    await connector.aclose()
+    assert result.status is not WriteStatus.REFUSED
+    assert result.record is None or result.record.native["name"] == "seen"
+
+
+@pytest.mark.parametrize("cut", [cut_off, page, said(503)], ids=["cut", "page", "503"])
+async def test_a_batch_of_writes_whose_reply_is_lost_is_not_known(stand: Stand, cut: Any) -> None:
+    played = Played(stand, "Int32")
+
+    def batch(request: web.Request) -> Any:
+        asked = loads(stand.came[-1].body)["requests"]
+        if any(one["method"] != "GET" for one in asked):
+            return cut(request)
+        replies = [
+            {"id": one["id"], "status": 200, "body": {"ID": number, "name": "seen"}}
+            for number, one in enumerate(asked, 7)
+        ]
+        return web.json_response({"responses": replies})
+
+    played.answers["POST /s/$batch"] = batch
+    connector = await played.open()
+    with pytest.raises(TandemError) as caught:
+        await connector.write("things", [EDIT, msgspec.structs.replace(EDIT, id="8")], ["name"])
+    await connector.aclose()
+    assert caught.value.kind is Kind.UNKNOWN
