@@ -69,6 +69,7 @@ class Stage:
 
     async def ends(self, differences: Callable[[], list[str]]) -> None:
         """The end: nothing is left to do, and both sides hold what they should."""
+        left: list[str] = []
         for _ in range(20):
             await self.daemon.ctl("runs", "start", self.link, "--watch", check=False)
             if not (left := differences()):
