@@ -71,6 +71,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "sage_sales_management": Entry("clients.connectors.systems.sage_sales_management"),
         "uniconta": Entry("clients.connectors.systems.uniconta"),
         "webcrm": Entry("clients.connectors.systems.webcrm"),
+        "winbooks": Entry("clients.connectors.systems.winbooks"),
         "winestro": Entry("clients.connectors.systems.winestro"),
     }
 )

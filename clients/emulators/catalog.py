@@ -15,6 +15,7 @@ CATALOG: Final[Mapping[str, str]] = MappingProxyType(
         "sage_sales_management": "clients.emulators.sage_sales_management",
         "uniconta": "clients.emulators.uniconta",
         "webcrm": "clients.emulators.webcrm",
+        "winbooks": "clients.emulators.winbooks",
         "winestro": "clients.emulators.winestro",
     }
 )

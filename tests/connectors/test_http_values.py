@@ -28,6 +28,7 @@ BOTH_WAYS: list[tuple[Form, Any, Value]] = [
     (Form(type="date"), "2024-02-29", date(2024, 2, 29)),
     (Form(type="date", format="%d.%m.%Y"), "29.02.2024", date(2024, 2, 29)),
     (Form(type="date", format="dotnet"), "/Date(1709164800000)/", date(2024, 2, 29)),
+    (Form(type="date", format="dotnet", zone="Europe/Brussels"), "/Date(1719792000000)/", date(2024, 7, 1)),
     (Form(type="instant"), "2024-07-01T10:30:00Z", NOON),
     (Form(type="instant", format="epoch_s"), 1719829800, NOON),
     (Form(type="instant", format="epoch_ms"), 1719829800000, NOON),
@@ -45,6 +46,12 @@ def test_both_ways(form: Form, raw: Any, value: Value) -> None:
     written = write_value(value, form)
     assert written == raw
     assert not isinstance(written, float)
+
+
+@pytest.mark.parametrize("raw", ["/Date(1719784800000)/", "/Date(1719792000000)/"], ids=["there", "UTC"])
+def test_midnight_there_and_midnight_utc_are_the_same_day(raw: str) -> None:
+    form = Form(type="date", format="dotnet", zone="Europe/Brussels")
+    assert read_value(raw, form) == date(2024, 7, 1)
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,11 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     """How values of one field are written.
 
     `format`: of dates and instants: "" ISO 8601, `epoch_s`, `epoch_ms`, `dotnet` (`/Date(ms)/`), or as for strptime (with
-    `%3f` for milliseconds). `zone`: of instants that carry none ("" = none is assumed, they stay without). `decimals`:
-    `number`, `text` ("1.5") or `comma` ("1,5"). `true`, `false`: raw values that mean these, the first of each is written.
-    `nulls`: raw values that mean null besides null itself ("", 0, "0001-01-01T00:00:00"). `null_as`: what is written for
-    null. `places`: decimals as text are written with at least so many.
+    `%3f` for milliseconds). `zone`: of instants that carry none ("" = none is assumed, they stay without), and of days that
+    are sent as instants: read as the day there, written as midnight UTC. `decimals`: `number`, `text` ("1.5") or `comma`
+    ("1,5"). `true`, `false`: raw values that mean these, the first of each is written. `nulls`: raw values that mean null
+    besides null itself ("", 0, "0001-01-01T00:00:00"). `null_as`: what is written for null. `places`: decimals as text are
+    written with at least so many.
     """
 
     type: Type = "text"
@@ -142,7 +143,8 @@ def _read_date(raw: Any, form: Form) -> date:
         if form.format == "" and isinstance(raw, str) and re.match(r"\d{4}-\d\d-\d\d", raw):
             # A day with a time behind it: the day as it is written; a zone must not move it.
             return date.fromisoformat(raw[:10])
-        return _read_instant(raw, form).date()
+        at = _read_instant(raw, form)
+        return (at.astimezone(ZoneInfo(form.zone)) if form.zone else at).date()
     if not isinstance(raw, str):
         raise Misfit(raw)
     return datetime.strptime(raw, form.format).date()  # noqa: DTZ007 - a day has no zone
