@@ -87,6 +87,12 @@ def _stream(stream: StreamSpec, names: tuple[str, ...]) -> Iterator[str]:
     yield f"| field | {a} | {b} | who may change it | |"
     yield "|---|---|---|---|---|"
     for field in stream.fields:
+        if field.lines is not None:
+            yield from (
+                f"| {field.name}: {one.name} | {_place(one.a)} | {_place(one.b)} | {_owner(field, a, b)} | of each line |"
+                for one in field.lines.fields
+            )
+            continue
         yield f"| {field.name} | {_place(field.a)} | {_place(field.b)} | {_owner(field, a, b)} | {_notes(field, a, b)} |"
 
 
