@@ -44,6 +44,9 @@ from actors.state import RunState
 
 RETRY_MAX_S = 300.0
 LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
+DELETES_AGAIN_MAX = (
+    3  # with what refers to a record not deleted yet, its deletion is refused; then that is listed
+)
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -184,6 +187,8 @@ class Conclusions:
         if status is WriteStatus.DONE or (status is WriteStatus.GONE and action.op is Op.DELETE):
             self._took_effect(stream, pair, binding, action, result, skip, done)
             return
+        if status is WriteStatus.REFUSED and self._children_may_go(stream, pair, action):
+            status = WriteStatus.NOT_DONE
         if status is WriteStatus.REFUSED:
             self._refused(stream, action, result, done)
             return
@@ -198,6 +203,14 @@ class Conclusions:
         done.closed.append(Closed(action.id, ActionState.DROPPED, error=result.error or status.value))
         # Moved on and gone are observations: look again now. Not done: try again later.
         self._again(pair, action, done, status.value, later=status is WriteStatus.NOT_DONE)
+
+    def _children_may_go(self, stream: StreamSpec, pair: Pair, action: Action) -> bool:
+        """Whether a deletion that was refused is worth another try: parents are worked on before their children, so those
+        that were deleted together with it may only go now."""
+        referred = any(
+            field.reference == stream.name for one in self._state.spec.streams for field in one.fields
+        )
+        return action.op is Op.DELETE and referred and pair.attempts < DELETES_AGAIN_MAX
 
     def _took_effect(
         self,

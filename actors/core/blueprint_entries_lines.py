@@ -60,7 +60,7 @@ def lines_table(field: Sequence[Entry]) -> tuple[Entry, ...]:
         ),
         Entry(
             "sums",
-            Named(Text(), LINE_NAME, least=1),
+            Named(Text(), LINE_NAME),
             "a field of the record -> the formula over the fields of a line that has to add up to it",
             absent="nothing is checked",
             example='sums: {total: "round(quantity * price, 2)"}',

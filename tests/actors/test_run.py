@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from actors.core.lenses import Same
 from actors.core.policy import DeletePolicy, FieldSide, FieldSpec, Owner
 from actors.core.types import ActionState, Hint, Op, Outcome, State
 from actors.messages import CHANGED
-from actors.ports import Find, Lease, RunRow, Settlement
+from actors.ports import Find, Lease, RunRow, Settlement, Write, WriteResult, WriteStatus
 from actors.root import RootActor
+from clients.connectors.systems.memory import MemoryConnector
 from clients.connectors.systems.memory_system import Faults
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, takes, until, writes
 from tests.sim import loop
@@ -229,6 +231,39 @@ def test_the_reply_of_a_write_with_a_reference_settles_it_at_once() -> None:
         return closed
 
     assert on(lambda: Rig(customers(), orders()), body) == [ActionState.CONFIRMED] * 2
+
+
+class Keeps(MemoryConnector):
+    """Refuses to delete whom an order refers to."""
+
+    def apply(self, object_name: str, write: Write, asked: float) -> WriteResult:
+        referred = {(state.fields or {})["customer"] for _, state in self._system.rows("orders")}
+        if write.op is Op.DELETE and write.id in referred:
+            return WriteResult(WriteStatus.REFUSED, write.id, error="an order refers to it")
+        return super().apply(object_name, write, asked)
+
+
+@pytest.mark.parametrize("with_order", [True, False])
+def test_a_parent_deleted_with_its_child_goes_too_and_one_that_is_kept_is_listed(with_order: bool) -> None:
+    """The child's deletion comes after the parent's: what was refused is tried again, but not for ever."""
+
+    def rig_of() -> Rig:
+        removes = {"a": DeletePolicy.REMOVE, "b": DeletePolicy.REMOVE}
+        rig = Rig(customers(deletes=removes), msgspec.structs.replace(orders(), deletes=removes))
+        rig.connector = Keeps
+        return rig
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ada = rig.create("a", "Ada")
+        order = rig.create("a", "O-1", object_name="orders", customer=ada)
+        await until(lambda: rig.rows("b", "orders"))
+        if with_order:
+            rig.systems["a"].delete("orders", order, "person")
+        rig.systems["a"].delete(CUSTOMERS, ada, "person")
+        await until(lambda: not rig.rows("b") or rig.parked(), timeout_s=7200)
+        return len(rig.rows("b")), [row.reason for row in rig.parked()]
+
+    assert on(rig_of, body) == ((0, []) if with_order else (1, ["an order refers to it"]))
 
 
 def test_hints_are_only_reasons_to_look() -> None:
