@@ -206,7 +206,7 @@ class System(Emulator):
                     f"The property '{name}' does not exist in {table.name}, or can't be written", field=name
                 )
             if name in links:
-                if value is not None and not (isinstance(value, dict) and "ID" in value):
+                if value is not None and not (isinstance(value, dict) and value.get("ID")):
                     raise Refused(f"{name} takes an object with an ID", field=name)
                 values[name] = value["ID"] if value else None
             elif field.type == "date" and isinstance(value, str):
