@@ -1,5 +1,7 @@
 """Writes the tables of rules and settings in docs/pairs/*.md from the built-in blueprints.
 
+A page has the name of its blueprint. Where a pair has several, the page has what their names have in common, and its tables
+say which: `<!-- table: rules customers -->` on winestro-accounts.md are those of winestro-accounts-customers.
 `python -m daemon.pair_reference`; a test compares.
 """
 
@@ -13,7 +15,17 @@ from typing import Final
 import msgspec
 import yaml
 
-from actors.core.policy import FieldSide, FieldSpec, LinkSpec, Owner, OwnerCase, SettingSpec, StreamSpec
+from actors.core.policy import (
+    DeletePolicy,
+    FieldSide,
+    FieldSpec,
+    LinkSpec,
+    Owner,
+    OwnerCase,
+    SettingSpec,
+    StreamSpec,
+)
+from actors.core.roles import Role
 from daemon import blueprints, blueprints_yaml
 
 PAIRS: Final = Path(__file__).parents[1] / "docs" / "pairs"
@@ -23,15 +35,27 @@ NAMES: Final = {
     "sage_sales_management": "Sage Sales Management",
     "uniconta": "Uniconta",
     "webcrm": "webCRM",
+    "winestro": "Winestro",
 }
-_MARKED: Final = re.compile(r"<!-- table: (rules|settings) -->\n.*?<!-- end -->", re.DOTALL)
+_MARKED: Final = re.compile(r"<!-- table: (rules|settings)(?: ([a-z0-9-]+))? -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def page(name: str, text: str) -> str:
     """The page of a pair with its marked tables written anew."""
-    spec = _filled(blueprints.text(name))
-    tables = {"rules": _rules(spec), "settings": _settings(spec)}
-    return _MARKED.sub(lambda found: f"<!-- table: {found[1]} -->\n{tables[found[1]]}<!-- end -->", text)
+
+    def table(found: re.Match[str]) -> str:
+        kind, part = found[1], found[2]
+        spec = _filled(blueprints.text(f"{name}-{part}" if part else name))
+        rows = _rules(spec) if kind == "rules" else _settings(spec)
+        return f"<!-- table: {kind}{f' {part}' if part else ''} -->\n{rows}<!-- end -->"
+
+    return _MARKED.sub(table, text)
+
+
+def described(name: str, text: str) -> set[str]:
+    """The blueprints whose rules and settings both stand on a page."""
+    found = {(kind, f"{name}-{part}" if part else name) for kind, part in _MARKED.findall(text)}
+    return {one for kind, one in found if {(kind, one), ("rules", one), ("settings", one)} <= found}
 
 
 def _filled(text: str) -> LinkSpec:
@@ -42,8 +66,18 @@ def _filled(text: str) -> LinkSpec:
 
 
 def _rules(spec: LinkSpec) -> str:
+    return "\n".join(line for stream in spec.streams for line in _stream(stream, _sides(spec))) + "\n"
+
+
+def _sides(spec: LinkSpec) -> tuple[str, ...]:
+    """What both sides are called: the systems, or what two accounts of one system are to each other."""
     names = tuple(NAMES.get(one, one) for one in (spec.a_connector, spec.b_connector))
-    return "\n".join(line for stream in spec.streams for line in _stream(stream, names)) + "\n"
+    if names[0] != names[1]:
+        return names
+    return tuple(
+        f"account {side}" if role is Role.PEER else role.value.title()
+        for side, role in spec.setup.roles.items()
+    )
 
 
 def _stream(stream: StreamSpec, names: tuple[str, ...]) -> Iterator[str]:
@@ -53,6 +87,12 @@ def _stream(stream: StreamSpec, names: tuple[str, ...]) -> Iterator[str]:
     yield f"| field | {a} | {b} | who may change it | |"
     yield "|---|---|---|---|---|"
     for field in stream.fields:
+        if field.lines is not None:
+            yield from (
+                f"| {field.name}: {one.name} | {_place(one.a)} | {_place(one.b)} | {_owner(field, a, b)} | of each line |"
+                for one in field.lines.fields
+            )
+            continue
         yield f"| {field.name} | {_place(field.a)} | {_place(field.b)} | {_owner(field, a, b)} | {_notes(field, a, b)} |"
 
 
@@ -68,9 +108,11 @@ def _creates(stream: StreamSpec, a: str, b: str) -> str:
 
 def _deletes(stream: StreamSpec, a: str, b: str) -> str:
     sides = (("a", a, b), ("b", b, a))
-    return "".join(
-        f"Deleted in {one}: {stream.deletes[side].value} in {two}. " for side, one, two in sides
-    ).strip()
+    return " ".join(f"Deleted in {one}: {_becomes(stream.deletes[side], two)}." for side, one, two in sides)
+
+
+def _becomes(policy: DeletePolicy, other: str) -> str:
+    return "put back" if policy is DeletePolicy.RESTORE else f"{policy.value} in {other}"
 
 
 def _match(stream: StreamSpec) -> str:
@@ -134,10 +176,8 @@ def _default(setting: SettingSpec) -> str:
 
 def main() -> None:
     """Write every page that there is."""
-    for name in blueprints.names():
-        path = PAIRS / f"{name}.md"
-        if path.exists():
-            path.write_text(page(name, path.read_text("utf-8")), "utf-8")
+    for path in PAIRS.glob("*.md"):
+        path.write_text(page(path.stem, path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ def _get_lines(lines: LinesSpec, side: Side, native: Value, refs: Refs) -> Seen:
 
 def _get_value(spec: FieldSpec, place: FieldSide, side: Side, native: tuple[Value, ...], refs: Refs) -> Value:
     if spec.lines is not None:
-        seen = _get_lines(spec.lines, side, native[0], refs)
+        seen = _get_lines(spec.lines, side, unit_lines.as_made(spec.lines, side, native[0]), refs)
         if seen is UNKNOWN:
             raise LensError("a line was not delivered as a whole", waits=True)
         return seen

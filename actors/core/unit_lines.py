@@ -214,6 +214,18 @@ def _placed(spec: LinesSpec, side: Side, native: Sequence[Line]) -> Lines:
     return tuple(line_of({**dict(line.cells), path: at}) for line, at in zip(native, given, strict=True))
 
 
+def as_made(spec: LinesSpec, side: Side, native: Value) -> Value:
+    """Native lines as they stand once they are written: what a new one is not told, it does not hold."""
+    if not is_lines(native):
+        return native
+    paths = [path for one in spec.fields if (at := one.side(side)) is not None for path in at.paths]
+    empty: dict[str, Value] = dict.fromkeys(path for path in paths if path != RECORD_ID)
+    return tuple(
+        line if line.get(RECORD_ID) is not UNKNOWN else line_of({**empty, **dict(line.cells)})
+        for line in lines_of(native)
+    )
+
+
 def _rising(places: Sequence[int | Decimal | None]) -> list[int | Decimal] | None:
     """The places with those filled in that are missing at the end; None where that would put lines in another order."""
     given: list[int | Decimal] = []

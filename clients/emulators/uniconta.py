@@ -265,7 +265,11 @@ class System(Emulator):
     def _next_line(self, order: Any) -> Decimal:
         lines = self.data.tables["DebtorOrderLineClient"].values()
         return (
-            max((row["LineNumber"] for row in lines if row["OrderNumber"] == order), default=Decimal(0)) + 1
+            max(
+                (row["LineNumber"] or Decimal(0) for row in lines if row["OrderNumber"] == order),
+                default=Decimal(0),
+            )
+            + 1
         )
 
     def _taken(self, table: Table, with_own: bool, body: Any) -> tuple[Row, dict[int, Any]]:

@@ -40,9 +40,12 @@ class Runs(runs_pb2_grpc.RunsServicer):
                 f"let it go on first: tandemctl links resume {info.row.name}",
                 link=info.row.name,
             )
-        scope = _scope(self._desk.blueprints.for_engine(info.row.blueprint, info.row.settings), request)
+        spec = self._desk.blueprints.for_engine(info.row.blueprint, info.row.settings)
+        scope, waits = _scope(spec, request), any(stream.delivery for stream in spec.streams)
         mode = "plan" if request.dry_run else "sync"
-        run, already = await self._desk.admin.request_run(info.row.id, mode, scope, "command")
+        run, already = await self._desk.admin.request_run(
+            info.row.id, mode, scope, "command", commanded=waits
+        )
         self._desk.engine.wake(info.row.id)
         if not already:
             await self._desk.audit("run.start", run.row.id, info.row.tenant, link=info.row.id, mode=mode)

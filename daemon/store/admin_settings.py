@@ -99,6 +99,9 @@ async def _follow(db: Connection, link: str, changes: Changes, now: float) -> No
     await db.execute(sql("rules_forget"), link, list(changes.gone))
     await db.execute(sql("hints_hurry"), link, list(changes.retimed), SCHEDULED)
     hints = _whole(changes.reread)
+    if changes.added:
+        back = await db.fetch(sql("rules_back"), link, list(changes.added))
+        hints += _whole(sorted(row["stream"] for row in back))
     if hints:
         await put_hints(db, link, hints, now)
 

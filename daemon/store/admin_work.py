@@ -39,17 +39,25 @@ class AdminWork(Base):
     # ------------------------------------------------------------------------------------------------ runs
 
     async def request_run(
-        self, link: str, mode: str, scope: Sequence[str], cause: str, subject: str = ""
+        self,
+        link: str,
+        mode: str,
+        scope: Sequence[str],
+        cause: str,
+        subject: str = "",
+        *,
+        commanded: bool = False,
     ) -> tuple[RunInfo, bool]:
         """Queue a run; the run and False, or the one of that mode and subject that is under way or queued and True.
 
-        A queued one is widened to cover the new scope (empty = all streams).
+        A queued one is widened to cover the new scope (empty = all streams). `commanded`: one under way that nobody asked
+        for won't do, since it leaves what waits for its schedule.
         """
         async with self._transaction() as db:
             # Locks the link's row too: of two requests at once the second meets the first.
             if await db.execute(sql("link_poke"), link) != "UPDATE 1":
                 raise Missing("link", link)
-            row = await db.fetchrow(sql("run_of_mode"), link, mode, subject)
+            row = await db.fetchrow(sql("run_of_mode"), link, mode, subject, commanded)
             if row is None:
                 run = f"run-{self._clock.token()}"
                 asked = run_columns(

@@ -69,6 +69,15 @@ class Both:
             row["DeliveryErpId"]: row["DeliveryDescription"] for row in self.crm.person.find("Deliveries")
         }
         there = {str(row["OrderNumber"]): row["Remark"] for row in self.erp.person.find("DebtorOrderClient")}
+        sold = sorted(
+            (row["QuotationLineData1"], row["QuotationLineQuantity"], row["QuotationLinePrice"])
+            for row in self.crm.person.find("QuotationLines")
+        )
+        booked = sorted(
+            (row["Item"], row["Qty"], row["Price"]) for row in self.erp.person.find("DebtorOrderLineClient")
+        )
+        if sold != booked:
+            out.append(f"lines: {sold}, {booked}")
         return [*out, *([f"orders: {orders}, {there}"] if orders != there else [])]
 
 
@@ -193,6 +202,10 @@ async def order(stage: Stage, both: Both) -> None:
     (made,) = both.crm.person.insert(
         "Deliveries", {"DeliveryOrganisationId": here, "DeliveryDescription": "Julevin"}
     )
+    line = {"QuotationLineOpportunityId": made, "QuotationLineData1": "RØD", "QuotationLineQuantity": 12}
+    both.crm.person.insert(
+        "QuotationLines", {**line, "QuotationLinePrice": "89.50", "QuotationLineCostPrice": "40"}
+    )
     (item,) = both.erp.person.find("InvItemClient", Item="RØD")
     both.erp.person.edit("InvItemClient", item["PrimaryKeyId"], SalesPrice1="99")
 
@@ -200,6 +213,13 @@ async def order(stage: Stage, both: Both) -> None:
         return [row["Remark"] for row in both.erp.person.find("DebtorOrderClient")]
 
     await stage.see(lambda: remarks() == ["Julevin"], "The order is in Uniconta, once; the quote is not.")
+    await stage.see(
+        lambda: (
+            [(row["Item"], row["Qty"]) for row in both.erp.person.find("DebtorOrderLineClient")]
+            == [("RØD", 12)]
+        ),
+        "Its line is there, too: twelve of RØD.",
+    )
     await stage.see(lambda: both.catalogue().get("RØD") == 99, "The new price is in webCRM.")
     await stage.daemon.ctl("runs", "start", stage.link, "--watch", check=False)
     both.crm.person.edit("Deliveries", made, DeliveryDescription="Julevin og glas")

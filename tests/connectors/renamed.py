@@ -12,8 +12,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.core.types import Op, Record
-from actors.core.values import Value
+from actors.core.values import Line, Value, line_of, lines_of
 from actors.ports import Connector, Page, Write, WriteResult
+from clients.connectors.http.units import LINES
 
 
 class Renamed:
@@ -40,8 +41,7 @@ class Renamed:
     def _page(self, page: Page) -> Page:
         return replace(page, records=tuple(self._record(one) for one in page.records))
 
-    @staticmethod
-    def _renamed(values: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
+    def _renamed(self, values: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
         return {names.get(name, name): value for name, value in values.items()}
 
     async def describe(self) -> Sequence[Any]:
@@ -89,3 +89,36 @@ class Renamed:
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+class RenamedLines(Renamed):
+    """Orders under other names: `items` for the lines, and names of their cells. `cells`: the contract's -> the system's."""
+
+    def __init__(
+        self,
+        inner: Connector,
+        names: Mapping[str, str],
+        cells: Mapping[str, str],
+        constants: Mapping[str, Value] | None = None,
+    ) -> None:
+        super().__init__(inner, {**names, "items": LINES}, constants)
+        self._cells_to = dict(cells)
+        self._cells_back = {native: name for name, native in cells.items()}
+
+    def _names(self, fields: Sequence[str]) -> list[str]:
+        plain = [field for field in fields if not field.startswith("items[].")]
+        cells = [field.removeprefix("items[].") for field in fields if field not in plain]
+        return [*super()._names(plain), *(f"{LINES}[].{self._cells_to.get(cell, cell)}" for cell in cells)]
+
+    def _renamed(self, values: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
+        cells = self._cells_back if names is self._back else self._cells_to
+        return {
+            names.get(name, name): tuple(self._line(line, cells) for line in lines_of(value))
+            if name in ("items", LINES)
+            else value
+            for name, value in values.items()
+        }
+
+    @staticmethod
+    def _line(line: Line, names: Mapping[str, str]) -> Line:
+        return line_of({names.get(name, name): value for name, value in line.cells})

@@ -129,6 +129,13 @@ def test_a_changed_line_keeps_its_id_and_what_else_it_holds() -> None:
     assert written == (line("A", 5, id_="1", delivered=3), line("B", id_="2", delivered=0), C)
 
 
+def test_a_new_line_holds_nothing_of_what_it_is_not_told() -> None:
+    bare = line_of({"article": "B", "price": None, "quantity": 2})
+    shown = show(PLAIN, "a", native(*with_ids(A)), {"items": (A, bare)})
+    assert shown.native["items"] == (*with_ids(A), line_of({"article": "B", "quantity": 2}))
+    assert shown.shown["items"] == (A, bare)
+
+
 def test_a_removed_line_goes_and_the_others_stay_who_they_are() -> None:
     there = native(*with_ids(A, B, C))
     assert show(PLAIN, "a", there, {"items": (A, C)}).native["items"] == (

@@ -185,8 +185,8 @@ STORE = (
         44,
         "a dry run is joined with a real one",
         f"{QUERIES}admin_work.sql",
-        "select * from runs where link = $1 and mode = $2 and subject = $3 and outcome = 'running'",
-        "select * from runs where link = $1 and $2 <> '' and subject = $3 and outcome = 'running'",
+        "where link = $1 and mode = $2 and subject = $3 and outcome = 'running'",
+        "where link = $1 and $2 <> '' and subject = $3 and outcome = 'running'",
         (f"{ADMIN}TestRuns::test_a_second_request_joins_the_first_of_its_mode",),
     ),
 )

@@ -130,7 +130,7 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         if entry.outside or entry.op != "delete":
             continue
         origin = other(entry.side)
-        if origin not in timeline.stream.removes:
+        if origin not in timeline.stream.removes and not told_to_remove(evidence, timeline, entry):
             yield Violation("deletes", f"{entry.who} deleted, no policy allows it: {tell(entry)}", entry.at)
         elif not any(
             one.side == origin
@@ -143,6 +143,15 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         ):
             text = f"{entry.who} deleted, nobody had deleted its partner: {tell(entry)}"
             yield Violation("deletes", text, entry.at)
+
+
+def told_to_remove(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a person, asked about what was deleted or merged, said that the partner goes too."""
+    ids = timeline.ids(timeline.ref(entry))
+    return any(
+        one.choose == "remove" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
+        for one in evidence.decisions
+    )
 
 
 def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:

@@ -22,7 +22,7 @@ def with_more(laws: Laws, luck: random.Random) -> Laws:
     if luck.random() >= SHARE:
         return laws
     streams = list(laws.streams)
-    for name in luck.sample(sorted(RULES), luck.choice([1, 1, 2, 3])):
+    for name in luck.sample(sorted(RULES), min(luck.choice([1, 1, 2, 3]), len(RULES))):
         at = luck.randrange(len(streams))
         streams[at] = RULES[name](streams[at], streams, luck)
     return replace(laws, streams=tuple(streams))

@@ -110,6 +110,17 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "somebody else's memo is put back": (lambda: _restored("yours"), "ownership"),
     "another id, and it stays": (lambda: _moved(), ""),
     "another id, and its partner is deleted": (lambda: _moved().delete("b", "d1", "B1"), "moved"),
+    "deleted on a person's word": (
+        lambda: made(story())
+        .delete("b", PERSON, "B1")
+        .decides("A1", "*delete*", "remove").wait(1)
+        .delete("a", "d1", "A1"),
+        "",
+    ),
+    "deleted without a word": (
+        lambda: made(story()).delete("b", PERSON, "B1").delete("a", "d1", "A1"),
+        "deletes",
+    ),
     "made with what it requires": (lambda: _article(made(_needing())), ""),
     "made without what it requires": (lambda: _article(_needing()), "requires"),
 }  # fmt: skip

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from actors import recover, window
-from actors.core import match, merge, plan, settle
+from actors.core import gates, match, merge, newcomer, plan, settle
 from actors.core.policy import DeletePolicy
 from clients.connectors.systems.memory import MemoryConnector
 from tests.fakes.store import MemoryStore
 from tests.fakes.store_link import LinkState
-from tests.sim import blueprint
+from tests.sim import blueprint, rules_more
 from tests.sim.scenario import draw
 from tests.sim.simulation import play
 
@@ -82,5 +82,37 @@ def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) ->
         world = draw(seed, also=NEEDS.get(name, ()))
         world = replace(world, edits=world.edits * BUSY.get(name, 1))
         if {violation.invariant for violation in play(world).violations} & expected:
+            return
+    pytest.fail(f"{SEEDS} seeds saw nothing of it")
+
+
+def as_told(stream: Any, side: Any, told: Any) -> Any:
+    return told
+
+
+# Faults of rules that few seeds have: these are drawn in each.
+MORE: dict[str, tuple[str, Any, str, Any, set[str]]] = {
+    "gates let everybody in": ("gate", gates, "is_open", always(True), {"gate"}),
+    "nothing is staged": ("staged", newcomer, "staged", always(None), {"staged"}),
+    "what is written once is written again": (
+        "once",
+        plan,
+        "_written_once",
+        lambda s, b, o, w, c: (b, w, ()),
+        {"once"},
+    ),
+    "nothing begins with anything": ("starts", newcomer, "begun", as_told, {"starts with"}),
+    "own values are forgotten": ("own", newcomer, "_own_values", always({"memo": "nobody's"}), {"ownership"}),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_a_planted_fault_of_such_a_rule_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule, place, attribute, planted, expected = MORE[name]
+    monkeypatch.setattr(rules_more, "SHARE", 1.0)
+    monkeypatch.setattr(rules_more, "RULES", {rule: rules_more.RULES[rule]})
+    monkeypatch.setattr(place, attribute, planted)
+    for seed in range(SEEDS):
+        if {violation.invariant for violation in play(draw(seed)).violations} & expected:
             return
     pytest.fail(f"{SEEDS} seeds saw nothing of it")

@@ -260,3 +260,76 @@ async def test_u17_a_quote_does_not_go_and_the_order_that_it_becomes_does(
     assert not orders(erp)
     crm.person.insert("Deliveries", {"DeliveryOrganisationId": one, "DeliveryDescription": "Tilbud"})
     await pair.see(lambda: [row["Remark"] for row in orders(erp)] == ["Tilbud"], "the order")
+
+
+def lines(erp: Uniconta) -> list[tuple[Any, ...]]:
+    """The lines of all orders in Uniconta, in their order."""
+    rows = sorted(erp.person.rows("DebtorOrderLineClient").values(), key=lambda row: row["LineNumber"])
+    return [(row["Item"], row["Qty"], row["Price"], row["CostPrice"]) for row in rows]
+
+
+def line(delivery: int, item: str, quantity: int, price: str = "89.5") -> dict[str, Any]:
+    """A line of an order as webCRM makes it of an item: with its price and its cost price."""
+    return {
+        "QuotationLineOpportunityId": delivery,
+        "QuotationLineData1": item,
+        "QuotationLineQuantity": quantity,
+        "QuotationLinePrice": price,
+        "QuotationLineCostPrice": "40.25",
+    }
+
+
+async def ordered(pair: Pair, crm: Webcrm, erp: Uniconta) -> int:
+    """A debtor, two items, and an order of one line; the delivery's id."""
+    (one,) = add(crm, organisation(1))
+    for item in ("V1", "V2"):
+        erp.person.insert(
+            "InvItemClient", {"Item": item, "Name": item, "Group": "Vin", "SalesPrice1": "89.5"}
+        )
+    (delivery,) = crm.person.insert(
+        "Deliveries", {"DeliveryOrganisationId": one, "DeliveryDescription": "Jul"}
+    )
+    crm.person.insert("QuotationLines", line(int(delivery), "V1", 12))
+    await pair.link(BLUEPRINT)
+    await pair.see(lambda: len(lines(erp)) == 1, "the order with its line")
+    await pair.quiet()
+    return int(delivery)
+
+
+async def test_u09_u18_lines_go_with_their_order_and_totals_and_margins_agree(
+    pair: Pair, crm: Webcrm, erp: Uniconta
+) -> None:
+    delivery = await ordered(pair, crm, erp)
+    assert lines(erp) == [("V1", 12, Decimal("89.5"), Decimal("40.25"))]
+    crm.person.insert("QuotationLines", line(delivery, "V2", 3, "19.95"))
+    crm.person.edit("Deliveries", delivery, DeliveryNote="saved")
+    await pair.see(lambda: len(lines(erp)) == 2, "the second line")
+
+    def figures(rows: list[tuple[Any, ...]]) -> tuple[Decimal, Decimal]:
+        total = sum((quantity * price for quantity, price, _ in rows), Decimal(0))
+        return total, total - sum((quantity * cost for quantity, _, cost in rows), Decimal(0))
+
+    here = [
+        tuple(row[f"QuotationLine{name}"] for name in ("Quantity", "Price", "CostPrice"))
+        for row in crm.person.rows("QuotationLines").values()
+    ]
+    total, margin = figures(here)
+    assert (
+        figures([row[1:] for row in lines(erp)]) == (total, margin) == (Decimal("1133.85"), Decimal("530.10"))
+    )
+
+
+async def test_u19_lines_are_added_changed_and_removed_with_each_save(
+    pair: Pair, crm: Webcrm, erp: Uniconta
+) -> None:
+    delivery = await ordered(pair, crm, erp)
+    (first,) = crm.person.rows("QuotationLines")
+    (second,) = crm.person.insert("QuotationLines", line(delivery, "V2", 3))
+    crm.person.edit("QuotationLines", first, QuotationLineQuantity=6)
+    crm.person.edit("Deliveries", delivery, DeliveryNote="saved")
+    await pair.see(lambda: [row[:2] for row in lines(erp)] == [("V1", 6), ("V2", 3)], "added and changed")
+    await pair.quiet()
+    crm.person.delete("QuotationLines", second)
+    crm.person.edit("Deliveries", delivery, DeliveryNote="saved again")
+    await pair.see(lambda: [row[:2] for row in lines(erp)] == [("V1", 6)], "removed")
+    assert len(orders(erp)) == 1

@@ -201,6 +201,17 @@ class TestRuns:
         with pytest.raises(Missing):
             await admin.request_run("nobody", "sync", [], "command")
 
+    async def test_where_something_waits_for_its_schedule_a_run_that_nobody_asked_for_will_not_do(
+        self, world: PgWorld, admin: Admin
+    ) -> None:
+        lease = await leased(world)
+        await world.store.begin_run(lease, RunRow("polled", "l1", cause="poll", started=START))
+        assert (await admin.request_run("l1", "sync", [], "command"))[0].row.id == "polled"
+        asked, joined = await admin.request_run("l1", "sync", [], "command", commanded=True)
+        assert (joined, asked.row.started) == (False, 0.0)
+        again, joined = await admin.request_run("l1", "sync", [], "command", commanded=True)
+        assert (joined, again.row.id) == (True, asked.row.id)
+
     async def test_of_many_requests_at_once_one_run_comes(self, admin: Admin) -> None:
         found = []
 

@@ -9,7 +9,7 @@ from actors.core import settings
 from actors.core.errors import LeaseLost
 from actors.core.settings import Changes
 from actors.core.types import Hint
-from actors.ports import Settlement
+from actors.ports import Cursor, Settlement
 from daemon.store.admin import Admin
 from daemon.store.pool import Pool
 from daemon.store.rows import Missing, Refused, VersionRow
@@ -114,3 +114,13 @@ async def test_redteam_17_what_a_changed_mapping_concerns_is_looked_at_again(
     assert states == {"customers": "open", "orders": "superseded", "gone": "superseded"}
     await admin.delete_link("l1")
     assert (await admin.list_versions("l1", 9)).rows == ()
+
+
+async def test_a_stream_that_comes_back_is_read_completely_and_a_new_one_is_loaded(
+    world: PgWorld, admin: Admin
+) -> None:
+    store, lease = world.store, await leased(world)
+    await store.settle(lease, Settlement("r1", cursors=(Cursor("back", "a", completed=START),)))
+    await admin.change_rules("l1", 1, version(2), {}, Changes(added=("back", "new")))
+    due = await store.hints("l1", ["back", "new"], START + 9, 9)
+    assert [(one.stream, one.side, one.id) for one in due] == [("back", "a", ""), ("back", "b", "")]

@@ -18,12 +18,24 @@ from clients.connectors.http.client import HttpClient, segment
 from clients.connectors.http.paging import rows_at
 from clients.connectors.http.shape import Shape
 from clients.connectors.http.sweep import swept, time_of
+from clients.connectors.http.units import (
+    LinesOf,
+    described,
+    split,
+    touches_lines,
+    with_lines,
+    write_with_lines,
+)
 from clients.connectors.http.values import Type, write_value
 from clients.connectors.http.wire import Answer, HttpError, Request
 from clients.connectors.http.writing import each, moved_on, result_of
 from clients.connectors.systems.uniconta_objects import NUMBERED, Entity, metadata, shape
 
 TOP_MAX: Final = 1000
+UNITS: Final[Mapping[str, LinesOf]] = {
+    f"DebtorOrderClient{tail}": LinesOf(f"DebtorOrderLineClient{tail}", "OrderNumber", "LineNumber")
+    for tail in ("", "User")
+}
 WRITE_S: Final = 40.0  # of one batch; below the declared deadline
 
 
@@ -64,14 +76,23 @@ class UnicontaConnector(HttpConnector):
     async def describe(self) -> Sequence[ObjectInfo]:
         """The entities, with the fields that the company's users made."""
         self._shapes_until = -1.0
-        return [(await self._shape(name)).described() for name in self._entities]
+        found = {name: (await self._shape(name)).described() for name in self._entities}
+        return [
+            described(one, found[UNITS[name].object]) if name in UNITS else one for name, one in found.items()
+        ]
 
     def find(self, object_name: str) -> Find:
         """By the time of the last change, unless the settings say that there is none."""
         return Find.MODIFIED if self._modified else Find.FULL
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        """Up to 40 in one request: more alternatives the server doesn't take."""
+        """Up to 40 in one request: more alternatives the server doesn't take. Where lines are asked for, they come with
+        another one, and the records once more."""
+        plain, cells = await self._split(object_name, fields)
+        return await self._whole(object_name, await self.records(object_name, ids, plain), plain, cells)
+
+    async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """Records without lines."""
         shape = await self._shape(object_name)
         names = shape.checked(fields)
         wanted = [literal for id_ in ids if (literal := _key(shape, id_))]
@@ -84,15 +105,47 @@ class UnicontaConnector(HttpConnector):
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """By id, from the last one met, until nothing comes: a page that is not full may have been cut."""
         shape = await self._shape(object_name)
-        names = shape.checked(fields)
+        plain, cells = await self._split(object_name, fields)
+        names = shape.checked(plain)
         where = f"{shape.key} gt {_after(shape, position)}"
-        records, _ = await self._records(object_name, shape, names, where, min(limit, TOP_MAX))
-        return Page(tuple(records), records[-1].id if records else position, bool(records))
+        # Lines of no more than 40 records can be asked for at once.
+        top = min(limit, TOP_MAX if cells is None else self.declaration.batch_max)
+        records, _ = await self._records(object_name, shape, names, where, top)
+        cursor = records[-1].id if records else position
+        return Page(tuple(await self._whole(object_name, records, plain, cells)), cursor, bool(records))
+
+    async def _split(
+        self, name: str, fields: Sequence[str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+        plain, cells = split(fields)
+        if cells is not None and name not in UNITS:
+            raise TandemError(Kind.CONFIG, f"{name} has no lines", scope=Scope.STREAM)
+        if cells is not None:
+            (await self._shape(UNITS[name].object)).checked(cells)
+        return plain, cells
+
+    async def _whole(
+        self, name: str, found: Sequence[Record], fields: Sequence[str], cells: Sequence[str] | None
+    ) -> Sequence[Record]:
+        return found if cells is None else await with_lines(self, name, UNITS[name], found, fields, cells)
+
+    async def children(self, of: LinesOf, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """The lines of records."""
+        shape, rows = await self._shape(of.object), list[Record]()
+        names = shape.checked(fields)
+        parents = " or ".join(f"{of.parent} eq {int(id_)}" for id_ in ids)
+        while True:
+            where = f"({parents}) and {shape.key} gt {_after(shape, rows[-1].id if rows else '')}"
+            page, _ = await self._records(of.object, shape, names, where, TOP_MAX)
+            if not page:
+                return rows
+            rows += page
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         """A sweep by id over what was updated since."""
         shape = await self._shape(object_name)
-        names = shape.checked(fields)
+        plain, cells = await self._split(object_name, fields)
+        names = shape.checked(plain)
         if not self._modified:
             return await super().changes(object_name, cursor, fields, limit)
         shape.checked([self._modified])
@@ -105,19 +158,27 @@ class UnicontaConnector(HttpConnector):
             request = Request(doing="ask for the time", path=f"odata/{self._company}")
             return time_of(await self.client.ask(request))
 
-        return await swept(cursor, min(limit, TOP_MAX), self._overlap_s, page, now, short_is_end=False)
+        top = min(limit, TOP_MAX if cells is None else self.declaration.batch_max)
+        found = await swept(cursor, top, self._overlap_s, page, now, short_is_end=False)
+        whole = await self._whole(object_name, found.records, plain, cells)
+        return Page(tuple(whole), found.cursor, found.more)
 
     async def find_by(
         self, object_name: str, field: str, value: Value, fields: Sequence[str]
     ) -> Sequence[Record]:
         """By a field's value."""
         shape = await self._shape(object_name)
-        names = shape.checked([*fields, field])
+        plain, cells = await self._split(object_name, fields)
+        names = shape.checked([*plain, field])
         try:
             literal = self._literal(write_value(value, shape.fields[field].form))
         except BadValue:
             return []
         records, _ = await self._records(object_name, shape, names, f"{field} eq {literal}", TOP_MAX)
+        if cells is not None:
+            return await self.read(
+                object_name, [one.id for one in records if one.native.get(field) == value], fields
+            )
         return [
             Record(
                 one.id,
@@ -208,11 +269,18 @@ class UnicontaConnector(HttpConnector):
         shape = await self._shape(object_name)
 
         async def one(write: Write) -> WriteResult:
+            if touches_lines(write):
+                return await write_with_lines(self, object_name, UNITS[object_name], write, fields)
             if write.op is Op.CREATE:
                 return await self._create(object_name, shape, write)
             return await self._change(object_name, shape, write)
 
         return await each(writes, one, within_s=WRITE_S, session_check=self.check)
+
+    async def one(self, object_name: str, write: Write) -> WriteResult:
+        """One write of a record without lines."""
+        (result,) = await self.write(object_name, [write], [])
+        return result
 
     async def _create(self, name: str, shape: Shape, write: Write) -> WriteResult:
         try:

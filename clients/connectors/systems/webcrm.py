@@ -66,6 +66,7 @@ DECLARATION: Final = Declaration(
     find=(Find.MODIFIED, Find.FULL),
     absence="hint",
     find_by_field=True,
+    lines="steps",
     vendor_tail_s=10.0,
     batch_max=40,
     deadline_s=60.0,

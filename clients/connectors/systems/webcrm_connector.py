@@ -19,12 +19,23 @@ from clients.connectors.http.client import HttpClient, segment
 from clients.connectors.http.paging import rows_at
 from clients.connectors.http.shape import Shape
 from clients.connectors.http.sweep import swept, time_of
+from clients.connectors.http.units import (
+    LinesOf,
+    described,
+    split,
+    touches_lines,
+    with_lines,
+    write_with_lines,
+)
 from clients.connectors.http.values import write_value
 from clients.connectors.http.wire import HttpError, Request
 from clients.connectors.http.writing import each, moved_on
 from clients.connectors.systems.webcrm_objects import NO_DATE, Thing, shape
 
 SIZE_MAX: Final = 1000
+UNITS: Final[Mapping[str, LinesOf]] = {
+    "Deliveries": LinesOf("QuotationLines", "QuotationLineOpportunityId", "QuotationLineSortOrder")
+}
 YEAR_ONE: Final = "0001-"
 WRITE_S: Final = 40.0  # of one batch; below the declared deadline
 
@@ -74,7 +85,10 @@ class WebcrmConnector(HttpConnector):
     async def describe(self) -> Sequence[ObjectInfo]:
         """The objects, with the user-defined fields that somebody made."""
         self._shapes_until = -1.0
-        return [(await self._shape(name)).described() for name in self._things]
+        found = {name: (await self._shape(name)).described() for name in self._things}
+        return [
+            described(one, found[UNITS[name].object]) if name in UNITS else one for name, one in found.items()
+        ]
 
     def find(self, object_name: str) -> Find:
         """By the time of the last change, where the object has one."""
@@ -82,7 +96,12 @@ class WebcrmConnector(HttpConnector):
         return Find.MODIFIED if thing is not None and thing.modified else Find.FULL
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        """Up to 40 in one query."""
+        """Up to 40 in one query; where lines are asked for, they come with another one, and the records once more."""
+        plain, cells = await self._split(object_name, fields)
+        return await self._whole(object_name, await self.records(object_name, ids, plain), plain, cells)
+
+    async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """Records without lines."""
         shape = await self._shape(object_name)
         names, key = shape.checked(fields), shape.key
         wanted = [id_ for id_ in ids if id_.isdecimal()]
@@ -94,17 +113,51 @@ class WebcrmConnector(HttpConnector):
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """By id, from the last one met."""
+        plain, cells = await self._split(object_name, fields)
         shape = await self._shape(object_name)
-        names, size = shape.checked(fields), min(limit, SIZE_MAX)
+        names, size = shape.checked(plain), self._size(limit, cells)
         where = f"{shape.key} >= {int(position or 0) + 1}"
         records, _ = await self._records(object_name, shape, names, where, size)
-        more = len(records) == size
-        return Page(tuple(records), records[-1].id if records else position, more)
+        cursor, more = records[-1].id if records else position, len(records) == size
+        return Page(tuple(await self._whole(object_name, records, plain, cells)), cursor, more)
+
+    def _size(self, limit: int, cells: Sequence[str] | None) -> int:
+        """Lines of no more than 40 records can be asked for at once."""
+        return min(limit, SIZE_MAX if cells is None else self.declaration.batch_max)
+
+    async def _split(
+        self, name: str, fields: Sequence[str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+        plain, cells = split(fields)
+        if cells is not None and name not in UNITS:
+            raise TandemError(Kind.CONFIG, f"{name} has no lines", scope=Scope.STREAM)
+        if cells is not None:
+            (await self._shape(UNITS[name].object)).checked(cells)
+        return plain, cells
+
+    async def _whole(
+        self, name: str, found: Sequence[Record], fields: Sequence[str], cells: Sequence[str] | None
+    ) -> Sequence[Record]:
+        return found if cells is None else await with_lines(self, name, UNITS[name], found, fields, cells)
+
+    async def children(self, of: LinesOf, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """The lines of records."""
+        shape, last, rows = await self._shape(of.object), 0, list[Record]()
+        names = shape.checked(fields)
+        parents = " OR ".join(f"{of.parent} = {int(id_)}" for id_ in ids)
+        while True:
+            where = f"({parents}) AND {shape.key} >= {last + 1}"
+            page, _ = await self._records(of.object, shape, names, where, SIZE_MAX)
+            rows += page
+            if len(page) < SIZE_MAX:
+                return rows
+            last = int(page[-1].id)
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         """A sweep by id over what was updated since."""
         thing, shape = self._thing(object_name), await self._shape(object_name)
-        names = shape.checked(fields)
+        plain, cells = await self._split(object_name, fields)
+        names = shape.checked(plain)
         if not thing.modified:
             return await super().changes(object_name, cursor, fields, limit)
 
@@ -117,14 +170,17 @@ class WebcrmConnector(HttpConnector):
             request = Request(doing="ask for the time", path="Users", query={"Page": "1", "Size": "1"})
             return time_of(await self.client.ask(request))
 
-        return await swept(cursor, min(limit, SIZE_MAX), self._overlap_s, page, now)
+        found = await swept(cursor, self._size(limit, cells), self._overlap_s, page, now)
+        whole = await self._whole(object_name, found.records, plain, cells)
+        return Page(tuple(whole), found.cursor, found.more)
 
     async def find_by(
         self, object_name: str, field: str, value: Value, fields: Sequence[str]
     ) -> Sequence[Record]:
         """By a field's value; the query does not tell letters' cases apart, so what it finds is compared again."""
         shape = await self._shape(object_name)
-        names = shape.checked([*fields, field])
+        plain, cells = await self._split(object_name, fields)
+        names = shape.checked([*plain, field])
         try:
             raw = write_value(value, shape.fields[field].form)
         except BadValue:
@@ -132,6 +188,8 @@ class WebcrmConnector(HttpConnector):
         where = f"{field} = {_literal(raw)}"
         records, _ = await self._records(object_name, shape, names, where, SIZE_MAX)
         found = [one for one in records if field in one.native and same(one.native[field], value)]
+        if cells is not None:
+            return await self.read(object_name, [one.id for one in found], fields)
         return [
             Record(
                 one.id,
@@ -202,6 +260,13 @@ class WebcrmConnector(HttpConnector):
         """New ones in one request, which tells the outcome of each; changes and deletions one by one."""
         shape = await self._shape(object_name)
         creates = [place for place, one in enumerate(writes) if one.op is Op.CREATE]
+        if any(map(touches_lines, writes)):
+            of = UNITS[object_name]
+
+            async def unit(write: Write) -> WriteResult:
+                return await write_with_lines(self, object_name, of, write, fields)
+
+            return await each(writes, unit, within_s=WRITE_S, session_check=self.check)
         made = await self._create(object_name, shape, [writes[place] for place in creates])
         results = dict(zip(creates, made, strict=True))
         rest = [one for one in writes if one.op is not Op.CREATE]
@@ -216,6 +281,11 @@ class WebcrmConnector(HttpConnector):
                 raise
             others = iter([WriteResult(WriteStatus.NOT_DONE, one.id) for one in rest])
         return [results[place] if place in results else next(others) for place in range(len(writes))]
+
+    async def one(self, object_name: str, write: Write) -> WriteResult:
+        """One write of a record without lines."""
+        (result,) = await self.write(object_name, [write], [])
+        return result
 
     async def _create(self, name: str, shape: Shape, writes: Sequence[Write]) -> list[WriteResult]:
         results: list[WriteResult | None] = [None] * len(writes)

@@ -23,6 +23,10 @@ select * from link_versions where link = $1 and version = $2
 -- rules_plans
 update plans set state = 'superseded' where link = $1 and stream = any ($2::text[]) and state in ('open', 'approved')
 
+-- rules_back
+-- Of these streams those that were looked at before: what was told of them meanwhile, nobody noted.
+select distinct stream from cursors where link = $1 and stream = any ($2::text[])
+
 -- rules_forget
 -- What waits for a stream that is no more would wait for ever; its bindings stay, should it come back.
 with gone_hints as (delete from inbox where link = $1 and stream = any ($2::text[]))

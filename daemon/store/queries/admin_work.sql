@@ -1,7 +1,11 @@
 -- Runs, plans, parked rows and single bindings as people see and steer them.
 
 -- run_of_mode
-select * from runs where link = $1 and mode = $2 and subject = $3 and outcome = 'running' order by started = 0, number limit 1
+select *
+from runs
+where link = $1 and mode = $2 and subject = $3 and outcome = 'running' and (not $4 or cause = 'command')
+order by started = 0, number
+limit 1
 
 -- run_widen
 update runs set scope = $2 where id = $1

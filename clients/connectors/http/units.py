@@ -1,0 +1,195 @@
+"""Records whose lines are rows of an object of their own, over a connector that knows records only, request by request.
+
+The connector brings four plain functions (`Plain`); the order of the steps and what a cut leaves are `write_unit`'s
+(clients/connectors/lines.py). Lines stand in a record under `lines`. Must not: know a system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final, Protocol
+
+import msgspec
+
+from actors.core.errors import Kind, Scope, TandemError
+from actors.core.policy import RECORD_ID
+from actors.core.types import Op, Record
+from actors.core.unit_lines import IN_LINES, Lines
+from actors.core.values import Value, line_of, lines_of
+from actors.ports import FieldInfo, ObjectInfo, Write, WriteResult, WriteStatus
+from clients.connectors.lines import LOOKS_MAX, asked_lines, write_unit
+
+LINES: Final = "lines"
+
+
+class LinesOf(msgspec.Struct, frozen=True):
+    """Where the lines of an object are: rows of `object`, whose field `parent` holds the record's id (a number where
+    `numbered`). `order`: the field that carries their order."""
+
+    object: str
+    parent: str
+    order: str
+    numbered: bool = True
+
+    def value(self, id_: str) -> Value:
+        """A record's id as its lines hold it."""
+        return int(id_) if self.numbered else id_
+
+
+class Plain(Protocol):
+    """A connector's records without lines."""
+
+    async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """By id."""
+        ...
+
+    async def children(self, of: LinesOf, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """All rows whose parent is one of `ids`."""
+        ...
+
+    async def one(self, object_name: str, write: Write) -> WriteResult:
+        """One write."""
+        ...
+
+
+def split(fields: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The plain fields, and the cells of lines that are asked for; None: no lines."""
+    plain, lines = asked_lines(fields)
+    unknown = [path for path in lines if path != LINES]
+    if unknown:
+        raise TandemError(
+            Kind.CONFIG, f"there are no lines {', '.join(unknown)}", scope=Scope.STREAM, hint=LINES
+        )
+    return tuple(name for name in plain if name != LINES), lines.get(LINES, () if LINES in plain else None)
+
+
+async def with_lines(
+    plain: Plain, name: str, of: LinesOf, found: Sequence[Record], fields: Sequence[str], cells: Sequence[str]
+) -> list[Record]:
+    """Records with their lines. Rows are read between two looks at the records: where these differ somebody is at work, and
+    both are read again; lines that can't be had so are missing (not delivered)."""
+    whole: list[Record] = []
+    left = list(found)
+    for _ in range(LOOKS_MAX):
+        if not left:
+            break
+        ids = [record.id for record in left]
+        lines = _composed(of, await plain.children(of, ids, [of.parent, of.order, *cells]), cells)
+        after = {record.id: record for record in await plain.records(name, ids, fields)}
+        same = [record for record in left if after.get(record.id) == record]
+        whole += [_joined(record, lines.get(record.id, ())) for record in same]
+        calm = {record.id for record in same}
+        left = [record for id_, record in after.items() if id_ not in calm]
+    return [*whole, *left]
+
+
+def _joined(record: Record, lines: Lines) -> Record:
+    return msgspec.structs.replace(record, native={**record.native, LINES: lines})
+
+
+def _composed(of: LinesOf, rows: Sequence[Record], cells: Sequence[str]) -> dict[str, Lines]:
+    by: dict[str, list[Record]] = {}
+    for row in rows:
+        by.setdefault(str(row.native.get(of.parent)), []).append(row)
+    return {
+        parent: tuple(
+            line_of({**{cell: row.native[cell] for cell in cells if cell in row.native}, RECORD_ID: row.id})
+            for row in sorted(children, key=lambda row: _place(of, row))
+        )
+        for parent, children in by.items()
+    }
+
+
+def _place(of: LinesOf, row: Record) -> tuple[Decimal, int]:
+    place = row.native.get(of.order)
+    return Decimal(place) if isinstance(place, int | Decimal) else Decimal(0), int(row.id)
+
+
+class ObjectUnit:
+    """`UnitRows` of one object of a connector."""
+
+    def __init__(
+        self, plain: Plain, name: str, of: LinesOf, fields: Sequence[str], cells: Sequence[str]
+    ) -> None:
+        self._plain, self._name, self._of = plain, name, of
+        self._fields, self._cells = tuple(fields), tuple(cells)
+
+    async def parent(self, id_: str) -> Record | None:
+        """See UnitRows."""
+        return next(iter(await self._plain.records(self._name, [id_], self._fields)), None)
+
+    async def rows(self, id_: str) -> Lines:
+        """See UnitRows."""
+        wanted = [self._of.parent, self._of.order, *self._cells]
+        return _composed(self._of, await self._plain.children(self._of, [id_], wanted), self._cells).get(
+            id_, ()
+        )
+
+    async def make(self, native: Mapping[str, Value], tag: str) -> str:
+        """See UnitRows."""
+        return await self._done(self._name, Write(Op.CREATE, native=native, tag=tag))
+
+    async def alter(self, id_: str, native: Mapping[str, Value]) -> None:
+        """See UnitRows."""
+        await self._done(self._name, Write(Op.UPDATE, id=id_, native=native))
+
+    async def remove(self, id_: str) -> None:
+        """See UnitRows."""
+        await self._done(self._name, Write(Op.DELETE, id=id_))
+
+    async def insert(self, id_: str, place: int, cells: Mapping[str, Value]) -> str:
+        """See UnitRows."""
+        native = {**cells, self._of.parent: self._of.value(id_)}
+        return await self._done(self._of.object, Write(Op.CREATE, native=native))
+
+    async def change(self, id_: str, line: str, cells: Mapping[str, Value]) -> None:
+        """See UnitRows."""
+        await self._done(self._of.object, Write(Op.UPDATE, id=line, native=cells))
+
+    async def delete(self, id_: str, line: str) -> None:
+        """See UnitRows."""
+        await self._done(self._of.object, Write(Op.DELETE, id=line))
+
+    async def _done(self, name: str, write: Write) -> str:
+        result = await self._plain.one(name, write)
+        if result.status is WriteStatus.DONE:
+            return result.id or write.id
+        kinds = {WriteStatus.REFUSED: Kind.REJECTED, WriteStatus.UNKNOWN: Kind.UNKNOWN}
+        kind = kinds.get(result.status, Kind.TRANSIENT)
+        raise TandemError(kind, result.error or f"{name}: {result.status.value}", scope=Scope.RECORD)
+
+
+def touches_lines(write: Write) -> bool:
+    """Whether a write is about lines, too."""
+    return LINES in write.native or LINES in write.seen
+
+
+async def write_with_lines(
+    plain: Plain, name: str, of: LinesOf, write: Write, fields: Sequence[str]
+) -> WriteResult:
+    """One write of a record with its lines."""
+    plain_fields, asked = split(fields)
+    told = {
+        cell: None
+        for value in (write.seen.get(LINES), write.native.get(LINES))
+        for line in lines_of(value)
+        for cell, _ in line.cells
+        if cell != RECORD_ID
+    }
+    own = dict.fromkeys(one for one in (*plain_fields, *write.seen, *write.native) if one != LINES)
+    unit = ObjectUnit(plain, name, of, list(own), asked or list(told))
+    result = await write_unit(unit, LINES, write)
+    if result.record is None:
+        return result
+    kept = {one: value for one, value in result.record.native.items() if one in plain_fields or one == LINES}
+    return msgspec.structs.replace(result, record=msgspec.structs.replace(result.record, native=kept))
+
+
+def described(info: ObjectInfo, lines: ObjectInfo) -> ObjectInfo:
+    """An object with the cells of its lines."""
+    cells = tuple(
+        msgspec.structs.replace(field, name=f"{LINES}{IN_LINES}{field.name}", required=False)
+        for field in lines.fields
+    )
+    return msgspec.structs.replace(info, fields=(*info.fields, FieldInfo(LINES, LINES), *cells))
