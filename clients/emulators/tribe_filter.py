@@ -1,0 +1,132 @@
+"""`$filter` of Tribe CRM: eq, ne, gt, ge, lt, le, and, or, not, brackets, contains, startswith, endswith, paths into what a
+row refers to. `in` and `has` are not known there. Ids and times stand without quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from clients.emulators.description import Refused, Row
+
+GUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+TOKEN: Final = re.compile(
+    rf"\s*(?:(?P<guid>{GUID})|(?P<time>\d{{4}}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d))?)|(?P<text>'(?:[^']|'')*')"
+    r"|(?P<number>-?\d+(?:\.\d+)?)|(?P<word>[\w/]+)|(?P<sign>[(),]))"
+)
+FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "contains": lambda held, part: part in held,
+    "startswith": lambda held, part: held.startswith(part),
+    "endswith": lambda held, part: held.endswith(part),
+}
+Test = Callable[[Row], bool]
+Look = Callable[[Row, str], Any]
+
+
+class Filter:
+    """One parsed `$filter`. `look`: the value at a path of a row; it refuses paths that there are not."""
+
+    def __init__(self, text: str, look: Look) -> None:
+        self._tokens = _tokens(text)
+        self._place = 0
+        self._look = look
+        self.test: Test = self._or()
+        if self._place < len(self._tokens):
+            raise Refused(f"Syntax error at '{self._tokens[self._place][1]}'")
+
+    def _or(self) -> Test:
+        tests = [self._and()]
+        while self._skip("or"):
+            tests.append(self._and())
+        return lambda row: any(test(row) for test in tests)
+
+    def _and(self) -> Test:
+        tests = [self._one()]
+        while self._skip("and"):
+            tests.append(self._one())
+        return lambda row: all(test(row) for test in tests)
+
+    def _one(self) -> Test:
+        if self._skip("not"):
+            inner = self._one()
+            return lambda row: not inner(row)
+        if self._skip("("):
+            inner = self._or()
+            self._need(")")
+            return inner
+        _, name = self._next()
+        if name in FUNCTIONS:
+            return self._function(name)
+        (_, sign), given = self._next(), self._next()
+        if sign not in ("eq", "ne", "gt", "ge", "lt", "le"):
+            raise Refused(f"The operator '{sign}' is not supported")
+        value = _value(*given)
+        self._look({}, name)  # refuses what there is not, also where no row is
+        return lambda row: _compare(self._look(row, name), sign, value)
+
+    def _function(self, name: str) -> Test:
+        self._need("(")
+        _, path = self._next()
+        self._need(",")
+        part = str(_value(*self._next())).casefold()
+        self._need(")")
+        self._look({}, path)
+        return lambda row: FUNCTIONS[name](str(self._look(row, path) or "").casefold(), part)
+
+    def _next(self) -> tuple[str, str]:
+        if self._place >= len(self._tokens):
+            raise Refused("The filter ends too early")
+        self._place += 1
+        return self._tokens[self._place - 1]
+
+    def _need(self, sign: str) -> None:
+        if not self._skip(sign):
+            raise Refused(f"'{sign}' is missing")
+
+    def _skip(self, word: str) -> bool:
+        if self._place < len(self._tokens) and self._tokens[self._place] in (("word", word), ("sign", word)):
+            self._place += 1
+            return True
+        return False
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    place, found = 0, list[tuple[str, str]]()
+    while place < len(text.rstrip()):
+        match = TOKEN.match(text, place)
+        if match is None:
+            raise Refused(f"Syntax error at '{text[place : place + 20]}'")
+        kind = str(match.lastgroup)
+        found.append((kind, match.group(kind)))
+        place = match.end()
+    return found
+
+
+def _value(kind: str, text: str) -> Any:
+    if kind == "time":
+        return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+    if kind == "number":
+        return Decimal(text)
+    if kind == "text":
+        return text[1:-1].replace("''", "'")
+    if kind == "guid":
+        return text.lower()
+    return {"null": None, "true": True, "false": False}.get(text, text)
+
+
+def _compare(held: Any, sign: str, value: Any) -> bool:
+    if isinstance(held, datetime):
+        held = held.astimezone(UTC)
+    if sign in ("eq", "ne"):
+        same = (
+            held.casefold() == value.casefold()
+            if isinstance(held, str) and isinstance(value, str)
+            else held == value
+        )
+        return same is (sign == "eq")
+    if held is None or value is None:
+        return False
+    return bool({"gt": held > value, "ge": held >= value, "lt": held < value, "le": held <= value}[sign])
