@@ -31,24 +31,24 @@ from tests.connectors.contract_base import (
     scan,
 )
 
-ODD_TEXTS = (
-    "Jürgen Größe-Çelik",
-    "😀 emoji 👩‍👩‍👧",
-    'quote " and \'single\' and ""two""',
-    "comma, semicolon; tab\there | pipe",
-    "line one\nline two\n\nline four",
-    "007",
-    "00",
-    "+49 30 1234",
-    "=SUM(A1:A2)",
-    "  outer blanks  ",
-    "NULL",
-    "\\N \\n \\",
-    "1,5",
-    "true",
-    "ÅÉ",
-    "x" * 20_000,
-)
+ODD_TEXTS = {
+    "umlauts": "Jürgen Größe-Çelik",
+    "emoji": "😀 emoji 👩‍👩‍👧",
+    "quotes": 'quote " and \'single\' and ""two""',
+    "separators": "comma, semicolon; tab\there | pipe",
+    "lines": "line one\nline two\n\nline four",
+    "007": "007",
+    "00": "00",
+    "phone": "+49 30 1234",
+    "formula": "=SUM(A1:A2)",
+    "outer blanks": "  outer blanks  ",
+    "NULL": "NULL",
+    "backslashes": "\\N \\n \\",
+    "comma": "1,5",
+    "true": "true",
+    "combining": "ÅÉ",
+    "long": "x" * 20_000,
+}
 
 
 class Looks(Case):
@@ -160,7 +160,7 @@ class Looks(Case):
         assert caught.value.kind is Kind.CONFIG
         assert "no_such_object" in str(caught.value)
 
-    @pytest.mark.parametrize("text", ODD_TEXTS, ids=lambda text: text[:8].encode("unicode_escape").decode())
+    @pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS)
     async def test_odd_text_is_read_as_it_is(self, system: System, connector: Connector, text: str) -> None:
         await system.insert({system.id(1): row(1, note=text), system.id(2): row(2)})
         assert (await look(connector, system, 1)).native["note"] == text

@@ -183,7 +183,7 @@ class Writes(Case):
         assert "no_such_field" in await refusal(connector, system, wrong)
         check_same((await system.rows())[system.id(1)], row(1))
 
-    @pytest.mark.parametrize("text", ODD_TEXTS, ids=lambda text: text[:8].encode("unicode_escape").decode())
+    @pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS)
     async def test_odd_text_is_written_as_it_is(
         self, system: System, connector: Connector, text: str
     ) -> None:

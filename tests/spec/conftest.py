@@ -14,6 +14,7 @@ from tandem_client import Tandem
 from tests.connectors.pgserver import new_database, postgres_url  # noqa: F401 - a fixture
 from tests.daemon.process import DaemonProcess, running
 from tests.spec.french import both, pair  # noqa: F401 - fixtures
+from tests.spec.names import own_name
 from tests.spec.systems import SCHEMA, Crm, Erp
 from tests.spec.two import Two
 from tests.spec.world import World, asked
@@ -68,7 +69,7 @@ async def two(
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Two]:
     """Two empty databases, and a tenant of its own on the shared daemon; not linked yet."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    name = own_name(request)
     async with new_database(postgres_url) as a, new_database(postgres_url) as b:
         made = Two(tandem, name, Erp(home / "erp"), Crm(a), Crm(b))
         yield made
@@ -85,7 +86,7 @@ async def store_url(postgres_url: str) -> AsyncIterator[str]:  # noqa: F811
 @pytest.fixture
 async def world(tandem: Tandem, crm: Crm, home: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """A tenant of its own on the shared daemon; not connected yet."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    name = own_name(request)
     made = World(tandem, name, Erp(home / "erp"), crm)
     yield made
     await made.leave()

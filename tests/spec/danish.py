@@ -12,6 +12,7 @@ from clients.emulators.stand import stand
 from clients.emulators.uniconta import System as Uniconta
 from clients.emulators.webcrm import System as Webcrm
 from tandem_client import Tandem
+from tests.spec.names import own_name
 from tests.spec.pair import Pair
 
 BLUEPRINT = "webcrm-uniconta"
@@ -91,7 +92,7 @@ async def erp() -> AsyncIterator[Uniconta]:
 async def pair(
     tandem: Tandem, crm: Webcrm, erp: Uniconta, request: pytest.FixtureRequest
 ) -> AsyncIterator[Pair]:
-    tenant = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    tenant = own_name(request)
     a = {"url": crm.address, "auth_code": crm.auth_code, "overlap_s": 0, "fields_s": 1}
     b = {"url": erp.address, "company": 4711, "user": "tandem", "password": "secret", "calls_per_day": 0}
     made = Pair(tandem, tenant, ("webcrm", a), ("uniconta", {**b, "overlap_s": 0, "metadata_s": 1}))

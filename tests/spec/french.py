@@ -17,6 +17,7 @@ from clients.emulators.stand import stand
 from daemon import blueprints
 from tandem.v1 import links_pb2, runs_pb2
 from tandem_client import Tandem
+from tests.spec.names import own_name
 from tests.spec.pair import Pair
 
 BLUEPRINT = "sage50fr-sage-sales-management"
@@ -101,7 +102,7 @@ async def both(home: Path, request: pytest.FixtureRequest) -> AsyncIterator[Both
 
 @pytest.fixture
 async def pair(tandem: Tandem, both: Both, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
-    tenant = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-[]")
+    tenant = own_name(request)
     a = {"path": both.sage.address, "quiet_s": 0, "take_in_max_s": 5}
     b = {
         "url": f"{both.sales.address}/api/v4",

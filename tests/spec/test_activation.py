@@ -16,6 +16,7 @@ from tandem.v1 import connections_pb2, links_pb2, runs_pb2
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import CUSTOMERS, Account, Accounts, accounts, row, rules, texts
+from tests.spec.names import own_name
 from tests.spec.systems import until
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +56,7 @@ def blueprint(poll: str = "1s", **setup: Any) -> str:
 async def made(
     daemon: DaemonProcess, tandem: Tandem, postgres_url: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Accounts]:
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:30].strip("-")
+    name = own_name(request, 30)
     async with accounts(daemon, tandem, postgres_url, name) as found:
         yield found
 

@@ -13,6 +13,7 @@ from tandem.v1 import accesses_pb2, connections_pb2, features_pb2, links_pb2, pl
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import Accounts, accounts, article_sync, customer_sync, row, texts
+from tests.spec.names import own_name
 from tests.spec.systems import until
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.anyio
 async def made(
     daemon: DaemonProcess, tandem: Tandem, postgres_url: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Accounts]:
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:30].strip("-")
+    name = own_name(request, 30)
     async with accounts(daemon, tandem, postgres_url, name) as found:
         yield found
 

@@ -9,6 +9,7 @@ import pytest
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import SIDE_A, Account, Accounts, accounts, article_sync, customer_sync, row
+from tests.spec.names import own_name
 from tests.spec.systems import until
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.anyio
 async def made(
     daemon: DaemonProcess, tandem: Tandem, postgres_url: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Accounts]:
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:30].strip("-")
+    name = own_name(request, 30)
     async with accounts(daemon, tandem, postgres_url, name) as found:
         yield found
 

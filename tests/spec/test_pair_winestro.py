@@ -12,6 +12,7 @@ from tandem.v1 import accesses_pb2
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import SIDE_A, texts
+from tests.spec.names import own_name
 from tests.spec.pair import struct
 from tests.spec.systems import until
 from tests.spec.wine import ARTICLES, CUSTOMERS, ELEVEN, INVOICES, Wineries, Winery, two_wineries
@@ -25,7 +26,7 @@ async def two(
     daemon: DaemonProcess, tandem: Tandem, request: pytest.FixtureRequest
 ) -> AsyncIterator[Wineries]:
     """Two accounts that are enabled for the synchronization and connected."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:20].strip("-")
+    name = own_name(request, 20)
     async with two_wineries(daemon, tandem, name) as made:
         for winery in (made.primary, made.secondary):
             await winery.enable()

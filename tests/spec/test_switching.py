@@ -13,6 +13,7 @@ from tandem.v1 import accesses_pb2, connections_pb2, links_pb2, system_pb2
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import Account, Accounts, accounts, customer_sync, row
+from tests.spec.names import own_name
 
 pytestmark = pytest.mark.anyio
 STAFF, ADMIN = system_pb2.ROLE_OPERATOR, system_pb2.ROLE_ADMIN
@@ -30,7 +31,7 @@ MODES = [
 async def made(
     daemon: DaemonProcess, tandem: Tandem, postgres_url: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Accounts]:
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:30].strip("-")
+    name = own_name(request, 30)
     async with accounts(daemon, tandem, postgres_url, name) as found:
         yield found
 
