@@ -44,9 +44,7 @@ from actors.state import RunState
 
 RETRY_MAX_S = 300.0
 LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
-DELETES_AGAIN_MAX = (
-    3  # with what refers to a record not deleted yet, its deletion is refused; then that is listed
-)
+DELETES_AGAIN_MAX = 3  # a deletion that is refused because others still refer to the record; then it is listed
 
 
 class Pair(msgspec.Struct, frozen=True):
