@@ -44,7 +44,9 @@ from actors.state import RunState
 
 RETRY_MAX_S = 300.0
 LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
-DELETES_AGAIN_MAX = 3  # a deletion that is refused because others still refer to the record; then it is listed
+DELETES_AGAIN_MAX = (
+    3  # a deletion that is refused because others still refer to the record; then it is listed
+)
 
 
 class Pair(msgspec.Struct, frozen=True):
