@@ -44,9 +44,8 @@ from actors.state import RunState
 
 RETRY_MAX_S = 300.0
 LOOKS_AGAIN_MAX = 10  # after that only a complete read looks again
-DELETES_AGAIN_MAX = (
-    3  # a deletion that is refused because others still refer to the record; then it is listed
-)
+# A deletion is refused while others refer to the record, and they may be about to be deleted too; then it is listed.
+DELETES_AGAIN_MAX = 3
 
 
 class Pair(msgspec.Struct, frozen=True):
