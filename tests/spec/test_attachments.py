@@ -62,3 +62,5 @@ async def test_g16_images_come_along_when_they_changed(world: World, crm: Crm, h
     await crm.sql(f"UPDATE {mine}.articles SET image = NULL WHERE sku = '2'")
     await shown(n1=PNG + b"first", n2=None)  # put back, and emptied
     await world.quiet()
+    rows = await crm.sql(f"SELECT sku, image FROM {theirs}.articles ORDER BY sku")
+    assert [(row["sku"], row["image"]) for row in rows] == [("1", PNG + b"first"), ("2", None)]

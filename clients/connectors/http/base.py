@@ -5,7 +5,8 @@ Not offered is said as the contract wants it: CONFIG, the ability named.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import TypeVar
 
 import anyio
 
@@ -15,6 +16,8 @@ from actors.core.types import Record
 from actors.core.values import Value
 from actors.ports import Declaration, Find, Page, Rows, RowUpdates, Touched
 from clients.connectors.http.client import HttpClient
+
+T = TypeVar("T")
 
 
 def not_offered(object_name: str, ability: str, hint: str = "") -> TandemError:
@@ -31,6 +34,17 @@ class HttpConnector:
     def __init__(self, declaration: Declaration, client: HttpClient) -> None:
         self.declaration = declaration
         self.client = client
+
+    def known(self, objects: Mapping[str, T], name: str) -> T:
+        """What is kept under the name of an object; CONFIG naming those there are."""
+        if name not in objects:
+            raise TandemError(
+                Kind.CONFIG,
+                f"{self.client.name} has no object {name}",
+                scope=Scope.STREAM,
+                hint=f"it has {', '.join(objects)}",
+            )
+        return objects[name]
 
     def find(self, object_name: str) -> Find:
         """The first way that is declared."""

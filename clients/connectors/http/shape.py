@@ -13,7 +13,7 @@ import msgspec
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Record
 from actors.core.unit_lines import IN_LINES
-from actors.core.values import Value
+from actors.core.values import BadValue, Value
 from actors.ports import FieldInfo, ObjectInfo, Write
 from clients.connectors.http.field import Field, put
 from clients.connectors.http.nested import Nested, cells_of
@@ -134,9 +134,14 @@ class Shape:
         return found
 
     def places(self, native: Mapping[str, Value], row: Any = None) -> list[tuple[str, Any]]:
-        """Where in a body each field of a write goes, and what: for systems that take whole objects only."""
+        """Where in a body each field of a write goes, and what: for systems that take whole objects only. As `body` it
+        refuses fields that can't be written."""
         found: list[tuple[str, Any]] = []
-        for name in self.checked(native):
+        names = self.checked(native)
+        fixed = [name for name in names if name in self.fields and not self.fields[name].writable]
+        if fixed:
+            raise BadValue(f"{', '.join(fixed)} can't be written")
+        for name in names:
             nested = self.lines.get(name)
             if nested is not None:
                 found.append((nested.write or nested.read or nested.name, nested.body(native[name], row)))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from actors.core.errors import Kind, Scope, TandemError
+from actors.core.errors import Kind, TandemError
 from actors.core.types import Record
 from actors.core.values import Value
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult
@@ -159,12 +159,4 @@ class RestConnector(HttpConnector):
 
     def object(self, name: str) -> ObjectPlan:
         """The plan of an object; CONFIG naming those there are."""
-        found = self.plan.objects.get(name)
-        if found is None:
-            raise TandemError(
-                Kind.CONFIG,
-                f"{self.client.name} has no object {name}",
-                scope=Scope.STREAM,
-                hint=f"it has {', '.join(self.plan.objects)}",
-            )
-        return found
+        return self.known(self.plan.objects, name)

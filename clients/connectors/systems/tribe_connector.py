@@ -170,15 +170,7 @@ class TribeConnector(HttpConnector):
         return msgspec.structs.replace(record, native={**record.native, **nobody})
 
     def _shape(self, name: str) -> Shape:
-        found = self._shapes.get(name)
-        if found is None:
-            raise TandemError(
-                Kind.CONFIG,
-                f"tribe has no object {name}",
-                scope=Scope.STREAM,
-                hint=f"it has {', '.join(self._shapes)}",
-            )
-        return found
+        return self.known(self._shapes, name)
 
     # ------------------------------------------------------------------------------------------------- writing
 
@@ -235,9 +227,6 @@ class TribeConnector(HttpConnector):
         return result_of(write, answer)
 
     def _body(self, shape: Shape, native: Mapping[str, Value]) -> dict[str, Any]:
-        fixed = [name for name in shape.checked(native) if not shape.fields[name].writable]
-        if fixed:
-            raise BadValue(f"{', '.join(fixed)} can't be written")
         links = self._links[shape.name]
         # To refer to nobody is null, not an object whose id is null.
         return {

@@ -232,13 +232,7 @@ class UnicontaConnector(HttpConnector):
 
     async def _shape(self, name: str) -> Shape:
         """The fields of an entity; which there are is asked for again and again."""
-        if name not in self._entities:
-            raise TandemError(
-                Kind.CONFIG,
-                f"uniconta has no object {name}",
-                scope=Scope.STREAM,
-                hint=f"it has {', '.join(self._entities)}",
-            )
+        self.known(self._entities, name)
         async with self._shaping:
             if anyio.current_time() >= self._shapes_until:
                 told = await self._told() if self._ask_metadata else {}
@@ -284,7 +278,7 @@ class UnicontaConnector(HttpConnector):
 
     async def _create(self, name: str, shape: Shape, write: Write) -> WriteResult:
         try:
-            body = {field: raw for field, raw in _body(shape, write.native).items() if raw is not None}
+            body = {field: raw for field, raw in shape.body(write.native).items() if raw is not None}
         except BadValue as error:
             return WriteResult(WriteStatus.REFUSED, error=str(error))
         request = Request(
@@ -321,7 +315,7 @@ class UnicontaConnector(HttpConnector):
                 WriteStatus.REFUSED, write.id, error=f"{shape.key} of a record that is there stays"
             )
         try:
-            whole = {**rows[0], **_body(shape, write.native)}
+            whole = {**rows[0], **shape.body(write.native)}
         except BadValue as error:
             return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
         return await self._sent(f"update {name}", "PUT", f"Update/{segment(name)}", whole, write)
@@ -359,10 +353,3 @@ def _after(shape: Shape, id_: str) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _body(shape: Shape, native: Mapping[str, Value]) -> dict[str, Any]:
-    fixed = [name for name in shape.checked(native) if not shape.fields[name].writable]
-    if fixed:
-        raise BadValue(f"{', '.join(fixed)} can't be written")
-    return shape.body(native)

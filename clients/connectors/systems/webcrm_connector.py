@@ -222,15 +222,7 @@ class WebcrmConnector(HttpConnector):
     # ------------------------------------------------------------------------------------------------- fields
 
     def _thing(self, name: str) -> Thing:
-        found = self._things.get(name)
-        if found is None:
-            raise TandemError(
-                Kind.CONFIG,
-                f"webcrm has no object {name}",
-                scope=Scope.STREAM,
-                hint=f"it has {', '.join(self._things)}",
-            )
-        return found
+        return self.known(self._things, name)
 
     async def _shape(self, name: str) -> Shape:
         """The fields of an object; which user-defined ones there are is asked for again and again."""
@@ -292,7 +284,7 @@ class WebcrmConnector(HttpConnector):
         bodies: dict[int, dict[str, Any]] = {}
         for place, write in enumerate(writes):
             try:
-                bodies[place] = {**_body(shape, write.native), shape.key: 0}
+                bodies[place] = {**shape.body(write.native), shape.key: 0}
             except (BadValue, TandemError) as error:
                 results[place] = WriteResult(WriteStatus.REFUSED, error=str(error))
         for _ in range(2):
@@ -356,7 +348,7 @@ class WebcrmConnector(HttpConnector):
                 Request(doing=f"delete {name}", method="DELETE", path=path, record=True), write
             )
         try:
-            body = _body(shape, write.native)
+            body = shape.body(write.native)
         except BadValue as error:
             return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
         if stuck := [
@@ -388,13 +380,6 @@ def _is_sent(shape: Shape, name: str) -> bool:
     """What only webCRM writes is not sent back; what is unknown here is, or it would be emptied."""
     field = shape.fields.get(name)
     return field is None or field.writable or name == shape.key
-
-
-def _body(shape: Shape, native: Mapping[str, Value]) -> dict[str, Any]:
-    fixed = [name for name in shape.checked(native) if not shape.fields[name].writable]
-    if fixed:
-        raise BadValue(f"{', '.join(fixed)} can't be written")
-    return shape.body(native)
 
 
 def _plain(row: Any) -> Any:

@@ -216,15 +216,7 @@ class WinbooksConnector(HttpConnector):
         return {"maxLevel": "2" if self._things[name].third else "1"}
 
     def _shape(self, name: str) -> Shape:
-        found = self._shapes.get(name)
-        if found is None:
-            raise TandemError(
-                Kind.CONFIG,
-                f"winbooks has no object {name}",
-                scope=Scope.STREAM,
-                hint=f"it has {', '.join(self._shapes)}",
-            )
-        return found
+        return self.known(self._shapes, name)
 
     # ------------------------------------------------------------------------------------------------- writing
 
@@ -246,7 +238,7 @@ class WinbooksConnector(HttpConnector):
         return await each(writes, one, within_s=WRITE_S, session_check=self.check)
 
     async def _create(self, name: str, shape: Shape, write: Write) -> WriteResult:
-        values, code = _body(shape, write.native), ""
+        values, code = shape.body(write.native), ""
         if self._things[name].coded:
             code = str(values.get(CODE) or "")
             if not code:
@@ -301,7 +293,7 @@ class WinbooksConnector(HttpConnector):
             return await self._sent(
                 write, self._writing(f"delete {name}", "DELETE", self._path(name, write.id))
             )
-        values = _body(shape, write.native)
+        values = shape.body(write.native)
         if CODE in values and values[CODE] != now.get(CODE):
             raise BadValue(f"{CODE} of a record that is there stays")
         if THIRD in values:
@@ -330,10 +322,3 @@ class WinbooksConnector(HttpConnector):
 
     def _writing(self, doing: str, method: str, path: str, body: Any = msgspec.UNSET) -> Request:
         return Request(doing=doing, method=method, path=path, json=body, record=True, scope=Scope.RECORD)
-
-
-def _body(shape: Shape, native: Mapping[str, Value]) -> dict[str, Any]:
-    fixed = [name for name in shape.checked(native) if not shape.fields[name].writable]
-    if fixed:
-        raise BadValue(f"{', '.join(fixed)} can't be written")
-    return shape.body(native)

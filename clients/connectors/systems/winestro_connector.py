@@ -125,15 +125,7 @@ class WinestroConnector(HttpConnector):
         )
 
     def _shape(self, name: str) -> Shape:
-        found = self._shapes.get(name)
-        if found is None:
-            raise TandemError(
-                Kind.CONFIG,
-                f"winestro has no object {name}",
-                scope=Scope.STREAM,
-                hint=f"it has {', '.join(self._shapes)}",
-            )
-        return found
+        return self.known(self._shapes, name)
 
     # ------------------------------------------------------------------------------------------------- writing
 
@@ -166,7 +158,7 @@ class WinestroConnector(HttpConnector):
 
     async def _set(self, table: str, shape: Shape, names: Sequence[str], write: Write) -> WriteResult:
         try:
-            body = _body(shape, write.native)
+            body = shape.body(write.native)
         except BadValue as error:
             return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
         values = {f"feld_{name}": str(raw) for name, raw in body.items()}
@@ -190,10 +182,3 @@ class WinestroConnector(HttpConnector):
             record=True,
             scope=Scope.RECORD,
         )
-
-
-def _body(shape: Shape, native: Mapping[str, Value]) -> dict[str, Any]:
-    fixed = [name for name in shape.checked(native) if not shape.fields[name].writable]
-    if fixed:
-        raise BadValue(f"{', '.join(fixed)} can't be written")
-    return shape.body(native)
