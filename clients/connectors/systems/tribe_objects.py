@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.errors import Kind, TandemError
+from clients.connectors.http.overlay import overlaid
 from clients.connectors.http.shape import Field, Shape
 from clients.connectors.http.values import Form, Type
 
@@ -85,18 +85,7 @@ SETS: Final[Mapping[str, Thing]] = {
 
 def sets(overrides: Mapping[str, Any]) -> dict[str, Thing]:
     """The entity sets, with what the settings say over them. CONFIG where that is none."""
-    found = dict(SETS)
-    for name, raw in overrides.items():
-        base = msgspec.to_builtins(found.get(name, Thing()))
-        try:
-            found[name] = msgspec.convert({**base, **dict(raw)}, Thing)
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
-            raise TandemError(
-                Kind.CONFIG,
-                f"the setting 'objects' says what is no entity set of {name}: {error}",
-                hint=f"an entity set has {', '.join(Thing.__struct_fields__)}",
-            ) from error
-    return found
+    return overlaid(SETS, overrides, Thing)
 
 
 def shape(name: str, thing: Thing, stamps: tuple[str, ...]) -> Shape:

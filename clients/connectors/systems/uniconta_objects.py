@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.errors import Kind, TandemError
+from clients.connectors.http.overlay import overlaid
 from clients.connectors.http.shape import Field, Shape
 from clients.connectors.http.values import Form, Type
 
@@ -147,18 +147,8 @@ _ATTRIBUTE: Final = re.compile(r"\b(Name|Type)=\"([^\"]*)\"")
 
 def entities(overrides: Mapping[str, Any]) -> dict[str, Entity]:
     """All entities, each also with `User` behind its name; CONFIG for settings that are none."""
-    found = {f"{name}{tail}": one for name, one in ENTITIES.items() for tail in ("", OWN)}
-    for name, given in overrides.items():
-        try:
-            known = msgspec.to_builtins(found[name]) if name in found else {}
-            found[name] = msgspec.convert({**known, **dict(given)}, Entity)
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
-            raise TandemError(
-                Kind.CONFIG,
-                f"'objects' of {name}: {error}",
-                hint=f"may be said: {', '.join(Entity.__struct_fields__)}",
-            ) from error
-    return found
+    known = {f"{name}{tail}": one for name, one in ENTITIES.items() for tail in ("", OWN)}
+    return overlaid(known, overrides, Entity)
 
 
 def metadata(text: str) -> dict[str, dict[str, Type]]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.errors import Kind, TandemError
+from clients.connectors.http.overlay import overlaid
 from clients.connectors.http.shape import Field, Shape
 from clients.connectors.http.values import Form, Type
 
@@ -175,18 +175,7 @@ def user_defined(name: str) -> bool:
 
 def things(overrides: Mapping[str, Any]) -> dict[str, Thing]:
     """All objects with what the settings say of them; CONFIG for what is none."""
-    found = dict(THINGS)
-    for name, given in overrides.items():
-        try:
-            known = msgspec.to_builtins(found[name]) if name in found else {}
-            found[name] = msgspec.convert({**known, **dict(given)}, Thing)
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
-            raise TandemError(
-                Kind.CONFIG,
-                f"'objects' of {name}: {error}",
-                hint=f"may be said: {', '.join(Thing.__struct_fields__)}",
-            ) from error
-    return found
+    return overlaid(THINGS, overrides, Thing)
 
 
 def shape(name: str, thing: Thing, placeholders: tuple[str, ...], made: frozenset[str] | None) -> Shape:

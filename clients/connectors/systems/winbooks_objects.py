@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.errors import Kind, TandemError
+from clients.connectors.http.overlay import overlaid
 from clients.connectors.http.shape import Field, Shape
 from clients.connectors.http.values import Form, Type
 
@@ -125,18 +125,7 @@ OBJECTS: Final[Mapping[str, Thing]] = {
 
 def objects(overrides: Mapping[str, Any]) -> dict[str, Thing]:
     """The objects, with what the settings say of this folder over them. CONFIG where that is none."""
-    found = dict(OBJECTS)
-    for name, raw in overrides.items():
-        base = msgspec.to_builtins(found.get(name, Thing()))
-        try:
-            found[name] = msgspec.convert({**base, **dict(raw)}, Thing)
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
-            raise TandemError(
-                Kind.CONFIG,
-                f"the setting 'objects' says what is no object of {name}: {error}",
-                hint=f"an object has {', '.join(Thing.__struct_fields__)}",
-            ) from error
-    return found
+    return overlaid(OBJECTS, overrides, Thing)
 
 
 def type_of(name: str, thing: Thing) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from actors.core.errors import Kind, TandemError
+from clients.connectors.http.overlay import overlaid
 from clients.connectors.http.shape import Field, Shape
 from clients.connectors.http.values import Form, Type
 
@@ -136,17 +137,8 @@ TABLES: Final[Mapping[str, Thing]] = {
 
 def tables(overrides: Mapping[str, Any]) -> dict[str, Thing]:
     """The tables, with what the settings say of this account over them. CONFIG where that is none."""
-    found = dict(TABLES)
-    for name, raw in overrides.items():
-        base = msgspec.to_builtins(found.get(name, Thing()))
-        try:
-            found[name] = msgspec.convert({**base, **(raw if isinstance(raw, Mapping) else {})}, Thing)
-        except msgspec.ValidationError as error:
-            raise TandemError(
-                Kind.CONFIG,
-                f"the setting 'objects' says what is no table of {name}: {error}",
-                hint=f"a table has {', '.join(Thing.__struct_fields__)}",
-            ) from error
+    found = overlaid(TABLES, overrides, Thing)
+    for name in overrides:
         if not found[name].key:
             raise TandemError(Kind.CONFIG, f"the setting 'objects' names no key of {name}")
     return found
