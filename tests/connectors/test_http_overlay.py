@@ -24,7 +24,7 @@ KNOWN = {"customers": Table(texts="name")}
 def test_what_is_said_goes_over_what_is_known_and_others_are_added() -> None:
     found = overlaid(KNOWN, {"customers": {"key": "no"}, "tills": {"texts": "place"}}, Table)
     assert found == {"customers": Table("no", "name"), "tills": Table("id", "place")}
-    assert KNOWN == {"customers": Table(texts="name")}
+    assert {"customers": Table(texts="name")} == KNOWN
 
 
 @pytest.mark.parametrize("said", [{"colour": "red"}, {"key": 7}, "name", 7, None])

@@ -6,7 +6,7 @@ The connector brings four plain functions (`Plain`); the order of the steps and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from actors.core.types import Op, Record
 from actors.core.unit_lines import IN_LINES, Lines
 from actors.core.values import Value, line_of, lines_of
 from actors.ports import FieldInfo, ObjectInfo, Write, WriteResult, WriteStatus
+from clients.connectors.http.shape import Shape
 from clients.connectors.lines import LOOKS_MAX, asked_lines, write_unit
 
 LINES: Final = "lines"
@@ -64,11 +65,35 @@ def split(fields: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...] | Non
     return tuple(name for name in plain if name != LINES), lines.get(LINES, () if LINES in plain else None)
 
 
+async def asked(
+    units: Mapping[str, LinesOf],
+    shape_of: Callable[[str], Awaitable[Shape]],
+    name: str,
+    fields: Sequence[str],
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """As `split`, for an object; CONFIG where it has no lines, or they have no such cells."""
+    plain, cells = split(fields)
+    if cells is None:
+        return plain, None
+    if name not in units:
+        raise TandemError(Kind.CONFIG, f"{name} has no lines", scope=Scope.STREAM)
+    (await shape_of(units[name].object)).checked(cells)
+    return plain, cells
+
+
 async def with_lines(
-    plain: Plain, name: str, of: LinesOf, found: Sequence[Record], fields: Sequence[str], cells: Sequence[str]
-) -> list[Record]:
-    """Records with their lines. Rows are read between two looks at the records: where these differ somebody is at work, and
-    both are read again; lines that can't be had so are missing (not delivered)."""
+    plain: Plain,
+    name: str,
+    units: Mapping[str, LinesOf],
+    found: Sequence[Record],
+    fields: Sequence[str],
+    cells: Sequence[str] | None,
+) -> Sequence[Record]:
+    """Records with their lines, where these are asked for. Rows are read between two looks at the records: where these
+    differ somebody is at work, and both are read again; lines that can't be had so are missing (not delivered)."""
+    if cells is None:
+        return found
+    of = units[name]
     whole: list[Record] = []
     left = list(found)
     for _ in range(LOOKS_MAX):

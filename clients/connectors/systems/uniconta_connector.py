@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import anyio
 
-from actors.core.errors import Kind, Scope, TandemError
+from actors.core.errors import Kind, Scope
 from actors.core.types import Op, Record
 from actors.core.values import BadValue, Value, same
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult, WriteStatus
@@ -20,8 +20,8 @@ from clients.connectors.http.shape import Shape
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.units import (
     LinesOf,
+    asked,
     described,
-    split,
     touches_lines,
     with_lines,
     write_with_lines,
@@ -88,8 +88,10 @@ class UnicontaConnector(HttpConnector):
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Up to 40 in one request: more alternatives the server doesn't take. Where lines are asked for, they come with
         another one, and the records once more."""
-        plain, cells = await self._split(object_name, fields)
-        return await self._whole(object_name, await self.records(object_name, ids, plain), plain, cells)
+        plain, cells = await asked(UNITS, self._shape, object_name, fields)
+        return await with_lines(
+            self, object_name, UNITS, await self.records(object_name, ids, plain), plain, cells
+        )
 
     async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Records without lines."""
@@ -105,29 +107,16 @@ class UnicontaConnector(HttpConnector):
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """By id, from the last one met, until nothing comes: a page that is not full may have been cut."""
         shape = await self._shape(object_name)
-        plain, cells = await self._split(object_name, fields)
+        plain, cells = await asked(UNITS, self._shape, object_name, fields)
         names = shape.checked(plain)
         where = f"{shape.key} gt {_after(shape, position)}"
         # Lines of no more than 40 records can be asked for at once.
         top = min(limit, TOP_MAX if cells is None else self.declaration.batch_max)
         records, _ = await self._records(object_name, shape, names, where, top)
         cursor = records[-1].id if records else position
-        return Page(tuple(await self._whole(object_name, records, plain, cells)), cursor, bool(records))
-
-    async def _split(
-        self, name: str, fields: Sequence[str]
-    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-        plain, cells = split(fields)
-        if cells is not None and name not in UNITS:
-            raise TandemError(Kind.CONFIG, f"{name} has no lines", scope=Scope.STREAM)
-        if cells is not None:
-            (await self._shape(UNITS[name].object)).checked(cells)
-        return plain, cells
-
-    async def _whole(
-        self, name: str, found: Sequence[Record], fields: Sequence[str], cells: Sequence[str] | None
-    ) -> Sequence[Record]:
-        return found if cells is None else await with_lines(self, name, UNITS[name], found, fields, cells)
+        return Page(
+            tuple(await with_lines(self, object_name, UNITS, records, plain, cells)), cursor, bool(records)
+        )
 
     async def children(self, of: LinesOf, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """The lines of records."""
@@ -144,7 +133,7 @@ class UnicontaConnector(HttpConnector):
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         """A sweep by id over what was updated since."""
         shape = await self._shape(object_name)
-        plain, cells = await self._split(object_name, fields)
+        plain, cells = await asked(UNITS, self._shape, object_name, fields)
         names = shape.checked(plain)
         if not self._modified:
             return await super().changes(object_name, cursor, fields, limit)
@@ -160,7 +149,7 @@ class UnicontaConnector(HttpConnector):
 
         top = min(limit, TOP_MAX if cells is None else self.declaration.batch_max)
         found = await swept(cursor, top, self._overlap_s, page, now, short_is_end=False)
-        whole = await self._whole(object_name, found.records, plain, cells)
+        whole = await with_lines(self, object_name, UNITS, found.records, plain, cells)
         return Page(tuple(whole), found.cursor, found.more)
 
     async def find_by(
@@ -168,7 +157,7 @@ class UnicontaConnector(HttpConnector):
     ) -> Sequence[Record]:
         """By a field's value."""
         shape = await self._shape(object_name)
-        plain, cells = await self._split(object_name, fields)
+        plain, cells = await asked(UNITS, self._shape, object_name, fields)
         names = shape.checked([*plain, field])
         try:
             literal = self._literal(write_value(value, shape.fields[field].form))

@@ -21,8 +21,8 @@ from clients.connectors.http.shape import Shape
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.units import (
     LinesOf,
+    asked,
     described,
-    split,
     touches_lines,
     with_lines,
     write_with_lines,
@@ -97,8 +97,10 @@ class WebcrmConnector(HttpConnector):
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Up to 40 in one query; where lines are asked for, they come with another one, and the records once more."""
-        plain, cells = await self._split(object_name, fields)
-        return await self._whole(object_name, await self.records(object_name, ids, plain), plain, cells)
+        plain, cells = await asked(UNITS, self._shape, object_name, fields)
+        return await with_lines(
+            self, object_name, UNITS, await self.records(object_name, ids, plain), plain, cells
+        )
 
     async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Records without lines."""
@@ -113,32 +115,17 @@ class WebcrmConnector(HttpConnector):
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """By id, from the last one met."""
-        plain, cells = await self._split(object_name, fields)
+        plain, cells = await asked(UNITS, self._shape, object_name, fields)
         shape = await self._shape(object_name)
         names, size = shape.checked(plain), self._size(limit, cells)
         where = f"{shape.key} >= {int(position or 0) + 1}"
         records, _ = await self._records(object_name, shape, names, where, size)
         cursor, more = records[-1].id if records else position, len(records) == size
-        return Page(tuple(await self._whole(object_name, records, plain, cells)), cursor, more)
+        return Page(tuple(await with_lines(self, object_name, UNITS, records, plain, cells)), cursor, more)
 
     def _size(self, limit: int, cells: Sequence[str] | None) -> int:
         """Lines of no more than 40 records can be asked for at once."""
         return min(limit, SIZE_MAX if cells is None else self.declaration.batch_max)
-
-    async def _split(
-        self, name: str, fields: Sequence[str]
-    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-        plain, cells = split(fields)
-        if cells is not None and name not in UNITS:
-            raise TandemError(Kind.CONFIG, f"{name} has no lines", scope=Scope.STREAM)
-        if cells is not None:
-            (await self._shape(UNITS[name].object)).checked(cells)
-        return plain, cells
-
-    async def _whole(
-        self, name: str, found: Sequence[Record], fields: Sequence[str], cells: Sequence[str] | None
-    ) -> Sequence[Record]:
-        return found if cells is None else await with_lines(self, name, UNITS[name], found, fields, cells)
 
     async def children(self, of: LinesOf, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """The lines of records."""
@@ -156,7 +143,7 @@ class WebcrmConnector(HttpConnector):
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         """A sweep by id over what was updated since."""
         thing, shape = self._thing(object_name), await self._shape(object_name)
-        plain, cells = await self._split(object_name, fields)
+        plain, cells = await asked(UNITS, self._shape, object_name, fields)
         names = shape.checked(plain)
         if not thing.modified:
             return await super().changes(object_name, cursor, fields, limit)
@@ -171,7 +158,7 @@ class WebcrmConnector(HttpConnector):
             return time_of(await self.client.ask(request))
 
         found = await swept(cursor, self._size(limit, cells), self._overlap_s, page, now)
-        whole = await self._whole(object_name, found.records, plain, cells)
+        whole = await with_lines(self, object_name, UNITS, found.records, plain, cells)
         return Page(tuple(whole), found.cursor, found.more)
 
     async def find_by(
@@ -179,7 +166,7 @@ class WebcrmConnector(HttpConnector):
     ) -> Sequence[Record]:
         """By a field's value; the query does not tell letters' cases apart, so what it finds is compared again."""
         shape = await self._shape(object_name)
-        plain, cells = await self._split(object_name, fields)
+        plain, cells = await asked(UNITS, self._shape, object_name, fields)
         names = shape.checked([*plain, field])
         try:
             raw = write_value(value, shape.fields[field].form)
