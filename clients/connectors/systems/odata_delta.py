@@ -17,7 +17,7 @@ from actors.core.types import Record
 from actors.core.values import BadValue
 from actors.ports import Page
 from clients.connectors.http.wire import HttpError, Unreadable
-from clients.connectors.systems.odata_look import link_of, record_of, rows_of
+from clients.connectors.systems.odata_look import link_of, position_of, record_of, rows_of
 from clients.connectors.systems.odata_metadata import EntitySet
 from clients.connectors.systems.odata_service import Service
 from clients.connectors.systems.odata_values import delivered, escaped, id_of_address, record_id
@@ -48,7 +48,7 @@ class DeltaLooker:
         """A page of what changed since the cursor ("" = from now on), deletions included."""
         if not cursor:
             return Page((), Position(await self._first(entity_set)).text(), more=False)
-        position = self._read(cursor)
+        position = position_of(cursor, Position)
         try:
             items, onward, is_end = await self._page(entity_set, position.link, limit)
         except HttpError as error:
@@ -85,17 +85,6 @@ class DeltaLooker:
             scope=Scope.STREAM,
             hint="use find: modified with a property, or find: full",
         )
-
-    def _read(self, cursor: str) -> Position:
-        try:
-            return msgspec.json.decode(cursor, type=Position)
-        except msgspec.MsgspecError as error:
-            raise TandemError(
-                Kind.CONFIG,
-                "this is no cursor of an odata object",
-                scope=Scope.STREAM,
-                hint="start a complete read",
-            ) from error
 
 
 def _sorted_out(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -37,6 +37,8 @@ from clients.connectors.systems.odata_values import (
 _FLOORS: Final[Mapping[str, str]] = {"Edm.Guid": "00000000-0000-0000-0000-000000000000"}
 LINKS_MAX: Final = 1000  # empty pages that are followed
 REQUESTS_MAX: Final = 20  # of one call, to fill a page from the shorter ones of the service
+
+Position = TypeVar("Position", bound=msgspec.Struct)
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -353,3 +355,16 @@ def behind(entity_set: EntitySet, id_: str) -> str:
         equal = [f"{entity_set.key[before]} eq {literals[before]}" for before in range(place_)]
         ways.append(" and ".join([*equal, f"{name} gt {literals[place_]}"]))
     return ways[0] if len(ways) == 1 else " or ".join(f"({way})" for way in ways)
+
+
+def position_of(cursor: str, kind: type[Position]) -> Position:
+    """A cursor as it was given out; CONFIG for anything else."""
+    try:
+        return msgspec.json.decode(cursor, type=kind)
+    except msgspec.MsgspecError as error:
+        raise TandemError(
+            Kind.CONFIG,
+            "this is no cursor of an odata object",
+            scope=Scope.STREAM,
+            hint="start a complete read",
+        ) from error

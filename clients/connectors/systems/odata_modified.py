@@ -21,7 +21,7 @@ from actors.core.types import Record
 from actors.core.values import BadValue
 from actors.ports import Page
 from clients.connectors.http.wire import Answer
-from clients.connectors.systems.odata_look import behind, link_of, record_of, rows_of, selection
+from clients.connectors.systems.odata_look import behind, link_of, position_of, record_of, rows_of, selection
 from clients.connectors.systems.odata_metadata import EntitySet
 from clients.connectors.systems.odata_service import Service
 from clients.connectors.systems.odata_values import delivered, escaped
@@ -57,19 +57,6 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
 
-def read_position(cursor: str) -> Position:
-    """A cursor as it was given out; CONFIG for anything else."""
-    try:
-        return msgspec.json.decode(cursor, type=Position)
-    except msgspec.MsgspecError as error:
-        raise TandemError(
-            Kind.CONFIG,
-            "this is no cursor of an odata object",
-            scope=Scope.STREAM,
-            hint="start a complete read",
-        ) from error
-
-
 class ModifiedLooker:
     """`changes` of one connection, by a modified property."""
 
@@ -92,7 +79,7 @@ class ModifiedLooker:
         order; else by the ids met so far."""
         if not cursor:
             return Page((), Position(await self._now(entity_set, modified)).text(), more=False)
-        position = read_position(cursor)
+        position = position_of(cursor, Position)
         top = min(limit, self._size_max)
         rows, onward, answer = await self._rows(entity_set, modified, position, fields, top, by_key)
         fresh = _unmet(entity_set, modified, rows, position)
