@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from clients.emulators.description import Refused, Row
+from clients.emulators.filtering import Filtering, Test
 
 GUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 TOKEN: Final = re.compile(
@@ -22,45 +23,27 @@ FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startswith": lambda held, part: held.startswith(part),
     "endswith": lambda held, part: held.endswith(part),
 }
-Test = Callable[[Row], bool]
 Look = Callable[[Row, str], Any]
 
 
-class Filter:
+class Filter(Filtering):
     """One parsed `$filter`. `look`: the value at a path of a row; it refuses paths that there are not."""
 
     def __init__(self, text: str, look: Look) -> None:
-        self._tokens = _tokens(text)
-        self._place = 0
         self._look = look
-        self.test: Test = self._or()
-        if self._place < len(self._tokens):
-            raise Refused(f"Syntax error at '{self._tokens[self._place][1]}'")
+        super().__init__(text, TOKEN)
 
-    def _or(self) -> Test:
-        tests = [self._and()]
-        while self._skip("or"):
-            tests.append(self._and())
-        return lambda row: any(test(row) for test in tests)
-
-    def _and(self) -> Test:
-        tests = [self._one()]
-        while self._skip("and"):
-            tests.append(self._one())
-        return lambda row: all(test(row) for test in tests)
-
-    def _one(self) -> Test:
-        if self._skip("not"):
-            inner = self._one()
+    def one(self) -> Test:
+        """A comparison, a function, `not` of either, or what stands in brackets."""
+        if self.skip("not"):
+            inner = self.one()
             return lambda row: not inner(row)
-        if self._skip("("):
-            inner = self._or()
-            self._need(")")
-            return inner
-        _, name = self._next()
+        if self.skip("("):
+            return self.bracketed()
+        _, name = self.next()
         if name in FUNCTIONS:
             return self._function(name)
-        (_, sign), given = self._next(), self._next()
+        (_, sign), given = self.next(), self.next()
         if sign not in ("eq", "ne", "gt", "ge", "lt", "le"):
             raise Refused(f"The operator '{sign}' is not supported")
         value = _value(*given)
@@ -68,41 +51,13 @@ class Filter:
         return lambda row: _compare(self._look(row, name), sign, value)
 
     def _function(self, name: str) -> Test:
-        self._need("(")
-        _, path = self._next()
-        self._need(",")
-        part = str(_value(*self._next())).casefold()
-        self._need(")")
+        self.need("(")
+        _, path = self.next()
+        self.need(",")
+        part = str(_value(*self.next())).casefold()
+        self.need(")")
         self._look({}, path)
         return lambda row: FUNCTIONS[name](str(self._look(row, path) or "").casefold(), part)
-
-    def _next(self) -> tuple[str, str]:
-        if self._place >= len(self._tokens):
-            raise Refused("The filter ends too early")
-        self._place += 1
-        return self._tokens[self._place - 1]
-
-    def _need(self, sign: str) -> None:
-        if not self._skip(sign):
-            raise Refused(f"'{sign}' is missing")
-
-    def _skip(self, word: str) -> bool:
-        if self._place < len(self._tokens) and self._tokens[self._place] in (("word", word), ("sign", word)):
-            self._place += 1
-            return True
-        return False
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    place, found = 0, list[tuple[str, str]]()
-    while place < len(text.rstrip()):
-        match = TOKEN.match(text, place)
-        if match is None:
-            raise Refused(f"Syntax error at '{text[place : place + 20]}'")
-        kind = str(match.lastgroup)
-        found.append((kind, match.group(kind)))
-        place = match.end()
-    return found
 
 
 def _value(kind: str, text: str) -> Any:

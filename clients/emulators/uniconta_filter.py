@@ -6,79 +6,34 @@ Times are written `datetime'2024-01-31T12:00:00'` (OData 2) or plain (OData 4): 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from clients.emulators.description import Refused, Row
+from clients.emulators.description import Refused
+from clients.emulators.filtering import Filtering, Test
 
 OR_MAX: Final = 40
 TOKEN: Final = re.compile(
     r"\s*(?:(?P<time>datetime'[^']*'|\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?)|(?P<text>'(?:[^']|'')*')"
     r"|(?P<number>-?\d+(?:\.\d+)?)|(?P<word>\w+)|(?P<sign>[()]))"
 )
-Test = Callable[[Row], bool]
 
 
-class Filter:
+class Filter(Filtering):
     """One parsed `$filter`."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = _tokens(text)
-        self._place = 0
-        self._ors = 0
-        self.test: Test = self._or()
-        if self._place < len(self._tokens):
-            raise Refused(f"Syntax error at '{self._tokens[self._place][1]}' in the filter")
-        if self._ors >= OR_MAX:
+        super().__init__(text, TOKEN)
+        if self.ors >= OR_MAX:
             raise Refused(f"More than {OR_MAX} alternatives in the filter")
 
-    def _or(self) -> Test:
-        tests = [self._and()]
-        while self._skip("or"):
-            self._ors += 1
-            tests.append(self._and())
-        return lambda row: any(test(row) for test in tests)
-
-    def _and(self) -> Test:
-        tests = [self._one()]
-        while self._skip("and"):
-            tests.append(self._one())
-        return lambda row: all(test(row) for test in tests)
-
-    def _one(self) -> Test:
-        if self._skip("("):
-            inner = self._or()
-            if not self._skip(")"):
-                raise Refused("A bracket is missing in the filter")
-            return inner
-        (_, name), (_, sign), value = self._next(), self._next(), self._next()
+    def one(self) -> Test:
+        """A comparison, or what stands in brackets."""
+        if self.skip("("):
+            return self.bracketed()
+        (_, name), (_, sign), value = self.next(), self.next(), self.next()
         return lambda row: _compare(row.get(name), sign, value)
-
-    def _next(self) -> tuple[str, str]:
-        if self._place >= len(self._tokens):
-            raise Refused("The filter ends too early")
-        self._place += 1
-        return self._tokens[self._place - 1]
-
-    def _skip(self, word: str) -> bool:
-        if self._place < len(self._tokens) and self._tokens[self._place] in (("word", word), ("sign", word)):
-            self._place += 1
-            return True
-        return False
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    place, found = 0, list[tuple[str, str]]()
-    while place < len(text.rstrip()):
-        match = TOKEN.match(text, place)
-        if match is None:
-            raise Refused(f"Syntax error at '{text[place : place + 20]}' in the filter")
-        kind = str(match.lastgroup)
-        found.append((kind, match.group(kind)))
-        place = match.end()
-    return found
 
 
 def _compare(held: Any, sign: str, given: tuple[str, str]) -> bool:
