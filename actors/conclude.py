@@ -70,7 +70,7 @@ class Done:
 
     def __init__(self) -> None:
         self.bindings: dict[int, Binding] = {}
-        self.new: list[Binding] = []
+        self.new: list[Binding] = []  # that begin with what was done: effects, what a move left behind
         self.dropped: list[int] = []
         self.closed: list[Closed] = []
         self.items: list[Action] = []
@@ -207,7 +207,7 @@ class Conclusions:
         """Whether a deletion that was refused is worth another try: parents are worked on before their children, so those
         that were deleted together with it may only go now."""
         referred = any(
-            field.reference == stream.name for one in self._state.spec.streams for field in one.fields
+            stream.name in field.references for one in self._state.spec.streams for field in one.fields
         )
         return action.op is Op.DELETE and referred and pair.attempts < DELETES_AGAIN_MAX
 

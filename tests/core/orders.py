@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.core.lenses import MapValues, Scale
 from actors.core.policy import FieldSpec, LinesSpec, Owner, StreamSpec, Sum
-from actors.core.values import Line, Scalar, Value, line_of
+from actors.core.values import Line, Scalar, line_of
 from tests.core.pairs import one, place, stream
 
 TOTAL = Sum("total", "quantity * price", ("article", "quantity", "price"))
@@ -43,10 +43,3 @@ def line(
     """One line; with an id it is a native one."""
     cells: dict[str, Scalar] = {"article": article, "quantity": quantity, "price": Decimal(price), **more}
     return line_of(cells if id_ is None else {**cells, "@id": id_})
-
-
-def sum_of(items: tuple[Line, ...]) -> Value:
-    """What the lines add up to."""
-    return sum(
-        (Decimal(str(one.get("quantity"))) * Decimal(str(one.get("price"))) for one in items), Decimal(0)
-    )

@@ -37,7 +37,6 @@ def rules(here: str) -> str:
 
 @pytest.mark.parametrize("here", ["a", "b"])
 async def test_g16_images_come_along_when_they_changed(world: World, crm: Crm, here: str) -> None:
-    world.tenant = f"{here}-{world.tenant[:36]}"
     await world.tandem.system.CreateTenant(system_pb2.CreateTenantRequest(id=world.tenant))
     for name, schema in (("erp", "one"), ("crm", "two")):
         await crm.script(TABLES.format(schema=schema))
