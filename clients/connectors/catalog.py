@@ -69,6 +69,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "rest": Entry("clients.connectors.systems.rest"),
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
         "sage_sales_management": Entry("clients.connectors.systems.sage_sales_management"),
+        "selectline": Entry("clients.connectors.systems.selectline"),
         "tribe": Entry("clients.connectors.systems.tribe"),
         "uniconta": Entry("clients.connectors.systems.uniconta"),
         "webcrm": Entry("clients.connectors.systems.webcrm"),
