@@ -78,11 +78,15 @@ class CloudkasseJudge(Judge):
         path is wrong."""
         code, words = _code(answer), self.words(answer)
         if answer.status == 409 and code == BUSY:
-            return Verdict(None, Kind.TRANSIENT, Scope.CONNECTION, words, "a synchronisation is running there")
+            return Verdict(
+                None, Kind.TRANSIENT, Scope.CONNECTION, words, "a synchronisation is running there"
+            )
         if answer.status == 409 and code == EXISTS and request.is_write:
             return Verdict("exists", words=words)
         if answer.status == 404 and code != NOT_FOUND and not answer.is_html:
-            return Verdict(None, Kind.CONFIG, Scope.STREAM, words, "check the address, and the path in 'objects'")
+            return Verdict(
+                None, Kind.CONFIG, Scope.STREAM, words, "check the address, and the path in 'objects'"
+            )
         return None
 
 

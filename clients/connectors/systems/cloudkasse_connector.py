@@ -196,7 +196,7 @@ class CloudkasseConnector(HttpConnector):
 
     async def _sent(self, name: str, shape: Shape, names: Sequence[str], write: Write) -> WriteResult:
         body = shape.body(write.native)
-        verb, method = ("update", "PATCH") if write.op is Op.UPDATE else ("create", "POST")
+        verb, method = ("create", "POST") if write.op is Op.CREATE else ("update", "PATCH")
         request = self._writing(verb, method, name, write, json=body)
         answer = await self.client.call(request)
         if answer.meaning != "ok":

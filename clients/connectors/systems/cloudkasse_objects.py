@@ -19,7 +19,9 @@ from clients.connectors.http.values import Form, Type
 KEY: Final = "id"
 TILLS: Final = "tills"
 REPORTED: Final = "reportedAt"  # of a till: until when it has handed over what it rang up
-PENDING: Final = "pending"  # of a till: receipts still on the tablet, as it told the cloud last; null: it does not tell
+PENDING: Final = (
+    "pending"  # of a till: receipts still on the tablet, as it told the cloud last; null: it does not tell
+)
 
 
 class Cells(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,12 +80,16 @@ RECEIPT: Final = Thing(
             texts="ZAHLART_TYP ZAHLART_NAME ZAHLWAEH_CODE", decimals="ZAHLWAEH_BETRAG BASISWAEH_BETRAG"
         ),
         "references": Cells(
-            texts="POS_ZEILE REF_TYP REF_NAME REF_Z_KASSE_ID REF_BON_ID", integers="REF_Z_NR", local="REF_DATUM"
+            texts="POS_ZEILE REF_TYP REF_NAME REF_Z_KASSE_ID REF_BON_ID",
+            integers="REF_Z_NR",
+            local="REF_DATUM",
         ),
     },
 )
 OBJECTS: Final[Mapping[str, Thing]] = {
-    "company": Thing(path="company", texts="number name street zip city country taxNumber vatId", required="name"),
+    "company": Thing(
+        path="company", texts="number name street zip city country taxNumber vatId", required="name"
+    ),
     TILLS: Thing(
         path="tills",
         texts="number name serialNumber",
@@ -145,7 +151,10 @@ def shape(name: str, thing: Thing, zone: str) -> Shape:
             writable=thing.writable and one not in fixed,
             required=one in required,
         )
-        for one, form in {**_forms(thing, zone), **{one: _form(kind, zone) for one, kind in own.items()}}.items()
+        for one, form in {
+            **_forms(thing, zone),
+            **{one: _form(kind, zone) for one, kind in own.items()},
+        }.items()
     ]
     lists = [_nested(one, cells, zone) for one, cells in thing.lists.items()]
     return Shape(name, thing.key, fields, modified=thing.modified, lines=lists)
