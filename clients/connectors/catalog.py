@@ -62,6 +62,7 @@ class Entry:
 
 CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
     {
+        "cloudkasse": Entry("clients.connectors.systems.cloudkasse"),
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
         "odata": Entry("clients.connectors.systems.odata"),

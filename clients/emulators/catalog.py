@@ -11,6 +11,7 @@ from clients.emulators.emulator import Emulator
 
 CATALOG: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "cloudkasse": "clients.emulators.cloudkasse",
         "sage50fr": "clients.emulators.sage50fr",
         "sage_sales_management": "clients.emulators.sage_sales_management",
         "selectline": "clients.emulators.selectline",

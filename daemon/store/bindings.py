@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from actors.core.changes import Standing
 from actors.core.plan import RESTORE
 from actors.core.types import Binding, Side, State, other
-from actors.ports import KeyGroup
-from actors.turn import Known
+from actors.ports import KeyGroup, Known
 from daemon.store.base import Base
 from daemon.store.codec import binding, standing
 from daemon.store.queries import sql

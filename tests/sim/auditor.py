@@ -357,7 +357,7 @@ def was_decided(evidence: Evidence, timeline: Timeline, entry: Entry, law: Field
     return any(
         one.stream == timeline.stream.name
         and one.field in (law.name, law.group or law.name, "")
-        and one.at <= entry.at
+        and one.at <= entry.at + MOMENT_S
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
     )
@@ -376,7 +376,7 @@ def decided(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw)
         found |= {
             (past.after or {}).get(law.native(past.side))
             for past in timeline.before(entry)
-            if past.side == one.choose and past.at <= one.at
+            if past.side == one.choose and past.at <= one.at + MOMENT_S
         }
     return found
 
