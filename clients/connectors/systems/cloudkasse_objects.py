@@ -65,6 +65,8 @@ RECEIPT: Final = Thing(
     decimals="UMS_BRUTTO",
     instants="uploadedAt",
     local="Z_ERSTELLUNG BON_START BON_ENDE",
+    dates="BON_TAG",
+    names={"BON_TAG": "BON_ENDE"},  # the day that it is at the till
     lists={
         "lines": Cells(
             texts=(
