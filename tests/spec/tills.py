@@ -6,7 +6,7 @@ Must not: know the daemon beyond its API.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, Final
@@ -17,7 +17,7 @@ from clients.emulators.selectline import System as Selectline
 from clients.emulators.stand import stand
 from tandem.v1 import common_pb2, documents_pb2, links_pb2, rooms_pb2, runs_pb2
 from tandem_client import Tandem
-from tests.spec.pair import Pair, struct
+from tests.spec.pair import Pair
 from tests.spec.systems import until
 
 BLUEPRINT: Final = "selectline-cloudkasse"
@@ -51,7 +51,7 @@ class Tills(Pair):
     async def activate(self) -> links_pb2.Link:
         """What the set-up asks for is chosen, and the link goes on."""
         asked = links_pb2.PrepareLinkRequest(link=self.name, tenant=self.tenant)
-        asked.settings.update(struct({"till_customer": CUSTOMER}))
+        asked.settings["till_customer"] = CUSTOMER
         await self.tandem.links.PrepareLink(asked)
         request = links_pb2.ActivateLinkRequest(link=self.name, tenant=self.tenant)
         return await self.tandem.links.ActivateLink(request)
@@ -63,24 +63,26 @@ class Tills(Pair):
 
     # ----------------------------------------------------------------------------------------- people in the ERP
 
-    def article(self, number: str, *, entered: bool = True, **values: Any) -> str:
+    def article(self, number: str, *, entered: bool = True, values: Mapping[str, Any] | None = None) -> None:
         """An article that is kept in stock, at 10.00 net, entered in the settings of the CloudKasse."""
         plain = {"Name": f"Artikel {number}", "IsWarehouseArtikel": True, "QuantityUnit": "Stk"}
-        prices = {"Payment.ListPrice": Decimal(10), "Payment.SaleTaxCode": "3", "Warehouse.Stock": Decimal(100)}
-        self.erp.person.insert("Articles", {"Number": number, **plain, **prices, **values})
+        prices = {
+            "Payment.ListPrice": Decimal(10),
+            "Payment.SaleTaxCode": "3",
+            "Warehouse.Stock": Decimal(100),
+        }
+        self.erp.person.insert("Articles", {"Number": number, **plain, **prices, **(values or {})})
         if entered:
             self.erp.person.insert("XCLOUDKASSEARTIKEL", {"_ARTIKELNUMMER": number})
-        return number
 
     def new_till(self, number: str) -> None:
         """A till in the till master data."""
         row = {"_NUMMER": number, "_BEZEICHNUNG": f"Kasse {number}", "_AKTIV": True}
         self.erp.person.insert("XCLOUDKASSEN", row)
 
-    def stock(self, number: str) -> Decimal:
-        """How much of an article is there."""
-        found: Decimal = self.erp.person.row("Articles", number)["Warehouse.Stock"]
-        return found
+    def stock(self, *numbers: str) -> list[Any]:
+        """How much of each article is there."""
+        return [self.erp.person.row("Articles", number)["Warehouse.Stock"] for number in numbers]
 
     def sales(self) -> dict[str, Row]:
         """The documents of the ERP, by the receipt that they came from."""
@@ -125,17 +127,14 @@ class Tills(Pair):
     async def documents(self, count: int) -> Sequence[rooms_pb2.Parked]:
         """The receipts that wait for a decision, once they are so many."""
 
-        async def these() -> tuple[bool, Sequence[rooms_pb2.Parked]]:
+        async def right() -> tuple[Sequence[rooms_pb2.Parked]] | None:
             request = documents_pb2.ListDocumentsRequest(link=self.name, tenant=self.tenant)
             found = (await self.tandem.documents.ListDocuments(request)).documents
-            return len(found) == count, found
-
-        async def right() -> Sequence[rooms_pb2.Parked] | bool:
-            fits, found = await these()
-            return (found or True) if fits else False
+            return (found,) if len(found) == count else None
 
         found = await until(right, f"{count} receipts that wait")
-        return [] if found is True else list(found)  # type: ignore[arg-type]
+        assert found is not None
+        return found[0]
 
     async def bring_in(self, *ids: int) -> int:
         """Import these, or all; how many that were."""
