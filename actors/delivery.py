@@ -16,8 +16,7 @@ from actors.core.schedule import NEVER, Delivery, Place, deliveries, next_delive
 from actors.core.several import RULE
 from actors.core.types import Action, Hint, Side, other
 from actors.messages import Ports
-from actors.ports import Clock, Cursor, RunRow
-from actors.turn import Turn
+from actors.ports import Clock, Cursor, RunRow, Turn
 
 SCHEDULED = "scheduled"
 

@@ -25,10 +25,9 @@ from actors.inflow import Inflow
 from actors.looking import Looking
 from actors.messages import Options
 from actors.newcomers import CLAIMED_AGAIN_S, Newcomers
-from actors.ports import Find, Settlement
+from actors.ports import Find, Settlement, Turn
 from actors.recover import Recovery
 from actors.state import HELD_UNTIL_KNOWN, RunState
-from actors.turn import Turn
 from actors.waiting import wake
 from actors.window import Window, Windows, ids
 

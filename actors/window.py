@@ -18,9 +18,8 @@ from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, new
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
 from actors.core.types import Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
-from actors.ports import Counters, Cursor
+from actors.ports import Counters, Cursor, Known
 from actors.state import RunState
-from actors.turn import Known
 
 LOOK_PAUSE_MAX_S = 60
 

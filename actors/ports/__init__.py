@@ -28,7 +28,8 @@ from actors.ports.outside import (
     Clock,
     Telemetry,
 )
-from actors.ports.store import (
+from actors.ports.store import Store
+from actors.ports.stored import (
     COUNTER,
     ChangeIntents,
     Closed,
@@ -36,6 +37,7 @@ from actors.ports.store import (
     Counters,
     Cursor,
     KeyGroup,
+    Known,
     Lease,
     Lines,
     LinkRow,
@@ -43,7 +45,7 @@ from actors.ports.store import (
     PlanRow,
     RunRow,
     Settlement,
-    Store,
+    Turn,
 )
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "Find",
     "HoldsAttachments",
     "KeyGroup",
+    "Known",
     "Lease",
     "Lines",
     "LinkRow",
@@ -76,6 +79,7 @@ __all__ = [
     "Store",
     "Telemetry",
     "Touched",
+    "Turn",
     "Webhook",
     "Write",
     "WriteResult",

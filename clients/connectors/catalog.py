@@ -81,6 +81,7 @@ class Entry:
 
 CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
     {
+        "cloudkasse": Entry("clients.connectors.systems.cloudkasse"),
         "csv": Entry("clients.connectors.systems.csv"),
         "memory": Entry("clients.connectors.systems.memory"),
         "odata": Entry("clients.connectors.systems.odata"),
@@ -88,6 +89,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "rest": Entry("clients.connectors.systems.rest"),
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
         "sage_sales_management": Entry("clients.connectors.systems.sage_sales_management"),
+        "selectline": Entry("clients.connectors.systems.selectline"),
         "tribe": Entry("clients.connectors.systems.tribe"),
         "uniconta": Entry("clients.connectors.systems.uniconta"),
         "webcrm": Entry("clients.connectors.systems.webcrm"),

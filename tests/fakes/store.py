@@ -45,13 +45,14 @@ from actors.ports import (
     Counters,
     Cursor,
     KeyGroup,
+    Known,
     Lease,
     LinkRow,
     PlanRow,
     RunRow,
     Settlement,
+    Turn,
 )
-from actors.turn import Known, Turn
 from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, has_due
 from tests.fakes.store_rows import MemoryRows
 
