@@ -347,7 +347,8 @@ class MemoryStore(MemoryRows):
             runs = self.links[lease.link].runs
             if run.id in runs:
                 ends = {
-                    name: getattr(run, name) for name in ("outcome", "ended", "phase", "error", "waiting")
+                    name: getattr(run, name)
+                    for name in ("outcome", "ended", "phase", "error", "waiting", "backlog")
                 }
                 runs[run.id] = msgspec.structs.replace(runs[run.id], **ends)
 
