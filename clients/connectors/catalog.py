@@ -6,10 +6,11 @@ settings in its `declared`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from actors.core.errors import Kind, TandemError
 from actors.ports import Connector, Declaration
@@ -43,6 +44,17 @@ class Entry:
         )
         return self.declaration if by_settings is None else by_settings(settings)
 
+    def destinations(self, settings: Mapping[str, Any]) -> frozenset[str]:
+        """Where the secrets of these checked settings go, as origins (`https://host:port`): every address among the texts
+        that are no secret, and what the module itself says (`destinations`) where others hold addresses too."""
+        plain = (one.name for one in self.declaration.settings if not one.secret)
+        found = {origin for name in plain if (origin := _origin(settings.get(name)))}
+        by_module: Callable[[Mapping[str, Any]], Iterable[str]] | None = getattr(
+            self._load(), "destinations", None
+        )
+        more = by_module(settings) if by_module is not None else ()
+        return frozenset(found | {origin for text in more if (origin := _origin(text))})
+
     @property
     def connect(self) -> Connect:
         """Opens an account; takes checked settings."""
@@ -70,6 +82,7 @@ CATALOG: Final[Mapping[str, Entry]] = MappingProxyType(
         "rest": Entry("clients.connectors.systems.rest"),
         "sage50fr": Entry("clients.connectors.systems.sage50fr"),
         "sage_sales_management": Entry("clients.connectors.systems.sage_sales_management"),
+        "selectline": Entry("clients.connectors.systems.selectline"),
         "tribe": Entry("clients.connectors.systems.tribe"),
         "uniconta": Entry("clients.connectors.systems.uniconta"),
         "webcrm": Entry("clients.connectors.systems.webcrm"),
@@ -86,6 +99,15 @@ def entry(name: str) -> Entry:
         known = ", ".join(sorted(CATALOG))
         raise TandemError(Kind.CONFIG, f"there is no connector '{name}'", hint=f"use one of: {known}")
     return found
+
+
+def _origin(text: Any) -> str:
+    """Scheme, host and port of an absolute address; "" where it is none."""
+    parts = urlsplit(text) if isinstance(text, str) and "://" in text else None
+    if parts is None or not parts.scheme or not parts.hostname:
+        return ""
+    # What stands behind the last @ is the host; a port that is none makes another address of it.
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 
 async def open_connector(name: str, settings: Mapping[str, Any]) -> Connector:

@@ -19,6 +19,7 @@ from clients.connectors.definition import checked_settings
 from clients.connectors.probe import RECORDS, Finding, probe
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
+from daemon.api.elsewhere import refuse_elsewhere
 from daemon.api.errors import Violation, exists, invalid, not_found, precondition
 from daemon.store.rows import ConnectionInfo
 from tandem.v1 import connections_pb2 as pb
@@ -68,6 +69,7 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         stored = await self._desk.store.connection(info.id)
         before = stored.settings if stored is not None else info.settings
         settings = _checked(declaration, {**before, **changes})
+        refuse_elsewhere(info, before, settings, changes)
         identity = await self._identity(info.connector, settings)
         if info.identity and identity != info.identity:
             raise precondition(
@@ -76,7 +78,7 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
                 "nothing was changed; create a connection of its own for the other account",
                 connection=info.name,
             )
-        plain, secrets = _parted(declaration, settings)
+        plain, secrets = _parted(declaration, {**dict.fromkeys(changes), **settings})
         changed = await self._desk.admin.update_connection(info.id, plain, secrets)
         await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
         await self._desk.engine.forget_connection(info.id)
@@ -105,27 +107,7 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
     async def ProbeConnection(
         self, request: pb.ProbeConnectionRequest, context: Any
     ) -> pb.ProbeConnectionResponse:
-        connector, settings = request.connector or "rest", dict[str, Any]()
-        if request.connection:
-            info = await self._desk.connection(request.connection, request.tenant)
-            stored = await self._desk.store.connection(info.id)
-            await self._desk.audit(
-                "connection.probe", info.id, info.tenant, settings=sorted(request.settings)
-            )
-            connector, settings = (
-                info.connector,
-                dict(stored.settings if stored is not None else info.settings),
-            )
-        else:
-            await self._desk.one_tenant(request.tenant)  # whoever may not see it may not try it either
-        # A map in part: the other secrets of the connection stay.
-        for name, value in convert.settings_of(request.settings).items():
-            kept = settings.get(name)
-            both = isinstance(kept, Mapping) and isinstance(value, Mapping) and name != "declaration"
-            settings[name] = {**(kept or {}), **value} if both else value
-        if request.declaration:
-            settings["declaration"] = request.declaration
-        settings = _checked(_known(connector), settings)
+        connector, settings = await self._to_probe(request)
         async with self._opened(connector, settings) as account:
             report = await probe(account, request.object, request.records or RECORDS)
         return pb.ProbeConnectionResponse(
@@ -133,6 +115,29 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
             findings=[_finding(one) for one in report.findings if one.state != "fails"],
             faults=[_finding(one) for one in report.findings if one.state == "fails"],
         )
+
+    async def _to_probe(self, request: pb.ProbeConnectionRequest) -> tuple[str, dict[str, Any]]:
+        """The connector and the sound settings to try: those of a connection, with what the request says otherwise."""
+        given = convert.settings_of(request.settings)
+        if request.declaration:
+            given["declaration"] = request.declaration
+        if not request.connection:
+            await self._desk.one_tenant(request.tenant)  # whoever may not see it may not try it either
+            connector = request.connector or "rest"
+            return connector, _checked(_known(connector), given)
+        info = await self._desk.connection(request.connection, request.tenant)
+        stored = await self._desk.store.connection(info.id)
+        await self._desk.audit("connection.probe", info.id, info.tenant, settings=sorted(given))
+        before = stored.settings if stored is not None else info.settings
+        settings = dict(before)
+        # A map in part: the other secrets of the connection stay.
+        for name, value in given.items():
+            kept = settings.get(name)
+            both = isinstance(kept, Mapping) and isinstance(value, Mapping) and name != "declaration"
+            settings[name] = {**(kept or {}), **value} if both else value
+        settings = _checked(_known(info.connector), settings)
+        refuse_elsewhere(info, before, settings, given)
+        return info.connector, settings
 
     async def GetConnection(self, request: pb.GetConnectionRequest, context: Any) -> pb.Connection:
         return _shown(await self._desk.connection(request.connection, request.tenant))
@@ -220,9 +225,13 @@ def _checked(declaration: Declaration, settings: Mapping[str, Any]) -> dict[str,
 
 
 def _parted(declaration: Declaration, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is shown, and what is sealed."""
+    """What is shown, and what is sealed; None of a secret: it is dropped."""
     secret = {one.name for one in declaration.settings if one.secret}
-    plain = {name: convert.plain(value) for name, value in settings.items() if name not in secret}
+    plain = {
+        name: convert.plain(value)
+        for name, value in settings.items()
+        if name not in secret and value is not None
+    }
     return plain, {name: convert.plain(value) for name, value in settings.items() if name in secret}
 
 

@@ -87,7 +87,7 @@ class AdminLinks(Base):
     async def update_connection(
         self, connection: str, settings: Mapping[str, Any], secrets: Mapping[str, Any]
     ) -> ConnectionInfo:
-        """`settings` replace the former ones; of the secrets only those named here change."""
+        """`settings` replace the former ones; of the secrets only those named here change, and those that are None go."""
         async with self._transaction() as db:
             row = await db.fetchrow(sql("connection_lock"), connection)
             if row is None:
@@ -95,7 +95,8 @@ class AdminLinks(Base):
             sealed = row["sealed"]
             if secrets:
                 kept = self._secrets.open(sealed, connection) if sealed is not None else {}
-                sealed = self._secrets.seal({**kept, **secrets}, connection)
+                left = {name: value for name, value in {**kept, **secrets}.items() if value is not None}
+                sealed = self._secrets.seal(left, connection) if left else None
             await db.execute(sql("connection_update"), connection, to_json(settings), sealed)
         return await self.get_connection(connection)
 

@@ -51,7 +51,6 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
             continue
         made = entry.op == "create" and not entry.outside
         same = [one for one in there.values() if not is_another(timeline, one, entry)]
-        same = [one for one in same if not is_shut_out(timeline, one, entry)]
         if (
             made
             and len(same) >= len(live.get((other(entry.side), ref), ()))
@@ -72,13 +71,6 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
     keys = timeline.stream.match or ((timeline.stream.key,),)
     natives = [[timeline.stream.named(name).native(one.side) for name in names] for names in keys]
     return all(any(last.get(n) != new.sent.get(n) for n in names) for names in natives)
-
-
-def is_shut_out(timeline: Timeline, one: Entry, new: Entry) -> bool:
-    """Whether a gate may have kept a record from taking part before: nobody is matched with it then."""
-    gate = timeline.stream.gate(one.side)
-    past = [entry for entry in timeline.record(one) if entry.at < new.at]
-    return gate is not None and (gate.on == "edge" or any(not gate.lets(entry.after) for entry in past))
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:

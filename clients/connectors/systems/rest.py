@@ -45,6 +45,13 @@ def declared(settings: Mapping[str, Any]) -> Declaration:
     return load(settings, DECLARATION, strict=False).declaration
 
 
+def destinations(settings: Mapping[str, Any]) -> Sequence[str]:
+    """The addresses that the declaration names: that of the interface, and of the log-in where it has one of its own."""
+    plan = load(settings, DECLARATION, strict=False)
+    out = plan.auth.get("log_out") or {}
+    return plan.url, str(plan.auth.get("path", "")), str(out.get("path", ""))
+
+
 async def connect(settings: Mapping[str, Any]) -> RestConnector:
     """Compile the declaration; nothing is asked of the system yet. Raises CONFIG with every fault."""
     return RestConnector(load(settings, DECLARATION))
