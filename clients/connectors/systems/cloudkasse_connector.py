@@ -125,7 +125,9 @@ class CloudkasseConnector(HttpConnector):
         while more:
             page = await self.scan(tills, position, (NUMBER, ACTIVE, REPORTED, PENDING), ROWS_MAX)
             position, more = page.cursor, page.more
-            found += [_report(one) for one in page.records if one.native.get(ACTIVE) or one.native.get(PENDING)]
+            found += [
+                _report(one) for one in page.records if one.native.get(ACTIVE) or one.native.get(PENDING)
+            ]
         return found
 
     async def find_by(

@@ -43,8 +43,8 @@ class Cells(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Thing(Cells, frozen=True, forbid_unknown_fields=True):
     """One object. `path`: below the address. `key`: the field with the id. `modified`: the field with the time at which
-    the cloud got it as it is; "": it has none. `lists`: the lists of lines in its body. `handed_over_by`: the object of those
-    who make its records and hand them over later; "": nobody."""
+    the cloud got it as it is; "": it has none. `lists`: the lists of lines in its body. `handed_over_by`: the object of
+    those who make its records and hand them over later; "": nobody."""
 
     path: str = ""
     key: str = KEY
@@ -70,6 +70,8 @@ RECEIPT: Final = Thing(
     decimals="UMS_BRUTTO",
     instants="uploadedAt",
     local="Z_ERSTELLUNG BON_START BON_ENDE",
+    dates="BON_TAG",
+    names={"BON_TAG": "BON_ENDE"},  # the day that it is at the till
     lists={
         "lines": Cells(
             texts=(
