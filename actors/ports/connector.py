@@ -137,8 +137,8 @@ class Page(msgspec.Struct, frozen=True):
 
 class Rows(msgspec.Struct, frozen=True):
     """A page of records as lines (`actors.core.texts`): the id, then the fields asked for. `block`: the lines, each with
-    its end. `cursor`, `more`, `gone`: as of `Page`. `unsaid`: of a page of changes, records of which no line can say all (a
-    field was not delivered)."""
+    its end. `cursor`, `more`, `gone`: as of `Page`. `unsaid`: records of which no line can say all (a field was not
+    delivered)."""
 
     block: str
     cursor: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
+from inspect import signature
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,8 +16,9 @@ from urllib.parse import urlsplit
 from actors.core.errors import Kind, TandemError
 from actors.ports import Connector, Declaration
 from clients.connectors.definition import checked_settings
+from clients.connectors.http.kept import Keeper
 
-Connect = Callable[[Mapping[str, Any]], Awaitable[Connector]]
+Connect = Callable[..., Awaitable[Connector]]
 
 
 class Entry:
@@ -57,9 +59,14 @@ class Entry:
 
     @property
     def connect(self) -> Connect:
-        """Opens an account; takes checked settings."""
+        """Opens an account; takes checked settings, and the keeper where `keeps`."""
         connect: Connect = self._load().connect
         return connect
+
+    @property
+    def keeps(self) -> bool:
+        """Whether tokens of its accounts have to outlive the process."""
+        return "keeper" in signature(self.connect).parameters
 
     def _load(self) -> ModuleType:
         try:
@@ -110,7 +117,9 @@ def _origin(text: Any) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 
-async def open_connector(name: str, settings: Mapping[str, Any]) -> Connector:
-    """An open connector for one account; CONFIG for an unknown name or wrong settings (all faults at once)."""
+async def open_connector(name: str, settings: Mapping[str, Any], keeper: Keeper | None = None) -> Connector:
+    """An open connector for one account; CONFIG for an unknown name or wrong settings (all faults at once). `keeper`: where
+    its tokens are kept, for connectors that keep some."""
     found = entry(name)
-    return await found.connect(checked_settings(found.declaration, settings))
+    checked = checked_settings(found.declaration, settings)
+    return await (found.connect(checked, keeper) if found.keeps else found.connect(checked))
