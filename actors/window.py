@@ -344,8 +344,10 @@ def _is_gone(pair: Pair) -> bool:
 
 
 def kept_note(half: Binding) -> str:
-    """What stays noted of a newcomer when it starts anew: that it is to be put back."""
-    return next((note for note in (RESTORE, initial.HELD) if note in half.note), "")
+    """What stays noted of a newcomer when it starts anew: that it is to be put back, or waits for a yes."""
+    return next(
+        (note for note in (RESTORE, initial.HELD, initial.ASKED, initial.LEFT) if note in half.note), ""
+    )
 
 
 def matched(a: Binding, b: Binding) -> Binding:
