@@ -165,7 +165,7 @@ class Evidence:
 
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
     complete; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out; `blind`: sides
-    whose replies do not say what became of every field.
+    whose replies do not say what became of every field; `patchy`: sides whose lists leave records out now and then.
 
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
@@ -189,6 +189,7 @@ class Evidence:
     plain: frozenset[Side] = frozenset()
     drops: frozenset[Side] = frozenset()
     blind: frozenset[Side] = frozenset()
+    patchy: frozenset[Side] = frozenset()
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
 

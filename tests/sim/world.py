@@ -61,7 +61,11 @@ class World:
         self.trace: list[str] = []
         self.clock = SimClock(f"{scenario.seed}/world")
         self.evidence = Evidence(
-            scenario.laws, plain=scenario.plain, drops=scenario.drops, blind=scenario.blind
+            scenario.laws,
+            plain=scenario.plain,
+            drops=scenario.drops,
+            blind=scenario.blind,
+            patchy=scenario.patchy,
         )
         self.faulty = True
         self.rounds = 0
