@@ -16,6 +16,7 @@ from clients.connectors.catalog import CATALOG, Entry, entry, open_connector
 from clients.connectors.definition import checked_settings
 
 ROOT = Path(__file__).resolve().parents[2]
+SMALL = {"name": "shop", "objects": {"people": {"path": "people", "key": "id", "fields": {"id": "text"}}}}
 SETTING_TYPES = {"text", "integer", "decimal", "boolean", "path", "list", "map", "document"}
 
 
@@ -29,6 +30,11 @@ def opens(path: Path) -> bool:
     """Whether a module is a system's own: it has `connect`. Its helpers, whatever their names, don't."""
     body = ast.parse(path.read_text("utf-8")).body
     return any(isinstance(node, ast.AsyncFunctionDef) and node.name == "connect" for node in body)
+
+
+def has_secrets(name: str) -> bool:
+    """Whether a connector asks for something that is sealed."""
+    return any(setting.secret for setting in CATALOG[name].declaration.settings)
 
 
 def test_every_system_is_in_the_catalog() -> None:
@@ -67,6 +73,21 @@ def test_defaults_pass_their_own_check(name: str) -> None:
     }
     checked = checked_settings(declared, given)
     assert set(checked) == {setting.name for setting in declared.settings}
+
+
+# Those with secrets; the address of postgres is one itself.
+@pytest.mark.parametrize("name", [name for name in CATALOG if has_secrets(name) and name != "postgres"])
+def test_every_address_counts_for_where_secrets_go(name: str) -> None:
+    declared = CATALOG[name].declaration
+    given = {setting.name: setting.default for setting in declared.settings}
+    given |= {"url": "https://Shop.example:8443/v1"} | ({"declaration": SMALL} if name == "rest" else {})
+    assert "https://shop.example:8443" in CATALOG[name].destinations(given)
+
+
+def test_a_declaration_may_lead_to_several_hosts() -> None:
+    log_in = {"kind": "log_in", "path": "https://${who}@login.example/token", "log_out": {"path": "out"}}
+    given = {"declaration": {**SMALL, "url": "http://api.example", "auth": log_in}}
+    assert CATALOG["rest"].destinations(given) == {"http://api.example", "https://login.example"}
 
 
 @pytest.mark.anyio
