@@ -138,3 +138,16 @@ def test_what_is_back_after_both_were_gone_is_neither_removed_nor_marked(
     """B1 is hidden; so many seconds after it is shown again A1 is deleted."""
     told = made(story(**rules)).hides("b", "B1", 10.0).wait(10.0 + seconds).delete("a", PERSON, "A1")
     assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("whose, invariants", [("ours", set()), ("a person's", {"ask", "no silent loss"})])
+def test_what_a_backup_brings_back_is_whose_it_was(whose: str, invariants: set[str]) -> None:
+    """B's name is what the system made of ours, or a person's; B is set back, and again to a later state; then A's goes."""
+    told = made(story()).update("a", PERSON, "A1", name="long name")
+    if whose == "ours":
+        told.rewritten("b", "d1", "B1", "name", "long name", "long")
+    else:
+        told.update("b", PERSON, "B1", name="long")
+    told.update("b", BACKUP, "B1", name="n1").update("b", BACKUP, "B1", name="long")
+    told.update("a", PERSON, "A1", name="n3").update("b", "d1", "B1", name="n3")
+    assert found(told) == invariants
