@@ -97,7 +97,8 @@ def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
 
 
 def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """No daemon changes a field on the side that owns it, or one that is not shared; a read-only side stays as it is."""
+    """No daemon changes a field on the side that owns it (but on a person's word, where it was contested), or one that is
+    not shared; a read-only side stays as it is."""
     read_only = {side for side in ("a", "b") if all(law.owner == side for law in timeline.stream.fields)}
     if timeline.stream.gates:
         read_only = set()
@@ -114,7 +115,12 @@ def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             law = timeline.stream.law(entry.side, native)
             if law is None and may_write(evidence, timeline, entry, native):
                 continue
-            if law is None or (entry.op == "update" and (law.owner == entry.side or law.on_create_only)):
+            owned = (
+                law is not None
+                and law.owner == entry.side
+                and not was_decided(evidence, timeline, entry, law)
+            )
+            if law is None or (entry.op == "update" and (owned or law.on_create_only)):
                 why = "is not shared" if law is None else f"is owned by {law.owner}"
                 yield Violation(
                     "ownership", f"{entry.who} changed {native}, which {why}: {tell(entry)}", entry.at
