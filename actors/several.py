@@ -59,7 +59,8 @@ def _placed(stream: StreamSpec, side: Side, name: str, page: Page) -> Page:
 
 def placed_record(stream: StreamSpec, side: Side, name: str, record: Record) -> Record:
     """A record of one object, as it is known here."""
-    native = {**record.native, RECORD_OBJECT: name}
+    lacking = dict.fromkeys(stream.lacking(side, name))  # what only other objects have is nothing here
+    native = {**lacking, **record.native, RECORD_OBJECT: name}
     return msgspec.structs.replace(record, id=qualified(stream, side, name, record.id), native=native)
 
 

@@ -60,8 +60,9 @@ def _without(held: Held | None, stale: frozenset[str]) -> Held | None:
     )
 
 
-def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
-    """The native fields of `side` that the stream reads, each once, in the order of the blueprint."""
+def paths(stream: StreamSpec, side: Side, name: str = "") -> tuple[str, ...]:
+    """The native fields of `side` that the stream reads, each once, in the order of the blueprint. `name`: those of one of
+    several objects only."""
     seen: dict[str, None] = {}
     for spec in stream.fields:
         place = spec.side(side)
@@ -73,7 +74,7 @@ def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
         seen.setdefault(path)
     if side in stream.gates:
         seen.setdefault(stream.gates[side].path)
-    for path in (RECORD_ID, RECORD_OBJECT):
+    for path in (RECORD_ID, RECORD_OBJECT, *(stream.lacking(side, name) if name else ())):
         seen.pop(path, None)
     return tuple(seen)
 
@@ -130,7 +131,9 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
 
 def show_new(stream: StreamSpec, side: Side, wanted: Fields, refs: Refs = NO_REFS) -> Shown:
     """Translate `wanted` into the native fields of a record to be made on `side`. Raises `LensError`."""
-    return show(stream, side, {}, {name: value for name, value in wanted.items() if value is not None}, refs)
+    begins = {} if stream.begins_in is None or side != stream.several else {RECORD_OBJECT: stream.begins_in}
+    told = {name: value for name, value in wanted.items() if value is not None}
+    return show(stream, side, begins, told, refs)
 
 
 def begun(stream: StreamSpec, side: Side, told: Shown) -> Shown:

@@ -79,6 +79,8 @@ def object_of(stream: StreamSpec, seen: Observation) -> str | None:
         return None
     if seen.side == stream.several:
         return parted(stream, seen.side, seen.id)[0]
+    if stream.begins_in is not None:
+        return stream.begins_in
     return object_said(stream, seen.fields.get(stream.object_field.name))
 
 
