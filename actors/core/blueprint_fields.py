@@ -124,7 +124,7 @@ def _side(label: str, node: Node, side: Side) -> FieldSide | None:
 
 
 def _in_objects(label: str, node: Node, place: Node, side: Side) -> FieldSide:
-    """Where it stands in each of several objects: `{companies: NAME, people: {path: [FIRST, LAST], lens: join}, others: ~}`."""
+    """Where it stands in each of several objects: `{companies: NAME, people: {path: [FIRST, LAST], lens: join}, x: ~}`."""
     shared = [found for found in (node.get(f"lens_{side}"), node.get("lens")) if found is not None]
     paths: list[str] = [RECORD_OBJECT]
     found: list[InObject] = []

@@ -306,7 +306,7 @@ def test_t02_an_initial_load_may_go_at_once_and_the_schedule_holds_for_what_come
     spec = LinkSpec("rig", "1", "memory", "memory", (stream,))
     loaded: set[str] = set()
     clock: Any = SimpleNamespace(now=lambda: 1_000_000.0)
-    found = Gate(spec, (), RunRow("r", "l", started=1_000_000.0), clock, loaded)
+    found = Gate(spec, (), RunRow("r", "l", cause="poll", started=1_000_000.0), clock, loaded)
     assert found.sift(stream, one) == (one, [])
     loaded.add(stream.name)
     assert found.sift(stream, one) == ([], one)

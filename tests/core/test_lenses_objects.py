@@ -86,7 +86,7 @@ def test_the_laws_of_lenses_hold_in_each_object(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    "fields, words",
     [
         ({"vat": {"a": {"companies": "VAT"}, "b": "vat", "lossy": True}}, "it says nothing of people"),
         ({"vat": {"a": {"companies": "VAT", "peple": "X"}, "b": "vat"}}, "did you mean people"),

@@ -126,9 +126,10 @@ def _composed(of: LinesOf, rows: Sequence[Record], cells: Sequence[str]) -> dict
     }
 
 
-def _place(of: LinesOf, row: Record) -> tuple[Decimal, int]:
+def _place(of: LinesOf, row: Record) -> tuple[Decimal, int, str]:
     place = row.native.get(of.order)
-    return Decimal(place) if isinstance(place, int | Decimal) else Decimal(0), int(row.id)
+    number = int(row.id) if of.numbered else 0
+    return Decimal(place) if isinstance(place, int | Decimal) else Decimal(0), number, row.id
 
 
 class ObjectUnit:
