@@ -16,6 +16,7 @@ from actors.core.values import BadValue, Value, same
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
+from clients.connectors.http.field import nothing_at
 from clients.connectors.http.paging import rows_at
 from clients.connectors.http.shape import Shape
 from clients.connectors.http.sweep import swept, time_of
@@ -31,7 +32,7 @@ from clients.connectors.http.values import write_value
 from clients.connectors.http.wire import Answer, HttpError, Request, at
 from clients.connectors.http.writing import each
 from clients.connectors.systems.tribe_objects import IDENTITY, KEY, LINE, Thing, shape
-from clients.connectors.systems.tribe_parts import nothing_at, tree
+from clients.connectors.systems.tribe_parts import tree
 from clients.connectors.systems.tribe_writing import Writer
 
 ROWS_MAX: Final = 100

@@ -7,7 +7,6 @@ referred to. Reading is one request with a nested `$expand`; writing is one requ
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -44,17 +43,6 @@ def tree(thing: Thing, names: Iterable[str]) -> Tree:
         if heads or last not in links:
             at.select[last] = None
     return whole
-
-
-def nothing_at(row: Any, name: str) -> bool:
-    """Whether a field is null because something on the way to it refers to nobody."""
-    for head in name.split(".")[:-1]:
-        if not isinstance(row, Mapping) or head not in row:
-            return False
-        if row[head] is None:
-            return True
-        row = row[head]
-    return False
 
 
 def by_part(thing: Thing, native: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
