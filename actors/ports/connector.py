@@ -63,9 +63,9 @@ class Webhook(msgspec.Struct, frozen=True):
     """How a system calls when something changed.
 
     `signature`: `hmac_sha256` or `hmac_sha512` (of the body, with the secret), `sha512` (of the body with the secret behind
-    it), `token` (the secret itself) or `none` (then the address is all there is to know). It stands in the header `header`,
-    else in the query parameter `parameter`, after `prefix`. `object`, `ids`, `event`: where the call says which object, which
-    records and what happened, as `json:items.*.id`, `form:id`, `query:id` or `header:X-Topic`; "" = nowhere.
+    it), `token` (the secret itself) or `none` (the address is all there is to know). It stands in the header `header`,
+    else in the query parameter `parameter`, after `prefix`. `object`, `ids`, `event`: where the call says which object,
+    which records and what happened, as `json:items.*.id`, `form:id`, `query:id` or `header:X-Topic`; "" = nowhere.
     `events`: those that are known to come. `of_parts`: objects whose records have parts that calls may name instead: these
     are looked at for changes, whatever id is told.
     """

@@ -102,7 +102,7 @@ class Bookkeeper:
         for month in range(1, 13):
             enter("BookPeriod", RelatedYear=year, RelatedMonth=month, Number=month)
 
-    def partner(self, table: str, code: str, name: str, **values: Any) -> str:
+    def partner(self, table: str, code: str, name: str, /, **values: Any) -> str:
         """A customer or supplier with a third party of his own; `Address.` in front of what belongs to his address."""
         address = {n.removeprefix("Address."): v for n, v in values.items() if n.startswith("Address.")}
         own = {n: values[n] for n in values if n in ("IsHidden", "IsLocked")}

@@ -10,8 +10,9 @@ from actors.core.blueprint import BlueprintError, compile_blueprint
 from actors.core.lens_laws import lens_faults
 from actors.core.mapping import observe, paths, show, show_new
 from actors.core.policy import StreamSpec
-from actors.core.types import Record
-from actors.several import placed_record
+from actors.core.types import Op, Record
+from actors.ports import Write
+from actors.several import own_write, placed_record
 
 FIELDS: dict[str, Any] = {
     "kind": {
@@ -101,3 +102,11 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(BlueprintError) as caught:
         stream(**fields)
     assert words in str(caught.value)
+
+
+def test_a_write_is_seen_by_its_object_without_the_fields_of_the_others() -> None:
+    there = {"@object": "people", "FIRST": "Ada", "LAST": "Berg", "NAME": None, "CITY": "Gent"}
+    write = own_write(stream(), "a", Write(Op.UPDATE, "people:7", {"FIRST": "Eva"}, there))
+    assert (write.id, write.seen) == ("7", {"FIRST": "Ada", "LAST": "Berg", "CITY": "Gent"})
+    new = own_write(stream(), "a", Write(Op.CREATE, native={**there, "@object": "companies", "NAME": "Vin"}))
+    assert new.native == {"NAME": "Vin", "CITY": "Gent"}

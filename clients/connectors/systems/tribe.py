@@ -72,10 +72,14 @@ DECLARATION: Final = Declaration(
 
 
 def declared(settings: Mapping[str, Any]) -> Declaration:
-    """What one connection promises: how calls are signed is set by whoever made the webhook in Tribe."""
-    assert DECLARATION.webhook is not None
+    """What one connection promises. How calls are signed is said by whoever made the webhook in Tribe; what is not said is as
+    it is declared."""
+    plain = DECLARATION.webhook
+    assert plain is not None
     hook = msgspec.structs.replace(
-        DECLARATION.webhook, signature=settings["webhook_signature"], header=settings["webhook_header"]
+        plain,
+        signature=settings.get("webhook_signature", plain.signature),
+        header=settings.get("webhook_header", plain.header),
     )
     return msgspec.structs.replace(DECLARATION, webhook=hook)
 
