@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.core.errors import LeaseLost
 from actors.core.mapping import Refs, observe, paths, references, referred
-from actors.core.places import by_object, parted, qualified, written_in
+from actors.core.places import by_object, lacking, parted, qualified, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rooms import why_alone
 from actors.core.rows import RowShape
@@ -99,7 +99,7 @@ class Access:
         records: list[Record] = []
         for name in stream.objects_on(self.side):
             wanted = paths(stream, self.side, name)
-            if args[0] in stream.lacking(self.side, name):
+            if args[0] in lacking(stream, self.side, name):
                 continue  # that object has no such field
             found = await self._ask(self._call(method, "instant", name, *args, wanted))
             records.extend(self._placed(stream, name, found))

@@ -73,7 +73,9 @@ IN_OBJECT: Final = (
     Entry("path", _PATHS, "where it stands there", required=True),
     Entry("lens", LENS, "the lens or lenses there, nearer to its native value than those of the field"),
 )
-_PATH: Final = Shared("path", Either((_PATHS, Named(Either((_PATHS, Entries(IN_OBJECT), Empty()))))))
+_PATH: Final = Shared(
+    "path", Either((_PATHS, Named(Either((_PATHS, Entries(IN_OBJECT), Empty(), REFERENCE)))))
+)
 _PLAIN: Final = (
     Entry(
         "a",

@@ -13,7 +13,7 @@ import msgspec
 from actors.core.blueprint_entries_objects import OBJECT
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.lenses import written_paths
-from actors.core.places import SEPARATOR
+from actors.core.places import SEPARATOR, begins_in
 from actors.core.policy import (
     RECORD_OBJECT,
     DeletePolicy,
@@ -127,7 +127,7 @@ def _check_field(stream: StreamSpec, field: FieldSpec, side: Side, at: Node) -> 
     elif field is not stream.object_field:
         at.fault(f"{RECORD_OBJECT} stands alone, in one field", *where, side)
     elif field.owner is Owner.LOCAL:
-        if stream.begins_in not in stream.objects_on(side):
+        if begins_in(stream) not in stream.objects_on(side):
             at.fault(
                 f"where the object of a record is local, new ones begin somewhere: `starts_with: {{{side}: ...}}` with one "
                 f"of {listed(stream.objects_on(side))}",
@@ -152,7 +152,7 @@ def _check_within(stream: StreamSpec, field: FieldSpec, side: Side, at: Node) ->
             at.fault(f"it says nothing of {name}; write `~` where it has no such field", *where)
         else:
             at.fault(f'"{name}" is none of {listed(names)}{guess(name, names)}', *where)
-    if stream.begins_in is None:
+    if begins_in(stream) is None:
         at.fault("a record that moves from one object to another holds the same in both: one path", *where)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from actors.core import unit_lines
-from actors.core.places import SEPARATOR, owns, parted
+from actors.core.places import SEPARATOR, begins_in, lacking, owns, parted
 from actors.core.policy import (
     RECORD_ID,
     RECORD_OBJECT,
@@ -74,7 +74,7 @@ def paths(stream: StreamSpec, side: Side, name: str = "") -> tuple[str, ...]:
         seen.setdefault(path)
     if side in stream.gates:
         seen.setdefault(stream.gates[side].path)
-    for path in (RECORD_ID, RECORD_OBJECT, *(stream.lacking(side, name) if name else ())):
+    for path in (RECORD_ID, RECORD_OBJECT, *(lacking(stream, side, name) if name else ())):
         seen.pop(path, None)
     return tuple(seen)
 
@@ -131,7 +131,7 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
 
 def show_new(stream: StreamSpec, side: Side, wanted: Fields, refs: Refs = NO_REFS) -> Shown:
     """Translate `wanted` into the native fields of a record to be made on `side`. Raises `LensError`."""
-    begins = {} if stream.begins_in is None or side != stream.several else {RECORD_OBJECT: stream.begins_in}
+    begins = {RECORD_OBJECT: begins_in(stream)} if side == stream.several and begins_in(stream) else {}
     told = {name: value for name, value in wanted.items() if value is not None}
     return show(stream, side, begins, told, refs)
 

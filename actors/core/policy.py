@@ -335,15 +335,6 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         own = ((spec, at) for spec, at in places if at is not None and at.paths == (RECORD_OBJECT,))
         return next((spec for spec, at in own if not at.lens.one_way), None)
 
-    @cached_property
-    def begins_in(self) -> str | None:
-        """The object in which new records are made, where no field of the other side says so (T9)."""
-        spec, side = self.object_field, self.several
-        if spec is None or side is None or spec.owner is not Owner.LOCAL:
-            return None
-        said = spec.starts_with.get(side, {}).get(RECORD_OBJECT)
-        return said if isinstance(said, str) else None
-
     def field(self, name: str) -> FieldSpec:
         """The field called `name`; KeyError where there is none."""
         return self._by_name[name]
@@ -412,22 +403,6 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
             else ()
             for s in SIDES
         }
-
-    def lacking(self, side: Side, name: str) -> tuple[str, ...]:
-        """The native paths that other objects of the side have, and this one has not."""
-        return self._lacking.get((side, name), ())
-
-    @cached_property
-    def _lacking(self) -> Mapping[tuple[Side, str], tuple[str, ...]]:
-        places = [(side, spec.side(side)) for spec in self.fields for side in SIDES]
-        out: dict[tuple[Side, str], tuple[str, ...]] = {}
-        for side, place in places:
-            for name in self.objects_on(side) if place is not None and place.within else ():
-                assert place is not None
-                own = (RECORD_OBJECT, *place.within.get(name, ()))
-                strange = (path for path in place.paths if path not in own)
-                out[side, name] = tuple(dict.fromkeys((*out.get((side, name), ()), *strange)))
-        return out
 
     def policies(self, side: Side) -> frozenset[DeletePolicy]:
         """Everything that a deletion on `side` may do."""

@@ -122,7 +122,7 @@ class Both:
             of = [one["Address_Id"] for one in links if one["Third_Id"] == row["Third_Id"]]
             where = self.books.person.row("Address", of[0]) if of else {}
             address = {f"Address.{n}": v for n, v in where.items()}
-            address["Address.CountryCode"] = countries.get(where.get("Country_Id"))
+            address["Address.CountryCode"] = countries.get(str(where.get("Country_Id")))
             found[str(row["Code"])] = {**third, **address, **row, "Id": key}
         return found
 

@@ -1,4 +1,4 @@
-"""Tribe CRM <-> Winbooks, invoices and payments (rows T7, T8, T13, T19) under the built-in blueprint, and what goes wrong."""
+"""Tribe CRM <-> Winbooks, invoices and payments (rows T7, T8, T13, T19) under the built-in blueprint; what goes wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from clients.emulators.faults import Fault
 from clients.emulators.tribe_tables import INVOICE, LINE, VAT_GROUP
-from tests.spec.belgian import CHOSEN, CUSTOMER, Both, belgian, linked, prepare, tribe_winbooks  # noqa: F401 - fixtures
+from tests.spec.belgian import CHOSEN, Both, belgian, linked, prepare, tribe_winbooks  # noqa: F401 - fixtures
 from tests.spec.pair import Pair
 
 pytestmark = pytest.mark.anyio

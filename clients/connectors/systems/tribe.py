@@ -72,7 +72,7 @@ DECLARATION: Final = Declaration(
 
 
 def declared(settings: Mapping[str, Any]) -> Declaration:
-    """What one connection promises. How calls are signed is said by whoever made the webhook in Tribe; what is not said is as
+    """What one connection promises. How calls are signed is said by whoever made the webhook there; what is not said is as
     it is declared."""
     plain = DECLARATION.webhook
     assert plain is not None
