@@ -50,17 +50,21 @@ class ByObject(msgspec.Struct, frozen=True, tag=True, dict=True):
 
     def get(self, native: tuple[Value, ...]) -> Value:
         """See policy.Lens."""
-        place = self._by_name.get(native[0])
-        if place is None or not place.count:
-            return None
-        return place.lens.get(native[place.first : place.first + place.count])
+        place = self._place(native)
+        return place.lens.get(native[place.first : place.first + place.count]) if place.count else None
 
     def put(self, old: tuple[Value, ...], value: Value) -> tuple[Value, ...]:
         """See policy.Lens. Where there is no such field nothing is written."""
-        place = self._by_name.get(old[0]) if old else None
-        if place is None:
-            raise LensError(f"{shown(value)} is to be written, and nobody said in which object")
+        place = self._place(old)
         if not place.count:
             return old
         end = place.first + place.count
         return (*old[: place.first], *place.lens.put(old[place.first : end], value), *old[end:])
+
+    def _place(self, native: tuple[Value, ...]) -> InObject:
+        place = self._by_name.get(native[0]) if native else None
+        if place is None:
+            raise LensError(
+                f"{shown(native[0] if native else None)} is none of the objects that a record stands in"
+            )
+        return place
