@@ -171,6 +171,13 @@ class Both:
         """The number of an invoice of Tribe."""
         return int(self.crm.person.row(INVOICE, key)["Number"])
 
+    def book_by_hand(self, code: str, number: int) -> None:
+        """Somebody at Winbooks books an invoice."""
+        (journal,) = self.books.person.find("Journal", Code="VEN")
+        customer, day = self.partners()[code]["Id"], date(2026, 1, 31)
+        key = self.books.enter("GLTransHeader", Journal_Id=journal["Id"], DocNumber=number, BookDate=day)
+        self.books.enter("GLTrans", GLTransHeader_Id=key, Customer_Id=customer, LineOrder=0, Amount=1)
+
     def booked(self) -> dict[int, Row]:
         """Documents in the journal of sales, by number, with code and amounts of the customer, and their lines."""
         codes = {
