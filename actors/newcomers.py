@@ -109,17 +109,18 @@ class Newcomers:
         bind: list[tuple[int, int]] = []
         move: list[tuple[int, int]] = []
         unclear: list[KeyGroup] = []
-        for whole in await self._places.one_each(stream, groups):
+        binds = stream.binds_by(level)  # who shares a clash key is nobody's, wherever either of them stands or went
+        for whole in await self._places.one_each(stream, groups) if binds else groups:
             group = _without(whole, self._apart)
             if not (group.a or group.b) or spoken_for.intersection((*group.a, *group.b)):
                 continue
             if any(self._state.is_open(key) for key in (*group.a, *group.b)):
                 self._left = True  # it is being made: what became of that says who it is
                 continue
-            verdict = match.decide(group.a, group.b, group.taken, stream.binds_by(level))
+            verdict = match.decide(group.a, group.b, group.taken, binds)
             if verdict == "bind":
                 bind.append((group.a[0], group.b[0]))
-            elif by_key(group.a, group.b, group.taken, self._moves.sides):
+            elif binds and by_key(group.a, group.b, group.taken, self._moves.sides):
                 move.append((group.taken[0], (*group.a, *group.b)[0]))
             elif verdict == "ambiguous":
                 unclear.append(group)
@@ -127,7 +128,7 @@ class Newcomers:
                 # It has its place on the other side, though it is not back there yet: the rest would be doubles of it.
                 unclear.append(_beside_put_back(group))
         await self._move(stream, move, spoken_for)
-        unclear = await self._places.moved_on(stream, unclear)
+        unclear = await self._places.moved_on(stream, unclear) if binds else unclear
         if self._state.dry:
             await self._plan_only(stream, bind, spoken_for)
             spoken_for.update(key for group in unclear for key in (*group.a, *group.b))
@@ -242,7 +243,7 @@ class Newcomers:
                 return
             after = held[-1].key
             again = tuple(
-                msgspec.structs.replace(b, state=_again(b), note=kept_note(b), rev=b.rev + 1)
+                msgspec.structs.replace(b, state=_again(stream, b), note=kept_note(b), rev=b.rev + 1)
                 for b in held
                 if b.note.startswith(AMBIGUOUS)
             )
@@ -350,7 +351,9 @@ class Newcomers:
             )
             if not halves:
                 return
-            after = halves[-1].key
+            after, count = halves[-1].key, len(halves)
+            await self._rest(stream, [half for half in halves if initial.unmatched(half)])
+            halves = [half for half in halves if not initial.unmatched(half)]
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
@@ -366,7 +369,17 @@ class Newcomers:
                     ones = self._places.not_twice(stream, side, looked, made)
                     self._left = self._left or len(ones) < len(looked)
                     pairs.extend(await self._claimed(stream, side, ones))
-            await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
+            await self._carrier.carry(stream, pairs, totals_known=count < self._window)
+
+    async def _rest(self, stream: StreamSpec, halves: Sequence[Binding]) -> None:
+        """Nobody was found for these, and the initial load makes nobody from them."""
+        if halves and not self._state.dry:
+            held = (
+                msgspec.structs.replace(one, state=State.HELD_BACK, rev=one.rev + 1)
+                for one in halves
+                if not self._state.is_open(one.key)
+            )
+            await self._state.settle(Settlement(run=self._state.run, bindings=tuple(held)))
 
     async def _under_way(self, stream: StreamSpec) -> list[Binding]:
         """Half bindings of which it is not known yet whether their record was made."""
@@ -440,9 +453,9 @@ def _waiting(gone: Binding) -> Binding:
     return msgspec.structs.replace(gone, note=AMBIGUOUS, rev=gone.rev + 1)
 
 
-def _again(held: Binding) -> State:
+def _again(stream: StreamSpec, held: Binding) -> State:
     if initial.HELD in held.note:
-        return State.HELD_BACK
+        return initial.at_rest(stream, held)
     return State.GONE if held.state is State.GONE else State.NEW
 
 

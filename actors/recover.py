@@ -245,9 +245,9 @@ class Recovery:
         self, stream: StreamSpec, access: Access, action: Action
     ) -> tuple[list[Observation], bool]:
         """Records that hold a one-field match key of what was to be created and belong to nobody."""
-        for names in stream.match:
+        for level, names in enumerate(stream.match):
             place = stream.field(names[0]).side(action.side)
-            if len(names) != 1 or place is None or len(place.paths) != 1:
+            if not stream.binds_by(level) or len(names) != 1 or place is None or len(place.paths) != 1:
                 continue
             value = action.native.get(place.paths[0])
             if value is None:

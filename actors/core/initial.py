@@ -25,7 +25,18 @@ def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: b
     """A newcomer that the initial load makes nobody from; the very same where it may."""
     if loaded or half.state is not State.NEW or other(seen.side) in stream.initial_load:
         return half
-    return msgspec.structs.replace(half, state=State.HELD_BACK, note=HELD, base=dict(seen.fields))
+    return msgspec.structs.replace(half, state=at_rest(stream, half), note=HELD, base=dict(seen.fields))
+
+
+def at_rest(stream: StreamSpec, half: Binding) -> State:
+    """As what it waits to be matched. Somebody of a group has to be new for it to be looked at: where nothing at all is
+    written, a's are, and rest as soon as nobody was found for them."""
+    return State.NEW if not stream.initial_load and half.a is not None else State.HELD_BACK
+
+
+def unmatched(half: Binding) -> bool:
+    """Whether it stays where it is, though it was new for the matching."""
+    return HELD in half.note and half.state is State.NEW
 
 
 def is_held(half: Binding) -> bool:

@@ -17,6 +17,21 @@ from tests.sim.auditor_more import (
     starts_as_told,
     told_to_restore,
 )
+from tests.sim.auditor_newest import (
+    adds_up,
+    clashes_bind_nobody,
+    clashes_make_nobody,
+    effects_once,
+    left_behind,
+    lines_hold,
+    load_writes_where_it_may,
+    merges_by_rule,
+    moved_from,
+    on_command_only,
+    place_of,
+    source_of,
+    within_budgets,
+)
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
 from tests.sim.laws import FieldLaw, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
@@ -33,8 +48,8 @@ def safety(evidence: Evidence) -> list[Violation]:
         timeline = Timeline(evidence, stream)
         for check in CHECKS:
             found.extend(check(evidence, timeline))
-    whole = (single_owner, obedience, bounded, right_account, required_streams)
-    return [*found, *(violation for check in whole for violation in check(evidence))]
+    whole = (single_owner, obedience, bounded, right_account, required_streams, effects_once, within_budgets)
+    return [*found, *(violation for check in whole for violation in check(evidence)), *evidence.crashes]
 
 
 def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -53,7 +68,17 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
         same = [one for one in there.values() if not is_another(timeline, one, entry)]
         same = [one for one in same if not is_shut_out(timeline, one, entry)]
         if (
+            source_of(timeline, entry) is not None
+        ):  # moved: those in the object that it stands in by now are the same
+            several = len({one.id for one in same}) > 1  # nobody knows which of them counts
+            same = (
+                []
+                if several
+                else [one for one in same if place_of(timeline, one) == place_of(timeline, entry)]
+            )
+        if (
             made
+            and not told_apart(evidence, timeline, entry)
             and len(same) >= len(live.get((other(entry.side), ref), ()))
             and not may_be_unseen(evidence, same, entry)
         ):
@@ -69,9 +94,20 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
     forgotten = any(one.at < at < new.at for at in timeline.evidence.set_back)
     if not (one.outside or forgotten) or last is None:
         return False
-    keys = timeline.stream.match or ((timeline.stream.key,),)
+    keys = timeline.stream.keys
     natives = [[timeline.stream.named(name).native(one.side) for name in names] for names in keys]
     return all(any(last.get(n) != new.sent.get(n) for n in names) for names in natives)
+
+
+def told_apart(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a person had said of a record of this reference that it is none of those that share a key with it."""
+    ids = timeline.ids(timeline.ref(entry))
+    return any(
+        one.choose == "different"
+        and one.at <= entry.asked + MOMENT_S
+        and any(i in ids[s] for s, i in one.ids.items())
+        for one in evidence.decisions
+    )
 
 
 def is_shut_out(timeline: Timeline, one: Entry, new: Entry) -> bool:
@@ -130,6 +166,8 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         if entry.outside or entry.op != "delete":
             continue
         origin = other(entry.side)
+        if moved_from(timeline, entry) is not None:
+            continue
         if origin not in timeline.stream.removes and not told_to_remove(evidence, timeline, entry):
             yield Violation("deletes", f"{entry.who} deleted, no policy allows it: {tell(entry)}", entry.at)
         elif not any(
@@ -161,8 +199,10 @@ def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
             continue
         for native, value in entry.sent.items():
             law = timeline.stream.law(entry.side, native)
-            if law is None or (entry.before or {}).get(native) == value:
+            if law is None or law.type == "lines" or (entry.before or {}).get(native) == value:
                 continue
+            if (was := source_of(timeline, entry)) is not None and (was.after or {}).get(native) == value:
+                continue  # moved as it stood
             known = timeline.written_by_persons(entry, law.name) | decided(evidence, timeline, entry, law)
             known |= came_back(evidence, timeline, entry, law)
             if law.type == "list" and set(items_of(value)) <= {
@@ -207,7 +247,7 @@ def required(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """A daemon makes no record without what its rules require (but for what the other side gives itself)."""
     needed = [law for law in timeline.stream.fields if law.required]
     for entry in timeline.entries:
-        if entry.outside or entry.op != "create":
+        if entry.outside or entry.op != "create" or source_of(timeline, entry) is not None:
             continue
         for law in needed:
             if law.owner != entry.side and entry.sent.get(law.native(entry.side)) is None:
@@ -221,7 +261,7 @@ def groups_stay_whole(evidence: Evidence, timeline: Timeline) -> Iterator[Violat
         laws = [law for law in timeline.stream.fields if law.group == group]
         for entry in timeline.entries:
             touched = any(law.native(entry.side) in entry.changed() for law in laws)
-            if entry.outside or entry.after is None or not touched:
+            if entry.outside or entry.after is None or not touched or source_of(timeline, entry) is not None:
                 continue
             now = together(laws, entry)
             answered = was_decided(evidence, timeline, entry, laws[0])
@@ -241,10 +281,12 @@ def together(laws: list[FieldLaw], entry: Entry) -> tuple[Value, ...] | None:
 def nothing_lost(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """What a person wrote is overwritten or deleted only if the other side had shown it, or a stored record names it."""
     for entry in timeline.entries:
-        if entry.outside or entry.op == "create":
+        if entry.outside or entry.op == "create" or moved_from(timeline, entry) is not None:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
+            if law is not None and law.type in ("lines", "place"):
+                continue  # auditor_newest.py
             writer = timeline.writer(entry, native)
             if law is None or writer is None or not writer.outside:
                 continue
@@ -285,7 +327,7 @@ def unseen_loss(
         return
     if Named(timeline.stream.name, law.name, value) in evidence.store.differed:
         return
-    if met_anew(evidence, timeline, entry, law):
+    if met_anew(evidence, timeline, entry, law) or put_back(evidence, timeline, entry, law):
         return
     if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)
@@ -317,6 +359,20 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
     return not settled or bool(anew)
 
 
+def put_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether somebody (a backup, an old form) gave a field the very value that stood there before our last write, where no
+    reply to that had said what became of it, before anybody need have looked: as if it had not been taken."""
+    native = law.native(entry.side)
+    past = [
+        one for one in timeline.before(entry) if timeline.one_record(one, entry) and native in one.changed()
+    ]
+    ours = next((one for one in past if not one.outside), None)
+    if entry.side not in evidence.blind or ours is None:
+        return False
+    stands = (past[0].after or {}).get(native) == (ours.before or {}).get(native)
+    return stands and past[0].at - ours.at <= evidence.laws.race_s
+
+
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """A daemon that has itself made both sides agree on a value does not write another one until somebody edits.
 
@@ -329,7 +385,7 @@ def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             continue
         for native in entry.changed():
             law = timeline.stream.law(entry.side, native)
-            if law is None or law.type == "list" or was_decided(evidence, timeline, entry, law):
+            if law is None or law.type in ("list", "lines") or was_decided(evidence, timeline, entry, law):
                 continue
             last = timeline.last_write(entry, other(entry.side), law)
             if last is None or last.outside or last.at >= entry.asked:
@@ -356,7 +412,7 @@ def was_decided(evidence: Evidence, timeline: Timeline, entry: Entry, law: Field
     ids = timeline.ids(timeline.ref(entry))
     return any(
         one.stream == timeline.stream.name
-        and one.field in (law.name, law.group or law.name, "")
+        and one.field in (law.name, law.group or law.name, "", "*once*")
         and one.at <= entry.at + MOMENT_S
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
@@ -459,4 +515,12 @@ CHECKS: tuple[Check, ...] = (
     documents,
     starts_as_told,
     moved_stays,
+    lines_hold,
+    adds_up,
+    left_behind,
+    clashes_bind_nobody,
+    clashes_make_nobody,
+    load_writes_where_it_may,
+    merges_by_rule,
+    on_command_only,
 )

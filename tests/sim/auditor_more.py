@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from actors.core.values import Value
-from tests.sim.evidence import Entry, Evidence, Violation
+from tests.sim.auditor_newest import source_of
+from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, GateLaw, Side, other
 from tests.sim.timeline import Timeline
 
@@ -23,7 +24,9 @@ def told_to_restore(evidence: Evidence, timeline: Timeline, entry: Entry) -> boo
     ):
         return True
     return entry.op == "create" and any(
-        one.choose == "restore" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
+        one.choose == "restore"
+        and one.at <= entry.asked + MOMENT_S
+        and any(i in ids[s] for s, i in one.ids.items())
         for one in evidence.decisions
     )
 
@@ -188,13 +191,13 @@ def documents(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 
 def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Violation]:
-    if told_to_restore(evidence, timeline, entry):
+    if told_to_restore(evidence, timeline, entry) or source_of(timeline, entry) is not None:
         return
     ids, origin = timeline.ids(timeline.ref(entry)), other(entry.side)
     words = [
         one.at
         for one in evidence.decisions
-        if one.choose in IMPORTED and one.at <= entry.asked and one.ids.get(origin) in ids[origin]
+        if one.choose in IMPORTED and one.at <= entry.asked + MOMENT_S and one.ids.get(origin) in ids[origin]
     ]
     if not words:
         yield Violation("staged", f"{entry.who} made {entry.id}, and nobody had said so", entry.at)

@@ -203,7 +203,9 @@ class MemoryConnector:
 
     async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
         self._need("scan_rows", self.declaration.rows)
-        return memory_rows.rows_of(await self.scan(object_name, position, fields, limit), fields)
+        return memory_rows.rows_of(
+            self, object_name, await self.scan(object_name, position, fields, limit), fields
+        )
 
     async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
         self._need("create_rows", self.declaration.rows)
