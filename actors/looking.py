@@ -93,7 +93,7 @@ class Looking:
                 await self._complete_read(stream, side)
             return True
         rows, _ = await access.scan_rows(stream, "", kept_paths(stream, side), 1)
-        return not rows.block and await self._complete_read(stream, side)
+        return not _records(rows) and await self._complete_read(stream, side)
 
     async def _bulk(self, stream: StreamSpec, origin: Side, creates: Creates) -> bool:
         """Lap by lap; what is left when it can't go on is read the general way, from where it stands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -27,6 +27,18 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.keygroups import (
+    AMBIGUOUS,
+    beside_put_back,
+    detail_of,
+    holders,
+    is_listed,
+    listed,
+    lookalikes,
+    row_of,
+    waiting_for_a_word,
+    without,
+)
 from actors.lines import parked_line
 from actors.moves import Moves
 from actors.places import Places
@@ -35,7 +47,6 @@ from actors.state import RunState
 from actors.window import Windows, kept_note, matched
 
 GROUPS = 1000
-AMBIGUOUS = "ambiguous"
 # So long a claim on a new record's keys stands: until every link of the account has looked, with a wide margin. Whoever met
 # one looks again after `CLAIMED_AGAIN_S`, unless a feed tells sooner of what the other link made.
 CLAIMED_S = 900.0
@@ -109,9 +120,13 @@ class Newcomers:
         bind: list[tuple[int, int]] = []
         move: list[tuple[int, int]] = []
         unclear: list[KeyGroup] = []
-        binds = stream.binds_by(level)  # who shares a clash key is nobody's, wherever either of them stands or went
-        for whole in await self._places.one_each(stream, groups) if binds else groups:
-            group = _without(whole, self._apart)
+        binds = stream.binds_by(
+            level
+        )  # who shares a clash key is nobody's, wherever either of them stands or went
+        taking_part = [without(group, group.kept_out) for group in groups]
+        each = await self._places.one_each(stream, taking_part) if binds else taking_part
+        for whole, one in zip(groups, each, strict=True):
+            group = without(one, self._apart)
             if not (group.a or group.b) or spoken_for.intersection((*group.a, *group.b)):
                 continue
             if any(self._state.is_open(key) for key in (*group.a, *group.b)):
@@ -126,7 +141,9 @@ class Newcomers:
                 unclear.append(group)
             elif group.put_back and {*group.a, *group.b} - {*group.put_back}:
                 # It has its place on the other side, though it is not back there yet: the rest would be doubles of it.
-                unclear.append(_beside_put_back(group))
+                unclear.append(beside_put_back(group))
+            elif beside := holders(stream, whole, group):
+                unclear.append(beside)
         await self._move(stream, move, spoken_for)
         unclear = await self._places.moved_on(stream, unclear) if binds else unclear
         if self._state.dry:
@@ -169,28 +186,24 @@ class Newcomers:
         held: list[Binding] = []
         park: list[Parked] = []
         for group in groups:
-            detail = {
-                "key": shared.split(", "),
-                "a": [b.a.id for key in (*group.a, *group.taken) if (b := members[key]).a is not None],
-                "b": [b.b.id for key in (*group.b, *group.taken) if (b := members[key]).b is not None],
-            }
+            detail = detail_of(group, members, shared)
             print_ = ambiguous.shown(group.hash, detail)
             halves = {key: members[key] for key in (*group.a, *group.b)}
             pairs, apart = ambiguous.told(halves, rows, print_)
             same += pairs
             self._apart |= apart
-            for key in halves.keys() - {key for pair in pairs for key in pair} - apart:
-                row = _ambiguous(stream, halves[key], shared, detail, print_)
+            for key in halves.keys() - {*group.kept_out, *(key for pair in pairs for key in pair)} - apart:
+                row = row_of(stream, halves[key], group, detail, print_)
                 is_known = (row.binding, row.reason, row.fingerprint) in known
-                if is_known and _is_listed(halves[key]):
+                if is_known and is_listed(halves[key]):
                     continue
-                held.append(_listed(halves[key]))
+                held.append(listed(halves[key]))
                 park.append(row)
                 if not is_known:
                     state.waited += 1
                     waiting[row.side or "a"] += 1
                     items.append(parked_line(row))
-            held.extend(_waiting(members[key]) for key in self._moves.may_be(group))
+            held.extend(waiting_for_a_word(members[key]) for key in self._moves.may_be(group))
         if held:
             counters = tuple(Counters(stream.name, side, waiting=n) for side, n in waiting.items() if n)
             await state.settle(
@@ -260,7 +273,7 @@ class Newcomers:
             again = tuple(
                 msgspec.structs.replace(b, state=State.NEW, note=kept_note(b), rev=b.rev + 1)
                 for b in listed.values()
-                if _is_listed(b)
+                if is_listed(b)
             )
             if again:
                 await state.settle(Settlement(run=state.run, bindings=again))
@@ -288,7 +301,7 @@ class Newcomers:
         blind = {*self._state.blind(stream), *await self._unsure(stream)}  # sides on which it may turn up yet
         sure, unclear = await self._moves.by_content(stream, spoken_for, blind)
         await self._moved(stream, sure, spoken_for)
-        groups = [_lookalikes(self._moves.sides, keys, halves) for keys, halves in unclear]
+        groups = [lookalikes(self._moves.sides, keys, halves) for keys, halves in unclear]
         if self._state.dry:
             spoken_for.update(key for group in groups for key in (*group.a, *group.b))
         else:
@@ -430,68 +443,7 @@ class Newcomers:
         return out
 
 
-def _without(group: KeyGroup, apart: Collection[int]) -> KeyGroup:
-    """The group without those that are none of it."""
-    if not apart:
-        return group
-    a, b = (tuple(key for key in keys if key not in apart) for keys in (group.a, group.b))
-    return msgspec.structs.replace(group, a=a, b=b)
-
-
-def _listed(half: Binding) -> Binding:
-    """A member of an unclear group, while it waits for a person."""
-    note = half.note if half.note.startswith(AMBIGUOUS) else f"{AMBIGUOUS} {half.note}".strip()
-    return msgspec.structs.replace(half, state=State.HELD_BACK, note=note, rev=half.rev + 1)
-
-
-def _is_listed(half: Binding) -> bool:
-    return half.state is State.HELD_BACK and half.note.startswith(AMBIGUOUS)
-
-
-def _waiting(gone: Binding) -> Binding:
-    """What is gone, while it can't be said which of several new records it is."""
-    return msgspec.structs.replace(gone, note=AMBIGUOUS, rev=gone.rev + 1)
-
-
 def _again(stream: StreamSpec, held: Binding) -> State:
     if initial.HELD in held.note:
         return initial.at_rest(stream, held)
     return State.GONE if held.state is State.GONE else State.NEW
-
-
-def _lookalikes(sides: Mapping[int, Side], keys: Sequence[int], halves: Sequence[Binding]) -> KeyGroup:
-    """What is gone, and several new records any of which may be it, as a group for a person."""
-    new = tuple(half.key for half in halves)
-    a = new if sides[keys[0]] == "a" else ()
-    return KeyGroup(hash=0, a=a, b=() if a else new, taken=tuple(keys))
-
-
-def _beside_put_back(group: KeyGroup) -> KeyGroup:
-    """The group as it will be once what is to be put back is there again."""
-    back = group.put_back
-    return KeyGroup(
-        hash=group.hash,
-        a=tuple(key for key in group.a if key not in back),
-        b=tuple(key for key in group.b if key not in back),
-        taken=(*group.taken, *back),
-    )
-
-
-def _ambiguous(
-    stream: StreamSpec, half: Binding, key: str, detail: dict[str, list[str]], print_: str
-) -> Parked:
-    side: Side = "a" if half.a is not None else "b"
-    held = half.side(side)
-    assert held is not None
-    shared = ", ".join(f"{', '.join(ids)} on {at}" for at in SIDES if (ids := detail[at]))
-    return Parked(
-        stream=stream.name,
-        room=Room.AMBIGUOUS,
-        binding=half.key,
-        side=side,
-        record=held.id,
-        reason=f"several records share {key}: {shared}",
-        hint=f"decide which of them it is, or that it is none of them; or make {key} unique in the systems",
-        detail=detail,
-        fingerprint=print_,
-    )

@@ -42,7 +42,7 @@ from actors.core.blueprint_forms import (
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
 from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
-from actors.core.stream_rules import GateOn, Ineligible
+from actors.core.stream_rules import GateKeys, GateOn, Ineligible
 from actors.core.types import SIDES
 
 LINK_NAME: Final = r"[a-z][a-z0-9-]{0,62}"
@@ -200,6 +200,15 @@ GATE: Final = (
         absent="`keep`",
         example="then: put_back",
         rows=("U3", "G21", "S16"),
+    ),
+    Entry(
+        "keys",
+        words(GateKeys),
+        "a record that is kept out holds its match keys, and who has one of them on the other side makes nobody beside it: "
+        "a person is asked (`held`); or they count for nothing, since it is a record of another role (`free`)",
+        absent="`held`",
+        example="keys: free",
+        rows=("U23", "T18", "W4"),
     ),
 )
 

@@ -84,8 +84,9 @@ class Declaration(msgspec.Struct, frozen=True):
     `absence`: what it proves when a record is missing from a complete read. `by_id`: a record can be looked at by its
     id. `draws_ids`: ids can be reserved before a create (`reserve`), so a create whose outcome is unknown is resolved
     by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read, made and updated as lines,
-    many at once. `lines`: how a system takes the lines of a record: `nested` in its body, in one request; `rows` of an
-    object of their own, all in one transaction; `steps`: such rows, request by request, so that a write may be cut.
+    many at once. `lines`: how a system takes the lines of a record: `read`: it delivers them, and takes none; `nested` in
+    its body, in one request; `rows` of an object of their own, all in one transaction; `steps`: such rows, request by
+    request, so that a write may be cut.
     `attachments`: fields may be asked for and written as attachments (a path that ends in `#`).
     `read_lag_s`: a read may be this much older than the last write.
     `vendor_tail_s`: a request may take effect this long after its deadline.
@@ -107,7 +108,7 @@ class Declaration(msgspec.Struct, frozen=True):
     missing_means: Literal["null", "unknown"] = "unknown"
     session: Literal["shared", "single"] = "shared"
     rows: bool = False
-    lines: Literal["none", "nested", "rows", "steps"] = "none"
+    lines: Literal["none", "read", "nested", "rows", "steps"] = "none"
     attachments: bool = False
     read_lag_s: float = 0.0
     vendor_tail_s: float = 0.0
@@ -133,8 +134,8 @@ class Page(msgspec.Struct, frozen=True):
 
 class Rows(msgspec.Struct, frozen=True):
     """A page of records as lines (`actors.core.texts`): the id, then the fields asked for. `block`: the lines, each with
-    its end. `cursor`, `more`, `gone`: as of `Page`. `unsaid`: of a page of changes, records of which no line can say all (a
-    field was not delivered)."""
+    its end. `cursor`, `more`, `gone`: as of `Page`. `unsaid`: records of which no line can say all (a field was not
+    delivered)."""
 
     block: str
     cursor: str

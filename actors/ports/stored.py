@@ -80,13 +80,15 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class KeyGroup(msgspec.Struct, frozen=True):
-    """All that share one match key: half bindings of A, of B (of those: to be put back), and full ones (taken)."""
+    """All that share one match key: half bindings of A, of B (of those: to be put back, kept out by a gate), and full ones
+    (taken)."""
 
     hash: int
     a: tuple[int, ...]
     b: tuple[int, ...]
     taken: tuple[int, ...]
     put_back: tuple[int, ...] = ()
+    kept_out: tuple[int, ...] = ()
 
 
 class Closed(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from actors.core.changes import Standing
+from actors.core.gates import KEPT_OUT
 from actors.core.plan import RESTORE
 from actors.core.types import Binding, Side, State, other
 from actors.ports import KeyGroup, Known
@@ -55,9 +56,11 @@ class Bindings(Base):
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
     ) -> Sequence[KeyGroup]:
-        rows = await self._fetch(sql("key_groups", level=level), link, stream, after, limit, RESTORE)
+        rows = await self._fetch(
+            sql("key_groups", level=level), link, stream, after, limit, RESTORE, KEPT_OUT
+        )
         return [
-            KeyGroup(row["hash"], *(tuple(row[name]) for name in ("a", "b", "taken", "put_back")))
+            KeyGroup(row["hash"], *(tuple(row[name]) for name in ("a", "b", "taken", "put_back", "kept_out")))
             for row in rows
         ]
 

@@ -25,6 +25,19 @@ create table connections (
     unique (tenant, name)
 );
 
+-- Tokens that were drawn with the credentials of a connection, where they have to outlive the process: kept before they are
+-- used. `credentials`: a keyed fingerprint of those.
+create table kept_tokens (
+    connection text collate "C" not null references connections on delete cascade,
+    credentials bytea not null,
+    sealed bytea,  -- null: none was drawn yet
+    number bigint not null default 0,  -- goes up with each token
+    holder text not null default '',  -- whose turn it is to renew it,
+    until timestamptz not null default 'epoch',  -- by the database's clock
+    asked boolean not null default false,  -- somebody began to, and how that ended is not known
+    primary key (connection, credentials)
+);
+
 create table links (
     id text collate "C" primary key,
     tenant text collate "C" not null references tenants,

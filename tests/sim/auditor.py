@@ -66,16 +66,11 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
             continue
         made = entry.op == "create" and not entry.outside
         same = [one for one in there.values() if not is_another(timeline, one, entry)]
-        same = [one for one in same if not is_shut_out(timeline, one, entry)]
-        if (
-            source_of(timeline, entry) is not None
-        ):  # moved: those in the object that it stands in by now are the same
-            several = len({one.id for one in same}) > 1  # nobody knows which of them counts
-            same = (
-                []
-                if several
-                else [one for one in same if place_of(timeline, one) == place_of(timeline, entry)]
-            )
+        if source_of(timeline, entry) is not None:
+            # Moved: who stands in the same object is the same, unless nobody knows which of several counts.
+            several = len({one.id for one in same}) > 1
+            here = [one for one in same if place_of(timeline, one) == place_of(timeline, entry)]
+            same = [] if several else here
         if (
             made
             and not told_apart(evidence, timeline, entry)
@@ -108,13 +103,6 @@ def told_apart(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
         and any(i in ids[s] for s, i in one.ids.items())
         for one in evidence.decisions
     )
-
-
-def is_shut_out(timeline: Timeline, one: Entry, new: Entry) -> bool:
-    """Whether a gate may have kept a record from taking part before: nobody is matched with it then."""
-    gate = timeline.stream.gate(one.side)
-    past = [entry for entry in timeline.record(one) if entry.at < new.at]
-    return gate is not None and (gate.on == "edge" or any(not gate.lets(entry.after) for entry in past))
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
@@ -327,7 +315,7 @@ def unseen_loss(
         return
     if Named(timeline.stream.name, law.name, value) in evidence.store.differed:
         return
-    if met_anew(evidence, timeline, entry, law) or put_back(evidence, timeline, entry, law):
+    if met_anew(evidence, timeline, entry, law):
         return
     if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)
@@ -357,20 +345,6 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
         or any(e.op == "delete" for e in past)
     )
     return not settled or bool(anew)
-
-
-def put_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
-    """Whether somebody (a backup, an old form) gave a field the very value that stood there before our last write, where no
-    reply to that had said what became of it, before anybody need have looked: as if it had not been taken."""
-    native = law.native(entry.side)
-    past = [
-        one for one in timeline.before(entry) if timeline.one_record(one, entry) and native in one.changed()
-    ]
-    ours = next((one for one in past if not one.outside), None)
-    if entry.side not in evidence.blind or ours is None:
-        return False
-    stands = (past[0].after or {}).get(native) == (ours.before or {}).get(native)
-    return stands and past[0].at - ours.at <= evidence.laws.race_s
 
 
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -412,7 +386,7 @@ def was_decided(evidence: Evidence, timeline: Timeline, entry: Entry, law: Field
     ids = timeline.ids(timeline.ref(entry))
     return any(
         one.stream == timeline.stream.name
-        and one.field in (law.name, law.group or law.name, "", "*once*")
+        and one.field in (law.name, law.group or law.name, "")
         and one.at <= entry.at + MOMENT_S
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions

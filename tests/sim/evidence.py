@@ -167,8 +167,7 @@ class Evidence:
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
     complete; `effects`: what was told of documents once more, by object; `commanded`: when a run was under way that somebody
     asked for; `approved`: (stream, kind of budget) -> how many writes people said yes to; `crashes`: actors that fell over
-    by an error of their own; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out;
-    `blind`: sides whose replies do not say what became of every field.
+    by an error of their own; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out.
 
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
@@ -196,7 +195,6 @@ class Evidence:
     crashes: list[Violation] = field(default_factory=list)
     plain: frozenset[Side] = frozenset()
     drops: frozenset[Side] = frozenset()
-    blind: frozenset[Side] = frozenset()
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
 

@@ -162,21 +162,10 @@ def one_sided(
                 )
 
 
-def was_out_of_sight(evidence: Evidence, entry: Entry, end: Entry) -> bool:
-    """Whether no look would show a record at some time after its partner went: both were gone then, and what is shown again
-    is new."""
-    return any(
-        (one.side, one.stream, one.id) == (entry.side, entry.stream, entry.id)
-        and one.by_id
-        and one.span.ended >= end.at
-        for one in evidence.hidden
-    )
-
-
 def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry) -> bool:
     """Whether a daemon must have known two records as one before one of them went: it had written to them, or they had
     stood side by side for long. Else the one that is left is a new record, from a side that may make none."""
-    if any(end.at < at for at in evidence.set_back) or was_out_of_sight(evidence, entry, end):
+    if any(end.at < at for at in evidence.set_back):
         return False  # nobody knows it any more
     first = timeline.record(entry)[0]
     stood = min(end.at - one.at for one in (first, timeline.record(end)[0]))

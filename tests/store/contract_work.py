@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from actors.core.errors import Kind, TandemError
+from actors.core.gates import SHUT
 from actors.core.plan import RESTORE
 from actors.core.types import (
     ActionState,
@@ -359,6 +360,8 @@ class KeyGroupContract:
             full("A12", "B12", 70, state=State.NEW),  # no half
             half("a", "A13", 80, note=RESTORE),  # beside one that is to be put back
             half("a", "A14", 80),
+            half("b", "B15", 90),  # beside one that a gate keeps out
+            half("a", "A15", 90, state=State.HELD_BACK, note=SHUT),
         )
         keys = await stored(world, lease, *rows)
         groups = [
@@ -367,6 +370,7 @@ class KeyGroupContract:
             KeyGroup(20, (keys[2], keys[3]), (keys[4], keys[5]), ()),
             KeyGroup(30, (keys[6],), (), (keys[7],)),
             KeyGroup(80, (keys[18], keys[19]), (), (), (keys[18],)),
+            KeyGroup(90, (keys[21],), (keys[20],), (), (), (keys[21],)),
         ]
         assert await store.key_groups("l1", "customers", 0, None, 99) == groups
         assert await store.key_groups("l1", "customers", 0, None, 2) == groups[:2]

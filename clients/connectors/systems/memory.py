@@ -203,9 +203,7 @@ class MemoryConnector:
 
     async def scan_rows(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Rows:
         self._need("scan_rows", self.declaration.rows)
-        return memory_rows.rows_of(
-            self, object_name, await self.scan(object_name, position, fields, limit), fields
-        )
+        return memory_rows.rows_of(await self.scan(object_name, position, fields, limit), fields)
 
     async def create_rows(self, object_name: str, fields: Sequence[str], block: str) -> str:
         self._need("create_rows", self.declaration.rows)
@@ -214,7 +212,7 @@ class MemoryConnector:
 
     async def change_rows(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Rows:
         self._need("change_rows", self.declaration.rows)
-        return memory_rows.changes_of(await self.changes(object_name, cursor, fields, limit), fields)
+        return memory_rows.rows_of(await self.changes(object_name, cursor, fields, limit), fields)
 
     async def update_rows(
         self, object_name: str, updates: Sequence[RowUpdates], fields: Sequence[str]

@@ -39,24 +39,8 @@ async def row_shape(of: Opened, object_name: str, fields: Sequence[str]) -> RowS
     return RowShape(shape.key, kinds, frozenset(name for name in fields if name != shape.key))
 
 
-def rows_of(of: Opened, object_name: str, page: Page, fields: Sequence[str]) -> Rows:
-    """A page of records as lines. Whole, whatever reads leave out at the time: a line can't say that it lacks a field."""
-    whole = (
-        record if all(name in record.native for name in fields) else _whole(of, object_name, record)
-        for record in page.records
-    )
-    return Rows("".join(_line(record, fields) + "\n" for record in whole), page.cursor, page.more)
-
-
-def _whole(of: Opened, object_name: str, record: Record) -> Record:
-    """A record with all that is stored."""
-    state = of.system.get(object_name, record.id)
-    held = (state.fields if state is not None else None) or {}
-    return Record(record.id, {of.system.objects[object_name].key: record.id, **held, **record.native})
-
-
-def changes_of(page: Page, fields: Sequence[str]) -> Rows:
-    """A page of changes as lines."""
+def rows_of(page: Page, fields: Sequence[str]) -> Rows:
+    """A page of records, or of changes, as lines; a null in a line is a null, so what was not delivered is said apart."""
     said = [record for record in page.records if all(name in record.native for name in fields)]
     ids = {record.id for record in said}
     return Rows(
@@ -117,8 +101,9 @@ async def update_rows(
         raise _unknown(len(writes), object_name)
     await anyio.lowlevel.checkpoint()
     # Whole, whatever reads leave out at the time: an answer says of each line all that is stored.
-    there = (id_ for id_ in written if system.get(object_name, id_) is not None)
-    records = (_whole(of, object_name, Record(id_, {})) for id_ in there)
+    states = ((id_, system.get(object_name, id_)) for id_ in written)
+    key = system.objects[object_name].key
+    records = (Record(id_, {key: id_, **(state.fields or {})}) for id_, state in states if state is not None)
     return "".join(_line(record, fields) + "\n" for record in records)
 
 
