@@ -11,8 +11,10 @@ from actors.core.values import Value
 from tests.sim.auditor_more import (
     documents,
     gates_hold,
+    left_as_it_is,
     may_write,
     moved_stays,
+    put_back,
     required_streams,
     starts_as_told,
     told_to_restore,
@@ -175,7 +177,9 @@ def told_to_remove(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool
     """Whether a person, asked about what was deleted or merged, said that the partner goes too."""
     ids = timeline.ids(timeline.ref(entry))
     return any(
-        one.choose == "remove" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
+        one.choose == "remove"
+        and one.at <= entry.asked + MOMENT_S
+        and any(i in ids[s] for s, i in one.ids.items())
         for one in evidence.decisions
     )
 
@@ -315,7 +319,9 @@ def unseen_loss(
         return
     if Named(timeline.stream.name, law.name, value) in evidence.store.differed:
         return
-    if met_anew(evidence, timeline, entry, law):
+    if met_anew(evidence, timeline, entry, law) or put_back(evidence, timeline, entry):
+        return
+    if left_as_it_is(evidence, timeline, entry, law):
         return
     if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)

@@ -1,4 +1,5 @@
-"""The auditor on gates, documents, fields that are only read, starting values, a side's own values, required streams."""
+"""The auditor on gates, documents, fields that are only read, starting values, a side's own values, required streams, and
+on what may be written over."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from actors.core.values import Value
 from tests.sim.auditor_newest import source_of
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
-from tests.sim.laws import MARK, MEMO, SIDES, GateLaw, Side, other
+from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
 
 # So long after a record was shut out something that was looked at before may still be on its way: a slow look, a write
@@ -207,10 +208,45 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
         if law is None or law.reference or law.type == "list" or value is None:
             continue
         there = law.native(origin)
-        shown = [one for one in timeline.before(entry) if one.side == origin and one.at <= max(words)]
+        shown = [
+            one for one in timeline.before(entry) if one.side == origin and one.at <= max(words) + MOMENT_S
+        ]
         if not any((one.after or {}).get(there) == value for one in shown):
             text = f"{entry.who} made {entry.id} with {law.name}={value!r}, which nobody was shown"
             yield Violation("staged", text, entry.at)
+
+
+# ------------------------------------------------------------------------------------- what may be written over
+
+
+def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether outside hands (a backup, an old form) had put back the whole record as it was before our last write, where no
+    reply to that had said all, before anybody need have looked: as if it had not been accepted. It is made once more."""
+    natives = [law.native(entry.side) for law in timeline.stream.fields]
+
+    def shared(held: Mapping[str, Value] | None) -> list[Value]:
+        return [(held or {}).get(native) for native in natives]
+
+    past = [one for one in timeline.record(entry) if one.at < entry.at]
+    last = max((at for at, one in enumerate(past) if one.outside), default=0)
+    ours = [one for one in past[:last] if not one.outside]
+    if entry.side not in evidence.blind or not ours:
+        return False
+    again = any(shared(one.before) == shared(ours[-1].before) for one in ours[:-1])
+    in_time = past[last].at - ours[-1].at <= evidence.laws.race_s
+    return in_time and not again and shared(past[last].after) == shared(ours[-1].before)
+
+
+def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
+    said that both stay as they are: then it is settled, and whoever edits the field next on either side is carried."""
+    writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
+    return writer is not None and any(
+        (one.stream, one.field) == (timeline.stream.name, "*once*")
+        and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
+        and any(id in ids[side] for side, id in one.ids.items())
+        for one in evidence.decisions
+    )
 
 
 def required_streams(evidence: Evidence) -> Iterator[Violation]:

@@ -167,7 +167,8 @@ class Evidence:
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
     complete; `effects`: what was told of documents once more, by object; `commanded`: when a run was under way that somebody
     asked for; `approved`: (stream, kind of budget) -> how many writes people said yes to; `crashes`: actors that fell over
-    by an error of their own; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out.
+    by an error of their own; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out;
+    `blind`: sides whose replies do not say what became of every field.
 
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
@@ -195,6 +196,7 @@ class Evidence:
     crashes: list[Violation] = field(default_factory=list)
     plain: frozenset[Side] = frozenset()
     drops: frozenset[Side] = frozenset()
+    blind: frozenset[Side] = frozenset()
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
 
@@ -207,6 +209,10 @@ class Evidence:
             and one.span.began - MOMENT_S <= entry.at <= one.span.ended + MOMENT_S
             for one in self.answers
         )
+
+    def is_known(self, entry: Entry) -> bool:
+        """Whether the daemon knows that a write of its own took place: from the reply, or from a look."""
+        return self.was_answered(entry) or (entry.stream, entry.side, entry.id) in self.store.looked_up
 
     def has_id(self, entry: Entry) -> bool:
         """Whether the daemon knows the id of a record that it made: drawn beforehand, in the reply, or from a look."""

@@ -61,7 +61,9 @@ class World:
         self.scenario = scenario
         self.trace: list[str] = []
         self.clock = SimClock(f"{scenario.seed}/world")
-        self.evidence = Evidence(scenario.laws, plain=scenario.plain, drops=scenario.drops)
+        self.evidence = Evidence(
+            scenario.laws, plain=scenario.plain, drops=scenario.drops, blind=scenario.blind
+        )
         self.faulty = True
         self.rounds = 0
         self.fallen: list[Violation] = []
