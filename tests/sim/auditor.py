@@ -32,6 +32,7 @@ from tests.sim.auditor_newest import (
     on_command_only,
     place_of,
     source_of,
+    told_apart,
     within_budgets,
 )
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
@@ -94,17 +95,6 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
     keys = timeline.stream.keys
     natives = [[timeline.stream.named(name).native(one.side) for name in names] for names in keys]
     return all(any(last.get(n) != new.sent.get(n) for n in names) for names in natives)
-
-
-def told_apart(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
-    """Whether a person had said of a record of this reference that it is none of those that share a key with it."""
-    ids = timeline.ids(timeline.ref(entry))
-    return any(
-        one.choose == "different"
-        and one.at <= entry.asked + MOMENT_S
-        and any(i in ids[s] for s, i in one.ids.items())
-        for one in evidence.decisions
-    )
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:

@@ -195,6 +195,17 @@ def _touched_since(timeline: Timeline, entry: Entry, made: Entry) -> bool:
 # ------------------------------------------------------------------------------------------- keys, loads, merges
 
 
+def told_apart(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a person had said of a record of this reference that it is none of those that share a key with it."""
+    ids = timeline.ids(timeline.ref(entry))
+    return any(
+        one.choose == "different"
+        and one.at <= entry.asked + MOMENT_S
+        and any(i in ids[s] for s, i in one.ids.items())
+        for one in evidence.decisions
+    )
+
+
 def clashes_bind_nobody(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """Two records that share nothing but a clash key are no pair, unless a person said so."""
     if not timeline.stream.clashes:
@@ -371,7 +382,12 @@ def effects_all(evidence: Evidence) -> Iterator[Violation]:
             if (side, document) in ended:
                 continue
             made = [e for e in timeline.entries if (e.side, e.id, e.op) == (side, document, "create")]
-            if made and not made[0].outside and evidence.was_answered(made[0]):
+            known = (
+                law.name,
+                side,
+                document,
+            ) in evidence.store.looked_up  # found by a look, where no reply came
+            if made and not made[0].outside and (known or evidence.was_answered(made[0])):
                 yield Violation("effects", f"{document} was made, and never told of", made[0].at)
 
 

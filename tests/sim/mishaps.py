@@ -15,7 +15,7 @@ from tests.sim import objects
 from tests.sim.evidence import BACKUP, PERSON, Evidence, Hidden, Span
 from tests.sim.laws import SIDES, Side
 from tests.sim.life import Life
-from tests.sim.operator import LINK
+from tests.sim.operator import LINK, Operator
 from tests.sim.scenario import Scenario
 
 
@@ -30,6 +30,7 @@ class Struck(Protocol):
     skews: dict[str, float]
     store_skew_s: float
     strangers: dict[Side, MemorySystem]
+    operator: Operator
 
     def note(self, text: str) -> None: ...
 
@@ -152,6 +153,17 @@ async def state_rolled_back(world: Struck, luck: random.Random) -> None:
     world.set_back(backup)
 
 
+async def state_rolled_back_and_noticed(world: Struck, luck: random.Random) -> None:
+    """Likewise, and the daemon notices: every link waits until a person has looked at a dry run and has it go on."""
+    await state_rolled_back(world, luck)
+    world.inner.recover()
+    world.operator.pause()
+    await anyio.sleep(luck.uniform(5, 60))
+    world.operator.ask_for_run("plan")
+    await anyio.sleep(luck.uniform(5, 30))
+    world.operator.resume()
+
+
 async def clock_jumps(world: Struck, luck: random.Random) -> None:
     """The wall clock of a daemon's machine, or the time stamps of a system, jump forwards or back."""
     by_s = luck.choice([-1, 1]) * luck.choice(JUMPS_S)
@@ -183,6 +195,7 @@ MISHAPS: Final[Mapping[str, Mishap]] = {
     "another account": another_account,
     "state rollback": state_rolled_back,
     "state rollback of a feed": state_rolled_back,
+    "state rollback noticed": state_rolled_back_and_noticed,
     "clock jumps": clock_jumps,
     "database clock jumps": database_clock_jumps,
 }

@@ -255,6 +255,7 @@ UNPLAIN = frozenset(
         "rollback",
         "another account",
         "state rollback",
+        "state rollback noticed",
     }
 )
 STORE_FAULTS = ("away", "lose_reply", "slow")
