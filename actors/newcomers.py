@@ -256,7 +256,7 @@ class Newcomers:
                 return
             after = held[-1].key
             again = tuple(
-                msgspec.structs.replace(b, state=_again(stream, b), note=kept_note(b), rev=b.rev + 1)
+                msgspec.structs.replace(b, state=_again(b), note=kept_note(b), rev=b.rev + 1)
                 for b in held
                 if b.note.startswith(AMBIGUOUS)
             )
@@ -309,8 +309,13 @@ class Newcomers:
         self._moves.leave(groups)
         left = list(self._moves.known.values())
         stands = await self._places.elsewhere(stream, left)
-        gone = [b for b in left if self._moves.sides[b.key] not in blind and b.key not in stands]
-        self._left = self._left or any(self._moves.sides[b.key] in self._state.blind(stream) for b in left)
+        blind_now, late = self._state.blind(stream), self._windows.late.get(stream.name, ())
+        gone = [
+            b
+            for b in left
+            if self._moves.sides[b.key] not in blind and b.key not in stands and b.key not in late
+        ]
+        self._left = self._left or any(self._moves.sides[b.key] in blind_now or b.key in late for b in left)
         for start in range(0, len(gone), self._window):
             await self._at(f"{stream.name}: concluding what is gone")
             page = gone[start : start + self._window]
@@ -364,15 +369,13 @@ class Newcomers:
             )
             if not halves:
                 return
-            after, count = halves[-1].key, len(halves)
-            await self._rest(stream, [half for half in halves if initial.unmatched(half)])
-            halves = [half for half in halves if not initial.unmatched(half)]
+            after = halves[-1].key
             pairs: list[Pair] = []
             for side in SIDES:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
                 mine = self._but_those(under_way, mine)
                 if self._state.gate.is_closed(stream, other(side)):
-                    continue
+                    mine = await self._decided(stream, other(side), mine)
                 if side in self._state.blind(stream):
                     self._left = self._left or bool(mine)
                 elif other(side) in unsure:
@@ -382,17 +385,7 @@ class Newcomers:
                     ones = self._places.not_twice(stream, side, looked, made)
                     self._left = self._left or len(ones) < len(looked)
                     pairs.extend(await self._claimed(stream, side, ones))
-            await self._carrier.carry(stream, pairs, totals_known=count < self._window)
-
-    async def _rest(self, stream: StreamSpec, halves: Sequence[Binding]) -> None:
-        """Nobody was found for these, and the initial load makes nobody from them."""
-        if halves and not self._state.dry:
-            held = (
-                msgspec.structs.replace(one, state=State.HELD_BACK, rev=one.rev + 1)
-                for one in halves
-                if not self._state.is_open(one.key)
-            )
-            await self._state.settle(Settlement(run=self._state.run, bindings=tuple(held)))
+            await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
 
     async def _under_way(self, stream: StreamSpec) -> list[Binding]:
         """Half bindings of which it is not known yet whether their record was made."""
@@ -443,7 +436,7 @@ class Newcomers:
         return out
 
 
-def _again(stream: StreamSpec, held: Binding) -> State:
+def _again(held: Binding) -> State:
     if initial.HELD in held.note:
-        return initial.at_rest(stream, held)
+        return State.HELD_BACK
     return State.GONE if held.state is State.GONE else State.NEW

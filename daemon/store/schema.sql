@@ -82,6 +82,7 @@ create table cursors (
     completed double precision not null,
     looked double precision not null,
     delivered double precision not null default 0,  -- to this side, all that its schedule held back
+    backlog text not null default '',  -- what was outstanding there before the last look; JSON
     primary key (link, stream, side)
 );
 
@@ -192,7 +193,8 @@ create table runs (
     error text not null,
     waiting integer not null,
     cancel boolean not null default false,
-    subject text not null default ''  -- what a run that was asked for is about, where the link alone does not say it; JSON
+    subject text not null default '',  -- what a run that was asked for is about, where the link alone does not say it; JSON
+    backlog text not null default ''  -- what was outstanding where it looked; JSON
 );
 create index runs_link on runs (link, number);
 create index runs_running on runs (link, number) where outcome = 'running';

@@ -11,10 +11,11 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
+from actors.core.backlog import Report
 from actors.core.errors import Kind, TandemError
 from actors.core.types import Op, Record
 from actors.core.values import Value, lines_of
-from actors.ports import Connector, Find, Write, WriteResult, WriteStatus
+from actors.ports import Connector, Find, TellsBacklog, Write, WriteResult, WriteStatus
 from clients.connectors.catalog import open_connector
 from clients.emulators.cloudkasse import System as CloudKasse
 from clients.emulators.faults import Edit
@@ -293,3 +294,29 @@ async def test_other_names_are_settings(cloud: CloudKasse) -> None:
         await opened(cloud, objects={"more": {}})
     with pytest.raises(TandemError, match="time zone"):
         await opened(cloud, zone="Nowhere/At_all")
+
+
+async def test_each_till_in_use_says_until_when_it_has_reported_and_what_it_holds(
+    cloud: CloudKasse, connector: Connector
+) -> None:
+    with_till(cloud)
+    cloud.person.insert("tills", {"number": "2"}, {"number": "old", "active": False})
+    cloud.tablets.sell("1")
+    cloud.tablets.sell("1")
+    cloud.tablets.hand_over("1", at_most=1)
+    told = await backlog(connector, "receipts")
+    assert [(one.of, one.outstanding) for one in told or ()] == [("1", 1), ("2", None)]
+    assert told is not None and told[0].until and told[1].until is None
+    assert abs(told[0].until - cloud.data.now().timestamp()) < 60
+    # A till that is out of use counts as long as it holds any.
+    cloud.tablets.sell("old")
+    cloud.tablets.report("old")
+    assert [one.of for one in await backlog(connector, "receipts") or ()] == ["1", "2", "old"]
+    cloud.options["pending"] = "silent"
+    assert [one.outstanding for one in await backlog(connector, "receipts") or ()] == [None, None]
+    assert await backlog(connector, "articles") is None
+
+
+async def backlog(connector: Connector, name: str) -> Sequence[Report] | None:
+    """What is known of what the cloud has still to get."""
+    return await cast(TellsBacklog, connector).backlog(name)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
@@ -98,15 +99,20 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
-    """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden:
-    from lists where nobody knew it, from every look where a daemon had made it, has its id, and lost no state since."""
+    """Whether all that is there was made outside so shortly before that nobody need have seen it yet (or was known, and the
+    state was set back so shortly before, where lists leave records out now and then), or was hidden: from lists where
+    nobody knew it, from every look where a daemon had made it, has its id, and lost no state since."""
 
     def known(one: Entry) -> bool:
         lost = any(one.at < at < entry.at for at in evidence.set_back)
         return not one.outside and evidence.has_id(one) and not lost
 
+    def unknown_since(one: Entry) -> float:
+        lost = [at for at in evidence.set_back if one.at < at < entry.at and one.side in evidence.patchy]
+        return max([*lost, one.at if one.outside else -math.inf])
+
     return all(
-        (one.outside and entry.asked - one.at < evidence.laws.race_s)
+        entry.asked - unknown_since(one) < evidence.laws.race_s
         or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=known(one))
         for one in there
     )

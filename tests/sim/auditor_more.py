@@ -221,8 +221,9 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
 
 def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
     """Whether outside hands (a backup, an old form) had put back the whole record as it was before our last write, where no
-    reply to that had said all, before anybody need have looked: as if it had not been accepted. It is made once more."""
-    natives = [law.native(entry.side) for law in timeline.stream.fields]
+    reply to that had said all, before anybody need have looked: as if it had not been accepted. It is made once more. (What
+    is told to new records only is settled nowhere: nobody can know what it was.)"""
+    natives = [law.native(entry.side) for law in timeline.stream.fields if not law.on_create_only]
 
     def shared(held: Mapping[str, Value] | None) -> list[Value]:
         return [(held or {}).get(native) for native in natives]
@@ -278,7 +279,12 @@ def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         origin = other(entry.side)
         if entry.outside or entry.op != "delete" or origin not in evidence.plain:
             continue
-        past = [one for one in timeline.before(entry) if one.side == origin and one.at < entry.asked]
+        ref = timeline.given_ref(entry)  # who was made one with it by hand is not who it was
+        past = [
+            one
+            for one in timeline.before(entry)
+            if one.side == origin and one.at < entry.asked and timeline.given_ref(one) == ref
+        ]
         ends = {one.at for one in past if one.op == "delete"}
         here = {one.id for one in past if one.op == "create" and one.at in ends} - {
             one.id for one in past if one.op == "delete"

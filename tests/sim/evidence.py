@@ -168,7 +168,8 @@ class Evidence:
     complete; `effects`: what was told of documents once more, by object; `commanded`: when a run was under way that somebody
     asked for; `approved`: (stream, kind of budget) -> how many writes people said yes to; `crashes`: actors that fell over
     by an error of their own; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out;
-    `blind`: sides whose replies do not say what became of every field.
+    `blind`: sides whose replies do not say what became of every field; `patchy`: sides whose lists leave
+    records out now and then.
 
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
@@ -197,6 +198,7 @@ class Evidence:
     plain: frozenset[Side] = frozenset()
     drops: frozenset[Side] = frozenset()
     blind: frozenset[Side] = frozenset()
+    patchy: frozenset[Side] = frozenset()
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
 

@@ -46,8 +46,8 @@ PERILS: Final[Mapping[str, float]] = {
 GAPS: Final[Mapping[str, str]] = {
     "id reuse": "the systems here say that ids are never given again, and then it looks like one huge edit of the old one; "
     "where a system says otherwise a person is asked (tests/actors/test_replaced.py)",
-    "state rollback of a feed": "where it is not noticed (some seconds older, after a kill): a feed does not tell again what "
-    "was acknowledged, so until a complete read of that side records made after the backup are made again",
+    "state rollback of a feed": "where it is not noticed (seconds older, after a kill): a feed does not tell again what was "
+    "acknowledged, so until a complete read of that side records made after the backup are made again",
 }
 
 

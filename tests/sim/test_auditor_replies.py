@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.sim.evidence import BACKUP, MOMENT_S, PERSON
 from tests.sim.laws import Side
 from tests.sim.test_auditor import Story, found, found_at_the_end, ruled
-from tests.sim.test_auditor_more import story
+from tests.sim.test_auditor_more import made, story
 
 ONLY_B: frozenset[Side] = frozenset({"b"})
 ONLY_A: frozenset[Side] = frozenset({"a"})
@@ -92,3 +93,61 @@ def test_a_copy_that_nobody_knew_of_before_both_went_is_new_when_it_is_back(
     told.delete("b", PERSON, "B1").delete("a", PERSON, "A1")
     told.create("a", BACKUP, "A1", ref="r1", email="e1", name="n1")
     assert found_at_the_end(told.ends()) == invariants
+
+
+def _known_before(set_back_s: float, patchy: bool = True) -> Story:
+    """What the daemon made long ago is forgotten, and made again so many seconds later."""
+    told = (
+        story().create("a", PERSON, "A1", ref="r1", email="e1").create("b", "d1", "B1", ref="r1", email="e1")
+    )
+    told.wait(500.0).evidence.set_back.append(told.at)
+    told.evidence.patchy = ONLY_B if patchy else frozenset()
+    return told.wait(set_back_s).create("b", "d1", "B2", ref="r1", email="e1")
+
+
+def test_what_was_known_before_the_state_was_set_back_is_missed_for_no_longer_than_a_new_record() -> None:
+    assert found(_known_before(50.0)) == set()
+    assert found(_known_before(50.0, patchy=False)) == {"no duplicates"}
+    assert found(_known_before(500.0)) == {"no duplicates"}
+    known = Story()
+    known.at = 1.0
+    known.create("a", PERSON, "A1", ref="r1", email="e1").create("b", "d1", "B1", ref="r1", email="e1")
+    assert found(known.create("b", "d1", "B2", ref="r1", email="e1")) == {"no duplicates"}
+
+
+@pytest.mark.parametrize("whose, invariants", [("r1", {"moved"}), ("r2", set())])
+def test_who_was_merged_by_hand_with_a_record_that_moves_is_not_that_record(
+    whose: str, invariants: set[str]
+) -> None:
+    """A1 goes, and A2 takes over its key; then one of them gets another id, and A1's copy is deleted."""
+    told = story(removes="a").create("a", PERSON, "A1", ref="r1", email="e1")
+    told.create("b", "d1", "B1", ref="r1", email="e1").create("a", PERSON, "A2", ref="r2", email="e2")
+    told.evidence.plain = frozenset({"a", "b"})
+    goes, stays = ("A2", "A1") if whose == "r1" else ("A1", "A2")
+    told.update("a", PERSON, stays, email="e1").delete("a", PERSON, goes).delete("a", PERSON, stays)
+    told.at -= 1.0  # at the same moment
+    told.create("a", PERSON, "A3", ref=whose, email="e1").wait(50.0)
+    assert found(told.delete("b", "d1", "B1")) == invariants
+
+
+@pytest.mark.parametrize("seconds, invariants", [(5.0, set()), (500.0, {"convergence"})])
+@pytest.mark.parametrize("rules", [{"removes": "a"}, {"marks": ONLY_A}])
+def test_what_is_back_after_both_were_gone_is_neither_removed_nor_marked(
+    rules: dict[str, Any], seconds: float, invariants: set[str]
+) -> None:
+    """B1 is hidden; so many seconds after it is shown again A1 is deleted."""
+    told = made(story(**rules)).hides("b", "B1", 10.0).wait(10.0 + seconds).delete("a", PERSON, "A1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("whose, invariants", [("ours", set()), ("a person's", {"ask", "no silent loss"})])
+def test_what_a_backup_brings_back_is_whose_it_was(whose: str, invariants: set[str]) -> None:
+    """B's name is what the system made of ours, or a person's; B is set back, and again to a later state; then A's goes."""
+    told = made(story()).update("a", PERSON, "A1", name="long name")
+    if whose == "ours":
+        told.rewritten("b", "d1", "B1", "name", "long name", "long")
+    else:
+        told.update("b", PERSON, "B1", name="long")
+    told.update("b", BACKUP, "B1", name="n1").update("b", BACKUP, "B1", name="long")
+    told.update("a", PERSON, "A1", name="n3").update("b", "d1", "B1", name="n3")
+    assert found(told) == invariants

@@ -63,6 +63,7 @@ DECLARATION: Final = Declaration(
     find_by_field=True,
     reply="record",
     lines="read",
+    backlog=True,
     concurrency=2,
     vendor_tail_s=10.0,
     batch_max=50,

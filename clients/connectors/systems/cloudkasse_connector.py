@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from actors.core.backlog import Report
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Op, Record
 from actors.core.values import BadValue, Value, same
@@ -18,7 +19,7 @@ from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.values import as_text, write_value
 from clients.connectors.http.wire import Answer, HttpError, Request, at
 from clients.connectors.http.writing import each, moved_on, result_of
-from clients.connectors.systems.cloudkasse_objects import Thing, shape
+from clients.connectors.systems.cloudkasse_objects import ACTIVE, NUMBER, PENDING, REPORTED, Thing, shape
 
 ROWS_MAX: Final = 500
 READ_MAX: Final = 100  # by id, in one request
@@ -114,6 +115,20 @@ class CloudkasseConnector(HttpConnector):
             return time_of(await self.client.ask(self._of_account()))
 
         return await swept(cursor, min(limit, ROWS_MAX), self._overlap_s, page, now, short_is_end=False)
+
+    async def backlog(self, object_name: str) -> Sequence[Report] | None:
+        """Of receipts: what each till reported last. One that is out of use counts while it holds any."""
+        tills = self.known(self._things, object_name).handed_over_by
+        if not tills:
+            return None
+        found, position, more = list[Report](), "", True
+        while more:
+            page = await self.scan(tills, position, (NUMBER, ACTIVE, REPORTED, PENDING), ROWS_MAX)
+            position, more = page.cursor, page.more
+            found += [
+                _report(one) for one in page.records if one.native.get(ACTIVE) or one.native.get(PENDING)
+            ]
+        return found
 
     async def find_by(
         self, object_name: str, field: str, value: Value, fields: Sequence[str]
@@ -214,6 +229,15 @@ class CloudkasseConnector(HttpConnector):
         return Request(
             doing=f"{verb} {name}", method=method, path=path, record=True, scope=Scope.RECORD, **more
         )
+
+
+def _report(till: Record) -> Report:
+    at, count = till.native.get(REPORTED), till.native.get(PENDING)
+    return Report(
+        of=str(till.native.get(NUMBER) or till.id),
+        until=at.timestamp() if isinstance(at, datetime) else None,
+        outstanding=count if isinstance(count, int) and not isinstance(count, bool) else None,
+    )
 
 
 def _zone(name: str) -> str:

@@ -18,6 +18,8 @@ from clients.connectors.http.values import Form, Type
 
 KEY: Final = "id"
 TILLS: Final = "tills"
+NUMBER: Final = "number"
+ACTIVE: Final = "active"
 REPORTED: Final = "reportedAt"  # of a till: until when it has handed over what it rang up
 PENDING: Final = (
     "pending"  # of a till: receipts still on the tablet, as it told the cloud last; null: it does not tell
@@ -41,7 +43,8 @@ class Cells(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Thing(Cells, frozen=True, forbid_unknown_fields=True):
     """One object. `path`: below the address. `key`: the field with the id. `modified`: the field with the time at which
-    the cloud got it as it is; "": it has none. `lists`: the lists of lines in its body."""
+    the cloud got it as it is; "": it has none. `lists`: the lists of lines in its body. `handed_over_by`: the object of
+    those who make its records and hand them over later; "": nobody."""
 
     path: str = ""
     key: str = KEY
@@ -50,12 +53,14 @@ class Thing(Cells, frozen=True, forbid_unknown_fields=True):
     required: str = ""
     writable: bool = True
     lists: Mapping[str, Cells] = {}
+    handed_over_by: str = ""
 
 
 _CUSTOMER: Final = "KUNDE_NAME KUNDE_ID KUNDE_TYP KUNDE_STRASSE KUNDE_PLZ KUNDE_ORT KUNDE_LAND KUNDE_USTID"
 RECEIPT: Final = Thing(
     path="receipts",
     writable=False,
+    handed_over_by=TILLS,
     texts=(
         "Z_KASSE_ID BON_ID BON_TYP BON_NAME TERMINAL_ID BEDIENER_ID BEDIENER_NAME BON_NOTIZ ABRECHNUNGSKREIS"
         f" {_CUSTOMER}"
@@ -65,6 +70,8 @@ RECEIPT: Final = Thing(
     decimals="UMS_BRUTTO",
     instants="uploadedAt",
     local="Z_ERSTELLUNG BON_START BON_ENDE",
+    dates="BON_TAG",
+    names={"BON_TAG": "BON_ENDE"},  # the day that it is at the till
     lists={
         "lines": Cells(
             texts=(
