@@ -11,6 +11,7 @@ from actors.carry import Carrier
 from actors.conclude import Pair
 from actors.core import ambiguous, initial, match
 from actors.core.actions import id_on, note_line
+from actors.core.documents import decided
 from actors.core.moved import by_key
 from actors.core.policy import StreamSpec
 from actors.core.types import (
@@ -120,9 +121,8 @@ class Newcomers:
         bind: list[tuple[int, int]] = []
         move: list[tuple[int, int]] = []
         unclear: list[KeyGroup] = []
-        binds = stream.binds_by(
-            level
-        )  # who shares a clash key is nobody's, wherever either of them stands or went
+        # Who shares a clash key is nobody's for that, wherever either of them stands or went.
+        binds = stream.binds_by(level)
         taking_part = [without(group, group.kept_out) for group in groups]
         each = await self._places.one_each(stream, taking_part) if binds else taking_part
         for whole, one in zip(groups, each, strict=True):
@@ -386,6 +386,14 @@ class Newcomers:
                     self._left = self._left or len(ones) < len(looked)
                     pairs.extend(await self._claimed(stream, side, ones))
             await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
+
+    async def _decided(self, stream: StreamSpec, there: Side, halves: Sequence[Binding]) -> list[Binding]:
+        """Those that a person decided to import: a decision waits for no schedule."""
+        if there not in stream.stages or not halves:
+            return []
+        rows = await self._state.store.parked(self._state.link, [half.key for half in halves])
+        said_yes = {row.binding for row in rows if decided(row)}
+        return [half for half in halves if half.key in said_yes]
 
     async def _under_way(self, stream: StreamSpec) -> list[Binding]:
         """Half bindings of which it is not known yet whether their record was made."""
