@@ -17,6 +17,7 @@ from tests.sim.auditor_more import (
     moved_stays,
     put_back,
     required_streams,
+    right_account,
     starts_as_told,
     told_to_restore,
 )
@@ -461,12 +462,6 @@ def bounded(evidence: Evidence) -> Iterator[Violation]:
     live = evidence.store.live_plans
     if len(set(live)) != len(live):
         yield Violation("bounded", f"more than one live plan of a kind: {live}")
-
-
-def right_account(evidence: Evidence) -> Iterator[Violation]:
-    """Nothing is ever written into another account than the one that was linked."""
-    for what in evidence.astray:
-        yield Violation("another account", f"in an account that is none of the link's: {what}")
 
 
 def tell(entry: Entry) -> str:
