@@ -246,13 +246,13 @@ class Recovery:
     ) -> tuple[list[Observation], bool]:
         """Records that hold a match key of what was to be created and belong to nobody. They are asked for by one path
         of it, and hold the others, too."""
-        for names in stream.match:
+        for level, names in enumerate(stream.match):
             places = [stream.field(name).side(action.side) for name in names]
             told = {
                 place.paths[0]: action.native.get(place.paths[0]) for place in places if place and place.paths
             }
             plain = all(place is not None and len(place.paths) == 1 for place in places)
-            if not plain or None in told.values():
+            if not stream.binds_by(level) or not plain or None in told.values():
                 continue
             path, value = next(iter(told.items()))
             found = await self._nobodys(stream, access, action, path, value)

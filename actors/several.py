@@ -26,6 +26,8 @@ async def scanned(stream: StreamSpec, side: Side, at: str, ask: Ask) -> Page:
     later one meanwhile is met there."""
     names = stream.objects_on(side)
     number, position = json.loads(at) if at else (0, "")
+    if number == len(names):  # the last page was settled, and the end of the read was not
+        return Page((), at, more=False)
     page = _placed(stream, side, names[number], await ask(names[number], position))
     if page.more:
         return msgspec.structs.replace(page, cursor=json.dumps([number, page.cursor]))
