@@ -265,7 +265,9 @@ create table budget_use (
     kind text collate "C" not null,
     hour bigint not null,  -- epoch seconds / 3600
     used bigint not null,
-    primary key (link, stream, kind, hour)
+    side text collate "C" not null default '',  -- that was written to; '': noted before sides were
+    object text collate "C" not null default '',
+    primary key (link, stream, side, object, kind, hour)
 );
 
 create table tokens (

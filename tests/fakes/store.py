@@ -23,6 +23,7 @@ import msgspec
 from actors.core import lifecycle
 from actors.core.changes import Standing, action_of
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.guard import Ledger
 from actors.core.types import (
     OPEN_STATES,
     SIDES,
@@ -53,7 +54,8 @@ from actors.ports import (
     Settlement,
     Turn,
 )
-from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, has_due
+from tests.fakes.store_ledger import Rows, ledger_of
+from tests.fakes.store_link import LIVE_PLANS, LinkState, has_due
 from tests.fakes.store_rows import MemoryRows
 
 # Facts that the owner of a link reads and never writes.
@@ -301,13 +303,28 @@ class MemoryStore(MemoryRows):
             )
             return found[:limit]
 
-    async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
+    async def spent(
+        self, link: str, stream: str, since: float, objects: Mapping[Side, Sequence[str]]
+    ) -> Ledger:
         async with self._transaction("spent"):
-            totals: dict[str, int] = {}
-            for (at, kind, hour), amount in self._state(link).ledger.items():
-                if at == stream and (hour + 1) * HOUR_S > since:
-                    totals[kind] = totals.get(kind, 0) + amount
-            return totals
+            row = self._state(link).row
+            others = {side: self._beside(row, side) for side in SIDES}
+            names = {side: self._called(row, side) for side in SIDES}
+            return ledger_of(self._state(link).ledger, stream, since, objects, others, names)
+
+    def _beside(self, row: LinkRow, side: Side) -> list[tuple[Rows, Side]]:
+        """The ledgers of the other links that use the account behind a side, and on which side of theirs it is."""
+        account = self._account(row, side)
+        return [
+            (state.ledger, at)
+            for id_, state in self.links.items()
+            for at in SIDES
+            if id_ != row.id and account[1] and self._account(state.row, at) == account
+        ]
+
+    def _called(self, row: LinkRow, side: Side) -> str:
+        found = self.connections.get(row.a_connection if side == "a" else row.b_connection)
+        return found.name if found is not None else ""
 
     # -------------------------------------------------------------------------------------------------- runs
 
