@@ -302,6 +302,7 @@ create table accesses (
     mode integer not null check (mode between 1 and 5),
     both_edit boolean not null default false,
     created double precision not null,
+    directions text collate "C" not null default 'both' check (directions in ('both', 'out', 'in')),  -- in mode 5
     unique (a_connection, b_connection),
     check (a_connection < b_connection),
     check (chooser in (a_connection, b_connection))
