@@ -30,9 +30,10 @@ WAITING = (State.NEW, State.UNSURE, State.HELD_BACK, State.MATCHED)
 
 
 class Planned(msgspec.Struct):
-    """A window that was read and planned, and the cursor behind it."""
+    """A window that was read and planned, and the cursor behind it. `left`: ids that go the general way."""
 
     lines: Sequence[str]
+    left: Sequence[str]
     made: Made
     cursor: Cursor
 
@@ -111,9 +112,10 @@ class Bulk:
                 cursor = msgspec.structs.replace(
                     lap.cursor, position=rows.cursor, looked=self._state.clock.now()
                 )
-                self._told(len(lines), began)
+                self._told(len(lines) + len(rows.unsaid), began)
+                left = [*map(_id, made.odd), *rows.unsaid]
                 try:
-                    await send.send(Planned(lines, made, cursor))
+                    await send.send(Planned(lines, left, made, cursor))
                 except anyio.BrokenResourceError:  # refused: nobody binds any more
                     return
                 lap.cursor, lap.more = cursor, rows.more
@@ -144,9 +146,8 @@ class Bulk:
             async for planned in receive:
                 if self.refused:
                     return
-                if planned.made.odd:  # noted before the cursor passes them
-                    odd = [_id(line) for line in planned.made.odd]
-                    await self._left(self._stream, self._origin, odd, planned.cursor.generation)
+                if planned.left:  # noted before the cursor passes them
+                    await self._left(self._stream, self._origin, planned.left, planned.cursor.generation)
                 if (sent := await self._bound(planned)) is not None:
                     await send.send(sent)
                 lap.bound = planned.cursor

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from actors.core.places import written_in
-from actors.core.policy import StreamSpec
+from actors.core.policy import INITIAL_CREATES, StreamSpec
 from actors.core.types import Action, Side
 
 BEYOND_COUNTING = 2.0**53
@@ -147,8 +147,14 @@ def over_text(stream: StreamSpec, passed: Passed, records: int, hubs: Mapping[Si
     parts = [
         f"{count} {kind} in {stream.name} within 24 h, allowed are {stream.budgets[kind].limit(records)}"
         for kind, count in sorted(passed.over.items())
+        if kind != INITIAL_CREATES
     ]
+    if INITIAL_CREATES in passed.over:
+        count = passed.over[INITIAL_CREATES]
+        parts.append(f"{count} records of {stream.name} were there before the link: made on a yes")
     for (side, kind), count in sorted(passed.over_hub.items()):
+        if kind == INITIAL_CREATES:
+            continue
         hub, names = hubs[side], ", ".join(stream.objects_on(side))
         parts.append(
             f"{count} {kind} in {names} of {hub.name} by its {hub.links} links together within 24 h, allowed are "

@@ -66,6 +66,7 @@ class Cursor(msgspec.Struct, frozen=True):
     began 0 = none is running; `began` wall clock). `token`: look_token of the last complete read. `completed`: wall
     clock of the end of the last complete read, `looked`: of the last successful look of any kind. `delivered`: of the start
     of the last run that delivered *to* this side all that its schedule had held back (0: none yet; core/schedule.py).
+    `backlog`: what was outstanding there before that look (core/backlog.py, packed).
     """
 
     stream: str
@@ -78,6 +79,7 @@ class Cursor(msgspec.Struct, frozen=True):
     completed: float = 0.0
     looked: float = 0.0
     delivered: float = 0.0
+    backlog: str = ""
 
 
 class KeyGroup(msgspec.Struct, frozen=True):
@@ -185,7 +187,8 @@ WRITING = frozenset({Mode.SYNC, Mode.APPLY})  # the modes in which a run may wri
 class RunRow(msgspec.Struct, frozen=True):
     """One execution for a link. `mode`: see core/types.py; `subject`: what it is about, where that needs saying, JSON.
     `scope`: stream names, empty = all. `cause`: command, hint, poll, start, recovery, approval. Times are wall clock;
-    `ended` 0 while it runs. `phase`: for people."""
+    `ended` 0 while it runs. `phase`: for people. `backlog`: what was outstanding where it looked (core/backlog.py, packed).
+    """
 
     id: str
     link: str
@@ -200,6 +203,7 @@ class RunRow(msgspec.Struct, frozen=True):
     waiting: int = 0
     counters: tuple[Counters, ...] = ()
     subject: str = ""
+    backlog: str = ""
 
     @property
     def looks_only(self) -> bool:

@@ -58,6 +58,7 @@ class Emulator:
         self.faults = Faults()
         self.calls = Calls()
         self.automations: list[Automation] = []
+        self.deeds: Mapping[str, Callable[..., Any]] = {}  # what only people at this system do, by name
         self.limit = Limit()
         self.counters: Counter[str] = Counter()
         self.requests: deque[str] = deque(maxlen=REMEMBERED)  # method, path with query, status

@@ -94,6 +94,25 @@ def test_a_field_whose_path_is_not_set_is_left_out() -> None:
     }
 
 
+def test_lines_have_cells_of_the_link_s_own_and_only_those_that_have_a_path() -> None:
+    data = document()
+    data["settings"]["lot_path"] = {"form": "text", "default": None}
+    prices = fields(data)["prices"]["lines"]["fields"]
+    prices["unit"]["b"] = {"setting": "lot_path"}
+    own = {"grade": {"a": "SORTE", "b": "grade"}}
+    spec = compile_blueprint(data, None, {**SET, "own_cells": own}).stream("customers").field("prices")
+    assert spec.lines is not None
+    names = {field.name for field in spec.lines.fields}
+    assert "grade" in names and not names & {"lot", "unit"}
+
+
+def test_match_keys_may_be_a_setting() -> None:
+    data = document()
+    data["settings"]["known_by"] = {"form": "list", "default": ["number", "name"]}
+    data["streams"]["customers"]["match"] = {"setting": "known_by"}
+    assert compile_blueprint(data, None, SET).stream("customers").match == (("number",), ("name",))
+
+
 def test_a_map_that_is_a_setting_may_be_empty_and_names_itself() -> None:
     data = document()
     data["settings"]["codes"] = {"form": "map"}

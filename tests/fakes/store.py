@@ -54,12 +54,13 @@ from actors.ports import (
     Settlement,
     Turn,
 )
-from tests.fakes.store_ledger import Rows, ledger_of
+from tests.fakes.store_ledger import ledger_of
 from tests.fakes.store_link import LIVE_PLANS, LinkState, has_due
 from tests.fakes.store_rows import MemoryRows
 
 # Facts that the owner of a link reads and never writes.
 OF_PEOPLE = ("wish", "recovering", "establishment")
+ENDS = ("outcome", "ended", "phase", "error", "waiting", "backlog")  # what the end of a run tells
 
 
 class MemoryStore(MemoryRows):
@@ -307,24 +308,7 @@ class MemoryStore(MemoryRows):
         self, link: str, stream: str, since: float, objects: Mapping[Side, Sequence[str]]
     ) -> Ledger:
         async with self._transaction("spent"):
-            row = self._state(link).row
-            others = {side: self._beside(row, side) for side in SIDES}
-            names = {side: self._called(row, side) for side in SIDES}
-            return ledger_of(self._state(link).ledger, stream, since, objects, others, names)
-
-    def _beside(self, row: LinkRow, side: Side) -> list[tuple[Rows, Side]]:
-        """The ledgers of the other links that use the account behind a side, and on which side of theirs it is."""
-        account = self._account(row, side)
-        return [
-            (state.ledger, at)
-            for id_, state in self.links.items()
-            for at in SIDES
-            if id_ != row.id and account[1] and self._account(state.row, at) == account
-        ]
-
-    def _called(self, row: LinkRow, side: Side) -> str:
-        found = self.connections.get(row.a_connection if side == "a" else row.b_connection)
-        return found.name if found is not None else ""
+            return ledger_of(self.links, self.connections, link, stream, since, objects)
 
     # -------------------------------------------------------------------------------------------------- runs
 
@@ -363,9 +347,7 @@ class MemoryStore(MemoryRows):
         async with self._transaction("end_run", lease):
             runs = self.links[lease.link].runs
             if run.id in runs:
-                ends = {
-                    name: getattr(run, name) for name in ("outcome", "ended", "phase", "error", "waiting")
-                }
+                ends = {name: getattr(run, name) for name in ENDS}
                 runs[run.id] = msgspec.structs.replace(runs[run.id], **ends)
 
     async def run_counters(self, run: str) -> Sequence[Counters]:

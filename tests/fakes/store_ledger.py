@@ -6,34 +6,53 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from actors.core.guard import Hub, Ledger, Spent
 from actors.core.types import SIDES, Side
+from actors.ports import ConnectionRow
+from tests.fakes.store_link import HOUR_S, LinkState
 
-HOUR_S = 3600
 Rows = Mapping[tuple[Spent, int], int]  # what, hour -> count
 
 
 def ledger_of(
-    own: Rows,
+    links: Mapping[str, LinkState],
+    connections: Mapping[str, ConnectionRow],
+    link: str,
     stream: str,
     since: float,
     objects: Mapping[Side, Sequence[str]],
-    others: Mapping[Side, Sequence[tuple[Rows, Side]]],
-    names: Mapping[Side, str],
 ) -> Ledger:
-    """`others`: the ledgers of the other links of the account behind each side, and on which side of theirs it is; `names`:
-    what the accounts are called."""
-    mine = [(side, kind, n) for (at, side, _, kind), n in _lately(own, since) if at == stream]
+    """Of one link, and of the accounts behind it where others have spent on the same objects."""
+    mine = [(side, kind, n) for (at, side, _, kind), n in _lately(links[link].ledger, since) if at == stream]
     hubs: dict[Side, Hub] = {}
     for side in SIDES:
+        here = _connection(links[link], side, connections)
+        others = [
+            (state, at)
+            for id_, state in links.items()
+            for at in SIDES
+            if id_ != link and here is not None and _is_same(here, _connection(state, at, connections))
+        ]
         there = [
             (kind, n)
-            for rows, theirs in others[side]
-            for (_, at, name, kind), n in _lately(rows, since)
-            if at == theirs and name in objects[side]
+            for state, its in others
+            for (_, at, name, kind), n in _lately(state.ledger, since)
+            if at == its and name in objects[side]
         ]
-        if there:
+        if there and here is not None:
             total = _totals([*there, *((kind, n) for at, kind, n in mine if at == side)])
-            hubs[side] = Hub(names[side], len(others[side]) + 1, total)
+            hubs[side] = Hub(here.name, len(others) + 1, total)
     return Ledger(_totals((kind, n) for _, kind, n in mine), hubs)
+
+
+def _connection(
+    state: LinkState, side: Side, connections: Mapping[str, ConnectionRow]
+) -> ConnectionRow | None:
+    return connections.get(state.row.a_connection if side == "a" else state.row.b_connection)
+
+
+def _is_same(one: ConnectionRow, other: ConnectionRow | None) -> bool:
+    """Whether both lead to one account."""
+    named = other is not None and bool(one.identity)
+    return named and other is not None and (one.connector, one.identity) == (other.connector, other.identity)
 
 
 def _lately(rows: Rows, since: float) -> list[tuple[Spent, int]]:

@@ -215,6 +215,8 @@ class LinkState:
         for closed in work.closed:
             if closed.action not in self.actions:
                 raise bug(f"action {closed.action} is not one of this link")
+        if len({closed.action for closed in work.closed}) != len(work.closed):
+            raise bug("an action is closed twice in one settlement")
         self._check_places(work)
 
     def _check_places(self, work: Settlement) -> None:

@@ -263,17 +263,6 @@ CORE = (
     ),
     Mutant(
         12,
-        "each link of a hub has a whole budget of its own there",
-        "actors/core/guard.py",
-        "    for side, hub in ledger.hubs.items():\n",
-        "    for side, hub in ():\n",
-        (
-            f"{GUARD}test_what_other_links_of_an_account_did_there_counts_there_and_nowhere_else",
-            "tests/actors/test_hub_budgets.py::test_what_all_links_of_a_hub_do_there_counts_together_and_the_plan_names_it",
-        ),
-    ),
-    Mutant(
-        12,
         "each run has the whole budget",
         "actors/core/guard.py",
         "total = one.spent + one.wanted",

@@ -60,7 +60,13 @@ class World:
         self.scenario = scenario
         self.trace: list[str] = []
         self.clock = SimClock(f"{scenario.seed}/world")
-        self.evidence = Evidence(scenario.laws, plain=scenario.plain, drops=scenario.drops)
+        self.evidence = Evidence(
+            scenario.laws,
+            plain=scenario.plain,
+            drops=scenario.drops,
+            blind=scenario.blind,
+            patchy=scenario.patchy,
+        )
         self.faulty = True
         self.rounds = 0
         self.fallen: list[Violation] = []

@@ -279,7 +279,7 @@ class SettleContract:
 
     async def test_cursors_are_replaced_whole(self, world: World) -> None:
         store, lease = world.store, await leased(world)
-        running = Cursor("customers", "a", "c1", "p9", 4, START, "etag", START - 9, START)
+        running = Cursor("customers", "a", "c1", "p9", 4, START, "etag", START - 9, START, backlog="[]")
         await store.settle(lease, Settlement("r1", cursors=(running, Cursor("customers", "b", "c2"))))
         assert await store.cursors("l1") == [running, Cursor("customers", "b", "c2")]
         await store.settle(lease, Settlement("r1", cursors=(Cursor("customers", "a", "c3", generation=4),)))

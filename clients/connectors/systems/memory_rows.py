@@ -40,13 +40,7 @@ async def row_shape(of: Opened, object_name: str, fields: Sequence[str]) -> RowS
 
 
 def rows_of(page: Page, fields: Sequence[str]) -> Rows:
-    """A page of records as lines."""
-    block = "".join(_line(record, fields) + "\n" for record in page.records)
-    return Rows(block, page.cursor, page.more)
-
-
-def changes_of(page: Page, fields: Sequence[str]) -> Rows:
-    """A page of changes as lines."""
+    """A page of records, or of changes, as lines; a null in a line is a null, so what was not delivered is said apart."""
     said = [record for record in page.records if all(name in record.native for name in fields)]
     ids = {record.id for record in said}
     return Rows(
