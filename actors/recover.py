@@ -341,7 +341,7 @@ class Recovery:
             closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
             items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
             hints=(*hints, *due),
-            spend=spend([action]),
+            spend=spend(stream, [action]),
             counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
         )
         return _Resolved(settlement, confirmed=1)

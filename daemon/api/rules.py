@@ -142,6 +142,7 @@ _LIFE: Final[Mapping[str, Mapping[str, Rule]]] = {
         "other": _settings,
         "mode": _enum(1, 2, 3, 4, 5),
         "both_edit": _anything,
+        "directions": _enum(0, 1, 2, 3),
         "connector": _text(NAME_SIZE_MAX),
     },
     "ListAccessesRequest": {"connection": _text(NAME_SIZE_MAX), "tenant": _tenant, **_PAGE},
@@ -150,6 +151,7 @@ _LIFE: Final[Mapping[str, Mapping[str, Rule]]] = {
         "mode": _enum(1, 2, 3, 4, 5),
         "connection": _text(NAME_SIZE_MAX),
         "both_edit": _anything,
+        "directions": _enum(0, 1, 2, 3),
     },
     "DeleteAccessRequest": {"access": _ID, "connection": _text(NAME_SIZE_MAX)},
     "EnterAccessRequest": {
