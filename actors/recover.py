@@ -244,15 +244,19 @@ class Recovery:
     async def _by_key(
         self, stream: StreamSpec, access: Access, action: Action
     ) -> tuple[list[Observation], bool]:
-        """Records that hold a one-field match key of what was to be created and belong to nobody."""
+        """Records that hold a match key of what was to be created and belong to nobody. They are asked for by one path
+        of it, and hold the others, too."""
         for level, names in enumerate(stream.match):
-            place = stream.field(names[0]).side(action.side)
-            if not stream.binds_by(level) or len(names) != 1 or place is None or len(place.paths) != 1:
+            places = [stream.field(name).side(action.side) for name in names]
+            told = {
+                place.paths[0]: action.native.get(place.paths[0]) for place in places if place and place.paths
+            }
+            plain = all(place is not None and len(place.paths) == 1 for place in places)
+            if not plain or None in told.values() or not stream.binds_by(level):
                 continue
-            value = action.native.get(place.paths[0])
-            if value is None:
-                continue
-            return await self._nobodys(stream, access, action, place.paths[0], value), True
+            path, value = next(iter(told.items()))
+            found = await self._nobodys(stream, access, action, path, value)
+            return [one for one in found if all(same(one.native.get(p), v) for p, v in told.items())], True
         return [], False
 
     async def _nobodys(

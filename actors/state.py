@@ -143,9 +143,9 @@ class RunState:
         self.link = row.link
         self.run = row.id
         self.dry = row.looks_only
-        self.gate = Gate(spec, cursors, row, clock)
         self.memory = memory
         self.loaded = set(loaded)
+        self.gate = Gate(spec, cursors, row, clock, self.loaded)
         self._lease = lease
         self.begun = False
         self.trouble: TandemError | None = None

@@ -128,7 +128,7 @@ def _value(spec: SettingSpec, values: Mapping[str, Any] | None, root: Node) -> o
         root.fault(f"the link has no setting {spec.name}{told}; it has to be set", "settings", spec.name)
     if spec.has_default:
         return _marked(spec, spec.default)
-    return spec.choices[0] if spec.choices else _STAND_INS.get(spec.form, {})
+    return spec.choices[0] if spec.choices else _marked(spec, _STAND_INS.get(spec.form, {}))
 
 
 def _marked(spec: SettingSpec, value: object) -> object:

@@ -206,6 +206,8 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "object": _text(500),
         "records": _page_size,
         "tenant": _tenant,
+        "write": _anything,
+        "values": _settings,
     },
     "GetConnectionRequest": _CONNECTION,
     "ListConnectionsRequest": {"tenant": _tenant, **_PAGE},

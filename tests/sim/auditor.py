@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
 from tests.sim.auditor_more import (
+    bounded,
     documents,
     gates_hold,
     left_as_it_is,
@@ -120,7 +121,8 @@ def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
 
 
 def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """No daemon changes a field on the side that owns it, or one that is not shared; a read-only side stays as it is."""
+    """No daemon changes a field on the side that owns it (but on a person's word, where it was contested), or one that is
+    not shared; a read-only side stays as it is."""
     read_only = {side for side in ("a", "b") if all(law.owner == side for law in timeline.stream.fields)}
     if timeline.stream.gates:
         read_only = set()
@@ -137,7 +139,12 @@ def ownership(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             law = timeline.stream.law(entry.side, native)
             if law is None and may_write(evidence, timeline, entry, native):
                 continue
-            if law is None or (entry.op == "update" and (law.owner == entry.side or law.on_create_only)):
+            owned = (
+                law is not None
+                and law.owner == entry.side
+                and not was_decided(evidence, timeline, entry, law)
+            )
+            if law is None or (entry.op == "update" and (owned or law.on_create_only)):
                 why = "is not shared" if law is None else f"is owned by {law.owner}"
                 yield Violation(
                     "ownership", f"{entry.who} changed {native}, which {why}: {tell(entry)}", entry.at
@@ -451,17 +458,6 @@ def obedience(evidence: Evidence) -> Iterator[Violation]:
                 span.began + MOMENT_S < entry.asked < span.ended - MOMENT_S for span in spans
             ):
                 yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
-
-
-def bounded(evidence: Evidence) -> Iterator[Violation]:
-    """The inbox never holds more than the records there are; one live plan per stream and kind."""
-    records = {(entry.side, entry.stream, entry.id) for entry in evidence.entries}
-    limit = len(records) + 2 * len(evidence.laws.streams)
-    if evidence.store.inbox > limit:
-        yield Violation("bounded", f"{evidence.store.inbox} hints for {len(records)} records")
-    live = evidence.store.live_plans
-    if len(set(live)) != len(live):
-        yield Violation("bounded", f"more than one live plan of a kind: {live}")
 
 
 def tell(entry: Entry) -> str:
