@@ -252,7 +252,7 @@ class Recovery:
                 place.paths[0]: action.native.get(place.paths[0]) for place in places if place and place.paths
             }
             plain = all(place is not None and len(place.paths) == 1 for place in places)
-            if not stream.binds_by(level) or not plain or None in told.values():
+            if not plain or None in told.values() or not stream.binds_by(level):
                 continue
             path, value = next(iter(told.items()))
             found = await self._nobodys(stream, access, action, path, value)
@@ -341,7 +341,7 @@ class Recovery:
             closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
             items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
             hints=(*hints, *due),
-            spend=spend(stream, [action]),
+            spend=spend([action]),
             counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
         )
         return _Resolved(settlement, confirmed=1)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
 from tests.sim.auditor_more import (
+    bounded,
     documents,
     gates_hold,
     left_as_it_is,
@@ -457,17 +458,6 @@ def obedience(evidence: Evidence) -> Iterator[Violation]:
                 span.began + MOMENT_S < entry.asked < span.ended - MOMENT_S for span in spans
             ):
                 yield Violation(name, f"{entry.who} sent {tell(entry)}", entry.asked)
-
-
-def bounded(evidence: Evidence) -> Iterator[Violation]:
-    """The inbox never holds more than the records there are; one live plan per stream and kind."""
-    records = {(entry.side, entry.stream, entry.id) for entry in evidence.entries}
-    limit = len(records) + 2 * len(evidence.laws.streams)
-    if evidence.store.inbox > limit:
-        yield Violation("bounded", f"{evidence.store.inbox} hints for {len(records)} records")
-    live = evidence.store.live_plans
-    if len(set(live)) != len(live):
-        yield Violation("bounded", f"more than one live plan of a kind: {live}")
 
 
 def tell(entry: Entry) -> str:

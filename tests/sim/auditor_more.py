@@ -259,6 +259,17 @@ def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: Fie
     )
 
 
+def bounded(evidence: Evidence) -> Iterator[Violation]:
+    """The inbox never holds more than the records there are; one live plan per stream and kind."""
+    records = {(entry.side, entry.stream, entry.id) for entry in evidence.entries}
+    limit = len(records) + 2 * len(evidence.laws.streams)
+    if evidence.store.inbox > limit:
+        yield Violation("bounded", f"{evidence.store.inbox} hints for {len(records)} records")
+    live = evidence.store.live_plans
+    if len(set(live)) != len(live):
+        yield Violation("bounded", f"more than one live plan of a kind: {live}")
+
+
 def right_account(evidence: Evidence) -> Iterator[Violation]:
     """Nothing is ever written into another account than the one that was linked."""
     for what in evidence.astray:

@@ -142,9 +142,8 @@ def effects(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
 
 def command(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
     side: Side = luck.choice(SIDES)
-    return replace(
-        law, command=frozenset({side}), every_s=tuple(one for one in law.every_s if one[0] != side)
-    )
+    left = tuple(one for one in law.every_s if one[0] != side)
+    return replace(law, command=frozenset({side}), by_minute=law.by_minute - {side}, every_s=left)
 
 
 def by_minute(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
