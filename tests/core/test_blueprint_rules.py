@@ -106,6 +106,20 @@ def test_lines_have_cells_of_the_link_s_own_and_only_those_that_have_a_path() ->
     assert "grade" in names and not names & {"lot", "unit"}
 
 
+def test_a_mark_may_wait_for_a_link_that_chooses_it() -> None:
+    data = document()
+    customers = data["streams"]["customers"]
+    customers["deletes"] = {"a": {"setting": "gone"}}
+    customers["mark"] = {"b": {"deleted": True}}
+    data["settings"]["gone"] = {"form": "text", "choices": ["ignore", "mark"], "default": "ignore"}
+    for word in ("ignore", "mark"):
+        stream = compile_blueprint(data, None, {**SET, "gone": word}).stream("customers")
+        assert stream.deletes["a"].value == word
+    data["settings"]["gone"]["choices"] = ["ignore", "remove"]
+    with pytest.raises(BlueprintError, match="nothing is marked on side b"):
+        compile_blueprint(data, None, SET)
+
+
 def test_match_keys_may_be_a_setting() -> None:
     data = document()
     data["settings"]["known_by"] = {"form": "list", "default": ["number", "name"]}

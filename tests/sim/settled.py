@@ -149,6 +149,8 @@ def one_sided(
                 yield Violation("convergence", f"{tell(entry)} ({ref}) never came to {gone}", entry.at)
             elif ended and gone in stream.restores:
                 yield Violation("convergence", f"{ref} was deleted on {gone} and not put back", ended[-1].at)
+            elif ended and evidence.out_of_sight(side, stream.name, entry.id, ended[-1].at, by_id=True):
+                continue  # both were gone, and one is back: it is neither removed nor marked for what was before
             elif ended and gone in stream.marks and not is_marked(timeline, entry, ended[-1]):
                 yield Violation(
                     "convergence", f"{ref} was deleted on {gone} and not marked on {side}", ended[-1].at

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.sim.evidence import BACKUP, MOMENT_S, PERSON
 from tests.sim.laws import Side
 from tests.sim.test_auditor import Story, found, found_at_the_end, ruled
-from tests.sim.test_auditor_more import story
+from tests.sim.test_auditor_more import made, story
 
 ONLY_B: frozenset[Side] = frozenset({"b"})
 ONLY_A: frozenset[Side] = frozenset({"a"})
@@ -127,3 +128,26 @@ def test_who_was_merged_by_hand_with_a_record_that_moves_is_not_that_record(
     told.at -= 1.0  # at the same moment
     told.create("a", PERSON, "A3", ref=whose, email="e1").wait(50.0)
     assert found(told.delete("b", "d1", "B1")) == invariants
+
+
+@pytest.mark.parametrize("seconds, invariants", [(5.0, set()), (500.0, {"convergence"})])
+@pytest.mark.parametrize("rules", [{"removes": "a"}, {"marks": ONLY_A}])
+def test_what_is_back_after_both_were_gone_is_neither_removed_nor_marked(
+    rules: dict[str, Any], seconds: float, invariants: set[str]
+) -> None:
+    """B1 is hidden; so many seconds after it is shown again A1 is deleted."""
+    told = made(story(**rules)).hides("b", "B1", 10.0).wait(10.0 + seconds).delete("a", PERSON, "A1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("whose, invariants", [("ours", set()), ("a person's", {"ask", "no silent loss"})])
+def test_what_a_backup_brings_back_is_whose_it_was(whose: str, invariants: set[str]) -> None:
+    """B's name is what the system made of ours, or a person's; B is set back, and again to a later state; then A's goes."""
+    told = made(story()).update("a", PERSON, "A1", name="long name")
+    if whose == "ours":
+        told.rewritten("b", "d1", "B1", "name", "long name", "long")
+    else:
+        told.update("b", PERSON, "B1", name="long")
+    told.update("b", BACKUP, "B1", name="n1").update("b", BACKUP, "B1", name="long")
+    told.update("a", PERSON, "A1", name="n3").update("b", "d1", "B1", name="n3")
+    assert found(told) == invariants
