@@ -40,6 +40,7 @@ from actors.core.types import (
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
 from actors.merges import survivors
 from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
+from actors.runtime.together import together
 from actors.state import RunState
 from actors.waiting import lacks, let_go_needed
 
@@ -279,14 +280,38 @@ class Carrier:
             go[i] = msgspec.structs.replace(go[i], id=drawn_id)
         results = {i: WriteResult(WriteStatus.DONE, a.target) for i, a in enumerate(go) if shown_already(a)}
         for side in SIDES:
-            step = self._sides[side].declaration.batch_max
             for of_one in _by_object(stream, side, go).values():
                 mine = [i for i in of_one if not shown_already(go[i])]
-                alone = [i for i in mine if brings(stream, go[i])]
-                rest = [i for i in mine if i not in alone] if alone else mine
-                batches = [rest[start : start + step] for start in range(0, len(rest), step)]
-                for batch in (*batches, *([i] for i in alone)):
-                    results.update(await self._send(stream, side, go, batch, until))
+                sent = await self._send_all(stream, side, go, mine, until)
+                results.update(await self._read_back(stream, side, go, sent))
+        return results
+
+    async def _send_all(
+        self, stream: StreamSpec, side: Side, go: Sequence[Action], mine: Sequence[int], until: float
+    ) -> dict[int, WriteResult]:
+        """In batches, several under way at once: one place at the account stays free for whoever else wants it. What one
+        record is to be told stays in its order."""
+        declaration = self._sides[side].declaration
+        step = declaration.batch_max
+        alone = [i for i in mine if brings(stream, go[i])]
+        rest = [i for i in mine if i not in alone] if alone else mine
+        batches = [rest[start : start + step] for start in range(0, len(rest), step)]
+        batches += [[i] for i in alone]
+        results: dict[int, WriteResult] = {}
+        left = iter(batches)
+
+        async def work() -> None:
+            for batch in left:
+                results.update(await self._send(stream, side, go, batch, until))
+
+        is_once = len({go[i].binding for i in mine}) == len(mine)
+        at_once = min(len(batches), max(1, declaration.concurrency - 1)) if is_once else 1
+        if at_once <= 1:
+            await work()
+            return results
+        async with together() as tasks:
+            for _ in range(at_once):
+                tasks.start_soon(work)
         return results
 
     def _allowed_s(self, stream: StreamSpec, side: Side, go: Sequence[Action]) -> float:
@@ -321,8 +346,6 @@ class Carrier:
         state.report_writes(
             access.declaration.name, results.values(), [go[i].op for i in batch], wrote - began
         )
-        if access.declaration.reply == "id" and access.declaration.read_lag_s == 0:
-            return await self._read_back(stream, side, go, results)
         return results
 
     async def _sent(
@@ -341,8 +364,14 @@ class Carrier:
         self, stream: StreamSpec, side: Side, go: Sequence[Action], results: dict[int, WriteResult]
     ) -> dict[int, WriteResult]:
         """A reply without the record says too little: look, and let the look stand as an observation (not a reply)."""
-        state = self._state
-        ids = {i: r.id or go[i].target for i, r in results.items() if r.status is WriteStatus.DONE}
+        state, declaration = self._state, self._sides[side].declaration
+        if declaration.reply != "id" or declaration.read_lag_s or state.trouble is not None:
+            return results
+        ids = {
+            i: r.id or go[i].target
+            for i, r in results.items()
+            if r.status is WriteStatus.DONE and r.record is None
+        }
         wanted = [one for i, one in ids.items() if one and go[i].op in (Op.CREATE, Op.UPDATE)]
         try:
             seen = (

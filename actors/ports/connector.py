@@ -88,7 +88,8 @@ class Declaration(msgspec.Struct, frozen=True):
     object of their own, all in one transaction; `steps`: such rows, request by request, so that a write may be cut.
     `attachments`: fields may be asked for and written as attachments (a path that ends in `#`).
     `read_lag_s`: a read may be this much older than the last write.
-    `vendor_tail_s`: a request may take effect this long after its deadline.
+    `vendor_tail_s`: a request may take effect this long after its deadline. `batch_max`: so many writes of one call;
+    `look_max`: so many records of one look by id.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Declaration(msgspec.Struct, frozen=True):
     read_lag_s: float = 0.0
     vendor_tail_s: float = 0.0
     batch_max: int = 500
+    look_max: int = 0  # 0: batch_max
     concurrency: int = 4
     rate_per_s: float = 0.0  # 0: no limit known
     rate_burst: int = 1

@@ -87,6 +87,7 @@ DECLARATION: Final = Declaration(
     # A request whose line was cut may still take effect.
     vendor_tail_s=10.0,
     batch_max=200,
+    look_max=1000,
     concurrency=4,
     rate_per_s=2.5,
     rate_burst=35,
