@@ -19,7 +19,7 @@ from actors.attached import brings, with_content
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import budgeted, guard, over_text, records_asked
-from actors.core.mapping import NO_REFS, remapped
+from actors.core.mapping import Refs, remapped
 from actors.core.places import written_in
 from actors.core.plan import Context, Verdict, differs, plan_new, plan_pair
 from actors.core.policy import StreamSpec
@@ -64,7 +64,6 @@ class Carrier:
     def __init__(self, state: RunState, sides: Sides) -> None:
         self._state = state
         self._sides = sides
-        self._refs = NO_REFS  # of the pairs in hand
 
     async def carry(
         self,
@@ -79,7 +78,7 @@ class Carrier:
         `concludes`: see `Context`."""
         state = self._state
         extra = extra or Extra()
-        verdicts = await self._plan(stream, pairs, concludes)
+        verdicts, refs = await self._plan(stream, pairs, concludes)
         actions = [action for verdict in verdicts for action in verdict.actions]
         actions, waiting = await self._by_schedule(stream, actions)
         go, held = await self._guard(stream, actions, totals_known)
@@ -87,7 +86,7 @@ class Carrier:
             await self._hold_dry(stream, actions, extra)
             return []
         done = Done()
-        conclusions = Conclusions(state, self._refs)
+        conclusions = Conclusions(state, refs)
         conclusions.conclude(stream, pairs, verdicts, done)
         results = await self._write(stream, go, done)
         conclusions.settle(stream, pairs, verdicts, go, results, done)
@@ -108,19 +107,19 @@ class Carrier:
         self, stream: StreamSpec, pairs: Sequence[Pair]
     ) -> list[tuple[Verdict, tuple[Parked, ...]]]:
         """What would be done about each pair, and what is parked of it now; for runs that only look."""
-        found = await self._plan(stream, pairs, concludes=True)
+        found, _ = await self._plan(stream, pairs, concludes=True)
         parked = [self._state.parked_of(pair.binding.key) for pair in pairs]
         return list(zip(found, parked, strict=True))
 
-    async def _plan(self, stream: StreamSpec, pairs: Sequence[Pair], concludes: bool) -> list[Verdict]:
+    async def _plan(
+        self, stream: StreamSpec, pairs: Sequence[Pair], concludes: bool
+    ) -> tuple[list[Verdict], Refs]:
         state = self._state
         parked: dict[int, list[Parked]] = {}
         keys = [p.binding.key for p in pairs if p.binding.key and p.verdict is None]
         for row in await state.store.parked(state.link, keys) if keys else ():
             parked.setdefault(row.binding, []).append(row)
-        self._refs = refs = await target_refs(
-            state.store, state.link, stream, (seen for p in pairs for seen in p.seen)
-        )
+        refs = await target_refs(state.store, state.link, stream, (seen for p in pairs for seen in p.seen))
         verdicts = []
         lacking = await lacks(state, stream) if stream.requires else ()
         if not state.dry:
@@ -150,7 +149,7 @@ class Carrier:
             if len(pair.seen) == len(SIDES) or verdict.actions:
                 self._note_news(stream, pair)
             state.note_parked(pair.binding.key, ctx.parked)
-        return verdicts
+        return verdicts, refs
 
     def reused(self) -> frozenset[Side]:
         """Sides that may give the id of a deleted record to another one."""

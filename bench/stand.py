@@ -83,6 +83,13 @@ class Steered:
             )
         )
 
+    async def set_up(self, side: str, settings: Mapping[str, object]) -> None:
+        """Other settings for the connection of a side."""
+        request = connections_pb2.UpdateConnectionRequest(
+            connection=side, tenant=TENANT, settings=_struct(settings)
+        )
+        await self.tandem.connections.UpdateConnection(request)
+
     async def shown(self) -> links_pb2.Link:
         """The link as the daemon shows it."""
         return await self.tandem.links.GetLink(links_pb2.GetLinkRequest(link=LINK, tenant=TENANT))
@@ -135,6 +142,11 @@ class Steered:
         while calm < 2:
             calm = calm + 1 if (await self.run()).run.outcome == "nothing_new" else 0
 
+    async def rests(self) -> None:
+        """Wait until no run is under way: whoever made the last change has looked at it, too."""
+        while (await self.shown()).run:
+            await anyio.sleep(0.01)
+
     async def all_bound(self, rows: int) -> None:
         """Each record is bound, and nothing waits."""
         link = await self.shown()
@@ -166,10 +178,7 @@ class Stand(Steered):
     async def find_by(self, find: str) -> None:
         """Another way to find changes, on both sides; returns when the link is at rest again."""
         for side in ("a", "b"):
-            request = connections_pb2.UpdateConnectionRequest(
-                connection=side, tenant=TENANT, settings=_struct(_found_by(find))
-            )
-            await self.tandem.connections.UpdateConnection(request)
+            await self.set_up(side, _found_by(find))
         await self.quiet()
 
     async def load(self, rows: int, timeout_s: float) -> Load:

@@ -14,7 +14,7 @@ from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
 from actors.core.places import may_create
-from actors.core.policy import LensError, Owner, StreamSpec
+from actors.core.policy import LensError, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
 from actors.core.values import Value, is_blank, same
@@ -124,9 +124,7 @@ def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Bindin
 
 def stream_has(stream: StreamSpec, name: str, side: Side) -> bool:
     """Whether the stream has a field of that name on `side` that is kept in step."""
-    return any(
-        s.name == name and s.owner is not Owner.LOCAL and s.side(side) is not None for s in stream.fields
-    )
+    return name in stream.told_to[side]
 
 
 def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -> dict[str, Value]:

@@ -98,6 +98,10 @@ class _Measured:
         """Changes one by one. The relay has records of its own: what it writes is nobody's business here."""
         count = max(10, int(CHANGES * self._session.options.scale))
         source, target = self._pair.ways(a, b)
+        if self._pair.without_limit:
+            await b.person("POST", "state", {"limit": {"requests": 0}})
+            await stand.set_up("b", self._pair.without_limit)
+            await stand.quiet()
         side = "a" if source is a else "b"
         request = webhooks_pb2.CreateWebhookRequest(connection=side, tenant=TENANT)
         hook = await stand.tandem.webhooks.CreateWebhook(request)
@@ -106,6 +110,7 @@ class _Measured:
             written = _Written(self._pair, target, there)
             tasks.start_soon(written.watch)
             for n in range(1, count + WARM + 1):
+                await stand.rests()
                 await self._pair.call(source, told.url, "")
                 theirs = await self._relayed(http, source, target, told, written, n)
                 await self._pair.call(source, url, hook.secret)

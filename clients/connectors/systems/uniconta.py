@@ -86,13 +86,13 @@ class UnicontaJudge(Judge):
 
 
 def _error_in(answer: Answer) -> str:
-    text = answer.text().strip()
-    if not text or answer.is_html:
+    start = answer.body.lstrip()[:1]
+    if not start or answer.is_html:
         return ""
     try:
         body = answer.json()
     except Unreadable:
-        return "" if text[0] in "{[<" else text
+        return "" if start in b"{[<" else answer.text().strip()
     if isinstance(body, str):
         return body
     err = at(body, "Err")

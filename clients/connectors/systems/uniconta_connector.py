@@ -338,8 +338,8 @@ class UnicontaConnector(HttpConnector):
 
     def _body_of(self, request: Request, answer: Answer) -> Any:
         """The body of a good answer; a word such as `Succes` is none."""
-        text = answer.text().strip()
-        return None if text.isalpha() else self.client.body_of(request, answer)
+        is_word = answer.body[:1] not in b"{[" and answer.text().strip().isalpha()
+        return None if is_word else self.client.body_of(request, answer)
 
 
 def _key(shape: Shape, id_: str) -> str:
