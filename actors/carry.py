@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 
+import anyio
 import msgspec
 
 from actors import effects
@@ -39,7 +40,7 @@ from actors.core.types import (
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
 from actors.merges import survivors
-from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
+from actors.ports import WROTE, Counters, Cursor, Declaration, Settlement, WriteResult, WriteStatus
 from actors.runtime.together import together
 from actors.state import RunState
 from actors.waiting import lacks, let_go_needed
@@ -64,6 +65,7 @@ class Carrier:
     def __init__(self, state: RunState, sides: Sides) -> None:
         self._state = state
         self._sides = sides
+        self._writing = {side: anyio.Lock() for side in SIDES}
 
     async def carry(
         self,
@@ -281,15 +283,15 @@ class Carrier:
         for side in SIDES:
             for of_one in _by_object(stream, side, go).values():
                 mine = [i for i in of_one if not shown_already(go[i])]
-                sent = await self._send_all(stream, side, go, mine, until)
+                async with self._writing[side]:  # one window's writes to a side after the other's
+                    sent = await self._send_all(stream, side, go, mine, until)
                 results.update(await self._read_back(stream, side, go, sent))
         return results
 
     async def _send_all(
         self, stream: StreamSpec, side: Side, go: Sequence[Action], mine: Sequence[int], until: float
     ) -> dict[int, WriteResult]:
-        """In batches, several under way at once: one place at the account stays free for whoever else wants it. What one
-        record is to be told stays in its order."""
+        """In batches, several under way at once."""
         declaration = self._sides[side].declaration
         step = declaration.batch_max
         alone = [i for i in mine if brings(stream, go[i])]
@@ -303,8 +305,7 @@ class Carrier:
             for batch in left:
                 results.update(await self._send(stream, side, go, batch, until))
 
-        is_once = len({go[i].binding for i in mine}) == len(mine)
-        at_once = min(len(batches), max(1, declaration.concurrency - 1)) if is_once else 1
+        at_once = min(len(batches), _at_once(declaration, go, mine))
         if at_once <= 1:
             await work()
             return results
@@ -316,10 +317,12 @@ class Carrier:
     def _allowed_s(self, stream: StreamSpec, side: Side, go: Sequence[Action]) -> float:
         """How long the requests of one side may take in all."""
         declaration = self._sides[side].declaration
-        each = (len(mine) for mine in _by_object(stream, side, go).values())
         alone = sum(action.side == side and brings(stream, action) for action in go)
-        requests = sum(math.ceil(count / declaration.batch_max) for count in each) + 2 * alone
-        return declaration.deadline_s * requests
+        requests = 0
+        for mine in _by_object(stream, side, go).values():
+            batches = math.ceil(len(mine) / declaration.batch_max)
+            requests += math.ceil(batches / _at_once(declaration, go, mine))
+        return declaration.deadline_s * (requests + 2 * alone)
 
     async def _send(
         self, stream: StreamSpec, side: Side, go: Sequence[Action], batch: Sequence[int], until: float
@@ -451,6 +454,13 @@ class Carrier:
         for kind in ("held", "requested"):
             if keys and await state.has_plan(stream.name, kind):
                 await state.store.release_held(state.lease, stream.name, kind, keys)
+
+
+def _at_once(declaration: Declaration, go: Sequence[Action], mine: Sequence[int]) -> int:
+    """How many batches may be under way: one place at the account stays free for whoever else wants it. What one record is
+    to be told stays in its order."""
+    is_once = len({go[i].binding for i in mine}) == len(mine)
+    return max(1, declaration.concurrency - 1) if is_once else 1
 
 
 def _by_object(

@@ -28,6 +28,9 @@ class Pair(ABC):
     blueprint: str
     systems: tuple[tuple[str, Mapping[str, str]], tuple[str, Mapping[str, str]]]
     beside = 0  # so many records more are bound
+    allowance_s = (
+        0.0  # so long it takes until what a plan allows at once is there again: the load begins with that
+    )
     # Of b, once it is loaded: how single changes are let through that come in a row, where a plan has its limit.
     without_limit: ClassVar[Mapping[str, Any]] = {}
     hooked = ""  # the object of which changes are told; "" where the call says it

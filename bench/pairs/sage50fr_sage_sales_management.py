@@ -37,6 +37,7 @@ class SageSalesManagement(Pair):
 
     name = "sage50fr-sage-sales-management"
     hooked = "accounts"
+    allowance_s = BURST / PER_S
     without_limit: ClassVar[Mapping[str, Any]] = {"rate_per_s": 0}
     blueprint = "sage50fr-sage-sales-management"
     systems = (("sage50fr", {}), ("sage_sales_management", {}))

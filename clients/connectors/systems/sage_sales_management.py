@@ -256,8 +256,11 @@ class SalesConnector(HttpConnector):
 
     async def _newest(self, resource: Resource) -> str:
         """The newest stamp of all rows."""
-        asked = [await self._api.rows(resource.name, "", 1, order=stamp) for stamp in resource.stamps]
-        rows = [row for found in asked for row in found]
+        rows: list[Mapping[str, Any]] = []
+        for stamp in resource.stamps:
+            rows += await self._api.rows(resource.name, "", 1, order=stamp)
+            if not rows:
+                break  # there is none at all
         return max(_stamps(rows), default=BEGINNING)
 
 
