@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from actors.core.backlog import Report
 from actors.core.errors import LeaseLost
 from actors.core.mapping import Refs, observe, paths, references, referred
 from actors.core.places import by_object, parted, qualified, written_in
@@ -78,6 +79,14 @@ class Access:
         names = stream.objects_on(self.side)
         tokens: list[str] = [await self._ask(self._call("look_token", "poll", name)) for name in names]
         return " ".join(tokens) if all(tokens) else ""
+
+    async def backlog(self, stream: StreamSpec) -> list[Report] | None:
+        """What is known of those who make records elsewhere; None: nobody does, or the system can't be asked."""
+        told: list[Report] | None = None
+        for name in stream.objects_on(self.side) if self.declaration.backlog else ():
+            more: Sequence[Report] | None = await self._ask(self._call("backlog", "poll", name))
+            told = told if more is None else [*(told or ()), *more]
+        return told
 
     async def reserve(self, stream: StreamSpec, count: int, name: str = "") -> Sequence[str]:
         """Ids drawn for creates (in that one of several objects); empty where the system draws them itself."""

@@ -17,9 +17,8 @@ from actors.access import Access, Sides
 from actors.core.errors import TandemError
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import Hint, Observation, Side
-from actors.ports import Store
+from actors.ports import Known, Store
 from actors.runtime.together import together
-from actors.turn import Known
 
 AHEAD_MAX = 100  # records
 

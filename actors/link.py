@@ -35,13 +35,12 @@ from actors.messages import (
 )
 from actors.modes import ORDINARY, Asked, carried_out
 from actors.opening import AskConnection, connections, drain, opened
-from actors.ports import Find, Lease, LinkRow, RunRow
+from actors.ports import Find, Lease, LinkRow, RunRow, Turn
 from actors.rehearsing import rules_of
 from actors.run import Cancelled, Run, RunResult, facts_after, failed, scope
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Ask
 from actors.state import Memory, RunState
-from actors.turn import Turn
 
 PHASE_EVERY_S = 0.5
 HINT_STUCK_S = 30.0

@@ -13,7 +13,8 @@ from actors.access import Sides
 from actors.bulk import Bulk, creates_of, somebody_waits
 from actors.carry import Carrier
 from actors.changed import ChangedLines, crosses
-from actors.core.policy import StreamSpec
+from actors.core.backlog import Backlog, packed
+from actors.core.policy import InitialCreates, StreamSpec
 from actors.core.rows import Creates, Looks, kept_paths
 from actors.core.types import SIDES, Observation, Side, other
 from actors.messages import Options
@@ -55,7 +56,11 @@ class Looking:
 
     async def look(self, stream: StreamSpec) -> bool:
         """Look at both sides. True when both looks came to their end."""
-        begun = [side for side in SIDES if await self._begin(stream, side)]
+        begun: list[Side] = []
+        for side in SIDES:
+            if await self._begin(stream, side):
+                begun.append(side)
+            await self._ask_backlog(stream, side)
         if not self._state.dry and stream.name not in self._state.loaded and await self._load(stream):
             return True
         for side in SIDES:
@@ -72,7 +77,9 @@ class Looking:
         came to its end: both sides were looked at."""
         for origin in SIDES:
             closed = (
-                self._state.gate.is_closed(stream, other(origin)) or other(origin) not in stream.initial_load
+                self._state.gate.is_closed(stream, other(origin))
+                or other(origin) not in stream.initial_load
+                or stream.initial_creates is not InitialCreates.ON
             )
             if closed or origin not in stream.creates or self.cursor(stream, origin).completed:
                 continue
@@ -94,7 +101,7 @@ class Looking:
                 await self._complete_read(stream, side)
             return True
         rows, _ = await access.scan_rows(stream, "", kept_paths(stream, side), 1)
-        return not rows.block and await self._complete_read(stream, side)
+        return not _records(rows) and await self._complete_read(stream, side)
 
     async def _bulk(self, stream: StreamSpec, origin: Side, creates: Creates) -> bool:
         """Lap by lap; what is left when it can't go on is read the general way, from where it stands."""
@@ -146,6 +153,19 @@ class Looking:
         page, _ = await self._sides[side].changes(stream, "", 1)
         await self._keep(stream, side, cursor=page.cursor)
         return True
+
+    async def _ask_backlog(self, stream: StreamSpec, side: Side) -> None:
+        """What the system has still to get itself. Asked *before* anything is read: what was reported by then is met."""
+        told = await self._sides[side].backlog(stream)
+        if told is None:
+            return
+        backlog = Backlog(stream.name, side, tuple(told))
+        self._state.backlogs[stream.name, side] = backlog
+        cursor = self.cursor(stream, side)
+        if not self._state.dry and cursor.backlog != packed([backlog]):
+            await self._take(
+                stream, side, (), msgspec.structs.replace(cursor, backlog=packed([backlog])), all_known=True
+            )
 
     async def _poll(self, stream: StreamSpec, side: Side) -> None:
         if crosses(self._state, self._sides, stream):

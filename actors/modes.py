@@ -12,11 +12,10 @@ from actors.core.errors import TandemError
 from actors.core.policy import StreamSpec
 from actors.core.types import Mode, Outcome, Side
 from actors.messages import Options
-from actors.ports import Find
+from actors.ports import Find, Turn
 from actors.rehearsing import Rehearsing
 from actors.run import Cancelled, RunResult
 from actors.state import RunState
-from actors.turn import Turn
 from actors.undoing import Undoing
 from actors.verifying import Verifying
 

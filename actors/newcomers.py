@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -12,8 +12,9 @@ from actors.carry import Carrier
 from actors.conclude import Pair
 from actors.core import ambiguous, initial, match
 from actors.core.actions import id_on, note_line
+from actors.core.documents import decided
 from actors.core.moved import by_key
-from actors.core.policy import StreamSpec
+from actors.core.policy import INITIAL_CREATES, StreamSpec
 from actors.core.types import (
     SIDES,
     Action,
@@ -28,6 +29,18 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.keygroups import (
+    AMBIGUOUS,
+    beside_put_back,
+    detail_of,
+    holders,
+    is_listed,
+    listed,
+    lookalikes,
+    row_of,
+    waiting_for_a_word,
+    without,
+)
 from actors.lines import parked_line
 from actors.moves import Moves
 from actors.places import Places
@@ -37,7 +50,6 @@ from actors.state import RunState
 from actors.window import Windows, kept_note, matched
 
 GROUPS = 1000
-AMBIGUOUS = "ambiguous"
 # So long a claim on a new record's keys stands: until every link of the account has looked, with a wide margin. Whoever met
 # one looks again after `CLAIMED_AGAIN_S`, unless a feed tells sooner of what the other link made.
 CLAIMED_S = 900.0
@@ -112,8 +124,9 @@ class Newcomers:
         bind: list[tuple[int, int]] = []
         move: list[tuple[int, int]] = []
         unclear: list[KeyGroup] = []
-        for whole in await self._places.one_each(stream, groups):
-            group = _without(whole, self._apart)
+        taking_part = [without(group, group.kept_out) for group in groups]
+        for whole, one in zip(groups, await self._places.one_each(stream, taking_part), strict=True):
+            group = without(one, self._apart)
             if not (group.a or group.b) or spoken_for.intersection((*group.a, *group.b)):
                 continue
             if any(self._state.is_open(key) for key in (*group.a, *group.b)):
@@ -128,7 +141,9 @@ class Newcomers:
                 unclear.append(group)
             elif group.put_back and {*group.a, *group.b} - {*group.put_back}:
                 # It has its place on the other side, though it is not back there yet: the rest would be doubles of it.
-                unclear.append(_beside_put_back(group))
+                unclear.append(beside_put_back(group))
+            elif beside := holders(stream, whole, group):
+                unclear.append(beside)
         await self._move(stream, move, spoken_for)
         unclear = await self._places.moved_on(stream, unclear)
         if self._state.dry:
@@ -171,28 +186,24 @@ class Newcomers:
         held: list[Binding] = []
         park: list[Parked] = []
         for group in groups:
-            detail = {
-                "key": shared.split(", "),
-                "a": [b.a.id for key in (*group.a, *group.taken) if (b := members[key]).a is not None],
-                "b": [b.b.id for key in (*group.b, *group.taken) if (b := members[key]).b is not None],
-            }
+            detail = detail_of(group, members, shared)
             print_ = ambiguous.shown(group.hash, detail)
             halves = {key: members[key] for key in (*group.a, *group.b)}
             pairs, apart = ambiguous.told(halves, rows, print_)
             same += pairs
             self._apart |= apart
-            for key in halves.keys() - {key for pair in pairs for key in pair} - apart:
-                row = _ambiguous(stream, halves[key], shared, detail, print_)
+            for key in halves.keys() - {*group.kept_out, *(key for pair in pairs for key in pair)} - apart:
+                row = row_of(stream, halves[key], group, detail, print_)
                 is_known = (row.binding, row.reason, row.fingerprint) in known
-                if is_known and _is_listed(halves[key]):
+                if is_known and is_listed(halves[key]):
                     continue
-                held.append(_listed(halves[key]))
+                held.append(listed(halves[key]))
                 park.append(row)
                 if not is_known:
                     state.waited += 1
                     waiting[row.side or "a"] += 1
                     items.append(parked_line(row))
-            held.extend(_waiting(members[key]) for key in self._moves.may_be(group))
+            held.extend(waiting_for_a_word(members[key]) for key in self._moves.may_be(group))
         if held:
             counters = tuple(Counters(stream.name, side, waiting=n) for side, n in waiting.items() if n)
             await state.settle(
@@ -262,7 +273,7 @@ class Newcomers:
             again = tuple(
                 msgspec.structs.replace(b, state=State.NEW, note=kept_note(b), rev=b.rev + 1)
                 for b in listed.values()
-                if _is_listed(b)
+                if is_listed(b)
             )
             if again:
                 await state.settle(Settlement(run=state.run, bindings=again))
@@ -290,7 +301,7 @@ class Newcomers:
         blind = {*self._state.blind(stream), *await self._unsure(stream)}  # sides on which it may turn up yet
         sure, unclear = await self._moves.by_content(stream, spoken_for, blind)
         await self._moved(stream, sure, spoken_for)
-        groups = [_lookalikes(self._moves.sides, keys, halves) for keys, halves in unclear]
+        groups = [lookalikes(self._moves.sides, keys, halves) for keys, halves in unclear]
         if self._state.dry:
             spoken_for.update(key for group in groups for key in (*group.a, *group.b))
         else:
@@ -298,8 +309,13 @@ class Newcomers:
         self._moves.leave(groups)
         left = list(self._moves.known.values())
         stands = await self._places.elsewhere(stream, left)
-        gone = [b for b in left if self._moves.sides[b.key] not in blind and b.key not in stands]
-        self._left = self._left or any(self._moves.sides[b.key] in self._state.blind(stream) for b in left)
+        blind_now, late = self._state.blind(stream), self._windows.late.get(stream.name, ())
+        gone = [
+            b
+            for b in left
+            if self._moves.sides[b.key] not in blind and b.key not in stands and b.key not in late
+        ]
+        self._left = self._left or any(self._moves.sides[b.key] in blind_now or b.key in late for b in left)
         for start in range(0, len(gone), self._window):
             await self._at(f"{stream.name}: concluding what is gone")
             page = gone[start : start + self._window]
@@ -344,8 +360,9 @@ class Newcomers:
 
     async def _create(self, stream: StreamSpec, spoken_for: set[int]) -> None:
         state, carry = self._state, self._carrier.carry
-        # No budget counts what the initial load makes: one window is written while the next is looked at and planned.
-        at_once = 1 if state.dry or stream.name in state.loaded else AT_ONCE
+        # Where no budget counts what an initial load makes, one window is written while the next is looked at and planned.
+        counted = state.dry or stream.name in state.loaded or INITIAL_CREATES in stream.budgets
+        at_once = 1 if counted else AT_ONCE
         async with abreast(at_once) as begin:
             async for pairs, is_last in self._new(stream, spoken_for):
                 await begin(partial(carry, stream, pairs, totals_known=is_last))
@@ -368,7 +385,7 @@ class Newcomers:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
                 mine = self._but_those(under_way, mine)
                 if self._state.gate.is_closed(stream, other(side)):
-                    continue
+                    mine = await self._decided(stream, other(side), mine)
                 if side in self._state.blind(stream):
                     self._left = self._left or bool(mine)
                 elif other(side) in unsure:
@@ -379,6 +396,14 @@ class Newcomers:
                     self._left = self._left or len(ones) < len(looked)
                     pairs.extend(await self._claimed(stream, side, ones))
             yield pairs, len(halves) < self._window
+
+    async def _decided(self, stream: StreamSpec, there: Side, halves: Sequence[Binding]) -> list[Binding]:
+        """Those that a person decided to import: a decision waits for no schedule."""
+        if there not in stream.stages or not halves:
+            return []
+        rows = await self._state.store.parked(self._state.link, [half.key for half in halves])
+        said_yes = {row.binding for row in rows if decided(row)}
+        return [half for half in halves if half.key in said_yes]
 
     async def _under_way(self, stream: StreamSpec) -> list[Binding]:
         """Half bindings of which it is not known yet whether their record was made."""
@@ -429,68 +454,7 @@ class Newcomers:
         return out
 
 
-def _without(group: KeyGroup, apart: Collection[int]) -> KeyGroup:
-    """The group without those that are none of it."""
-    if not apart:
-        return group
-    a, b = (tuple(key for key in keys if key not in apart) for keys in (group.a, group.b))
-    return msgspec.structs.replace(group, a=a, b=b)
-
-
-def _listed(half: Binding) -> Binding:
-    """A member of an unclear group, while it waits for a person."""
-    note = half.note if half.note.startswith(AMBIGUOUS) else f"{AMBIGUOUS} {half.note}".strip()
-    return msgspec.structs.replace(half, state=State.HELD_BACK, note=note, rev=half.rev + 1)
-
-
-def _is_listed(half: Binding) -> bool:
-    return half.state is State.HELD_BACK and half.note.startswith(AMBIGUOUS)
-
-
-def _waiting(gone: Binding) -> Binding:
-    """What is gone, while it can't be said which of several new records it is."""
-    return msgspec.structs.replace(gone, note=AMBIGUOUS, rev=gone.rev + 1)
-
-
 def _again(held: Binding) -> State:
     if initial.HELD in held.note:
         return State.HELD_BACK
     return State.GONE if held.state is State.GONE else State.NEW
-
-
-def _lookalikes(sides: Mapping[int, Side], keys: Sequence[int], halves: Sequence[Binding]) -> KeyGroup:
-    """What is gone, and several new records any of which may be it, as a group for a person."""
-    new = tuple(half.key for half in halves)
-    a = new if sides[keys[0]] == "a" else ()
-    return KeyGroup(hash=0, a=a, b=() if a else new, taken=tuple(keys))
-
-
-def _beside_put_back(group: KeyGroup) -> KeyGroup:
-    """The group as it will be once what is to be put back is there again."""
-    back = group.put_back
-    return KeyGroup(
-        hash=group.hash,
-        a=tuple(key for key in group.a if key not in back),
-        b=tuple(key for key in group.b if key not in back),
-        taken=(*group.taken, *back),
-    )
-
-
-def _ambiguous(
-    stream: StreamSpec, half: Binding, key: str, detail: dict[str, list[str]], print_: str
-) -> Parked:
-    side: Side = "a" if half.a is not None else "b"
-    held = half.side(side)
-    assert held is not None
-    shared = ", ".join(f"{', '.join(ids)} on {at}" for at in SIDES if (ids := detail[at]))
-    return Parked(
-        stream=stream.name,
-        room=Room.AMBIGUOUS,
-        binding=half.key,
-        side=side,
-        record=held.id,
-        reason=f"several records share {key}: {shared}",
-        hint=f"decide which of them it is, or that it is none of them; or make {key} unique in the systems",
-        detail=detail,
-        fingerprint=print_,
-    )

@@ -20,7 +20,7 @@ from actors.core.guard import spend
 from actors.core.places import parted, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rooms import OUTCOME
-from actors.core.settle import both_written, resolve, settle, unseen
+from actors.core.settle import both_written, resolve, settle, touched_since, unseen
 from actors.core.types import (
     SIDES,
     Action,
@@ -294,7 +294,18 @@ class Recovery:
         state = self._state
         alone, in_steps = both_written(action), self._sides[action.side].declaration.lines == "steps"
         now = state.clock.now()
-        out = settle(stream, binding, action, seen, now=now, by_reply=False, skip=alone, in_steps=in_steps)
+        touched = seen is not None and touched_since(stream, binding, action, seen)
+        out = settle(
+            stream,
+            binding,
+            action,
+            seen,
+            now=now,
+            by_reply=False,
+            skip=alone,
+            touched=touched,
+            in_steps=in_steps,
+        )
         record = seen.id if seen is not None else action.target
         # It may have taken effect only just now: until the read lag is over, other looks may still show it undone.
         state.memory.wrote(stream.object(action.side), action.side, record, state.clock.monotonic())

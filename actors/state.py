@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import anyio
 import msgspec
 
+from actors.core.backlog import Backlog, packed
 from actors.core.errors import TandemError
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
 from actors.core.policy import LinkSpec, StreamSpec
@@ -167,6 +168,7 @@ class RunState:
         self.may_be_due: set[str] = set()  # streams of which the inbox may hold something due
         # Lines that our own writes left, as they were settled, by stream, side and id: what shows them again is an echo.
         self.echoes: dict[tuple[str, Side], dict[str, str]] = {}
+        self.backlogs: dict[tuple[str, Side], Backlog] = {}  # what was outstanding where it looked
         self._plans: dict[tuple[str, str], bool] = {}
         if plans is not None:
             every = (spec.name for spec in spec.streams)
@@ -215,7 +217,8 @@ class RunState:
         if self._counters:
             rest, self._counters = Settlement(run=self.run, counters=self._counters), ()
             await self.store.settle(self.lease, rest)
-        await self.store.end_run(self.lease, row)
+        backlog = packed([one for _, one in sorted(self.backlogs.items())])
+        await self.store.end_run(self.lease, msgspec.structs.replace(row, backlog=backlog))
 
     async def intend(self, actions: Sequence[Action]) -> Sequence[int]:
         """Commit intents under the lease, and with the first of them the run."""

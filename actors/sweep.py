@@ -59,11 +59,13 @@ class Sums:
 
 
 class _Window(msgspec.Struct, frozen=True):
-    """Lines as they were read, `digest` of them, and what the store had of these records after that."""
+    """Lines as they were read, `digest` of them, and what the store had of these records after that. `unsaid`: records that
+    were met, and that no line can say."""
 
     block: str
     more: bool
     took_s: float
+    unsaid: Sequence[str] = ()
     digest: bytes = b""
     lines: Lines = Lines(0, "")
 
@@ -138,13 +140,14 @@ class Sweep:
                 block, rest = _cut(block, self._window // SPREAD) if page.more else (block, "")
                 digest = hashlib.blake2b(block.encode(), digest_size=16).digest()
                 lines = await self._stored(block, block=digest not in self._known)
-                await send.send(_Window(block, page.more, page.took_s, digest, lines))
+                await send.send(_Window(block, page.more, page.took_s, page.unsaid, digest, lines))
 
     async def _pages(self, paths: Sequence[str], send: MemoryObjectSendStream[_Window]) -> None:
         position, more = "", True
         while more:
             rows, asked = await self._access.scan_rows(self._stream, position, paths, self._window)
-            await send.send(_Window(rows.block, rows.more, self._state.clock.monotonic() - asked))
+            took_s = self._state.clock.monotonic() - asked
+            await send.send(_Window(rows.block, rows.more, took_s, rows.unsaid))
             position, more = rows.cursor, rows.more
 
     async def _stored(self, read: str, *, block: bool) -> Lines:
@@ -178,16 +181,24 @@ class Sweep:
         if not changed and lines.count == count:
             self._unchanged[window.digest] = lines.digest
         self.unchanged += count - len(changed)
+        if window.unsaid:
+            self._met += await self._known_of(window.unsaid)
+            changed += window.unsaid
         self._state.telemetry.emit(
             "look.done",
             link=self._state.link,
             stream=self._stream.name,
             side=self._access.side,
             kind="complete",
-            records=count,
+            records=count + len(window.unsaid),
             duration_s=window.took_s,
         )
         await self._take(changed, not window.more)
+
+    async def _known_of(self, ids: Sequence[str]) -> int:
+        """How many of these the store has."""
+        args = self._state.link, self._stream.name, self._access.side, ids
+        return (await self._state.store.lines_of(*args, block=False, map_ver=self._stream.map_ver)).count
 
     async def _translated(self, block: str, lines: Lines) -> list[str]:
         """The ids of those that read otherwise than they are stored; counts those that are known at all."""

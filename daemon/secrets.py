@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,7 +71,14 @@ class SecretBox:
             raise _config(f"the secret key has {len(key)} bytes instead of {KEY_SIZE}", _HOW_TO_MAKE)
         self._cipher = AESGCM(key)
         self.signer = Signer(key)
+        self._fingerprints = HKDF(hashes.SHA256(), KEY_SIZE, salt=None, info=b"tandem fingerprint").derive(
+            key
+        )
         self.key_id = hashlib.sha256(key).digest()[:_KEY_ID_SIZE]
+
+    def fingerprint(self, text: str) -> bytes:
+        """32 bytes that tell one secret from another, and say nothing of either to who lacks the key."""
+        return hmac.digest(self._fingerprints, text.encode(), "sha256")
 
     def seal(self, secrets: Mapping[str, Any], connection: str) -> bytes:
         """`secrets`: setting -> plain JSON value. The result opens for this connection id only."""

@@ -38,6 +38,7 @@ from daemon.store.admin import Admin
 from daemon.store.admin_life import Life
 from daemon.store.admin_names import Names
 from daemon.store.embedded import EmbeddedPostgres
+from daemon.store.kept_tokens import KeptTokens
 from daemon.store.pg import PgStore
 from daemon.store.pool import Pool
 from daemon.telemetry import ActionTelemetry
@@ -91,10 +92,11 @@ class Daemon:
         """All that stands on the database, from secrets to HTTP; returns when the daemon was asked to stop."""
         box = self._box()
         parts = pool, self._clock, box
-        admin, names, store = Admin(*parts), Names(*parts), PgStore(*parts)
+        admin, names, store, tokens = Admin(*parts), Names(*parts), PgStore(*parts), KeptTokens(*parts)
         if postgres is not None:
             # Ours alone: whoever held a lease is dead, and nobody has to wait until it runs out.
             await admin.free_leases()
+            await tokens.free_turns()
         keeper = Keeper(admin, self._config.data_dir)
         await keeper.compare()  # before anything works on an older state
         metrics, news, notes = Metrics(VERSION), News(), ConnectionNotes(admin)
@@ -102,7 +104,8 @@ class Daemon:
         telemetry = ActionTelemetry(metrics, _both(news.heard, notes.heard))
         for connector in CATALOG:
             metrics.add_connector(connector)
-        ports = Ports(store, wiring.connect, blueprints.for_engine, self._clock, telemetry)
+        connect = functools.partial(wiring.connect, tokens)
+        ports = Ports(store, connect, blueprints.for_engine, self._clock, telemetry)
         root = self._root = RootActor(ports, self._options())
         stale_after_s = self._config.stale_after_s
         watcher = Watcher(admin, names, blueprints, telemetry, self._clock, self._pulse, stale_after_s)
@@ -117,6 +120,7 @@ class Daemon:
             life=Life(*parts),
             signer=box.signer,
             store=store,
+            tokens=tokens,
             engine=root,
             clock=self._clock,
             telemetry=telemetry,

@@ -21,6 +21,7 @@ from actors.core.policy import LinkSpec
 from actors.ports import ConnectionRow, Connector, LinkRow, Store, Webhook
 from clients.connectors.catalog import CATALOG, open_connector
 from daemon import blueprints_yaml
+from daemon.store.kept_tokens import KeptTokens
 from daemon.store.rows import CalledRow
 
 BLUEPRINTS_MAX: Final = 500
@@ -105,6 +106,6 @@ async def webhook_called(store: Store, who: CalledRow) -> Webhook | None:
     return None if row is None else webhook_of(row.connector, row.settings)
 
 
-async def connect(row: ConnectionRow) -> Connector:
-    """The port's form: an open connector of a stored connection."""
-    return await open_connector(row.connector, row.settings)
+async def connect(tokens: KeptTokens, row: ConnectionRow) -> Connector:
+    """The port's form, once it is known where tokens are kept: an open connector of a stored connection."""
+    return await open_connector(row.connector, row.settings, tokens.keeper(row.id))

@@ -12,7 +12,7 @@ from actors.core.blueprint_entries import GATE
 from actors.core.blueprint_nodes import Node
 from actors.core.owners import may_change
 from actors.core.policy import StreamSpec
-from actors.core.stream_rules import Gate, GateOn, Ineligible
+from actors.core.stream_rules import Gate, GateKeys, GateOn, Ineligible
 from actors.core.types import SIDES, other
 from actors.core.values import Value
 
@@ -29,12 +29,13 @@ def read_gates(node: Node | None) -> Mapping[str, Gate]:
 
 def _gate(node: Node) -> Gate:
     entries = node.table(GATE)
-    path, on, then = entries.get("path"), entries.get("on"), entries.get("then")
+    path, on, then, keys = (entries.get(name) for name in ("path", "on", "then", "keys"))
     return Gate(
         path=path.text() if path else "",
         values=_values(entries),
         on=on.choice(GateOn, GateOn.LEVEL) if on else GateOn.LEVEL,
         then=then.choice(Ineligible, Ineligible.KEEP) if then else Ineligible.KEEP,
+        keys=keys.choice(GateKeys, GateKeys.HELD) if keys else GateKeys.HELD,
     )
 
 

@@ -1,8 +1,9 @@
 """Gates: which records take part, and what happens to those that no longer do. Pure.
 
 A record without a partner that may not go rests as a half binding that is held back, with a note that says where the gate
-stood when it was last seen; it carries no match keys, so nobody is matched with it. Of a pair the note of its tombstone
-says so. SPEC T7, U2, U3, U20, U23, U25, G4, G15, G21, S16; REDTEAM 8, 31.
+stood when it was last seen. Nobody is matched with it, but it holds its match keys unless the gate says otherwise: nobody is
+made beside it (actors/keygroups.py). Of a pair the note of its tombstone says so. SPEC T7, U2, U3, U20, U23, U25, G4, G15,
+G21, S16; REDTEAM 8, 31.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from actors.core import match
 from actors.core.actions import action_for, id_on, note_line
 from actors.core.mapping import Shown
 from actors.core.policy import StreamSpec
-from actors.core.stream_rules import Gate, GateOn, Ineligible
+from actors.core.stream_rules import Gate, GateKeys, GateOn, Ineligible
 from actors.core.types import (
     SIDES,
     Action,
@@ -33,8 +34,9 @@ from actors.core.types import (
 from actors.core.values import UNKNOWN, Value, fingerprint, same
 from actors.core.verdict import RESTORE, in_state, newcomer_state, presence_of, tombstone
 
-SHUT = "gate: shut"
-BEFORE = "gate: open since before the initial load was complete"
+KEPT_OUT = "gate: "  # how the note of a half binding begins that a gate holds back
+SHUT = f"{KEPT_OUT}shut"
+BEFORE = f"{KEPT_OUT}open since before the initial load was complete"
 # The last value with which a record took part; among a side's deviations (see marks.py), no field is called so.
 MEMORY = "*gate*"
 
@@ -56,9 +58,11 @@ def admitted(stream: StreamSpec, half: Binding, seen: Observation, note: str | N
     if gate is None or RESTORE in half.note:
         return half
     if not is_open(gate, seen):
-        return _held_back(stream, half, SHUT)
+        return _held_back(stream, half, seen, SHUT)
     if note is None and gate.on is GateOn.EDGE and not loaded:
-        return _held_back(stream, half, BEFORE)
+        return _held_back(stream, half, seen, BEFORE)
+    if note is not None and note.startswith(BEFORE):
+        return _held_back(stream, half, seen, BEFORE)
     if note is not None and note.startswith(SHUT):
         state, keys = newcomer_state(stream, seen), match.keys(stream, seen.fields)
         return msgspec.structs.replace(half, state=state, note="", keys=keys)
@@ -67,14 +71,24 @@ def admitted(stream: StreamSpec, half: Binding, seen: Observation, note: str | N
 
 def is_held_back(note: str) -> bool:
     """Whether a gate holds a half binding back."""
-    return note.startswith((SHUT, BEFORE))
+    return note.startswith(KEPT_OUT)
 
 
-def _held_back(stream: StreamSpec, half: Binding, note: str) -> Binding:
-    if half.note.startswith(note):
+def _held_back(stream: StreamSpec, half: Binding, seen: Observation, note: str) -> Binding:
+    keys = _held_keys(stream, half, seen)
+    if half.note.startswith(note) and half.keys == keys:
         return half
-    none = tuple(0 for _ in stream.match)
-    return msgspec.structs.replace(half, state=State.HELD_BACK, note=note, keys=none, base={})
+    return msgspec.structs.replace(half, state=State.HELD_BACK, note=note, keys=keys, base={})
+
+
+def _held_keys(stream: StreamSpec, half: Binding, seen: Observation) -> tuple[int, ...]:
+    """The match keys that a record which is kept out holds: one that was not delivered is what it was."""
+    if stream.gates[seen.side].keys is GateKeys.FREE:
+        return tuple(0 for _ in stream.match)
+    now = match.keys(stream, seen.fields)
+    was = half.keys or tuple(0 for _ in now)
+    delivered = [all(name in seen.fields for name in names) for names in stream.match]
+    return tuple(new if known else old for new, old, known in zip(now, was, delivered, strict=True))
 
 
 # ------------------------------------------------------------------------------------------------- bound records

@@ -48,7 +48,8 @@ def plan_gone(
     before = binding.side(left.side)
     was_gone = before is not None and before.presence is Presence.DELETED
     if binding.state is State.TOMBSTONE and (was_gone or f"{REPLACED}{left.side}" in binding.note):
-        return _back(stream, after, gone, left)
+        is_same = was_gone and left.side not in ctx.reused
+        return _back(stream, after, gone, left, restores=policy is DeletePolicy.RESTORE and is_same)
     if binding.state is State.TOMBSTONE and known:
         anew = gates.tombstone_at(stream, after, left)
         if anew is not None:
@@ -149,10 +150,19 @@ def mark(stream: StreamSpec, after: Binding, left: Observation, note: str) -> Ve
     return Verdict(after, (action,))
 
 
-def _back(stream: StreamSpec, after: Binding, gone: Observation, left: Observation) -> Verdict:
-    """Deleted on both sides, and one is back under its id: perhaps another record. It starts anew as a newcomer."""
-    half = msgspec.structs.replace(in_state(after, State.NEW, ""), base={}, map_ver=stream.map_ver)
-    held = Held(id=left.id, version=left.version)
+def _back(
+    stream: StreamSpec, after: Binding, gone: Observation, left: Observation, restores: bool
+) -> Verdict:
+    """Deleted on both sides, and one is back under its id: perhaps another record. It starts anew as a newcomer.
+
+    `restores`: it is the same record, and what was deleted on the other side is to be put back there; that had to wait
+    for somebody to put back.
+    """
+    half = in_state(after, State.NEW, RESTORE if restores else "")
+    half = msgspec.structs.replace(half, base={}, map_ver=stream.map_ver)
+    held, was = Held(id=left.id, version=left.version), after.side(gone.side)
+    if restores and was is not None:
+        held = kept_for(was, held)
     half = msgspec.structs.replace(
         half, a=held if left.side == "a" else None, b=held if left.side == "b" else None
     )

@@ -137,6 +137,16 @@ def _moved(action: Action, seen: Observation) -> bool:
     return any(not same(seen.fields.get(n, UNKNOWN), action.before.get(n, UNKNOWN)) for n in action.fields)
 
 
+def touched_since(stream: StreamSpec, binding: Binding, action: Action, seen: Observation) -> bool:
+    """Whether a look says that somebody has written the record since an update of ours that the system said yes to: a field
+    that we did not write is no longer what was settled."""
+    held = binding.side(action.side)
+    if action.state is not ActionState.UNCONFIRMED or action.op is not Op.UPDATE or held is None:
+        return False
+    known = {**binding.base, **held.dev}
+    return any(name in known for name in _unsettled(stream, seen, binding.base, held.dev, action))
+
+
 def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observation) -> Binding:
     """The target's side of the binding: its id (new for a create), presence and version."""
     held = binding.side(action.side)

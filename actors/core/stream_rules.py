@@ -25,6 +25,13 @@ class Ineligible(enum.StrEnum):
     DETACH = "detach"  # nothing passes until it fulfils the condition again
 
 
+class GateKeys(enum.StrEnum):
+    """Whether a record that is kept out holds its match keys."""
+
+    HELD = "held"  # who has one of them on the other side makes nobody beside it: a person is asked
+    FREE = "free"  # they count for nothing: it is a record of another role
+
+
 class Gate(msgspec.Struct, frozen=True):
     """Which records of one side take part: those whose native field `path` holds one of `values` (none named: anything
     but nothing)."""
@@ -33,3 +40,4 @@ class Gate(msgspec.Struct, frozen=True):
     values: tuple[Value, ...] = ()
     on: GateOn = GateOn.LEVEL
     then: Ineligible = Ineligible.KEEP
+    keys: GateKeys = GateKeys.HELD

@@ -18,6 +18,7 @@ from actors.ports.connector import (
     Rows,
     RowUpdates,
     Setting,
+    TellsBacklog,
     Touched,
     Webhook,
     Write,
@@ -28,7 +29,8 @@ from actors.ports.outside import (
     Clock,
     Telemetry,
 )
-from actors.ports.store import (
+from actors.ports.store import Store
+from actors.ports.stored import (
     COUNTER,
     ChangeIntents,
     Closed,
@@ -36,6 +38,7 @@ from actors.ports.store import (
     Counters,
     Cursor,
     KeyGroup,
+    Known,
     Lease,
     Lines,
     LinkRow,
@@ -43,7 +46,7 @@ from actors.ports.store import (
     PlanRow,
     RunRow,
     Settlement,
-    Store,
+    Turn,
 )
 
 __all__ = [
@@ -61,6 +64,7 @@ __all__ = [
     "Find",
     "HoldsAttachments",
     "KeyGroup",
+    "Known",
     "Lease",
     "Lines",
     "LinkRow",
@@ -75,7 +79,9 @@ __all__ = [
     "Settlement",
     "Store",
     "Telemetry",
+    "TellsBacklog",
     "Touched",
+    "Turn",
     "Webhook",
     "Write",
     "WriteResult",

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from actors.core.backlog import Report
 from actors.core.rows import RowShape
 from actors.core.types import Op, Record
 from actors.core.values import Value
@@ -84,9 +85,11 @@ class Declaration(msgspec.Struct, frozen=True):
     `absence`: what it proves when a record is missing from a complete read. `by_id`: a record can be looked at by its
     id. `draws_ids`: ids can be reserved before a create (`reserve`), so a create whose outcome is unknown is resolved
     by id. `reply`: a write's reply carries the record as stored. `rows`: objects may be read, made and updated as lines,
-    many at once. `lines`: how a system takes the lines of a record: `nested` in its body, in one request; `rows` of an
-    object of their own, all in one transaction; `steps`: such rows, request by request, so that a write may be cut.
-    `attachments`: fields may be asked for and written as attachments (a path that ends in `#`).
+    many at once. `lines`: how a system takes the lines of a record: `read`: it delivers them, and takes none; `nested` in
+    its body, in one request; `rows` of an object of their own, all in one transaction; `steps`: such rows, request by
+    request, so that a write may be cut.
+    `attachments`: fields may be asked for and written as attachments (a path that ends in `#`). `backlog`: records are
+    made elsewhere and reach the system later, and it can be asked what is known of that.
     `read_lag_s`: a read may be this much older than the last write.
     `vendor_tail_s`: a request may take effect this long after its deadline. `batch_max`: so many writes of one call;
     `look_max`: so many records of one look by id.
@@ -108,8 +111,9 @@ class Declaration(msgspec.Struct, frozen=True):
     missing_means: Literal["null", "unknown"] = "unknown"
     session: Literal["shared", "single"] = "shared"
     rows: bool = False
-    lines: Literal["none", "nested", "rows", "steps"] = "none"
+    lines: Literal["none", "read", "nested", "rows", "steps"] = "none"
     attachments: bool = False
+    backlog: bool = False
     read_lag_s: float = 0.0
     vendor_tail_s: float = 0.0
     batch_max: int = 500
@@ -135,8 +139,8 @@ class Page(msgspec.Struct, frozen=True):
 
 class Rows(msgspec.Struct, frozen=True):
     """A page of records as lines (`actors.core.texts`): the id, then the fields asked for. `block`: the lines, each with
-    its end. `cursor`, `more`, `gone`: as of `Page`. `unsaid`: of a page of changes, records of which no line can say all (a
-    field was not delivered)."""
+    its end. `cursor`, `more`, `gone`: as of `Page`. `unsaid`: records of which no line can say all (a field was not
+    delivered)."""
 
     block: str
     cursor: str
@@ -318,6 +322,15 @@ class Connector(Protocol):
 
     async def aclose(self) -> None:
         """Let go of everything; safe to call twice."""
+        ...
+
+
+class TellsBacklog(Protocol):
+    """What a connector with `backlog` can do besides."""
+
+    async def backlog(self, object_name: str) -> Sequence[Report] | None:
+        """What is known of each who makes records of the object and hands them over later. None: all of its records are
+        made in the system itself."""
         ...
 
 

@@ -11,8 +11,10 @@ from clients.emulators.emulator import Emulator
 
 CATALOG: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "cloudkasse": "clients.emulators.cloudkasse",
         "sage50fr": "clients.emulators.sage50fr",
         "sage_sales_management": "clients.emulators.sage_sales_management",
+        "selectline": "clients.emulators.selectline",
         "tribe": "clients.emulators.tribe",
         "uniconta": "clients.emulators.uniconta",
         "webcrm": "clients.emulators.webcrm",

@@ -58,6 +58,7 @@ class Control:
                 web.post("/backups", self._backup),
                 web.post("/backups/{name}/restore", self._restore),
                 web.post("/files", self._save),
+                web.post("/deeds/{name}", self._act),
             ]
         )
         return app
@@ -143,6 +144,13 @@ class Control:
     async def _restore(self, request: web.Request) -> web.Response:
         self._emulator.data.restore(request.match_info["name"])
         return answer()
+
+    async def _act(self, request: web.Request) -> web.Response:
+        given = body_of(await request.read())
+        try:
+            return answer(self._emulator.deeds[request.match_info["name"]](**given))
+        except TypeError as error:
+            return answer({"error": str(error)}, 400)
 
     async def _save(self, request: web.Request) -> web.Response:
         self._emulator.data.save(Path(str(body_of(await request.read())["path"])))

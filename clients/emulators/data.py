@@ -265,14 +265,14 @@ class Data:
     def backup(self) -> str:
         """Remember the whole state; the name under which it can be restored."""
         name = f"backup-{next(self._numbers)}"
-        rows = {table: dict(held) for table, held in self.tables.items()}
+        rows = {table: dict(held) for table, held in self.tables.items() if not self.table(table).apart}
         self._backups[name] = Backup(rows, dict(self._next))
         return name
 
     def restore(self, name: str) -> None:
         """Go back to a backup as an administrator does: nobody is told, and ids drawn since are drawn again."""
         state = self._backups[name]
-        self.tables = {table: dict(held) for table, held in state.rows.items()}
+        self.tables |= {table: dict(held) for table, held in state.rows.items()}
         self._next = dict(state.next)
         self._past.clear()
         self._index_all()

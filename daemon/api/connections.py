@@ -6,6 +6,7 @@ Must not: show a secret, or store settings that were not tried.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,9 +17,11 @@ from actors.core.errors import TandemError
 from actors.ports import Connector, Declaration, ObjectInfo
 from clients.connectors.catalog import CATALOG
 from clients.connectors.definition import checked_settings
+from clients.connectors.http.kept import InMemory, Keeper, Kept
 from clients.connectors.probe import RECORDS, Finding, probe
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
+from daemon.api.elsewhere import refuse_elsewhere
 from daemon.api.errors import Violation, exists, invalid, not_found, precondition
 from daemon.store.rows import ConnectionInfo
 from tandem.v1 import connections_pb2 as pb
@@ -34,6 +37,8 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         self._desk = desk
         # Of two creations at once the second sees what the first stored.
         self._creating = anyio.Lock()
+        # Tokens that were drawn for connections which were not made in the end.
+        self._drawn: OrderedDict[str, Kept] = OrderedDict()
 
     async def ListConnectors(
         self, request: pb.ListConnectorsRequest, context: Any
@@ -47,13 +52,17 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         tenant = await self._desk.one_tenant(request.tenant)
         declaration = _known(request.connector)
         settings = _checked(declaration, convert.settings_of(request.settings))
-        identity = await self._identity(request.connector, settings)
+        keeper = InMemory(self._drawn)
+        identity = await self._identity(request.connector, settings, keeper)
         async with self._creating:
             await self._refuse_twice(tenant, request.connector, identity, request.name)
             plain, secrets = _parted(declaration, settings)
+            new = f"con-{self._desk.clock.token()}"
+            kept = self._desk.tokens.sealed(new, keeper.drawn())
             info = await self._desk.admin.create_connection(
-                tenant, request.name, request.connector, plain, secrets, identity
+                tenant, request.name, request.connector, plain, secrets, identity, id_=new, kept=kept
             )
+            keeper.forget()
         await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
         self._desk.telemetry.name_connection(info.id, f"{tenant}/{info.name}")
         await self._desk.audit("connection.create", info.id, tenant, name=info.name, connector=info.connector)
@@ -68,7 +77,9 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         stored = await self._desk.store.connection(info.id)
         before = stored.settings if stored is not None else info.settings
         settings = _checked(declaration, {**before, **changes})
-        identity = await self._identity(info.connector, settings)
+        refuse_elsewhere(info, before, settings, changes)
+        keeper = self._desk.tokens.keeper(info.id)
+        identity = await self._identity(info.connector, settings, keeper)
         if info.identity and identity != info.identity:
             raise precondition(
                 "OTHER_ACCOUNT",
@@ -76,8 +87,9 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
                 "nothing was changed; create a connection of its own for the other account",
                 connection=info.name,
             )
-        plain, secrets = _parted(declaration, settings)
+        plain, secrets = _parted(declaration, {**dict.fromkeys(changes), **settings})
         changed = await self._desk.admin.update_connection(info.id, plain, secrets)
+        await self._desk.tokens.forget(info.id, keeper.used)
         await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
         await self._desk.engine.forget_connection(info.id)
         await self._wake_links(info.id)
@@ -105,34 +117,38 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
     async def ProbeConnection(
         self, request: pb.ProbeConnectionRequest, context: Any
     ) -> pb.ProbeConnectionResponse:
-        connector, settings = request.connector or "rest", dict[str, Any]()
-        if request.connection:
-            info = await self._desk.connection(request.connection, request.tenant)
-            stored = await self._desk.store.connection(info.id)
-            await self._desk.audit(
-                "connection.probe", info.id, info.tenant, settings=sorted(request.settings)
-            )
-            connector, settings = (
-                info.connector,
-                dict(stored.settings if stored is not None else info.settings),
-            )
-        else:
-            await self._desk.one_tenant(request.tenant)  # whoever may not see it may not try it either
-        # A map in part: the other secrets of the connection stay.
-        for name, value in convert.settings_of(request.settings).items():
-            kept = settings.get(name)
-            both = isinstance(kept, Mapping) and isinstance(value, Mapping) and name != "declaration"
-            settings[name] = {**(kept or {}), **value} if both else value
-        if request.declaration:
-            settings["declaration"] = request.declaration
-        settings = _checked(_known(connector), settings)
-        async with self._opened(connector, settings) as account:
+        connector, settings, keeper = await self._to_probe(request)
+        async with self._opened(connector, settings, keeper) as account:
             report = await probe(account, request.object, request.records or RECORDS)
         return pb.ProbeConnectionResponse(
             identity=report.identity,
             findings=[_finding(one) for one in report.findings if one.state != "fails"],
             faults=[_finding(one) for one in report.findings if one.state == "fails"],
         )
+
+    async def _to_probe(self, request: pb.ProbeConnectionRequest) -> tuple[str, dict[str, Any], Keeper]:
+        """The connector and the sound settings to try: those of a connection, with what the request says otherwise; and
+        where its tokens are kept."""
+        given = convert.settings_of(request.settings)
+        if request.declaration:
+            given["declaration"] = request.declaration
+        if not request.connection:
+            await self._desk.one_tenant(request.tenant)  # whoever may not see it may not try it either
+            connector = request.connector or "rest"
+            return connector, _checked(_known(connector), given), InMemory(self._drawn)
+        info = await self._desk.connection(request.connection, request.tenant)
+        stored = await self._desk.store.connection(info.id)
+        await self._desk.audit("connection.probe", info.id, info.tenant, settings=sorted(given))
+        before = stored.settings if stored is not None else info.settings
+        settings = dict(before)
+        # A map in part: the other secrets of the connection stay.
+        for name, value in given.items():
+            kept = settings.get(name)
+            both = isinstance(kept, Mapping) and isinstance(value, Mapping) and name != "declaration"
+            settings[name] = {**(kept or {}), **value} if both else value
+        settings = _checked(_known(info.connector), settings)
+        refuse_elsewhere(info, before, settings, given)
+        return info.connector, settings, self._desk.tokens.keeper(info.id)
 
     async def GetConnection(self, request: pb.GetConnectionRequest, context: Any) -> pb.Connection:
         return _shown(await self._desk.connection(request.connection, request.tenant))
@@ -169,15 +185,17 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         await self._desk.audit("connection.delete", info.id, info.tenant, name=info.name)
         return pb.DeleteConnectionResponse()
 
-    async def _identity(self, connector: str, settings: Mapping[str, Any]) -> str:
+    async def _identity(self, connector: str, settings: Mapping[str, Any], keeper: Keeper) -> str:
         """Which account is behind these settings; raises where it can't be reached with them."""
-        async with self._opened(connector, settings) as account:
+        async with self._opened(connector, settings, keeper) as account:
             await account.check()
             return await account.identity()
 
     @asynccontextmanager
-    async def _opened(self, connector: str, settings: Mapping[str, Any]) -> AsyncIterator[Connector]:
-        account = await self._desk.open(connector, settings)
+    async def _opened(
+        self, connector: str, settings: Mapping[str, Any], keeper: Keeper
+    ) -> AsyncIterator[Connector]:
+        account = await self._desk.open(connector, settings, keeper)
         try:
             yield account
         finally:
@@ -220,9 +238,13 @@ def _checked(declaration: Declaration, settings: Mapping[str, Any]) -> dict[str,
 
 
 def _parted(declaration: Declaration, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is shown, and what is sealed."""
+    """What is shown, and what is sealed; None of a secret: it is dropped."""
     secret = {one.name for one in declaration.settings if one.secret}
-    plain = {name: convert.plain(value) for name, value in settings.items() if name not in secret}
+    plain = {
+        name: convert.plain(value)
+        for name, value in settings.items()
+        if name not in secret and value is not None
+    }
     return plain, {name: convert.plain(value) for name, value in settings.items() if name in secret}
 
 

@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.core import schedule
 from actors.core.actions import way_out
+from actors.core.backlog import Backlog, unpacked
 from actors.core.blueprint import BlueprintError
 from actors.core.preflight import Obstacle
 from actors.core.schedule import Place
@@ -193,6 +194,22 @@ def run(row: RunRow, counters: Sequence[Counters] = ()) -> runs_pb2.Run:
         error=row.error,
         waiting=row.waiting,
         counters=map(_counters, counters or row.counters),
+        backlog=map(backlog, unpacked(row.backlog)),
+    )
+
+
+def backlog(one: Backlog) -> common_pb2.Backlog:
+    """What is outstanding at a side."""
+    return common_pb2.Backlog(
+        stream=one.stream,
+        side=side(one.side),
+        said=one.said,
+        outstanding=one.outstanding,
+        until=stamp(one.until or 0.0),
+        reports=[
+            common_pb2.Report(of=told.of, outstanding=told.outstanding, until=stamp(told.until or 0.0))
+            for told in one.reports
+        ],
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from actors.core.types import Hint
 from actors.ports import Clock, Connector, Declaration, Find, Store
+from clients.connectors.http.kept import Keeper
 from daemon.api import access
 from daemon.api.errors import ApiError, Violation, invalid, not_found, precondition
 from daemon.health import Health
@@ -20,6 +21,7 @@ from daemon.secrets import Signer
 from daemon.store.admin import Admin
 from daemon.store.admin_life import Life
 from daemon.store.admin_names import Names
+from daemon.store.kept_tokens import KeptTokens
 from daemon.store.rows import ConnectionInfo, LinkInfo, Missing, PlanInfo, RunInfo, TenantRow
 from daemon.telemetry import ActionTelemetry
 from daemon.wiring import Blueprints
@@ -50,12 +52,13 @@ class Desk(msgspec.Struct, frozen=True):
     life: Life
     signer: Signer
     store: Store
+    tokens: KeptTokens
     engine: Engine
     clock: Clock
     telemetry: ActionTelemetry
     news: News
     blueprints: Blueprints
-    open: Callable[[str, Mapping[str, Any]], Awaitable[Connector]]
+    open: Callable[[str, Mapping[str, Any], Keeper | None], Awaitable[Connector]]
     health: Callable[[], Awaitable[Health]]
     drain: Callable[[float], Awaitable[int]]
     version: str

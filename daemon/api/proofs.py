@@ -32,7 +32,7 @@ async def proved(desk: Desk, connector: str, settings: Mapping[str, Any]) -> str
 
 async def logged_in(desk: Desk, connector: str, settings: Mapping[str, Any]) -> str:
     """The identity of the account behind sound settings; raises AUTH, CONFIG or TRANSIENT."""
-    opened = await desk.open(connector, settings)
+    opened = await desk.open(connector, settings, None)
     try:
         await opened.check()
         return await opened.identity()

@@ -11,7 +11,7 @@ from actors.core import lifecycle
 from actors.core.lifecycle import Establishment
 from actors.core.policy import LinkSpec
 from actors.core.types import Mode, Outcome
-from actors.ports.store import WRITING
+from actors.ports.stored import WRITING
 from actors.undoing import Subject
 from daemon.api import convert, rules
 from daemon.api.desk import Desk

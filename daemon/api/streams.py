@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from actors.core.backlog import unpacked
 from actors.core.errors import Kind, TandemError
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Side
@@ -115,6 +116,7 @@ def _cursor(spec: StreamSpec, side: Side, known: Cursor | None) -> pb.Cursor:
         reading=convert.stamp(found.began),
         completed=convert.stamp(found.completed),
         looked=convert.stamp(found.looked),
+        backlog=next(map(convert.backlog, unpacked(found.backlog)), None),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from actors.core.types import Side
-from daemon.store.base import Base
+from daemon.store.base import Base, touched
 from daemon.store.codec import Row, to_json
 from daemon.store.links import link_row
 from daemon.store.pool import Connection
@@ -56,15 +56,22 @@ class AdminLinks(Base):
         settings: Mapping[str, Any],
         secrets: Mapping[str, Any],
         identity: str = "",
+        *,
+        id_: str = "",
+        kept: Sequence[tuple[bytes, bytes]] = (),
     ) -> ConnectionInfo:
-        """`settings` without secrets; `secrets` are sealed. `Taken` when the tenant has one of that name."""
-        id_ = f"con-{self._clock.token()}"
+        """`settings` without secrets; `secrets` are sealed. `Taken` when the tenant has one of that name. `kept`: tokens
+        that were drawn meanwhile (credentials, sealed for `id_`)."""
+        id_ = id_ or f"con-{self._clock.token()}"
         sealed = self._secrets.seal(secrets, id_) if secrets else None
         plain = to_json(settings)
         await self._known_tenant(tenant)
         arguments = id_, tenant, name, connector, plain, sealed, identity, self._clock.now()
-        if not await self._execute(sql("connection_create"), *arguments):
-            raise Taken("connection", name)
+        async with self._transaction() as db:
+            if not touched(await db.execute(sql("connection_create"), *arguments)):
+                raise Taken("connection", name)
+            for credentials, token in kept:
+                await db.execute(sql("kept_store"), id_, credentials, token)
         return await self.get_connection(id_)
 
     async def _known_tenant(self, tenant: str) -> None:
@@ -87,7 +94,7 @@ class AdminLinks(Base):
     async def update_connection(
         self, connection: str, settings: Mapping[str, Any], secrets: Mapping[str, Any]
     ) -> ConnectionInfo:
-        """`settings` replace the former ones; of the secrets only those named here change."""
+        """`settings` replace the former ones; of the secrets only those named here change, and those that are None go."""
         async with self._transaction() as db:
             row = await db.fetchrow(sql("connection_lock"), connection)
             if row is None:
@@ -95,7 +102,8 @@ class AdminLinks(Base):
             sealed = row["sealed"]
             if secrets:
                 kept = self._secrets.open(sealed, connection) if sealed is not None else {}
-                sealed = self._secrets.seal({**kept, **secrets}, connection)
+                left = {name: value for name, value in {**kept, **secrets}.items() if value is not None}
+                sealed = self._secrets.seal(left, connection) if left else None
             await db.execute(sql("connection_update"), connection, to_json(settings), sealed)
         return await self.get_connection(connection)
 

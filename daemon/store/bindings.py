@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from actors.core.changes import Standing
+from actors.core.gates import KEPT_OUT
 from actors.core.plan import RESTORE
 from actors.core.types import Binding, Side, State, other
-from actors.ports import KeyGroup
-from actors.turn import Known
+from actors.ports import KeyGroup, Known
 from daemon.store.base import Base
 from daemon.store.codec import binding, standing
 from daemon.store.queries import sql
@@ -56,11 +56,18 @@ class Bindings(Base):
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
     ) -> Sequence[KeyGroup]:
-        rows = await self._fetch(sql("key_groups", level=level), link, stream, after, limit, RESTORE)
+        rows = await self._fetch(
+            sql("key_groups", level=level), link, stream, after, limit, RESTORE, KEPT_OUT
+        )
         return [
-            KeyGroup(row["hash"], *(tuple(row[name]) for name in ("a", "b", "taken", "put_back")))
+            KeyGroup(row["hash"], *(tuple(row[name]) for name in ("a", "b", "taken", "put_back", "kept_out")))
             for row in rows
         ]
+
+    async def sharing(
+        self, link: str, stream: str, level: int, hashes: Sequence[int], limit: int
+    ) -> Sequence[Binding]:
+        return await self._bindings(sql("bindings_sharing", level=level), link, stream, list(hashes), limit)
 
     async def _bindings(self, query: str, *arguments: object) -> list[Binding]:
         return [binding(row) for row in await self._fetch(query, *arguments)]

@@ -10,8 +10,7 @@ import msgspec
 
 from actors.core.errors import TandemError
 from actors.core.types import Side
-from actors.ports import ConnectionRow, Cursor, Lease, LinkRow
-from actors.turn import Turn
+from actors.ports import ConnectionRow, Cursor, Lease, LinkRow, Turn
 from daemon.store.base import Base, lost
 from daemon.store.codec import Row, to_json
 from daemon.store.queries import sql

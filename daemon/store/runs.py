@@ -33,7 +33,14 @@ class Runs(Base):
         return bool(rows[0]["cancel"])
 
     async def end_run(self, lease: Lease, run: RunRow) -> None:
-        ends = run.outcome.value, run.ended, clean(run.phase), clean(run.error), run.waiting
+        ends = (
+            run.outcome.value,
+            run.ended,
+            clean(run.phase),
+            clean(run.error),
+            run.waiting,
+            clean(run.backlog),
+        )
         query = sql("run_end_late" if run.cause in UNASKED else "run_end")
         await self._as_holder(lease, query, run.id, *ends)
 
@@ -77,4 +84,5 @@ def run_row(row: Row) -> RunRow:
         error=row["error"],
         waiting=row["waiting"],
         subject=row["subject"],
+        backlog=row["backlog"],
     )

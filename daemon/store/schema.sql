@@ -25,6 +25,19 @@ create table connections (
     unique (tenant, name)
 );
 
+-- Tokens that were drawn with the credentials of a connection, where they have to outlive the process: kept before they are
+-- used. `credentials`: a keyed fingerprint of those.
+create table kept_tokens (
+    connection text collate "C" not null references connections on delete cascade,
+    credentials bytea not null,
+    sealed bytea,  -- null: none was drawn yet
+    number bigint not null default 0,  -- goes up with each token
+    holder text not null default '',  -- whose turn it is to renew it,
+    until timestamptz not null default 'epoch',  -- by the database's clock
+    asked boolean not null default false,  -- somebody began to, and how that ended is not known
+    primary key (connection, credentials)
+);
+
 create table links (
     id text collate "C" primary key,
     tenant text collate "C" not null references tenants,
@@ -69,6 +82,7 @@ create table cursors (
     completed double precision not null,
     looked double precision not null,
     delivered double precision not null default 0,  -- to this side, all that its schedule held back
+    backlog text not null default '',  -- what was outstanding there before the last look; JSON
     primary key (link, stream, side)
 );
 
@@ -179,7 +193,8 @@ create table runs (
     error text not null,
     waiting integer not null,
     cancel boolean not null default false,
-    subject text not null default ''  -- what a run that was asked for is about, where the link alone does not say it; JSON
+    subject text not null default '',  -- what a run that was asked for is about, where the link alone does not say it; JSON
+    backlog text not null default ''  -- what was outstanding where it looked; JSON
 );
 create index runs_link on runs (link, number);
 create index runs_running on runs (link, number) where outcome = 'running';

@@ -144,8 +144,9 @@ def plain_arguments(work: Settlement, now: float) -> list[object]:
         *folded(*ends),
         *columns(spend, 3),
         *columns(counters, 10),
-        *columns(cursors, 10),
+        *columns([row[:-1] for row in cursors], 10),
         *rebased_columns(work.changes),
+        [row[-1] for row in cursors],
     ]
 
 
@@ -163,7 +164,7 @@ async def _put_bindings(connection: Connection, link: str, work: Settlement) -> 
     """Cursors first (new bindings are stamped with their generation), then what frees ids, then what takes them."""
     if work.cursors:
         rows = [msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)]
-        await connection.execute(sql("cursors_put"), link, *columns(rows, 10))
+        await connection.execute(sql("cursors_put"), link, *columns(rows, 11))
     dropped = sorted(set(work.dropped))
     if dropped and await connection.fetchval(sql("bindings_drop"), link, dropped) != len(dropped):
         raise bug(f"of bindings {dropped} not all are half bindings of link {link}")

@@ -42,6 +42,7 @@ class World:
     def __init__(self, ids: Sequence[str], window: int) -> None:
         self.ids, self.window, self.spec = ids, window, SPEC
         self.shown: dict[str, str] = {}
+        self.unsaid: set[str] = set()  # of those shown: a field is not delivered
         self.stores = MemoryWorld()
         self.asked: list[str] = []
         self.memory = Memory(0.0)
@@ -59,8 +60,11 @@ class World:
         self.asked.append(",".join(fields))
         place = self.ids.index(position) + 1 if position else 0
         there = [id_ for id_ in self.ids[place:] if id_ in self.shown]
-        block = "".join(line_of([id_, *(self.shown[id_] for _ in fields)]) + "\n" for id_ in there[:limit])
-        return Rows(block, there[:limit][-1] if there else position, len(there) > limit)
+        page, unsaid = there[:limit], self.unsaid if fields else set()
+        lines = [line_of([id_, *(self.shown[id_] for _ in fields)]) for id_ in page if id_ not in unsaid]
+        apart = tuple(id_ for id_ in page if id_ in unsaid)
+        block = "".join(line + "\n" for line in lines)
+        return Rows(block, page[-1] if page else position, len(there) > limit, unsaid=apart)
 
     # ------------------------------------------------------------------------------------------ what happens
 
@@ -287,6 +291,20 @@ def test_one_who_was_bound_since_the_last_read_and_is_not_there_is_missing() -> 
         await world.read()
         await world.settled(NUMBERS[0], "x")
         assert await world.read() == len(NUMBERS) - 1 and NUMBERS[0] in world.taken
+
+    run(body)
+
+
+def test_one_of_whom_no_line_can_say_all_is_looked_at_and_is_not_missing() -> None:
+    async def body() -> None:
+        world = World(NUMBERS, 4)
+        await world.begin()
+        for id_ in NUMBERS:
+            await world.happens("x", id_)
+            await world.happens("settled", id_)
+        world.unsaid = {"2", "98"}
+        assert await world.read() == len(NUMBERS) - 2
+        assert set(world.taken) == world.unsaid and set(world.asked) == {"f"}
 
     run(body)
 

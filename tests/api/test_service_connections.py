@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from clients.emulators.stand import stand
 from tandem.v1 import (
     connections_pb2,
     links_pb2,
@@ -147,3 +148,34 @@ async def test_every_change_leaves_who_did_what_in_the_audit_without_secrets(
     actors = {row["action"]: row["actor"] for row in rows}
     assert actors["link.pause"] == operator.id != actors["link.delete"] == admin.id
     assert all(row["target"] for row in rows) and "tdm_" not in str(rows)
+
+
+async def test_secrets_that_are_kept_go_to_no_other_host(admin: Client, tenant: str) -> None:
+    connections = admin.connections
+    async with stand("webcrm", {"auth_code": "of-this-test"}) as emulator:
+        elsewhere = emulator.address.replace("127.0.0.1", "localhost")
+        settings = struct({"url": emulator.address, "auth_code": "of-this-test"})
+        await admin(
+            connections.CreateConnection,
+            connections_pb2.CreateConnectionRequest(
+                tenant=tenant, name="crm", connector="webcrm", settings=settings
+            ),
+        )
+        asked = emulator.counters.copy()
+        moved = connections_pb2.UpdateConnectionRequest(
+            connection="crm", tenant=tenant, settings=struct({"url": elsewhere})
+        )
+        refused = await admin.refused(connections.UpdateConnection, moved)
+        assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "SECRETS_NEEDED")
+        assert refused.hint == "give auth_code again, in the same call"
+        probed = connections_pb2.ProbeConnectionRequest(
+            connection="crm", tenant=tenant, settings=struct({"url": elsewhere})
+        )
+        assert (await admin.refused(connections.ProbeConnection, probed)).reason == "SECRETS_NEEDED"
+        assert emulator.counters == asked, "nothing was sent before it was refused"
+        # What leads nowhere else needs none, and whoever knows them may move the connection.
+        moved.settings.CopyFrom(struct({"overlap_s": 30}))
+        await admin(connections.UpdateConnection, moved)
+        moved.settings.CopyFrom(struct({"url": elsewhere, "auth_code": settings["auth_code"]}))
+        changed = await admin(connections.UpdateConnection, moved)
+        assert changed.settings["url"] == elsewhere

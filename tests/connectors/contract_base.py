@@ -29,7 +29,9 @@ TYPES = {
     "active": "boolean",
     "day": "date",
 }
-FIELD_TYPES = frozenset({"text", "integer", "decimal", "boolean", "date", "instant", "bytes", "list"})
+FIELD_TYPES = frozenset(
+    {"text", "integer", "decimal", "boolean", "date", "instant", "bytes", "list", "lines"}
+)
 
 
 class System(abc.ABC):

@@ -1,7 +1,7 @@
 """The contract of connectors that take the lines of a record (`lines` in the declaration), however they take them.
 
-A test module brings an `OrderSystem` and a class: `class TestLines(TakesLines)` with a fixture `orders`. Must not: know any
-particular system.
+A test module brings an `OrderSystem` and a class: `class TestLines(TakesLines)` with a fixture `orders`; where lines are
+only delivered (`read`), an `OrdersToRead` and `ReadsLines`. Must not: know any particular system.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FIELDS = ("number", "total", *(f"items[].{cell}" for cell in CELLS))
 Cells = Mapping[str, Value]
 
 
-class OrderSystem(abc.ABC):
+class OrdersToRead(abc.ABC):
     """The system as another person uses it: one object of orders with `number` (text), `total` (decimal) and lines `items`
     with `article` (text, required: null and "refused" are refused), `quantity` (integer), `price` (decimal) and `extra`
     (text, never mapped). Empty at the start of a test; ids of lines are the system's own."""
@@ -38,6 +38,10 @@ class OrderSystem(abc.ABC):
     @abc.abstractmethod
     async def insert(self, number: str, total: int, items: Sequence[Cells]) -> str:
         """Add an order with its lines, in order; its id."""
+
+
+class OrderSystem(OrdersToRead):
+    """One whose orders are written, too."""
 
     @abc.abstractmethod
     async def edit_line(self, id_: str, place: int, changes: Cells) -> None:
@@ -73,7 +77,7 @@ def known(value: Value) -> list[Any]:
     return [line.get("@id") for line in lines_of(value)]
 
 
-async def look(connector: Connector, orders: OrderSystem, id_: str) -> Record:
+async def look(connector: Connector, orders: OrdersToRead, id_: str) -> Record:
     (record,) = await connector.read(orders.object_name, [id_], FIELDS)
     return record
 
@@ -95,26 +99,22 @@ def again(line: Line, **changes: Value) -> Line:
     return line_of({**dict(line.cells), **changes})
 
 
-class TakesLines(Case):
+class ReadsLines(Case):
     """Cases for any declared way but `none`."""
 
     @pytest.fixture
-    async def open_connector(self, orders: OrderSystem) -> AsyncIterator[Connector]:
+    async def open_connector(self, orders: OrdersToRead) -> AsyncIterator[Connector]:
         connector = await orders.open()
         try:
             yield connector
         finally:
             await connector.aclose()
 
-    async def write(self, connector: Connector, orders: OrderSystem, write: Write) -> Any:
-        (result,) = await connector.write(orders.object_name, [write], FIELDS)
-        return result
-
     async def test_lines_are_declared(self, open_connector: Connector) -> None:
         assert open_connector.declaration.lines != "none"
 
     async def test_a_look_shows_the_lines_in_their_order(
-        self, open_connector: Connector, orders: OrderSystem
+        self, open_connector: Connector, orders: OrdersToRead
     ) -> None:
         one = await orders.insert("1", 10, [A, B, C])
         two = await orders.insert("2", 0, [])
@@ -132,7 +132,7 @@ class TakesLines(Case):
         check_same(scanned[one].native, record.native)
 
     async def test_only_what_is_asked_for_is_delivered(
-        self, open_connector: Connector, orders: OrderSystem
+        self, open_connector: Connector, orders: OrdersToRead
     ) -> None:
         one = await orders.insert("1", 10, [A])
         (record,) = await open_connector.read(orders.object_name, [one], ["number", "items[].price"])
@@ -140,7 +140,7 @@ class TakesLines(Case):
         assert bare(record.native["items"]) == [{"price": Decimal("2.5")}]
 
     async def test_a_cell_that_is_not_there_is_named(
-        self, open_connector: Connector, orders: OrderSystem
+        self, open_connector: Connector, orders: OrdersToRead
     ) -> None:
         one = await orders.insert("1", 10, [A])
         call = open_connector.read(orders.object_name, [one], ["items[].no_such_field"])
@@ -149,6 +149,14 @@ class TakesLines(Case):
         else:
             (record,) = await call
             assert bare(record.native["items"])[0].get("no_such_field") is None
+
+
+class TakesLines(ReadsLines):
+    """Cases for a declared way in which lines are written."""
+
+    async def write(self, connector: Connector, orders: OrderSystem, write: Write) -> Any:
+        (result,) = await connector.write(orders.object_name, [write], FIELDS)
+        return result
 
     async def test_an_order_is_made_with_its_lines(
         self, open_connector: Connector, orders: OrderSystem

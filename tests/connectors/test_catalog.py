@@ -16,6 +16,7 @@ from clients.connectors.catalog import CATALOG, Entry, entry, open_connector
 from clients.connectors.definition import checked_settings
 
 ROOT = Path(__file__).resolve().parents[2]
+SMALL = {"name": "shop", "objects": {"people": {"path": "people", "key": "id", "fields": {"id": "text"}}}}
 SETTING_TYPES = {"text", "integer", "decimal", "boolean", "path", "list", "map", "document"}
 
 
@@ -29,6 +30,11 @@ def opens(path: Path) -> bool:
     """Whether a module is a system's own: it has `connect`. Its helpers, whatever their names, don't."""
     body = ast.parse(path.read_text("utf-8")).body
     return any(isinstance(node, ast.AsyncFunctionDef) and node.name == "connect" for node in body)
+
+
+def has_secrets(name: str) -> bool:
+    """Whether a connector asks for something that is sealed."""
+    return any(setting.secret for setting in CATALOG[name].declaration.settings)
 
 
 def test_every_system_is_in_the_catalog() -> None:
@@ -69,6 +75,21 @@ def test_defaults_pass_their_own_check(name: str) -> None:
     assert set(checked) == {setting.name for setting in declared.settings}
 
 
+# Those with secrets; the address of postgres is one itself.
+@pytest.mark.parametrize("name", [name for name in CATALOG if has_secrets(name) and name != "postgres"])
+def test_every_address_counts_for_where_secrets_go(name: str) -> None:
+    declared = CATALOG[name].declaration
+    given = {setting.name: setting.default for setting in declared.settings}
+    given |= {"url": "https://Shop.example:8443/v1"} | ({"declaration": SMALL} if name == "rest" else {})
+    assert "https://shop.example:8443" in CATALOG[name].destinations(given)
+
+
+def test_a_declaration_may_lead_to_several_hosts() -> None:
+    log_in = {"kind": "log_in", "path": "https://${who}@login.example/token", "log_out": {"path": "out"}}
+    given = {"declaration": {**SMALL, "url": "http://api.example", "auth": log_in}}
+    assert CATALOG["rest"].destinations(given) == {"http://api.example", "https://login.example"}
+
+
 @pytest.mark.anyio
 async def test_an_unknown_connector_names_the_known_ones() -> None:
     with pytest.raises(TandemError, match="no connector 'sap'") as caught:
@@ -95,7 +116,8 @@ def test_a_module_that_cannot_be_loaded_says_so() -> None:
 def test_who_takes_lines_passes_their_contract(name: str) -> None:
     modules = (ROOT / "tests" / "connectors").glob(f"test_{name}*.py")
     tested = any(
-        re.search(r"^class Test\w*\((Feeds|Takes)Lines\)", one.read_text("utf-8"), re.M) for one in modules
+        re.search(r"^class Test\w*\((Feeds|Reads|Takes)Lines\)", one.read_text("utf-8"), re.M)
+        for one in modules
     )
     assert tested is (entry(name).declaration.lines != "none")
 

@@ -174,6 +174,34 @@ def test_a_record_that_is_back_is_kept_in_step_again(state: State) -> None:
     ]
 
 
+@pytest.mark.parametrize("back", SIDES)
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize("policy", [policy.value for policy in DeletePolicy])
+def test_deleted_on_both_sides_and_back_on_one_it_is_put_back_where_the_rule_says_so(
+    policy: str, reused: bool, back: Side
+) -> None:
+    """Seeds 2954, 5101, 6353: while one record was hidden, the other one was deleted, and nobody could put that back. When
+    the first was shown again, it stayed alone where the blueprint lets nobody be made of newcomers. (An id that may have
+    been given to another record says nothing of the old one.)"""
+    gone_on = other(back)
+    spec = msgspec.structs.replace(rules(policy), creates=frozenset[Side]())
+    tomb = bound({"f": "x"}, state=State.TOMBSTONE)
+    both = {
+        side: msgspec.structs.replace(held, presence=Presence.DELETED)
+        for side in SIDES
+        if (held := tomb.side(side)) is not None
+    }
+    tomb = msgspec.structs.replace(tomb, **both)
+    looks = {gone_on: gone(gone_on), back: seen(back, {"f": "now", "state": "ok"})}
+    ctx = Context(NOW, reused=frozenset({back}) if reused else frozenset())
+    verdict = plan_pair(spec, tomb, looks["a"], looks["b"], ctx)
+    assert (verdict.binding.state, verdict.binding.base) == (State.NEW, {})
+    made = plan_new(spec, verdict.binding, looks[back], ctx).actions
+    restores = policy == "restore" and not reused
+    told = [(one.side, one.op, dict(one.fields)) for one in made]
+    assert told == ([(gone_on, Op.CREATE, {"f": "now"})] if restores else [])
+
+
 @pytest.mark.parametrize("presence", [Presence.UNSEEN, Presence.OUT_OF_SCOPE])
 @pytest.mark.parametrize("policy", [policy.value for policy in DeletePolicy])
 def test_only_a_deletion_is_a_deletion(policy: str, presence: Presence) -> None:

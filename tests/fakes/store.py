@@ -45,18 +45,20 @@ from actors.ports import (
     Counters,
     Cursor,
     KeyGroup,
+    Known,
     Lease,
     LinkRow,
     PlanRow,
     RunRow,
     Settlement,
+    Turn,
 )
-from actors.turn import Known, Turn
 from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, has_due
 from tests.fakes.store_rows import MemoryRows
 
 # Facts that the owner of a link reads and never writes.
 OF_PEOPLE = ("wish", "recovering", "establishment")
+ENDS = ("outcome", "ended", "phase", "error", "waiting", "backlog")  # what the end of a run tells
 
 
 class MemoryStore(MemoryRows):
@@ -345,9 +347,7 @@ class MemoryStore(MemoryRows):
         async with self._transaction("end_run", lease):
             runs = self.links[lease.link].runs
             if run.id in runs:
-                ends = {
-                    name: getattr(run, name) for name in ("outcome", "ended", "phase", "error", "waiting")
-                }
+                ends = {name: getattr(run, name) for name in ENDS}
                 runs[run.id] = msgspec.structs.replace(runs[run.id], **ends)
 
     async def run_counters(self, run: str) -> Sequence[Counters]:

@@ -14,6 +14,7 @@ import msgspec
 
 from actors.core.changes import Change, Standing
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.gates import KEPT_OUT
 from actors.core.plan import RESTORE
 from actors.core.texts import texts_of
 from actors.core.types import (
@@ -214,6 +215,8 @@ class LinkState:
         for closed in work.closed:
             if closed.action not in self.actions:
                 raise bug(f"action {closed.action} is not one of this link")
+        if len({closed.action for closed in work.closed}) != len(work.closed):
+            raise bug("an action is closed twice in one settlement")
         self._check_places(work)
 
     def _check_places(self, work: Settlement) -> None:
@@ -441,7 +444,8 @@ def _group(hash_: int, members: Sequence[Binding]) -> KeyGroup:
     halves = {side: tuple(member.key for member in members if _is_half(member, side)) for side in SIDES}
     taken = tuple(member.key for member in members if member.a is not None and member.b is not None)
     back = tuple(m.key for m in members if m.key not in taken and RESTORE in m.note)
-    return KeyGroup(hash=hash_, a=halves["a"], b=halves["b"], taken=taken, put_back=back)
+    out = tuple(m.key for m in members if m.key not in taken and m.note.startswith(KEPT_OUT))
+    return KeyGroup(hash_, halves["a"], halves["b"], taken, put_back=back, kept_out=out)
 
 
 def _new_binding(rows: NewRows, line: str) -> Binding:

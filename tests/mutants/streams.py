@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant
 
 MOVES = "tests/actors/test_moves.py::"
 GATES = "tests/actors/test_gates.py::"
+KEYS = "tests/actors/test_gates_keys.py::"
 DOCUMENTS = "tests/actors/test_documents.py::"
 REPLACED = "tests/actors/test_replaced.py::"
 
@@ -58,6 +59,26 @@ STREAMS = (
     ),
     Mutant(
         20,
+        "what was cut while a document was made stays half where it is written once",
+        "actors/core/units.py",
+        "stands is not None and stands.reason == CUT",
+        "False",
+        (
+            "tests/core/test_units.py::test_what_was_cut_is_completed_where_it_is_written_once_and_later_changes_are_listed",
+        ),
+    ),
+    Mutant(
+        20,
+        "a decision to import waits for the schedule",
+        "actors/newcomers.py",
+        "return [half for half in halves if half.key in said_yes]",
+        "return []",
+        (
+            "tests/actors/test_delivery.py::test_a_decision_to_import_waits_for_no_schedule_and_what_nobody_decided_does",
+        ),
+    ),
+    Mutant(
+        20,
         "what was made once is changed with its origin",
         "actors/core/plan.py",
         "    if not wanted or seen.side not in stream.once:\n",
@@ -73,6 +94,24 @@ STREAMS = (
         "is_in is None or is_in is (SHUT not in binding.note)",
         "is_in is None",
         (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
+    ),
+    Mutant(
+        31,
+        "whoever has the key of a record that is kept out is made beside it",
+        "actors/newcomers.py",
+        "            elif beside := holders(stream, whole, group):\n",
+        "            elif beside := None:\n",
+        (
+            f"{KEYS}test_whoever_has_the_key_of_a_record_that_is_kept_out_waits_for_a_person_and_makes_no_second_one",
+        ),
+    ),
+    Mutant(
+        31,
+        "a record that is kept out holds its keys though it is one of another role",
+        "actors/core/gates.py",
+        "    if stream.gates[seen.side].keys is GateKeys.FREE:\n",
+        "    if False:\n",
+        (f"{KEYS}test_where_the_keys_are_free_a_record_of_another_role_is_no_match",),
     ),
     Mutant(
         45,

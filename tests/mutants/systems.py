@@ -11,7 +11,37 @@ FULL = "tests/connectors/test_postgres.py::TestFull::"
 RESTORED = "tests/daemon/test_restored.py::"
 PLACE = "clients/connectors/systems/"
 
+_KEPT = "clients/connectors/http/kept.py"
+_KEPT_TESTS = "tests/connectors/test_http_kept.py::"
+
 SYSTEMS = (
+    Mutant(
+        scenario=24,
+        fault="a token is used before it was kept",
+        file=_KEPT,
+        old="            self._number = await self._keeper.store(self._of, drawn)\n",
+        new="            self._number += 1\n",
+        tests=(
+            f"{_KEPT_TESTS}test_redteam_24_a_token_is_kept_before_it_is_used_and_not_lost_where_that_fails",
+            f"{_KEPT_TESTS}test_redteam_24_a_restart_goes_on_with_what_was_kept",
+        ),
+    ),
+    Mutant(
+        scenario=24,
+        fault="all who open an account renew its token at once",
+        file=_KEPT,
+        old="await self._keeper.begin(self._of, held.number):",
+        new="True:",
+        tests=(f"{_KEPT_TESTS}test_redteam_24_of_many_who_open_the_account_one_renews",),
+    ),
+    Mutant(
+        scenario=24,
+        fault="who is cut off while a token is renewed loses the answer",
+        file=_KEPT,
+        old="anyio.CancelScope(shield=True)",
+        new="anyio.CancelScope()",
+        tests=(f"{_KEPT_TESTS}test_redteam_24_who_is_cut_off_still_keeps_the_answer",),
+    ),
     Mutant(
         3,
         "postgres overwrites what was not seen",

@@ -96,10 +96,13 @@ def test_a_look_with_the_version_of_our_write_is_as_good_as_its_reply() -> None:
 
 @pytest.mark.parametrize("version", ["content", "none"])
 @pytest.mark.parametrize("own", ["city", "fax"])
-def test_an_old_form_that_is_saved_right_after_our_write_is_not_overwritten(version: str, own: str) -> None:
+@pytest.mark.parametrize("read_lag_s", [0.0, 4.0])
+def test_an_old_form_that_is_saved_right_after_our_write_is_not_overwritten(
+    version: str, own: str, read_lag_s: float
+) -> None:
     """Between our write and the look at what became of it a person saves B's record from an old form: the old phone, and
     something of his own in a field that we wrote, or in another one. Seed 719: the old phone was taken for a write that
-    was not accepted, and written over once more."""
+    was not accepted, and written over once more. Seed 4972: so it was still where the look comes later (B's reads lag)."""
 
     async def body(rig: Rig, root: RootActor) -> Any:
         id = rig.create("a", "Ada", "1")
@@ -122,7 +125,7 @@ def test_an_old_form_that_is_saved_right_after_our_write_is_not_overwritten(vers
         row = rig.rows("b")[there]
         return row["phone"], row[own], writes(rig, "b") - before
 
-    rig_of = lambda: _answering_with_ids(version)  # noqa: E731
+    rig_of = lambda: _answering_with_ids(version, read_lag_s)  # noqa: E731
     phone, mine, written = on(rig_of, body)
     assert (phone, mine) == ("1", "mine")
     assert written == 1
@@ -152,11 +155,13 @@ def test_what_is_to_be_seen_of_no_field_was_not_accepted_and_is_written_once_mor
     assert on(lambda: _answering_with_ids("none"), body) == ("2", [])
 
 
-def _answering_with_ids(version: str) -> Rig:
+def _answering_with_ids(version: str, read_lag_s: float = 0.0) -> Rig:
     """Side b answers a write with an id alone."""
     fields = tuple(field(name) for name in ("name", "phone", "city", "fax"))
     rig = Rig(customers(fields=fields), poll_s=10.0)
-    rig.declared["b"] = msgspec.structs.replace(rig.declared["b"], reply="id", version=version)
+    rig.declared["b"] = msgspec.structs.replace(
+        rig.declared["b"], reply="id", version=version, read_lag_s=read_lag_s
+    )
     return rig
 
 

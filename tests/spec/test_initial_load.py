@@ -135,7 +135,10 @@ ROLES: dict[str, Any] = {
         "a": "relations",
         "b": "third_parties",
         "match": [["number"]],
-        "gate": {"a": {"path": f"is_{role}", "equals": True}, "b": {"path": "role", "equals": role}},
+        "gate": {
+            "a": {"path": f"is_{role}", "equals": True, "keys": "free"},
+            "b": {"path": "role", "equals": role, "keys": "free"},
+        },
         "fields": {
             "number": {"a": f"{role}_number", "b": "number"},
             "name": {"a": "name", "b": "name", "first_contact": "b", "conflict": "b"},

@@ -38,7 +38,10 @@ class LinkContract:
         await store.add_hints("l1", [hint("A1", not_before=START + 9)])
         await store.intend(lease, "r1", [create(3)])
         await store.hold(lease, "held", "customers", "too many", [create(4, fingerprint="f4")])
-        cursors = (Cursor("customers", "a", cursor="c1", looked=3.0), Cursor("customers", "b", generation=2))
+        cursors = (
+            Cursor("customers", "a", cursor="c1", looked=3.0),
+            Cursor("customers", "b", generation=2, backlog="[]"),
+        )
         await store.settle(lease, Settlement("r1", cursors=cursors))
         full = await store.turn("l1")
         assert full is not None and full.asked == await store.queued_run("l1")

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from actors.core.errors import Kind, TandemError
+from actors.core.gates import SHUT
 from actors.core.plan import RESTORE
 from actors.core.types import (
     ActionState,
@@ -264,7 +265,7 @@ class SettleContract:
 
     async def test_cursors_are_replaced_whole(self, world: World) -> None:
         store, lease = world.store, await leased(world)
-        running = Cursor("customers", "a", "c1", "p9", 4, START, "etag", START - 9, START)
+        running = Cursor("customers", "a", "c1", "p9", 4, START, "etag", START - 9, START, backlog="[]")
         await store.settle(lease, Settlement("r1", cursors=(running, Cursor("customers", "b", "c2"))))
         assert await store.cursors("l1") == [running, Cursor("customers", "b", "c2")]
         await store.settle(lease, Settlement("r1", cursors=(Cursor("customers", "a", "c3", generation=4),)))
@@ -359,6 +360,8 @@ class KeyGroupContract:
             full("A12", "B12", 70, state=State.NEW),  # no half
             half("a", "A13", 80, note=RESTORE),  # beside one that is to be put back
             half("a", "A14", 80),
+            half("b", "B15", 90),  # beside one that a gate keeps out
+            half("a", "A15", 90, state=State.HELD_BACK, note=SHUT),
         )
         keys = await stored(world, lease, *rows)
         groups = [
@@ -367,12 +370,31 @@ class KeyGroupContract:
             KeyGroup(20, (keys[2], keys[3]), (keys[4], keys[5]), ()),
             KeyGroup(30, (keys[6],), (), (keys[7],)),
             KeyGroup(80, (keys[18], keys[19]), (), (), (keys[18],)),
+            KeyGroup(90, (keys[21],), (keys[20],), (), (), (keys[21],)),
         ]
         assert await store.key_groups("l1", "customers", 0, None, 99) == groups
         assert await store.key_groups("l1", "customers", 0, None, 2) == groups[:2]
         assert await store.key_groups("l1", "customers", 0, 10, 99) == groups[2:]
         assert await store.key_groups("l1", "articles", 0, None, 99) == []
         assert await store.key_groups("l2", "customers", 0, None, 99) == []
+
+    async def test_who_shares_a_key(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        rows = (
+            full("A1", "B1", 10, 20),
+            half("b", "B2", 10),
+            full("A3", "B3", -30, 10),
+            full("A4", "B4", 0, 20),
+        )
+        one, two, three, four = await stored(world, lease, *rows)
+
+        async def sharing(level: int, *hashes: int, stream: str = "customers", limit: int = 9) -> list[int]:
+            return [found.key for found in await store.sharing("l1", stream, level, hashes, limit)]
+
+        assert await sharing(0, 10, -30, 7) == [one, two, three]
+        assert await sharing(0, 10, -30, limit=2) == [one, two]
+        assert await sharing(1, 20, 0) == [one, four]
+        assert await sharing(0, 0) == await sharing(2, 10) == await sharing(0, 10, stream="articles") == []
 
     @pytest.mark.parametrize("level", [1, 3, 5])
     async def test_each_level_by_itself(self, world: World, level: int) -> None:

@@ -79,6 +79,10 @@ class TestTenantsAndConnections:
         opened = await world.store.connection(made.id)
         assert opened is not None
         assert opened.settings == {"url": "v", "password": "p", "token": "t2"}
+        await admin.update_connection(made.id, {"url": "v"}, {"token": None})
+        opened = await world.store.connection(made.id)
+        assert opened is not None
+        assert opened.settings == {"url": "v", "password": "p"}, "one that is taken away is sealed no more"
 
     async def test_a_lost_key_is_recovered_from_by_entering_all_secrets(
         self, world: PgWorld, admin: Admin

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from actors.core.errors import Kind, LeaseLost, Scope, TandemError
+from actors.core.gates import KEPT_OUT
 from actors.core.plan import RESTORE
 from actors.ports import Lease, Settlement
 from daemon.store.pg import PgStore
@@ -217,7 +218,9 @@ async def test_matching_by_key_uses_its_indexes(world: PgWorld) -> None:
         await leased(world), Settlement("r1", bindings=(half("a", "X", 7919), half("b", "Y", 5)))
     )
     await world.pool.execute("analyze bindings")
-    rows = await world.pool.fetch("explain " + sql("key_groups"), "l1", "customers", None, 100, RESTORE)
+    rows = await world.pool.fetch(
+        "explain " + sql("key_groups"), "l1", "customers", None, 100, RESTORE, KEPT_OUT
+    )
     plan = "\n".join(row[0] for row in rows)
     assert "bindings_new_1" in plan
     assert "bindings_key_1" in plan

@@ -294,7 +294,10 @@ class Player:
                 (
                     level,
                     group.hash,
-                    *([self.keys.index(key) for key in keys] for keys in (group.a, group.b, group.taken)),
+                    *(
+                        [self.keys.index(key) for key in keys]
+                        for keys in (group.a, group.b, group.taken, group.kept_out)
+                    ),
                 )
                 for level in (0, 1)
                 for group in await store.key_groups("l1", stream, level, None, 99)

@@ -15,7 +15,7 @@ from tests.tidy import repository
 # Not abilities: they head the page, or have a table of their own.
 ELSEWHERE = frozenset({"name", "doc", "settings", "find"})
 # Abilities that few have: said where they are there.
-RARE = frozenset({"attachments"})
+RARE = frozenset({"attachments", "backlog"})
 
 
 def missing_from(page: str, declaration: Declaration) -> list[str]:

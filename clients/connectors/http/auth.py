@@ -1,12 +1,15 @@
 """How an account proves who it is: fixed credentials, or tokens that are drawn, renewed and drawn again.
 
 One log-in at a time: whoever finds the token dead waits for the one who is renewing it, and uses what that one got. So a
-system on which a second log-in ends the first session is never logged in to twice. Tokens live in memory only.
+system on which a second log-in ends the first session is never logged in to twice. Tokens live in memory; those that have
+to outlive the process also in a `Keeper` (kept.py).
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -14,6 +17,7 @@ import anyio
 import msgspec
 
 from actors.core.errors import Kind
+from clients.connectors.http.kept import Keeper, Kept, Renewal
 from clients.connectors.http.wire import Answer, HttpError, Request, Unreadable, at
 
 EARLY_S: Final = 30.0  # a token is renewed so long before its end, or at nine tenths of a short life
@@ -49,6 +53,10 @@ class Auth(Protocol):
         """Log out, where that frees something (a licence, the only session)."""
         ...
 
+    def keep(self, keeper: Keeper, send: Send) -> None:
+        """Tokens that have to outlive the process are kept there."""
+        ...
+
 
 class Fixed:
     """The same with every request: bearer token, basic, a header, a query parameter. Nothing can be renewed."""
@@ -72,6 +80,9 @@ class Fixed:
 
     async def leave(self, send: Send) -> None:
         """There is no session."""
+
+    def keep(self, keeper: Keeper, send: Send) -> None:
+        """There is nothing to keep."""
 
 
 def nobody() -> Fixed:
@@ -109,12 +120,13 @@ class Token(msgspec.Struct, frozen=True):
 
 
 Draw = Callable[[Send], Awaitable[Token]]
-Refresh = Callable[[Send, Token], Awaitable[Token]]
+Refresh = Callable[[Send, str], Awaitable[Token]]
 
 
 class Drawn:
     """Tokens from a log-in. `draw` logs in; `refresh` (where there is one) is tried before it. `place`: the headers in which
-    the token goes, with `{token}` in them. `log_out`: a request that ends the session."""
+    the token goes, with `{token}` in them. `log_out`: a request that ends the session. `of`: a fingerprint of the
+    credentials, by which tokens are kept."""
 
     def __init__(
         self,
@@ -124,9 +136,12 @@ class Drawn:
         place: Mapping[str, str] | None = None,
         secrets: tuple[str, ...] = (),
         log_out: Callable[[Credentials], Request] | None = None,
+        of: str = "",
     ) -> None:
         self._draw = draw
         self._refresh = refresh
+        self._of = of
+        self._renewal: Renewal | None = None
         self._place = dict(place or {"Authorization": "Bearer {token}"})
         self._fixed = secrets
         self._log_out = log_out
@@ -171,26 +186,50 @@ class Drawn:
         return self._token is not None and anyio.current_time() < self._ends
 
     async def _next(self, send: Send) -> None:
-        asked = anyio.current_time()
-        token = await self._drawn(send)
-        early = min(EARLY_S, (token.lives_s or 0.0) / 10)
-        self._ends = float("inf") if token.lives_s is None else asked + token.lives_s - early
-        self._token = token
-        placed = {name: text.replace("{token}", token.value) for name, text in self._place.items()}
+        if self._renewal is not None:
+            kept = await self._renewal.next()
+            self._token = Token(kept.token, refresh=kept.refresh)
+            left_s = float("inf") if kept.until is None else kept.until - time.time()
+            self._ends = anyio.current_time() + left_s
+        else:
+            asked = anyio.current_time()
+            self._token = await self._drawn(send, self._token.refresh if self._token is not None else "")
+            self._ends = asked + _used_for_s(self._token)
+        value = self._token.value
+        placed = {name: text.replace("{token}", value) for name, text in self._place.items()}
         self._credentials = Credentials(placed, number=self._credentials.number + 1)
 
-    async def _drawn(self, send: Send) -> Token:
-        token = self._token
-        if token is not None and token.refresh and self._refresh is not None:
+    async def _drawn(self, send: Send, refresh: str) -> Token:
+        if refresh and self._refresh is not None:
             try:
-                renewed = await self._refresh(send, token)
+                renewed = await self._refresh(send, refresh)
             except HttpError as error:
                 if error.kind not in (Kind.AUTH, Kind.REJECTED):
                     raise
             else:
                 # Many systems rotate it; who sends none back means the old one.
-                return renewed if renewed.refresh else msgspec.structs.replace(renewed, refresh=token.refresh)
+                return renewed if renewed.refresh else msgspec.structs.replace(renewed, refresh=refresh)
         return await self._draw(send)
+
+    def keep(self, keeper: Keeper, send: Send) -> None:
+        """From now on, where there is a refresh token at all: else whoever has the credentials draws as he likes."""
+
+        async def draw(refresh: str) -> Kept:
+            asked = time.time()
+            token = await self._drawn(send, refresh)
+            return Kept(
+                token.value, None if token.lives_s is None else asked + _used_for_s(token), token.refresh
+            )
+
+        if self._refresh is not None:
+            self._renewal = Renewal(keeper, self._of, draw)
+
+
+def _used_for_s(token: Token) -> float:
+    """So long after it was asked for a token is used."""
+    if token.lives_s is None:
+        return float("inf")
+    return token.lives_s - min(EARLY_S, token.lives_s / 10)
 
 
 class TokenPlaces(msgspec.Struct, frozen=True):
@@ -258,11 +297,18 @@ def logged_in(
     async def draw(send: Send) -> Token:
         return found.read(await send(log_in))
 
-    async def again(send: Send, token: Token) -> Token:
+    async def again(send: Send, token: str) -> Token:
         assert refresh is not None
-        return found.read(await send(refresh(token.refresh)))
+        return found.read(await send(refresh(token)))
 
-    return Drawn(draw, again if refresh else None, place=place, secrets=secrets, log_out=log_out)
+    return Drawn(
+        draw,
+        again if refresh else None,
+        place=place,
+        secrets=secrets,
+        log_out=log_out,
+        of=hashlib.sha256(msgspec.json.encode(log_in, order="sorted")).hexdigest(),
+    )
 
 
 def client_credentials(
@@ -295,8 +341,8 @@ def refreshed(
     *,
     extra: Mapping[str, str] | None = None,
 ) -> Drawn:
-    """OAuth 2 with a refresh token that somebody was given (RFC 6749 6). A rotated one is kept in memory only: with a
-    system that rotates them the first one must stay valid, or the connection needs a new one after a restart."""
+    """OAuth 2 with a refresh token that somebody was given (RFC 6749 6); one that takes its place is kept, where there is
+    somewhere to keep it."""
 
     def request(token: str) -> Request:
         form = {

@@ -16,6 +16,7 @@ import msgspec
 from actors.core.errors import Kind, Scope, TandemError
 from clients.connectors.http.auth import Auth, Credentials, nobody
 from clients.connectors.http.judge import Judge, Verdict, raised, unreadable
+from clients.connectors.http.kept import Keeper
 from clients.connectors.http.pace import Pace
 from clients.connectors.http.transport import SIZE_MAX, Transport
 from clients.connectors.http.wire import EXCERPT_MAX, Answer, Blotter, HttpError, Request, Unreadable, dumps
@@ -26,7 +27,8 @@ LOG_OUT_S: Final = 3.0
 
 class HttpClient:
     """One session with one account. `name`: the connector's, named in every error. `deadline_s`: per request, and below
-    the declaration's, which counts for a whole call. `size_max`: bytes of one answer."""
+    the declaration's, which counts for a whole call. `size_max`: bytes of one answer. `keeper`: where tokens are
+    kept that have to outlive the process."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class HttpClient:
         pace: Pace | None = None,
         size_max: int = SIZE_MAX,
         authorities: str = "",
+        keeper: Keeper | None = None,
     ) -> None:
         self.name = name
         self.requests = 0  # so many left; for the counts of requests per record
@@ -59,6 +62,8 @@ class HttpClient:
             size_max=size_max,
             authorities=authorities,
         )
+        if keeper is not None:
+            self._auth.keep(keeper, self._bare)
 
     async def call(self, request: Request) -> Answer:
         """The answer with what it means: `ok`, or (only for what the system may say to that request) `gone`, `moved_on`,

@@ -19,7 +19,7 @@ from actors.core.unit_lines import IN_LINES, Lines
 from actors.core.values import Value, line_of, lines_of
 from actors.ports import FieldInfo, ObjectInfo, Write, WriteResult, WriteStatus
 from clients.connectors.http.shape import Shape
-from clients.connectors.lines import LOOKS_MAX, asked_lines, write_unit
+from clients.connectors.lines import LOOKS_MAX, Hold, asked_lines, write_unit
 
 LINES: Final = "lines"
 
@@ -126,9 +126,10 @@ def _composed(of: LinesOf, rows: Sequence[Record], cells: Sequence[str]) -> dict
     }
 
 
-def _place(of: LinesOf, row: Record) -> tuple[Decimal, int]:
+def _place(of: LinesOf, row: Record) -> tuple[Decimal, int, str]:
     place = row.native.get(of.order)
-    return Decimal(place) if isinstance(place, int | Decimal) else Decimal(0), int(row.id)
+    number = int(row.id) if row.id.isdecimal() else 0
+    return Decimal(place) if isinstance(place, int | Decimal) else Decimal(0), number, row.id
 
 
 class ObjectUnit:
@@ -191,9 +192,9 @@ def touches_lines(write: Write) -> bool:
 
 
 async def write_with_lines(
-    plain: Plain, name: str, of: LinesOf, write: Write, fields: Sequence[str]
+    plain: Plain, name: str, of: LinesOf, write: Write, fields: Sequence[str], hold: Hold | None = None
 ) -> WriteResult:
-    """One write of a record with its lines."""
+    """One write of a record with its lines. `hold`: how a record that is not finished is kept from being worked on."""
     plain_fields, asked = split(fields)
     told = {
         cell: None
@@ -202,9 +203,10 @@ async def write_with_lines(
         for cell, _ in line.cells
         if cell != RECORD_ID
     }
-    own = dict.fromkeys(one for one in (*plain_fields, *write.seen, *write.native) if one != LINES)
+    held = hold.held if hold is not None else ()
+    own = dict.fromkeys(one for one in (*plain_fields, *write.seen, *write.native, *held) if one != LINES)
     unit = ObjectUnit(plain, name, of, list(own), asked or list(told))
-    result = await write_unit(unit, LINES, write)
+    result = await write_unit(unit, LINES, write, hold)
     if result.record is None:
         return result
     kept = {one: value for one, value in result.record.native.items() if one in plain_fields or one == LINES}

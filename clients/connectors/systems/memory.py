@@ -212,7 +212,7 @@ class MemoryConnector:
 
     async def change_rows(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Rows:
         self._need("change_rows", self.declaration.rows)
-        return memory_rows.changes_of(await self.changes(object_name, cursor, fields, limit), fields)
+        return memory_rows.rows_of(await self.changes(object_name, cursor, fields, limit), fields)
 
     async def update_rows(
         self, object_name: str, updates: Sequence[RowUpdates], fields: Sequence[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import anyio
 
@@ -13,13 +13,24 @@ from actors.core.rows import RowShape
 from actors.core.texts import line_of, reader, text_of, texts_of
 from actors.core.types import Op, Record
 from actors.core.values import BadValue
-from actors.ports import Page, Rows, RowUpdates, Write, WriteResult, WriteStatus
-
-if TYPE_CHECKING:
-    from clients.connectors.systems.memory import MemoryConnector
+from actors.ports import Declaration, Page, Rows, RowUpdates, Write, WriteResult, WriteStatus
+from clients.connectors.systems.memory_system import MemorySystem
 
 
-async def row_shape(of: MemoryConnector, object_name: str, fields: Sequence[str]) -> RowShape | None:
+class Opened(Protocol):
+    """What of the connector's open access is used here."""
+
+    declaration: Declaration
+    system: MemorySystem
+
+    async def request(self) -> None: ...
+
+    def apply(self, object_name: str, write: Write, asked: float) -> WriteResult: ...
+
+    def stored(self, object_name: str, id: str, fields: Sequence[str]) -> Record | None: ...
+
+
+async def row_shape(of: Opened, object_name: str, fields: Sequence[str]) -> RowShape | None:
     """Every object crosses as lines, but for lists."""
     shape = of.system.objects[object_name]
     kinds = {name: shape.fields.get(name, "text") for name in fields}
@@ -29,13 +40,7 @@ async def row_shape(of: MemoryConnector, object_name: str, fields: Sequence[str]
 
 
 def rows_of(page: Page, fields: Sequence[str]) -> Rows:
-    """A page of records as lines."""
-    block = "".join(_line(record, fields) + "\n" for record in page.records)
-    return Rows(block, page.cursor, page.more)
-
-
-def changes_of(page: Page, fields: Sequence[str]) -> Rows:
-    """A page of changes as lines."""
+    """A page of records, or of changes, as lines; a null in a line is a null, so what was not delivered is said apart."""
     said = [record for record in page.records if all(name in record.native for name in fields)]
     ids = {record.id for record in said}
     return Rows(
@@ -47,7 +52,7 @@ def changes_of(page: Page, fields: Sequence[str]) -> Rows:
     )
 
 
-async def create_rows(of: MemoryConnector, object_name: str, fields: Sequence[str], block: str) -> str:
+async def create_rows(of: Opened, object_name: str, fields: Sequence[str], block: str) -> str:
     """All of the lines or none: refused, not known, late, rewritten, as the faults have it."""
     system, asked = of.system, of.system.now()
     writes = [_write(of, object_name, fields, line) for line in block.splitlines()]
@@ -73,7 +78,7 @@ async def create_rows(of: MemoryConnector, object_name: str, fields: Sequence[st
 
 
 async def update_rows(
-    of: MemoryConnector, object_name: str, updates: Sequence[RowUpdates], fields: Sequence[str]
+    of: Opened, object_name: str, updates: Sequence[RowUpdates], fields: Sequence[str]
 ) -> str:
     """One by one, as the faults have it; what is refused or has moved on is missing from the answer."""
     system, asked = of.system, of.system.now()
@@ -102,7 +107,7 @@ async def update_rows(
     return "".join(_line(record, fields) + "\n" for record in records)
 
 
-def _updates(of: MemoryConnector, object_name: str, some: RowUpdates) -> list[Write]:
+def _updates(of: Opened, object_name: str, some: RowUpdates) -> list[Write]:
     kinds = of.system.objects[object_name].fields
     read = {name: reader(kinds.get(name, "text")) for name in (*some.written, *some.seen)}
     return [
@@ -116,7 +121,7 @@ def _updates(of: MemoryConnector, object_name: str, some: RowUpdates) -> list[Wr
     ]
 
 
-def _write(of: MemoryConnector, object_name: str, fields: Sequence[str], line: str) -> Write:
+def _write(of: Opened, object_name: str, fields: Sequence[str], line: str) -> Write:
     shape = of.system.objects[object_name]
     id_, *texts = texts_of(line)
     read = {name: reader(shape.fields.get(name, "text")) for name in fields}

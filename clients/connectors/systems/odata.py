@@ -23,6 +23,7 @@ from actors.core.values import Value
 from actors.ports import FieldInfo, Find, ObjectInfo, Page, Write, WriteResult
 from clients.connectors.http.base import HttpConnector, not_offered
 from clients.connectors.http.client import HttpClient
+from clients.connectors.http.kept import Keeper
 from clients.connectors.http.wire import Unreadable
 from clients.connectors.lines import asked_lines
 from clients.connectors.systems.odata_delta import DeltaLooker
@@ -38,9 +39,10 @@ __all__ = ["DECLARATION", "ODataConnector", "connect"]
 REQUEST_S = 20.0  # one request; a call is several
 
 
-async def connect(settings: Mapping[str, Any]) -> ODataConnector:
-    """Open the service and read its $metadata. Raises TandemError: AUTH, CONFIG or TRANSIENT."""
-    connector = ODataConnector(parsed(settings))
+async def connect(settings: Mapping[str, Any], keeper: Keeper | None = None) -> ODataConnector:
+    """Open the service and read its $metadata. Raises TandemError: AUTH, CONFIG or TRANSIENT. `keeper`: where tokens of
+    OAuth 2 are kept."""
+    connector = ODataConnector(parsed(settings), keeper)
     try:
         await connector.check()
     except BaseException:
@@ -52,7 +54,7 @@ async def connect(settings: Mapping[str, Any]) -> ODataConnector:
 class ODataConnector(HttpConnector):
     """One open access to one service. See `actors.ports.Connector`; use `connect` to make one."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, keeper: Keeper | None = None) -> None:
         judge = ODataJudge(DECLARATION.name)
         client = HttpClient(
             DECLARATION.name,
@@ -62,6 +64,7 @@ class ODataConnector(HttpConnector):
             headers=settings.headers,
             deadline_s=REQUEST_S,
             concurrency=DECLARATION.concurrency,
+            keeper=keeper,
         )
         finds = {FINDS[said.find] for said in settings.objects.values()} or {Find.FULL}
         declaration = msgspec.structs.replace(

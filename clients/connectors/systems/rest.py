@@ -16,6 +16,7 @@ from actors.core.values import Value
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult
 from clients.connectors.http.base import HttpConnector, not_offered
 from clients.connectors.http.client import HttpClient
+from clients.connectors.http.kept import Keeper
 from clients.connectors.http.pace import Pace
 from clients.connectors.http.transport import SIZE_MAX
 from clients.connectors.http.values import as_text
@@ -45,15 +46,23 @@ def declared(settings: Mapping[str, Any]) -> Declaration:
     return load(settings, DECLARATION, strict=False).declaration
 
 
-async def connect(settings: Mapping[str, Any]) -> RestConnector:
-    """Compile the declaration; nothing is asked of the system yet. Raises CONFIG with every fault."""
-    return RestConnector(load(settings, DECLARATION))
+def destinations(settings: Mapping[str, Any]) -> Sequence[str]:
+    """The addresses that the declaration names: that of the interface, and of the log-in where it has one of its own."""
+    plan = load(settings, DECLARATION, strict=False)
+    out = plan.auth.get("log_out") or {}
+    return plan.url, str(plan.auth.get("path", "")), str(out.get("path", ""))
+
+
+async def connect(settings: Mapping[str, Any], keeper: Keeper | None = None) -> RestConnector:
+    """Compile the declaration; nothing is asked of the system yet. Raises CONFIG with every fault. `keeper`: where tokens
+    of OAuth 2 are kept."""
+    return RestConnector(load(settings, DECLARATION), keeper)
 
 
 class RestConnector(HttpConnector):
     """One open access to one account of a declared system. See `actors.ports.Connector`."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, keeper: Keeper | None = None) -> None:
         limits = plan.limits
         deadline_s = limits.get("deadline", DEADLINE_S)
         client = HttpClient(
@@ -67,6 +76,7 @@ class RestConnector(HttpConnector):
             pace=Pace(plan.declaration.name, limits.get("rate_per_s", 0.0), limits.get("burst", 1)),
             size_max=limits.get("size_max", SIZE_MAX),
             authorities=plan.authorities,
+            keeper=keeper,
         )
         super().__init__(plan.declaration, client)
         self.plan = plan

@@ -12,6 +12,7 @@ from actors.ports import Connector, Declaration, Find, Setting
 from clients.connectors.http import auth
 from clients.connectors.http.client import HttpClient
 from clients.connectors.http.judge import Judge
+from clients.connectors.http.kept import Keeper
 from clients.connectors.http.pace import Pace
 from clients.connectors.http.wire import Request
 from clients.connectors.systems.winbooks_connector import WinbooksConnector
@@ -80,8 +81,8 @@ def tokens(email: str, exchange_token: str) -> auth.Drawn:
     )
 
 
-async def connect(settings: Mapping[str, Any]) -> Connector:
-    """Open a folder; takes checked settings."""
+async def connect(settings: Mapping[str, Any], keeper: Keeper | None = None) -> Connector:
+    """Open a folder; takes checked settings. `keeper`: where its tokens are kept."""
     client = HttpClient(
         "winbooks",
         settings["url"],
@@ -89,5 +90,6 @@ async def connect(settings: Mapping[str, Any]) -> Connector:
         auth=tokens(settings["email"], settings["exchange_token"]),
         pace=Pace("winbooks", float(settings["calls_per_s"]), burst=5),
         concurrency=DECLARATION.concurrency,
+        keeper=keeper,
     )
     return WinbooksConnector(DECLARATION, client, objects(settings["objects"]), settings)

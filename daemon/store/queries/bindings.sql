@@ -26,6 +26,13 @@ join streams on streams.id = bindings.stream_id
 where streams.link = $1 and key = any ($2::bigint[])
 order by key
 
+-- bindings_sharing
+select $2::text as stream, bindings.*
+from bindings
+where stream_id = {stream} and keys[{level}] <> 0 and keys[{level}] = any ($3::bigint[])
+order by key
+limit $4
+
 -- bindings_in
 select $2::text as stream, bindings.*
 from bindings
@@ -61,7 +68,7 @@ from (
 
 -- key_groups
 -- Hashes of NEW half bindings in order, each kept when some binding of the same hash has the other side, or is to be put
--- back there (its note has $5). While one side of the stream is empty (a first load) nothing can match, which two probes of the
+-- back there (its note has $5); a note that begins with $6 says that a gate keeps it out. While one side of the stream is empty (a first load) nothing can match, which two probes of the
 -- unique indexes find out (ordered, or the planner may prefer to read the table).
 with groups as materialized (
     select fresh.hash
@@ -93,7 +100,7 @@ with groups as materialized (
     order by fresh.hash
     limit $4
 )
-select groups.hash, members.a, members.b, members.taken, members.put_back
+select groups.hash, members.a, members.b, members.taken, members.put_back, members.kept_out
 from groups
 cross join lateral (
     -- Group by group: a join of the sets would read the index from its start for every page.
@@ -105,7 +112,12 @@ cross join lateral (
             array_agg(m.key order by m.key)
                 filter (where (m.a_id is null) <> (m.b_id is null) and strpos(m.note, $5) > 0),
             '{}'
-        ) as put_back
+        ) as put_back,
+        coalesce(
+            array_agg(m.key order by m.key)
+                filter (where (m.a_id is null) <> (m.b_id is null) and starts_with(m.note, $6)),
+            '{}'
+        ) as kept_out
     from bindings as m
     where m.keys[{level}] <> 0 and m.keys[{level}] = groups.hash and m.stream_id = {stream}
 ) as members

@@ -101,18 +101,20 @@ set facts = facts || $4, next_due = $5
 where id = $1 and owner = $2 and epoch = $3 and lease_until > clock_timestamp()
 
 -- cursors_get
-select stream, side, cursor, position, generation, began, token, completed, looked, delivered
+select stream, side, cursor, position, generation, began, token, completed, looked, delivered, backlog
 from cursors
 where link = $1
 order by stream, side
 
 -- cursors_put
-insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked, delivered)
+insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked, delivered,
+    backlog)
 select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::float8[], $8::text[],
-    $9::float8[], $10::float8[], $11::float8[])
+    $9::float8[], $10::float8[], $11::float8[], $12::text[])
 on conflict (link, stream, side) do update
 set cursor = excluded.cursor, position = excluded.position, generation = excluded.generation, began = excluded.began,
-    token = excluded.token, completed = excluded.completed, looked = excluded.looked, delivered = excluded.delivered
+    token = excluded.token, completed = excluded.completed, looked = excluded.looked, delivered = excluded.delivered,
+    backlog = excluded.backlog
 
 -- claim
 -- $4: object, $5: hashes, $6: seconds. Hashes that another link holds in the account behind this side; the others are ours

@@ -146,14 +146,15 @@ with {fence}, replaced as (
         unchanged = run_counters.unchanged + excluded.unchanged, skipped = run_counters.skipped + excluded.skipped,
         failed = run_counters.failed + excluded.failed, waiting = run_counters.waiting + excluded.waiting
 ), moved as (
-    insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked, delivered)
+    insert into cursors (link, stream, side, cursor, position, generation, began, token, completed, looked, delivered,
+        backlog)
     select $1, n.*
     from fence, unnest($43::text[], $44::text[], $45::text[], $46::text[], $47::integer[], $48::float8[], $49::text[],
-        $50::float8[], $51::float8[], $52::float8[]) as n
+        $50::float8[], $51::float8[], $52::float8[], $57::text[]) as n
     on conflict (link, stream, side) do update
     set cursor = excluded.cursor, position = excluded.position, generation = excluded.generation,
         began = excluded.began, token = excluded.token, completed = excluded.completed, looked = excluded.looked,
-        delivered = excluded.delivered
+        delivered = excluded.delivered, backlog = excluded.backlog
 )
 select 1 / (
     (select count(*) from replaced) = cardinality($7::bigint[])

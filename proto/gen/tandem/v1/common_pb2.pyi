@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -79,6 +80,88 @@ class Account(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class Report(_message.Message):
+    """What is known of one who makes records for a system and hands them over later, such as a till."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OF_FIELD_NUMBER: _builtins.int
+    OUTSTANDING_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    of: _builtins.str
+    """As people call it."""
+    outstanding: _builtins.int
+    """How many records it held when it reported last and had not handed over; left out: not known."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """When it reported last; left out: not known."""
+
+    def __init__(
+        self,
+        *,
+        of: _builtins.str = ...,
+        outstanding: _builtins.int | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_outstanding", b"_outstanding", "outstanding", b"outstanding", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_outstanding", b"_outstanding", "of", b"of", "outstanding", b"outstanding", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__outstanding: _TypeAlias = _typing.Literal["outstanding"]  # noqa: Y015
+    _WhichOneofArgType__outstanding: _TypeAlias = _typing.Literal["_outstanding", b"_outstanding"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__outstanding) -> _WhichOneofReturnType__outstanding | None: ...
+
+Global___Report: _TypeAlias = Report  # noqa: Y015
+
+@_typing.final
+class Backlog(_message.Message):
+    """What a system had still to get itself when a side of a stream was looked at. Nothing here is guessed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
+    OUTSTANDING_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    REPORTS_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """The stream."""
+    side: Global___Side.ValueType
+    """The side."""
+    said: _builtins.str
+    """In words: how many records are outstanding, or "not known", and until when all have reported."""
+    outstanding: _builtins.int
+    """How many records are outstanding; left out: not known."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Until when all have reported; left out: not known."""
+
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
+        """Each of them."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        side: Global___Side.ValueType = ...,
+        said: _builtins.str = ...,
+        outstanding: _builtins.int | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        reports: _abc.Iterable[Global___Report] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_outstanding", b"_outstanding", "outstanding", b"outstanding", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_outstanding", b"_outstanding", "outstanding", b"outstanding", "reports", b"reports", "said", b"said", "side", b"side", "stream", b"stream", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__outstanding: _TypeAlias = _typing.Literal["outstanding"]  # noqa: Y015
+    _WhichOneofArgType__outstanding: _TypeAlias = _typing.Literal["_outstanding", b"_outstanding"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__outstanding) -> _WhichOneofReturnType__outstanding | None: ...
+
+Global___Backlog: _TypeAlias = Backlog  # noqa: Y015
 
 @_typing.final
 class Obstacle(_message.Message):

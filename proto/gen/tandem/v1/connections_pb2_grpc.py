@@ -101,7 +101,8 @@ class ConnectionsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateConnection(self, request, context):
-        """Change the settings of a connection. The new settings are tested first and must lead to the same account.
+        """Change the settings of a connection. The new settings are tested first and must lead to the same account. Where they lead
+        to another host, the secrets have to be given again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tandem.v1 import common_pb2 as tandem_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14tandem/v1/runs.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"r\n\x0fStartRunRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x1f\n\x05scope\x18\x02 \x01(\x0e\x32\x10.tandem.v1.Scope\x12\x0f\n\x07streams\x18\x03 \x03(\t\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"H\n\x10StartRunResponse\x12\x1b\n\x03run\x18\x01 \x01(\x0b\x32\x0e.tandem.v1.Run\x12\x17\n\x0f\x61lready_running\x18\x02 \x01(\x08\"\xc1\x01\n\x08\x43ounters\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x03\x12\x0f\n\x07updated\x18\x04 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x05 \x01(\x03\x12\x0e\n\x06marked\x18\x06 \x01(\x03\x12\x11\n\tunchanged\x18\x07 \x01(\x03\x12\x0f\n\x07skipped\x18\x08 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\t \x01(\x03\x12\x0f\n\x07waiting\x18\n \x01(\x03\"\x8c\x02\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04link\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x0f\n\x07streams\x18\x04 \x03(\t\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\x0f\n\x07outcome\x18\x06 \x01(\t\x12\r\n\x05phase\x18\x07 \x01(\t\x12+\n\x07started\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x65nded\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x0f\n\x07waiting\x18\x0b \x01(\x03\x12%\n\x08\x63ounters\x18\x0c \x03(\x0b\x32\x13.tandem.v1.Counters\"\x1e\n\x0fWatchRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"\x1f\n\x10\x43\x61ncelRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\".\n\x0eUndoRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x0f\n\x07streams\x18\x02 \x03(\t\"\x1c\n\rGetRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"V\n\x0fListRunsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\"I\n\x10ListRunsResponse\x12\x1c\n\x04runs\x18\x01 \x03(\x0b\x32\x0e.tandem.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x13ListRunItemsRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x14ListRunItemsResponse\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Action\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*S\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n\tSCOPE_ALL\x10\x01\x12\x10\n\x0cSCOPE_MASTER\x10\x02\x12\x12\n\x0eSCOPE_DOCUMENT\x10\x03\x32\xbf\x03\n\x04Runs\x12\x43\n\x08StartRun\x12\x1a.tandem.v1.StartRunRequest\x1a\x1b.tandem.v1.StartRunResponse\x12\x38\n\x08WatchRun\x12\x1a.tandem.v1.WatchRunRequest\x1a\x0e.tandem.v1.Run0\x01\x12\x38\n\tCancelRun\x12\x1b.tandem.v1.CancelRunRequest\x1a\x0e.tandem.v1.Run\x12\x34\n\x07UndoRun\x12\x19.tandem.v1.UndoRunRequest\x1a\x0e.tandem.v1.Run\x12\x32\n\x06GetRun\x12\x18.tandem.v1.GetRunRequest\x1a\x0e.tandem.v1.Run\x12\x43\n\x08ListRuns\x12\x1a.tandem.v1.ListRunsRequest\x1a\x1b.tandem.v1.ListRunsResponse\x12O\n\x0cListRunItems\x12\x1e.tandem.v1.ListRunItemsRequest\x1a\x1f.tandem.v1.ListRunItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14tandem/v1/runs.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"r\n\x0fStartRunRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x1f\n\x05scope\x18\x02 \x01(\x0e\x32\x10.tandem.v1.Scope\x12\x0f\n\x07streams\x18\x03 \x03(\t\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"H\n\x10StartRunResponse\x12\x1b\n\x03run\x18\x01 \x01(\x0b\x32\x0e.tandem.v1.Run\x12\x17\n\x0f\x61lready_running\x18\x02 \x01(\x08\"\xc1\x01\n\x08\x43ounters\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x03\x12\x0f\n\x07updated\x18\x04 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x05 \x01(\x03\x12\x0e\n\x06marked\x18\x06 \x01(\x03\x12\x11\n\tunchanged\x18\x07 \x01(\x03\x12\x0f\n\x07skipped\x18\x08 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\t \x01(\x03\x12\x0f\n\x07waiting\x18\n \x01(\x03\"\xb1\x02\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04link\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x0f\n\x07streams\x18\x04 \x03(\t\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\x0f\n\x07outcome\x18\x06 \x01(\t\x12\r\n\x05phase\x18\x07 \x01(\t\x12+\n\x07started\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x65nded\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x0f\n\x07waiting\x18\x0b \x01(\x03\x12%\n\x08\x63ounters\x18\x0c \x03(\x0b\x32\x13.tandem.v1.Counters\x12#\n\x07\x62\x61\x63klog\x18\r \x03(\x0b\x32\x12.tandem.v1.Backlog\"\x1e\n\x0fWatchRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"\x1f\n\x10\x43\x61ncelRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\".\n\x0eUndoRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x0f\n\x07streams\x18\x02 \x03(\t\"\x1c\n\rGetRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"V\n\x0fListRunsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\"I\n\x10ListRunsResponse\x12\x1c\n\x04runs\x18\x01 \x03(\x0b\x32\x0e.tandem.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x13ListRunItemsRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x14ListRunItemsResponse\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Action\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*S\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n\tSCOPE_ALL\x10\x01\x12\x10\n\x0cSCOPE_MASTER\x10\x02\x12\x12\n\x0eSCOPE_DOCUMENT\x10\x03\x32\xbf\x03\n\x04Runs\x12\x43\n\x08StartRun\x12\x1a.tandem.v1.StartRunRequest\x1a\x1b.tandem.v1.StartRunResponse\x12\x38\n\x08WatchRun\x12\x1a.tandem.v1.WatchRunRequest\x1a\x0e.tandem.v1.Run0\x01\x12\x38\n\tCancelRun\x12\x1b.tandem.v1.CancelRunRequest\x1a\x0e.tandem.v1.Run\x12\x34\n\x07UndoRun\x12\x19.tandem.v1.UndoRunRequest\x1a\x0e.tandem.v1.Run\x12\x32\n\x06GetRun\x12\x18.tandem.v1.GetRunRequest\x1a\x0e.tandem.v1.Run\x12\x43\n\x08ListRuns\x12\x1a.tandem.v1.ListRunsRequest\x1a\x1b.tandem.v1.ListRunsResponse\x12O\n\x0cListRunItems\x12\x1e.tandem.v1.ListRunItemsRequest\x1a\x1f.tandem.v1.ListRunItemsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tandem.v1.runs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCOPE']._serialized_start=1228
-  _globals['_SCOPE']._serialized_end=1311
+  _globals['_SCOPE']._serialized_start=1265
+  _globals['_SCOPE']._serialized_end=1348
   _globals['_STARTRUNREQUEST']._serialized_start=92
   _globals['_STARTRUNREQUEST']._serialized_end=206
   _globals['_STARTRUNRESPONSE']._serialized_start=208
@@ -42,23 +42,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COUNTERS']._serialized_start=283
   _globals['_COUNTERS']._serialized_end=476
   _globals['_RUN']._serialized_start=479
-  _globals['_RUN']._serialized_end=747
-  _globals['_WATCHRUNREQUEST']._serialized_start=749
-  _globals['_WATCHRUNREQUEST']._serialized_end=779
-  _globals['_CANCELRUNREQUEST']._serialized_start=781
-  _globals['_CANCELRUNREQUEST']._serialized_end=812
-  _globals['_UNDORUNREQUEST']._serialized_start=814
-  _globals['_UNDORUNREQUEST']._serialized_end=860
-  _globals['_GETRUNREQUEST']._serialized_start=862
-  _globals['_GETRUNREQUEST']._serialized_end=890
-  _globals['_LISTRUNSREQUEST']._serialized_start=892
-  _globals['_LISTRUNSREQUEST']._serialized_end=978
-  _globals['_LISTRUNSRESPONSE']._serialized_start=980
-  _globals['_LISTRUNSRESPONSE']._serialized_end=1053
-  _globals['_LISTRUNITEMSREQUEST']._serialized_start=1055
-  _globals['_LISTRUNITEMSREQUEST']._serialized_end=1143
-  _globals['_LISTRUNITEMSRESPONSE']._serialized_start=1145
-  _globals['_LISTRUNITEMSRESPONSE']._serialized_end=1226
-  _globals['_RUNS']._serialized_start=1314
-  _globals['_RUNS']._serialized_end=1761
+  _globals['_RUN']._serialized_end=784
+  _globals['_WATCHRUNREQUEST']._serialized_start=786
+  _globals['_WATCHRUNREQUEST']._serialized_end=816
+  _globals['_CANCELRUNREQUEST']._serialized_start=818
+  _globals['_CANCELRUNREQUEST']._serialized_end=849
+  _globals['_UNDORUNREQUEST']._serialized_start=851
+  _globals['_UNDORUNREQUEST']._serialized_end=897
+  _globals['_GETRUNREQUEST']._serialized_start=899
+  _globals['_GETRUNREQUEST']._serialized_end=927
+  _globals['_LISTRUNSREQUEST']._serialized_start=929
+  _globals['_LISTRUNSREQUEST']._serialized_end=1015
+  _globals['_LISTRUNSRESPONSE']._serialized_start=1017
+  _globals['_LISTRUNSRESPONSE']._serialized_end=1090
+  _globals['_LISTRUNITEMSREQUEST']._serialized_start=1092
+  _globals['_LISTRUNITEMSREQUEST']._serialized_end=1180
+  _globals['_LISTRUNITEMSRESPONSE']._serialized_start=1182
+  _globals['_LISTRUNITEMSRESPONSE']._serialized_end=1263
+  _globals['_RUNS']._serialized_start=1351
+  _globals['_RUNS']._serialized_end=1798
 # @@protoc_insertion_point(module_scope)

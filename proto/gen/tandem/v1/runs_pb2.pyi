@@ -189,6 +189,7 @@ class Run(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     COUNTERS_FIELD_NUMBER: _builtins.int
+    BACKLOG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the run."""
     link: _builtins.str
@@ -221,6 +222,10 @@ class Run(_message.Message):
     def counters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Counters]:
         """Counters per stream and side."""
 
+    @_builtins.property
+    def backlog(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Backlog]:
+        """What was outstanding at systems that get some of their records later; empty where none does."""
+
     def __init__(
         self,
         *,
@@ -236,10 +241,11 @@ class Run(_message.Message):
         error: _builtins.str = ...,
         waiting: _builtins.int = ...,
         counters: _abc.Iterable[Global___Counters] | None = ...,
+        backlog: _abc.Iterable[_common_pb2.Backlog] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "counters", b"counters", "ended", b"ended", "error", b"error", "id", b"id", "link", b"link", "mode", b"mode", "outcome", b"outcome", "phase", b"phase", "started", b"started", "streams", b"streams", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog", b"backlog", "cause", b"cause", "counters", b"counters", "ended", b"ended", "error", b"error", "id", b"id", "link", b"link", "mode", b"mode", "outcome", b"outcome", "phase", b"phase", "started", b"started", "streams", b"streams", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from tandem.v1 import common_pb2 as tandem_dot_v1_dot_common__pb2
 from tandem.v1 import links_pb2 as tandem_dot_v1_dot_links__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tandem/v1/streams.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\x1a\x15tandem/v1/links.proto\"\xcf\x01\n\x06\x43ursor\x12\x1d\n\x04side\x18\x01 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12+\n\x07reading\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06looked\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x06Stream\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\"\n\x07\x63ursors\x18\x03 \x03(\x0b\x32\x11.tandem.v1.Cursor\x12#\n\x05rooms\x18\x04 \x03(\x0b\x32\x14.tandem.v1.RoomCount\"2\n\x12ListStreamsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"9\n\x13ListStreamsResponse\x12\"\n\x07streams\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Stream\"B\n\x12ResetStreamRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"E\n\x15\x42\x61\x63kfillStreamRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"o\n\x10SetCursorRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"J\n\x11SetCursorResponse\x12!\n\x06stream\x18\x01 \x01(\x0b\x32\x11.tandem.v1.Stream\x12\x12\n\nold_cursor\x18\x02 \x01(\t2\xa7\x02\n\x07Streams\x12L\n\x0bListStreams\x12\x1d.tandem.v1.ListStreamsRequest\x1a\x1e.tandem.v1.ListStreamsResponse\x12?\n\x0bResetStream\x12\x1d.tandem.v1.ResetStreamRequest\x1a\x11.tandem.v1.Stream\x12\x45\n\x0e\x42\x61\x63kfillStream\x12 .tandem.v1.BackfillStreamRequest\x1a\x11.tandem.v1.Stream\x12\x46\n\tSetCursor\x12\x1b.tandem.v1.SetCursorRequest\x1a\x1c.tandem.v1.SetCursorResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tandem/v1/streams.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\x1a\x15tandem/v1/links.proto\"\xf4\x01\n\x06\x43ursor\x12\x1d\n\x04side\x18\x01 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12+\n\x07reading\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06looked\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07\x62\x61\x63klog\x18\x07 \x01(\x0b\x32\x12.tandem.v1.Backlog\"o\n\x06Stream\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\"\n\x07\x63ursors\x18\x03 \x03(\x0b\x32\x11.tandem.v1.Cursor\x12#\n\x05rooms\x18\x04 \x03(\x0b\x32\x14.tandem.v1.RoomCount\"2\n\x12ListStreamsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"9\n\x13ListStreamsResponse\x12\"\n\x07streams\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Stream\"B\n\x12ResetStreamRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"E\n\x15\x42\x61\x63kfillStreamRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"o\n\x10SetCursorRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"J\n\x11SetCursorResponse\x12!\n\x06stream\x18\x01 \x01(\x0b\x32\x11.tandem.v1.Stream\x12\x12\n\nold_cursor\x18\x02 \x01(\t2\xa7\x02\n\x07Streams\x12L\n\x0bListStreams\x12\x1d.tandem.v1.ListStreamsRequest\x1a\x1e.tandem.v1.ListStreamsResponse\x12?\n\x0bResetStream\x12\x1d.tandem.v1.ResetStreamRequest\x1a\x11.tandem.v1.Stream\x12\x45\n\x0e\x42\x61\x63kfillStream\x12 .tandem.v1.BackfillStreamRequest\x1a\x11.tandem.v1.Stream\x12\x46\n\tSetCursor\x12\x1b.tandem.v1.SetCursorRequest\x1a\x1c.tandem.v1.SetCursorResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tandem.v1.streams_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CURSOR']._serialized_start=119
-  _globals['_CURSOR']._serialized_end=326
-  _globals['_STREAM']._serialized_start=328
-  _globals['_STREAM']._serialized_end=439
-  _globals['_LISTSTREAMSREQUEST']._serialized_start=441
-  _globals['_LISTSTREAMSREQUEST']._serialized_end=491
-  _globals['_LISTSTREAMSRESPONSE']._serialized_start=493
-  _globals['_LISTSTREAMSRESPONSE']._serialized_end=550
-  _globals['_RESETSTREAMREQUEST']._serialized_start=552
-  _globals['_RESETSTREAMREQUEST']._serialized_end=618
-  _globals['_BACKFILLSTREAMREQUEST']._serialized_start=620
-  _globals['_BACKFILLSTREAMREQUEST']._serialized_end=689
-  _globals['_SETCURSORREQUEST']._serialized_start=691
-  _globals['_SETCURSORREQUEST']._serialized_end=802
-  _globals['_SETCURSORRESPONSE']._serialized_start=804
-  _globals['_SETCURSORRESPONSE']._serialized_end=878
-  _globals['_STREAMS']._serialized_start=881
-  _globals['_STREAMS']._serialized_end=1176
+  _globals['_CURSOR']._serialized_end=363
+  _globals['_STREAM']._serialized_start=365
+  _globals['_STREAM']._serialized_end=476
+  _globals['_LISTSTREAMSREQUEST']._serialized_start=478
+  _globals['_LISTSTREAMSREQUEST']._serialized_end=528
+  _globals['_LISTSTREAMSRESPONSE']._serialized_start=530
+  _globals['_LISTSTREAMSRESPONSE']._serialized_end=587
+  _globals['_RESETSTREAMREQUEST']._serialized_start=589
+  _globals['_RESETSTREAMREQUEST']._serialized_end=655
+  _globals['_BACKFILLSTREAMREQUEST']._serialized_start=657
+  _globals['_BACKFILLSTREAMREQUEST']._serialized_end=726
+  _globals['_SETCURSORREQUEST']._serialized_start=728
+  _globals['_SETCURSORREQUEST']._serialized_end=839
+  _globals['_SETCURSORRESPONSE']._serialized_start=841
+  _globals['_SETCURSORRESPONSE']._serialized_end=915
+  _globals['_STREAMS']._serialized_start=918
+  _globals['_STREAMS']._serialized_end=1213
 # @@protoc_insertion_point(module_scope)

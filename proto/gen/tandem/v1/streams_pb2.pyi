@@ -33,6 +33,7 @@ class Cursor(_message.Message):
     READING_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
     LOOKED_FIELD_NUMBER: _builtins.int
+    BACKLOG_FIELD_NUMBER: _builtins.int
     side: _common_pb2.Side.ValueType
     """The side."""
     object: _builtins.str
@@ -51,6 +52,10 @@ class Cursor(_message.Message):
     def looked(self) -> _timestamp_pb2.Timestamp:
         """The last successful look of any kind."""
 
+    @_builtins.property
+    def backlog(self) -> _common_pb2.Backlog:
+        """What was outstanding at the last look, where the system gets records later; left out: it does not."""
+
     def __init__(
         self,
         *,
@@ -60,10 +65,11 @@ class Cursor(_message.Message):
         reading: _timestamp_pb2.Timestamp | None = ...,
         completed: _timestamp_pb2.Timestamp | None = ...,
         looked: _timestamp_pb2.Timestamp | None = ...,
+        backlog: _common_pb2.Backlog | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "looked", b"looked", "reading", b"reading"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backlog", b"backlog", "completed", b"completed", "looked", b"looked", "reading", b"reading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "cursor", b"cursor", "looked", b"looked", "object", b"object", "reading", b"reading", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog", b"backlog", "completed", b"completed", "cursor", b"cursor", "looked", b"looked", "object", b"object", "reading", b"reading", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
