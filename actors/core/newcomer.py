@@ -14,7 +14,7 @@ from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
 from actors.core.places import may_create
-from actors.core.policy import INITIAL_CREATES, LensError, StreamSpec
+from actors.core.policy import INITIAL_CREATES, LensError, Owner, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
 from actors.core.values import Value, is_blank, same
@@ -126,11 +126,6 @@ def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Bindin
     )
 
 
-def stream_has(stream: StreamSpec, name: str, side: Side) -> bool:
-    """Whether the stream has a field of that name on `side` that is kept in step."""
-    return name in stream.told_to[side]
-
-
 def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -> dict[str, Value]:
     """What a create tells the other side; for a record that is put back, also what that side itself had decided."""
     held = half.side(seen.side)
@@ -144,10 +139,11 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
         own = dev is None or not same(dev.value, value) or name not in values
         if own or stream.field(name).unit in moved:
             values[name] = value
+    told = {
+        one.name for one in stream.fields if one.owner is not Owner.LOCAL and one.side(target) is not None
+    }
     return {
-        n: v
-        for n, v in values.items()
-        if stream_has(stream, n, target) and (restore or _is_told(stream, n, seen.fields, target))
+        n: v for n, v in values.items() if n in told and (restore or _is_told(stream, n, seen.fields, target))
     }
 
 

@@ -382,17 +382,6 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         return tuple((name, tuple(members)) for name, members in grouped.items())
 
     @cached_property
-    def shown_on(self) -> Mapping[Side, frozenset[str]]:
-        """Per side, the fields that it has."""
-        return {s: frozenset(spec.name for spec in self.fields if spec.side(s) is not None) for s in SIDES}
-
-    @cached_property
-    def told_to(self) -> Mapping[Side, frozenset[str]]:
-        """Per side, the fields that it has and that are kept in step."""
-        local = {spec.name for spec in self.fields if spec.owner is Owner.LOCAL}
-        return {side: names - local for side, names in self.shown_on.items()}
-
-    @cached_property
     def attached(self) -> tuple[FieldSpec, ...]:
         """The fields that are attachments."""
         return tuple(spec for spec in self.mergeable if spec.attachment)

@@ -273,8 +273,12 @@ def both_written(action: Action) -> frozenset[str]:
 
 def unseen(stream: StreamSpec, action: Action, after: Observation) -> bool:
     """Whether a look or a reply lacks a field that was written: it can't settle the write."""
-    shown = stream.shown_on[action.side]
+    shown = _shown_on(stream, action.side)
     return any(name not in after.fields for name in action.fields if name in shown)
+
+
+def _shown_on(stream: StreamSpec, side: Side) -> frozenset[str]:
+    return frozenset(spec.name for spec in stream.fields if spec.side(side) is not None)
 
 
 def _edited_since(
@@ -321,7 +325,7 @@ def _shows(
     """
     value = action.fields[name]
     if seen is UNKNOWN:
-        return "open" if name in stream.shown_on[action.side] else "as sent"
+        return "open" if name in _shown_on(stream, action.side) else "as sent"
     if same(seen, value):
         return "as sent"
     if action.op is Op.CREATE and value is None and not by_reply:

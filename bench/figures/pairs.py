@@ -86,7 +86,7 @@ class _Measured:
         writes, too."""
         await stand.make_link(*self._pair.ends(a, b), self._pair.text())
         before = await a.requests() + await b.requests()
-        await anyio.sleep(self._pair.allowance_s)
+        await anyio.sleep(self._pair.allowance_s * min(1.0, self._session.options.scale))
         began, ended = await stand.let_go(60 + self._count / RECORDS_PER_S_MIN)
         await stand.run()
         requests = await a.requests() + await b.requests() - before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from bench.stand import End
 PAGE = 1000
 AT_ONCE = 4
 CODE = "auth-code"
-BASIC = aiohttp.BasicAuth("004711/tandem", "secret")
+BASIC = {"Authorization": f"Basic {b64encode(b'004711/tandem:secret').decode()}"}
 COLUMNS = {
     "OrganisationExtraCustom8": "Account",
     "OrganisationName": "Name",
@@ -57,7 +58,7 @@ class WebcrmUniconta(Pair):
 
         async def make(row: Mapping[str, Any]) -> None:
             url = f"{b.address}/api/Entities/Insert/DebtorClientUser"
-            async with http.post(url, json=_debtor(row), auth=BASIC) as answer:
+            async with http.post(url, json=_debtor(row), headers=BASIC) as answer:
                 assert "Account" in await answer.json()
 
         async with http.post(f"{a.address}/Auth/ApiLogin", data={"authCode": CODE}) as answer:
@@ -100,10 +101,10 @@ class WebcrmUniconta(Pair):
         asked = {"$filter": f"Account eq '{row['OrganisationExtraCustom8']}'", "$top": "1"}
         url = f"{target.address}/odata/4711/DebtorClientUser"
         json_ = {"Accept": "application/json"}
-        async with http.get(url, params=asked, auth=BASIC, headers=json_) as answer:
+        async with http.get(url, params=asked, headers={**BASIC, **json_}) as answer:
             (there,) = (await answer.json())["value"]
         url = f"{target.address}/api/Entities/Update/DebtorClientUser"
-        async with http.put(url, json={**there, "City": row["OrganisationCity"]}, auth=BASIC) as answer:
+        async with http.put(url, json={**there, "City": row["OrganisationCity"]}, headers=BASIC) as answer:
             assert "Account" in await answer.json()
 
 
