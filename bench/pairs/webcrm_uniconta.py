@@ -38,8 +38,11 @@ class WebcrmUniconta(Pair):
     hooked = "Organisations"
     beside = 1  # webCRM's first user becomes an employee
     _bearer: Mapping[str, str] = MappingProxyType({})
-    # Numbers are entered in webCRM: then nothing has to be written back, and a load is what the script does, too.
-    rules: ClassVar[Mapping[str, Any]] = {"settings": {"debtor_number_from": {"default": "a"}}}
+    # Numbers are entered in webCRM: then nothing has to be written back, and a load is what the script does, too. And it
+    # waits for nobody's yes.
+    rules: ClassVar[Mapping[str, Any]] = {
+        "settings": {"debtor_number_from": {"default": "a"}, "initial_create": {"default": "on"}}
+    }
     systems = (("webcrm", {"fields": "all", "auth_code": CODE}), ("uniconta", {}))
 
     def rows(self, count: int) -> Rows:
