@@ -45,9 +45,10 @@ class Access:
     async def look(self, stream: StreamSpec, ids: Sequence[str], cls: Class = "poll") -> list[Observation]:
         """A fresh look by id; what is not there (any more) is observed as deleted."""
         out: list[Observation] = []
+        most = self.declaration.look_max or self.declaration.batch_max
         for name, wanted in by_object(stream, self.side, ids).items():
-            for start in range(0, len(wanted), self.declaration.batch_max):
-                batch = wanted[start : start + self.declaration.batch_max]
+            for start in range(0, len(wanted), most):
+                batch = wanted[start : start + most]
                 asked = self._clock.monotonic()
                 call = self._call("read", cls, name, batch, paths(stream, self.side, name))
                 records = self._placed(stream, name, await self._ask(call))

@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 
+import anyio
 import msgspec
 
 from actors import effects
@@ -19,7 +20,7 @@ from actors.attached import brings, with_content
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import budgeted, guard, over_text, records_asked
-from actors.core.mapping import NO_REFS, remapped
+from actors.core.mapping import Refs, remapped
 from actors.core.places import written_in
 from actors.core.plan import Context, Verdict, differs, plan_new, plan_pair
 from actors.core.policy import StreamSpec
@@ -39,7 +40,8 @@ from actors.core.types import (
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
 from actors.merges import survivors
-from actors.ports import WROTE, Counters, Cursor, Settlement, WriteResult, WriteStatus
+from actors.ports import WROTE, Counters, Cursor, Declaration, Settlement, WriteResult, WriteStatus
+from actors.runtime.together import together
 from actors.state import RunState
 from actors.waiting import lacks, let_go_needed
 
@@ -63,7 +65,7 @@ class Carrier:
     def __init__(self, state: RunState, sides: Sides) -> None:
         self._state = state
         self._sides = sides
-        self._refs = NO_REFS  # of the pairs in hand
+        self._writing = {side: anyio.Lock() for side in SIDES}
 
     async def carry(
         self,
@@ -78,7 +80,7 @@ class Carrier:
         `concludes`: see `Context`."""
         state = self._state
         extra = extra or Extra()
-        verdicts = await self._plan(stream, pairs, concludes)
+        verdicts, refs = await self._plan(stream, pairs, concludes)
         actions = [action for verdict in verdicts for action in verdict.actions]
         actions, waiting = await self._by_schedule(stream, actions)
         go, held = await self._guard(stream, actions, totals_known)
@@ -86,7 +88,7 @@ class Carrier:
             await self._hold_dry(stream, actions, extra)
             return []
         done = Done()
-        conclusions = Conclusions(state, self._refs)
+        conclusions = Conclusions(state, refs)
         conclusions.conclude(stream, pairs, verdicts, done)
         results = await self._write(stream, go, done)
         conclusions.settle(stream, pairs, verdicts, go, results, done)
@@ -107,19 +109,19 @@ class Carrier:
         self, stream: StreamSpec, pairs: Sequence[Pair]
     ) -> list[tuple[Verdict, tuple[Parked, ...]]]:
         """What would be done about each pair, and what is parked of it now; for runs that only look."""
-        found = await self._plan(stream, pairs, concludes=True)
+        found, _ = await self._plan(stream, pairs, concludes=True)
         parked = [self._state.parked_of(pair.binding.key) for pair in pairs]
         return list(zip(found, parked, strict=True))
 
-    async def _plan(self, stream: StreamSpec, pairs: Sequence[Pair], concludes: bool) -> list[Verdict]:
+    async def _plan(
+        self, stream: StreamSpec, pairs: Sequence[Pair], concludes: bool
+    ) -> tuple[list[Verdict], Refs]:
         state = self._state
         parked: dict[int, list[Parked]] = {}
         keys = [p.binding.key for p in pairs if p.binding.key and p.verdict is None]
         for row in await state.store.parked(state.link, keys) if keys else ():
             parked.setdefault(row.binding, []).append(row)
-        self._refs = refs = await target_refs(
-            state.store, state.link, stream, (seen for p in pairs for seen in p.seen)
-        )
+        refs = await target_refs(state.store, state.link, stream, (seen for p in pairs for seen in p.seen))
         verdicts = []
         lacking = await lacks(state, stream) if stream.requires else ()
         if not state.dry:
@@ -149,7 +151,7 @@ class Carrier:
             if len(pair.seen) == len(SIDES) or verdict.actions:
                 self._note_news(stream, pair)
             state.note_parked(pair.binding.key, ctx.parked)
-        return verdicts
+        return verdicts, refs
 
     def reused(self) -> frozenset[Side]:
         """Sides that may give the id of a deleted record to another one."""
@@ -280,23 +282,48 @@ class Carrier:
             go[i] = msgspec.structs.replace(go[i], id=drawn_id)
         results = {i: WriteResult(WriteStatus.DONE, a.target) for i, a in enumerate(go) if shown_already(a)}
         for side in SIDES:
-            step = self._sides[side].declaration.batch_max
             for of_one in _by_object(stream, side, go).values():
                 mine = [i for i in of_one if not shown_already(go[i])]
-                alone = [i for i in mine if brings(stream, go[i])]
-                rest = [i for i in mine if i not in alone] if alone else mine
-                batches = [rest[start : start + step] for start in range(0, len(rest), step)]
-                for batch in (*batches, *([i] for i in alone)):
-                    results.update(await self._send(stream, side, go, batch, until))
+                async with self._writing[side]:  # one window's writes to a side after the other's
+                    sent = await self._send_all(stream, side, go, mine, until)
+                results.update(await self._read_back(stream, side, go, sent))
+        return results
+
+    async def _send_all(
+        self, stream: StreamSpec, side: Side, go: Sequence[Action], mine: Sequence[int], until: float
+    ) -> dict[int, WriteResult]:
+        """In batches, several under way at once."""
+        declaration = self._sides[side].declaration
+        step = declaration.batch_max
+        alone = [i for i in mine if brings(stream, go[i])]
+        rest = [i for i in mine if i not in alone] if alone else mine
+        batches = [rest[start : start + step] for start in range(0, len(rest), step)]
+        batches += [[i] for i in alone]
+        results: dict[int, WriteResult] = {}
+        left = iter(batches)
+
+        async def work() -> None:
+            for batch in left:
+                results.update(await self._send(stream, side, go, batch, until))
+
+        at_once = min(len(batches), _at_once(declaration, go, mine))
+        if at_once <= 1:
+            await work()
+            return results
+        async with together() as tasks:
+            for _ in range(at_once):
+                tasks.start_soon(work)
         return results
 
     def _allowed_s(self, stream: StreamSpec, side: Side, go: Sequence[Action]) -> float:
         """How long the requests of one side may take in all."""
         declaration = self._sides[side].declaration
-        each = (len(mine) for mine in _by_object(stream, side, go).values())
         alone = sum(action.side == side and brings(stream, action) for action in go)
-        requests = sum(math.ceil(count / declaration.batch_max) for count in each) + 2 * alone
-        return declaration.deadline_s * requests
+        requests = 0
+        for mine in _by_object(stream, side, go).values():
+            batches = math.ceil(len(mine) / declaration.batch_max)
+            requests += math.ceil(batches / _at_once(declaration, go, mine))
+        return declaration.deadline_s * (requests + 2 * alone)
 
     async def _send(
         self, stream: StreamSpec, side: Side, go: Sequence[Action], batch: Sequence[int], until: float
@@ -322,8 +349,6 @@ class Carrier:
         state.report_writes(
             access.declaration.name, results.values(), [go[i].op for i in batch], wrote - began
         )
-        if access.declaration.reply == "id" and access.declaration.read_lag_s == 0:
-            return await self._read_back(stream, side, go, results)
         return results
 
     async def _sent(
@@ -342,8 +367,14 @@ class Carrier:
         self, stream: StreamSpec, side: Side, go: Sequence[Action], results: dict[int, WriteResult]
     ) -> dict[int, WriteResult]:
         """A reply without the record says too little: look, and let the look stand as an observation (not a reply)."""
-        state = self._state
-        ids = {i: r.id or go[i].target for i, r in results.items() if r.status is WriteStatus.DONE}
+        state, declaration = self._state, self._sides[side].declaration
+        if declaration.reply != "id" or declaration.read_lag_s or state.trouble is not None:
+            return results
+        ids = {
+            i: r.id or go[i].target
+            for i, r in results.items()
+            if r.status is WriteStatus.DONE and r.record is None
+        }
         wanted = [one for i, one in ids.items() if one and go[i].op in (Op.CREATE, Op.UPDATE)]
         try:
             seen = (
@@ -424,6 +455,13 @@ class Carrier:
         for kind in ("held", "requested"):
             if keys and await state.has_plan(stream.name, kind):
                 await state.store.release_held(state.lease, stream.name, kind, keys)
+
+
+def _at_once(declaration: Declaration, go: Sequence[Action], mine: Sequence[int]) -> int:
+    """How many batches may be under way: one place at the account stays free for whoever else wants it. What one record is
+    to be told stays in its order."""
+    is_once = len({go[i].binding for i in mine}) == len(mine)
+    return max(1, declaration.concurrency - 1) if is_once else 1
 
 
 def _by_object(

@@ -241,6 +241,7 @@ class Conclusions:
             skip=skip,
             refs=self._refs,
             touched=not by_reply and after is not None and _touched(stream, pair, action, result, after),
+            origin=pair.b if action.side == "a" else pair.a,
         )
         if out.not_taken:
             self._again(pair, action, done, "accepted but not to be seen")

@@ -56,13 +56,17 @@ class Looking:
 
     async def look(self, stream: StreamSpec) -> bool:
         """Look at both sides. True when both looks came to their end."""
+        begun: list[Side] = []
         for side in SIDES:
-            await self._begin(stream, side)
+            if await self._begin(stream, side):
+                begun.append(side)
             await self._ask_backlog(stream, side)
         if not self._state.dry and stream.name not in self._state.loaded and await self._load(stream):
             return True
         for side in SIDES:
-            if self._find(stream, side) is Find.MODIFIED:
+            # What changed since the first look of all began a moment ago is seen by the complete read that follows.
+            is_first = side in begun and not self.cursor(stream, side).completed
+            if self._find(stream, side) is Find.MODIFIED and not is_first:
                 await self._poll(stream, side)
             if not await self._complete_read(stream, side):
                 await self._note_look(stream, side)
@@ -141,13 +145,14 @@ class Looking:
         if now - cursor.looked >= LOOK_NOTED_EVERY_S:
             await self._take(stream, side, (), msgspec.structs.replace(cursor, looked=now), all_known=True)
 
-    async def _begin(self, stream: StreamSpec, side: Side) -> None:
-        """The first look of all: note where changes start from *before* anything is read."""
+    async def _begin(self, stream: StreamSpec, side: Side) -> bool:
+        """The first look of all: note where changes start from *before* anything is read. Whether it was that."""
         cursor = self.cursor(stream, side)
         if cursor.cursor or self._find(stream, side) is not Find.MODIFIED:
-            return
+            return False
         page, _ = await self._sides[side].changes(stream, "", 1)
         await self._keep(stream, side, cursor=page.cursor)
+        return True
 
     async def _ask_backlog(self, stream: StreamSpec, side: Side) -> None:
         """What the system has still to get itself. Asked *before* anything is read: what was reported by then is met."""

@@ -80,7 +80,7 @@ class Options(msgspec.Struct, frozen=True):
     owner: str
     lease_ttl_s: float = 15.0
     scan_interval_s: float = 1.0
-    window: int = 500
+    window: int = 1000
     rows_window: int = 5000
     idle_s: float = 10.0
     rounds_max: int = 10

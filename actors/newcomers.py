@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -13,7 +14,7 @@ from actors.core import ambiguous, initial, match
 from actors.core.actions import id_on, note_line
 from actors.core.documents import decided
 from actors.core.moved import by_key
-from actors.core.policy import StreamSpec
+from actors.core.policy import INITIAL_CREATES, StreamSpec
 from actors.core.types import (
     SIDES,
     Action,
@@ -44,6 +45,7 @@ from actors.lines import parked_line
 from actors.moves import Moves
 from actors.places import Places
 from actors.ports import Counters, KeyGroup, Settlement
+from actors.runtime.together import abreast
 from actors.state import RunState
 from actors.window import Windows, kept_note, matched
 
@@ -52,6 +54,7 @@ GROUPS = 1000
 # one looks again after `CLAIMED_AGAIN_S`, unless a feed tells sooner of what the other link made.
 CLAIMED_S = 900.0
 CLAIMED_AGAIN_S = 5.0
+AT_ONCE = 2  # windows of new records that are carried out while others are looked at
 UNBOUND = (State.NEW, State.UNSURE, State.MATCHED, State.GONE)
 
 
@@ -359,6 +362,16 @@ class Newcomers:
         return {side for half in found for side in SIDES if half.side(side) is not None}
 
     async def _create(self, stream: StreamSpec, spoken_for: set[int]) -> None:
+        state, carry = self._state, self._carrier.carry
+        # Where no budget counts what an initial load makes, one window is written while the next is looked at and planned.
+        counted = state.dry or stream.name in state.loaded or INITIAL_CREATES in stream.budgets
+        at_once = 1 if counted else AT_ONCE
+        async with abreast(at_once) as begin:
+            async for pairs, is_last in self._new(stream, spoken_for):
+                await begin(partial(carry, stream, pairs, totals_known=is_last))
+
+    async def _new(self, stream: StreamSpec, spoken_for: set[int]) -> AsyncIterator[tuple[list[Pair], bool]]:
+        """Windows of newcomers that may be created now, looked at freshly; and whether nobody comes after."""
         unsure, under_way = await self._unsure(stream), await self._under_way(stream)
         made: set[int] = set()
         after = 0
@@ -385,7 +398,7 @@ class Newcomers:
                     ones = self._places.not_twice(stream, side, looked, made)
                     self._left = self._left or len(ones) < len(looked)
                     pairs.extend(await self._claimed(stream, side, ones))
-            await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
+            yield pairs, len(halves) < self._window
 
     async def _decided(self, stream: StreamSpec, there: Side, halves: Sequence[Binding]) -> list[Binding]:
         """Those that a person decided to import: a decision waits for no schedule."""

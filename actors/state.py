@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+import anyio
 import msgspec
 
 from actors.core.backlog import Backlog, packed
@@ -148,6 +149,7 @@ class RunState:
         self.gate = Gate(spec, cursors, row, clock, self.loaded)
         self._lease = lease
         self.begun = False
+        self._beginning = anyio.Lock()
         self.trouble: TandemError | None = None
         self.errors: list[TandemError] = []
         self.looked_back: dict[int, Observation] = {}
@@ -179,9 +181,10 @@ class RunState:
 
     async def begin(self) -> None:
         """Put the run into the history. Looks that show nothing new never come so far."""
-        if not self.begun:
-            self.begun = True
-            await self.store.begin_run(self.lease, self.row)
+        async with self._beginning:
+            if not self.begun:
+                await self.store.begin_run(self.lease, self.row)
+                self.begun = True
 
     async def settle(self, settlement: Settlement) -> Sequence[int]:
         """Commit under the lease. What is nothing but counters waits for the next commit of the run."""
@@ -219,9 +222,15 @@ class RunState:
 
     async def intend(self, actions: Sequence[Action]) -> Sequence[int]:
         """Commit intents under the lease, and with the first of them the run."""
-        ids = await self.store.intend(self.lease, self.run, actions, None if self.begun else self.row)
-        self.begun = True
+        if self.begun:
+            return await self.store.intend(self.lease, self.run, actions, None)
+        async with self._beginning:
+            ids = await self.store.intend(self.lease, self.run, actions, self._unbegun())
+            self.begun = True
         return ids
+
+    def _unbegun(self) -> RunRow | None:
+        return None if self.begun else self.row
 
     async def intend_changes(self, intents: ChangeIntents) -> Sequence[int]:
         """The same for changes that cross as lines."""

@@ -27,6 +27,25 @@ class Figure:
         return value >= self.must if self.more_is_better else value <= self.must
 
 
+# Of each pair: the most requests per record of a load that may be needed, and how many it should be. What is read comes by
+# the thousand, and is looked at once more before anything is made of it; Uniconta and Winestro take one record per request,
+# Sales Management 200, and does not show what it made of them.
+PAIRS: dict[str, tuple[float, float]] = {
+    "webcrm-uniconta": (1.02, 1.005),
+    "sage50fr-sage-sales-management": (0.012, 0.008),
+    "winestro-accounts": (1.02, 1.005),
+}
+
+
+def _of_pair(pair: str, most: float, aim: float) -> tuple[Figure, ...]:
+    return (
+        Figure(f"pair_load_over_script:{pair}", "x", 1.5, 1.2),
+        Figure(f"requests_per_record:{pair}", "", most, aim, "the script"),
+        Figure(f"webhook_to_write_p50_ms:{pair}", "ms", 25, 10, "the relay's own, taken off,"),
+        Figure(f"webhook_to_write_p99_ms:{pair}", "ms", 100, 40, "the relay's own, taken off,"),
+    )
+
+
 # In the order in which they are measured: a link that was loaded for one is used by the next.
 FIGURES: tuple[Figure, ...] = (
     Figure("noop_ms_10k", "ms", 50, 10, "the script finding nothing new"),
@@ -42,6 +61,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("rss_mb_1m", "MB", 250, 120, "the daemon just started"),
     Figure("idle_link_bytes", "bytes", 10_240, 1_024),
     Figure("grpc_status_over_echo", "x", 0.7, 0.9, "", True),
+    *(figure for pair, (most, aim) in PAIRS.items() for figure in _of_pair(pair, most, aim)),
 )
 NAMES: tuple[str, ...] = tuple(figure.name for figure in FIGURES)
 

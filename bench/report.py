@@ -16,7 +16,7 @@ from bench.catalog import NAMES, Figure, figure
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "BENCHMARKS.md"
 FIGURES, MACHINE = "figures", "machine"  # the parts of the page that are written here
 HEAD = "| figure | value | min to max | must | aim | beside it | command |\n|---|---|---|---|---|---|---|\n"
-_ROW = re.compile(r"^\| `(\w+)` \|.*\|$", re.MULTILINE)
+_ROW = re.compile(r"^\| `([\w:-]+)` \|.*\|$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tandem_client import Tandem
 TENANT, LINK = "bench", "customers"
 FINE = frozenset({"succeeded", "nothing_new"})
 CALL_TIMEOUT_S = 300.0
+End = tuple[str, Mapping[str, object]]  # the connector of a side, and its settings
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,12 @@ class Ran:
     run: runs_pb2.Run
 
 
-class Stand:
-    """A tandemd on a data directory of its own, and one link between the databases a and b."""
+class Steered:
+    """A tandemd on a data directory of its own, and one link."""
 
-    def __init__(self, systems: Systems, daemon: Daemon, tandem: Tandem) -> None:
-        self.systems = systems
+    def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
-        self.tandem = tandem
-        self.resting_bytes = daemon.memory()
-
-    @classmethod
-    async def start(cls, systems: Systems, data_dir: Path) -> Stand:
-        """A new daemon, with nothing in it."""
-        daemon = await start_daemon(data_dir)
-        return cls(systems, daemon, Tandem(daemon.address, token=daemon.token, timeout_s=CALL_TIMEOUT_S))
+        self.tandem = Tandem(daemon.address, token=daemon.token, timeout_s=CALL_TIMEOUT_S)
 
     async def stop(self) -> None:
         """End the daemon."""
@@ -76,14 +69,12 @@ class Stand:
 
     # ----------------------------------------------------------------------------------------------- the link
 
-    async def connect(self, find: str, blueprint: str = tables.BLUEPRINT) -> None:
+    async def make_link(self, a: End, b: End, blueprint: str) -> None:
         """Tenant, both connections and the link, paused."""
         await self.tandem.system.CreateTenant(system_pb2.CreateTenantRequest(id=TENANT))
-        for side in ("a", "b"):
-            # Both databases tell the time by the same clock, so nothing has to be looked at twice.
-            settings = {"url": self.systems.url(side), "overlap_s": 0, **_found_by(find)}
+        for side, (connector, settings) in (("a", a), ("b", b)):
             request = connections_pb2.CreateConnectionRequest(
-                tenant=TENANT, name=side, connector="postgres", settings=_struct(settings)
+                tenant=TENANT, name=side, connector=connector, settings=_struct(settings)
             )
             await self.tandem.connections.CreateConnection(request)
         await self.tandem.links.CreateLink(
@@ -92,29 +83,23 @@ class Stand:
             )
         )
 
-    async def find_by(self, find: str) -> None:
-        """Another way to find changes, on both sides; returns when the link is at rest again."""
-        for side in ("a", "b"):
-            request = connections_pb2.UpdateConnectionRequest(
-                connection=side, tenant=TENANT, settings=_struct(_found_by(find))
-            )
-            await self.tandem.connections.UpdateConnection(request)
-        await self.quiet()
+    async def set_up(self, side: str, settings: Mapping[str, object]) -> None:
+        """Other settings for the connection of a side."""
+        request = connections_pb2.UpdateConnectionRequest(
+            connection=side, tenant=TENANT, settings=_struct(settings)
+        )
+        await self.tandem.connections.UpdateConnection(request)
 
     async def shown(self) -> links_pb2.Link:
         """The link as the daemon shows it."""
         return await self.tandem.links.GetLink(links_pb2.GetLinkRequest(link=LINK, tenant=TENANT))
 
-    async def load(self, rows: int, timeout_s: float) -> Load:
-        """Let the paused link go, and wait until all is in B and the run has ended."""
+    async def let_go(self, timeout_s: float) -> tuple[float, float]:
+        """Let the paused link go, and wait until the run of the initial load has ended; when that was, both by the clock."""
         began = time.time()
         with anyio.fail_after(timeout_s):
             await self.tandem.links.ResumeLink(links_pb2.ResumeLinkRequest(link=LINK, tenant=TENANT))
-            ended = await self._loaded()
-        await self.check(rows)
-        async with self.systems.session("b") as b:
-            arrived = await tables.last_commit(b)
-        return Load(ended - began, arrived - began)
+            return began, await self._loaded()
 
     async def _loaded(self) -> float:
         """When the run of the initial load ended, by the daemon's clock."""
@@ -157,14 +142,58 @@ class Stand:
         while calm < 2:
             calm = calm + 1 if (await self.run()).run.outcome == "nothing_new" else 0
 
-    async def check(self, rows: int) -> None:
-        """B is what the rules make of A, each record is bound, and nothing waits."""
-        async with self.systems.session("a") as a, self.systems.session("b") as b:
-            await tables.check_equal(a, b)
+    async def rests(self) -> None:
+        """Wait until no run is under way: whoever made the last change has looked at it, too."""
+        while (await self.shown()).run:
+            await anyio.sleep(0.01)
+
+    async def all_bound(self, rows: int) -> None:
+        """Each record is bound, and nothing waits."""
         link = await self.shown()
         waiting = {room.room: room.count for room in link.rooms if room.count}
         if link.bindings != rows or waiting:
             raise WrongResult(f"{link.bindings} of {rows} records are bound; in rooms: {waiting}")
+
+
+class Stand(Steered):
+    """With the link between the databases a and b."""
+
+    def __init__(self, systems: Systems, daemon: Daemon) -> None:
+        super().__init__(daemon)
+        self.systems = systems
+        self.resting_bytes = daemon.memory()
+
+    @classmethod
+    async def start(cls, systems: Systems, data_dir: Path) -> Stand:
+        """A new daemon, with nothing in it."""
+        return cls(systems, await start_daemon(data_dir))
+
+    async def connect(self, find: str, blueprint: str = tables.BLUEPRINT) -> None:
+        """Tenant, both connections and the link, paused."""
+        # Both databases tell the time by the same clock, so nothing has to be looked at twice.
+        settings = {"overlap_s": 0, **_found_by(find)}
+        a, b = (("postgres", {"url": self.systems.url(side), **settings}) for side in ("a", "b"))
+        await self.make_link(a, b, blueprint)
+
+    async def find_by(self, find: str) -> None:
+        """Another way to find changes, on both sides; returns when the link is at rest again."""
+        for side in ("a", "b"):
+            await self.set_up(side, _found_by(find))
+        await self.quiet()
+
+    async def load(self, rows: int, timeout_s: float) -> Load:
+        """Let the paused link go, and wait until all is in B and the run has ended."""
+        began, ended = await self.let_go(timeout_s)
+        await self.check(rows)
+        async with self.systems.session("b") as b:
+            arrived = await tables.last_commit(b)
+        return Load(ended - began, arrived - began)
+
+    async def check(self, rows: int) -> None:
+        """B is what the rules make of A, each record is bound, and nothing waits."""
+        async with self.systems.session("a") as a, self.systems.session("b") as b:
+            await tables.check_equal(a, b)
+        await self.all_bound(rows)
 
 
 def _found_by(find: str) -> Mapping[str, object]:

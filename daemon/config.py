@@ -115,7 +115,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
         ),
     ] = 300.0
-    window: Annotated[int, _says("Records per window of a run.", ge=1, le=10_000)] = 500
+    window: Annotated[int, _says("Records per window of a run.", ge=1, le=10_000)] = 1000
     links_max: Annotated[
         int, _says("Links with work under way in this process at once.", ge=1, le=100_000)
     ] = 200

@@ -123,13 +123,6 @@ def half_binding(stream: StreamSpec, seen: Observation, seen_gen: int) -> Bindin
     )
 
 
-def stream_has(stream: StreamSpec, name: str, side: Side) -> bool:
-    """Whether the stream has a field of that name on `side` that is kept in step."""
-    return any(
-        s.name == name and s.owner is not Owner.LOCAL and s.side(side) is not None for s in stream.fields
-    )
-
-
 def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -> dict[str, Value]:
     """What a create tells the other side; for a record that is put back, also what that side itself had decided."""
     held = half.side(seen.side)
@@ -143,10 +136,11 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
         own = dev is None or not same(dev.value, value) or name not in values
         if own or stream.field(name).unit in moved:
             values[name] = value
+    told = {
+        one.name for one in stream.fields if one.owner is not Owner.LOCAL and one.side(target) is not None
+    }
     return {
-        n: v
-        for n, v in values.items()
-        if stream_has(stream, n, target) and (restore or _is_told(stream, n, seen.fields, target))
+        n: v for n, v in values.items() if n in told and (restore or _is_told(stream, n, seen.fields, target))
     }
 
 

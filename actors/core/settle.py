@@ -64,13 +64,15 @@ def settle(
     refs: Refs = NO_REFS,
     touched: bool = False,
     in_steps: bool = False,
+    origin: Observation | None = None,
 ) -> Settled:
     """Settle one action that took effect. `after`: the target as it is now (None: a delete, or marks).
 
     `by_reply`: `after` is the reply to this very write, so nobody else can have changed it. `skip`: fields that are
     not to be settled, because the same write on the other side was not done. `touched`: somebody else is known to have
     written the record since, so that a value which stood there before may be put back by a person. `in_steps`: the side
-    takes lines step by step, and what is seen may be part of this write.
+    takes lines step by step, and what is seen may be part of this write. `origin`: the other side as it was looked at for
+    this write.
     """
     if action.op is Op.DELETE:
         out = Settled(_deleted(binding, action))
@@ -82,6 +84,7 @@ def settle(
         parts = _parts(stream, action, after) if in_steps else ()
         out = _fields(stream, base, action, after, now, by_reply, {*skip, *parts}, refs, touched)
         out = _with_parts(out, action, after, parts)
+        out = _agreed(out, action, after, origin)
     if action.rule == UNDO:
         return msgspec.structs.replace(out, binding=settled_after(binding, out.binding, action, out.open))
     return out
@@ -240,6 +243,18 @@ def _with_parts(out: Settled, action: Action, after: Observation, parts: Sequenc
     return msgspec.structs.replace(out, binding=binding, cut=tuple(parts))
 
 
+def _agreed(out: Settled, action: Action, after: Observation, origin: Observation | None) -> Settled:
+    """Where all that a new record shows of its own accord is what its origin shows, too, both agree, and nobody has to be
+    told: what is drawn there may have been entered here before, and nothing is nothing on either side."""
+    mine = [name for name in out.open if name not in action.fields]
+    if action.op is not Op.CREATE or origin is None or not mine or len(mine) < len(out.open):
+        return out
+    if not all(same(origin.fields.get(name, UNKNOWN), after.fields[name]) for name in mine):
+        return out
+    base = {**out.binding.base, **{name: after.fields[name] for name in mine}}
+    return msgspec.structs.replace(out, binding=msgspec.structs.replace(out.binding, base=base), open=())
+
+
 def both_written(action: Action) -> frozenset[str]:
     """The fields of a write that were to be written on the other side too (a merged list, a person's value).
 
@@ -258,7 +273,8 @@ def both_written(action: Action) -> frozenset[str]:
 
 def unseen(stream: StreamSpec, action: Action, after: Observation) -> bool:
     """Whether a look or a reply lacks a field that was written: it can't settle the write."""
-    return any(name not in after.fields for name in action.fields if name in _shown_on(stream, action.side))
+    shown = _shown_on(stream, action.side)
+    return any(name not in after.fields for name in action.fields if name in shown)
 
 
 def _shown_on(stream: StreamSpec, side: Side) -> frozenset[str]:

@@ -151,8 +151,13 @@ def as_list(items: Iterable[Any]) -> tuple[Any, ...]:
 
 def encode(fields: Fields) -> str:
     """Canonical fields as JSON text: sorted keys, equal fields give equal text."""
+    return encoded(fields).decode()
+
+
+def encoded(fields: Fields) -> bytes:
+    """The same as UTF-8."""
     plain = {name: value if type(value) in _AS_IT_IS else _plain(value) for name, value in fields.items()}
-    return _ENCODER.encode(plain).decode()
+    return _ENCODER.encode(plain)
 
 
 def decode(text: str) -> dict[str, Value]:

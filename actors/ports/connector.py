@@ -94,7 +94,8 @@ class Declaration(msgspec.Struct, frozen=True):
     `attachments`: fields may be asked for and written as attachments (a path that ends in `#`). `backlog`: records are
     made elsewhere and reach the system later, and it can be asked what is known of that.
     `read_lag_s`: a read may be this much older than the last write.
-    `vendor_tail_s`: a request may take effect this long after its deadline.
+    `vendor_tail_s`: a request may take effect this long after its deadline. `batch_max`: so many writes of one call;
+    `look_max`: so many records of one look by id.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Declaration(msgspec.Struct, frozen=True):
     read_lag_s: float = 0.0
     vendor_tail_s: float = 0.0
     batch_max: int = 500
+    look_max: int = 0  # 0: batch_max
     concurrency: int = 4
     rate_per_s: float = 0.0  # 0: no limit known
     rate_burst: int = 1

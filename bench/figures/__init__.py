@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
-from bench.figures import changes, idle, latency, load, memory, reads, status
+from bench.catalog import NAMES
+from bench.figures import changes, idle, latency, load, memory, pairs, reads, status
 from bench.report import Result
 from bench.session import Session
 
@@ -24,4 +26,6 @@ MEASURES: Mapping[str, Measure] = {
     "rss_mb_1m": memory.rss,
     "idle_link_bytes": idle.idle_links,
     "grpc_status_over_echo": status.over_echo,
+    # Measured together, pair by pair.
+    **{name: partial(pairs.pair, name.partition(":")[2]) for name in NAMES if ":" in name},
 }

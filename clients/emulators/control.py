@@ -29,6 +29,7 @@ class State(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     limit: Limit | None = None
     calls: Knobs | None = None
     automations: list[Automation] | None = None
+    options: dict[str, str] = {}  # the system's own
 
 
 class Control:
@@ -168,5 +169,6 @@ def set_state(emulator: Emulator, wanted: State) -> None:
     for name in ("limit", "automations"):
         if (value := getattr(wanted, name)) is not None:
             setattr(emulator, name, value)
+    emulator.options |= wanted.options
     if wanted.calls is not None:
         emulator.calls.knobs = wanted.calls

@@ -6,7 +6,8 @@ Rows live in memory, by table and key. Every change is told to listeners (webhoo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -29,6 +30,16 @@ class Change(msgspec.Struct, frozen=True):
     before: Row | None
     after: Row | None
     by: By
+
+
+class Near(msgspec.Struct, frozen=True):
+    """Where the rows are that a question can be about: those whose `field` holds one of `values`, or (of the key) those from
+    `least` to `most`. A question with many answers may still show fewer of them: it tests each."""
+
+    field: str
+    values: Sequence[Any] | None = None
+    least: Any = None
+    most: Any = None
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -56,6 +67,7 @@ class Data:
         self._past: list[tuple[float, str, Key, Row | None]] = []  # what stood there until then, newest last
         self._backups: dict[str, Backup] = {}
         self._numbers = count(1)
+        self._sorted: dict[str, list[Key]] = {}  # keys in order, of tables that were read
         # Who holds a value that no two rows may share.
         self._index: dict[tuple[str, tuple[str, ...], tuple[Any, ...]], Key] = {}
 
@@ -71,9 +83,12 @@ class Data:
         """The description of a table."""
         return self.description.table(name)
 
-    def shown(self, name: str) -> list[Row]:
-        """The rows that a read shows, in key order: lagging, without what is hidden and without absent fields."""
+    def shown(self, name: str, near: Near | None = None) -> list[Row]:
+        """The rows that a read shows, in key order: lagging, without what is hidden and without absent fields. `near`: none
+        but these are needed; others may come, too."""
         rows = self.tables[name]
+        if not (self.lag_s or self.hidden or self.absent):
+            return self._in_order(name, near)
         if self.lag_s:
             rows = self._as_of(name, time.monotonic() - self.lag_s)
         gone = {field for table, field in self.absent if table == name}
@@ -82,6 +97,47 @@ class Data:
             for key, row in sorted(rows.items(), key=lambda item: _order(item[0]))
             if (name, str(key)) not in self.hidden
         ]
+
+    def _in_order(self, name: str, near: Near | None) -> list[Row]:
+        rows, keys = self.tables[name], self._sorted.get(name)
+        if keys is None or len(keys) != len(rows) or (keys and keys[-1] not in rows):
+            keys = self._sorted[name] = sorted(rows, key=_order)
+        try:
+            return [rows[key] for key in self._near(name, keys, near)]
+        except KeyError:  # somebody moved rows by hand
+            self._sorted.pop(name)
+            return self._in_order(name, near)
+
+    def _near(self, name: str, keys: list[Key], near: Near | None) -> Sequence[Key]:
+        if near is None:
+            return keys
+        table = self.table(name)
+        if near.values is not None:
+            held = self._holders(table, near.field, near.values)
+            return keys if held is None else sorted(held, key=_order)
+        if near.field != table.key:
+            return keys
+        try:
+            first = 0 if near.least is None else bisect_left(keys, near.least)
+            end = len(keys) if near.most is None else bisect_right(keys, near.most)
+        except TypeError:
+            return keys
+        return keys[first:end]
+
+    def _holders(self, table: Table, field: str, values: Sequence[Any]) -> set[Key] | None:
+        """The keys of rows that hold one of the values; None where nobody keeps a list of that."""
+        if field == table.key:
+            rows = self.tables[table.name]
+            # The key as the row has it: an equal number may be written otherwise.
+            return {rows[value][field] for value in values if value in rows}
+        if (field,) not in table.unique or any(value in (None, "") for value in values):
+            return None
+        found = (self._index.get((table.name, (field,), (value,))) for value in values)
+        return {key for key in found if key is not None}
+
+    def holder(self, name: str, field: str, value: Any) -> Key | None:
+        """The key of the row that holds a value which no two rows share; None: nobody."""
+        return self._index.get((name, (field,), (value,)))
 
     def look(self, name: str, key: Key) -> Row | None:
         """One row as a read shows it, or None."""
@@ -137,6 +193,7 @@ class Data:
         self._guard(change)
         self._forget(self.table(name), before)
         del self.tables[name][key]
+        self._sorted.pop(name, None)
         if isinstance(key, int):
             self._freed[name].append(key)
         self._tell(change)
@@ -170,6 +227,8 @@ class Data:
                 raise Refused(words, code="KeyExists", field=group[0])
         self._guard(change)
         self._forget(table, change.before)
+        if change.before is None and (keys := self._sorted.get(table.name)) is not None:
+            insort(keys, change.key, key=_order)
         self.tables[table.name][change.key] = row
         self._remember(table, change.key, row)
         if isinstance(change.key, int):
@@ -186,6 +245,7 @@ class Data:
 
     def _index_all(self) -> None:
         self._index.clear()
+        self._sorted.clear()
         for name, rows in self.tables.items():
             for key, row in rows.items():
                 self._remember(self.table(name), key, row)
@@ -225,12 +285,13 @@ class Data:
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        """Read all rows from a file that `save` wrote; where there is none, nothing is there."""
+        """Read all rows from a file that `save` wrote, or that has fewer fields; where there is none, nothing is there."""
         if not path.exists():
             return
         for name, rows in msgspec.json.decode(path.read_bytes()).items():
             table = self.table(name)
-            typed = [self._typed(table, row) for row in rows]
+            new = {field.name: field.default for field in table.fields}
+            typed = [new | self._typed(table, row) for row in rows]
             self.tables[name] = {row[table.key]: row for row in typed}
             self._next[name] = max(
                 (int(key) + 1 for key in self.tables[name] if isinstance(key, int)), default=1

@@ -65,10 +65,14 @@ class Table(msgspec.Struct, frozen=True):
     modified: str = ""
     unique: tuple[tuple[str, ...], ...] = ()
     apart: bool = False
+    by_name: Mapping[str, Field] = {}  # made of `fields`
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "by_name", {field.name: field for field in self.fields})
 
     def field(self, name: str) -> Field | None:
         """The field of that name."""
-        return next((field for field in self.fields if field.name == name), None)
+        return self.by_name.get(name)
 
 
 class Description(msgspec.Struct, frozen=True):

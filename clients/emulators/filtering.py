@@ -6,8 +6,10 @@ Must not: know any system.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from clients.emulators.data import Near
 from clients.emulators.description import Refused, Row
 
 Test = Callable[[Row], bool]
@@ -20,7 +22,7 @@ class Filtering:
     def __init__(self, text: str, token: re.Pattern[str]) -> None:
         self._tokens = _tokens(text, token)
         self._place = 0
-        self.ors = 0
+        self.ors = self.ands = 0
         self.test: Test = self.alternatives()
         if self._place < len(self._tokens):
             raise Refused(f"Syntax error at '{self._tokens[self._place][1]}' in the filter")
@@ -40,6 +42,7 @@ class Filtering:
     def _all(self) -> Test:
         tests = [self.one()]
         while self.skip("and"):
+            self.ands += 1
             tests.append(self.one())
         return lambda row: all(test(row) for test in tests)
 
@@ -79,3 +82,20 @@ def _tokens(text: str, token: re.Pattern[str]) -> list[tuple[str, str]]:
         found.append((kind, match.group(kind)))
         place = match.end()
     return found
+
+
+def near(compared: Sequence[tuple[str, str, Any]], *, ors: int, ands: int) -> Near | None:
+    """Where the rows are that fulfil comparisons (field, `=`, `>` or `<`, value), all joined by `or`, or all by `and`;
+    None: anywhere. A bound may be one of them, or not."""
+    names = {name for name, _, _ in compared}
+    if not ands and len(names) == 1 and all(sign == "=" for _, sign, _ in compared):
+        return Near(names.pop(), values=[value for _, _, value in compared])
+    if ors:
+        return None
+    for name, sign, value in compared:
+        if sign == "=":
+            return Near(name, values=[value])
+    for name, sign, value in compared:
+        if sign in (">", "<"):
+            return Near(name, least=value) if sign == ">" else Near(name, most=value)
+    return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any, ClassVar, Final
 from uuid import uuid4
 
@@ -144,7 +145,7 @@ class System(Emulator):
     def calls_for(self, change: Change) -> Iterable[Call]:
         """The webhooks that fit; what is in them is not published."""
         entity = ENTITIES.get(change.table)
-        gone = change.after is not None and change.before is not None and change.after["deleted"]
+        gone = change.after is not None and change.before is not None and change.after.get("deleted")
         action = "delete" if gone else {"insert": "insert", "edit": "update"}.get(change.op, "delete")
         for hook in self.data.tables["hooks"].values():
             if entity is not None and hook["entity"] == entity and hook["action"] == action:
@@ -171,17 +172,20 @@ class System(Emulator):
 
     async def _list(self, request: web.Request) -> web.Response:
         table = self._enter(request)
-        rows = self.data.shown(table.name)
-        if text := request.query.get("where"):
-            test = Where(text).test
-            rows = [row for row in rows if test(row)]
-        if name := request.query.get("order"):
-            if table.field(name) is None:
-                raise wrong(f"Invalid column name '{name}'")
-            rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=True)
+        where = Where(request.query["where"]) if request.query.get("where") else None
+        rows = self.data.shown(table.name, where.near if where else None)
         count = min(int(request.headers.get("Count", COUNT)), int(self.options.get("count_max", "1000")))
         page = int(request.query.get("page", "0"))
-        return answer([self._shown(table, row) for row in rows[page * count : (page + 1) * count]])
+        name = request.query.get("order", "")
+        if name and table.field(name) is None:
+            raise wrong(f"Invalid column name '{name}'")
+        if name == table.key:
+            rows.reverse()
+        elif name:
+            rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=True)
+        fitting = (row for row in rows if where is None or where.test(row))
+        some = islice(fitting, page * count, (page + 1) * count)
+        return answer([self._shown(table, row) for row in some])
 
     async def _one(self, request: web.Request) -> web.Response:
         table = self._enter(request)

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from clients.emulators.data import Near
 from clients.emulators.description import Refused
 
 _TOKEN: Final = re.compile(
@@ -30,6 +31,22 @@ class Where:
             self._cases.append(self._all_of())
         if self._place < len(self._tokens):
             raise wrong(f"Incorrect syntax near '{self._tokens[self._place][1]}'")
+
+    @property
+    def near(self) -> Near | None:
+        """Where the rows are that fulfil it: those of a few ids, or below the highest of them that are named."""
+        ids, below = list[Any](), list[Any]()
+        for case in self._cases:
+            named = {op: value for name, op, value in case if name == "id" and op in ("=", "<")}
+            if isinstance(one := named.get("="), Decimal):
+                ids.append(one)
+            elif isinstance(most := named.get("<"), Decimal):
+                below.append(most)
+            else:
+                return None
+        if ids and below:
+            return None
+        return Near("id", values=ids) if ids else Near("id", most=max(below))
 
     def test(self, row: Mapping[str, Any]) -> bool:
         """Whether a row fulfils it."""

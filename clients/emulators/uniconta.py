@@ -156,14 +156,22 @@ class System(Emulator):
     async def _feed(self, request: web.Request) -> web.Response:
         self._enter(request)
         table, with_own = self._entity(request)
-        rows = [self._whole(table, row, with_own) for row in self.data.shown(table.name)]
-        if text := request.query.get("$filter"):
-            rows = list(filter(Filter(text).test, rows))
-        if order := request.query.get("$orderby"):
-            name, _, down = order.partition(" ")
-            rows.sort(key=lambda row: (row.get(name) is not None, row.get(name)), reverse=down == "desc")
-        rows = rows[int(request.query.get("$skip", "0")) :]
-        rows = rows[: int(request.query["$top"])] if "$top" in request.query else rows
+        query = request.query
+        filter_ = Filter(query["$filter"]) if query.get("$filter") else None
+        order, _, down = query.get("$orderby", "").partition(" ")
+        rows = self.data.shown(table.name, filter_.near if filter_ else None)
+        asked = {*(filter_.names if filter_ else ()), *([order] if order else ())}
+        held = asked <= {field.name for field in self._fields(table)}  # else it is worked out first
+        if not held:
+            rows = [self._whole(table, row, with_own) for row in rows]
+        if filter_:
+            rows = list(filter(filter_.test, rows))
+        if order:
+            rows.sort(key=lambda row: (row.get(order) is not None, row.get(order)), reverse=down == "desc")
+        rows = rows[int(query.get("$skip", "0")) :]
+        rows = rows[: int(query["$top"])] if "$top" in query else rows
+        if held:
+            rows = [self._whole(table, row, with_own) for row in self._capped(rows)]
         shown = [self._shown(row) for row in self._capped(rows)]
         if "application/json" not in request.headers.get("Accept", ""):
             entries = "".join(f"<entry>{escape(str(row))}</entry>" for row in shown)
@@ -251,10 +259,9 @@ class System(Emulator):
         return row
 
     def _next_number(self, entity: str, key: str) -> str:
-        taken = {row[key] for row in self.data.tables[entity].values()}
         while True:
             self._series[entity] += 1
-            if str(self._series[entity]) not in taken:
+            if not self._has(entity, key, str(self._series[entity])):
                 return str(self._series[entity])
 
     def _next_order(self) -> int:
@@ -339,6 +346,8 @@ class System(Emulator):
                 raise Refused("CouldNotFind", code="CouldNotFind", field="Item")
 
     def _has(self, entity: str, field: str, value: Any) -> bool:
+        if (field,) in self.data.table(entity).unique and value not in (None, ""):
+            return self.data.holder(entity, field, value) is not None
         return any(row[field] == value for row in self.data.tables[entity].values())
 
     def _check_unused(self, account: str) -> None:

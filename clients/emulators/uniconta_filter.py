@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from clients.emulators.data import Near
 from clients.emulators.description import Refused
-from clients.emulators.filtering import Filtering, Test
+from clients.emulators.filtering import Filtering, Test, near
 
 OR_MAX: Final = 40
+SIGNS: Final = {"eq": "=", "gt": ">", "ge": ">", "lt": "<", "le": "<"}
 TOKEN: Final = re.compile(
     r"\s*(?:(?P<time>datetime'[^']*'|\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?)|(?P<text>'(?:[^']|'')*')"
     r"|(?P<number>-?\d+(?:\.\d+)?)|(?P<word>\w+)|(?P<sign>[()]))"
@@ -24,6 +26,8 @@ class Filter(Filtering):
     """One parsed `$filter`."""
 
     def __init__(self, text: str) -> None:
+        self._compared: list[tuple[str, str, Any]] = []
+        self.names: set[str] = set()
         super().__init__(text, TOKEN)
         if self.ors >= OR_MAX:
             raise Refused(f"More than {OR_MAX} alternatives in the filter")
@@ -33,7 +37,17 @@ class Filter(Filtering):
         if self.skip("("):
             return self.bracketed()
         (_, name), (_, sign), value = self.next(), self.next(), self.next()
+        self.names.add(name)
+        if value[0] in ("number", "text"):
+            self._compared.append((name, SIGNS.get(sign, ""), _value(None, *value)))
+        else:
+            self._compared.append((name, "", None))
         return lambda row: _compare(row.get(name), sign, value)
+
+    @property
+    def near(self) -> Near | None:
+        """Where the rows are that it finds."""
+        return near(self._compared, ors=self.ors, ands=self.ands)
 
 
 def _compare(held: Any, sign: str, given: tuple[str, str]) -> bool:

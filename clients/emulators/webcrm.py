@@ -168,8 +168,9 @@ class System(Emulator):
         if query.table not in ENTITIES:
             raise Refused(f"Invalid object name '{query.table}'")
         table = ENTITIES[query.table]
-        found = query.rows(self.data.shown(table))
-        answered = self._page_rows(request, found)
+        page, size = self._asked(request)
+        held = self.data.shown(table, query.near)
+        answered = paged(query.rows(held, self.data.table(table).key, page * size), page, size)
         rows = [{"RowNumber": n, **shown(self.data.table(table), row)} for n, row in enumerate(answered, 1)]
         return answer(rows)
 
@@ -177,11 +178,15 @@ class System(Emulator):
         return answer([shown(self.data.table(table), row) for row in self._page_rows(request, rows)])
 
     def _page_rows(self, request: web.Request, rows: list[Row]) -> list[Row]:
+        return paged(rows, *self._asked(request))
+
+    def _asked(self, request: web.Request) -> tuple[int, int]:
+        """Which page, and how many rows of it."""
         asked = {name.lower(): value for name, value in request.query.items()}
         page, size = int(asked.get("page", "1")), int(asked.get("size", str(SIZE)))
         if not 1 <= size <= SIZE_MAX or page < 1:
             raise Refused(f"The field Size must be between 1 and {SIZE_MAX}.")
-        return paged(rows, page, size)
+        return page, size
 
     async def _metadata(self, request: web.Request) -> web.Response:
         self._enter(request)

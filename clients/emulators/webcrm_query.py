@@ -9,9 +9,12 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
+from clients.emulators.data import Near
 from clients.emulators.description import Refused, Row
+from clients.emulators.filtering import near
 
 TOKEN: Final = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<word>[A-Za-z_]\w*|\*)|(?P<sign>>=|<=|<>|[=<>(),]))"
@@ -23,6 +26,8 @@ class Query:
     """One parsed query. `columns` empty: all of them."""
 
     def __init__(self, script: str) -> None:
+        self._compared: list[tuple[str, str, Any]] = []
+        self._ors = self._ands = 0
         self._tokens = _tokens(script)
         self._place = 0
         self._expect("SELECT")
@@ -34,11 +39,20 @@ class Query:
         if self._place < len(self._tokens):
             raise Refused(f"Incorrect syntax near '{self._tokens[self._place][1]}'")
 
-    def rows(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows that it finds, in order."""
-        found = [row for row in rows if self.test(row)]
-        if self.order:
+    @property
+    def near(self) -> Near | None:
+        """Where the rows are that it finds."""
+        return near(self._compared, ors=self._ors, ands=self._ands)
+
+    def rows(self, rows: Iterable[Row], key: str, most: int) -> list[Row]:
+        """The rows that it finds, in order, at most so many. `key`: by which `rows` are in order."""
+        fitting = (row for row in rows if self.test(row))
+        if self.order in ("", key):
+            found = list(islice(fitting, most))
+        else:
+            found = list(fitting)
             found.sort(key=lambda row: _comparable(row.get(self.order)))
+            del found[most:]
         if not self.columns:
             return found
         return [{name: row[name] for name in self.columns if name in row} for row in found]
@@ -52,12 +66,14 @@ class Query:
     def _or(self) -> Test:
         tests = [self._and()]
         while self._skip("OR"):
+            self._ors += 1
             tests.append(self._and())
         return lambda row: any(test(row) for test in tests)
 
     def _and(self) -> Test:
         tests = [self._one()]
         while self._skip("AND"):
+            self._ands += 1
             tests.append(self._one())
         return lambda row: all(test(row) for test in tests)
 
@@ -70,6 +86,9 @@ class Query:
         sign = self._next()[1]
         kind, text = self._next()
         value = text[1:-1].replace("''", "'") if kind == "text" else text
+        # A text is compared without regard to case, so nobody's list of values helps.
+        sign_ = sign if sign in ("=", "<>") else sign.removesuffix("=")
+        self._compared.append((name, sign_, Decimal(text)) if kind == "number" else (name, "", None))
         return lambda row: _compare(row.get(name), sign, value)
 
     def _order(self) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from clients.emulators.calls import Call
-from clients.emulators.data import Change
+from clients.emulators.data import Change, Near
 from clients.emulators.description import Refused, Row, Table
 from clients.emulators.emulator import ENCODER, Emulator, answer
 from clients.emulators.winestro_tables import REFERENCES, WINESTRO
@@ -112,7 +112,7 @@ class System(Emulator):
     def _rows(self, asked: Mapping[str, str]) -> web.Response:
         """`id`: these; `feld`, `wert`: who has that; `ab`: behind that id, `anzahl` of them. By id."""
         table = self._table(asked)
-        rows = self.data.shown(table.name)
+        rows = self.data.shown(table.name, _near(table, asked))
         if "id" in asked:
             wanted = set(asked["id"].split(","))
             rows = [row for row in rows if str(row[table.key]) in wanted]
@@ -235,6 +235,14 @@ class System(Emulator):
 
 def _fault(number: str, text: str) -> web.Response:
     return answer({"fehler": {"id": number, "text": text}})
+
+
+def _near(table: Table, asked: Mapping[str, str]) -> Near | None:
+    if "id" in asked:
+        return Near(table.key, values=[int(id_) for id_ in asked["id"].split(",") if id_.isdecimal()])
+    if asked.get("feld") and (field := table.field(asked["feld"])) is not None and field.type == "text":
+        return Near(field.name, values=[asked.get("wert", "")])
+    return Near(table.key, least=int(asked["ab"])) if asked.get("ab") else None
 
 
 def _plain(value: Any) -> str:

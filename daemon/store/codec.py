@@ -29,7 +29,7 @@ from actors.core.types import (
     Side,
     State,
 )
-from actors.core.values import Line, Value, decode, encode, line_of
+from actors.core.values import Line, Value, decode, encode, encoded, line_of
 from actors.ports import ChangeIntents
 
 Row = asyncpg.Record
@@ -334,7 +334,7 @@ def _decision(stored: _Decision) -> FieldDecision:
 
 
 def _raw(fields: Mapping[str, Value]) -> msgspec.Raw:
-    return msgspec.Raw(encode(fields).encode())
+    return msgspec.Raw(encoded(fields))
 
 
 def _fields(raw: msgspec.Raw) -> dict[str, Any]:

@@ -101,6 +101,27 @@ def test_a_field_we_did_not_write_and_that_moved_is_looked_at_again() -> None:
     assert out.binding.base == {"f": "new", "number": 1}
 
 
+@pytest.mark.parametrize(
+    "shows, origin, left",
+    [
+        ({"number": 7, "group": None}, {"number": 7, "group": None}, ()),
+        ({"number": 7, "group": None}, {"number": None, "group": None}, ("number", "group")),
+        ({"number": 7, "group": None}, {"number": 7}, ("number", "group")),  # not delivered: nobody knows
+        ({"number": 7, "group": None}, None, ("number", "group")),  # it wasn't looked at
+    ],
+)
+def test_what_a_new_record_shows_of_its_own_is_agreed_on_where_its_origin_shows_the_same(
+    shows: dict[str, Value], origin: dict[str, Value] | None, left: tuple[str, ...]
+) -> None:
+    spec = stream(one("f"), one("number", owner=Owner.B), one("group", owner=Owner.B))
+    half = msgspec.structs.replace(bound({}, state=State.NEW), b=None)
+    action = Action("customers", "b", Op.CREATE, 1, fields={"f": 1}, native={"f": 1})
+    there = seen("a", {"f": 1, **origin}) if origin is not None else None
+    out = settle(spec, half, action, seen("b", {"f": 1, **shows}), now=NOW, by_reply=True, origin=there)
+    assert out.open == left
+    assert out.binding.base == ({"f": 1} if left else {"f": 1, **shows})
+
+
 def test_a_field_of_a_write_that_failed_on_the_other_side_stays_open() -> None:
     spec = stream(one("f"), one("g"))
     binding = bound({"f": 1, "g": 1})

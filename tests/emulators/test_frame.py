@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from clients.emulators.catalog import CATALOG, emulator_class
+from clients.emulators.data import Near
 from clients.emulators.description import Refused, fields
 from clients.emulators.faults import Edit, Fault
 from clients.emulators.stand import stand
@@ -49,6 +50,28 @@ async def test_a_person_and_the_api_see_the_same_rows(shop: System, http: aiohtt
     status, made = await ask(http, "POST", f"{shop.address}/articles", {"sku": "A2", "weight": 0.1})
     assert status == 200 and shop.person.row("articles", made["id"])["weight"] == Decimal("0.1")
     assert shop.person.row("articles", key)["price"] == Decimal("7.10")
+
+
+def test_a_read_finds_near_rows_whatever_was_made_moved_and_deleted_before() -> None:
+    data = System().data
+    for number in range(1, 9):
+        data.insert("articles", {"sku": f"A{number}"}, by="person")
+    data.delete("articles", 4)
+    moved = data.tables["articles"].pop(6)
+
+    def ids(near: Near | None = None) -> list[int]:
+        return [row["id"] for row in data.shown("articles", near)]
+
+    assert ids() == [1, 2, 3, 5, 7, 8]
+    assert ids(Near("id", values=[Decimal(7), 2, 4, 99])) == [2, 7]
+    assert ids(Near("sku", values=["A3", "A4", "A8"])) == [3, 8]
+    assert ids(Near("id", least=3, most=Decimal(7))) == [3, 5, 7]
+    data.tables["articles"][6] = moved
+    del data.tables["articles"][8]
+    assert ids(Near("id", least=5)) == [5, 6, 7]
+    data.insert("articles", {"sku": "A9"}, by="person")
+    # What nobody keeps a list of may be anywhere.
+    assert ids(Near("title", values=["Wine"])) == ids() == [1, 2, 3, 5, 6, 7, 9]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class HttpClient:
         self.name = name
         self.requests = 0  # so many left; for the counts of requests per record
         self._base = checked_base(name, base_url)
+        self._origin = origin(self._base)
         self._auth: Auth = auth or nobody()
         self._judge = judge or Judge(name)
         self._headers = {"Accept": "application/json", **(headers or {})}
@@ -108,14 +109,9 @@ class HttpClient:
     def url(self, path: str, query: Mapping[str, str] | None = None, *, anywhere: bool = False) -> str:
         """The whole address of a path, or of a link that the system sent; CONFIG for another origin. `anywhere`: the address
         is from the settings (an OAuth server has a host of its own)."""
-        whole = (
-            path
-            if urlsplit(path).scheme
-            else self._base + path.lstrip("/")
-            if path
-            else self._base.rstrip("/")
-        )
-        if not anywhere and origin(whole) != origin(self._base):
+        is_whole = bool(urlsplit(path).scheme)
+        whole = path if is_whole else self._base + path.lstrip("/") if path else self._base.rstrip("/")
+        if is_whole and not anywhere and origin(whole) != self._origin:
             raise HttpError(
                 Kind.CONFIG,
                 f"{self.name} points at another host ({self._blotter.clean(whole, EXCERPT_MAX)})",
@@ -146,7 +142,8 @@ class HttpClient:
     async def _sent(self, request: Request, credentials: Credentials, *, anywhere: bool = False) -> Answer:
         url = self.url(request.path, {**request.query, **credentials.query}, anywhere=anywhere)
         # The account's headers may hold a key: they are for its own host.
-        own = self._headers if origin(url) == origin(self._base) else {"Accept": self._headers["Accept"]}
+        is_own = not anywhere or origin(url) == self._origin
+        own = self._headers if is_own else {"Accept": self._headers["Accept"]}
         headers = {**own, **credentials.headers, **request.headers}
         body = _body(request, headers)
         redirects = 0
@@ -170,7 +167,7 @@ class HttpClient:
         ):
             return None
         onward = urljoin(url, place)
-        return onward if origin(onward) == origin(self._base) else None
+        return onward if origin(onward) == self._origin else None
 
     def _told(self, request: Request, answer: Answer, verdict: Verdict) -> Answer:
         if verdict.meaning is None:

@@ -17,7 +17,7 @@ from actors.core.values import BadValue, Value
 from actors.ports import FieldInfo, ObjectInfo, Write
 from clients.connectors.http.field import Field, put
 from clients.connectors.http.nested import Nested, cells_of
-from clients.connectors.http.values import as_text, read_value, write_value
+from clients.connectors.http.values import as_text, read_value, reader, write_value
 from clients.connectors.http.wire import at
 from clients.connectors.lines import asked_lines
 
@@ -43,6 +43,9 @@ class Shape:
         self.name = name
         self.key = key
         self.fields = {field.name: field for field in fields}
+        self._readers = {
+            name: (field.read or field.name, reader(field.form)) for name, field in self.fields.items()
+        }
         self.lines = {nested.name: nested for nested in lines}
         self._version = version
         self._modified = self.fields.get(modified)
@@ -106,10 +109,10 @@ class Shape:
         for name in plain:
             if name in self.lines:
                 continue
-            field = self.fields[name]
-            raw = at(row, field.read or field.name)
+            path, read = self._readers[name]
+            raw = at(row, path)
             if raw is not msgspec.UNSET:
-                native[name] = read_value(raw, field.form)
+                native[name] = read(raw)
             elif self.missing_is_null:
                 native[name] = None
         return Record(self.id_of(row), native, version or self._version_of(row), self._modified_of(row))

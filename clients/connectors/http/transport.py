@@ -121,6 +121,13 @@ class Transport:
             )
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        size_told = response.content_length
+        if (
+            size_told is not None
+            and size_told <= self._size_max
+            and "Content-Encoding" not in response.headers
+        ):
+            return await response.read()
         parts, size = [], 0
         async for part in response.content.iter_chunked(64 * 1024):
             size += len(part)

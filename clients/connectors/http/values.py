@@ -51,12 +51,30 @@ class Misfit(ValueError):
 
 def read_value(raw: Any, form: Form) -> Value:
     """What a raw JSON value means."""
-    if raw is None or any(_equal(raw, null) for null in form.nulls):
-        return None
-    try:
-        return canonical(_READERS[form.type](raw, form))
-    except (Misfit, ValueError, OverflowError, InvalidOperation):
-        return canonical(as_text(raw))
+    return reader(form)(raw)
+
+
+def reader(form: Form) -> Callable[[Any], Value]:
+    """`read_value` of one form, as a function: what has to be known of it is worked out once."""
+    read = _READERS[form.type]
+    # A text is equal to texts alone, and nothing else is.
+    texts = frozenset(null for null in form.nulls if isinstance(null, str))
+    others = tuple(null for null in form.nulls if not isinstance(null, str))
+
+    def value(raw: Any) -> Value:
+        if raw is None:
+            return None
+        if isinstance(raw, str):
+            if raw in texts:
+                return None
+        elif others and any(_equal(raw, null) for null in others):
+            return None
+        try:
+            return canonical(read(raw, form))
+        except (Misfit, ValueError, OverflowError, InvalidOperation):
+            return canonical(as_text(raw))
+
+    return value
 
 
 def fits(raw: Any, form: Form) -> bool:

@@ -144,6 +144,8 @@ def at(value: Any, path: str) -> Any:
     """What stands at `a.b.0.c` of a JSON value; UNSET where there is no such place. "" is the value itself.
 
     A name that holds points is found as it is written ("@odata.nextLink")."""
+    if type(value) is dict and path in value:  # nearly always
+        return value[path] if path else value
     if not path:
         return value
     if isinstance(value, Mapping):

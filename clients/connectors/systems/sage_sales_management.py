@@ -87,6 +87,7 @@ DECLARATION: Final = Declaration(
     # A request whose line was cut may still take effect.
     vendor_tail_s=10.0,
     batch_max=200,
+    look_max=1000,
     concurrency=4,
     rate_per_s=2.5,
     rate_burst=35,
@@ -255,8 +256,11 @@ class SalesConnector(HttpConnector):
 
     async def _newest(self, resource: Resource) -> str:
         """The newest stamp of all rows."""
-        asked = [await self._api.rows(resource.name, "", 1, order=stamp) for stamp in resource.stamps]
-        rows = [row for found in asked for row in found]
+        rows: list[Mapping[str, Any]] = []
+        for stamp in resource.stamps:
+            rows += await self._api.rows(resource.name, "", 1, order=stamp)
+            if not rows:
+                break  # there is none at all
         return max(_stamps(rows), default=BEGINNING)
 
 

@@ -14,6 +14,7 @@ import msgspec
 from actors.core.errors import Kind, Scope
 from clients.connectors.http import auth
 from clients.connectors.http.client import HttpClient, segment
+from clients.connectors.http.dense import ranges
 from clients.connectors.http.judge import Judge, Verdict
 from clients.connectors.http.pace import Pace
 from clients.connectors.http.paging import rows_at
@@ -21,6 +22,7 @@ from clients.connectors.http.values import as_text
 from clients.connectors.http.wire import Answer, HttpError, Request, Unreadable, at
 
 DEFAULT_COUNT: Final = 50  # rows of a page where nobody asked, or the question was dropped on the way
+COUNT_MAX: Final = 1000  # rows that anybody was seen to ask for at once
 IDS_MAX: Final = 50  # ids of one condition: an address has its limits
 BULK_MAX: Final = {"POST": 200, "PUT": 200, "DELETE": 120}
 BULK_PRODUCTS: Final = 100
@@ -122,12 +124,22 @@ class Api:
 
     async def by_id(self, resource: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Rows by id, deleted ones left out. An id that is none can't be there."""
-        found: dict[str, dict[str, Any]] = {}
-        wanted = [id_ for id_ in dict.fromkeys(ids) if id_.isascii() and id_.isdecimal()]
-        for start in range(0, len(wanted), IDS_MAX):
-            some = wanted[start : start + IDS_MAX]
-            rows = await self.rows(resource, " OR ".join(f"id={int(id_)}" for id_ in some), len(some))
-            found |= {as_text(row["id"]): row for row in rows if not is_deleted(row)}
+        wanted = {int(id_) for id_ in ids if id_.isascii() and id_.isdecimal()}
+        close, alone = ranges(wanted, IDS_MAX, COUNT_MAX)
+        asked = [(f"id>{some[0] - 1} AND id<{some[-1] + 1}", len(some)) for some in close]
+        for start in range(0, len(alone), IDS_MAX):
+            some_ids = alone[start : start + IDS_MAX]
+            asked.append((" OR ".join(f"id={id_}" for id_ in some_ids), len(some_ids)))
+        rows = [row for where, count in asked for row in await self._all_of(resource, where, count)]
+        return {as_text(row["id"]): row for row in rows if row["id"] in wanted and not is_deleted(row)}
+
+    async def _all_of(self, resource: str, where: str, count: int) -> list[dict[str, Any]]:
+        """All rows of a condition that at most `count` fulfil. Whoever is asked for many may answer with fewer."""
+        rows = await self.rows(resource, where, count)
+        found = rows
+        while len(rows) >= DEFAULT_COUNT and len(found) < count:
+            rows = await self.rows(resource, f"{where} AND id<{int(rows[-1]['id'])}", count)
+            found = [*found, *rows]
         return found
 
     async def create(self, resource: str, values: Mapping[str, Any]) -> Answer:

@@ -121,15 +121,19 @@ class Values:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._held: dict[str, tuple[float, dict[str, Mapping[str, Any]]]] = {}
+        self._asking = anyio.Lock()
 
     async def of(self, table: str, fresh: bool = False) -> Mapping[str, Mapping[str, Any]]:
         """Rows of a list by id."""
-        held = self._held.get(table)
-        if held is None or fresh or anyio.current_time() - held[0] > LISTS_S:
-            rows = await self._rows(table)
-            held = (anyio.current_time(), {as_text(row["id"]): row for row in rows})
-            self._held[table] = held
-        return held[1]
+        asked = anyio.current_time()
+        async with self._asking:  # whoever asks for the same meanwhile shares the answer
+            held = self._held.get(table)
+            is_old = held is None or asked - held[0] > LISTS_S or (fresh and held[0] <= asked)
+            if held is None or is_old:
+                rows = await self._rows(table)
+                held = (anyio.current_time(), {as_text(row["id"]): row for row in rows})
+                self._held[table] = held
+            return held[1]
 
     async def attribute(self, table: str, id_: str, name: str) -> Value:
         """A field of a row of a list; null where it has none."""

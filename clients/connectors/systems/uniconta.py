@@ -65,6 +65,7 @@ DECLARATION: Final = Declaration(
     lines="steps",
     vendor_tail_s=10.0,
     batch_max=40,
+    look_max=500,
     deadline_s=60.0,
     webhook=Webhook(ids="query:Key", event="query:Operation", events=("Insert", "Update", "Delete")),
 )
@@ -85,13 +86,13 @@ class UnicontaJudge(Judge):
 
 
 def _error_in(answer: Answer) -> str:
-    text = answer.text().strip()
-    if not text or answer.is_html:
+    start = answer.body.lstrip()[:1]
+    if not start or answer.is_html:
         return ""
     try:
         body = answer.json()
     except Unreadable:
-        return "" if text[0] in "{[<" else text
+        return "" if start in b"{[<" else answer.text().strip()
     if isinstance(body, str):
         return body
     err = at(body, "Err")

@@ -22,6 +22,7 @@ from clients.connectors.http.units import (
     LinesOf,
     asked,
     described,
+    split,
     touches_lines,
     with_lines,
     write_with_lines,
@@ -32,6 +33,7 @@ from clients.connectors.http.writing import each, moved_on, result_of
 from clients.connectors.systems.uniconta_objects import NUMBERED, Entity, metadata, shape
 
 TOP_MAX: Final = 1000
+OR_MAX: Final = 40  # alternatives that a filter takes
 UNITS: Final[Mapping[str, LinesOf]] = {
     f"DebtorOrderClient{tail}": LinesOf(f"DebtorOrderLineClient{tail}", "OrderNumber", "LineNumber")
     for tail in ("", "User")
@@ -86,23 +88,29 @@ class UnicontaConnector(HttpConnector):
         return Find.MODIFIED if self._modified else Find.FULL
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        """Up to 40 in one request: more alternatives the server doesn't take. Where lines are asked for, they come with
+        """Up to 40 in each request: more alternatives the server doesn't take. Where lines are asked for, they come with
         another one, and the records once more."""
         plain, cells = await asked(UNITS, self._shape, object_name, fields)
-        return await with_lines(
-            self, object_name, UNITS, await self.records(object_name, ids, plain), plain, cells
-        )
+        if cells is None:
+            return await self.records(object_name, ids, plain)
+        found: list[Record] = []
+        for start in range(0, len(ids), self.declaration.batch_max):
+            some = await self.records(object_name, ids[start : start + self.declaration.batch_max], plain)
+            found += await with_lines(self, object_name, UNITS, some, plain, cells)
+        return found
 
     async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Records without lines."""
         shape = await self._shape(object_name)
         names = shape.checked(fields)
         wanted = [literal for id_ in ids if (literal := _key(shape, id_))]
-        if not wanted:
-            return []
-        where = " or ".join(f"{shape.key} eq {literal}" for literal in wanted)
-        records, _ = await self._records(object_name, shape, names, where, len(wanted))
-        return records
+        found: list[Record] = []
+        for start in range(0, len(wanted), OR_MAX):
+            some = wanted[start : start + OR_MAX]
+            where = " or ".join(f"{shape.key} eq {literal}" for literal in some)
+            records, _ = await self._records(object_name, shape, names, where, len(some))
+            found += records
+        return found
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """By id, from the last one met, until nothing comes: a page that is not full may have been cut."""
@@ -248,24 +256,27 @@ class UnicontaConnector(HttpConnector):
     async def write(
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
-        """One by one."""
+        """One request each, several at once."""
         shape = await self._shape(object_name)
+        names = shape.checked(split(fields)[0])
 
         async def one(write: Write) -> WriteResult:
             if touches_lines(write):
                 return await write_with_lines(self, object_name, UNITS[object_name], write, fields)
             if write.op is Op.CREATE:
-                return await self._create(object_name, shape, write)
+                return await self._create(object_name, shape, names, write)
             return await self._change(object_name, shape, write)
 
-        return await each(writes, one, within_s=WRITE_S, session_check=self.check)
+        return await each(
+            writes, one, within_s=WRITE_S, session_check=self.check, concurrency=self.declaration.concurrency
+        )
 
     async def one(self, object_name: str, write: Write) -> WriteResult:
         """One write of a record without lines."""
         (result,) = await self.write(object_name, [write], [])
         return result
 
-    async def _create(self, name: str, shape: Shape, write: Write) -> WriteResult:
+    async def _create(self, name: str, shape: Shape, fields: Sequence[str], write: Write) -> WriteResult:
         try:
             body = {field: raw for field, raw in shape.body(write.native).items() if raw is not None}
         except BadValue as error:
@@ -282,7 +293,9 @@ class UnicontaConnector(HttpConnector):
             return result_of(write, answer)
         row = self._body_of(request, answer)
         if isinstance(row, dict) and shape.key in row:
-            return WriteResult(WriteStatus.DONE, shape.id_of(row))
+            # An answer that lacks something we wrote says too little: then the engine looks.
+            record = self._record(shape, row, fields) if body.keys() <= row.keys() else None
+            return WriteResult(WriteStatus.DONE, shape.id_of(row), record)
         # Made, and not told where: whoever asked finds it by its key.
         raise HttpError(
             Kind.UNKNOWN, f"uniconta did not say under which id it made {name}", scope=Scope.RECORD
@@ -325,8 +338,8 @@ class UnicontaConnector(HttpConnector):
 
     def _body_of(self, request: Request, answer: Answer) -> Any:
         """The body of a good answer; a word such as `Succes` is none."""
-        text = answer.text().strip()
-        return None if text.isalpha() else self.client.body_of(request, answer)
+        is_word = answer.body[:1] not in b"{[" and answer.text().strip().isalpha()
+        return None if is_word else self.client.body_of(request, answer)
 
 
 def _key(shape: Shape, id_: str) -> str:

@@ -69,6 +69,7 @@ DECLARATION: Final = Declaration(
     lines="steps",
     vendor_tail_s=10.0,
     batch_max=40,
+    look_max=500,
     deadline_s=60.0,
     webhook=Webhook(ids="json:Id", event="json:EventType", events=("Create", "Update", "Delete")),
 )

@@ -16,6 +16,7 @@ from actors.core.values import BadValue, Value, same
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult, WriteStatus
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
+from clients.connectors.http.dense import ranges
 from clients.connectors.http.paging import rows_at
 from clients.connectors.http.shape import Shape
 from clients.connectors.http.sweep import swept, time_of
@@ -33,6 +34,7 @@ from clients.connectors.http.writing import each, moved_on
 from clients.connectors.systems.webcrm_objects import NO_DATE, Thing, shape
 
 SIZE_MAX: Final = 1000
+IDS_MAX: Final = 40  # of one query: an address has its limits
 UNITS: Final[Mapping[str, LinesOf]] = {
     "Deliveries": LinesOf("QuotationLines", "QuotationLineOpportunityId", "QuotationLineSortOrder")
 }
@@ -96,22 +98,32 @@ class WebcrmConnector(HttpConnector):
         return Find.MODIFIED if thing is not None and thing.modified else Find.FULL
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        """Up to 40 in one query; where lines are asked for, they come with another one, and the records once more."""
+        """Up to 40 in one query, or all that lie close together; where lines are asked for, they come with another one, and
+        the records once more."""
         plain, cells = await asked(UNITS, self._shape, object_name, fields)
-        return await with_lines(
-            self, object_name, UNITS, await self.records(object_name, ids, plain), plain, cells
-        )
+        if cells is None:
+            return await self.records(object_name, ids, plain)
+        found: list[Record] = []
+        for start in range(0, len(ids), self.declaration.batch_max):
+            some = await self.records(object_name, ids[start : start + self.declaration.batch_max], plain)
+            found += await with_lines(self, object_name, UNITS, some, plain, cells)
+        return found
 
     async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Records without lines."""
         shape = await self._shape(object_name)
         names, key = shape.checked(fields), shape.key
-        wanted = [id_ for id_ in ids if id_.isdecimal()]
-        if not wanted:
-            return []
-        where = " OR ".join(f"{key} = {id_}" for id_ in wanted)
-        records, _ = await self._records(object_name, shape, names, f"({where})", len(wanted))
-        return records
+        wanted = {int(id_) for id_ in ids if id_.isdecimal()}
+        close, alone = ranges(wanted, IDS_MAX, SIZE_MAX)
+        asked = [(f"{key} >= {some[0]}", len(some)) for some in close]  # in id order: up to its last one
+        for start in range(0, len(alone), IDS_MAX):
+            some_ids = alone[start : start + IDS_MAX]
+            asked.append((f"({' OR '.join(f'{key} = {id_}' for id_ in some_ids)})", len(some_ids)))
+        found: list[Record] = []
+        for where, size in asked:
+            records, _ = await self._records(object_name, shape, names, where, size)
+            found += [record for record in records if int(record.id) in wanted]
+        return found
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """By id, from the last one met."""
@@ -245,7 +257,13 @@ class WebcrmConnector(HttpConnector):
             async def unit(write: Write) -> WriteResult:
                 return await write_with_lines(self, object_name, of, write, fields)
 
-            return await each(writes, unit, within_s=WRITE_S, session_check=self.check)
+            return await each(
+                writes,
+                unit,
+                within_s=WRITE_S,
+                session_check=self.check,
+                concurrency=self.declaration.concurrency,
+            )
         made = await self._create(object_name, shape, [writes[place] for place in creates])
         results = dict(zip(creates, made, strict=True))
         rest = [one for one in writes if one.op is not Op.CREATE]
@@ -254,7 +272,15 @@ class WebcrmConnector(HttpConnector):
             return await self._change(object_name, shape, write)
 
         try:
-            others = iter(await each(rest, one, within_s=WRITE_S, session_check=self.check))
+            others = iter(
+                await each(
+                    rest,
+                    one,
+                    within_s=WRITE_S,
+                    session_check=self.check,
+                    concurrency=self.declaration.concurrency,
+                )
+            )
         except TandemError:
             if not any(result.status is not WriteStatus.REFUSED for result in made):
                 raise

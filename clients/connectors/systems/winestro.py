@@ -47,6 +47,7 @@ DECLARATION: Final = Declaration(
     concurrency=1,
     vendor_tail_s=10.0,
     batch_max=100,
+    look_max=500,
     deadline_s=60.0,
     webhook=Webhook(
         signature="token",

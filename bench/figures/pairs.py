@@ -1,0 +1,186 @@
+"""A pair of products between two emulators: the initial load beside a plain script, its requests, and one change that a
+webhook tells of beside a relay without state.
+
+Both work against emulators of their own kind, started anew and empty on the side that is written to.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Awaitable, Sequence
+from statistics import median
+
+import aiohttp
+import anyio
+
+from bench.pairs import PAIRS
+from bench.pairs.emulated import Called, Emulated, called, emulated
+from bench.pairs.pair import Pair
+from bench.report import Result
+from bench.servers import start_daemon
+from bench.session import Session, say
+from bench.stand import LINK, TENANT, Steered
+from tandem.v1 import webhooks_pb2
+
+FULL = 20_000
+CHANGES = 200
+WARM = 5  # the first ones, of which nothing is said
+AT_ONCE = 4
+RECORDS_PER_S_MIN = 50
+TIMEOUT_S = 30.0
+
+
+async def pair(name: str, session: Session) -> Sequence[Result]:
+    """All figures of one pair."""
+    measured = _Measured(PAIRS[name](), session)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE)) as http:
+        for _ in range(session.options.repeat(1)):
+            await measured.round(http)
+    return measured.results()
+
+
+class _Measured:
+    """Rounds of one pair."""
+
+    def __init__(self, of: Pair, session: Session) -> None:
+        self._pair = of
+        self._session = session
+        self._count = session.options.rows(FULL)
+        self._ratios: list[float] = []
+        self._seconds: list[tuple[float, float]] = []
+        self._requests: list[tuple[float, float]] = []
+        self._mine: list[float] = []
+        self._theirs: list[float] = []
+
+    async def round(self, http: aiohttp.ClientSession) -> None:
+        """The script, then the daemon, then changes through either in turn."""
+        one, folder = self._pair, self._session.folder / f"{self._pair.name}-{len(self._ratios)}"
+        (system_a, options_a), (system_b, options_b) = one.systems
+        rows = one.rows(self._count)
+        async with emulated(http, folder / "a", system_a, rows, options_a) as a:
+            async with emulated(http, folder / "script", system_b, {}, options_b) as b:
+                script_s, script_requests = await self._script(http, a, b)
+            async with emulated(http, folder / "b", system_b, {}, options_b) as b:
+                stand = Steered(await start_daemon(folder / "daemon"))
+                try:
+                    took_s, requests = await self._load(stand, a, b)
+                    self._ratios.append(took_s / script_s)
+                    self._seconds.append((took_s, script_s))
+                    self._requests.append((requests, script_requests))
+                    await self._changes(http, stand, a, b)
+                finally:
+                    await stand.stop()
+
+    async def _script(self, http: aiohttp.ClientSession, a: Emulated, b: Emulated) -> tuple[float, float]:
+        before = await a.requests() + await b.requests()
+        began = time.perf_counter()
+        await self._pair.load(http, a, b)
+        took_s = time.perf_counter() - began
+        requests = await a.requests() + await b.requests() - before
+        await self._pair.check(a, b)
+        return took_s, requests / self._count
+
+    async def _load(self, stand: Steered, a: Emulated, b: Emulated) -> tuple[float, float]:
+        """Seconds until the run of the load had ended, and requests for each record until the daemon had seen its own
+        writes, too."""
+        await stand.make_link(*self._pair.ends(a, b), self._pair.text())
+        before = await a.requests() + await b.requests()
+        await anyio.sleep(self._pair.allowance_s * min(1.0, self._session.options.scale))
+        began, ended = await stand.let_go(60 + self._count / RECORDS_PER_S_MIN)
+        await stand.run()
+        requests = await a.requests() + await b.requests() - before
+        await stand.quiet()
+        await self._pair.check(a, b)
+        await stand.all_bound(self._count + self._pair.beside)
+        return ended - began, requests / self._count
+
+    async def _changes(self, http: aiohttp.ClientSession, stand: Steered, a: Emulated, b: Emulated) -> None:
+        """Changes one by one. The relay has records of its own: what it writes is nobody's business here."""
+        count = max(10, int(CHANGES * self._session.options.scale))
+        source, target = self._pair.ways(a, b)
+        if self._pair.without_limit:
+            await b.person("POST", "state", {"limit": {"requests": 0}})
+            await stand.set_up("b", self._pair.without_limit)
+            await stand.quiet()
+        side = "a" if source is a else "b"
+        request = webhooks_pb2.CreateWebhookRequest(connection=side, tenant=TENANT)
+        hook = await stand.tandem.webhooks.CreateWebhook(request)
+        url = {one.object: one.url for one in hook.addresses}[self._pair.hooked]
+        async with called() as there, called() as told, anyio.create_task_group() as tasks:
+            written = _Written(self._pair, target, there)
+            tasks.start_soon(written.watch)
+            for n in range(1, count + WARM + 1):
+                await stand.rests()
+                await self._pair.call(source, told.url, "")
+                theirs = await self._relayed(http, source, target, told, written, n)
+                await self._pair.call(source, url, hook.secret)
+                mine = await written.after(self._pair.change(source, count + WARM + n, f"Ort {n}"))
+                if n > WARM:
+                    self._theirs.append(theirs * 1000)
+                    self._mine.append(mine * 1000)
+            tasks.cancel_scope.cancel()
+        shown = await stand.shown()
+        say(f"{LINK}: {shown.state}, {len(self._mine)} changes")
+
+    async def _relayed(
+        self,
+        http: aiohttp.ClientSession,
+        source: Emulated,
+        target: Emulated,
+        told: Called,
+        written: _Written,
+        number: int,
+    ) -> float:
+        async def change() -> None:
+            await self._pair.change(source, number, f"Ort {number}")
+            await told.calls.receive()
+            await self._pair.relay(http, source, target, number)
+
+        return await written.after(change())
+
+    def results(self) -> list[Result]:
+        """The figures."""
+        name, took = self._pair.name, self._seconds[-1]
+        say(f"{name}: load {took[0]:.2f} s, script {took[1]:.2f} s: {median(self._ratios):.2f} x")
+        notes = f"{took[0]:.1f} s, script {took[1]:.1f} s, {self._count:,} records"
+        mine, theirs = zip(*self._requests, strict=True)
+        return [
+            Result(f"pair_load_over_script:{name}", tuple(self._ratios), None, notes),
+            Result(f"requests_per_record:{name}", mine, median(theirs)),
+            self._late("p50", 0.5),
+            self._late("p99", 0.99),
+        ]
+
+    def _late(self, word: str, part: float) -> Result:
+        mine, theirs = _at(self._mine, part), _at(self._theirs, part)
+        notes = f"{mine:.1f} ms from the change to the write, {len(self._mine)} changes"
+        over = (mine - theirs,)
+        return Result(f"webhook_to_write_{word}_ms:{self._pair.name}", over, theirs, notes)
+
+
+class _Written:
+    """When the last write to one side took place."""
+
+    def __init__(self, of: Pair, target: Emulated, called: Called) -> None:
+        self._pair, self._target, self._called = of, target, called
+        self._seen = anyio.Event()
+        self._at = 0.0
+
+    async def watch(self) -> None:
+        """Look, until cancelled."""
+        async for at in self._pair.watch(self._target, self._called):
+            self._at = at
+            self._seen.set()
+
+    async def after(self, change: Awaitable[None]) -> float:
+        """Seconds from before a change to the write that follows it."""
+        self._seen, began = anyio.Event(), time.perf_counter()
+        await change
+        with anyio.fail_after(TIMEOUT_S):
+            await self._seen.wait()
+        return self._at - began
+
+
+def _at(values: Sequence[float], part: float) -> float:
+    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
