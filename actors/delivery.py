@@ -14,7 +14,7 @@ from actors.core.errors import TandemError
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.schedule import NEVER, Delivery, Place, deliveries, next_delivery
 from actors.core.several import RULE
-from actors.core.types import Action, Hint, Side, other
+from actors.core.types import Action, Hint, Op, Side, other
 from actors.messages import Ports
 from actors.ports import Clock, Cursor, RunRow, Turn
 
@@ -38,8 +38,8 @@ class Gate:
             self._standing = {(one.stream, one.side): one for one in found}
 
     def is_closed(self, stream: StreamSpec, side: Side) -> bool:
-        """Whether nothing may be written there now."""
-        return self._opens_at(stream.name, side) > self._clock.now()
+        """Whether nothing may be written there now. What is written together with a document goes with it."""
+        return not stream.follows and self._opens_at(stream.name, side) > self._clock.now()
 
     def _opens_at(self, stream: str, side: Side) -> float:
         one = self._standing.get((stream, side))
@@ -60,7 +60,11 @@ class Gate:
 
     def sift(self, stream: StreamSpec, actions: Sequence[Action]) -> tuple[list[Action], list[Action]]:
         """Those that may go now, and those that wait. What both sides are to be told goes to both or to neither."""
-        waiting = {i for i, one in enumerate(actions) if self.is_closed(stream, one.side)}
+        waiting = {
+            i
+            for i, one in enumerate(actions)
+            if self.is_closed(stream, one.side) and not _decided(stream, one)
+        }
         if not waiting:
             return list(actions), []
         late: dict[int, set[str]] = {}
@@ -88,6 +92,11 @@ class Gate:
                 )
             )
         return out
+
+
+def _decided(stream: StreamSpec, action: Action) -> bool:
+    """Whether it makes, or completes, what a person decided to import: that waits for no schedule."""
+    return action.side in stream.stages and (action.op is Op.CREATE or action.side in stream.once)
 
 
 def delivered(cursors: Iterable[Cursor]) -> dict[Place, float]:

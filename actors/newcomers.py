@@ -11,6 +11,7 @@ from actors.carry import Carrier
 from actors.conclude import Pair
 from actors.core import ambiguous, initial, match
 from actors.core.actions import id_on, note_line
+from actors.core.documents import decided
 from actors.core.moved import by_key
 from actors.core.policy import StreamSpec
 from actors.core.types import (
@@ -366,7 +367,7 @@ class Newcomers:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
                 mine = self._but_those(under_way, mine)
                 if self._state.gate.is_closed(stream, other(side)):
-                    continue
+                    mine = await self._decided(stream, other(side), mine)
                 if side in self._state.blind(stream):
                     self._left = self._left or bool(mine)
                 elif other(side) in unsure:
@@ -377,6 +378,14 @@ class Newcomers:
                     self._left = self._left or len(ones) < len(looked)
                     pairs.extend(await self._claimed(stream, side, ones))
             await self._carrier.carry(stream, pairs, totals_known=len(halves) < self._window)
+
+    async def _decided(self, stream: StreamSpec, there: Side, halves: Sequence[Binding]) -> list[Binding]:
+        """Those that a person decided to import: a decision waits for no schedule."""
+        if there not in stream.stages or not halves:
+            return []
+        rows = await self._state.store.parked(self._state.link, [half.key for half in halves])
+        said_yes = {row.binding for row in rows if decided(row)}
+        return [half for half in halves if half.key in said_yes]
 
     async def _under_way(self, stream: StreamSpec) -> list[Binding]:
         """Half bindings of which it is not known yet whether their record was made."""

@@ -31,8 +31,10 @@ from daemon import blueprints, blueprints_yaml
 PAIRS: Final = Path(__file__).parents[1] / "docs" / "pairs"
 # What the two sides are called on the pages.
 NAMES: Final = {
+    "cloudkasse": "CloudKasse",
     "sage50fr": "Sage 50",
     "sage_sales_management": "Sage Sales Management",
+    "selectline": "SelectLine",
     "uniconta": "Uniconta",
     "webcrm": "webCRM",
     "winestro": "Winestro",

@@ -74,6 +74,11 @@ def never_imported(
     return (note_line(stream, half, side, seen.id, rule, words, ActionState.DROPPED),)
 
 
+def decided(row: Parked) -> bool:
+    """Whether a person said that it is to be imported. Whether that counts for what it shows now is `staged`'s to say."""
+    return row.room is Room.STAGED and (row.decision or {}).get("choose") in IMPORTED
+
+
 def detail_of(wanted: Mapping[str, Value], tried: int) -> dict[str, object]:
     """What the line shows. `tried`: number of the action that failed, 0 where none did."""
     return {"fields": dict(wanted), **({TRIED: tried} if tried else {})}

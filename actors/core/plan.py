@@ -194,18 +194,22 @@ def _unwritten(
 def _written_once(
     stream: StreamSpec, binding: Binding, seen: Observation, wanted: Mapping[str, Value], ctx: Context
 ) -> tuple[Binding, Mapping[str, Value], tuple[Parked, ...]]:
-    """What is left to be written on a side: nothing, where it is written once. A person's word that it stays as it is
-    settles both values."""
+    """What is left to be written on a side: nothing, where it is written once, but the rest of what was cut off while it
+    was made. A person's word that it stays as it is settles both values."""
     if not wanted or seen.side not in stream.once:
         return binding, wanted, ()
+    rest = {name: value for name, value in wanted.items() if units.is_begun(binding, seen.side, name)}
+    wanted = {name: value for name, value in wanted.items() if name not in rest}
+    if not wanted:
+        return binding, rest, ()
     before = {name: seen.fields[name] for name in wanted if name in seen.fields}
     row = written_once(stream, binding, seen, wanted, before)
     if chosen(ctx.parked, ONCE, row.fingerprint) != seen.side:
-        return binding, {}, (row,)
+        return binding, rest, (row,)
     for name, value in wanted.items():
         stands = Deviation(before.get(name), "accepted")
         binding = _settle_field(binding, seen.side, name, value, stands)
-    return binding, {}, ()
+    return binding, rest, ()
 
 
 def _write(

@@ -13,7 +13,7 @@ from actors.core.lenses import shown
 from actors.core.owners import may_change
 from actors.core.policy import FieldSpec, StreamSpec, Sum
 from actors.core.rooms import parked
-from actors.core.types import Action, Binding, Observation, Parked, Room, other
+from actors.core.types import Action, Binding, Observation, Parked, Room, Side, other
 from actors.core.unit_lines import is_cut
 from actors.core.values import UNKNOWN, Line, Seen, fingerprint, lines_of
 
@@ -60,6 +60,13 @@ def whole(
             rows.append(row)
             actions = [action for action in actions if action.side != other(seen.side)]
     return ([] if park else list(actions)), rows
+
+
+def is_begun(binding: Binding, side: Side, name: str) -> bool:
+    """Whether only a part of a field was written on that side so far."""
+    held = binding.side(side)
+    stands = held.dev.get(name) if held is not None else None
+    return stands is not None and stands.reason == CUT
 
 
 def cut(spec: FieldSpec, before: Seen, sent: Seen, seen: Seen) -> bool:

@@ -20,6 +20,7 @@ from examples.pairs.stage import Stage
 # One line per pair; its module has a coroutine `play(stage)`.
 STORIES: Final = {
     "sage50fr-sage-sales-management": "examples.pairs.sage50fr_sage_sales_management",
+    "selectline-cloudkasse": "examples.pairs.selectline_cloudkasse",
     "webcrm-uniconta": "examples.pairs.webcrm_uniconta",
     "winestro-accounts": "examples.pairs.winestro_accounts",
 }

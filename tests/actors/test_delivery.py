@@ -16,7 +16,7 @@ from actors.core import schedule
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.policy import Budget, DeletePolicy, LinkSpec, StreamSpec
 from actors.core.schedule import COMMAND, Schedule
-from actors.core.types import SIDES, Action, ActionState, Hint, Op, Outcome, Side, State, other
+from actors.core.types import SIDES, Action, ActionState, Hint, Op, Outcome, Parked, Room, Side, State, other
 from actors.delivery import SCHEDULED, Gate
 from actors.ports import Cursor, Find, RunRow
 from actors.root import RootActor
@@ -74,6 +74,31 @@ def test_one_direction_at_once_and_the_other_by_schedule_in_the_same_link(late: 
         assert writes(rig) == before
 
     on(lambda: Rig(towards(late), find=(find,), poll_s=20.0), body)
+
+
+@pytest.mark.parametrize("late", SIDES)
+def test_a_decision_to_import_waits_for_no_schedule_and_what_nobody_decided_does(late: Side) -> None:
+    early = other(late)
+    made = {"kind": "document", "creates": frozenset({early}), "once": frozenset({late})}
+    receipts: dict[str, Any] = {**made, "stages": frozenset({late})}
+
+    def staged(rig: Rig) -> list[Parked]:
+        return [row for row in rig.parked() if row.room is Room.STAGED]
+
+    async def body(rig: Rig, root: RootActor) -> None:
+        first = rig.create(early, "R1")
+        rig.create(early, "R2")
+        await until(lambda: len(staged(rig)) == 2, timeout_s=FIRST_S + 60)  # at its time, and not before
+        assert anyio.current_time() > FIRST_S - 1
+        rig.create(early, "R3")
+        (row,) = [one for one in staged(rig) if one.record == first]
+        assert rig.store.decide("l", row.id, row.fingerprint, {"choose": "import"})
+        arrived = await until(lambda: rig.names(late) == ["R1"], timeout_s=60)
+        assert arrived < FIRST_S + 200
+        await anyio.sleep(600)
+        assert (rig.names(late), len(staged(rig))) == (["R1"], 1)
+
+    on(lambda: Rig(towards(late, **receipts), poll_s=20.0), body)
 
 
 @pytest.mark.parametrize("late", SIDES)

@@ -362,6 +362,29 @@ async def test_a_sale_moves_the_stock_once_and_not_before_it_is_complete(
     assert (document["StatusFlag"], document["GrossAmount"]) == ("0", Decimal("29.75"))
 
 
+async def test_sales_are_the_documents_that_are_cash_sales(erp: Selectline, connector: Connector) -> None:
+    for number in range(12):
+        cash = {"Payment.IsCashSale": number in (3, 11), "OurReference": f"B-{number}"}
+        erp.person.insert(
+            "Documents", {"DocumentKey": f"R{number}", "KindFlag": "R", "Number": f"{number}", **cash}
+        )
+    page = await connector.scan("Sales", "", ["OurReference", "lines[].ArticleNumber"], 100)
+    assert sorted(one.id for one in page.records) == ["R11", "R3"] and page.records[0].native["lines"] == ()
+    assert not await connector.find_by("Sales", "OurReference", "B-4", ["OurReference"])
+    # Looked at by its id it is there, so that nobody takes it for deleted.
+    assert [one.id for one in await connector.read("Sales", ["R4"], ["OurReference"])] == ["R4"]
+    made = await one_sale(connector)
+    assert erp.person.row("Documents", made)["KindFlag"] == "R"
+
+
+async def one_sale(connector: Connector) -> str:
+    """An empty sale; its id."""
+    native: dict[str, Value] = {"KindFlag": "R", "Payment.IsCashSale": True}
+    result = await one(connector, "Sales", Write(Op.CREATE, native=native))
+    assert result.status is WriteStatus.DONE
+    return result.id
+
+
 async def test_a_return_needs_a_warehouse(erp: Selectline, opens: Open, connector: Connector) -> None:
     article(erp, "1", **{"Warehouse.Stock": Decimal(10)})
     back: dict[str, Value] = {"ArticleNumber": "1", "CalculatedQuantityValue": Decimal(-2)}

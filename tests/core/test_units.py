@@ -267,6 +267,26 @@ def test_what_was_cut_is_completed_over_what_stands(
 
 
 @pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize("stands", [(), (A,)])
+def test_what_was_cut_is_completed_where_it_is_written_once_and_later_changes_are_listed(
+    here: Side, stands: tuple[Line, ...]
+) -> None:
+    there = other(here)
+    once = msgspec.structs.replace(PLAIN, once=frozenset({there}))
+    after = shown(there, stands)
+    out = settle(
+        once, half(here), sent(here, Op.CREATE, (), (A, B)), after, now=NOW, by_reply=False, in_steps=True
+    )
+    a, b = (shown(here, (A, B)), after) if here == "a" else (after, shown(here, (A, B)))
+    (fill,) = plan_pair(once, out.binding, a, b, CTX).actions
+    assert (fill.side, fill.fields) == (there, {"items": (A, B)})
+    whole = bound({"number": "1", "items": (A, B)})
+    a, b = (shown(side, (A, C) if side == here else (A, B)) for side in SIDES)
+    verdict = plan_pair(once, whole, a, b, CTX)
+    assert verdict.actions == () and [row.room for row in verdict.park] == [Room.CONFLICT]
+
+
+@pytest.mark.parametrize("here", SIDES)
 def test_where_lines_go_in_one_request_a_part_of_them_is_somebody_s_edit(here: Side) -> None:
     there = other(here)
     action, after = sent(here, Op.UPDATE, (A,), (A, B, C)), shown(there, (A, B))

@@ -103,6 +103,29 @@ async def test_s11_a_selection_is_imported_now_and_the_rest_later_each_sale_with
     assert await world.crm.value("SELECT count(*) FROM orders") == 4
 
 
+async def test_s11_a_decision_to_import_waits_for_no_schedule_and_what_was_not_decided_does(
+    world: World,
+) -> None:
+    world.erp.save([customer(1)])
+    world.erp.save([order(n, total=f"{n},50") for n in (1, 2)], "AUFTRAEGE", ORDERS)
+    await world.crm.script(STOCK)
+    rules = with_orders({"stages": ["b"], "once": ["b"], "effects": EFFECTS})
+    await world.connect(f"{rules}\ndelivery: command\n")
+    await world.sync()
+    first, _ = await listed(world, 2)
+    await bring_in(world, first.id)
+    await have_moved(world, 1)
+    (left,) = await listed(world, 1)
+    # What comes later is not even staged before a run is started.
+    world.erp.save([*world.erp.rows("AUFTRAEGE"), order(3, total="3,50")], "AUFTRAEGE")
+    await bring_in(world, left.id)
+    await have_moved(world, 1, 2)
+    await listed(world, 0)
+    await world.sync()
+    await listed(world, 1)
+    assert await world.crm.value("SELECT count(*) FROM orders") == 2
+
+
 async def test_s11_an_effect_that_is_refused_waits_with_the_reason_and_goes_once_the_system_takes_it(
     world: World,
 ) -> None:

@@ -47,9 +47,7 @@ from clients.connectors.systems.selectline_objects import (
     shape,
 )
 
-UNITS: Final[Mapping[str, LinesOf]] = {
-    DOCUMENTS: LinesOf(POSITIONS, DOCUMENT, "PositionNumber", numbered=False)
-}
+LINES_OF: Final = LinesOf(POSITIONS, DOCUMENT, "PositionNumber", numbered=False)
 WRITE_S: Final = 40.0  # of one batch; below the declared deadline
 
 
@@ -74,6 +72,7 @@ class SelectlineConnector(HttpConnector):
         self._url, self._tenant = settings["url"], settings["tenant"]
         self._by_time = settings["modified"] == "metadata"
         self._overlap_s = float(settings["overlap_s"])
+        self._units = {name: LINES_OF for name, thing in things.items() if thing.is_document}
         self._lists = Lists(client, things, self._shapes, settings, declaration.concurrency)
         self._warehouse = settings["warehouse"]
         held, free = settings["held"], settings["free"]
@@ -104,7 +103,7 @@ class SelectlineConnector(HttpConnector):
         """The objects; positions are lines of their documents."""
         found = {name: one.described() for name, one in self._shapes.items()}
         return [
-            described(one, found[POSITIONS]) if name in UNITS else one
+            described(one, found[POSITIONS]) if name in self._units else one
             for name, one in found.items()
             if name != POSITIONS
         ]
@@ -115,9 +114,9 @@ class SelectlineConnector(HttpConnector):
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Some at once by a filter; who is not in the list is asked for by name, where a path can say it."""
-        plain, cells = await asked(UNITS, self._shape_of, object_name, fields)
+        plain, cells = await asked(self._units, self._shape_of, object_name, fields)
         records = await self.records(object_name, ids, plain)
-        return await with_lines(self, object_name, UNITS, records, plain, cells)
+        return await with_lines(self, object_name, self._units, records, plain, cells)
 
     async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Records without lines."""
@@ -138,7 +137,7 @@ class SelectlineConnector(HttpConnector):
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """By key in the system's own order, from the last one met, until nothing comes."""
-        plain, cells = await asked(UNITS, self._shape_of, object_name, fields)
+        plain, cells = await asked(self._units, self._shape_of, object_name, fields)
         names = self._shape(object_name).checked(plain)
         if object_name == TENANTS:
             return Page(tuple(await self.records(TENANTS, [self._tenant], names)), self._tenant, False)
@@ -146,12 +145,12 @@ class SelectlineConnector(HttpConnector):
         rows, _ = await self._lists.listed(object_name, [behind], most, position)
         records = await self._lists.made_of(object_name, rows, names)
         last = self._lists.id_of(object_name, rows[-1]) if rows else position
-        whole = await with_lines(self, object_name, UNITS, records, plain, cells)
+        whole = await with_lines(self, object_name, self._units, records, plain, cells)
         return Page(tuple(whole), last, len(rows) >= min(most, SHORT))
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
         """A sweep by key over what was modified since."""
-        plain, cells = await asked(UNITS, self._shape_of, object_name, fields)
+        plain, cells = await asked(self._units, self._shape_of, object_name, fields)
         names = self._shape(object_name).checked(plain)
         if self.find(object_name) is not Find.MODIFIED:
             return await super().changes(object_name, cursor, fields, limit)
@@ -170,14 +169,14 @@ class SelectlineConnector(HttpConnector):
             return _time(at(info, "ServerTimeInUtc"))
 
         found = await swept(cursor, self._most(limit, cells), self._overlap_s, page, now, short_is_end=False)
-        whole = await with_lines(self, object_name, UNITS, found.records, plain, cells)
+        whole = await with_lines(self, object_name, self._units, found.records, plain, cells)
         return Page(tuple(whole), found.cursor, found.more)
 
     async def find_by(
         self, object_name: str, field: str, value: Value, fields: Sequence[str]
     ) -> Sequence[Record]:
         """By a field's value; what a filter can't say is looked for in the whole list."""
-        plain, cells = await asked(UNITS, self._shape_of, object_name, fields)
+        plain, cells = await asked(self._units, self._shape_of, object_name, fields)
         names = self._shape(object_name).checked([*plain, field])
         condition = self._lists.equal(object_name, field, value)
         if condition is None:
@@ -216,14 +215,14 @@ class SelectlineConnector(HttpConnector):
     ) -> Sequence[WriteResult]:
         """Record by record."""
         shape = self._shape(object_name)
-        plain, _ = await asked(UNITS, self._shape_of, object_name, fields)
+        plain, _ = await asked(self._units, self._shape_of, object_name, fields)
         shape.checked(plain)
 
         async def one(write: Write) -> WriteResult:
             try:
                 if touches_lines(write):
                     return await write_with_lines(
-                        self, object_name, UNITS[object_name], write, fields, self._hold
+                        self, object_name, self._units[object_name], write, fields, self._hold
                     )
                 return await self._one(object_name, shape, write)
             except BadValue as error:
@@ -254,7 +253,7 @@ class SelectlineConnector(HttpConnector):
             raise BadValue(f"{name} can't be made over this interface")
         values = shape.body({one: value for one, value in write.native.items() if value is not None})
         number = str(values.get(NUMBER) or "")
-        if name == DOCUMENTS:
+        if self._things[name].is_document:
             if not values.get(KIND):
                 raise BadValue(f"{KIND} is needed")
             number = f"{values[KIND]}{number}" if number else ""

@@ -59,20 +59,21 @@ class Lists:
         self._concurrency = concurrency
 
     async def listed(
-        self, name: str, conditions: Sequence[str], most: int, after: str = ""
+        self, name: str, conditions: Sequence[str], most: int, after: str = "", *, looked: bool = False
     ) -> tuple[list[Any], Answer]:
-        """The rows of a list that fit all conditions, by key, and the answer. `after`: keys are behind this one."""
+        """The rows of a list that fit all conditions, by key, and the answer. `after`: keys are behind this one. `looked`:
+        they are asked for by id, whether the object would list them or not."""
         thing = self.things[name]
         if name == POSITIONS:
             raise not_offered(name, "a list", "they are lines of their document")
-        order = f"{KIND}|{NUMBER}" if name == DOCUMENTS else thing.key
+        order = f"{KIND}|{NUMBER}" if thing.is_document else thing.key
         query = {
             "page": "0",
             "items": str(most),
             "orderBy": order,
             **dict.fromkeys(thing.switches.split(), "true"),
         }
-        if chosen := joined("AND", conditions):
+        if chosen := joined("AND", conditions if looked else [thing.filter, *conditions]):
             query["filter"] = chosen
         request = Request(doing=f"read {name}", path=thing.path, query=query)
         answer = await self._client.ask(request)
@@ -101,7 +102,7 @@ class Lists:
         wanted = [one for one in dict.fromkeys(ids) if self._is(name, one)]
         found: dict[str, Any] = {}
         for text in chunks(self._is(name, one) for one in wanted):
-            rows, _ = await self.listed(name, [text], len(wanted))
+            rows, _ = await self.listed(name, [text], len(wanted), looked=True)
             found |= {self.id_of(name, row): row for row in rows}
 
         async def one(id_: str) -> Any:
@@ -141,7 +142,11 @@ class Lists:
         """A row with its id, where that is put together."""
         if not isinstance(row, dict):
             return row
-        if name == DOCUMENTS and isinstance(row.get(KIND), str) and isinstance(row.get(NUMBER), str):
+        if (
+            self.things[name].is_document
+            and isinstance(row.get(KIND), str)
+            and isinstance(row.get(NUMBER), str)
+        ):
             return {**row, DOCUMENT: f"{row[KIND]}{row[NUMBER]}"}
         return {**row, "TenantName": self._tenant} if name == TENANTS else row
 
@@ -154,7 +159,7 @@ class Lists:
 
     def _is(self, name: str, id_: str) -> str:
         """The condition that a record has this id; "" for what can be none."""
-        if name == DOCUMENTS:
+        if self.things[name].is_document:
             if len(id_) < 2:
                 return ""
             return f"{KIND} EQ {literal(id_[0])} AND {NUMBER} EQ {literal(id_[1:])}"
@@ -167,7 +172,7 @@ class Lists:
         """The condition that a record stands behind this one; "" at the beginning."""
         if not id_:
             return ""
-        if name == DOCUMENTS:
+        if self.things[name].is_document:
             kind, number = literal(id_[0]), literal(id_[1:])
             return f"({KIND} GT {kind}) OR ({KIND} EQ {kind} AND {NUMBER} GT {number})"
         key = self.things[name].key
