@@ -19,13 +19,14 @@ from actors.core.errors import Kind, TandemError
 from actors.core.policy import StreamSpec
 from actors.core.rows import Creates, Made, RowShape, creates_for, kept_paths
 from actors.core.texts import texts_of
-from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Op, Side, State, other
+from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Op, Presence, Side, State, other
 from actors.lines import joined, revised
 from actors.ports import Closed, Counters, Cursor, NewRows, Settlement
 from actors.runtime.together import together
 from actors.state import RunState
 
 PAGE = 1000
+LEVELS = 4  # match keys of a stream by which the store finds a binding
 WAITING = (State.NEW, State.UNSURE, State.HELD_BACK, State.MATCHED)
 
 
@@ -146,11 +147,39 @@ class Bulk:
             async for planned in receive:
                 if self.refused:
                     return
-                if planned.left:  # noted before the cursor passes them
-                    await self._left(self._stream, self._origin, planned.left, planned.cursor.generation)
+                left = [*planned.left, *await self._moved(planned.made)]
+                if left:  # noted before the cursor passes them
+                    await self._left(self._stream, self._origin, left, planned.cursor.generation)
                 if (sent := await self._bound(planned)) is not None:
                     await send.send(sent)
                 lap.bound = planned.cursor
+
+    async def _moved(self, made: Made) -> list[str]:
+        """Leave out those who share a match key with somebody who was loaded before and is gone by now: they may be the
+        same, under another id. Their ids, and those of who is gone. (Who is still there is another one with that key.)"""
+        keys = [_keys(line) for line in made.bindings]
+        state, known = self._state, dict[str, Binding]()
+        for level in range(min(LEVELS, len(self._stream.match))):
+            hashes = {key[level] for key in keys} - {0}
+            args = state.link, self._stream.name, level, sorted(hashes), self._window
+            for one in await state.store.sharing(*args) if hashes else ():
+                if (held := one.side(self._origin)) is not None and one.side(self._there) is not None:
+                    known[held.id] = one
+        seen = await self._from.look(self._stream, list(known)) if known else []
+        gone = [one.id for one in seen if one.presence is Presence.DELETED]
+        if not gone:
+            return []
+        taken = {pair for id_ in gone for pair in enumerate(known[id_].keys)}
+        left = [place for place, key in enumerate(keys) if taken & {p for p in enumerate(key) if p[1]}]
+        ids = [_id(made.bindings[place]) for place in left]
+        self._keep(made, [place for place in range(len(keys)) if place not in set(left)])
+        return [*ids, *gone]
+
+    @staticmethod
+    def _keep(made: Made, places: Sequence[int]) -> None:
+        """Of what is planned only this."""
+        made.targets = [made.targets[place] for place in places]
+        made.bindings = [made.bindings[place] for place in places]
 
     async def _bound(self, planned: Planned) -> Sent | None:
         """Bind a window; who is known already (met by a hint ahead of us) is left out. None: nobody new is in it."""
@@ -170,9 +199,7 @@ class Bulk:
         ids = [_id(line) for line in made.bindings]
         found = await self._state.store.bindings(self._state.link, self._stream.name, self._origin, ids)
         known = {held.id for one in found if (held := one.side(self._origin)) is not None}
-        new = [place for place, id_ in enumerate(ids) if id_ not in known]
-        made.targets = [made.targets[place] for place in new]
-        made.bindings = [made.bindings[place] for place in new]
+        self._keep(made, [place for place, id_ in enumerate(ids) if id_ not in known])
         return len(known)
 
     async def _intend(self, planned: Planned) -> Sent:
@@ -366,3 +393,9 @@ def _devs(binding: Binding) -> list[object]:
 
 def _id(line: str) -> str:
     return texts_of(line.partition("\t")[0])[0] or ""
+
+
+def _keys(line: str) -> tuple[int, ...]:
+    """The match keys of a line of the store."""
+    keys = line.rpartition("\t")[2].strip("{}")
+    return tuple(map(int, keys.split(","))) if keys else ()

@@ -39,7 +39,9 @@ class Gate:
 
     def is_closed(self, stream: StreamSpec, side: Side) -> bool:
         """Whether nothing may be written there now. What is written together with a document goes with it."""
-        return not stream.follows and self._opens_at(stream.name, side) > self._clock.now()
+        if stream.follows:
+            return False
+        return self._opens_at(stream.name, side) > self._clock.now()
 
     def _opens_at(self, stream: str, side: Side) -> float:
         one = self._standing.get((stream, side))

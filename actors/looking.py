@@ -14,7 +14,7 @@ from actors.bulk import Bulk, creates_of, somebody_waits
 from actors.carry import Carrier
 from actors.changed import ChangedLines, crosses
 from actors.core.backlog import Backlog, packed
-from actors.core.policy import StreamSpec
+from actors.core.policy import InitialCreates, StreamSpec
 from actors.core.rows import Creates, Looks, kept_paths
 from actors.core.types import SIDES, Observation, Side, other
 from actors.messages import Options
@@ -73,7 +73,9 @@ class Looking:
         came to its end: both sides were looked at."""
         for origin in SIDES:
             closed = (
-                self._state.gate.is_closed(stream, other(origin)) or other(origin) not in stream.initial_load
+                self._state.gate.is_closed(stream, other(origin))
+                or other(origin) not in stream.initial_load
+                or stream.initial_creates is not InitialCreates.ON
             )
             if closed or origin not in stream.creates or self.cursor(stream, origin).completed:
                 continue

@@ -306,8 +306,13 @@ class Newcomers:
         self._moves.leave(groups)
         left = list(self._moves.known.values())
         stands = await self._places.elsewhere(stream, left)
-        gone = [b for b in left if self._moves.sides[b.key] not in blind and b.key not in stands]
-        self._left = self._left or any(self._moves.sides[b.key] in self._state.blind(stream) for b in left)
+        blind_now, late = self._state.blind(stream), self._windows.late.get(stream.name, ())
+        gone = [
+            b
+            for b in left
+            if self._moves.sides[b.key] not in blind and b.key not in stands and b.key not in late
+        ]
+        self._left = self._left or any(self._moves.sides[b.key] in blind_now or b.key in late for b in left)
         for start in range(0, len(gone), self._window):
             await self._at(f"{stream.name}: concluding what is gone")
             page = gone[start : start + self._window]

@@ -85,6 +85,7 @@ class Run:
         self._strangers = False
         self._streams: tuple[StreamSpec, ...] = ()
         self._poked: dict[int, Hint] = {}
+        self._looked: set[str] = set()  # streams whose look has begun
         self._shown: set[str] = set()  # streams whose hints a dry run has looked at: it acknowledges none
 
     async def execute(self, streams: Sequence[StreamSpec], *, look: bool) -> RunResult:
@@ -150,7 +151,7 @@ class Run:
             await wake(state, stream)
             await self._hints(stream)
             poked = self._poked_of(stream)
-            looked = (look or bool(poked)) and await self._looking.look(stream)
+            looked = (look or bool(poked)) and await self._look(stream)
             await self._answer(poked)
             at_rest = True
             for _ in range(self._options.rounds_max):
@@ -162,7 +163,7 @@ class Run:
                 stirred = stream.name in self._windows.stirred
                 poked = self._poked_of(stream)
                 if poked or (look and stirred and not looked):
-                    looked = await self._looking.look(stream)
+                    looked = await self._look(stream)
                 await self._answer(poked)
             state.left_for_later |= looked and not at_rest
             # A stranger met by a hint is created only after both sides were looked at, their feeds drained: that comes next.
@@ -180,6 +181,12 @@ class Run:
             state.cut_short(error)
             if error.scope in (Scope.CONNECTION, Scope.LINK):
                 state.trouble = error
+
+    async def _look(self, stream: StreamSpec) -> bool:
+        """Look at both sides. What hints show to be gone from here on waits for the next look: it may be new there."""
+        self._looked.add(stream.name)
+        self._windows.late.pop(stream.name, None)
+        return await self._looking.look(stream)
 
     def _poked_of(self, stream: StreamSpec) -> list[Hint]:
         """Hints of the stream that say only that something changed: a look for changes that begins now answers them."""
@@ -256,6 +263,7 @@ class Run:
                 cursor=cursor,
                 totals_known=all_known,
                 known=seen.known if seen is not None else None,
+                late=stream.name in self._looked,
             ),
         )
 

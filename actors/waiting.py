@@ -51,7 +51,7 @@ async def wake(state: RunState, stream: StreamSpec) -> None:
 
 async def let_go_needed(state: RunState, stream: StreamSpec, seen: Sequence[Observation]) -> None:
     """Records that the initial load left where they are, and that these ones refer to: they are needed now (T15)."""
-    left = {one.name for one in state.spec.streams if one.initial_load != frozenset(SIDES)}
+    left = {one.name for one in state.spec.streams if initial.leaves(one)}
     for side in SIDES if seen and left else ():
         records = [Record(one.id, one.native) for one in seen if one.side == side]
         for name, ids in references(stream, side, records).items():

@@ -29,7 +29,8 @@ class Window(msgspec.Struct, frozen=True):
 
     `seen`: observations of `side`. `forced`: ids to be planned even if they show nothing new (decisions, retries). `told`:
     ids that the system has just told of. `attempts`: id -> how often it was tried. `generation`: of the running complete
-    read, 0 if this is none. `known`: of just these records, where it was asked for together with the look.
+    read, 0 if this is none. `known`: of just these records, where it was asked for together with the look. `late`: the look
+    for who is new on either side has begun already.
     """
 
     side: Side
@@ -42,6 +43,7 @@ class Window(msgspec.Struct, frozen=True):
     generation: int = 0
     totals_known: bool = True
     known: Known | None = None
+    late: bool = False
 
 
 class Windows:
@@ -52,6 +54,8 @@ class Windows:
         self._sides = sides
         self._carrier = carrier
         self.stirred: set[str] = set()  # streams whose unbound records changed in this run
+        # By stream, bindings of which a record was found gone after the look for who is new: it may be one of those.
+        self.late: dict[str, set[int]] = {}
 
     async def take(self, stream: StreamSpec, window: Window) -> None:
         """Settle one window: everything it showed is settled, parked, carried out, or noted to be looked at again."""
@@ -60,8 +64,11 @@ class Windows:
         sorted_ = await self._sort(stream, window)
         self._once_more(stream, window, sorted_)
         pairs = await self._partners(stream, window, sorted_)
-        if sorted_.strangers or sorted_.gone or any(_is_gone(pair) for pair in pairs):
+        gone = {pair.binding.key for pair in pairs if _is_gone(pair)}
+        if sorted_.strangers or sorted_.gone or gone:
             self.stirred.add(stream.name)
+        if window.late:
+            self.late.setdefault(stream.name, set()).update(gone)
         extra = Extra(
             bindings=tuple(sorted_.strangers),
             acks=window.acks,
@@ -344,8 +351,10 @@ def _is_gone(pair: Pair) -> bool:
 
 
 def kept_note(half: Binding) -> str:
-    """What stays noted of a newcomer when it starts anew: that it is to be put back."""
-    return next((note for note in (RESTORE, initial.HELD) if note in half.note), "")
+    """What stays noted of a newcomer when it starts anew: that it is to be put back, or waits for a yes."""
+    return next(
+        (note for note in (RESTORE, initial.HELD, initial.ASKED, initial.LEFT) if note in half.note), ""
+    )
 
 
 def matched(a: Binding, b: Binding) -> Binding:

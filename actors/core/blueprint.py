@@ -23,7 +23,7 @@ from actors.core.blueprint_settings import awaited_settings, read_settings, sett
 from actors.core.blueprint_setup import read_setup
 from actors.core.blueprint_streams import read_stream
 from actors.core.blueprint_when import When, read_when
-from actors.core.policy import FieldSpec, LinkSpec, StreamSpec
+from actors.core.policy import DeletePolicy, FieldSpec, LinkSpec, StreamSpec
 from actors.core.types import SIDES
 from actors.core.values import fingerprint
 
@@ -52,7 +52,9 @@ def compile_blueprint(
     name, version, description = root.get("blueprint"), root.get("version"), root.get("description")
     breaker = root.get("breaker")
     sides = {side: _side(root.get(side)) for side in SIDES}
-    streams = _streams(root.get("streams"), read_when(root.get("zone"), root.get("delivery")))
+    may_mark = any(DeletePolicy.MARK.value in one.choices for one in asked)
+    when = read_when(root.get("zone"), root.get("delivery"))
+    streams = _streams(root.get("streams"), when, may_mark=may_mark)
     called = _name(name) if name else ""
     spec = LinkSpec(
         name=called,
@@ -109,7 +111,7 @@ def _version(node: Node) -> str:
     return node.text()
 
 
-def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
+def _streams(node: Node | None, when: When, *, may_mark: bool) -> tuple[StreamSpec, ...]:
     if node is None:
         return ()
     streams: list[StreamSpec] = []
@@ -121,7 +123,7 @@ def _streams(node: Node | None, when: When) -> tuple[StreamSpec, ...]:
     if not streams:
         node.fault("a blueprint needs at least one stream")  # or none is active
     streams = list(pointing(streams, node))
-    check_streams(streams, node)
+    check_streams(streams, node, may_mark=may_mark)
     return tuple(_finished(stream) for stream in working_order(streams))
 
 

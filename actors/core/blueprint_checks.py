@@ -21,8 +21,9 @@ from actors.core.stream_rules import Ineligible
 from actors.core.types import SIDES, Side, other
 
 
-def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
-    """Everything that holds between fields and between streams. `node` is the document's `streams`."""
+def check_streams(streams: Sequence[StreamSpec], node: Node, *, may_mark: bool) -> None:
+    """Everything that holds between fields and between streams. `node` is the document's `streams`. `may_mark`: a setting
+    offers the word `mark`, so that a mark which nothing uses may be there for a link that chooses it."""
     names = [stream.name for stream in streams]
     for stream in streams:
         at = Node(stream, (*node.path, *_place(stream)), node.faults)
@@ -31,7 +32,7 @@ def check_streams(streams: Sequence[StreamSpec], node: Node) -> None:
         _check_match(stream, at)
         _check_groups(stream, at)
         _check_writers(stream, at)
-        _check_marks(stream, at)
+        _check_marks(stream, at, may_mark=may_mark)
         check_objects(stream, at)
         check_gates(stream, at)
         check_documents(stream, at)
@@ -124,7 +125,7 @@ def _check_writers(stream: StreamSpec, at: Node) -> None:
                 )
 
 
-def _check_marks(stream: StreamSpec, at: Node) -> None:
+def _check_marks(stream: StreamSpec, at: Node, *, may_mark: bool) -> None:
     for side in SIDES:
         marked = stream.mark.get(other(side), {})
         if DeletePolicy.MARK in stream.policies(side) and not marked:
@@ -136,7 +137,8 @@ def _check_marks(stream: StreamSpec, at: Node) -> None:
         gate = stream.gates.get(side)
         deactivates = gate is not None and gate.then is Ineligible.DEACTIVATE
         left = stream.several == other(side) and stream.left_behind is LeftBehind.MARK
-        if marked and DeletePolicy.MARK not in stream.policies(side) and not deactivates and not left:
+        used = DeletePolicy.MARK in stream.policies(side) or deactivates or left
+        if marked and not used and not may_mark:
             at.fault(
                 f"nothing is marked on side {other(side)}; deletes: {{{side}: mark}} is missing",
                 "mark",

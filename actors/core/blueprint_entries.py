@@ -14,10 +14,10 @@ from actors.core.blueprint_entries_lines import lines_entry
 from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
 from actors.core.blueprint_entries_rules import (
     CLASH,
+    CUSTOM,
     FIELD_RULES,
     ON_MERGE,
     OWNER_FORM,
-    REFERENCE,
     SETTINGS,
 )
 from actors.core.blueprint_entries_when import DAY_S, DELIVERY
@@ -41,7 +41,7 @@ from actors.core.blueprint_forms import (
 )
 from actors.core.blueprint_setup_entries import SETUP
 from actors.core.lens_words import LENS
-from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact
+from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, InitialCreates
 from actors.core.stream_rules import GateKeys, GateOn, Ineligible
 from actors.core.types import SIDES
 
@@ -273,9 +273,9 @@ STREAM: Final = (
     ),
     Entry(
         "match",
-        Listing(Listing(Text(), least=1)),
-        "keys by which records of A and B are known to be the same, strongest first; each is a list of fields. Never "
-        "guessed: more than one candidate goes to the list",
+        Listing(Either((Text(), Listing(Text(), least=1)))),
+        "keys by which records of A and B are known to be the same, strongest first; each is a field, or a list of "
+        "fields. Never guessed: more than one candidate goes to the list",
         absent="none",
         example="match: [[number], [name, zip]]",
         rows=("T3", "B11"),
@@ -364,6 +364,15 @@ STREAM: Final = (
         rows=("T15", "T16", "W7"),
     ),
     Entry(
+        "initial_creates",
+        words(InitialCreates),
+        "records that are there when the link begins and that the other side lacks: made (`on`), made once somebody said "
+        "yes to the plan (`plan`), or left until they change (`off`)",
+        absent="`on`",
+        example="initial_creates: plan",
+        rows=("U23",),
+    ),
+    Entry(
         "budgets",
         each(BUDGET_KINDS, _BUDGET),
         "how much may happen in 24 h without a person's yes, per kind, see [below](#budgets)",
@@ -396,13 +405,7 @@ STREAM: Final = (
         rows=("U13", "U14", "U21"),
     ),
     Entry("fields", Named(Entries(FIELD), NAME, least=1), "the fields, by name", required=True),
-    Entry(
-        "custom",
-        REFERENCE,
-        "a setting of form `fields`: what each link adds to the fields",
-        example="custom: {setting: own_fields}",
-        rows=("U12", "U15"),
-    ),
+    CUSTOM,
 )
 
 # ------------------------------------------------------------------------------------------------------------ link

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from actors.core.blueprint_entries_rules import CUSTOM
 from actors.core.blueprint_forms import Entries, Entry, Flag, Form, Listing, Named, Number, Text, each
 from actors.core.types import SIDES
 
@@ -74,6 +75,7 @@ def lines_table(field: Sequence[Entry]) -> tuple[Entry, ...]:
             example="tolerance: 0.05",
             rows=("U18",),
         ),
+        CUSTOM,
     )
 
 

@@ -129,6 +129,13 @@ SETTING: Final = (
 SETTINGS: Final[Form] = Named(Entries(SETTING), SETTING_NAME)
 # What may stand wherever a value may: the link's value of that setting.
 REFERENCE: Final = Shared("setting", Entries((Entry("setting", Text(SETTING_NAME), "", required=True),)))
+CUSTOM: Final = Entry(
+    "custom",
+    REFERENCE,
+    "a setting of form `fields`: what each link adds to the fields",
+    example="custom: {setting: own_fields}",
+    rows=("U12", "U15"),
+)
 
 GROSS: Final = (
     Entry("rates", Named(RATE), "per cent by tax code", required=True),

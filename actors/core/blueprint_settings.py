@@ -182,7 +182,7 @@ def _replaced(node: Node, found: Mapping[str, object]) -> object:
         }
         if isinstance(node.value, FromSetting):
             return FromSetting(node.value.name, entries)
-        return _with_custom(node, entries) if len(node.path) == 2 and node.path[0] == "streams" else entries
+        return _with_custom(node, entries) if _has_fields(node.path) else entries
     if isinstance(node.value, list):
         return [_replaced(item, found) for item in node.items()]
     return node.value
@@ -202,8 +202,15 @@ def _named(node: Node) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def _has_fields(path: Path) -> bool:
+    """Whether a stream stands there, or the lines of a field."""
+    if not path or path[0] != "streams":
+        return False
+    return len(path) == 2 or (len(path) == 5 and (path[2], path[4]) == ("fields", "lines"))
+
+
 def _is_field(path: Path) -> bool:
-    return len(path) == 4 and path[0] == "streams" and path[2] == "fields"
+    return len(path) > 2 and path[-2] == "fields" and _has_fields(path[:-2])
 
 
 def _is_left_out(field: Node, found: Mapping[str, object]) -> bool:
@@ -214,7 +221,7 @@ def _is_left_out(field: Node, found: Mapping[str, object]) -> bool:
 
 
 def _with_custom(stream: Node, entries: dict[object, object]) -> dict[object, object]:
-    """The stream with the fields that its link adds (U12, U15)."""
+    """The stream, or the lines, with the fields that their link adds (U12, U15)."""
     custom = entries.pop("custom", None)
     if custom is None:
         return entries

@@ -27,7 +27,17 @@ from actors.core.blueprint_gates import read_gates
 from actors.core.blueprint_nodes import Node, described
 from actors.core.blueprint_objects import object_name, read_creates, read_deletes, read_objects, read_sides
 from actors.core.blueprint_when import When, read_delivery
-from actors.core.policy import BUDGET_KINDS, Budget, DeleteEdit, FirstContact, LeftBehind, OnMerge, StreamSpec
+from actors.core.policy import (
+    BUDGET_KINDS,
+    INITIAL_CREATES,
+    Budget,
+    DeleteEdit,
+    FirstContact,
+    InitialCreates,
+    LeftBehind,
+    OnMerge,
+    StreamSpec,
+)
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -56,6 +66,8 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         active.word(WORDS, "yes")
     creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
     clash = _match(node.get("clash"))
+    newcomers = node.get("initial_creates")
+    initial_creates = newcomers.choice(InitialCreates, InitialCreates.ON) if newcomers else InitialCreates.ON
     return StreamSpec(
         name=name,
         kind=kind.word(KINDS, "master") if kind else "master",
@@ -71,6 +83,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         once=read_sides(node.get("once")),
         stages=read_sides(node.get("stages")),
         initial_load=read_creates(node.get("initial_load")),
+        initial_creates=initial_creates,
         creates=creates,
         deletes=deletes,
         on_merge=merge.choice(OnMerge, OnMerge.ASK) if merge else OnMerge.ASK,
@@ -78,7 +91,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         mark=_mark(node.get("mark")),
         gates=read_gates(node.get("gate")),
         first_contact=contact.choice(FirstContact, FirstContact.ASK) if contact else FirstContact.ASK,
-        budgets=_budgets(node.get("budgets")),
+        budgets=_budgets(node.get("budgets"), initial_creates),
         complete_read_s=read.within(COMPLETE_READ, _COMPLETE_READ_S) if read else _COMPLETE_READ_S,
         delivery=read_delivery(node.get("delivery"), when),
         triggers=_triggers(node.get("triggers")),
@@ -96,9 +109,11 @@ def _match(node: Node | None) -> tuple[tuple[str, ...], ...]:
     for item in node.items():
         if isinstance(item.value, list) and item.value:
             keys.append(tuple(part.text() for part in item.items()))
+        elif isinstance(item.value, str) and item.value.strip():
+            keys.append((item.text(),))
         else:
             item.fault(
-                f"{described(item.value)} is not a match key; each is a list of fields, as in [[number], [name, zip]]"
+                f"{described(item.value)} is not a match key; each is a field or a list of fields, as in [nr, [name, zip]]"
             )
     return tuple(keys)
 
@@ -117,8 +132,10 @@ def _mark(node: Node | None) -> Mapping[str, Mapping[str, Value]]:
     return {side: {path: value.scalar() for path, value in found.entries()} for side, found in sides if found}
 
 
-def _budgets(node: Node | None) -> Mapping[str, Budget]:
+def _budgets(node: Node | None, newcomers: InitialCreates) -> Mapping[str, Budget]:
     budgets = dict(DEFAULT_BUDGETS)
+    if newcomers is InitialCreates.PLAN:
+        budgets[INITIAL_CREATES] = Budget(0, 0.0, free=0)  # not one goes without a yes
     if node is None:
         return budgets
     for kind in BUDGET_KINDS:

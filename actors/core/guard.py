@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from actors.core.policy import StreamSpec
+from actors.core.policy import INITIAL_CREATES, StreamSpec
 from actors.core.types import Action
 
 BEYOND_COUNTING = 2.0**53
@@ -112,7 +112,12 @@ def over_text(stream: StreamSpec, over: Mapping[str, int], records: int) -> str:
     parts = [
         f"{count} {kind} in {stream.name} within 24 h, allowed are {stream.budgets[kind].limit(records)}"
         for kind, count in sorted(over.items())
+        if kind != INITIAL_CREATES
     ]
+    if INITIAL_CREATES in over:
+        parts.append(
+            f"{over[INITIAL_CREATES]} records of {stream.name} were there before the link: made on a yes"
+        )
     return "; ".join(parts) or f"{stream.name}: more than goes without a complete look"
 
 

@@ -1,30 +1,57 @@
-"""What an initial load may write: nothing on a side that `initial_load` does not name (T15, T16). Pure.
+"""What an initial load may write: nothing on a side that `initial_load` does not name (T15, T16), and records that a side
+lacks as `initial_creates` says (U23). Pure.
 
 A record that only the other side has rests as a half binding that is held back, with what it showed; it is matched like any
 other, and goes once it shows something else, or another record needs it. Where two records meet and differ, what the rules
 say stands, but a side that is not written to keeps what it holds, as a deviation: its next change is an edit, and so is
 the other side's.
+
+Where newcomers wait for a yes (`plan`) each one is noted, so that it still waits when the load is over, whatever is edited
+meanwhile; they spend of a budget of nothing (core/guard.py). Who stops taking part, and takes part anew, is no longer
+one of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from actors.core.merge import DECIDED, Merged, settled_on
-from actors.core.policy import StreamSpec
-from actors.core.types import Binding, Observation, Side, State, other
+from actors.core.policy import InitialCreates, StreamSpec
+from actors.core.types import SIDES, Binding, Observation, Side, State, other
 from actors.core.values import Value, same
 
 HELD = "initial load: only here so far"
+# Of newcomers that are matched first, like any other:
+ASKED = "initial load: made on a yes"
+LEFT = "initial load: left"
+_NOTES: Final = {InitialCreates.PLAN: ASKED, InitialCreates.OFF: LEFT}
 KEPT = "initial load"  # the reason of a deviation
 
 
 def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: bool) -> Binding:
-    """A newcomer that the initial load makes nobody from; the very same where it may."""
-    if loaded or half.state is not State.NEW or other(seen.side) in stream.initial_load:
+    """A newcomer that the initial load makes nobody from, or not without a yes; the very same where it may."""
+    if loaded or half.state is not State.NEW:
         return half
+    if other(seen.side) not in stream.initial_load:
+        return _rests(half, seen)
+    note = _NOTES.get(stream.initial_creates)
+    return msgspec.structs.replace(half, note=note) if note and not half.note else half
+
+
+def left(half: Binding, seen: Observation) -> Binding | None:
+    """A newcomer that matched nobody and is left where it is; None: it is not one of those."""
+    return _rests(half, seen) if LEFT in half.note else None
+
+
+def leaves(stream: StreamSpec) -> bool:
+    """Whether the initial load leaves records of the stream where they are."""
+    return stream.initial_load != frozenset(SIDES) or stream.initial_creates is InitialCreates.OFF
+
+
+def _rests(half: Binding, seen: Observation) -> Binding:
     return msgspec.structs.replace(half, state=State.HELD_BACK, note=HELD, base=dict(seen.fields))
 
 

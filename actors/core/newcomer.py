@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.core import match, own_values, several, units
+from actors.core import initial, match, own_values, several, units
 from actors.core.actions import action_for, decided_by_origin, note_line
 from actors.core.documents import never_imported, staged
 from actors.core.gates import admitted
@@ -14,7 +14,7 @@ from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
 from actors.core.places import may_create
-from actors.core.policy import LensError, Owner, StreamSpec
+from actors.core.policy import INITIAL_CREATES, LensError, Owner, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
 from actors.core.values import Value, is_blank, same
@@ -57,6 +57,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         reason = NOT_FROM_THERE.format(side=side)
         item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
         return Verdict(in_state(half, State.HELD_BACK, reason), items=(item,))
+    if (left := initial.left(half, seen)) is not None:
+        return Verdict(left)
     if ctx.lacks:
         reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
         return Verdict(half, park=(waits(stream, half, seen, reason),))
@@ -93,6 +95,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     action = action_for(
         stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id
     )
+    if initial.ASKED in half.note:
+        action = msgspec.structs.replace(action, kinds=(*action.kinds, INITIAL_CREATES))
     return tried(half, (action,), (), ctx)
 
 

@@ -122,6 +122,14 @@ class FirstContact(enum.StrEnum):
     ASK = "ask"
 
 
+class InitialCreates(enum.StrEnum):
+    """What becomes of records that are there already when a link begins, and that the other side lacks."""
+
+    ON = "on"  # made: activating the link was the yes
+    PLAN = "plan"  # they wait as a plan
+    OFF = "off"  # they rest until they change, or are needed
+
+
 class DeletePolicy(enum.StrEnum):
     """What a deletion on one side does on the other."""
 
@@ -254,6 +262,7 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
+INITIAL_CREATES = "initial_creates"  # of creates, those that wait for a yes by `initial_creates: plan`
 
 
 class StreamSpec(msgspec.Struct, frozen=True, dict=True):
@@ -268,7 +277,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
     streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
     `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
-    then. `initial_load`: the sides that the initial load may write to (core/initial.py). `clashes`: of the match keys, so
+    then. `initial_load`: the sides that the initial load may write to, `initial_creates`: what it does about records that
+    the other side lacks (core/initial.py). `clashes`: of the match keys, so
     many at the end bind nobody: who shares one goes to a person.
     """
 
@@ -283,6 +293,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     once: frozenset[Side] = frozenset()
     stages: frozenset[Side] = frozenset()
     initial_load: frozenset[Side] = frozenset({"a", "b"})
+    initial_creates: InitialCreates = InitialCreates.ON
     creates: frozenset[Side] = frozenset({"a", "b"})
     deletes: Mapping[str, DeletePolicy] = msgspec.field(
         default_factory=lambda: {"a": DeletePolicy.IGNORE, "b": DeletePolicy.IGNORE}

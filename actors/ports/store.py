@@ -152,6 +152,12 @@ class Store(Protocol):
         with its id and what it covers."""
         ...
 
+    async def sharing(
+        self, link: str, stream: str, level: int, hashes: Sequence[int], limit: int
+    ) -> Sequence[Binding]:
+        """The `limit` first bindings, in key order, whose match key at that level has one of these hashes."""
+        ...
+
     async def lines_between(
         self,
         link: str,

@@ -8,6 +8,7 @@ Must not: know any system, or share code with a connector.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -62,6 +63,7 @@ class Emulator:
         self.limit = Limit()
         self.counters: Counter[str] = Counter()
         self.requests: deque[str] = deque(maxlen=REMEMBERED)  # method, path with query, status
+        self.echoed: list[str] = []  # credentials that a page of a proxy repeated
         self.address = ""  # where it can be reached, once it is up
         self.control = ""  # and its control port
         self._recent: deque[float] = deque()
@@ -189,7 +191,10 @@ class Emulator:
         if fault.kind == "html":
             if fault.done:
                 await self._handled(request, handler)
-            page = "<!DOCTYPE html><html><body><h1>Service temporarily unavailable</h1></body></html>"
+            # Some proxies show what they were sent: a page like that must never get into a log.
+            sent = "".join(f"<p>{value}</p>" for value in request.headers.values())
+            self.echoed += [value for name, value in request.headers.items() if _SECRET.search(name)]
+            page = f"<!DOCTYPE html><html><body><h1>Service temporarily unavailable</h1>{sent}</body></html>"
             return web.Response(text=page, status=fault.status, content_type="text/html")
         if fault.kind == "expire":
             self.expire()
@@ -199,7 +204,7 @@ class Emulator:
             for edit in fault.edits:
                 self.person.do(edit)
         response = await self._handled(request, handler)
-        if fault.kind in ("malformed", "truncated", "encoded"):
+        if fault.kind in ("malformed", "truncated", "encoded", "odd", "huge"):
             return await _broken(request, response, fault)
         return response
 
@@ -232,6 +237,10 @@ async def _broken(request: web.Request, response: web.StreamResponse, fault: Fau
         return _again(response, whole.decode().encode("utf-16"))
     if fault.kind == "malformed":
         return _again(response, whole[: len(whole) // 2])
+    if fault.kind == "huge":
+        return _again(response, b" " * fault.size + whole)
+    if fault.kind == "odd":
+        return _again(response, ENCODER.encode(_odd(DECODER.decode(whole), fault.values)) if whole else whole)
     cut = web.StreamResponse(status=response.status, headers={"Content-Type": response.content_type})
     cut.content_length = max(len(whole), 1)
     await cut.prepare(request)
@@ -239,6 +248,14 @@ async def _broken(request: web.Request, response: web.StreamResponse, fault: Fau
     if request.transport is not None:
         request.transport.close()
     return cut
+
+
+def _odd(value: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_odd(one, values) for one in value]
+    if isinstance(value, dict):
+        return {name: _odd(one, values) for name, one in value.items()} | dict(values)
+    return value
 
 
 def _again(response: web.StreamResponse, body: bytes) -> web.Response:
@@ -268,6 +285,7 @@ def body_of(raw: bytes) -> Any:
         raise Refused(f"the body is no JSON: {error}") from error
 
 
+_SECRET: Final = re.compile(r"(?i)auth|cookie|key|session|token")
 DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 

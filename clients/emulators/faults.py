@@ -23,6 +23,8 @@ Kind = Literal[
     "malformed",  # the answer breaks off in the middle of it, with a length that fits
     "truncated",  # the line is cut in the middle of the answer
     "encoded",  # the answer in another encoding than it says
+    "odd",  # in every object of the answer these `values` in the place of its own, or besides
+    "huge",  # the answer with `size` blanks in front of it
     "edit",  # a person is quicker: `edits` are made, then the request is answered as ever
 ]
 
@@ -48,6 +50,8 @@ class Fault(msgspec.Struct, frozen=True):
     status: int = 500
     done: bool = False
     edits: tuple[Edit, ...] = ()
+    values: dict[str, Any] = {}
+    size: int = 0
 
 
 class Faults:

@@ -31,6 +31,7 @@ KUNDEN: Final = Table(
         *fields("adr_id_preiskategorie adr_id_gruppe adr_id_provision", "integer"),
         Field("adr_rabatt", "decimal"),
         *fields("adr_newsletter_aktiv adr_werbung_email adr_werbung_post adr_werbung_telefon", "boolean"),
+        Field("adr_geloescht", "boolean"),
     ),
 )
 LIEFERADRESSEN: Final = Table(
@@ -40,6 +41,7 @@ LIEFERADRESSEN: Final = Table(
         Field("la_id", "integer"),
         Field("la_id_adr", "integer", required=True),
         *fields("la_firma la_vorname la_nachname la_str la_str_nr la_plz la_ort la_land la_note"),
+        Field("la_geloescht", "boolean"),
     ),
 )
 ANSPRECHPARTNER: Final = Table(
@@ -49,18 +51,29 @@ ANSPRECHPARTNER: Final = Table(
         Field("ap_id", "integer"),
         Field("ap_id_adr", "integer", required=True),
         *fields("ap_anrede ap_vorname ap_nachname ap_funktion ap_telefon ap_mobil ap_email ap_note"),
+        Field("ap_geloescht", "boolean"),
     ),
 )
 PREISKATEGORIEN: Final = Table(
     "preiskategorien",
     key="pk_id",
     unique=(("pk_name",),),
-    fields=(Field("pk_id", "integer"), Field("pk_name", required=True), Field("pk_sortierung", "integer")),
+    fields=(
+        Field("pk_id", "integer"),
+        Field("pk_name", required=True),
+        Field("pk_sortierung", "integer"),
+        Field("pk_geloescht", "boolean"),
+    ),
 )
 ADRESSGRUPPEN: Final = Table(
     "adressgruppen",
     key="grp_nr",
-    fields=(Field("grp_nr", "integer"), Field("grp_name", required=True), Field("grp_beschreibung")),
+    fields=(
+        Field("grp_nr", "integer"),
+        Field("grp_name", required=True),
+        Field("grp_beschreibung"),
+        Field("grp_geloescht", "boolean"),
+    ),
 )
 PROVISIONEN: Final = Table(
     "provisionsempfaenger",

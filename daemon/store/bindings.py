@@ -64,5 +64,10 @@ class Bindings(Base):
             for row in rows
         ]
 
+    async def sharing(
+        self, link: str, stream: str, level: int, hashes: Sequence[int], limit: int
+    ) -> Sequence[Binding]:
+        return await self._bindings(sql("bindings_sharing", level=level), link, stream, list(hashes), limit)
+
     async def _bindings(self, query: str, *arguments: object) -> list[Binding]:
         return [binding(row) for row in await self._fetch(query, *arguments)]

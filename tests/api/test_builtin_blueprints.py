@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from daemon import blueprints
+from daemon import blueprints, blueprints_yaml
 from tandem.v1 import blueprints_pb2
 from tests.api.world import Client
 
@@ -33,3 +33,10 @@ async def test_a_name_is_taken_where_a_blueprint_is_asked_for(admin: Client) -> 
         for blueprint in (name, blueprints.text(name))
     ]
     assert by_name == by_text and by_name.streams
+
+
+def test_how_often_a_pair_is_looked_at_may_be_a_setting() -> None:
+    text = blueprints.text("webcrm-uniconta")
+    assert blueprints_yaml.load(text, "", {}).poll_s == {"a": 300.0, "b": 300.0}
+    quick = "settings: {poll: {default: 30s}}"
+    assert blueprints_yaml.load(text, quick, {}).poll_s == {"a": 30.0, "b": 30.0}

@@ -14,6 +14,8 @@ import pytest
 
 from actors.core.errors import Kind, TandemError
 from actors.ports import Connector, Write, WriteResult, WriteStatus
+from clients.connectors.http.transport import Transport
+from clients.connectors.http.wire import EXCERPT_MAX, RAW_MAX
 from clients.emulators.emulator import Emulator
 from clients.emulators.faults import Edit, Fault
 from tests.connectors.contract_base import (
@@ -92,6 +94,50 @@ class UnderFaults(Case):
         assert caught.value.kind is Kind.TRANSIENT
         assert connector.declaration.name in str(caught.value)
         assert len(await scan(connector, emulated, limit=2)) == 5
+        # What came is kept with the error, bounded and without what a proxy's page repeats of our credentials.
+        told = f"{caught.value} {getattr(caught.value, 'raw', '')}"
+        assert len(told) <= EXCERPT_MAX + 2 * RAW_MAX
+        assert not [value for value in emulated.emulator.echoed if value in told]
+
+    async def test_an_answer_without_end_fails_the_read(
+        self, emulated: EmulatedSystem, connector: Connector, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await emulated.insert({emulated.id(1): row(1)})
+        await scan(connector, emulated)
+        monkeypatch.setattr(Transport, "_size_max", property(lambda _: 200_000), raising=False)
+        emulated.emulator.faults.add(
+            Fault("huge", path=emulated.read_path, method=emulated.read_method, size=300_000)
+        )
+        with pytest.raises(TandemError, match="more than 200000 bytes") as caught:
+            await scan(connector, emulated)
+        assert caught.value.kind is Kind.TRANSIENT
+        assert connector.declaration.name in str(caught.value)
+        assert len(await scan(connector, emulated)) == 1
+
+    async def test_fields_that_nobody_knows_change_nothing(
+        self, emulated: EmulatedSystem, connector: Connector
+    ) -> None:
+        await emulated.insert({emulated.id(number): row(number) for number in (1, 2)})
+        before = {record.id: record.native for record in await scan(connector, emulated)}
+        new = {"zzNewField": {"deep": [1, None, {"er": True}]}, "zz": None}
+        emulated.emulator.faults.add(
+            Fault("odd", path=emulated.read_path, method=emulated.read_method, times=-1, values=new)
+        )
+        assert {record.id: record.native for record in await scan(connector, emulated)} == before
+        assert emulated.emulator.faults.happened
+
+    async def test_a_value_of_another_kind_is_delivered_as_it_is_and_stops_nobody(
+        self, emulated: EmulatedSystem, connector: Connector
+    ) -> None:
+        await emulated.insert({emulated.id(number): row(number) for number in (1, 2)})
+        before = {record.id: record.native for record in await scan(connector, emulated)}
+        asked = getattr(connector, "native_name", str)("count").rpartition(".")[2]
+        emulated.emulator.faults.add(
+            Fault("odd", path=emulated.read_path, method=emulated.read_method, values={asked: "a lot"})
+        )
+        found = {record.id: record.native for record in await scan(connector, emulated)}
+        assert found == {id_: {**native, "count": "a lot"} for id_, native in before.items()}
+        assert emulated.emulator.faults.happened
 
     async def test_a_broken_server_fails_the_read(
         self, emulated: EmulatedSystem, connector: Connector

@@ -32,6 +32,10 @@ class Renamed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def native_name(self, name: str) -> str:
+        """What the system calls a field of the contract's."""
+        return self._to.get(name, name)
+
     def _names(self, fields: Sequence[str]) -> list[str]:
         return [self._to.get(field, field) for field in fields]
 

@@ -117,6 +117,7 @@ def lines() -> Document:
         "position": {"b": "line_no"},
         "sums": {"price": "round(price, 2)"},
         "tolerance": Decimal("0.05"),
+        "custom": {"setting": "own_cells"},
     }
 
 
@@ -168,6 +169,7 @@ def document() -> Document:
         "settings": {
             "phone_path": {"form": "text", "doc": "where the CRM has it", "default": "phone"},
             "rates": {"form": "map"},
+            "own_cells": {"form": "fields", "default": {"lot": {"a": "CHARGE", "b": "lot"}}},
             "own_fields": {"form": "fields", "default": {"score": {"a": "SCORE", "b": "score"}}},
             "gate": {"form": "text", "choices": ["type", "status"]},
         },

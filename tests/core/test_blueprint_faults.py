@@ -104,8 +104,8 @@ FAULTY: dict[str, tuple[Callable[[Document], object], str]] = {
         'customers.match[0][0]: "notes" is not on both sides',
     ),
     "match no list": (
-        lambda d: d["streams"]["customers"].update(match=["number"]),
-        'match[0]: "number" is not a match key; each is a list of fields',
+        lambda d: d["streams"]["customers"].update(match=[7]),
+        'match[0]: "7" is not a match key; each is a field or a list of fields',
     ),
     "group": (
         lambda d: fields(d)["zip"].update(owner="b"),

@@ -94,6 +94,39 @@ def test_a_field_whose_path_is_not_set_is_left_out() -> None:
     }
 
 
+def test_lines_have_cells_of_the_link_s_own_and_only_those_that_have_a_path() -> None:
+    data = document()
+    data["settings"]["lot_path"] = {"form": "text", "default": None}
+    prices = fields(data)["prices"]["lines"]["fields"]
+    prices["unit"]["b"] = {"setting": "lot_path"}
+    own = {"grade": {"a": "SORTE", "b": "grade"}}
+    spec = compile_blueprint(data, None, {**SET, "own_cells": own}).stream("customers").field("prices")
+    assert spec.lines is not None
+    names = {field.name for field in spec.lines.fields}
+    assert "grade" in names and not names & {"lot", "unit"}
+
+
+def test_a_mark_may_wait_for_a_link_that_chooses_it() -> None:
+    data = document()
+    customers = data["streams"]["customers"]
+    customers["deletes"] = {"a": {"setting": "gone"}}
+    customers["mark"] = {"b": {"deleted": True}}
+    data["settings"]["gone"] = {"form": "text", "choices": ["ignore", "mark"], "default": "ignore"}
+    for word in ("ignore", "mark"):
+        stream = compile_blueprint(data, None, {**SET, "gone": word}).stream("customers")
+        assert stream.deletes["a"].value == word
+    data["settings"]["gone"]["choices"] = ["ignore", "remove"]
+    with pytest.raises(BlueprintError, match="nothing is marked on side b"):
+        compile_blueprint(data, None, SET)
+
+
+def test_match_keys_may_be_a_setting() -> None:
+    data = document()
+    data["settings"]["known_by"] = {"form": "list", "default": ["number", "name"]}
+    data["streams"]["customers"]["match"] = {"setting": "known_by"}
+    assert compile_blueprint(data, None, SET).stream("customers").match == (("number",), ("name",))
+
+
 def test_a_map_that_is_a_setting_may_be_empty_and_names_itself() -> None:
     data = document()
     data["settings"]["codes"] = {"form": "map"}

@@ -130,7 +130,7 @@ FAULTY: list[tuple[tuple[str, ...], object]] = [
         {"a": "x", "b": "y", "complete_read": "1h", "fields": {"f": {"a": "x", "b": "y"}}},
     ),
     (("streams", "orders", "kind"), "king"),
-    (("streams", "orders", "match"), ["number"]),
+    (("streams", "orders", "match"), [["number"], []]),
     (("streams", "orders", "creates"), ["c"]),
     (("streams", "orders", "deletes"), {"a": "burn"}),
     (("streams", "orders", "budgets"), {"deletes": "many"}),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 import pytest
 
+from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, guard, over_text
 from actors.core.initial import HELD, KEPT, has_changed, held_over, is_held, let_go, met
-from actors.core.plan import Context, half_binding, plan_pair
-from actors.core.policy import FirstContact, Owner, StreamSpec
-from actors.core.types import SIDES, Binding, Deviation, Side, State, other
+from actors.core.plan import Context, half_binding, plan_new, plan_pair
+from actors.core.policy import INITIAL_CREATES, Budget, FirstContact, InitialCreates, Owner, StreamSpec
+from actors.core.types import SIDES, Action, Binding, Deviation, Op, Side, State, other
 from tests.core.pairs import NOW, bound, one, seen, stream
 
 MIRRORED = pytest.mark.parametrize("here", SIDES)
@@ -125,3 +127,49 @@ def test_what_a_held_back_newcomer_showed_was_never_agreed_on() -> None:
     held = Binding("customers", state=State.HELD_BACK, note=f"ambiguous {HELD}", base={"f": 1})
     other_ = Binding("customers", state=State.NEW, base={"f": 1})  # to be put back: that was agreed on
     assert (met(held).base, met(other_).base) == ({}, {"f": 1})
+
+
+@MIRRORED
+@pytest.mark.parametrize("newcomers", list(InitialCreates))
+def test_records_that_the_other_side_lacks_are_made_asked_about_or_left(
+    here: Side, newcomers: InitialCreates
+) -> None:
+    spec = msgspec.structs.replace(
+        towards(other(here), FirstContact.ASK),
+        initial_load=frozenset(SIDES),
+        creates=frozenset(SIDES),
+        initial_creates=newcomers,
+    )
+    look = seen(here, {"name": "Ada", "f": 1})
+    half = held_over(spec, half_binding(spec, look, 0), look, loaded=False)
+    assert half.state is State.NEW  # to be matched
+    verdict = plan_new(spec, half, look, Context(now=NOW))
+    assert is_held(verdict.binding) is (newcomers is InitialCreates.OFF)
+    if newcomers is InitialCreates.OFF:
+        assert not verdict.actions and has_changed(verdict.binding, seen(here, {"name": "Ada", "f": 2}))
+        return
+    (action,) = verdict.actions
+    asked = newcomers is InitialCreates.PLAN
+    assert action.kinds == (("creates", INITIAL_CREATES) if asked else ("creates",))
+    later = held_over(spec, half_binding(spec, look, 0), look, loaded=True)
+    assert plan_new(spec, later, look, Context(now=NOW)).actions[0].kinds == ("creates",)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("exempt", [(), BUDGET_EXEMPT_WHILE_LOADING])
+def test_what_waits_for_a_yes_is_held_to_the_last_one(known: bool, exempt: Collection[str]) -> None:
+    budgets = {INITIAL_CREATES: Budget(0, 0.0, free=0)}
+    spec = msgspec.structs.replace(towards("a", FirstContact.ASK), budgets=budgets)
+    old, new = (
+        Action("customers", "b", Op.CREATE, binding=n, rule="", kinds=kinds, fingerprint=str(n))
+        for n, kinds in enumerate((("creates", INITIAL_CREATES), ("creates",)), 1)
+    )
+    found = guard(spec, [old, new], {}, records=1000, totals_known=known, exempt=exempt)
+    assert (found.go, found.held) == ((new,), (old,))
+    if known:
+        assert (
+            over_text(spec, found.over, 1000)
+            == "1 records of customers were there before the link: made on a yes"
+        )
+    said = guard(spec, [old, new], {}, records=1000, totals_known=known, exempt=exempt, approved=["1"])
+    assert said.held == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 
 from actors.core.errors import LeaseLost
 from actors.core.types import OPEN_STATES, Action, ActionState, Binding, Op, Presence, Side
@@ -98,6 +99,16 @@ class MemoryRows:
     ) -> Lines:
         async with self._transaction("lines_of"):
             return _lines(self._state(link).lines(stream, side, sorted(set(ids)), map_ver), block)
+
+    async def sharing(
+        self, link: str, stream: str, level: int, hashes: Sequence[int], limit: int
+    ) -> Sequence[Binding]:
+        async with self._transaction("sharing"):
+            wanted = set(hashes) - {0}
+            found = (
+                one for one in self._state(link).ordered(stream) if {*one.keys[level : level + 1]} & wanted
+            )
+            return list(islice(found, limit))
 
     async def count_present(self, link: str, stream: str, side: Side) -> int:
         async with self._transaction("count_present"):

@@ -59,6 +59,26 @@ STREAMS = (
     ),
     Mutant(
         20,
+        "what was cut while a document was made stays half where it is written once",
+        "actors/core/units.py",
+        "stands is not None and stands.reason == CUT",
+        "False",
+        (
+            "tests/core/test_units.py::test_what_was_cut_is_completed_where_it_is_written_once_and_later_changes_are_listed",
+        ),
+    ),
+    Mutant(
+        20,
+        "a decision to import waits for the schedule",
+        "actors/newcomers.py",
+        "return [half for half in halves if half.key in said_yes]",
+        "return []",
+        (
+            "tests/actors/test_delivery.py::test_a_decision_to_import_waits_for_no_schedule_and_what_nobody_decided_does",
+        ),
+    ),
+    Mutant(
+        20,
         "what was made once is changed with its origin",
         "actors/core/plan.py",
         "    if not wanted or seen.side not in stream.once:\n",

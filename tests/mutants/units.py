@@ -41,8 +41,8 @@ UNITS = (
         18,
         "what is found of a write that was cut is never completed",
         "actors/recover.py",
-        "skip=alone, in_steps=in_steps)",
-        "skip=alone, in_steps=False)",
+        "in_steps=in_steps,",
+        "in_steps=False,",
         (f"{ACTORS}test_redteam_18_a_daemon_that_is_killed_while_it_writes_an_order_leaves_one_and_whole",),
     ),
     Mutant(

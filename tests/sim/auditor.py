@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
 from tests.sim.auditor_more import (
     documents,
     gates_hold,
+    left_as_it_is,
     may_write,
     moved_stays,
+    put_back,
     required_streams,
     starts_as_told,
     told_to_restore,
@@ -74,15 +77,20 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
-    """Whether all that is there was made outside so shortly before that nobody need have seen it yet, or was hidden:
-    from lists where nobody knew it, from every look where a daemon had made it, has its id, and lost no state since."""
+    """Whether all that is there was made outside so shortly before that nobody need have seen it yet (or was known, and the
+    state was set back so shortly before, where lists leave records out now and then), or was hidden: from lists where
+    nobody knew it, from every look where a daemon had made it, has its id, and lost no state since."""
 
     def known(one: Entry) -> bool:
         lost = any(one.at < at < entry.at for at in evidence.set_back)
         return not one.outside and evidence.has_id(one) and not lost
 
+    def unknown_since(one: Entry) -> float:
+        lost = [at for at in evidence.set_back if one.at < at < entry.at and one.side in evidence.patchy]
+        return max([*lost, one.at if one.outside else -math.inf])
+
     return all(
-        (one.outside and entry.asked - one.at < evidence.laws.race_s)
+        entry.asked - unknown_since(one) < evidence.laws.race_s
         or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=known(one))
         for one in there
     )
@@ -141,7 +149,9 @@ def told_to_remove(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool
     """Whether a person, asked about what was deleted or merged, said that the partner goes too."""
     ids = timeline.ids(timeline.ref(entry))
     return any(
-        one.choose == "remove" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
+        one.choose == "remove"
+        and one.at <= entry.asked + MOMENT_S
+        and any(i in ids[s] for s, i in one.ids.items())
         for one in evidence.decisions
     )
 
@@ -277,7 +287,9 @@ def unseen_loss(
         return
     if Named(timeline.stream.name, law.name, value) in evidence.store.differed:
         return
-    if met_anew(evidence, timeline, entry, law):
+    if met_anew(evidence, timeline, entry, law) or put_back(evidence, timeline, entry):
+        return
+    if left_as_it_is(evidence, timeline, entry, law):
         return
     if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)

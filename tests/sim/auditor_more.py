@@ -1,12 +1,13 @@
-"""The auditor on gates, documents, fields that are only read, starting values, a side's own values, required streams."""
+"""The auditor on gates, documents, fields that are only read, starting values, a side's own values, required streams, and
+on what may be written over."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from actors.core.values import Value
-from tests.sim.evidence import Entry, Evidence, Violation
-from tests.sim.laws import MARK, MEMO, SIDES, GateLaw, Side, other
+from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
+from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
 
 # So long after a record was shut out something that was looked at before may still be on its way: a slow look, a write
@@ -23,7 +24,9 @@ def told_to_restore(evidence: Evidence, timeline: Timeline, entry: Entry) -> boo
     ):
         return True
     return entry.op == "create" and any(
-        one.choose == "restore" and one.at <= entry.asked and any(i in ids[s] for s, i in one.ids.items())
+        one.choose == "restore"
+        and one.at <= entry.asked + MOMENT_S
+        and any(i in ids[s] for s, i in one.ids.items())
         for one in evidence.decisions
     )
 
@@ -194,7 +197,7 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
     words = [
         one.at
         for one in evidence.decisions
-        if one.choose in IMPORTED and one.at <= entry.asked and one.ids.get(origin) in ids[origin]
+        if one.choose in IMPORTED and one.at <= entry.asked + MOMENT_S and one.ids.get(origin) in ids[origin]
     ]
     if not words:
         yield Violation("staged", f"{entry.who} made {entry.id}, and nobody had said so", entry.at)
@@ -204,10 +207,46 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
         if law is None or law.reference or law.type == "list" or value is None:
             continue
         there = law.native(origin)
-        shown = [one for one in timeline.before(entry) if one.side == origin and one.at <= max(words)]
+        shown = [
+            one for one in timeline.before(entry) if one.side == origin and one.at <= max(words) + MOMENT_S
+        ]
         if not any((one.after or {}).get(there) == value for one in shown):
             text = f"{entry.who} made {entry.id} with {law.name}={value!r}, which nobody was shown"
             yield Violation("staged", text, entry.at)
+
+
+# ------------------------------------------------------------------------------------- what may be written over
+
+
+def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether outside hands (a backup, an old form) had put back the whole record as it was before our last write, where no
+    reply to that had said all, before anybody need have looked: as if it had not been accepted. It is made once more. (What
+    is told to new records only is settled nowhere: nobody can know what it was.)"""
+    natives = [law.native(entry.side) for law in timeline.stream.fields if not law.on_create_only]
+
+    def shared(held: Mapping[str, Value] | None) -> list[Value]:
+        return [(held or {}).get(native) for native in natives]
+
+    past = [one for one in timeline.record(entry) if one.at < entry.at]
+    last = max((at for at, one in enumerate(past) if one.outside), default=0)
+    ours = [one for one in past[:last] if not one.outside]
+    if entry.side not in evidence.blind or not ours:
+        return False
+    again = any(shared(one.before) == shared(ours[-1].before) for one in ours[:-1])
+    in_time = past[last].at - ours[-1].at <= evidence.laws.race_s
+    return in_time and not again and shared(past[last].after) == shared(ours[-1].before)
+
+
+def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
+    said that both stay as they are: then it is settled, and whoever edits the field next on either side is carried."""
+    writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
+    return writer is not None and any(
+        (one.stream, one.field) == (timeline.stream.name, "*once*")
+        and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
+        and any(id in ids[side] for side, id in one.ids.items())
+        for one in evidence.decisions
+    )
 
 
 def required_streams(evidence: Evidence) -> Iterator[Violation]:
@@ -239,7 +278,12 @@ def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         origin = other(entry.side)
         if entry.outside or entry.op != "delete" or origin not in evidence.plain:
             continue
-        past = [one for one in timeline.before(entry) if one.side == origin and one.at < entry.asked]
+        ref = timeline.given_ref(entry)  # who was made one with it by hand is not who it was
+        past = [
+            one
+            for one in timeline.before(entry)
+            if one.side == origin and one.at < entry.asked and timeline.given_ref(one) == ref
+        ]
         ends = {one.at for one in past if one.op == "delete"}
         here = {one.id for one in past if one.op == "create" and one.at in ends} - {
             one.id for one in past if one.op == "delete"

@@ -164,7 +164,8 @@ class Evidence:
     the times `set_back`.
 
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
-    complete; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out.
+    complete; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out; `blind`: sides
+    whose replies do not say what became of every field; `patchy`: sides whose lists leave records out now and then.
 
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
@@ -187,6 +188,8 @@ class Evidence:
     loaded: dict[str, float] = field(default_factory=dict)
     plain: frozenset[Side] = frozenset()
     drops: frozenset[Side] = frozenset()
+    blind: frozenset[Side] = frozenset()
+    patchy: frozenset[Side] = frozenset()
     edits_end: float = float("inf")
     quiet_from: float = float("inf")
 
@@ -199,6 +202,10 @@ class Evidence:
             and one.span.began - MOMENT_S <= entry.at <= one.span.ended + MOMENT_S
             for one in self.answers
         )
+
+    def is_known(self, entry: Entry) -> bool:
+        """Whether the daemon knows that a write of its own took place: from the reply, or from a look."""
+        return self.was_answered(entry) or (entry.stream, entry.side, entry.id) in self.store.looked_up
 
     def has_id(self, entry: Entry) -> bool:
         """Whether the daemon knows the id of a record that it made: drawn beforehand, in the reply, or from a look."""

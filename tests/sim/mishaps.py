@@ -28,6 +28,7 @@ class Struck(Protocol):
     lives: list[Life]
     skews: dict[str, float]
     store_skew_s: float
+    turned_back_s: float
     strangers: dict[Side, MemorySystem]
 
     def note(self, text: str) -> None: ...
@@ -157,6 +158,7 @@ async def clock_jumps(world: Struck, luck: random.Random) -> None:
         return
     host = luck.choice(sorted(world.skews))
     world.note(f"the clock of {host} jumps by {by_s:+.0f} s")
+    world.turned_back_s += max(0.0, -by_s)
     world.skews[host] += by_s
 
 
@@ -166,6 +168,7 @@ async def database_clock_jumps(world: Struck, luck: random.Random) -> None:
     by_s = luck.choice([-1, 1]) * luck.choice(JUMPS_S)
     world.note(f"the clock of the database jumps by {by_s:+.0f} s")
     world.store_skew_s += by_s
+    world.turned_back_s += max(0.0, -by_s)
     world.evidence.jumps.append(anyio.current_time())
 
 

@@ -73,6 +73,16 @@ class Scenario:
             return frozenset(SIDES)
         return frozenset(side for side in SIDES if self.faults[side].drop_field)
 
+    @property
+    def blind(self) -> frozenset[Side]:
+        """The sides whose replies do not say what became of every field."""
+        return self.drops | {side for side in SIDES if self.declarations[side].reply != "record"}
+
+    @property
+    def patchy(self) -> frozenset[Side]:
+        """The sides whose lists leave records out now and then."""
+        return frozenset(side for side in SIDES if self.faults[side].hide_row)
+
     def luck(self, purpose: str) -> random.Random:
         """A source of its own per purpose, so that one purpose's draws never shift another's."""
         return source(self.seed, purpose)

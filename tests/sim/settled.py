@@ -149,6 +149,8 @@ def one_sided(
                 yield Violation("convergence", f"{tell(entry)} ({ref}) never came to {gone}", entry.at)
             elif ended and gone in stream.restores:
                 yield Violation("convergence", f"{ref} was deleted on {gone} and not put back", ended[-1].at)
+            elif ended and evidence.out_of_sight(side, stream.name, entry.id, ended[-1].at, by_id=True):
+                continue  # both were gone, and one is back: it is neither removed nor marked for what was before
             elif ended and gone in stream.marks and not is_marked(timeline, entry, ended[-1]):
                 yield Violation(
                     "convergence", f"{ref} was deleted on {gone} and not marked on {side}", ended[-1].at
@@ -160,8 +162,8 @@ def one_sided(
 
 
 def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry) -> bool:
-    """Whether a daemon must have known two records as one before one of them went: it had written to them, or they had
-    stood side by side for long. Else the one that is left is a new record, from a side that may make none."""
+    """Whether a daemon must have known two records as one before one of them went: it had written to them (and knew of what
+    it made), or they had stood side by side for long. Else the one that is left is new, from a side that may make none."""
     if any(end.at < at for at in evidence.set_back):
         return False  # nobody knows it any more
     first = timeline.record(entry)[0]
@@ -172,6 +174,7 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
     return long or any(
         not one.outside
         and one.at < end.at
+        and (one.op != "create" or evidence.is_known(one))
         and not any(one.at < at < end.at for at in evidence.set_back)  # forgotten since
         and pairs(timeline, one, entry)
         for one in about

@@ -8,11 +8,12 @@ import anyio
 import msgspec
 import pytest
 
+from actors.core.policy import DeletePolicy, Owner
 from actors.core.types import State
 from actors.ports import Find
 from actors.root import RootActor
 from clients.connectors.systems.memory import MemoryConnector
-from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, until
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
 
 
 def _slow_to_show() -> Rig:
@@ -82,3 +83,38 @@ def test_a_record_that_people_made_is_never_taken_for_what_was_left_behind(
 
     monkeypatch.setattr(MemoryConnector, "_read_at", read_at)
     assert on(slow, body) == (True, ["Ada"], True)
+
+
+@pytest.mark.parametrize("find", [Find.MODIFIED, Find.FULL])
+def test_a_record_that_gets_another_id_while_its_partner_is_made_is_not_taken_for_deleted(find: Find) -> None:
+    """The look at A is over when Ada is made on B; meanwhile she gets another id, and B's feed tells of the write, so that
+    both are looked at, and the old one is gone. Seed 6837: that was concluded to be a deletion at once, though nobody had
+    looked for who is new on A."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        async def moves() -> None:
+            if old := rig.rows("a").keys() & {ada}:
+                rig.systems["a"].delete(CUSTOMERS, old.pop(), "person")
+                rig.create("a", "Ada", fax="1")
+
+        (ada,) = rig.rows("a")
+        rig.on["b", "write"] = moves
+        await until(lambda: ada not in rig.rows("a") and bool(rig.rows("b")), 60)
+        made = list(rig.rows("b"))
+        await anyio.sleep(300)
+        return (
+            list(rig.rows("b")) == made,
+            rig.names("a"),
+            _bound(rig) == [(State.SETTLED, made[0])],
+            rig.parked(),
+        )
+
+    def removing() -> Rig:
+        deletes = {"a": DeletePolicy.REMOVE, "b": DeletePolicy.IGNORE}
+        told = field("name"), field("phone"), field("fax", owner=Owner.B)
+        rig = Rig(customers(fields=told, deletes=deletes), poll_s=10.0, find=(find,))
+        rig.declared["b"] = msgspec.structs.replace(rig.declared["b"], find=(Find.FEED,), reply="id")
+        rig.create("a", "Ada", fax="1")
+        return rig
+
+    assert on(removing, body) == (True, ["Ada"], True, [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from actors.core.values import Value
-from tests.sim.evidence import Entry, Evidence
+from tests.sim.evidence import BACKUP, Entry, Evidence
 from tests.sim.laws import FieldLaw, Side, StreamLaw
 
 Life = tuple[Side, str, int]  # side, id, and the how manieth record under that id
@@ -132,8 +132,21 @@ class Timeline:
         """Who gave a field the value that `entry` found there."""
         for one in self.before(entry):
             if self._life[id(one)] == self._life[id(entry)] and native in one.changed():
-                return one
+                return self._first_writer(one, native)
         return None
+
+    def _first_writer(self, entry: Entry, native: str) -> Entry:
+        """Who gave the value that an entry did: of what a backup brought back, whoever had written it into that record."""
+        value = (entry.after or {}).get(native)
+        wrote = (
+            one
+            for one in self.before(entry)
+            if (one.side, one.id) == (entry.side, entry.id)
+            and one.who != BACKUP
+            and native in one.changed()
+            and (one.after or {}).get(native) == value
+        )
+        return next(wrote, entry) if entry.who == BACKUP else entry
 
     def last_write(self, entry: Entry, side: Side, law: FieldLaw) -> Entry | None:
         """Who gave a shared field its value on `side`, as it was when `entry` took effect; None where it is gone."""

@@ -60,12 +60,19 @@ class World:
         self.scenario = scenario
         self.trace: list[str] = []
         self.clock = SimClock(f"{scenario.seed}/world")
-        self.evidence = Evidence(scenario.laws, plain=scenario.plain, drops=scenario.drops)
+        self.evidence = Evidence(
+            scenario.laws,
+            plain=scenario.plain,
+            drops=scenario.drops,
+            blind=scenario.blind,
+            patchy=scenario.patchy,
+        )
         self.faulty = True
         self.rounds = 0
         self.fallen: list[Violation] = []
         self.systems: dict[Side, MemorySystem] = {side: self._system(side) for side in SIDES}
         self.store_skew_s = 0.0  # how far the database's own clock is off
+        self.turned_back_s = 0.0  # by how much clocks were turned back, all jumps together
         self.inner = MemoryStore(SimClock(f"{scenario.seed}/store", lambda: self.store_skew_s))
         self.people = People(scenario.laws, self.systems, scenario.luck("people"), scenario.perils)
         self.operator = Operator(self.inner, scenario.luck("operator"), self.note)

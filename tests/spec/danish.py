@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from clients.emulators.description import Row
 from clients.emulators.stand import stand
 from clients.emulators.uniconta import System as Uniconta
 from clients.emulators.webcrm import System as Webcrm
+from tandem.v1 import links_pb2
 from tandem_client import Tandem
 from tests.spec.names import own_name
 from tests.spec.pair import Pair
@@ -73,6 +74,15 @@ def add(crm: Webcrm, *rows: dict[str, Any]) -> list[int]:
     return [int(key) for key in crm.person.insert("Organisations", *rows)]
 
 
+class Danish(Pair):
+    """Where nothing else is said, organisations that are "Kunde" before the link are made debtors without a plan to read."""
+
+    async def link(
+        self, blueprint: str, *, rules: Mapping[str, Any] | None = None, **settings: Any
+    ) -> links_pb2.Link:
+        return await super().link(blueprint, rules=rules, **{"initial_create": "on", **settings})
+
+
 @pytest.fixture
 async def crm(request: pytest.FixtureRequest) -> AsyncIterator[Webcrm]:
     async with stand("webcrm", {"fields": "all", **getattr(request, "param", {})}) as emulator:
@@ -95,7 +105,7 @@ async def pair(
     tenant = own_name(request)
     a = {"url": crm.address, "auth_code": crm.auth_code, "overlap_s": 0, "fields_s": 1}
     b = {"url": erp.address, "company": 4711, "user": "tandem", "password": "secret", "calls_per_day": 0}
-    made = Pair(tandem, tenant, ("webcrm", a), ("uniconta", {**b, "overlap_s": 0, "metadata_s": 1}))
+    made = Danish(tandem, tenant, ("webcrm", a), ("uniconta", {**b, "overlap_s": 0, "metadata_s": 1}))
     await made.connect()
     yield made
     await made.leave()

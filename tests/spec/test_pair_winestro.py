@@ -220,6 +220,23 @@ async def test_w13_any_account_makes_edits_and_deletes_and_fields_are_merged_one
     assert not await two.parked("quarantine")
 
 
+async def test_w22_what_is_deleted_may_be_marked_in_the_other_account(two: Wineries) -> None:
+    primary, secondary = await customers(two)
+    chosen = {name: {"default": "mark"} for name in ("deleted_at_primary", "deleted_at_secondary")}
+    await two.rules({"settings": chosen})
+    primary.person.delete("ansprechpartner", 1)
+    primary.person.delete("kunden", primary.customer("K2")["adr_id"])
+    secondary.person.delete("lieferadressen", next(iter(secondary.person.rows("lieferadressen"))))
+    await two.backfill("customers")
+    await two.see(lambda: secondary.customer("K2").get("adr_geloescht") is True, "the mark on the customer")
+    await two.backfill("delivery_addresses")
+    await two.see(lambda: primary.table("lieferadressen", "la_geloescht") == [(True,)], "on the address")
+    await two.backfill("contacts")
+    await two.see(lambda: secondary.table("ansprechpartner", "ap_geloescht") == [(True,)], "on the contact")
+    assert secondary.customer("K1")["adr_geloescht"] is None
+    assert not primary.customer("K2"), "who is marked in one account is not made again in the other"
+
+
 async def test_w13_one_number_given_to_two_customers_at_once_goes_to_a_person(two: Wineries) -> None:
     primary, secondary = await customers(two)
     await two.pause()

@@ -170,10 +170,19 @@ class Wineries:
 
 @asynccontextmanager
 async def two_wineries(daemon: DaemonProcess, admin: Tandem, name: str) -> AsyncIterator[Wineries]:
-    """Two empty accounts, connected in mode 1; at the end the links are paused, since most of them are for good."""
+    """A Primary and a Secondary, both empty."""
+    async with wineries(daemon, admin, name, "primary", "secondary") as made:
+        yield Wineries(*made)
+
+
+@asynccontextmanager
+async def wineries(
+    daemon: DaemonProcess, admin: Tandem, name: str, *roles: str
+) -> AsyncIterator[list[Winery]]:
+    """Empty accounts; at the end the links are paused, since most of them are for good."""
     async with AsyncExitStack() as stack:
-        made = []
-        for role in ("primary", "secondary"):
+        made: list[Winery] = []
+        for role in roles:
             uid = str(next(_NUMBERS))
             options = {"uid": uid, "numbers": "comma" if role == "primary" else "text"}
             system = await stack.enter_async_context(stand("winestro", options))
@@ -187,7 +196,7 @@ async def two_wineries(daemon: DaemonProcess, admin: Tandem, name: str) -> Async
             await winery.connect()
             made.append(winery)
         try:
-            yield Wineries(*made)
+            yield made
         finally:
             listed = await admin.links.ListLinks(links_pb2.ListLinksRequest(page_size=1000))
             ours = {winery.tenant for winery in made}

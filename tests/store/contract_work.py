@@ -378,6 +378,24 @@ class KeyGroupContract:
         assert await store.key_groups("l1", "articles", 0, None, 99) == []
         assert await store.key_groups("l2", "customers", 0, None, 99) == []
 
+    async def test_who_shares_a_key(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        rows = (
+            full("A1", "B1", 10, 20),
+            half("b", "B2", 10),
+            full("A3", "B3", -30, 10),
+            full("A4", "B4", 0, 20),
+        )
+        one, two, three, four = await stored(world, lease, *rows)
+
+        async def sharing(level: int, *hashes: int, stream: str = "customers", limit: int = 9) -> list[int]:
+            return [found.key for found in await store.sharing("l1", stream, level, hashes, limit)]
+
+        assert await sharing(0, 10, -30, 7) == [one, two, three]
+        assert await sharing(0, 10, -30, limit=2) == [one, two]
+        assert await sharing(1, 20, 0) == [one, four]
+        assert await sharing(0, 0) == await sharing(2, 10) == await sharing(0, 10, stream="articles") == []
+
     @pytest.mark.parametrize("level", [1, 3, 5])
     async def test_each_level_by_itself(self, world: World, level: int) -> None:
         store, lease = world.store, await leased(world)

@@ -66,22 +66,28 @@ TABLES: Final[Mapping[str, Thing]] = {
             " adr_id_provision"
         ),
         decimals="adr_rabatt",
-        booleans="adr_newsletter_aktiv adr_werbung_email adr_werbung_post adr_werbung_telefon",
+        booleans="adr_newsletter_aktiv adr_werbung_email adr_werbung_post adr_werbung_telefon adr_geloescht",
     ),
     "lieferadressen": Thing(
         key="la_id",
         texts="la_firma la_vorname la_nachname la_str la_str_nr la_plz la_ort la_land la_note",
         integers="la_id_adr",
+        booleans="la_geloescht",
         required="la_id_adr",
     ),
     "ansprechpartner": Thing(
         key="ap_id",
         texts="ap_anrede ap_vorname ap_nachname ap_funktion ap_telefon ap_mobil ap_email ap_note",
         integers="ap_id_adr",
+        booleans="ap_geloescht",
         required="ap_id_adr",
     ),
-    "preiskategorien": Thing(key="pk_id", texts="pk_name", integers="pk_sortierung", required="pk_name"),
-    "adressgruppen": Thing(key="grp_nr", texts="grp_name grp_beschreibung", required="grp_name"),
+    "preiskategorien": Thing(
+        key="pk_id", texts="pk_name", integers="pk_sortierung", booleans="pk_geloescht", required="pk_name"
+    ),
+    "adressgruppen": Thing(
+        key="grp_nr", texts="grp_name grp_beschreibung", booleans="grp_geloescht", required="grp_name"
+    ),
     "provisionsempfaenger": Thing(key="pe_id", texts="pe_name", decimals="pe_satz", required="pe_name"),
     "artikelgruppen": Thing(key="wg_id", texts="wg_name wg_nr wg_kategorie", required="wg_name"),
     "artikel": Thing(

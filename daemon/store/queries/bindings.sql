@@ -26,6 +26,13 @@ join streams on streams.id = bindings.stream_id
 where streams.link = $1 and key = any ($2::bigint[])
 order by key
 
+-- bindings_sharing
+select $2::text as stream, bindings.*
+from bindings
+where stream_id = {stream} and keys[{level}] <> 0 and keys[{level}] = any ($3::bigint[])
+order by key
+limit $4
+
 -- bindings_in
 select $2::text as stream, bindings.*
 from bindings

@@ -1,0 +1,153 @@
+"""The auditor on what replies, clocks and people's words leave open: told by hand, what is allowed and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.sim.evidence import BACKUP, MOMENT_S, PERSON
+from tests.sim.laws import Side
+from tests.sim.test_auditor import Story, found, found_at_the_end, ruled
+from tests.sim.test_auditor_more import made, story
+
+ONLY_B: frozenset[Side] = frozenset({"b"})
+ONLY_A: frozenset[Side] = frozenset({"a"})
+
+
+def _met(blind: bool = True, **more: str) -> Story:
+    """Two that people made meet, A's values win, and B's reply does not tell what became of that. `more`: edited on B."""
+    told = ruled(first_contact="a")
+    told.evidence.blind = ONLY_B if blind else frozenset()
+    told.update("b", "d1", "B1", name="n1").names("name", "n2")
+    return told.update("b", PERSON, "B1", **more) if more else told
+
+
+def _set_back(told: Story, *, after_s: float = 10.0, again_s: float = 60.0) -> Story:
+    """B is set back to before that, and the daemon writes the same once more."""
+    told.wait(after_s).update("b", BACKUP, "B1", name="n2").wait(again_s)
+    return told.update("b", "d1", "B1", name="n1")
+
+
+PUT_BACK: dict[str, tuple[Callable[[], Story], set[str]]] = {
+    "as if it had not been accepted": (lambda: _set_back(_met()), set()),
+    "the reply had told": (lambda: _set_back(_met(blind=False)), {"ask"}),
+    "somebody edits another field meanwhile": (lambda: _set_back(_met(phone="p1")), {"ask"}),
+    "long after it could be looked at": (lambda: _set_back(_met(), after_s=500.0), {"ask"}),
+    "it waits long to be written once more": (lambda: _set_back(_met(), again_s=500.0), set()),
+    "and once more": (lambda: _set_back(_set_back(_met())), {"ask"}),
+    "nobody put it back": (
+        lambda: _met(name="n3").names("name", "n3").update("b", "d1", "B1", name="n1"), {"ask"}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUT_BACK)
+def test_what_was_put_back_as_a_whole_before_anybody_looked_may_be_written_over_once(name: str) -> None:
+    tell, invariants = PUT_BACK[name]
+    assert found(tell()) == invariants
+
+
+def _written_once(edited: str = "before", field: str = "*once*", decided: bool = True) -> Story:
+    """A1 was written once, B's remark was edited after that, and a person said that both stay; then A1 is edited by hand."""
+    told = story(once=ONLY_A).create("b", PERSON, "B1", ref="r1", email="e1", remark="r1")
+    told.create("a", "d1", "A1", ref="r1", email="e1", remark="r1").counts("a", "created", 1)
+    for when in ("before", "after"):
+        if when == edited:
+            told.update("b", PERSON, "B1", remark="r2").names("remark", "r2")
+        if when == "before" and decided:
+            told.decides("A1", field).wait(1.0)
+    return told.update("a", PERSON, "A1", remark="r3").update("b", "d1", "B1", remark="r3")
+
+
+def test_a_persons_word_that_both_stay_settles_what_he_was_shown() -> None:
+    assert found(_written_once()) == set()
+    assert found(_written_once(edited="after")) == {"rule"}
+    assert found(_written_once(decided=False)) == {"rule"}
+    assert found(_written_once(field="name")) == {"rule"}
+
+
+@pytest.mark.parametrize("late_s, invariants", [(MOMENT_S / 2, set()), (0.1, {"staged"})])
+def test_a_word_and_the_write_that_follows_it_at_the_same_moment_are_told_by_two_clocks(
+    late_s: float, invariants: set[str]
+) -> None:
+    """A hair after the write was asked for, by the other clock, is in time; later is not."""
+    told = story(stages=ONLY_B).create("a", PERSON, "A1", ref="r1", email="e1", name="n1")
+    asked = told.at - 0.5
+    told.at = asked + late_s
+    told.decides("A1", "", "import")
+    told.at = asked + 0.5
+    assert found(told.create("b", "d1", "B1", ref="r1", email="e1", name="n1")) == invariants
+
+
+@pytest.mark.parametrize("answered, invariants", [(True, {"convergence"}), (False, set())])
+def test_a_copy_that_nobody_knew_of_before_both_went_is_new_when_it_is_back(
+    answered: bool, invariants: set[str]
+) -> None:
+    """Records may be made of B's alone. B1's copy is made, B1 is deleted, A1 too, and a backup brings A1 back."""
+    told = story(restores="ab", creates=ONLY_B).create("b", PERSON, "B1", ref="r1", email="e1", name="n1")
+    told.create("a", "d1", "A1", ref="r1", email="e1", name="n1").counts("a", "created", int(answered))
+    told.evidence.store.unsure = 1 - answered
+    told = told if answered else told.unanswered()
+    told.delete("b", PERSON, "B1").delete("a", PERSON, "A1")
+    told.create("a", BACKUP, "A1", ref="r1", email="e1", name="n1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
+def _known_before(set_back_s: float, patchy: bool = True) -> Story:
+    """What the daemon made long ago is forgotten, and made again so many seconds later."""
+    told = (
+        story().create("a", PERSON, "A1", ref="r1", email="e1").create("b", "d1", "B1", ref="r1", email="e1")
+    )
+    told.wait(500.0).evidence.set_back.append(told.at)
+    told.evidence.patchy = ONLY_B if patchy else frozenset()
+    return told.wait(set_back_s).create("b", "d1", "B2", ref="r1", email="e1")
+
+
+def test_what_was_known_before_the_state_was_set_back_is_missed_for_no_longer_than_a_new_record() -> None:
+    assert found(_known_before(50.0)) == set()
+    assert found(_known_before(50.0, patchy=False)) == {"no duplicates"}
+    assert found(_known_before(500.0)) == {"no duplicates"}
+    known = Story()
+    known.at = 1.0
+    known.create("a", PERSON, "A1", ref="r1", email="e1").create("b", "d1", "B1", ref="r1", email="e1")
+    assert found(known.create("b", "d1", "B2", ref="r1", email="e1")) == {"no duplicates"}
+
+
+@pytest.mark.parametrize("whose, invariants", [("r1", {"moved"}), ("r2", set())])
+def test_who_was_merged_by_hand_with_a_record_that_moves_is_not_that_record(
+    whose: str, invariants: set[str]
+) -> None:
+    """A1 goes, and A2 takes over its key; then one of them gets another id, and A1's copy is deleted."""
+    told = story(removes="a").create("a", PERSON, "A1", ref="r1", email="e1")
+    told.create("b", "d1", "B1", ref="r1", email="e1").create("a", PERSON, "A2", ref="r2", email="e2")
+    told.evidence.plain = frozenset({"a", "b"})
+    goes, stays = ("A2", "A1") if whose == "r1" else ("A1", "A2")
+    told.update("a", PERSON, stays, email="e1").delete("a", PERSON, goes).delete("a", PERSON, stays)
+    told.at -= 1.0  # at the same moment
+    told.create("a", PERSON, "A3", ref=whose, email="e1").wait(50.0)
+    assert found(told.delete("b", "d1", "B1")) == invariants
+
+
+@pytest.mark.parametrize("seconds, invariants", [(5.0, set()), (500.0, {"convergence"})])
+@pytest.mark.parametrize("rules", [{"removes": "a"}, {"marks": ONLY_A}])
+def test_what_is_back_after_both_were_gone_is_neither_removed_nor_marked(
+    rules: dict[str, Any], seconds: float, invariants: set[str]
+) -> None:
+    """B1 is hidden; so many seconds after it is shown again A1 is deleted."""
+    told = made(story(**rules)).hides("b", "B1", 10.0).wait(10.0 + seconds).delete("a", PERSON, "A1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("whose, invariants", [("ours", set()), ("a person's", {"ask", "no silent loss"})])
+def test_what_a_backup_brings_back_is_whose_it_was(whose: str, invariants: set[str]) -> None:
+    """B's name is what the system made of ours, or a person's; B is set back, and again to a later state; then A's goes."""
+    told = made(story()).update("a", PERSON, "A1", name="long name")
+    if whose == "ours":
+        told.rewritten("b", "d1", "B1", "name", "long name", "long")
+    else:
+        told.update("b", PERSON, "B1", name="long")
+    told.update("b", BACKUP, "B1", name="n1").update("b", BACKUP, "B1", name="long")
+    told.update("a", PERSON, "A1", name="n3").update("b", "d1", "B1", name="n3")
+    assert found(told) == invariants
