@@ -42,8 +42,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
     if seen.presence is not Presence.PRESENT:
-        items = never_imported(stream, half, seen, ctx.parked)
-        return Verdict(half, drop=True, items=items)
+        return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     if seen.problem:
         return Verdict(half, park=(unreadable(stream, half, seen),))
     unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)

@@ -11,11 +11,11 @@ import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Op, Record
-from actors.core.values import BadValue, Value, same
+from actors.core.values import BadValue, Value
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult, WriteStatus
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
-from clients.connectors.http.shape import Shape
+from clients.connectors.http.shape import Shape, having
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.together import together
 from clients.connectors.http.values import write_value
@@ -130,14 +130,7 @@ class WinbooksConnector(HttpConnector):
         name = of_third(field)
         condition = where(ISNULL, name) if value is None else where(EQ, name, raw)
         rows, _ = await self._rows(object_name, [condition], ROWS_MAX)
-        found = [shape.record(row, names) for row in rows]
-        return [
-            msgspec.structs.replace(
-                one, native={name: one.native[name] for name in fields if name in one.native}
-            )
-            for one in found
-            if field in one.native and same(one.native[field], value)
-        ]
+        return having([shape.record(row, names) for row in rows], field, value, fields)
 
     # --------------------------------------------------------------------------------------------- one request
 
