@@ -8,7 +8,7 @@ from typing import Any
 from actors.core.backlog import Report
 from actors.core.errors import LeaseLost
 from actors.core.mapping import Refs, observe, paths, references, referred
-from actors.core.places import by_object, parted, qualified, written_in
+from actors.core.places import by_object, lacking, parted, qualified, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rooms import why_alone
 from actors.core.rows import RowShape
@@ -49,7 +49,7 @@ class Access:
             for start in range(0, len(wanted), self.declaration.batch_max):
                 batch = wanted[start : start + self.declaration.batch_max]
                 asked = self._clock.monotonic()
-                call = self._call("read", cls, name, batch, paths(stream, self.side))
+                call = self._call("read", cls, name, batch, paths(stream, self.side, name))
                 records = self._placed(stream, name, await self._ask(call))
                 out.extend(await self.observed(stream, records, asked))
                 there = {record.id for record in records}
@@ -104,9 +104,12 @@ class Access:
         return await self._found("find_by", stream, path, value)
 
     async def _found(self, method: str, stream: StreamSpec, *args: Any) -> list[Observation]:
-        asked, wanted = self._clock.monotonic(), paths(stream, self.side)
+        asked = self._clock.monotonic()
         records: list[Record] = []
         for name in stream.objects_on(self.side):
+            wanted = paths(stream, self.side, name)
+            if args[0] in lacking(stream, self.side, name):
+                continue  # that object has no such field
             found = await self._ask(self._call(method, "instant", name, *args, wanted))
             records.extend(self._placed(stream, name, found))
         return await self.observed(stream, records, asked)
@@ -123,7 +126,7 @@ class Access:
         if self.side == stream.several:
             name = written_in(stream, self.side, writes[0].id, writes[0].native)
             writes = [own_write(stream, self.side, one) for one in writes]
-        args = (name, tuple(writes), paths(stream, self.side))
+        args = (name, tuple(writes), paths(stream, self.side, name))
         results: Sequence[WriteResult] = await self._ask(self._written("write", args, until))
         if self.side == stream.several:
             results = [placed_result(stream, self.side, name, one) for one in results]
@@ -220,10 +223,11 @@ class Access:
         self, method: str, cls: Class, stream: StreamSpec, at: str, limit: int
     ) -> tuple[Page, list[Observation]]:
         asked = self._clock.monotonic()
-        wanted = paths(stream, self.side)
 
         async def ask(name: str, at: str) -> Page:
-            page: Page = await self._ask(self._call(method, cls, name, at, wanted, limit))
+            page: Page = await self._ask(
+                self._call(method, cls, name, at, paths(stream, self.side, name), limit)
+            )
             return page
 
         if self.side == stream.several:

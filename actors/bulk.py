@@ -275,7 +275,7 @@ class Bulk:
             bindings=tuple(bindings),
             hints=tuple(hints),
             closed=(Closed(sent.intent.id, ActionState.CONFIRMED),),
-            spend={f"{self._stream.name}/creates": count},
+            spend={(self._stream.name, self._there, self._stream.object(self._there), "creates"): count},
             counters=(Counters(stream=self._stream.name, side=self._there, created=count),),
         )
 

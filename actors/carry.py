@@ -200,18 +200,19 @@ class Carrier:
             return [], []
         if not budgeted(stream, actions):
             return list(actions), []
-        spent, exempt = await state.spent(stream.name), state.exempt(stream.name)
-        asked = records_asked(stream, actions, spent, totals_known=totals_known, exempt=exempt)
+        ledger, exempt = await state.spent(stream), state.exempt(stream.name)
+        asked = records_asked(stream, actions, ledger, totals_known=totals_known, exempt=exempt)
         records = await state.records(stream.name, asked) if asked else 0
         judge = functools.partial(
-            guard, stream, actions, spent, records=records, totals_known=totals_known, exempt=exempt
+            guard, stream, actions, ledger, records=records, totals_known=totals_known, exempt=exempt
         )
         passed = judge()
         if passed.held:  # then it matters what somebody said yes to
             keys = [action.binding for action in actions]
             passed = judge(approved=await state.store.approved(state.link, stream.name, keys))
         if passed.held and note:
-            state.held_over(stream, passed.over, over_text(stream, passed.over, records), totals_known)
+            text = over_text(stream, passed, records, ledger.hubs)
+            state.held_over(stream, text, is_over=totals_known and bool(passed.over or passed.over_hub))
         return list(passed.go), list(passed.held)
 
     async def _by_schedule(

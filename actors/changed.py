@@ -299,7 +299,7 @@ class ChangedLines:
             done.changes.append(change)
             done.closed.append(Closed(id_, ActionState.CONFIRMED))
             for kind in change.kinds:
-                spent = f"{stream.name}/{kind}"
+                spent = stream.name, there, name, kind
                 done.spend[spent] = done.spend.get(spent, 0) + 1
         if done.changes:
             done.add(there, "updated", len(done.changes))

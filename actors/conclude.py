@@ -9,7 +9,7 @@ import msgspec
 from actors.core import several
 from actors.core.actions import id_on
 from actors.core.changes import Change
-from actors.core.guard import spend
+from actors.core.guard import Spent, spend
 from actors.core.mapping import Refs, observe
 from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
@@ -79,7 +79,7 @@ class Done:
         self.hints: list[Hint] = []
         self.changes: list[Change] = []  # carried out as lines, and shown as they were sent
         self.decided: dict[int, list[tuple[Room, str]]] = {}  # decisions that the writes under way carry out
-        self.spend: dict[str, int] = {}
+        self.spend: dict[Spent, int] = {}
         self.count: dict[tuple[Side, str], int] = {}
 
     def add(self, side: Side, counter: str, count: int = 1) -> None:
@@ -263,9 +263,9 @@ class Conclusions:
             half = several.left_behind(stream, binding, action, id_on(out.binding, action.side))
             done.new.append(half)
             done.hints.append(hint_of(action, id_on(half, action.side), "left behind"))
-        self._count(action, result, done)
+        self._count(stream, action, result, done)
 
-    def _count(self, action: Action, result: WriteResult, done: Done) -> None:
+    def _count(self, stream: StreamSpec, action: Action, result: WriteResult, done: Done) -> None:
         """What was done, in the protocol, the sums and the ledger."""
         done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
         self._state.confirmed += 1
@@ -274,7 +274,7 @@ class Conclusions:
         done.add(action.side, COUNTER[action.op])
         if action.op is Op.CREATE:
             self._state.memory.arrives(action.stream)
-        for key, count in spend([action]).items():
+        for key, count in spend(stream, [action]).items():
             done.spend[key] = done.spend.get(key, 0) + count
 
     def _refused(self, stream: StreamSpec, action: Action, result: WriteResult, done: Done) -> None:

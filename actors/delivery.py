@@ -8,7 +8,7 @@ as half bindings until their direction is open. Must not: plan, or write.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from actors.core.errors import TandemError
 from actors.core.policy import LinkSpec, StreamSpec
@@ -28,8 +28,17 @@ class Gate:
     and be held back, again and again); but only the next run, which begins after that time, delivers all there is.
     """
 
-    def __init__(self, spec: LinkSpec, cursors: Sequence[Cursor], row: RunRow, clock: Clock) -> None:
+    def __init__(
+        self,
+        spec: LinkSpec,
+        cursors: Sequence[Cursor],
+        row: RunRow,
+        clock: Clock,
+        loaded: Collection[str] = (),
+    ) -> None:
+        """`loaded`: the streams whose initial load is complete, as the run goes on."""
         self._clock = clock
+        self._loaded = loaded
         self._started = row.started
         self._standing: Mapping[Place, Delivery] = {}
         self.commanded = row.cause == "command"
@@ -45,7 +54,9 @@ class Gate:
 
     def _opens_at(self, stream: str, side: Side) -> float:
         one = self._standing.get((stream, side))
-        return -math.inf if one is None or one.is_open or self.commanded else one.goes_at
+        if one is None or one.is_open or self.commanded:
+            return -math.inf
+        return -math.inf if one.schedule.load_at_once and stream not in self._loaded else one.goes_at
 
     def opened(self, stream: StreamSpec, *, all_gone: bool) -> list[tuple[Side, float]]:
         """The sides to which this run delivers all that waited (if it did), with the time to be noted; and those that were

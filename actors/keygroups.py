@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from actors.core.policy import StreamSpec
-from actors.core.stream_rules import GateKeys
 from actors.core.types import SIDES, Binding, Parked, Room, Side, State, other
 from actors.ports import KeyGroup
 
@@ -26,10 +25,9 @@ def holders(stream: StreamSpec, whole: KeyGroup, free: KeyGroup) -> KeyGroup | N
     """The group of newcomers beside whom a record would be made that the gate of its side keeps out and that holds its keys;
     None where there is none. `free`: the newcomers of `whole` that nobody else shares a key with."""
     side: Side = "a" if free.a else "b"
-    gate = stream.gates.get(other(side))
     held = [key for key in (whole.b if side == "a" else whole.a) if key in whole.kept_out]
     makes = side in stream.creates or bool(free.put_back)
-    if not held or gate is None or gate.keys is not GateKeys.HELD or not makes:
+    if not held or other(side) not in stream.gates or not makes:
         return None
     a, b = (free.a, tuple(held)) if side == "a" else (tuple(held), free.b)
     return msgspec.structs.replace(free, a=a, b=b, kept_out=tuple(held))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from actors.core.documents import FAILED, detail_of, staged_print
+from actors.core.guard import Spent
 from actors.core.policy import StreamSpec
 from actors.core.settle import unseen
 from actors.core.types import (
@@ -136,7 +137,7 @@ def one_per_place(rows: Iterable[Parked]) -> Iterable[Parked]:
 
 def joined(run: str, parts: Sequence[Settlement], cursor: Cursor | None = None) -> Settlement:
     """Several settlements that have no binding in common, as one transaction."""
-    spend: dict[str, int] = {}
+    spend: dict[Spent, int] = {}
     for one in parts:
         for kind, count in one.spend.items():
             spend[kind] = spend.get(kind, 0) + count

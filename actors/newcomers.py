@@ -121,18 +121,21 @@ class Newcomers:
         bind: list[tuple[int, int]] = []
         move: list[tuple[int, int]] = []
         unclear: list[KeyGroup] = []
+        # Who shares a clash key is nobody's for that, wherever either of them stands or went.
+        binds = stream.binds_by(level)
         taking_part = [without(group, group.kept_out) for group in groups]
-        for whole, one in zip(groups, await self._places.one_each(stream, taking_part), strict=True):
+        each = await self._places.one_each(stream, taking_part) if binds else taking_part
+        for whole, one in zip(groups, each, strict=True):
             group = without(one, self._apart)
             if not (group.a or group.b) or spoken_for.intersection((*group.a, *group.b)):
                 continue
             if any(self._state.is_open(key) for key in (*group.a, *group.b)):
                 self._left = True  # it is being made: what became of that says who it is
                 continue
-            verdict = match.decide(group.a, group.b, group.taken, stream.binds_by(level))
+            verdict = match.decide(group.a, group.b, group.taken, binds)
             if verdict == "bind":
                 bind.append((group.a[0], group.b[0]))
-            elif by_key(group.a, group.b, group.taken, self._moves.sides):
+            elif binds and by_key(group.a, group.b, group.taken, self._moves.sides):
                 move.append((group.taken[0], (*group.a, *group.b)[0]))
             elif verdict == "ambiguous":
                 unclear.append(group)
@@ -142,7 +145,7 @@ class Newcomers:
             elif beside := holders(stream, whole, group):
                 unclear.append(beside)
         await self._move(stream, move, spoken_for)
-        unclear = await self._places.moved_on(stream, unclear)
+        unclear = await self._places.moved_on(stream, unclear) if binds else unclear
         if self._state.dry:
             await self._plan_only(stream, bind, spoken_for)
             spoken_for.update(key for group in unclear for key in (*group.a, *group.b))

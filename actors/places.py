@@ -12,11 +12,20 @@ from actors.access import Sides
 from actors.conclude import Pair
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import native_of
-from actors.core.policy import StreamSpec
-from actors.core.several import at_new_place, beside, place_of, stands_in_both, steps_aside
+from actors.core.policy import LeftBehind, StreamSpec
+from actors.core.several import (
+    at_new_place,
+    beside,
+    place_of,
+    stands_beside,
+    stands_in_both,
+    steps_aside,
+)
 from actors.core.types import Action, ActionState, Binding, Hint, Presence, Side, State
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
+
+PAGE = 1000
 
 
 class Places:
@@ -119,22 +128,43 @@ class Places:
         return out
 
     async def elsewhere(self, stream: StreamSpec, gone: Sequence[Binding]) -> set[int]:
-        """Keys of bindings of which the record is gone, and stands in another object, where no look met it yet: asked by
-        a match key of one field. It is looked at next."""
+        """Keys of bindings of which the record is gone, and stands in another object: where no look met it yet (asked by a
+        match key of one field), or where it has stood beside all the while. It is looked at next."""
         side, state = stream.several, self._state
-        if side is None or state.dry or not self._sides[side].declaration.find_by_field:
+        if side is None or state.dry:
             return set()
+        lost = {
+            held.id: binding
+            for binding in gone
+            if (held := binding.side(side)) is not None and held.presence is not Presence.PRESENT
+        }
         found: set[int] = set()
         hints: list[Hint] = []
-        for binding in gone:
-            held = binding.side(side)
-            if held is None or held.presence is Presence.PRESENT:
-                continue
-            for one in await self._with_its_key(stream, side, binding):
-                found.add(binding.key)
-                hints.append(Hint(stream=stream.name, side=side, id=one, reason="moved"))
+        beside: list[int] = []
+        if self._sides[side].declaration.find_by_field:
+            for binding in lost.values():
+                for one in await self._with_its_key(stream, side, binding):
+                    found.add(binding.key)
+                    hints.append(Hint(stream=stream.name, side=side, id=one, reason="moved"))
+        for half in await self._beside(stream, lost) if lost else ():
+            found.add(lost[stands_beside(half)].key)
+            beside.append(half.key)
+            hints.append(Hint(stream=stream.name, side=side, id=id_on(half, side), reason="moved"))
         if hints:
-            await state.settle(Settlement(run=state.run, hints=tuple(hints)))
+            await state.settle(Settlement(run=state.run, dropped=tuple(beside), hints=tuple(hints)))
+        return found
+
+    async def _beside(self, stream: StreamSpec, lost: Collection[str]) -> list[Binding]:
+        """What stood beside records that are gone: a stranger, when it is looked at next. What a rule keeps in its old
+        object is none of them."""
+        found: list[Binding] = []
+        after, state = 0, self._state
+        while stream.left_behind is not LeftBehind.KEEP:
+            page = await state.store.bindings_in(state.link, stream.name, [State.TOMBSTONE], after, PAGE)
+            found.extend(half for half in page if stands_beside(half) in lost)
+            if len(page) < PAGE:
+                break
+            after = page[-1].key
         return found
 
     async def _with_its_key(self, stream: StreamSpec, side: Side, binding: Binding) -> list[str]:

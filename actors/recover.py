@@ -247,7 +247,8 @@ class Recovery:
     ) -> tuple[list[Observation], bool]:
         """Records that hold a match key of what was to be created and belong to nobody; keys of one field first. Of a key of
         several one field is asked for: where too many hold that, the answer may be cut, and it tells nothing."""
-        for names in sorted(stream.match, key=len):
+        binding = (names for level, names in enumerate(stream.match) if stream.binds_by(level))
+        for names in sorted(binding, key=len):
             key = _key_sent(stream, action, names)
             for path, value in key.items():
                 seen = await access.holding(stream, path, value)
@@ -343,7 +344,7 @@ class Recovery:
             closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
             items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
             hints=(*hints, *due),
-            spend=spend([action]),
+            spend=spend(stream, [action]),
             counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
         )
         return _Resolved(settlement, confirmed=1)

@@ -46,7 +46,7 @@ async def resolve_rows(state: RunState, sides: Sides, stream: StreamSpec, action
             bindings=tuple(changed),
             closed=(Closed(action.id, ActionState.CONFIRMED),),
             hints=tuple(hints),
-            spend={f"{stream.name}/creates": len(ids)},
+            spend={(stream.name, action.side, stream.object(action.side), "creates"): len(ids)},
             counters=(Counters(stream=stream.name, side=action.side, created=len(ids)),),
         )
     )

@@ -19,7 +19,7 @@ from actors.carry import Carrier
 from actors.comparing import Comparing
 from actors.conclude import Pair
 from actors.core.errors import Scope, TandemError
-from actors.core.guard import over_text
+from actors.core.guard import Passed, over_text
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Action, Op, Parked, Side
 from actors.core.verdict import Verdict
@@ -111,7 +111,7 @@ class Rehearsing:
         said = (
             ", ".join(f"{count} {kind}" for kind, count in sorted(self._kinds.items())) or "nothing counted"
         )
-        spent = await state.spent(stream.name)
+        spent = (await state.spent(stream)).spent
         records = await state.records(stream.name, EVERYBODY)
         totals = {kind: spent.get(kind, 0) + count for kind, count in self._kinds.items()}
         over = {
@@ -119,9 +119,8 @@ class Rehearsing:
             for kind, total in totals.items()
             if kind in stream.budgets and total > stream.budgets[kind].limit(records)
         }
-        ends = (
-            f"it would wait as a plan: {over_text(stream, over, records)}" if over else "within the budgets"
-        )
+        text = over_text(stream, Passed((), (), over), records, {})
+        ends = f"it would wait as a plan: {text}" if over else "within the budgets"
         return f"rehearsed: {said}; {ends}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from actors.core.places import parted, qualified
+from actors.core.places import lacking, parted, qualified, written_in
 from actors.core.policy import RECORD_OBJECT, StreamSpec
 from actors.core.types import Record, Side
 from actors.ports import Find, Page, Write, WriteResult
@@ -26,6 +26,8 @@ async def scanned(stream: StreamSpec, side: Side, at: str, ask: Ask) -> Page:
     later one meanwhile is met there."""
     names = stream.objects_on(side)
     number, position = json.loads(at) if at else (0, "")
+    if number == len(names):  # the last page was settled, and the end of the read was not
+        return Page((), at, more=False)
     page = _placed(stream, side, names[number], await ask(names[number], position))
     if page.more:
         return msgspec.structs.replace(page, cursor=json.dumps([number, page.cursor]))
@@ -59,7 +61,8 @@ def _placed(stream: StreamSpec, side: Side, name: str, page: Page) -> Page:
 
 def placed_record(stream: StreamSpec, side: Side, name: str, record: Record) -> Record:
     """A record of one object, as it is known here."""
-    native = {**record.native, RECORD_OBJECT: name}
+    nothing = dict.fromkeys(lacking(stream, side, name))  # what only other objects have is nothing here
+    native = {**nothing, **record.native, RECORD_OBJECT: name}
     return msgspec.structs.replace(record, id=qualified(stream, side, name, record.id), native=native)
 
 
@@ -70,10 +73,11 @@ def placed_result(stream: StreamSpec, side: Side, name: str, result: WriteResult
 
 
 def own_write(stream: StreamSpec, side: Side, write: Write) -> Write:
-    """A write as its object knows it: by the id there, and without its name."""
+    """A write as its object knows it: by the id there, without its name, and with the fields that it has."""
+    strange = {RECORD_OBJECT, *lacking(stream, side, written_in(stream, side, write.id, write.native))}
     return msgspec.structs.replace(
         write,
         id=parted(stream, side, write.id)[1],
-        native={path: value for path, value in write.native.items() if path != RECORD_OBJECT},
-        seen={path: value for path, value in write.seen.items() if path != RECORD_OBJECT},
+        native={path: value for path, value in write.native.items() if path not in strange},
+        seen={path: value for path, value in write.seen.items() if path not in strange},
     )

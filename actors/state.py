@@ -9,9 +9,9 @@ import msgspec
 
 from actors.core.backlog import Backlog, packed
 from actors.core.errors import TandemError
-from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING
+from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger
 from actors.core.policy import LinkSpec, StreamSpec
-from actors.core.types import Action, Binding, Observation, Op, Parked, Room, Side
+from actors.core.types import SIDES, Action, Binding, Observation, Op, Parked, Room, Side
 from actors.delivery import Gate
 from actors.ports import (
     ChangeIntents,
@@ -143,9 +143,9 @@ class RunState:
         self.link = row.link
         self.run = row.id
         self.dry = row.looks_only
-        self.gate = Gate(spec, cursors, row, clock)
         self.memory = memory
         self.loaded = set(loaded)
+        self.gate = Gate(spec, cursors, row, clock, self.loaded)
         self._lease = lease
         self.begun = False
         self.trouble: TandemError | None = None
@@ -159,7 +159,7 @@ class RunState:
         self.awaiting: dict[str, str] = {}  # stream -> why a plan waits
         self.gone: dict[str, dict[int, Binding]] = {}  # what a dry run found gone, by stream and key
         self.spooled: set[str] = set()  # streams with actions held until the totals are known
-        self.pending: dict[str, int] = {}  # kind -> held actions of the stream still to be decided on
+        self.pending: dict[tuple[Side, str], int] = {}  # side, kind -> held actions still to be decided on
         self._parked: dict[int, tuple[Parked, ...]] = {}
         self._counters: tuple[Counters, ...] = ()
         self.hint_at = math.inf  # the earliest of the hints that this run put into the inbox
@@ -265,16 +265,30 @@ class RunState:
 
     # ------------------------------------------------------------------------------------------------ budgets
 
-    async def spent(self, stream: str) -> Mapping[str, int]:
+    async def spent(self, stream: StreamSpec) -> Ledger:
         """The ledger of the last 24 h, and what is held and still to be decided on."""
-        spent = await self.store.spent(self.link, stream, self.clock.now() - DAY_S)
-        return {kind: spent.get(kind, 0) + self.pending.get(kind, 0) for kind in {*spent, *self.pending}}
+        objects = {side: stream.objects_on(side) for side in SIDES}
+        found = await self.store.spent(self.link, stream.name, self.clock.now() - DAY_S, objects)
+        if not self.pending:
+            return found
+        hubs = {
+            side: msgspec.structs.replace(hub, spent=self._with_pending(hub.spent, (side,)))
+            for side, hub in found.hubs.items()
+        }
+        return Ledger(self._with_pending(found.spent, SIDES), hubs)
+
+    def _with_pending(self, spent: Mapping[str, int], sides: Sequence[Side]) -> dict[str, int]:
+        out = dict(spent)
+        for (side, kind), count in self.pending.items():
+            if side in sides:
+                out[kind] = out.get(kind, 0) + count
+        return out
 
     def pend(self, actions: Sequence[Action], by: int) -> None:
         """Add (or take off) held actions still to be decided on."""
         for action in actions:
             for kind in action.kinds:
-                self.pending[kind] = self.pending.get(kind, 0) + by
+                self.pending[action.side, kind] = self.pending.get((action.side, kind), 0) + by
 
     async def records(self, stream: str, up_to: int) -> int:
         """Settled bindings of the stream, counted no further than `up_to`, and not again within a minute."""
@@ -290,10 +304,10 @@ class RunState:
         """What the activation of the link said yes to: creates and first-contact overwrites of the initial load."""
         return () if stream in self.loaded else BUDGET_EXEMPT_WHILE_LOADING
 
-    def held_over(self, stream: StreamSpec, over: Mapping[str, int], text: str, totals_known: bool) -> None:
-        """Actions of this stream were held."""
+    def held_over(self, stream: StreamSpec, text: str, *, is_over: bool) -> None:
+        """Actions of this stream were held. `is_over`: the totals are known, and beyond a budget."""
         self._plans[stream.name, "held"] = True
-        if totals_known and over:
+        if is_over:
             self.awaiting[stream.name] = text
         else:
             self.spooled.add(stream.name)

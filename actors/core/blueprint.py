@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.core.blueprint_checks import all_parents, check_streams, working_order
-from actors.core.blueprint_chosen import without_inactive
+from actors.core.blueprint_chosen import switched_off, without_inactive
 from actors.core.blueprint_effects import read_effects
 from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
 from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
@@ -54,7 +54,7 @@ def compile_blueprint(
     sides = {side: _side(root.get(side)) for side in SIDES}
     may_mark = any(DeletePolicy.MARK.value in one.choices for one in asked)
     when = read_when(root.get("zone"), root.get("delivery"))
-    streams = _streams(root.get("streams"), when, may_mark=may_mark)
+    streams = _streams(root.get("streams"), when, switched_off(document), may_mark=may_mark)
     called = _name(name) if name else ""
     spec = LinkSpec(
         name=called,
@@ -111,7 +111,8 @@ def _version(node: Node) -> str:
     return node.text()
 
 
-def _streams(node: Node | None, when: When, *, may_mark: bool) -> tuple[StreamSpec, ...]:
+def _streams(node: Node | None, when: When, off: str, *, may_mark: bool) -> tuple[StreamSpec, ...]:
+    """`off`: of which streams it is said whether they are active, in words."""
     if node is None:
         return ()
     streams: list[StreamSpec] = []
@@ -121,7 +122,11 @@ def _streams(node: Node | None, when: When, *, may_mark: bool) -> tuple[StreamSp
         streams.append(msgspec.structs.replace(stream, effects=tuple(one.name for one in effects)))
         streams.extend(effects)
     if not streams:
-        node.fault("a blueprint needs at least one stream")  # or none is active
+        node.fault(
+            f"no stream is active, so there is nothing to keep in step: {off}; switch one of them on"
+            if off
+            else "a blueprint needs at least one stream"
+        )
     streams = list(pointing(streams, node))
     check_streams(streams, node, may_mark=may_mark)
     return tuple(_finished(stream) for stream in working_order(streams))

@@ -74,10 +74,20 @@ def _check_match(stream: StreamSpec, at: Node) -> None:
             field = fields.get(name)
             if field is None:
                 at.fault(f'"{name}" is not a field of this stream{guess(name, fields)}', *where)
-            elif field.owner is Owner.LOCAL or not all(place and place.paths for place in (field.a, field.b)):
+            elif field.owner is Owner.LOCAL or not _tells_apart(field, key, fields):
                 at.fault(f'"{name}" is not on both sides, so nothing can be matched by it', *where)
     if stream.kind == "document" and not stream.match:
         at.fault("a document needs a `match` key, or it would be booked twice after a reset")
+
+
+def _tells_apart(field: FieldSpec, key: Sequence[str], fields: Mapping[str, FieldSpec]) -> bool:
+    """Whether records can be matched by it: a constant narrows a key that has another field as well (T7)."""
+    others = (fields[name] for name in key if name in fields and name != field.name)
+    return _on_both(field) or (field.a is not None and field.b is not None and any(map(_on_both, others)))
+
+
+def _on_both(field: FieldSpec) -> bool:
+    return all(place is not None and place.paths for place in (field.a, field.b))
 
 
 def _check_groups(stream: StreamSpec, at: Node) -> None:

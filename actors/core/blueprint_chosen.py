@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from actors.core.blueprint_nodes import Node
+from actors.core.blueprint_settings import named_setting
+
 YES: Final = ("yes", "on")
 NO: Final = ("no", "off")
 WORDS: Final = (*YES, *NO)
@@ -17,6 +20,19 @@ WORDS: Final = (*YES, *NO)
 def is_off(value: object) -> bool:
     """Whether the entry `active` says that a stream is not kept in step."""
     return value is False or value in NO
+
+
+def switched_off(document: Node) -> str:
+    """The streams of which it is said whether they are active, each with the setting that says so; "" for none."""
+    streams = document.get("streams")
+    named = streams.value if streams is not None and isinstance(streams.value, Mapping) else {}
+    told = []
+    for name in named:
+        active = Node(named[name], (), document.faults).get("active")
+        if active is not None:
+            setting = named_setting(active)
+            told.append(f"{name} (setting {setting})" if setting else str(name))
+    return ", ".join(told)
 
 
 def without_inactive(data: object) -> object:

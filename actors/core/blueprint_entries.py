@@ -18,12 +18,14 @@ from actors.core.blueprint_entries_rules import (
     FIELD_RULES,
     ON_MERGE,
     OWNER_FORM,
+    REFERENCE,
     SETTINGS,
 )
 from actors.core.blueprint_entries_when import DAY_S, DELIVERY
 from actors.core.blueprint_forms import (
     Duration,
     Either,
+    Empty,
     Entries,
     Entry,
     Exactly,
@@ -67,13 +69,20 @@ def words(kind: type[enum.StrEnum]) -> Words:
 
 # ----------------------------------------------------------------------------------------------------------- field
 
-_PATH: Final = Shared("path", Either((Text(), Listing(Text(), least=1))))
+_PATHS: Final = Either((Text(), Listing(Text(), least=1)))
+IN_OBJECT: Final = (
+    Entry("path", _PATHS, "where it stands there", required=True),
+    Entry("lens", LENS, "the lens or lenses there, nearer to its native value than those of the field"),
+)
+_PATH: Final = Shared(
+    "path", Either((_PATHS, Named(Either((_PATHS, Entries(IN_OBJECT), Empty(), REFERENCE)))))
+)
 _PLAIN: Final = (
     Entry(
         "a",
         _PATH,
         "the native path on side a; several with the lenses `join`, `gross`, `formula`: `[FIRST, LAST]`; `@id`: the "
-        "record's own id",
+        "record's own id; by object where they differ, see [below](#several-objects-on-one-side)",
         absent="allowed with `owner: local` or `constant` only",
         example="a: STRASSE",
     ),
@@ -275,7 +284,8 @@ STREAM: Final = (
         "match",
         Listing(Either((Text(), Listing(Text(), least=1)))),
         "keys by which records of A and B are known to be the same, strongest first; each is a field, or a list of "
-        "fields. Never guessed: more than one candidate goes to the list",
+        "fields. Never guessed: more than one candidate goes to the list. A constant may narrow a key that has another "
+        "field",
         absent="none",
         example="match: [[number], [name, zip]]",
         rows=("T3", "B11"),

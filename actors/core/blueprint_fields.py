@@ -6,18 +6,20 @@ Must not: compare fields with each other; that is blueprint_checks.py.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from actors.core.blueprint_attachments import read_attachment
-from actors.core.blueprint_entries import FIELD, NAME, NEWEST
+from actors.core.blueprint_entries import FIELD, IN_OBJECT, NAME, NEWEST
 from actors.core.blueprint_entries_lines import line_table, lines_table
 from actors.core.blueprint_lines import check_lines_field, read_lines
 from actors.core.blueprint_nodes import Node, described, listed
 from actors.core.blueprint_rules import check_one_way, own_id, read_constant, read_owner, read_starts
 from actors.core.lens_build import build, join_for_paths
-from actors.core.policy import Choice, FieldSide, FieldSpec, FirstContact, ForeignEdit, Owner
+from actors.core.lenses_objects import ByObject, InObject
+from actors.core.policy import RECORD_OBJECT, Choice, FieldSide, FieldSpec, FirstContact, ForeignEdit, Owner
 from actors.core.types import SIDES, Side, other
 
 _NAME: Final = re.compile(NAME, re.ASCII)
@@ -112,11 +114,32 @@ def _side(label: str, node: Node, side: Side) -> FieldSide | None:
         if own is not None:
             own.fault(f"there is no path on side {side} for this lens")
         return None
+    if isinstance(place.value, Mapping):
+        return _in_objects(label, node, place, side)
     paths = _paths(place)
     nodes = [found for found in (own, node.get("lens")) if found is not None]
     lens = own_id(place, paths, build(nodes, paths, f"{label} on side {side}"))
     join_for_paths(place, len(paths), lens)
     return FieldSide(paths, lens)
+
+
+def _in_objects(label: str, node: Node, place: Node, side: Side) -> FieldSide:
+    """Where it stands in each of several objects: `{companies: NAME, people: {path: [FIRST, LAST], lens: join}, x: ~}`."""
+    shared = [found for found in (node.get(f"lens_{side}"), node.get("lens")) if found is not None]
+    paths: list[str] = [RECORD_OBJECT]
+    found: list[InObject] = []
+    for name, at in place.entries():
+        entries = at.table(IN_OBJECT) if isinstance(at.value, Mapping) else None
+        where, lens = (entries.get("path"), entries.get("lens")) if entries else (at, None)
+        own = _paths(where) if where is not None and where.value is not None else ()
+        made = build([*([lens] if lens else []), *shared], own, f"{label} on side {side} in {name}")
+        join_for_paths(at, len(own), made)
+        found.append(InObject(name, len(paths), len(own), made))
+        paths += own
+    if len(set(paths)) < len(paths):
+        place.fault("a path stands in two objects; where all call it the same, write it alone")
+    within = {one.name: tuple(paths[one.first : one.first + one.count]) for one in found}
+    return FieldSide(tuple(paths), ByObject(tuple(found)), within)
 
 
 def _paths(node: Node) -> tuple[str, ...]:

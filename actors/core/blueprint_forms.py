@@ -64,6 +64,10 @@ class Anything(Form, frozen=True):
     """Whatever stands there: a value, a list, entries."""
 
 
+class Empty(Form, frozen=True):
+    """Nothing: `~`."""
+
+
 class Exactly(Form, frozen=True):
     """This value and no other."""
 

@@ -13,7 +13,7 @@ import msgspec
 from actors.core.blueprint_entries_objects import OBJECT
 from actors.core.blueprint_nodes import Node, guess, listed
 from actors.core.lenses import written_paths
-from actors.core.places import SEPARATOR
+from actors.core.places import SEPARATOR, begins_in
 from actors.core.policy import (
     RECORD_OBJECT,
     DeletePolicy,
@@ -94,7 +94,9 @@ def check_objects(stream: StreamSpec, at: Node) -> None:
     for each in SIDES:
         for field in stream.fields:
             place = field.side(each)
-            if place is not None and RECORD_OBJECT in place.paths:
+            if place is not None and place.within:
+                _check_within(stream, field, each, at)
+            elif place is not None and RECORD_OBJECT in place.paths:
                 _check_field(stream, field, each, at)
     if stream.several is None:
         return
@@ -124,10 +126,34 @@ def _check_field(stream: StreamSpec, field: FieldSpec, side: Side, at: Node) -> 
         return  # a formula that reads it
     elif field is not stream.object_field:
         at.fault(f"{RECORD_OBJECT} stands alone, in one field", *where, side)
+    elif field.owner is Owner.LOCAL:
+        if begins_in(stream) not in stream.objects_on(side):
+            at.fault(
+                f"where the object of a record is local, new ones begin somewhere: `starts_with: {{{side}: ...}}` with one "
+                f"of {listed(stream.objects_on(side))}",
+                *where,
+            )
     elif written_paths(place.lens, place.paths) != place.paths or far is None or not far.paths:
         at.fault("the object of a record is a plain value of the other side", *where)
-    elif field.owner is Owner.LOCAL or field.on_create_only or field.group or field.reference or field.as_set:
+    elif field.on_create_only or field.group or field.reference or field.as_set:
         at.fault("the object of a record is kept in step, and decided by itself", *where)
+
+
+def _check_within(stream: StreamSpec, field: FieldSpec, side: Side, at: Node) -> None:
+    """A field that stands elsewhere in each object."""
+    place, where = field.side(side), ("fields", field.name, side)
+    assert place is not None
+    names = stream.objects_on(side)
+    if side != stream.several:
+        at.fault(f"there is one object on side {side}; write its path alone", *where)
+        return
+    for name in {*place.within} ^ {*names}:
+        if name in names:
+            at.fault(f"it says nothing of {name}; write `~` where it has no such field", *where)
+        else:
+            at.fault(f'"{name}" is none of {listed(names)}{guess(name, names)}', *where)
+    if begins_in(stream) is None:
+        at.fault("a record that moves from one object to another holds the same in both: one path", *where)
 
 
 def pointing(streams: Sequence[StreamSpec], at: Node) -> tuple[StreamSpec, ...]:

@@ -14,10 +14,12 @@ from actors.core.blueprint_nodes import Node
 from actors.core.lenses_one_way import Constant, OwnId
 from actors.core.policy import (
     RECORD_ID,
+    RECORD_OBJECT,
     Condition,
     FieldSide,
     FieldSpec,
     Lens,
+    LensError,
     Owner,
     OwnerCase,
     Test,
@@ -122,7 +124,7 @@ def read_starts(node: Node, spec: FieldSpec) -> Mapping[str, Mapping[str, Value]
         if place is None or len(place.paths) != 1 or place.lens.one_way:
             value.fault(f"one path on side {side} is needed to start with a value there")
             continue
-        found[side] = {place.paths[0]: value.scalar()}
+        found[side] = {place.paths[0]: _start(place, value)}
     told = [side for side in found if spec.owner.value != side or spec.owner_cases]
     if told and spec.owner is not Owner.LOCAL and not spec.on_create_only:
         given.fault(
@@ -130,6 +132,17 @@ def read_starts(node: Node, spec: FieldSpec) -> Mapping[str, Mapping[str, Value]
             "owner: local or on_create_only: true, or write the lens `default`"
         )
     return found
+
+
+def _start(place: FieldSide, value: Node) -> Value:
+    """The value as it is, but of the object of a record: as the field says it."""
+    if place.paths != (RECORD_OBJECT,):
+        return value.scalar()
+    try:
+        return place.lens.put((None,), value.scalar())[0]
+    except LensError as error:
+        value.fault(str(error))
+        return None
 
 
 def check_one_way(node: Node, spec: FieldSpec) -> None:

@@ -17,6 +17,7 @@ from actors.core.blueprint_forms import (
     Anything,
     Duration,
     Either,
+    Empty,
     Entries,
     Entry,
     Exactly,
@@ -117,6 +118,8 @@ def _single(form: Form) -> Schema:
             return _words(words)
         case Exactly(value=value):
             return {"const": value}
+        case Empty():
+            return _NULL
         case Flag():
             return {"type": "boolean"}
         case Whole(lowest=lowest, highest=highest):

@@ -128,7 +128,7 @@ def _value(spec: SettingSpec, values: Mapping[str, Any] | None, root: Node) -> o
         root.fault(f"the link has no setting {spec.name}{told}; it has to be set", "settings", spec.name)
     if spec.has_default:
         return _marked(spec, spec.default)
-    return spec.choices[0] if spec.choices else _STAND_INS.get(spec.form, {})
+    return spec.choices[0] if spec.choices else _marked(spec, _STAND_INS.get(spec.form, {}))
 
 
 def _marked(spec: SettingSpec, value: object) -> object:
@@ -168,12 +168,11 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _replaced(node: Node, found: Mapping[str, object]) -> object:
-    name = _named(node)
+    name = named_setting(node)
     if name is not None:
         if name not in found:
             node.fault(f'there is no setting "{name}"{guess(name, found)}; it is declared under `settings`')
-            return None
-        return found[name]
+        return node.value if _is_read_later(node.path) else found.get(name)
     if isinstance(node.value, Mapping):
         entries = {
             key: _replaced(below, found)
@@ -195,7 +194,8 @@ def _below(node: Node) -> Iterator[tuple[object, Node]]:
             yield key, Node(value, (*node.path, key), node.faults)
 
 
-def _named(node: Node) -> str | None:
+def named_setting(node: Node) -> str | None:
+    """The setting that stands here in place of a value, if one does."""
     if not isinstance(node.value, Mapping) or set(node.value) != {REFERENCE}:
         return None
     name = node.value[REFERENCE]
@@ -213,10 +213,16 @@ def _is_field(path: Path) -> bool:
     return len(path) > 2 and path[-2] == "fields" and _has_fields(path[:-2])
 
 
+def _is_read_later(path: Path) -> bool:
+    """Whether it says which records count at set-up (`where` of a check, or of a required setting): there it matters whether
+    somebody has chosen yet."""
+    return len(path) == 5 and path[0] == "setup" and path[1] in ("checks", "settings") and path[3] == "where"
+
+
 def _is_left_out(field: Node, found: Mapping[str, object]) -> bool:
     """Whether a path of the field is a setting that has no value."""
     paths = (field.get(side) for side in SIDES)
-    names = [_named(place) for place in paths if place is not None]
+    names = [named_setting(place) for place in paths if place is not None]
     return any(name is not None and found.get(name, _NOTHING) is None for name in names)
 
 

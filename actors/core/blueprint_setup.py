@@ -8,14 +8,26 @@ object says otherwise. Must not: know connectors; stop at the first fault.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from actors.core.blueprint_nodes import Node
+from actors.core.blueprint_settings import named_setting
 from actors.core.blueprint_setup_entries import CHECK, EXPIRES, IN_MODE_4, NEEDED, PLACE, SETTING, SETUP
 from actors.core.policy import StreamSpec
 from actors.core.roles import Role, first_role
-from actors.core.setup import Check, CheckKind, Moment, Place, Required, Scalar, SetupSpec, Severity
+from actors.core.setup import (
+    Check,
+    CheckKind,
+    Chosen,
+    Moment,
+    Place,
+    Required,
+    Scalar,
+    SetupSpec,
+    Severity,
+    Wanted,
+)
 from actors.core.types import SIDES, Side, other
 
 _EXPIRES_S: Final = 7 * 86400.0  # where nothing is said
@@ -106,6 +118,7 @@ def _check(node: Node) -> Check:
         sample=_sample(entries.get("sample")),
         text=_text(entries.get("text")),
         ways_out=_texts(entries.get("ways_out")),
+        where={field: _wanted(at) for field, at in _entries(entries.get("where"))},
     )
 
 
@@ -128,7 +141,7 @@ def _required(name: str, node: Node) -> Required:
         choices=_texts(entries.get("choices")),
         keys=_place(keys) if keys else None,
         values=_place(values) if values else None,
-        where={field: _place(at) for field, at in _entries(entries.get("where"))},
+        where={field: _wanted(at) for field, at in _entries(entries.get("where"))},
     )
     if name in TAKEN:
         node.fault(f"\"{name}\" can't be the name of a setting: it is the daemon's own")
@@ -141,6 +154,16 @@ def _place(node: Node) -> Place:
     entries = node.table(PLACE)
     side, name, field = (entries.get(key) for key in ("side", "object", "field"))
     return Place(_side(side) if side else "a", name.text() if name else "", field.text() if field else "")
+
+
+def _wanted(node: Node) -> Wanted:
+    """What a field has to equal; a setting stays its name here, since it may be chosen later than this is read."""
+    setting = named_setting(node)
+    if setting is not None:
+        return Chosen(setting)
+    if isinstance(node.value, str | int | bool):
+        return node.value
+    return _place(node)
 
 
 def _side(node: Node) -> Side:
@@ -182,14 +205,21 @@ def objects_of(spec: SetupSpec) -> dict[Side, dict[str, set[str]]]:
     def note(side: Side, name: str, *fields: str) -> None:
         found[side].setdefault(name, set()).update(fields)
 
+    def there(where: Mapping[str, Wanted]) -> None:
+        for place in where.values():
+            if isinstance(place, Place):
+                note(place.side, place.object, place.field)
+
     for check in spec.checks:
-        note(check.side, check.object, *check.by, *([check.sample[0]] if check.sample else ()))
+        note(check.side, check.object, *check.by, *check.where, *([check.sample[0]] if check.sample else ()))
+        there(check.where)
         if check.against:
             note(other(check.side), check.against, *check.by)
     for setting in spec.settings:
-        for place in (setting.keys, setting.values, *setting.where.values()):
+        for place in (setting.keys, setting.values):
             if place is not None:
                 note(place.side, place.object, place.field)
+        there(setting.where)
         if setting.keys is not None:
             note(setting.keys.side, setting.keys.object, *setting.where)
     for place in spec.rests_on.values():

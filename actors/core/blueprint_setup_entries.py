@@ -7,8 +7,10 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from actors.core.blueprint_entries_rules import REFERENCE
 from actors.core.blueprint_forms import (
     Duration,
+    Either,
     Entries,
     Entry,
     Flag,
@@ -41,6 +43,7 @@ PLACE: Final = (
     Entry("field", Text(), "the native field", required=True, example="field: country"),
 )
 _PLACE: Final = Shared("place", Entries(PLACE))
+_WANTED: Final = Either((Scalar(), REFERENCE, Entries(PLACE)))
 CHECK: Final = (
     Entry("side", _SIDE, "the side that is looked at", required=True, example="side: b"),
     Entry("object", Text(), "the object that is looked at", required=True, example="object: price_groups"),
@@ -76,6 +79,14 @@ CHECK: Final = (
         example="sample: {demo: true}",
         rows=("W23",),
     ),
+    Entry(
+        "where",
+        Named(_WANTED),
+        "only records count whose field equals this: a value, `{setting: name}`, or what stands at a place. While the "
+        "setting is not chosen, the check is not asked",
+        example="where: {code: {setting: journal}}",
+        rows=("T10", "S14"),
+    ),
     Entry("text", Text(), "what is said instead of the usual words", example="text: set up first"),
     Entry(
         "ways_out",
@@ -97,8 +108,8 @@ SETTING: Final = (
     ),
     Entry(
         "where",
-        Named(_PLACE),
-        "only the records of `keys` count whose field equals the value at that place",
+        Named(_WANTED),
+        "only the records of `keys` count whose field equals this: a value, `{setting: name}`, or what stands at a place",
         example="where: {country: {side: a, object: company, field: country}}",
         rows=("T1",),
     ),

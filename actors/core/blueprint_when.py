@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from actors.core import schedule
-from actors.core.blueprint_entries_when import DIRECTIONS, EVERY, JITTER, SCHEDULE
+from actors.core.blueprint_entries_when import DIRECTIONS, EVERY, JITTER, LOADS, SCHEDULE
 from actors.core.blueprint_nodes import Node, described
 from actors.core.schedule import COMMAND, INSTANT, Schedule
 from actors.core.types import SIDES, Side
@@ -53,7 +53,10 @@ def _schedule(node: Node, link: When) -> Schedule:
     at, zone, jitter = entries.get("at"), entries.get("zone"), entries.get("jitter")
     jitter_s = jitter.within(JITTER, 0.0) if jitter is not None else None
     where = _zone(zone) if zone is not None else link.zone
-    return _timed(at, where, jitter_s) if at is not None else INSTANT
+    found = _timed(at, where, jitter_s) if at is not None else INSTANT
+    load = entries.get("initial_load")
+    at_once = load is not None and load.word(LOADS, "scheduled") == "instant"
+    return msgspec.structs.replace(found, load_at_once=at_once) if found is not INSTANT else found
 
 
 def _timed(node: Node, zone: str, jitter_s: float | None) -> Schedule:

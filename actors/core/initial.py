@@ -35,6 +35,8 @@ def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: b
     """A newcomer that the initial load makes nobody from, or not without a yes; the very same where it may."""
     if loaded or half.state is not State.NEW:
         return half
+    if not stream.initial_load:  # of two that rest neither is new, and nobody would look whether they are one
+        return msgspec.structs.replace(half, note=LEFT) if not half.note else half
     if other(seen.side) not in stream.initial_load:
         return _rests(half, seen)
     note = _NOTES.get(stream.initial_creates)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from actors.core import unit_lines
-from actors.core.places import SEPARATOR, owns, parted
+from actors.core.places import SEPARATOR, begins_in, lacking, owns, parted
 from actors.core.policy import (
     RECORD_ID,
     RECORD_OBJECT,
@@ -60,8 +60,9 @@ def _without(held: Held | None, stale: frozenset[str]) -> Held | None:
     )
 
 
-def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
-    """The native fields of `side` that the stream reads, each once, in the order of the blueprint."""
+def paths(stream: StreamSpec, side: Side, name: str = "") -> tuple[str, ...]:
+    """The native fields of `side` that the stream reads, each once, in the order of the blueprint. `name`: those of one of
+    several objects only."""
     seen: dict[str, None] = {}
     for spec in stream.fields:
         place = spec.side(side)
@@ -73,7 +74,7 @@ def paths(stream: StreamSpec, side: Side) -> tuple[str, ...]:
         seen.setdefault(path)
     if side in stream.gates:
         seen.setdefault(stream.gates[side].path)
-    for path in (RECORD_ID, RECORD_OBJECT):
+    for path in (RECORD_ID, RECORD_OBJECT, *(lacking(stream, side, name) if name else ())):
         seen.pop(path, None)
     return tuple(seen)
 
@@ -130,7 +131,9 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
 
 def show_new(stream: StreamSpec, side: Side, wanted: Fields, refs: Refs = NO_REFS) -> Shown:
     """Translate `wanted` into the native fields of a record to be made on `side`. Raises `LensError`."""
-    return show(stream, side, {}, {name: value for name, value in wanted.items() if value is not None}, refs)
+    begins = {RECORD_OBJECT: begins_in(stream)} if side == stream.several and begins_in(stream) else {}
+    told = {name: value for name, value in wanted.items() if value is not None}
+    return show(stream, side, begins, told, refs)
 
 
 def begun(stream: StreamSpec, side: Side, told: Shown) -> Shown:

@@ -78,13 +78,10 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if odd is not None:
         return Verdict(half, park=(odd,), again_s=UNSEEN_AGAIN_S)
     try:
-        write = several.placed(stream, target, show_new(stream, target, wanted, ctx.refs))
+        write = show_new(stream, target, wanted, ctx.refs)
         # What is made again has what it held for itself; it does not begin once more.
-        write = (
-            Shown({**_own_values(half, side), **write.native}, write.shown)
-            if restore
-            else begun(stream, target, write)
-        )
+        again = Shown({**_own_values(half, side), **write.native}, write.shown)
+        write = several.placed(stream, target, again if restore else begun(stream, target, write))
     except LensError as error:
         return Verdict(half, park=(waits(stream, half, seen, str(error)),))
     line = None if restore else staged(stream, half, seen, wanted, ctx.parked)

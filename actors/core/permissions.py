@@ -30,7 +30,16 @@ class Mode(enum.IntEnum):
     STAFF = 5  # both ways, staff logins only
 
 
+class Directions(enum.StrEnum):
+    """In mode 5: which way, as seen by the account that chose it."""
+
+    BOTH = "both"
+    OUT = "out"  # only this account into the other
+    IN = "in"  # only the other account into this one
+
+
 _TURNED: Final = {Mode.OUT: Mode.IN, Mode.IN: Mode.OUT}
+_TURNED_WAYS: Final = {Directions.OUT: Directions.IN, Directions.IN: Directions.OUT}
 WORDS: Final[Mapping[Mode, str]] = {
     Mode.BOTH: "both accounts may switch into each other",
     Mode.OUT: "only this account may switch into the other",
@@ -42,13 +51,15 @@ WORDS: Final[Mapping[Mode, str]] = {
 
 class Access(msgspec.Struct, frozen=True):
     """`chooser` chose the mode, `other` is the other account (ids of connections, never "a" and "b": those depend on who
-    looks). `both_edit`: the other account may edit it too (in the mode IN nobody but the other may)."""
+    looks). `both_edit`: the other account may edit it too (in the mode IN nobody but the other may). `directions`: in the
+    mode STAFF, as the chooser reads them."""
 
     id: str
     chooser: str
     other: str
     mode: Mode
     both_edit: bool = False
+    directions: Directions = Directions.BOTH
 
 
 def partner(access: Access, account: str) -> str:
@@ -61,6 +72,14 @@ def seen(access: Access, account: str) -> Mode:
     return access.mode if account == access.chooser else _TURNED.get(access.mode, access.mode)
 
 
+def ways(access: Access, account: str) -> Directions:
+    """Which way mode 5 lets staff logins switch, as `account` reads it; the other modes say that by themselves."""
+    if access.mode is not Mode.STAFF:
+        return Directions.BOTH
+    turned = account != access.chooser
+    return _TURNED_WAYS.get(access.directions, access.directions) if turned else access.directions
+
+
 def refusal(access: Access, account: str, login: Login) -> str:
     """Why `account`, with this login, may not switch into the other; "" where it may."""
     if account not in (access.chooser, access.other):
@@ -68,6 +87,8 @@ def refusal(access: Access, account: str, login: Login) -> str:
     mode = seen(access, account)
     if mode in (Mode.IN, Mode.NOBODY) or (mode is Mode.STAFF and login is Login.ADMIN):
         return f"mode {mode.value}: {WORDS[mode]}"
+    if ways(access, account) is Directions.IN:
+        return f"mode {mode.value}: {WORDS[mode]}, and only from the other account into this one"
     return ""
 
 
@@ -78,9 +99,12 @@ def may_edit(access: Access, account: str) -> bool:
     return account == access.other and (access.mode is Mode.IN or access.both_edit)
 
 
-def chosen(access: Access, account: str, mode: Mode, both_edit: bool) -> Access:
+def chosen(
+    access: Access, account: str, mode: Mode, both_edit: bool, directions: Directions = Directions.BOTH
+) -> Access:
     """The access once `account` has chosen a mode, which it says as it sees things: from now on it is the chooser."""
-    return Access(access.id, account, partner(access, account), mode, both_edit)
+    directions = directions if mode is Mode.STAFF else Directions.BOTH
+    return Access(access.id, account, partner(access, account), mode, both_edit, directions)
 
 
 class Grant(msgspec.Struct, frozen=True):

@@ -15,10 +15,11 @@ from actors.core.policy import (
     Owner,
     StreamSpec,
 )
-from actors.core.types import Binding, Observation, Side, other
+from actors.core.types import SIDES, Binding, Observation, Side, other
 from actors.core.values import UNKNOWN, Seen, Value
 
 SEPARATOR = ":"
+_LACKING = "_lacking"
 
 
 def qualified(stream: StreamSpec, side: Side, name: str, id: str) -> str:
@@ -54,6 +55,37 @@ def owns(id: str) -> str:
     return id.partition(SEPARATOR)[2]
 
 
+def begins_in(stream: StreamSpec) -> str | None:
+    """The object in which new records are made, where no field of the other side says so (T9)."""
+    spec, side = stream.object_field, stream.several
+    if spec is None or side is None or spec.owner is not Owner.LOCAL:
+        return None
+    said = spec.starts_with.get(side, {}).get(RECORD_OBJECT)
+    return said if isinstance(said, str) else None
+
+
+def lacking(stream: StreamSpec, side: Side, name: str) -> tuple[str, ...]:
+    """The native paths that other objects of the side have, and this one has not."""
+    known: dict[tuple[Side, str], tuple[str, ...]] | None = stream.__dict__.get(_LACKING)
+    if known is None:  # worked out once: the rules don't change, and every record asks
+        known = stream.__dict__[_LACKING] = _lacking(stream)
+    return known.get((side, name), ())
+
+
+def _lacking(stream: StreamSpec) -> dict[tuple[Side, str], tuple[str, ...]]:
+    out: dict[tuple[Side, str], tuple[str, ...]] = {}
+    for spec in stream.fields:
+        for side in SIDES:
+            place = spec.side(side)
+            if place is None or not place.within:
+                continue
+            for name in stream.objects_on(side):
+                own = (RECORD_OBJECT, *place.within.get(name, ()))
+                strange = (path for path in place.paths if path not in own)
+                out[side, name] = tuple(dict.fromkeys((*out.get((side, name), ()), *strange)))
+    return out
+
+
 def rules_in(stream: StreamSpec, name: str | None) -> ObjectRules | None:
     """The rules of one of several objects."""
     every = stream.objects.get(stream.several, ()) if stream.several is not None else ()
@@ -79,6 +111,8 @@ def object_of(stream: StreamSpec, seen: Observation) -> str | None:
         return None
     if seen.side == stream.several:
         return parted(stream, seen.side, seen.id)[0]
+    if (begins := begins_in(stream)) is not None:
+        return begins
     return object_said(stream, seen.fields.get(stream.object_field.name))
 
 

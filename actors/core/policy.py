@@ -173,10 +173,12 @@ class ObjectRules(msgspec.Struct, frozen=True):
 
 
 class FieldSide(msgspec.Struct, frozen=True):
-    """Where a field lives on one side: its native paths and the lens over them."""
+    """Where a field lives on one side: its native paths and the lens over them. `within`: which of the paths each of
+    several objects has, where these differ (core/lenses_objects.py)."""
 
     paths: tuple[str, ...]
     lens: Lens
+    within: Mapping[str, tuple[str, ...]] = {}
 
 
 class Sum(msgspec.Struct, frozen=True):
@@ -335,7 +337,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def object_field(self) -> FieldSpec | None:
-        """The field that says which of several objects a record stands in."""
+        """The field that says which of several objects a record stands in. Where it is local, a record stays where it was
+        made, and the other side knows nothing of it."""
         side = self.several
         if side is None:
             return None

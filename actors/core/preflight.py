@@ -6,10 +6,12 @@ Nothing is decided from a count that was cut short but "at least so many". Must 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
-from actors.core.setup import Check, CheckKind, Required, SetupSpec, Severity
+from actors.core.policy import SettingSpec
+from actors.core.setup import Check, CheckKind, Chosen, Required, SetupSpec, Severity
 from actors.core.types import Side
 from actors.core.values import Value
 
@@ -38,16 +40,36 @@ class Obstacle(msgspec.Struct, frozen=True):
     overridable: bool = False
 
 
-def obstacle(spec: SetupSpec, check: Check, found: Found, names: Mapping[Side, str]) -> Obstacle | None:
-    """What stands in the way by this check, None where nothing does. `names`: of the connections."""
+def chosen(settings: Mapping[str, object], specs: Sequence[SettingSpec], name: str) -> str | None:
+    """What a link says for a setting, or its default, as a native value is written; None where it has not been chosen."""
+    said = settings.get(name)
+    if said is None:
+        said = next((one.default for one in specs if one.name == name and one.has_default), None)
+    return as_text(said) if isinstance(said, str | int | bool | Decimal) else None
+
+
+def obstacle(
+    spec: SetupSpec,
+    check: Check,
+    found: Found,
+    names: Mapping[Side, str],
+    where: Mapping[str, str] | None = None,
+) -> Obstacle | None:
+    """What stands in the way by this check, None where nothing does. `names`: of the connections. `where`: which records
+    count, as it is now."""
     if (found.count == 0) is not (check.kind is CheckKind.SOME):
         return None
     ways = list(check.ways_out)
-    said = check.text or _said(check, found, names)
+    said = check.text or _said(check, found, names) + _such(where or {})
     if found.sample:
         said += f"; {found.sample} of them are sample data, which count as data"
     if not ways and check.kind is CheckKind.EMPTY:
         ways = [f"remove the records of {check.object} from {names[check.side]}"]
+    asked = sorted({one.setting for one in check.where.values() if isinstance(one, Chosen)})
+    if not check.ways_out and asked:
+        ways += [
+            f"choose another one: tandemctl links prepare <link> --settings {name}=..." for name in asked
+        ]
     return Obstacle(
         side=check.side,
         object=check.object,
@@ -56,6 +78,12 @@ def obstacle(spec: SetupSpec, check: Check, found: Found, names: Mapping[Side, s
         ways_out=tuple(ways),
         severity=check.severity,
         overridable=spec.custom and check.kind is CheckKind.EMPTY,
+    )
+
+
+def _such(where: Mapping[str, str]) -> str:
+    return (
+        f", where {' and '.join(f'{field} is {value!r}' for field, value in where.items())}" if where else ""
     )
 
 
@@ -73,7 +101,11 @@ def _said(check: Check, found: Found, names: Mapping[Side, str]) -> str:
         case CheckKind.NO_CLASH:
             return f"{many} in {check.object} of {name}, by {fields}, stand in {check.against} on the other side too{such}"
         case CheckKind.SOME:
-            return f"{check.object} of {name} is empty"
+            return (
+                f"{check.object} of {name} has no record"
+                if check.where
+                else f"{check.object} of {name} is empty"
+            )
         case CheckKind.FILLED:
             return f"{many} in {check.object} of {name} lack {fields}{such}"
         case CheckKind.UNIQUE:

@@ -34,7 +34,8 @@ NEVER: Final = math.inf
 
 class Schedule(msgspec.Struct, frozen=True):
     """`text`: as it was written. `every_s`: for `every`; `cron` and `zone`: for `cron`. `jitter_s`: deliveries come up to so
-    much later, each link always by the same part of it, so that many links with one schedule don't start together."""
+    much later, each link always by the same part of it, so that many links with one schedule don't start together.
+    `load_at_once`: a stream's initial load waits for no schedule (T2, T6)."""
 
     text: str = "instant"
     kind: Kind = "instant"
@@ -42,6 +43,7 @@ class Schedule(msgspec.Struct, frozen=True):
     cron: str = ""
     zone: str = "UTC"
     jitter_s: float = 0.0
+    load_at_once: bool = False
 
 
 INSTANT: Final = Schedule()

@@ -40,9 +40,28 @@ class Moment(enum.StrEnum):
     ACTIVATION = "activation"
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a value of a system stands: a field of the first record of an object, or of all of them."""
+
+    side: Side
+    object: str
+    field: str
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """What the link has chosen for a setting."""
+
+    setting: str
+
+
+# What a native field has to equal: the value itself, that of another place, or what a setting of the link says.
+Wanted = Scalar | Place | Chosen
+
+
 class Check(msgspec.Struct, frozen=True):
     """One thing that is looked at before a link may work. `by`: native fields. `against`: the object on the other side
-    (no_clash). `sample`: native field and value by which sample data are known. `ways_out`: what a person can do."""
+    (no_clash). `where`: only records count that show this. `sample`: native field and value by which sample data are known.
+    `ways_out`: what a person can do."""
 
     side: Side
     object: str
@@ -54,19 +73,12 @@ class Check(msgspec.Struct, frozen=True):
     sample: tuple[str, Scalar] | None = None
     text: str = ""
     ways_out: tuple[str, ...] = ()
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a value of a system stands: a field of the first record of an object, or of all of them."""
-
-    side: Side
-    object: str
-    field: str
+    where: Mapping[str, Wanted] = {}
 
 
 class Required(msgspec.Struct, frozen=True):
     """A setting of the link that has to be chosen before it is active. `choices` () = any text. `keys`: it is a map, and
-    each value found there (where `where` holds: native field -> the place of the value that it equals) needs an entry.
+    each value found there (of records that show what `where` says) needs an entry.
     `values`: what is chosen has to be found there."""
 
     name: str
@@ -74,7 +86,7 @@ class Required(msgspec.Struct, frozen=True):
     choices: tuple[str, ...] = ()
     keys: Place | None = None
     values: Place | None = None
-    where: Mapping[str, Place] = {}
+    where: Mapping[str, Wanted] = {}
 
 
 class SetupSpec(msgspec.Struct, frozen=True):

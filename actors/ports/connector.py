@@ -63,13 +63,15 @@ class Find(enum.StrEnum):
 class Webhook(msgspec.Struct, frozen=True):
     """How a system calls when something changed.
 
-    `signature`: `hmac_sha256` (of the body, with the secret), `token` (the secret itself) or `none` (then the address is
-    all there is to know). It stands in the header `header`, else in the query parameter `parameter`, after `prefix`.
-    `object`, `ids`, `event`: where the call says which object, which records and what happened, as `json:items.*.id`,
-    `form:id`, `query:id` or `header:X-Topic`; "" = nowhere. `events`: those that are known to come.
+    `signature`: `hmac_sha256` or `hmac_sha512` (of the body, with the secret), `sha512` (of the body with the secret behind
+    it), `token` (the secret itself) or `none` (the address is all there is to know). It stands in the header `header`,
+    else in the query parameter `parameter`, after `prefix`. `object`, `ids`, `event`: where the call says which object,
+    which records and what happened, as `json:items.*.id`, `form:id`, `query:id` or `header:X-Topic`; "" = nowhere.
+    `events`: those that are known to come. `of_parts`: objects whose records have parts that calls may name instead: these
+    are looked at for changes, whatever id is told.
     """
 
-    signature: Literal["none", "token", "hmac_sha256"] = "none"
+    signature: Literal["none", "token", "hmac_sha256", "hmac_sha512", "sha512"] = "none"
     header: str = ""
     parameter: str = ""
     prefix: str = ""
@@ -77,6 +79,7 @@ class Webhook(msgspec.Struct, frozen=True):
     ids: str = ""
     event: str = ""
     events: tuple[str, ...] = ()
+    of_parts: tuple[str, ...] = ()
 
 
 class Declaration(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence, Set
 from typing import Any, Protocol
 
 from actors.core.changes import Standing
+from actors.core.guard import Ledger
 from actors.core.types import Action, Binding, Hint, Parked, Room, Side
 from actors.ports.stored import (
     ChangeIntents,
@@ -194,8 +195,11 @@ class Store(Protocol):
         """What stands in the room `waiting`, or another one, of one stream, with ids > after and in their order."""
         ...
 
-    async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
-        """The ledger: kind -> count since `since`."""
+    async def spent(
+        self, link: str, stream: str, since: float, objects: Mapping[Side, Sequence[str]]
+    ) -> Ledger:
+        """The ledger since `since`: of this stream, and, where other links have spent on the same `objects` of the account
+        behind a side, what all of them have there."""
         ...
 
     async def begin_run(self, lease: Lease, run: RunRow) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from actors.core.changes import Change
+from actors.core.guard import Spent
 from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Mode, Op, Outcome, Parked, Room, Side
 
 
@@ -143,7 +144,7 @@ class Settlement(msgspec.Struct, frozen=True):
     hints: tuple[Hint, ...] = ()
     cursors: tuple[Cursor, ...] = ()
     seen: tuple[tuple[str, Side, int, tuple[str, ...]], ...] = ()
-    spend: Mapping[str, int] = {}  # "stream/kind" -> count, into the 24 h ledger
+    spend: Mapping[Spent, int] = {}  # into the 24 h ledger
     counters: tuple[Counters, ...] = ()  # added to the run's
     changes: tuple[
         Change, ...

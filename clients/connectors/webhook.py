@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -21,6 +21,12 @@ from actors.ports import Webhook
 IDS_MAX: Final = 1000  # beyond this many the whole object is looked at for changes
 ID_SIZE_MAX: Final = 500
 WORDS_SIZE_MAX: Final = 200
+# How a signature is made of the secret and the body.
+_DIGESTS: Final[Mapping[str, Callable[[bytes, bytes], bytes]]] = {
+    "hmac_sha256": lambda secret, body: hmac.digest(secret, body, hashlib.sha256),
+    "hmac_sha512": lambda secret, body: hmac.digest(secret, body, hashlib.sha512),
+    "sha512": lambda secret, body: hashlib.sha512(body + secret).digest(),
+}
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -50,7 +56,7 @@ def is_genuine(webhook: Webhook, secret: str, call: Call) -> bool:
     given = found.encode("utf-8", "surrogateescape")
     if webhook.signature == "token":
         return hmac.compare_digest(given, secret.encode())
-    digest = hmac.new(secret.encode(), call.body, hashlib.sha256).digest()
+    digest = _DIGESTS[webhook.signature](secret.encode(), call.body)
     return any(hmac.compare_digest(given, wanted) for wanted in _spelled(digest))
 
 
@@ -75,9 +81,10 @@ def said(webhook: Webhook, call: Call, named: str = "") -> Said:
     """What a genuine call is about. `named`: the object that the address itself names."""
     parts = _Parts(call)
     ids = tuple(dict.fromkeys(_ids(parts.all(webhook.ids))))
-    if len(ids) > IDS_MAX or not all(map(_can_be_id, ids)):
+    about = named or parts.one(webhook.object)
+    if len(ids) > IDS_MAX or about in webhook.of_parts or not all(map(_can_be_id, ids)):
         ids = ()
-    return Said(named or parts.one(webhook.object), ids, parts.one(webhook.event))
+    return Said(about, ids, parts.one(webhook.event))
 
 
 def _can_be_id(text: str) -> bool:

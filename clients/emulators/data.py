@@ -212,7 +212,8 @@ class Data:
     def restore(self, name: str) -> None:
         """Go back to a backup as an administrator does: nobody is told, and ids drawn since are drawn again."""
         state = self._backups[name]
-        self.tables |= {table: dict(held) for table, held in state.rows.items()}
+        # Another mapping: who watches notices by it.
+        self.tables = self.tables | {table: dict(held) for table, held in state.rows.items()}
         self._next = dict(state.next)
         self._past.clear()
         self._index_all()

@@ -40,13 +40,15 @@ class System(Emulator):
 
     description = SAGE
     files: ClassVar[Mapping[str, str]] = FILES
-    takes: ClassVar[frozenset[str]] = TAKES
+    takes: frozenset[str] = TAKES
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
         self.is_open = True  # a program that nobody has started neither exports nor takes anything in
         self.taken_in: list[str] = []  # names of files, in order
         self.folder = Path(self.options.get("folder") or tempfile.mkdtemp(prefix="sage50fr-"))
+        # Some installations take invoices too, with an import format of their own.
+        self.takes |= frozenset(filter(None, self.options.get("takes", "").split(",")))
         self._export_every_s = float(self.options.get("export_every_s", "0"))
         self._import_every_s = float(self.options.get("import_every_s", "0"))
         self._exported_at = self._looked_at = 0.0

@@ -1,6 +1,7 @@
 """Tribe CRM as an emulator: OData that is not all of OData, tokens by client credentials, webhooks with one's own headers.
 
-Options: `client_id`, `client_secret`; `invoices` (`yes`, `no`: the billing module is not there); `dates` (`yes`, `no`:
+A customer or supplier without a debtor or creditor number gets the next one. Options: `client_id`, `client_secret`;
+`invoices` (`yes`, `no`: the billing module is not there); `dates` (`yes`, `no`:
 `CreationDate` and `LastMutationDate` are not there); `missing` (404, or the status of "entity type not found"). Data of
 more than 100 rows come in pages. What is confirmed and what is modelled: docs/connectors/tribe.md.
 """
@@ -15,6 +16,7 @@ import secrets
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from aiohttp import web
@@ -23,18 +25,23 @@ from clients.emulators.calls import Call
 from clients.emulators.data import Change
 from clients.emulators.description import Refused, Row, Table
 from clients.emulators.emulator import ENCODER, Emulator, answer, body_of
-from clients.emulators.tribe_filter import Filter
-from clients.emulators.tribe_tables import IDENTITY, INVOICE, NAVIGATIONS, TRIBE
+from clients.emulators.tribe_filter import Filter, expansions
+from clients.emulators.tribe_tables import (
+    IDENTITY,
+    INVOICE,
+    LINE,
+    NAVIGATIONS,
+    NUMBERS,
+    ORGANIZATION,
+    TRIBE,
+)
 
 PAGE_MAX: Final = 100
 PATH: Final = re.compile(r"(?P<set>\w+)(?:\((?P<id>[0-9a-fA-F-]{36})\))?")
-PARTS: Final = re.compile(r"(\w+)(?:\([^()]*\))?(?:,|$)")
 DATES: Final = ("CreationDate", "LastMutationDate")
-VERBS: Final = {
-    "insert": "EntityCreationMutation",
-    "edit": "EntityUpdateMutation",
-    "delete": "EntityDeletionMutation",
-}
+VERBS: Final = {"insert": "CreationMutation", "edit": "UpdateMutation", "delete": "DeletionMutation"}
+FIRST_NUMBER: Final = 10_000
+FIRST_INVOICE: Final = 20_260_000
 
 
 class System(Emulator):
@@ -64,6 +71,16 @@ class System(Emulator):
         """A person enters a row; its id."""
         (key,) = self.person.insert(table, {"ID": str(uuid.uuid4()), **values})
         return str(key)
+
+    def settle_down(self, country: str = "BE") -> str:
+        """The organisation whose Tribe it is has its visiting address in that country; the country's id."""
+        (found,) = [key for key, row in self.person.rows("Country").items() if row["Code"] == country] or [
+            self.enter("Country", Code=country, Name=country)
+        ]
+        address = self.enter("Address", City="Here", Country=found)
+        own = self.enter(ORGANIZATION, Name="Our own organisation", VisitingAddress=address)
+        self.person.edit(IDENTITY, self.identity, Organization=own)
+        return str(found)
 
     # ---------------------------------------------------------------------------------------------------- entry
 
@@ -137,11 +154,17 @@ class System(Emulator):
         head, _, tail = path.partition("/")
         target = NAVIGATIONS.get(table.name, {}).get(head)
         if target is not None and tail:
-            other = self.data.tables[target].get(row.get(head) or "") or {}
-            return self._at(self.data.table(target), other, tail)
+            name, other = self._led_to(target, row.get(head))
+            return self._at(self.data.table(name), other or {}, tail)
         if table.field(path) is None or target is not None or self._is_gone(path):
             raise Refused(f"The property '{path}' does not exist in {table.name}")
         return row.get(path)
+
+    def _led_to(self, target: str, id_: Any) -> tuple[str, Row | None]:
+        """Where a navigation leads: the set, and the row there."""
+        names = target.split("|")
+        found = ((name, self.data.look(name, id_)) for name in names if id_)
+        return next((one for one in found if one[1] is not None), (names[0], None))
 
     def _is_gone(self, name: str) -> bool:
         return name in DATES and self.options.get("dates") == "no"
@@ -157,24 +180,52 @@ class System(Emulator):
             self._at(table, row, name)
         found: dict[str, Any] = {"ID": row.get("ID"), "_Type": table.name.replace("_", ".")}
         found |= {name: _written(row[name]) for name in wanted if name in row}
-        for name in PARTS.findall(query.get("$expand", "")):
+        for name, inner in expansions(query.get("$expand", "")).items():
             if name not in links:
                 raise Refused(f"The navigation '{name}' does not exist in {table.name}")
+            target, other = self._led_to(links[name], row.get(name))
+            if other is None:
+                self._shown(
+                    self.data.table(target), {}, {"$select": "ID", **inner}
+                )  # refuses what there is not
             if name in row:
-                other = self.data.look(links[name], row[name] or "")
-                found[name] = {"ID": other["ID"], "_Name": other.get("Name")} if other else None
+                found[name] = self._below(target, other, inner) if other else None
         return found
+
+    def _below(self, name: str, row: Row, query: Mapping[str, str]) -> dict[str, Any]:
+        shown = self._shown(self.data.table(name), row, {"$select": "ID", **query})
+        del shown["_Type"]
+        return {**shown, "_Name": row.get("Name")}
 
     # -------------------------------------------------------------------------------------------------- writing
 
     async def _create(self, request: web.Request) -> web.Response:
         """A new row; with an `ID` in the body it is an update."""
         table, _ = self._place(request)
-        values = self._taken(table, body_of(await request.read()))
-        if id_ := values.pop("ID", None):
-            return answer(self._shown(table, self._edit(table, str(id_), values), {}))
-        row = self.data.insert(table.name, {"ID": str(uuid.uuid4()), **values})
+        body = body_of(await request.read())
+        if isinstance(body, dict) and body.get("ID"):
+            values = self._taken(table, body)
+            return answer(self._shown(table, self._edit(table, str(values.pop("ID")), values), {}))
+        made: list[tuple[str, str]] = []
+        try:
+            row = self._made(table, body, made)
+        except Refused:
+            for name, key in reversed(made):
+                self.data.delete(name, key)
+            raise
         return answer(self._shown(table, row, {}), 201)
+
+    def _made(self, table: Table, body: Any, made: list[tuple[str, str]]) -> Row:
+        """A new row, with the new ones that it refers to (`{Organization: {Name: ...}}`)."""
+        given = dict(body) if isinstance(body, dict) else body
+        for name, target in NAVIGATIONS.get(table.name, {}).items():
+            inner = given.get(name) if isinstance(given, dict) else None
+            if isinstance(inner, dict) and inner and "ID" not in inner:
+                row = self._made(self.data.table(target), inner, made)
+                given[name] = {"ID": row["ID"]}
+        row = self.data.insert(table.name, {"ID": str(uuid.uuid4()), **self._taken(table, given)})
+        made.append((table.name, row["ID"]))
+        return self.data.tables[table.name][row["ID"]]
 
     async def _update(self, request: web.Request) -> web.Response:
         table, id_ = self._place(request)
@@ -219,18 +270,51 @@ class System(Emulator):
         """Nobody refers to who is not there, and nobody goes to whom somebody refers."""
         for name, links in NAVIGATIONS.items():
             for field, target in links.items():
-                if change.op == "delete" and target == change.table:
+                if change.op == "delete" and change.table in target.split("|"):
                     if any(row.get(field) == change.key for row in self.data.tables[name].values()):
                         raise Refused(f"It is used by {name}")
                 elif change.table == name and change.after is not None:
                     value = change.after.get(field)
-                    if value and value not in self.data.tables[target]:
+                    if value and self._led_to(target, value)[1] is None:
                         raise Refused(f"{field}: there is no {target} {value}", field=field)
 
     def _changed(self, change: Change) -> None:
         if change.op == "edit" and change.after is not None:
             change.after["LastMutationDate"] = self.data.now()
+        if change.op == "insert" and change.after is not None:
+            self._numbered(change.table, change.after)
+        if change.table == LINE and change.after is not None:
+            self._summed(change.after)
         super()._changed(change)
+
+    def _numbered(self, table: str, row: Row) -> None:
+        """What is new has a number: customers and suppliers in their role, invoices, and lines their place."""
+        if table in NUMBERS:
+            link, field = NUMBERS[table]
+            name = NAVIGATIONS[table][link]
+            about = self.data.tables[name].get(row[link] or "")
+            if about is not None and not about[field]:
+                self.data.edit(name, about["ID"], {field: self._next(field)}, by="automation")
+        elif table == INVOICE and not row["Number"]:
+            row["Number"] = str(FIRST_INVOICE + len(self.data.tables[INVOICE]))
+        elif table == LINE and row["SortIndex"] is None:
+            row["SortIndex"] = Decimal(len(self.data.tables[LINE]))
+
+    def _next(self, field: str) -> str:
+        rows = (
+            row
+            for name in ("Relation_Organization", "Relation_Person")
+            for row in self.data.tables[name].values()
+        )
+        given = [int(row[field]) for row in rows if str(row.get(field) or "").isdecimal()]
+        return str(max([FIRST_NUMBER, *given]) + 1)
+
+    def _summed(self, row: Row) -> None:
+        """A line's total: quantity, price, less its discount."""
+        quantity, price, less = (row[name] for name in ("Quantity", "Price", "DiscountPercentage"))
+        if price is not None:
+            total = (1 if quantity is None else quantity) * price * (100 - (less or 0)) / 100
+            row["Amount"] = total.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
     # ----------------------------------------------------------------------------------------- hooks and errors
 
@@ -246,7 +330,12 @@ class System(Emulator):
         dotted = change.table.replace("_", ".")
         for id_, hook in self.hooks.items():
             if hook.get("entityType") == dotted:
-                payload = {"type": VERBS[change.op], "entityType": dotted, "entityId": change.key}
+                kind, id_field = (
+                    ("Relationship", "relationshipId")
+                    if dotted.startswith("Relationship.")
+                    else ("Entity", "entityId")
+                )
+                payload = {"type": kind + VERBS[change.op], "entityType": dotted, id_field: change.key}
                 body = ENCODER.encode({"webhookId": id_, "payload": payload})
                 digest = hmac.digest(str(hook["secret"]).encode(), body, hashlib.sha512)
                 signed = {

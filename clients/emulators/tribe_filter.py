@@ -23,6 +23,7 @@ FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startswith": lambda held, part: held.startswith(part),
     "endswith": lambda held, part: held.endswith(part),
 }
+Expansions = dict[str, dict[str, str]]
 Look = Callable[[Row, str], Any]
 
 
@@ -58,6 +59,30 @@ class Filter(Filtering):
         self.need(")")
         self._look({}, path)
         return lambda row: FUNCTIONS[name](str(self._look(row, path) or "").casefold(), part)
+
+
+def expansions(text: str) -> Expansions:
+    """The parts of an `$expand`, each with its own options: `A($select=ID;$expand=B($select=ID)),C`."""
+    found: Expansions = {}
+    for part in _apart(text, ","):
+        name, _, options = part.strip().partition("(")
+        pairs = (one.strip().partition("=") for one in _apart(options.removesuffix(")"), ";"))
+        found[name] = {key: value for key, _, value in pairs if key}
+    return found
+
+
+def _apart(text: str, sign: str) -> list[str]:
+    """Cut at a sign that stands in no brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == sign and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    if depth:
+        raise Refused(f"Syntax error in '{text}'")
+    return [part for part in parts if part.strip()]
 
 
 def _value(kind: str, text: str) -> Any:

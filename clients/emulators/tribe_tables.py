@@ -11,11 +11,15 @@ from clients.emulators.description import Description, Field, Table, fields
 ORGANIZATION: Final = "Relation_Organization"
 PERSON: Final = "Relation_Person"
 CUSTOMER: Final = "Relationship_Organization_CommercialRelationship_Customer"
+PERSON_CUSTOMER: Final = "Relationship_Person_CommercialRelationship_Customer"
+SUPPLIER: Final = "Relationship_Organization_Supplier"
 CONTACT: Final = "Relationship_Person_Contact_Standard"
 EMPLOYEE: Final = "Relationship_Person_Contact_Employee"
 IDENTITY: Final = "Relationship_Organization_Identity"
 INVOICE: Final = "Activity_Invoice"
+LINE: Final = "ProductLine"
 PHASE: Final = "Datastore_Phase_ActivityInvoice"
+VAT_GROUP: Final = "Datastore_VatGroup"
 
 
 def table(name: str, *more: Field) -> Table:
@@ -39,7 +43,7 @@ TRIBE: Final = Description(
             Field("Name", required=True),
             *fields("PhoneNumber EmailAddress FinancialEmailAddress Website VatNumber"),
             Field("ChamberOfCommerceNumber", size=100),
-            *fields("ChamberOfCommerceName DebtorNumber"),
+            *fields("ChamberOfCommerceName DebtorNumber CreditorNumber"),
             *fields("NumberOfEmployees", "integer"),
             *fields("FoundingDate", "date"),
             *fields("VisitingAddress PostalAddress InvoiceAddress Language"),
@@ -53,13 +57,27 @@ TRIBE: Final = Description(
             *fields("FirstName MiddleName Initials Title Suffix PhoneNumber MobilePhoneNumber EmailAddress"),
             Field("LastName", required=True),
             Field("BirthDate", "date"),
-            *fields("Address Gender Language"),
+            *fields("Address Gender Language DebtorNumber"),
         ),
         table(
             CUSTOMER,
             *fields("Name Organization AccountManager"),
             Field("Relation", required=True),
             Field("PaymentTermInDays", "integer"),
+            Field("IsActive", "boolean", default=True),
+        ),
+        table(
+            PERSON_CUSTOMER,
+            *fields("Name AccountManager"),
+            *fields("Relation Person", required=True),
+            Field("PaymentTermInDays", "integer"),
+            Field("IsActive", "boolean", default=True),
+        ),
+        table(
+            SUPPLIER,
+            *fields("Name"),
+            *fields("Relation Organization", required=True),
+            Field("IsActive", "boolean", default=True),
         ),
         table(
             CONTACT,
@@ -72,25 +90,46 @@ TRIBE: Final = Description(
         table("Country", *fields("Name Code")),
         table("Product", Field("Name", required=True), Field("Price", "double")),
         table(PHASE, *fields("Name Code")),
+        table(VAT_GROUP, *fields("Name Code Country"), Field("Percentage", "decimal")),
         table(
             INVOICE,
             *fields("Subject Number Currency RelationDescription Relationship Contact Phase"),
             *fields("Amount DiscountPercentage", "double"),
             *fields("IsVatIncluded IsActive IsClosed", "boolean"),
+            Field("InvoiceDate", "date"),
+        ),
+        table(
+            LINE,
+            Field("Activity", required=True),
+            *fields("Description Product VatGroup _Note"),
+            *fields("Quantity Price", "decimal"),
+            Field("DiscountPercentage", "decimal"),
+            Field("Amount", "decimal", writable=False),
+            Field("SortIndex", "decimal"),
         ),
     ),
     resolution_s=0.001,
     unknown_fields="refused",
 )
 
-# Entity set -> (navigation property, the set it leads to).
+# Entity set -> (navigation property, the set it leads to; `A|B`: a row of either).
 NAVIGATIONS: Final[dict[str, dict[str, str]]] = {
     ORGANIZATION: {"VisitingAddress": "Address", "PostalAddress": "Address", "InvoiceAddress": "Address"},
     PERSON: {"Address": "Address"},
     CUSTOMER: {"Organization": ORGANIZATION, "Relation": ORGANIZATION, "AccountManager": EMPLOYEE},
+    PERSON_CUSTOMER: {"Person": PERSON, "Relation": ORGANIZATION, "AccountManager": EMPLOYEE},
+    SUPPLIER: {"Organization": ORGANIZATION, "Relation": ORGANIZATION},
     CONTACT: {"Relation": ORGANIZATION, "Person": PERSON},
     EMPLOYEE: {"Relation": ORGANIZATION, "Person": PERSON},
     IDENTITY: {"Organization": ORGANIZATION},
     "Address": {"Country": "Country", "Person": PERSON, "Organization": ORGANIZATION},
-    INVOICE: {"Phase": PHASE, "Relationship": CUSTOMER, "Contact": CONTACT},
+    INVOICE: {"Phase": PHASE, "Relationship": f"{CUSTOMER}|{PERSON_CUSTOMER}", "Contact": CONTACT},
+    LINE: {"Activity": INVOICE, "Product": "Product", "VatGroup": VAT_GROUP},
+    VAT_GROUP: {"Country": "Country"},
+}
+# Relationship -> (what it is about, the number that it has in this role).
+NUMBERS: Final[dict[str, tuple[str, str]]] = {
+    CUSTOMER: ("Organization", "DebtorNumber"),
+    PERSON_CUSTOMER: ("Person", "DebtorNumber"),
+    SUPPLIER: ("Organization", "CreditorNumber"),
 }

@@ -5,7 +5,9 @@ Options: `folder` (DEMO), `email`, `exchange_token`; `exchange` (`reusable`, `on
 (`404`, `null`: 200 with null, for what is not there); `reply` (`object`, `empty`: what a single write is answered with);
 `existing` (`refused`, `updated`: what becomes of a new object whose code is there already); `errors` (400, or another status
 of a refusal); `chunk` (0: whole answers, else so many rows, of which the last is cut in two); `midnight` (`UTC`,
-`Brussels`: how days are written); `third_touches` (`no`, `yes`: an edit of a third party is one of its customer, too).
+`Brussels`: how days are written); `addresses` (`linked`, `plain`: those of a third party up to 2.4); `codes` (`given`,
+`drawn`: WinBooks numbers customers and suppliers itself, whatever is said); `third_touches` (`no`, `yes`: an edit of a
+third party is one of its customer, too).
 What is confirmed and what is modelled: docs/connectors/winbooks.md.
 """
 
@@ -25,7 +27,8 @@ from clients.emulators.data import Change
 from clients.emulators.description import Field, Refused, Row, Table
 from clients.emulators.emulator import Emulator, answer, body_of
 from clients.emulators.winbooks_criteria import DATE, EPOCH, chosen, place
-from clients.emulators.winbooks_tables import LINKS, NOBODY, WINBOOKS, type_of
+from clients.emulators.winbooks_documents import check
+from clients.emulators.winbooks_tables import LINKS, LISTS, NOBODY, OLD_ADDRESSES, WINBOOKS, type_of
 
 LIFE_S: Final = 900
 PARTNERS: Final = ("Customer", "Supplier")
@@ -173,7 +176,16 @@ class System(Emulator):
             for link, field_name, target in LINKS.get(name, ()):
                 other = self.data.look(target, row.get(field_name) or "")
                 found[link] = self._shown(target, other, level - 1) if other else None
+            if (listed := self._list_of(name)) is not None:
+                link, target, parent, order = listed
+                below = [one for one in self.data.shown(target) if one.get(parent) == row["Id"]]
+                below.sort(key=lambda one: (one[order] is not None, one[order], one["Created"]))
+                found[link] = [self._shown(target, one, level - 1) for one in below]
         return found
+
+    def _list_of(self, name: str) -> tuple[str, str, str, str] | None:
+        plain = name == "Third" and self.options.get("addresses") == "plain"
+        return OLD_ADDRESSES if plain else LISTS.get(name)
 
     def _spelt(self, field: Field, value: Any) -> Any:
         if value is None:
@@ -192,6 +204,10 @@ class System(Emulator):
         code, body = request.match_info["code"], self._object(table, body_of(await request.read()))
         if body.setdefault("Code", code) != code:
             raise Refused("The code is not that of the address", field="Code")
+        if self.options.get("codes") == "drawn" and table.name in PARTNERS:
+            body["Code"] = code = f"W{len(self.data.tables[table.name]) + 1:04d}"
+            if isinstance(body.get("Third"), dict):
+                body["Third"] = {**body["Third"], "Code": code}
         there = self._row(table, code)
         if there is not None and self.options.get("existing") == "updated":
             return self._answered(table, self._save(table, body, there))
@@ -245,25 +261,42 @@ class System(Emulator):
 
     def _save(self, table: Table, body: dict[str, Any], there: Row | None) -> Row:
         """Only what is said changes. A nested object is saved where `TotalLevel` reaches it; else it is passed over."""
+        made: list[tuple[str, str]] = []
+        try:
+            return self._saved(table, body, there, made)
+        except Refused:
+            for name, id_ in reversed(made):
+                self.data.delete(name, id_, by="automation")
+            raise
+
+    def _saved(
+        self, table: Table, body: dict[str, Any], there: Row | None, made: list[tuple[str, str]]
+    ) -> Row:
         values = self._values(table, body)
         link = SAVED_WITH.get(table.name, "")
-        nested, made = body.get(link), None
         # Each friendly code costs a level more.
         needed = 2 + any(f"{one}Code" in body for one, _, _ in LINKS.get(table.name, ()))
-        if isinstance(nested, dict) and int(body.get("TotalLevel") or 1) >= needed:
+        is_deep = int(body.get("TotalLevel") or 1) >= needed
+        nested = body.get(link) if is_deep else None
+        if isinstance(nested, dict):
             target = self.data.table(link)
             id_ = str(nested.get("Id") or (there or {}).get(f"{link}_Id") or "").lower()
             before = self.data.tables[link].get(id_)
-            saved = self._save(target, self._object(target, nested), before)
-            values[f"{link}_Id"], made = saved["Id"], None if before else saved["Id"]
-        try:
-            if there is not None:
-                return self.data.edit(table.name, there["Id"], values)
-            return self.data.insert(table.name, {"Id": str(uuid.uuid4()), **values})
-        except Refused:
-            if made:
-                self.data.delete(link, made)
-            raise
+            values[f"{link}_Id"] = self._saved(target, self._object(target, nested), before, made)["Id"]
+        if there is not None:
+            row = self.data.edit(table.name, there["Id"], values)
+        else:
+            row = self.data.insert(table.name, {"Id": str(uuid.uuid4()), **values})
+            made.append((table.name, row["Id"]))
+        listed = self._list_of(table.name)
+        for one in body.get(listed[0]) or () if listed is not None and is_deep else ():
+            assert listed is not None
+            target = self.data.table(listed[1])
+            item = {**self._object(target, one), listed[2]: row["Id"]}
+            self._saved(target, item, self.data.tables[listed[1]].get(str(one.get("Id") or "").lower()), made)
+        if table.name == "GLTransHeader":
+            check(self.data, row)
+        return row
 
     def _values(self, table: Table, body: Mapping[str, Any]) -> dict[str, Any]:
         links = {f"{link}Code": (field, target) for link, field, target in LINKS.get(table.name, ())}

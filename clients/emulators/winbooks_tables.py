@@ -56,6 +56,7 @@ WINBOOKS: Final = Description(
             "Address",
             Field("Index", "integer"),
             *fields("Address1 Address2 Number Box Zip Town Name PhoneNo FaxNo Memo Country_Id Third_Id"),
+            *fields("Email MobileNo"),
             *fields("IsDelivering IsPosting IsInvoicing", "boolean"),
             coded=False,
         ),
@@ -63,16 +64,17 @@ WINBOOKS: Final = Description(
         *(table(name, Field("Name")) for name in ("ThirdCivility", "PayCode", "GLAccount", "BookYear")),
         *(table(name, Field("Name")) for name in ("Currency", "Country", "Language")),
         table("VatAccount", Field("Name"), Field("Rate", "decimal")),
-        table("Journal", Field("Name"), Field("BookYear_Id")),
+        table("Journal", Field("Name"), Field("BookYear_Id"), Field("IsLocked", "boolean", default=False)),
         table(
             "BookPeriod",
             *fields("RelatedYear RelatedMonth Number", "integer"),
             Field("BookYear_Id"),
+            Field("IsClosed", "boolean", default=False),
             coded=False,
         ),
         table(
             "GLTransHeader",
-            *fields("BookPeriod_Id Journal_Id PayCode_Id"),
+            *fields("BookPeriod_Id Journal_Id PayCode_Id Comment"),
             Field("DocNumber", "integer"),
             *fields("BookDate DueDate", "date"),
             *fields("IsLocked IsImported IsTemp IsChecked IsDoc", "boolean"),
@@ -81,7 +83,7 @@ WINBOOKS: Final = Description(
         table(
             "GLTrans",
             *fields("GLTransHeader_Id BookPeriod_Id Currency_Id GLAccount_Id Supplier_Id Customer_Id Vat_Id"),
-            Field("GLMatch_Id"),
+            *fields("GLMatch_Id Comment"),
             *fields("LineOrder CentralAccountType", "integer"),
             *fields("Amount VatBaseAmount TurnOverAmount VatTaxAmount", "decimal"),
             coded=False,
@@ -116,8 +118,16 @@ LINKS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("Customer", "Customer_Id", "Customer"),
         ("Supplier", "Supplier_Id", "Supplier"),
         ("Vat", "Vat_Id", "VatAccount"),
+        ("GLAccount", "GLAccount_Id", "GLAccount"),
+        ("Currency", "Currency_Id", "Currency"),
     ),
 }
+# Object -> (property, object of the list, its field with the id, the order): shown from level 2 on, and saved with it.
+LISTS: Final[dict[str, tuple[str, str, str, str]]] = {
+    "Third": ("Addresses", "Third_Address", "Third_Id", "Address_Id"),
+    "GLTransHeader": ("GLTransactions", "GLTrans", "GLTransHeader_Id", "LineOrder"),
+}
+OLD_ADDRESSES: Final = ("Addresses", "Address", "Third_Id", "Index")  # up to 2.4
 # The names of these types have it in them.
 ACCOUNTING: Final = (
     "PayCode",

@@ -9,7 +9,7 @@ import grpc
 
 from actors.core import permissions
 from actors.core.blueprint import BlueprintError
-from actors.core.permissions import Access, Grant, Login, Mode
+from actors.core.permissions import Access, Directions, Grant, Login, Mode
 from actors.core.roles import Role
 from actors.core.types import Side
 from daemon import grants
@@ -31,6 +31,11 @@ _MODES: Mapping[Mode, pb.AccessMode.ValueType] = {
     Mode.NOBODY: pb.ACCESS_MODE_NOBODY,
     Mode.STAFF: pb.ACCESS_MODE_STAFF,
 }
+_DIRECTIONS: Mapping[Directions, pb.AccessDirections.ValueType] = {
+    Directions.BOTH: pb.ACCESS_DIRECTIONS_BOTH,
+    Directions.OUT: pb.ACCESS_DIRECTIONS_OUT,
+    Directions.IN: pb.ACCESS_DIRECTIONS_IN,
+}
 _LOGINS: Mapping[Login, pb.Login.ValueType] = {Login.STAFF: pb.LOGIN_STAFF, Login.ADMIN: pb.LOGIN_ADMIN}
 
 
@@ -41,6 +46,7 @@ class Accesses(accesses_pb2_grpc.AccessesServicer):
         self._desk = desk
 
     async def CreateAccess(self, request: pb.CreateAccessRequest, context: Any) -> pb.Access:
+        directions = _directions(request)
         own = await self._desk.connection(request.connection, request.tenant)
         connector = request.connector or own.connector
         named = await proved(self._desk, connector, convert.settings_of(request.other))
@@ -51,8 +57,10 @@ class Accesses(accesses_pb2_grpc.AccessesServicer):
                 f"{own.identity} and {other.identity} are connected already",
                 "tandemctl accesses list shows how",
             )
-        made = await self._desk.life.create_access(own.id, other.id, Mode(request.mode), request.both_edit)
-        await self._audit("access.create", made, own, other, mode=made.mode.value)
+        made = await self._desk.life.create_access(
+            own.id, other.id, Mode(request.mode), request.both_edit, directions
+        )
+        await self._audit("access.create", made, own, other, **_said(made))
         return await self._shown(made, own, other)
 
     async def ListAccesses(self, request: pb.ListAccessesRequest, context: Any) -> pb.ListAccessesResponse:
@@ -71,6 +79,7 @@ class Accesses(accesses_pb2_grpc.AccessesServicer):
         return pb.ListAccessesResponse(accesses=shown, next_page_token=found.next_page)
 
     async def UpdateAccess(self, request: pb.UpdateAccessRequest, context: Any) -> pb.Access:
+        directions = _directions(request)
         found, own, other = await self._mine(request.access, request.connection)
 
         def change(now: Access, links: Sequence[StandingRow]) -> Access:
@@ -81,11 +90,11 @@ class Accesses(accesses_pb2_grpc.AccessesServicer):
                     f"mode 4 allows no sync, and {', '.join(held)} stands between the two accounts",
                     "choose another mode; a sync that can't be undone keeps its access",
                 )
-            return permissions.chosen(now, own.id, Mode(request.mode), request.both_edit)
+            return permissions.chosen(now, own.id, Mode(request.mode), request.both_edit, directions)
 
         after = await self._desk.life.change_access(found.id, change)
         assert after is not None
-        await self._audit("access.update", after, own, other, mode=after.mode.value)
+        await self._audit("access.update", after, own, other, **_said(after))
         return await self._shown(after, own, other)
 
     async def DeleteAccess(self, request: pb.DeleteAccessRequest, context: Any) -> pb.DeleteAccessResponse:
@@ -197,6 +206,7 @@ class Accesses(accesses_pb2_grpc.AccessesServicer):
             account=convert.account(own),
             other=convert.account(other),
             mode=_MODES[permissions.seen(one, own.id)],
+            directions=_DIRECTIONS[permissions.ways(one, own.id)],
             chosen_here=one.chooser == own.id,
             may_edit=permissions.may_edit(one, own.id),
             may_enter=not refused[0],
@@ -230,6 +240,20 @@ async def known_account(desk: Desk, own: ConnectionInfo, connector: str, named: 
         )
     # Where an agency has connected accounts of its clients too, the account's own tenant is meant.
     return next((one for one in found if one.tenant != own.tenant), found[0])
+
+
+def _directions(request: pb.CreateAccessRequest | pb.UpdateAccessRequest) -> Directions:
+    said = next((one for one, number in _DIRECTIONS.items() if number == request.directions), Directions.BOTH)
+    if said is not Directions.BOTH and request.mode != pb.ACCESS_MODE_STAFF:
+        text = "only mode 5 asks which way; modes 2 and 3 are one way, and say which by themselves"
+        raise invalid([Violation("directions", text)])
+    return said
+
+
+def _said(one: Access) -> dict[str, Any]:
+    """For the audit: the mode, and the way where it is one way only."""
+    way = {} if one.directions is Directions.BOTH else {"directions": one.directions.value}
+    return {"mode": one.mode.value, **way}
 
 
 def _synced(link: StandingRow, own: tuple[str, str]) -> str:

@@ -19,6 +19,7 @@ from clients.connectors.catalog import CATALOG
 from clients.connectors.definition import checked_settings
 from clients.connectors.http.kept import InMemory, Keeper, Kept
 from clients.connectors.probe import RECORDS, Finding, probe
+from clients.connectors.probe_write import probe_writing
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.elsewhere import refuse_elsewhere
@@ -118,12 +119,20 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         self, request: pb.ProbeConnectionRequest, context: Any
     ) -> pb.ProbeConnectionResponse:
         connector, settings, keeper = await self._to_probe(request)
+        if request.write and not request.object:
+            raise invalid([Violation("object", "is required: which object the record is made in")])
         async with self._opened(connector, settings, keeper) as account:
             report = await probe(account, request.object, request.records or RECORDS)
+            findings = list(report.findings)
+            values = {name: convert.value_of(value) for name, value in request.values.fields.items()}
+            objects = await account.describe() if request.write and report.identity else ()
+            for one in objects:
+                if one.name == request.object:
+                    findings += await probe_writing(account, one, values)
         return pb.ProbeConnectionResponse(
             identity=report.identity,
-            findings=[_finding(one) for one in report.findings if one.state != "fails"],
-            faults=[_finding(one) for one in report.findings if one.state == "fails"],
+            findings=[_finding(one) for one in findings if one.state != "fails"],
+            faults=[_finding(one) for one in findings if one.state == "fails"],
         )
 
     async def _to_probe(self, request: pb.ProbeConnectionRequest) -> tuple[str, dict[str, Any], Keeper]:
@@ -138,7 +147,8 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
             return connector, _checked(_known(connector), given), InMemory(self._drawn)
         info = await self._desk.connection(request.connection, request.tenant)
         stored = await self._desk.store.connection(info.id)
-        await self._desk.audit("connection.probe", info.id, info.tenant, settings=sorted(given))
+        detail = {"settings": sorted(given), "write": request.write}
+        await self._desk.audit("connection.probe", info.id, info.tenant, **detail)
         before = stored.settings if stored is not None else info.settings
         settings = dict(before)
         # A map in part: the other secrets of the connection stay.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from actors.core.blueprint_setup import objects_of
+from actors.core.places import lacking
 from actors.core.policy import RECORD_ID, RECORD_OBJECT, LinkSpec, StreamSpec
 from actors.core.types import SIDES, Side
 from actors.core.unit_lines import IN_LINES, asked
@@ -68,6 +69,8 @@ def _missing_in_setup(
 def _missing_fields(stream: StreamSpec, side: Side, info: ObjectInfo, name: str) -> Iterator[Violation]:
     known = {field.name for field in info.fields}
     for where, path in _paths(stream, side):
+        if path in lacking(stream, side, info.name):
+            continue  # a field that stands elsewhere in each of several objects
         of_lines, _, cell = path.partition(IN_LINES)
         if cell and not any(name.startswith(of_lines + IN_LINES) for name in known):
             continue  # a system that says nothing of its lines' cells

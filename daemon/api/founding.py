@@ -58,6 +58,7 @@ class Founder:
         chosen so far of the `settings` that it asks for."""
         self._text = text
         self._incomplete = False
+        self._settings: Mapping[str, Any] = {}
         if settings is not None:
             self._settings = chosen(spec, settings)
             whole = sound(desk.blueprints, text, self._settings)
@@ -115,11 +116,15 @@ class Founder:
 
     async def preflight(self, override: bool = False) -> list[Obstacle]:
         """What is worth knowing; raises with everything that stands in the way."""
-        found = await self.look.obstacles(Moment.PROPOSAL)
+        found = await self.obstacles()
         refusing = preflight.refusing(found, override)
         if refusing:
             raise obstructed("PREFLIGHT", "this stands in the way", refusing)
         return preflight.warning(found) + [one for one in preflight.refusing(found) if override]
+
+    async def obstacles(self) -> list[Obstacle]:
+        """Everything that is in the way, and what is worth knowing."""
+        return await self.look.obstacles(Moment.PROPOSAL, self._settings)
 
     async def founding(
         self, tenant: str, *, partner: str = "", wish: str = "run"

@@ -16,7 +16,7 @@ from actors.core.lifecycle import Establishment
 from actors.core.places import qualified
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.preflight import Found, Obstacle
-from actors.core.setup import Check, CheckKind, Moment, Place, Required
+from actors.core.setup import Check, CheckKind, Chosen, Moment, Place, Required, Wanted
 from actors.core.types import SIDES, Record, Side, other
 from actors.ports import ObjectInfo, Page
 from daemon.api.desk import Desk
@@ -40,11 +40,15 @@ class Preflight:
         self._names = {side: pair[side].name for side in SIDES}
         self._keys: dict[tuple[Side, str], str] = {}
 
-    async def obstacles(self, moment: Moment) -> list[Obstacle]:
-        """What stands in the way at this moment, and what is worth knowing."""
+    async def obstacles(self, moment: Moment, settings: Mapping[str, Any]) -> list[Obstacle]:
+        """What stands in the way at this moment, and what is worth knowing. `settings`: what the link has chosen so far."""
         found = []
         for check in self._spec.setup.at(moment):
-            one = preflight.obstacle(self._spec.setup, check, await self._found(check), self._names)
+            where = await self._where(check.where, settings)
+            if where is None:
+                continue  # what it asks for is not chosen yet, which is said by itself
+            counted = await self._found(check, where)
+            one = preflight.obstacle(self._spec.setup, check, counted, self._names, where)
             if one is not None:
                 found.append(one)
         return found
@@ -52,12 +56,14 @@ class Preflight:
     async def preparations(self, settings: Mapping[str, Any]) -> list[Obstacle]:
         """What is missing for the link to be active: required settings first, then the checks of that moment."""
         lacks = [
-            await self._lacking(setting, settings.get(setting.name)) for setting in self._spec.setup.settings
+            await self._lacking(setting, settings.get(setting.name), settings)
+            for setting in self._spec.setup.settings
         ]
         said = {setting.name for setting in self._spec.setup.settings}
         needed = [one for one in self._spec.settings if one.needed and one.name not in said]
         lacks += [preflight.lacking_value(one.name, one.doc) for one in needed if one.name not in settings]
-        return [one for one in lacks if one is not None] + await self.obstacles(Moment.ACTIVATION)
+        in_the_way = await self.obstacles(Moment.ACTIVATION, settings)
+        return [one for one in lacks if one is not None] + in_the_way
 
     async def rests_on(self) -> dict[str, str]:
         """What the settings rest on, as it is now."""
@@ -65,21 +71,38 @@ class Preflight:
 
     # ------------------------------------------------------------------------------------------------ settings
 
-    async def _lacking(self, setting: Required, chosen: object) -> Obstacle | None:
-        keys = await self._keys_of(setting) if setting.keys is not None else None
+    async def _lacking(
+        self, setting: Required, chosen: object, settings: Mapping[str, Any]
+    ) -> Obstacle | None:
+        keys = await self._keys_of(setting, settings) if setting.keys is not None else None
         values = set(await self._column(setting.values)) if setting.values is not None else None
         return preflight.lacking(setting, chosen, keys, values, self._names)
 
-    async def _keys_of(self, setting: Required) -> set[str]:
+    async def _keys_of(self, setting: Required, settings: Mapping[str, Any]) -> set[str]:
         place = setting.keys
         assert place is not None
-        wanted = {field: await self._value(at) for field, at in setting.where.items()}
-        fields = (place.field, *wanted)
-        return {
-            preflight.as_text(record.native.get(place.field))
-            async for record in self._records(place.side, place.object, fields)
-            if all(preflight.as_text(record.native.get(field)) == value for field, value in wanted.items())
-        }
+        where = await self._where(setting.where, settings)
+        if where is None:
+            return set()  # which of them count is not chosen yet
+        found = self._records(place.side, place.object, (place.field,), where)
+        return {preflight.as_text(record.native.get(place.field)) async for record in found}
+
+    async def _where(
+        self, where: Mapping[str, Wanted], settings: Mapping[str, Any]
+    ) -> Mapping[str, str] | None:
+        """What each field has to show, as it is now; None where a setting is not chosen."""
+        found: dict[str, str] = {}
+        for field, wanted in where.items():
+            if isinstance(wanted, Chosen):
+                said = preflight.chosen(settings, self._spec.settings, wanted.setting)
+                if said is None:
+                    return None
+                found[field] = said
+            else:
+                found[field] = (
+                    await self._value(wanted) if isinstance(wanted, Place) else preflight.as_text(wanted)
+                )
+        return found
 
     async def _column(self, place: Place) -> list[str]:
         found = self._records(place.side, place.object, (place.field,))
@@ -92,45 +115,51 @@ class Preflight:
 
     # -------------------------------------------------------------------------------------------------- checks
 
-    async def _found(self, check: Check) -> Found:
+    async def _found(self, check: Check, where: Mapping[str, str]) -> Found:
         match check.kind:
             case CheckKind.EMPTY:
-                return await self._in_the_way(check)
+                return await self._in_the_way(check, where)
             case CheckKind.SOME:
-                page = await self._page(check.side, check.object, "", (), 1)
-                return Found(len(page.records))
+                return Found(int(await self._any(check, where)))
             case CheckKind.FILLED:
-                return await self._those(check, lambda record: any(not key for key in _key(check, record)))
+                return await self._those(
+                    check, where, lambda record: any(not key for key in _key(check, record))
+                )
             case CheckKind.NO_CLASH:
                 theirs = self._records(other(check.side), check.against, check.by)
                 known = {key async for one in theirs if all(key := _key(check, one))}
-                return await self._those(check, lambda record: _key(check, record) in known)
+                return await self._those(check, where, lambda record: _key(check, record) in known)
             case CheckKind.UNIQUE:
                 counted: Counter[tuple[str, ...]] = Counter()
-                async for record in self._records(check.side, check.object, check.by):
+                async for record in self._records(check.side, check.object, check.by, where):
                     counted[_key(check, record)] += 1
                 return await self._those(
-                    check, lambda record: all(key := _key(check, record)) and counted[key] > 1
+                    check, where, lambda record: all(key := _key(check, record)) and counted[key] > 1
                 )
 
-    async def _those(self, check: Check, wrong: Any) -> Found:
+    async def _any(self, check: Check, where: Mapping[str, str]) -> bool:
+        async for _ in self._records(check.side, check.object, (), where, 1 if not where else PAGE):
+            return True
+        return False
+
+    async def _those(self, check: Check, where: Mapping[str, str], wrong: Any) -> Found:
         count = 0
         named: list[str] = []
-        async for record in self._records(check.side, check.object, check.by):
+        async for record in self._records(check.side, check.object, check.by, where):
             if wrong(record):
                 count += 1
                 named += [record.id] if len(named) < NAMED_MAX else []
         return Found(count, named=tuple(named))
 
-    async def _in_the_way(self, check: Check) -> Found:
+    async def _in_the_way(self, check: Check, where: Mapping[str, str]) -> Found:
         """Records that no established link between the same two accounts has bound."""
-        fields = (check.sample[0],) if check.sample else ()
+        fields = (*((check.sample[0],) if check.sample else ()), *where)
         bound_by = await self._bound_by(check)
         count = sample = 0
         position, more = "", True
         while more and count <= COUNTED_MAX:
             page = await self._page(check.side, check.object, position, fields, PAGE)
-            ids = {record.id for record in page.records}
+            ids = {record.id for record in page.records if _shows(record, where)}
             for link, stream, side in bound_by:
                 known = {qualified(stream, side, check.object, id): id for id in ids}
                 bound = await self._desk.life.bound(link, stream.name, side, sorted(known))
@@ -158,12 +187,22 @@ class Preflight:
 
     # ------------------------------------------------------------------------------------------------- reading
 
-    async def _records(self, side: Side, name: str, fields: Sequence[str]) -> AsyncIterator[Record]:
+    async def _records(
+        self,
+        side: Side,
+        name: str,
+        fields: Sequence[str],
+        where: Mapping[str, str] | None = None,
+        size: int = PAGE,
+    ) -> AsyncIterator[Record]:
+        """Those that show what `where` says."""
         position, more, read = "", True, 0
+        where = where or {}
         while more and read < READ_MAX:
-            page = await self._page(side, name, position, fields, PAGE)
+            page = await self._page(side, name, position, (*fields, *where), size)
             for record in page.records:
-                yield record
+                if _shows(record, where):
+                    yield record
             read += len(page.records)
             position, more = page.cursor, page.more
 
@@ -190,6 +229,10 @@ def _stands(row: StandingRow) -> bool:
 
 def _key(check: Check, record: Record) -> tuple[str, ...]:
     return tuple(preflight.as_text(record.native.get(field)) for field in check.by)
+
+
+def _shows(record: Record, where: Mapping[str, str]) -> bool:
+    return all(preflight.as_text(record.native.get(field)) == value for field, value in where.items())
 
 
 def _is_sample(check: Check, record: Record) -> bool:

@@ -17,7 +17,6 @@ from actors.core.lifecycle import Establishment, NoStep
 from actors.core.policy import LinkSpec
 from actors.core.preflight import Obstacle
 from actors.core.roles import Role, first_role
-from actors.core.setup import Moment
 from actors.core.types import Side, other
 from daemon import blueprints as builtin
 from daemon.api import access, convert, rules
@@ -77,7 +76,7 @@ class Proposals(proposals_pb2_grpc.ProposalsServicer):
     async def CheckProposal(self, request: pb.CheckProposalRequest, context: Any) -> pb.CheckProposalResponse:
         row = await self._row(request.proposal)
         founder, _ = await self._founder(row)
-        found = await founder.look.obstacles(Moment.PROPOSAL)
+        found = await founder.obstacles()
         return pb.CheckProposalResponse(obstacles=map(convert.obstacle, found))
 
     async def ConfirmProposal(self, request: pb.ConfirmProposalRequest, context: Any) -> pb.Proposal:

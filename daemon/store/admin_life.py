@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from actors.core.lifecycle import Establishment
-from actors.core.permissions import Access, Grant, Mode
+from actors.core.permissions import Access, Directions, Grant, Mode
 from actors.core.types import SIDES, Side
 from daemon.store import life_rows
 from daemon.store.admin_work import NEWEST
@@ -33,16 +33,23 @@ class Life(Base):
 
     # ------------------------------------------------------------------------------------------- accesses
 
-    async def create_access(self, chooser: str, other: str, mode: Mode, both_edit: bool) -> Access:
+    async def create_access(
+        self,
+        chooser: str,
+        other: str,
+        mode: Mode,
+        both_edit: bool,
+        directions: Directions = Directions.BOTH,
+    ) -> Access:
         """`Taken` where the two connections have one."""
         id_ = f"acc-{self._clock.token()}"
         async with self._transaction() as db:
             if len(await db.fetch(sql("connection_share"), [chooser, other])) != 2:
                 raise Missing("connection", other)
-            arguments = id_, chooser, other, mode.value, both_edit, self._clock.now()
+            arguments = id_, chooser, other, mode.value, both_edit, self._clock.now(), directions.value
             if await db.execute(sql("access_create"), *arguments) != "INSERT 0 1":
                 raise Taken("access", "between these two accounts")
-        return Access(id_, chooser, other, mode, both_edit)
+        return Access(id_, chooser, other, mode, both_edit, directions)
 
     async def get_access(self, access: str) -> Access:
         """By id."""
@@ -76,7 +83,7 @@ class Life(Base):
             if after is None:
                 await db.execute(sql("access_delete"), access)
             else:
-                arguments = after.chooser, after.mode.value, after.both_edit
+                arguments = after.chooser, after.mode.value, after.both_edit, after.directions.value
                 await db.execute(sql("access_update"), access, *arguments)
         return after
 

@@ -9,7 +9,7 @@ import msgspec
 
 from actors.core.handshake import Party, Proposal
 from actors.core.lifecycle import Establishment
-from actors.core.permissions import Access, Login, Mode
+from actors.core.permissions import Access, Directions, Login, Mode
 from actors.core.types import Side
 from daemon.store.codec import Row
 
@@ -88,7 +88,8 @@ class GrantRow(msgspec.Struct, frozen=True):
 def access(row: Row) -> Access:
     """A row of `accesses`."""
     other = row["b_connection"] if row["chooser"] == row["a_connection"] else row["a_connection"]
-    return Access(row["id"], row["chooser"], other, Mode(row["mode"]), row["both_edit"])
+    directions = Directions(row["directions"])
+    return Access(row["id"], row["chooser"], other, Mode(row["mode"]), row["both_edit"], directions)
 
 
 def identity(connector: str, named: str) -> str:

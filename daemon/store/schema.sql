@@ -280,7 +280,9 @@ create table budget_use (
     kind text collate "C" not null,
     hour bigint not null,  -- epoch seconds / 3600
     used bigint not null,
-    primary key (link, stream, kind, hour)
+    side text collate "C" not null default '',  -- that was written to; '': noted before sides were
+    object text collate "C" not null default '',
+    primary key (link, stream, side, object, kind, hour)
 );
 
 create table tokens (
@@ -315,6 +317,7 @@ create table accesses (
     mode integer not null check (mode between 1 and 5),
     both_edit boolean not null default false,
     created double precision not null,
+    directions text collate "C" not null default 'both' check (directions in ('both', 'out', 'in')),  -- in mode 5
     unique (a_connection, b_connection),
     check (a_connection < b_connection),
     check (chooser in (a_connection, b_connection))

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from actors.core.changes import Change
-from actors.core.types import Action, Binding, Parked, Room
+from actors.core.guard import Hub, Ledger, Spent
+from actors.core.types import SIDES, Action, Binding, Parked, Room, Side
 from actors.ports import ChangeIntents, Closed, Counters, Cursor, Lease, RunRow, Settlement
 from daemon.store.base import Base, touched
 from daemon.store.codec import (
@@ -106,8 +107,31 @@ class Settling(Base):
         rows = await self._fetch(sql("waiting"), link, room.value, stream, after, limit)
         return [parked(row) for row in rows]
 
-    async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
-        return {row["kind"]: row["used"] for row in await self._fetch(sql("spent"), link, stream, since)}
+    async def spent(
+        self, link: str, stream: str, since: float, objects: Mapping[Side, Sequence[str]]
+    ) -> Ledger:
+        here = [list(objects[side]) for side in SIDES]
+        return ledger_of([dict(row) for row in await self._fetch(sql("spent"), link, stream, since, *here)])
+
+
+def ledger_of(rows: Sequence[Mapping[str, Any]]) -> Ledger:
+    """The ledger of a link from the rows of `spent`: its own, and per account that others have spent in."""
+    own: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if not row["hub"]:
+            own[row["side"], row["kind"]] = row["used"]
+    spent: dict[str, int] = {}
+    for (_, kind), used in own.items():
+        spent[kind] = spent.get(kind, 0) + used
+    hubs: dict[Side, Hub] = {}
+    for side in SIDES:
+        theirs = [row for row in rows if row["hub"] and row["side"] == side]
+        if theirs:
+            total = {kind: used for (at, kind), used in own.items() if at == side}
+            for row in theirs:
+                total[row["kind"]] = total.get(row["kind"], 0) + row["used"]
+            hubs[side] = Hub(theirs[0]["hub"], theirs[0]["links"], total)
+    return Ledger(spent, hubs)
 
 
 def is_plain(work: Settlement) -> bool:
@@ -132,7 +156,7 @@ def plain_arguments(work: Settlement, now: float) -> list[object]:
         [end.target for end in closed],
         [clean(end.error) for end in closed],
     )
-    spend = [(*split_kind(name), used) for name, used in work.spend.items()]
+    spend = columns(_spend_rows(work.spend), 5)
     counters = [msgspec.structs.astuple(row) for row in _summed(work.counters)]
     cursors = [msgspec.structs.astuple(cursor) for cursor in _last_each(work.cursors)]
     return [
@@ -142,11 +166,12 @@ def plain_arguments(work: Settlement, now: float) -> list[object]:
         *binding_columns(work.bindings),
         [end.action for end in closed],
         *folded(*ends),
-        *columns(spend, 3),
+        *spend[:3],
         *columns(counters, 10),
         *columns([row[:-1] for row in cursors], 10),
         *rebased_columns(work.changes),
         [row[-1] for row in cursors],
+        *spend[3:],
     ]
 
 
@@ -226,8 +251,8 @@ async def _put_marks(connection: Connection, link: str, work: Settlement, now: f
     for stream, side, generation, ids in work.seen:
         await connection.execute(sql("bindings_mark_seen", side=side), link, stream, generation, list(ids))
     if work.spend:
-        spend = [(*split_kind(name), used) for name, used in work.spend.items()]
-        await connection.execute(sql("spend"), link, int(now // HOUR_S), *columns(spend, 3))
+        spend = columns(_spend_rows(work.spend), 5)
+        await connection.execute(sql("spend"), link, int(now // HOUR_S), *spend)
     if work.counters:
         rows = [msgspec.structs.astuple(counters) for counters in _summed(work.counters)]
         await connection.execute(sql("count"), work.run, *columns(rows, 10))
@@ -238,10 +263,8 @@ def resolve(binding: int, keys: Sequence[int]) -> int:
     return keys[-binding - 1] if binding < 0 else binding
 
 
-def split_kind(name: str) -> tuple[str, str]:
-    """ "stream/kind" -> (stream, kind); a stream's name may hold a slash, a kind's does not."""
-    stream, _, kind = name.rpartition("/")
-    return stream, kind
+def _spend_rows(spend: Mapping[Spent, int]) -> list[tuple[str, str, int, str, str]]:
+    return [(stream, kind, used, side, name) for (stream, side, name, kind), used in spend.items()]
 
 
 def _last_each(cursors: Sequence[Cursor]) -> list[Cursor]:

@@ -21,6 +21,7 @@ from examples.pairs.stage import Stage
 STORIES: Final = {
     "sage50fr-sage-sales-management": "examples.pairs.sage50fr_sage_sales_management",
     "selectline-cloudkasse": "examples.pairs.selectline_cloudkasse",
+    "tribe-winbooks": "examples.pairs.tribe_winbooks",
     "webcrm-uniconta": "examples.pairs.webcrm_uniconta",
     "winestro-accounts": "examples.pairs.winestro_accounts",
 }

@@ -38,7 +38,7 @@ class Stage:
         for name, (connector, settings) in (("a", a), ("b", b)):
             await self.daemon.create_connection(name, connector, settings)
 
-    async def create_link(self, rules: Mapping[str, Any], **chosen: str) -> None:
+    async def create_link(self, rules: Mapping[str, Any], **chosen: Any) -> None:
         """The link under the pair's blueprint, with `rules` laid over it; `chosen`: what its set-up asks for."""
         ours = self.daemon.root / "rules.json"  # JSON is YAML
         ours.write_text(json.dumps(rules))
@@ -49,7 +49,9 @@ class Stage:
         if not chosen:
             await ctl("links", "resume", self.link)
             return
-        given = [word for name, value in chosen.items() for word in ("--settings", f'{name}="{value}"')]
+        given = [
+            word for name, value in chosen.items() for word in ("--settings", f"{name}={json.dumps(value)}")
+        ]
         await ctl("links", "prepare", self.link, *given)
         await ctl("links", "activate", self.link)
 

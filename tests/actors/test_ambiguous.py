@@ -9,7 +9,8 @@ import anyio
 
 from actors.core.types import SIDES, Parked, Room, Side, other
 from actors.root import RootActor
-from tests.actors.rig import Rig, loaded, on, until, writes
+from clients.connectors.systems.memory_system import Faults
+from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, until, writes
 from tests.actors.test_scenarios import _mixed
 
 
@@ -139,3 +140,41 @@ def test_b11_a_word_stands_while_something_else_keeps_the_record_back() -> None:
         return asked
 
     assert on(_mixed, body) == []
+
+
+CLASH: dict[str, Any] = {"match": (("name",), ("phone",)), "clashes": 1}  # a phone says nothing of who it is
+
+
+def test_found_by_sim_who_shares_a_clash_key_with_one_that_is_gone_is_not_that_one_moved() -> None:
+    """G24: Ada's partner was renamed to Bob, who had got her phone."""
+    for side in SIDES:
+
+        async def body(rig: Rig, root: RootActor, side: Side = side) -> Any:
+            ada = rig.create(side, "Ada", "1")
+            await until(lambda: loaded(rig) and len(pairs(rig)) == 1)
+            await anyio.sleep(100)
+            rig.systems[side].delete(CUSTOMERS, ada, "person")
+            bob = rig.create(side, "Bob", "1")
+            await until(lambda: bob in listed(rig))
+            await anyio.sleep(300)
+            return rig.names(other(side)), [*listed(rig)] == [bob]
+
+        assert on(lambda: Rig(customers(**CLASH)), body) == (["Ada"], True)
+
+
+def test_found_by_sim_a_create_that_was_not_answered_is_not_looked_up_by_a_clash_key() -> None:
+    """It was taken for done, and the record bound to somebody with the same phone."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig))
+        rig.systems["b"].faults = Faults(lose_request=1.0)
+        rig.systems["a"].create(CUSTOMERS, {"phone": "1"}, "person")
+        await until(lambda: any((at, name) == ("b", "write") for _, at, name, _ in rig.requests))
+        rig.create("b", "Bob", "1")
+        rig.systems["b"].faults = Faults()
+        await until(lambda: any(row.room is Room.QUARANTINE for row in rig.parked()))
+        await anyio.sleep(300)
+        return pairs(rig), [row.reason.split(":")[0] for row in rig.parked() if row.room is Room.QUARANTINE]
+
+    declared: dict[str, Any] = {"draws_ids": False, "tag": False}
+    assert on(lambda: Rig(customers(**CLASH), **declared), body) == (set(), ["outcome unknown"])

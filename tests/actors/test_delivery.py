@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from actors.core import schedule
@@ -322,6 +323,18 @@ def test_a_direction_whose_time_comes_while_a_run_is_under_way_is_open_from_then
     assert late.opened(stream, all_gone=True) == [
         ("b", 1_000_000.0)
     ]  # it counts from the start of the run: the next one delivers all
+
+
+def test_t02_an_initial_load_may_go_at_once_and_the_schedule_holds_for_what_comes_after_it() -> None:
+    stream = towards("b", msgspec.structs.replace(HOURLY, load_at_once=True))
+    one = [action("b", 1, "name")]
+    spec = LinkSpec("rig", "1", "memory", "memory", (stream,))
+    loaded: set[str] = set()
+    clock: Any = SimpleNamespace(now=lambda: 1_000_000.0)
+    found = Gate(spec, (), RunRow("r", "l", cause="poll", started=1_000_000.0), clock, loaded)
+    assert found.sift(stream, one) == (one, [])
+    loaded.add(stream.name)
+    assert found.sift(stream, one) == ([], one)
 
 
 def test_what_waits_for_two_directions_waits_for_the_later_one() -> None:

@@ -27,7 +27,7 @@ def erase(rig: Rig) -> None:
 @MIRRORED
 @pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("find", [Find.FEED, Find.MODIFIED, Find.FULL])
-def test_complete_reads_find_nothing_new_and_an_edit_goes_over(
+def test_redteam_42_complete_reads_find_nothing_new_and_an_edit_goes_over(
     here: Side, there: Side, find: Find, rows: bool
 ) -> None:
     async def body(rig: Rig, root: RootActor) -> Any:

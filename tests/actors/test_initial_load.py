@@ -200,3 +200,40 @@ def test_in_bulk_it_goes_in_the_one_direction_alone(here: Side, there: Side, wri
         return len(rig.rows(here)), len(rig.rows(there)), len(rig.asked(there, "create_rows")) > 0
 
     assert on(before_anybody_looked, body) == (7, 7 * writes_there, writes_there)
+
+
+@MIRRORED
+def test_found_by_sim_where_it_writes_nothing_at_all_records_of_both_sides_meet_all_the_same(
+    here: Side, there: Side
+) -> None:
+    """Of two that share a key neither was new, so that nobody ever looked at them."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        for name, mine, theirs in (("Ada", "1", "1"), ("Bob", "2", None), ("Eve", None, "3")):
+            if mine is not None:
+                rig.create(here, name, mine)
+            if theirs is not None:
+                rig.create(there, name, theirs)
+        await until(lambda: loaded(rig))
+        await at_rest(rig)
+        first = (
+            phones(rig, here),
+            phones(rig, there),
+            made_by_us(rig, here),
+            made_by_us(rig, there),
+            len(rig.bindings()),
+        )
+        ids = {row["name"]: id for id, row in rig.rows(here).items()}
+        rig.edit(here, ids["Ada"], phone="11")
+        rig.edit(here, ids["Bob"], phone="22")
+        await until(lambda: phones(rig, there).get("Ada") == "11" and "Bob" in phones(rig, there))
+        await at_rest(rig, 60)
+        return first, phones(rig, there), phones(rig, here)
+
+    both = {"Ada": "11", "Bob": "22"}
+    rules = customers(initial_load=frozenset())
+    assert on(lambda: rig_with(rules), body) == (
+        ({"Ada": "1", "Bob": "2"}, {"Ada": "1", "Eve": "3"}, [], [], 3),
+        {**both, "Eve": "3"},
+        both,
+    )

@@ -179,3 +179,21 @@ async def test_secrets_that_are_kept_go_to_no_other_host(admin: Client, tenant: 
         moved.settings.CopyFrom(struct({"url": elsewhere, "auth_code": settings["auth_code"]}))
         changed = await admin(connections.UpdateConnection, moved)
         assert changed.settings["url"] == elsewhere
+
+
+async def test_a_probe_writes_only_where_it_is_told_and_which_object(
+    admin: Client, tenant: str, pair: Pair
+) -> None:
+    probe = admin.connections.ProbeConnection
+    before = pair[0].joinpath("people.csv").read_bytes()
+    request = connections_pb2.ProbeConnectionRequest(connection="a", tenant=tenant, write=True)
+    refused = await admin.refused(probe, request)
+    assert (refused.code, refused.violations[0][0]) == ("INVALID_ARGUMENT", "object")
+    request.object = "people"
+    request.values.update({"nr": "T1", "name": "Tandem"})
+    found = await admin(probe, request)
+    tried = {one.what: one.state for one in (*found.findings, *found.faults)}
+    assert {tried[what] for what in ("create", "update", "precondition", "delete")} == {"works"}
+    assert pair[0].joinpath("people.csv").read_bytes() == before
+    request.write = False
+    assert not {one.what for one in (await admin(probe, request)).findings} & {"create", "delete"}

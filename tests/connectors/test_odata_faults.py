@@ -47,6 +47,22 @@ def page(_: web.Request) -> web.StreamResponse:
     return web.Response(text="<html><title>Log in</title></html>", content_type="text/html")
 
 
+async def test_a_look_up_is_written_by_a_link_where_the_service_wants_that(stand: Stand) -> None:
+    played = Played(stand, "Int32")
+    played.answers[LOOK] = {"ID": 7, "name": "seen"}
+    played.answers["PATCH"] = lambda _: web.Response(status=204)
+    connector = await played.open(binds={"name": "owner@people of ours"})
+    for value, link in (("it's", "/people%20of%20ours(%27it%27%27s%27)"), (None, None)):
+        edit = Write(Op.UPDATE, id="7", native={"name": value}, seen={"name": "seen"})
+        await connector.write("things", [edit], ["name"])
+        (sent,) = [came for came in stand.came if came.method == "PATCH"]
+        assert loads(sent.body) == {"owner@odata.bind": link}
+        stand.came.clear()
+    await connector.aclose()
+    with pytest.raises(TandemError, match=r"objects\.things\.binds: must map look-ups to navigation@set"):
+        await played.open(binds={"name": "owner"})
+
+
 @pytest.mark.parametrize(
     "answer, kind",
     [

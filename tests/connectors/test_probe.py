@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from actors.ports import Write
 from clients.connectors.catalog import open_connector
 from clients.connectors.probe import Finding, Report, probe
+from clients.connectors.probe_write import probe_writing
 from tests.connectors.contract import row
 from tests.connectors.http_server import Stand, standing
 from tests.connectors.rest_shop import DECLARATION, Shop
@@ -57,6 +61,75 @@ async def test_a_declaration_that_is_true(stand: Stand) -> None:
     assert "colour (text)" in strange.message
     assert shop.rows == before
     assert {came.method for came in stand.came} == {"GET"}, "it only reads"
+
+
+VALUES = {"name": "Made by Tandem", "amount": "1.50", "count": 3, "day": "2026-02-03", "active": True}
+
+
+async def written(stand: Stand, declaration: str = DECLARATION, **changed: Any) -> dict[str, Finding]:
+    """What the writing mode finds, by what was tried (the last word on each)."""
+    settings = {"url": stand.url, "declaration": declaration, "secrets": {"key": "the-key"}}
+    connector = await open_connector("rest", settings)
+    try:
+        (info,) = await connector.describe()
+        found = await probe_writing(connector, info, {**VALUES, **changed})
+    finally:
+        await connector.aclose()
+    return {one.what: one for one in found}
+
+
+async def test_one_marked_record_is_made_changed_and_removed(stand: Stand) -> None:
+    shop = full(stand)
+    before = {id_: dict(found) for id_, found in shop.rows.items()}
+    found = await written(stand)
+    assert {what: one.state for what, one in found.items()} == dict.fromkeys(
+        ("create", "update", "precondition", "delete"), "works"
+    )
+    assert shop.rows == before
+    assert [came.method for came in stand.came if came.method != "GET"] == ["POST", "PUT", "DELETE"]
+
+
+async def test_what_is_not_marked_is_not_written(stand: Stand) -> None:
+    full(stand)
+    found = await written(stand, name="Somebody")
+    assert found["create"].state == "fails" and "the word 'tandem'" in found["create"].hint
+    found = await written(stand, day="tomorrow")
+    assert "the values can't be used" in found["create"].message
+    assert not stand.came
+
+
+async def test_what_can_not_be_removed_is_named(stand: Stand) -> None:
+    shop = full(stand)
+    found = await written(stand, DECLARATION.replace("    delete: {if_match: true}\n", ""))
+    (left,) = [id_ for id_, values in shop.rows.items() if values["name"].casefold() == "made by tandem"]
+    assert found["delete"].state == "fails" and f"{left} is left" in found["delete"].message
+    assert "by hand" in found["delete"].hint
+
+
+class Blind:
+    """A connector that writes whatever it is told, over whatever is there."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def write(self, object_name: str, writes: Sequence[Write], fields: Sequence[str]) -> Any:
+        bare = [msgspec.structs.replace(one, seen={}, version=None) for one in writes]
+        return await self._inner.write(object_name, bare, fields)
+
+
+async def test_who_writes_blindly_is_told(stand: Stand) -> None:
+    shop = full(stand)
+    settings = {"url": stand.url, "declaration": DECLARATION, "secrets": {"key": "the-key"}}
+    connector = await open_connector("rest", settings)
+    (info,) = await connector.describe()
+    blind: Any = Blind(connector)
+    found = {one.what: one for one in await probe_writing(blind, info, VALUES)}
+    await connector.aclose()
+    assert found["precondition"].state == "fails" and "would be lost" in found["precondition"].hint
+    assert found["delete"].state == "works" and len(shop.rows) == 7
 
 
 @pytest.mark.parametrize(

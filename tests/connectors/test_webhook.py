@@ -140,3 +140,21 @@ def test_no_call_does_harm(body: bytes, query: str) -> None:
     found = said(webhook, call(body, query))
     assert all(one and one.isprintable() for one in found.ids)
     assert not is_genuine(webhook, SECRET, call(body, query, X_Sign=query))
+
+
+@pytest.mark.parametrize("scheme", ["hmac_sha512", "sha512"])
+def test_a_signature_by_sha_512_is_of_its_own_scheme_only(scheme: Any) -> None:
+    made = {
+        "hmac_sha512": hmac.digest(SECRET.encode(), BODY, hashlib.sha512),
+        "sha512": hashlib.sha512(BODY + SECRET.encode()).digest(),
+    }
+    hook = msgspec.structs.replace(HMAC, signature=scheme)
+    for name, digest in made.items():
+        for text in (digest.hex(), base64.b64encode(digest).decode()):
+            assert is_genuine(hook, SECRET, call(X_Sign=f"{HMAC.prefix}{text}")) is (name == scheme)
+
+
+def test_of_what_has_parts_no_id_is_taken() -> None:
+    hook = msgspec.structs.replace(HMAC, of_parts=("customers",))
+    assert said(hook, call(), "articles").ids == ("D1", "2")
+    assert said(hook, call(), "customers") == Said("customers", (), "changed")

@@ -92,8 +92,13 @@ def test_a_field_of_a_line_goes_as_well() -> None:
 
 def test_with_nothing_active_there_is_no_link() -> None:
     streams = {"tags": {**RULES["streams"]["tags"], "active": False}}
-    with pytest.raises(BlueprintError, match="at least one stream"):
+    with pytest.raises(
+        BlueprintError, match="no stream is active, so there is nothing to keep in step: tags; switch"
+    ):
         compiled({"tags": "yes"}, streams=streams)
+    with pytest.raises(BlueprintError) as found:
+        compiled({"tags": "no"}, streams={"tags": RULES["streams"]["tags"]})
+    assert "tags (setting tags)" in str(found.value.faults[0])  # the way out is named
 
 
 def test_a_choice_for_good_is_not_changed_by_either_way() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.core.guard import (
     BUDGET_EXEMPT_WHILE_LOADING,
+    Hub,
+    Ledger,
     budgeted,
     guard,
     over_text,
@@ -17,7 +20,7 @@ from actors.core.guard import (
     spend,
 )
 from actors.core.policy import BUDGET_KINDS, Budget
-from actors.core.types import Action, Op
+from actors.core.types import SIDES, Action, Op, Side
 from tests.core.pairs import one, stream
 
 OPS = {"deletes": Op.DELETE, "creates": Op.CREATE, "overwrites": Op.UPDATE, "clears": Op.UPDATE}
@@ -58,26 +61,26 @@ TABLE = {
 def test_what_goes_of_one_kind(case: tuple[int, int, bool], kind: str) -> None:
     wanted, spent, known = case
     spec = stream(one(), budgets={kind: Budget(10, 0, free=3)})
-    passed = guard(spec, wishes(wanted, kind), {kind: spent}, records=0, totals_known=known)
+    passed = guard(spec, wishes(wanted, kind), Ledger({kind: spent}), records=0, totals_known=known)
     assert len(passed.go) == TABLE[case]
     assert [*passed.go, *passed.held] == wishes(wanted, kind)
     over = known and spent + wanted > 10
     assert dict(passed.over) == ({kind: spent + wanted} if over else {})
-    assert bool(over_text(spec, passed.over, 0)) is True
+    assert bool(over_text(spec, passed, 0, {})) is True
 
 
 def test_the_free_allowance_is_all_that_flows_before_the_look_is_complete() -> None:
     spec = stream(one(), budgets={"deletes": Budget(2, 50.0, free=5)})
-    first = guard(spec, wishes(100, "deletes"), {}, records=1000, totals_known=False)
+    first = guard(spec, wishes(100, "deletes"), Ledger(), records=1000, totals_known=False)
     assert (len(first.go), len(first.held)) == (5, 95)
-    later = guard(spec, wishes(100, "deletes", 100), {"deletes": 5}, records=1000, totals_known=False)
+    later = guard(spec, wishes(100, "deletes", 100), Ledger({"deletes": 5}), records=1000, totals_known=False)
     assert (len(later.go), len(later.held)) == (0, 100)
 
 
 def test_other_kinds_flow_on_past_one_that_is_over() -> None:
     spec = stream(one(), budgets={"deletes": Budget(1, 0), "creates": Budget(5, 0)})
     mixed = [*wishes(2, "deletes"), *wishes(3, "creates", 10), wish(20)]
-    passed = guard(spec, mixed, {}, records=0, totals_known=True)
+    passed = guard(spec, mixed, Ledger(), records=0, totals_known=True)
     assert [action.kinds for action in passed.go] == [("creates",)] * 3 + [()]
     assert passed.over == {"deletes": 2}
 
@@ -86,7 +89,7 @@ def test_an_action_of_two_kinds_needs_room_in_both() -> None:
     spec = stream(one(), budgets={"overwrites": Budget(9, 0), "clears": Budget(0, 0, free=0)})
     both, single = wish(1, "overwrites", "clears"), wish(2, "overwrites")
     for known in (True, False):
-        passed = guard(spec, [both, single], {}, records=0, totals_known=known)
+        passed = guard(spec, [both, single], Ledger(), records=0, totals_known=known)
         assert (passed.go, passed.held) == ((single,), (both,))
 
 
@@ -94,7 +97,9 @@ def test_a_yes_counts_for_exactly_the_actions_it_was_given_to() -> None:
     spec = stream(one(), budgets={"deletes": Budget(1, 0)})
     shown, later = wishes(3, "deletes"), wishes(2, "deletes", 50)
     approved = [action.fingerprint for action in shown]
-    passed = guard(spec, [*shown, *later], {"deletes": 1}, records=0, totals_known=True, approved=approved)
+    passed = guard(
+        spec, [*shown, *later], Ledger({"deletes": 1}), records=0, totals_known=True, approved=approved
+    )
     assert list(passed.go) == shown
     assert list(passed.held) == later
 
@@ -102,19 +107,51 @@ def test_a_yes_counts_for_exactly_the_actions_it_was_given_to() -> None:
 def test_the_initial_load_needs_no_yes_for_creates_and_overwrites_but_for_deletes() -> None:
     spec = stream(one(), budgets=dict.fromkeys(BUDGET_KINDS, Budget(0, 0, free=0)))
     actions = [wish(n, kind) for n, kind in enumerate(BUDGET_KINDS)]
-    passed = guard(spec, actions, {}, records=0, totals_known=True, exempt=BUDGET_EXEMPT_WHILE_LOADING)
+    passed = guard(spec, actions, Ledger(), records=0, totals_known=True, exempt=BUDGET_EXEMPT_WHILE_LOADING)
     assert {action.kinds[0] for action in passed.go} == {"creates", "overwrites"}
     assert {action.kinds[0] for action in passed.held} == {"deletes", "clears"}
 
 
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("kind", BUDGET_KINDS)
+def test_what_other_links_of_an_account_did_there_counts_there_and_nowhere_else(
+    side: Side, known: bool, kind: str
+) -> None:
+    """Nine of ten are spent in a hub: one more goes there (of what is free), and on the other side all go."""
+    spec = stream(one(), budgets={kind: Budget(10, 0, free=10)})
+    hub = Hub("HQ", 3, {kind: 9})
+    actions = [msgspec.structs.replace(wish(number, kind), side=at) for number in range(3) for at in SIDES]
+    passed = guard(spec, actions, Ledger({}, {side: hub}), records=0, totals_known=known)
+    there = [action for action in actions if action.side == side]
+    assert list(passed.held) == (there if known else there[1:])
+    assert passed.over_hub == ({(side, kind): 12} if known else {})
+    text = over_text(spec, passed, 0, {side: hub})
+    assert ("HQ by its 3 links" in text and f"12 {kind}" in text) is known
+
+
+def test_a_yes_and_the_initial_load_count_in_a_hub_as_anywhere() -> None:
+    spec = stream(one(), budgets={"creates": Budget(1, 0, free=1)})
+    ledger = Ledger({}, {"b": Hub("HQ", 2, {"creates": 1})})
+    shown = wishes(2, "creates")
+    for known in (True, False):
+        yes = guard(
+            spec, shown, ledger, records=0, totals_known=known, approved=[a.fingerprint for a in shown]
+        )
+        load = guard(spec, shown, ledger, records=0, totals_known=known, exempt=BUDGET_EXEMPT_WHILE_LOADING)
+        assert yes.held == load.held == ()
+
+
 def test_a_kind_without_a_budget_has_no_limit() -> None:
-    passed = guard(stream(one()), wishes(1000, "creates"), {}, records=0, totals_known=True)
+    passed = guard(stream(one()), wishes(1000, "creates"), Ledger(), records=0, totals_known=True)
     assert len(passed.go) == 1000 and not passed.held
 
 
-def test_what_is_spent_is_counted_by_stream_and_kind() -> None:
-    spent = spend([wish(1, "overwrites", "clears"), wish(2, "overwrites"), wish(3)])
-    assert spent == {"customers/overwrites": 2, "customers/clears": 1}
+def test_what_is_spent_is_counted_by_stream_side_object_and_kind() -> None:
+    spec = stream(one())
+    spent = spend(spec, [wish(1, "overwrites", "clears"), wish(2, "overwrites"), wish(3)])
+    name = spec.object("b")
+    assert spent == {("customers", "b", name, "overwrites"): 2, ("customers", "b", name, "clears"): 1}
 
 
 limits = st.integers(0, 6)
@@ -128,7 +165,9 @@ def test_many_small_runs_never_spend_more_than_one_large_one(
     spent = 0
     for number, wanted in enumerate(runs):
         known = last_known or number % 2 == 0
-        passed = guard(spec, wishes(wanted, "clears"), {"clears": spent}, records=0, totals_known=known)
+        passed = guard(
+            spec, wishes(wanted, "clears"), Ledger({"clears": spent}), records=0, totals_known=known
+        )
         assert len(passed.go) + len(passed.held) == wanted
         spent += len(passed.go)
     assert spent <= count
@@ -138,7 +177,7 @@ def test_many_small_runs_never_spend_more_than_one_large_one(
 def test_totals_decide_alike_in_every_order(order: list[int], count: int) -> None:
     spec = stream(one(), budgets={"deletes": Budget(count, 0)})
     actions = wishes(6, "deletes")
-    passed = guard(spec, [actions[n] for n in order], {}, records=0, totals_known=True)
+    passed = guard(spec, [actions[n] for n in order], Ledger(), records=0, totals_known=True)
     assert len(passed.go) == (6 if count >= 6 else 0)
 
 
@@ -153,7 +192,7 @@ def test_counting_no_further_than_asked_decides_the_same(
     count: int, percent: float, free: int, spent: int, records: int, known: bool
 ) -> None:
     spec = stream(one(), budgets={"deletes": Budget(count, percent, free=free)})
-    actions, ledger = wishes(20, "deletes"), {"deletes": spent}
+    actions, ledger = wishes(20, "deletes"), Ledger({"deletes": spent})
     asked = records_asked(spec, actions, ledger, totals_known=known)
     bounded = guard(spec, actions, ledger, records=min(records, asked), totals_known=known)
     assert bounded == guard(spec, actions, ledger, records=records, totals_known=known)

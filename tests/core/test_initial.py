@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, guard, over_text
+from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger, guard, over_text
 from actors.core.initial import HELD, KEPT, has_changed, held_over, is_held, let_go, met
 from actors.core.plan import Context, half_binding, plan_new, plan_pair
 from actors.core.policy import INITIAL_CREATES, Budget, FirstContact, InitialCreates, Owner, StreamSpec
@@ -164,12 +164,12 @@ def test_what_waits_for_a_yes_is_held_to_the_last_one(known: bool, exempt: Colle
         Action("customers", "b", Op.CREATE, binding=n, rule="", kinds=kinds, fingerprint=str(n))
         for n, kinds in enumerate((("creates", INITIAL_CREATES), ("creates",)), 1)
     )
-    found = guard(spec, [old, new], {}, records=1000, totals_known=known, exempt=exempt)
+    found = guard(spec, [old, new], Ledger(), records=1000, totals_known=known, exempt=exempt)
     assert (found.go, found.held) == ((new,), (old,))
     if known:
         assert (
-            over_text(spec, found.over, 1000)
+            over_text(spec, found, 1000, {})
             == "1 records of customers were there before the link: made on a yes"
         )
-    said = guard(spec, [old, new], {}, records=1000, totals_known=known, exempt=exempt, approved=["1"])
+    said = guard(spec, [old, new], Ledger(), records=1000, totals_known=known, exempt=exempt, approved=["1"])
     assert said.held == ()

@@ -10,10 +10,11 @@ import pytest
 from actors.core import preflight
 from actors.core.blueprint import BlueprintError, compile_blueprint
 from actors.core.blueprint_setup import TAKEN, objects_of
+from actors.core.policy import SettingSpec
 from actors.core.preflight import Found
 from actors.core.roles import Role
 from actors.core.settings import Kept
-from actors.core.setup import Check, CheckKind, Moment, Place, Required, SetupSpec, Severity
+from actors.core.setup import Check, CheckKind, Chosen, Moment, Place, Required, SetupSpec, Severity
 from actors.core.types import Side
 
 NAMES: Mapping[Side, str] = {"a": "north", "b": "south"}
@@ -225,3 +226,37 @@ def test_what_is_wrong_in_it_is_said_with_its_place(setup: Any, said: str) -> No
     with pytest.raises(BlueprintError) as caught:
         compiled(setup)
     assert any(said in fault.message and fault.path.startswith("setup") for fault in caught.value.faults)
+
+
+def test_a_check_may_ask_for_what_a_setting_says_and_names_the_way_out() -> None:
+    """T10, S14: the record that a setting names has to be there."""
+    where = {
+        "code": {"setting": "journal"},
+        "open": True,
+        "country": {"side": "a", "object": "firm", "field": "land"},
+    }
+    data = {"side": "b", "object": "journals", "check": "some", "where": where}
+    setup = compiled({"checks": [data], "settings": {"journal": {}}})
+    (check,) = setup.checks
+    assert check.where == {"code": Chosen("journal"), "open": True, "country": Place("a", "firm", "land")}
+    assert objects_of(setup) == {"a": {"firm": {"land"}}, "b": {"journals": {"code", "open", "country"}}}
+    one = preflight.obstacle(setup, check, Found(0), NAMES, {"code": "VK", "open": "true"})
+    assert one is not None
+    assert one.text == "journals of south has no record, where code is 'VK' and open is 'true'"
+    assert one.ways_out == ("choose another one: tandemctl links prepare <link> --settings journal=...",)
+
+
+def test_the_setting_that_a_check_asks_for_has_to_be_declared() -> None:
+    data = {"side": "b", "object": "journals", "check": "some", "where": {"code": {"setting": "jurnal"}}}
+    with pytest.raises(BlueprintError) as found:
+        compiled({"checks": [data], "settings": {"journal": {}}})
+    (fault,) = found.value.faults
+    assert "jurnal" in fault.message and "journal" in fault.message
+
+
+def test_what_was_chosen_is_told_as_a_system_writes_it_and_a_default_counts() -> None:
+    specs = [SettingSpec("kind", "text", default="person", has_default=True), SettingSpec("journal", "text")]
+    assert preflight.chosen({"journal": " VK "}, specs, "journal") == "VK"
+    assert preflight.chosen({"journal": 7}, specs, "journal") == "7"
+    assert preflight.chosen({}, specs, "kind") == "person"
+    assert preflight.chosen({}, specs, "journal") is None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from actors.core.guard import guard
+from actors.core.guard import Ledger, guard
 from actors.core.lenses import Length, MapValues
 from actors.core.lifecycle import outcome
 from actors.core.mapping import observe
@@ -210,7 +210,7 @@ def test_redteam_12_twenty_thousand_small_runs_have_one_budget() -> None:
     spent = 0
     for run in range(200):
         action = Action("customers", "b", Op.UPDATE, run, kinds=("clears",), fingerprint=str(run))
-        passed = guard(spec, [action] * 5, {"clears": spent}, records=1000, totals_known=True)
+        passed = guard(spec, [action] * 5, Ledger({"clears": spent}), records=1000, totals_known=True)
         spent += len(passed.go)
     assert spent == 20
 

@@ -23,6 +23,7 @@ import msgspec
 from actors.core import lifecycle
 from actors.core.changes import Standing, action_of
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.guard import Ledger
 from actors.core.types import (
     OPEN_STATES,
     SIDES,
@@ -53,7 +54,8 @@ from actors.ports import (
     Settlement,
     Turn,
 )
-from tests.fakes.store_link import HOUR_S, LIVE_PLANS, LinkState, has_due
+from tests.fakes.store_ledger import ledger_of
+from tests.fakes.store_link import LIVE_PLANS, LinkState, has_due
 from tests.fakes.store_rows import MemoryRows
 
 # Facts that the owner of a link reads and never writes.
@@ -302,13 +304,11 @@ class MemoryStore(MemoryRows):
             )
             return found[:limit]
 
-    async def spent(self, link: str, stream: str, since: float) -> Mapping[str, int]:
+    async def spent(
+        self, link: str, stream: str, since: float, objects: Mapping[Side, Sequence[str]]
+    ) -> Ledger:
         async with self._transaction("spent"):
-            totals: dict[str, int] = {}
-            for (at, kind, hour), amount in self._state(link).ledger.items():
-                if at == stream and (hour + 1) * HOUR_S > since:
-                    totals[kind] = totals.get(kind, 0) + amount
-            return totals
+            return ledger_of(self.links, self.connections, link, stream, since, objects)
 
     # -------------------------------------------------------------------------------------------------- runs
 

@@ -15,6 +15,7 @@ import msgspec
 from actors.core.changes import Change, Standing
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.gates import KEPT_OUT
+from actors.core.guard import Spent
 from actors.core.plan import RESTORE
 from actors.core.texts import texts_of
 from actors.core.types import (
@@ -74,7 +75,7 @@ class LinkState:
         self.actions: dict[int, tuple[str, Action]] = {}  # id -> run, action
         self.parked: dict[tuple[int, Room, str], Parked] = {}
         self.decided: dict[int, str] = {}  # parked id -> fingerprint that the decision was made on
-        self.ledger: dict[tuple[str, str, int], int] = defaultdict(int)  # stream, kind, hour -> count
+        self.ledger: dict[tuple[Spent, int], int] = defaultdict(int)  # what, hour -> count
         self.runs: dict[str, RunRow] = {}
         self.cancelled: set[str] = set()
         self.counters: dict[tuple[str, str, Side], Counters] = {}
@@ -118,9 +119,8 @@ class LinkState:
             if stored is not None and stored.seq <= hint.seq:
                 del self.inbox[hint.stream, hint.side, hint.id]
         self.add_hints(work.hints)
-        for name, amount in work.spend.items():
-            stream, _, kind = name.rpartition("/")
-            self.ledger[stream, kind, int(now // HOUR_S)] += amount
+        for spent, amount in work.spend.items():
+            self.ledger[spent, int(now // HOUR_S)] += amount
         for counters in work.counters:
             self._add_counters(work.run, counters)
         return keys[: len(keys) - len(rebased)]

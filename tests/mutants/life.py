@@ -63,6 +63,14 @@ STANDING = (
     ),
     Mutant(
         38,
+        "mode 5 is both ways whatever was chosen",
+        "actors/core/permissions.py",
+        "    if ways(access, account) is Directions.IN:\n",
+        "    if False:\n",
+        (f"{PERMISSIONS}test_mode_5_may_be_one_way_and_an_admin_login_goes_neither",),
+    ),
+    Mutant(
+        28,
         "a proposal is confirmed without the proposer's credentials",
         "actors/core/handshake.py",
         "    if proof != proposal.proposer.identity:\n        raise Unproved(proof)\n",
@@ -70,7 +78,7 @@ STANDING = (
         (f"{HANDSHAKE}test_a_third_tenant_can_do_nothing_not_even_with_the_right_credentials",),
     ),
     Mutant(
-        38,
+        28,
         "a proposal never expires",
         "actors/core/handshake.py",
         "if proposal.state is Establishment.REQUESTED and now >= proposal.expires:",

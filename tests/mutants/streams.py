@@ -97,6 +97,17 @@ STREAMS = (
         (f"{GATES}test_redteam_08_what_was_deleted_there_is_made_anew_only_when_it_takes_part_anew",),
     ),
     Mutant(
+        12,
+        "each link of a hub has a whole budget of its own there",
+        "actors/core/guard.py",
+        "    for side, hub in ledger.hubs.items():\n",
+        "    for side, hub in ():\n",
+        (
+            "tests/core/test_guard.py::test_what_other_links_of_an_account_did_there_counts_there_and_nowhere_else",
+            "tests/actors/test_hub_budgets.py::test_what_all_links_of_a_hub_do_there_counts_together_and_the_plan_names_it",
+        ),
+    ),
+    Mutant(
         31,
         "whoever has the key of a record that is kept out is made beside it",
         "actors/newcomers.py",

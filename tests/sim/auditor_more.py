@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from actors.core.values import Value
+from tests.sim.auditor_newest import source_of
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
@@ -184,14 +185,23 @@ def documents(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             continue
         if entry.side in stream.once and entry.op == "update":
             again = [name for name in entry.changed() if stream.law(entry.side, name) is not None]
+            again = [] if completes(evidence, timeline, entry) else again
             if again:
                 yield Violation("once", f"{entry.who} wrote {again} of {entry.id} again", entry.at)
         if entry.side in stream.stages and entry.op == "create":
             yield from staged(evidence, timeline, entry)
 
 
+def completes(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a write adds nothing but lines to a record whose making may have been cut between two of its steps."""
+    law, made = timeline.stream.units, timeline.record(entry)[0]
+    if law is None or made.outside or evidence.was_answered(made):
+        return False
+    return {*entry.changed()} == {law.native(entry.side)}
+
+
 def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Violation]:
-    if told_to_restore(evidence, timeline, entry):
+    if told_to_restore(evidence, timeline, entry) or source_of(timeline, entry) is not None:
         return
     ids, origin = timeline.ids(timeline.ref(entry)), other(entry.side)
     words = [
@@ -247,6 +257,12 @@ def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: Fie
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
     )
+
+
+def right_account(evidence: Evidence) -> Iterator[Violation]:
+    """Nothing is ever written into another account than the one that was linked."""
+    for what in evidence.astray:
+        yield Violation("another account", f"in an account that is none of the link's: {what}")
 
 
 def required_streams(evidence: Evidence) -> Iterator[Violation]:

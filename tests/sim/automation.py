@@ -22,7 +22,7 @@ class Automation:
 
     def __init__(self, system: MemorySystem, side: Side, stream: StreamLaw, luck: random.Random) -> None:
         untouched = (stream.ref, stream.key)
-        laws = [law for law in stream.fields if law.name not in untouched and law.type != "list"]
+        laws = [law for law in stream.fields if law.name not in untouched and law.type in ("text", "decimal")]
         self._system = system
         self._stream = stream
         self._side = side
@@ -36,17 +36,21 @@ class Automation:
         return f"on {self._side} {self._stream.name}: {self._watches.name} written -> {self._sets.name} set"
 
     def _changed(self, change: Change) -> None:
-        written = change.object == self._stream.name and self._watches.native(self._side) in change.sent
+        written = (
+            change.object in self._stream.objects_on(self._side)
+            and self._watches.native(self._side) in change.sent
+        )
         if written and change.who not in OUTSIDE and change.op != "delete":
             self._system.later(
-                self._system.now() + self._luck.uniform(0.5, 6.0), lambda: self._answer(change.id)
+                self._system.now() + self._luck.uniform(0.5, 6.0),
+                lambda: self._answer(change.object, change.id),
             )
 
-    def _answer(self, id: str) -> None:
+    def _answer(self, object_name: str, id: str) -> None:
         self._count += 1
         values = {self._sets.native(self._side): self._sets.told(self._side, _value(self._sets, self._count))}
         try:
-            self._system.edit(self._stream.name, id, values, AUTOMATION)
+            self._system.edit(object_name, id, values, AUTOMATION)
         except Refused:
             return  # the record is gone
 

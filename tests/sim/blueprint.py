@@ -9,6 +9,8 @@ from actors.core import schedule
 from actors.core.lenses import Same, Scale
 from actors.core.lenses_one_way import Computed, Constant, OwnId
 from actors.core.policy import (
+    ATTACHED,
+    BUDGET_KINDS,
     RECORD_ID,
     Budget,
     Choice,
@@ -17,14 +19,31 @@ from actors.core.policy import (
     FieldSide,
     FieldSpec,
     FirstContact,
+    LeftBehind,
+    LinesSpec,
     LinkSpec,
+    ObjectRules,
+    OnMerge,
     Owner,
     OwnerCase,
     StreamSpec,
+    Sum,
 )
 from actors.core.stream_rules import Gate, GateOn, Ineligible
 from actors.core.values import Value
-from tests.sim.laws import MARK, MEMO, SIDES, DerivedLaw, FieldLaw, Laws, Side, StreamLaw, other
+from tests.sim.laws import (
+    CELLS,
+    MARK,
+    MEMO,
+    SIDES,
+    DerivedLaw,
+    FieldLaw,
+    Laws,
+    Side,
+    StreamLaw,
+    cell_on,
+    other,
+)
 
 CENTS = Scale(places=0, factor=Decimal(100))
 PLENTY = Budget(count=100_000, percent=100.0, free=100_000)
@@ -37,7 +56,7 @@ def blueprint(laws: Laws, budgets: dict[str, Budget]) -> LinkSpec:
         version="1",
         a_connector="memory",
         b_connector="memory",
-        streams=tuple(stream(law, budgets) for law in laws.streams),
+        streams=tuple(one for law in laws.streams for one in (stream(law, budgets), *effects(law, budgets))),
         poll_s=dict.fromkeys(SIDES, laws.poll_s),
         breaker=laws.breaker,
     )
@@ -49,9 +68,9 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
     return StreamSpec(
         name=law.name,
         kind="master",
-        a_object=law.name,
-        b_object=law.name,
-        fields=(*(field(one) for one in law.fields), *more_fields(law)),
+        a_object=" + ".join(law.objects_on("a")),
+        b_object=" + ".join(law.objects_on("b")),
+        fields=(*(field(one, law.adds_up) for one in law.fields), *more_fields(law)),
         parents=law.parents,
         match=law.match or ((law.key,),),
         creates=law.creates,
@@ -68,8 +87,78 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         budgets=plenty | budgets,
         complete_read_s=75.0,
         map_ver="1",
-        delivery={side: schedule.every("every", every_s, 0.0) for side, every_s in law.every_s},
+        delivery=dict(deliveries(law)),
+        clashes=law.clashes,
+        initial_load=law.initial_load,
+        on_merge=OnMerge(law.on_merge),
+        objects={side: tuple(object_rules(law, name) for name in names) for side, names in law.objects},
+        left_behind=LeftBehind(law.left),
+        effects=(f"{law.name}_moves",) if law.effect else (),
     )
+
+
+def deliveries(law: StreamLaw) -> Iterator[tuple[Side, schedule.Schedule]]:
+    """What is delivered by a schedule, and by which."""
+    for side, every_s in law.every_s:
+        yield side, schedule.every("every", every_s, 0.0)
+    for side in law.command:
+        yield side, schedule.COMMAND
+    for side in law.by_minute:
+        yield side, schedule.cron("by minute", "* * * * *", "UTC", 20.0)
+
+
+def object_rules(law: StreamLaw, name: str) -> ObjectRules:
+    """One of several objects; the same rules in each."""
+    return ObjectRules(name, law.creates, {side: deletion(law, side) for side in SIDES})
+
+
+def effects(law: StreamLaw, budgets: Mapping[str, Budget]) -> Iterator[StreamSpec]:
+    """The stream of what is told once more of each document that is made."""
+    if not law.effect:
+        return
+    (there,) = law.stages
+    here = other(there)
+    read, told = FieldSide((RECORD_ID,), OwnId()), FieldSide(("sale",), Same())
+    first, shown = FieldSide((law.fields[0].native(here),), Same()), FieldSide(("told",), Same())
+    document = FieldSpec(
+        "document",
+        *((read, told) if here == "a" else (told, read)),
+        owner=Owner(here),
+        on_create_only=True,
+        required=True,
+        reference=law.name,
+    )
+    says = FieldSpec(
+        "says", *((first, shown) if here == "a" else (shown, first)), owner=Owner(here), on_create_only=True
+    )
+    yield StreamSpec(
+        name=f"{law.name}_moves",
+        kind="document",
+        a_object=law.name if here == "a" else law.effect,
+        b_object=law.effect if here == "a" else law.name,
+        fields=(document, says),
+        match=(("document",),),
+        once=law.once,
+        creates=frozenset({here}),
+        parents=(law.name,),
+        budgets=dict.fromkeys(BUDGET_KINDS, PLENTY),
+        complete_read_s=75.0,
+        map_ver="1",
+        delivery=dict(deliveries(law)),
+        follows=law.name,
+    )
+
+
+def lines(law: FieldLaw, adds_up: bool) -> LinesSpec | None:
+    """How the lines of a record are kept in step; None for any other field."""
+    if law.type != "lines":
+        return None
+    cells = (
+        FieldSpec(name, FieldSide((cell_on("a", name),), Same()), FieldSide((cell_on("b", name),), Same()))
+        for name in CELLS
+    )
+    sums = (Sum("sum", CELLS[1], (CELLS[1],)),) if adds_up else ()
+    return LinesSpec(tuple(cells), CELLS[:1] if law.keyed else (), law.ordered, sums=sums)
 
 
 def deactivates(law: StreamLaw, side: Side) -> bool:
@@ -116,12 +205,13 @@ def deletion(law: StreamLaw, side: Side) -> DeletePolicy:
     return DeletePolicy.RESTORE if side in law.restores else DeletePolicy.IGNORE
 
 
-def field(law: FieldLaw) -> FieldSpec:
-    """One field."""
+def field(law: FieldLaw, adds_up: bool = False) -> FieldSpec:
+    """One field; `adds_up`: of a stream whose lines add up to its `sum`."""
+    mark = ATTACHED if law.type == "bytes" else ""
     return FieldSpec(
         name=law.name,
-        a=FieldSide((law.native("a"),), Same()),
-        b=FieldSide((law.native("b"),), CENTS if law.lens == "cents" else Same()),
+        a=FieldSide((f"{law.native('a')}{mark}",), Same()),
+        b=FieldSide((f"{law.native('b')}{mark}",), CENTS if law.lens == "cents" else Same()),
         owner=Owner.BOTH if law.once_bound else Owner(law.owner),
         owner_cases=(OwnerCase(Owner(law.owner), once_bound=True),) if law.once_bound else (),
         conflict=Choice(law.conflict),
@@ -130,4 +220,6 @@ def field(law: FieldLaw) -> FieldSpec:
         required=law.required,
         as_set=law.type == "list",
         reference=law.reference,
+        attachment=law.type == "bytes",
+        lines=lines(law, adds_up),
     )

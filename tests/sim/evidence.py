@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from actors.core.policy import Budget
 from actors.core.values import Value
 from tests.sim.laws import Laws, Side, StreamLaw
 
@@ -164,8 +165,11 @@ class Evidence:
     the times `set_back`.
 
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
-    complete; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out; `blind`: sides
-    whose replies do not say what became of every field; `patchy`: sides whose lists leave records out now and then.
+    complete; `effects`: what was told of documents once more, by object; `commanded`: when a run was under way that somebody
+    asked for; `approved`: (stream, kind of budget) -> how many writes people said yes to; `crashes`: actors that fell over
+    by an error of their own; `plain`: sides that show and tell everything at once; `drops`: sides that may leave fields out;
+    `blind`: sides whose replies do not say what became of every field; `patchy`: sides whose lists leave
+    records out now and then.
 
     `entries` are in the order of their effect; `faults_end`, `edits_end`,
     `quiet_from`: when faults stopped, when people edited last, from when on nothing more may be written."""
@@ -186,6 +190,11 @@ class Evidence:
     dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     loaded: dict[str, float] = field(default_factory=dict)
+    effects: list[Entry] = field(default_factory=list)
+    commanded: list[Span] = field(default_factory=list)
+    approved: Counter[tuple[str, str]] = field(default_factory=Counter)
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    crashes: list[Violation] = field(default_factory=list)
     plain: frozenset[Side] = frozenset()
     drops: frozenset[Side] = frozenset()
     blind: frozenset[Side] = frozenset()

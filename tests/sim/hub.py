@@ -7,7 +7,7 @@ three systems by their logs.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -22,13 +22,13 @@ from clients.connectors.systems.memory_system import Change, Faults, MemorySyste
 from tests.fakes.store import MemoryStore
 from tests.sim import loop
 from tests.sim.blueprint import blueprint
-from tests.sim.evidence import Entry, StoreView, Violation
-from tests.sim.laws import CUSTOMER_FIELDS, FieldLaw, Laws, Side, StreamLaw
+from tests.sim.evidence import Decision, Entry, StoreView, Violation
+from tests.sim.laws import CUSTOMER_FIELDS, FieldLaw, Laws, Owner, Side, StreamLaw
 from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, store_port
 from tests.sim.luck import source
+from tests.sim.mishaps import JUMPS_S
 from tests.sim.operator import Operator
 from tests.sim.people import People
-from tests.sim.rules import Owner
 from tests.sim.scenario import (
     CALM,
     HONEST,
@@ -48,6 +48,9 @@ SYSTEMS = (PRIMARY, *LINKS.values())
 CONFLICTS = ("a", "newest_else_a", "ask", "b")
 STREAM = "customers"
 EDITS_S = 200.0
+# Faults of a hub's own, with the chance that a seed draws each: two daemons of which one is frozen now and then, clocks of
+# their machines that jump, deletions that are carried over.
+OWN: Mapping[str, float] = {"two owners": 0.3, "clocks": 0.3, "deletions": 0.4}
 
 
 def side_of(system: str) -> Side:
@@ -67,15 +70,30 @@ class HubScenario:
     kills: tuple[float, ...]
     dying_calls: tuple[int, ...]
     edits: int
+    daemons: int = 1
+    freezes: tuple[tuple[float, float], ...] = ()
+    jumps: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def drawn(self) -> frozenset[str]:
+        """What of a hub's own goes wrong in this one, by name."""
+        removes = self.laws.by_name[STREAM].removes
+        there = {
+            "two owners": self.daemons > 1,
+            "frozen": self.freezes,
+            "clocks": self.jumps,
+            "deletions": removes,
+        }
+        return frozenset(name for name, held in there.items() if held)
 
 
-def draw_hub(seed: int) -> HubScenario:
-    """The hub of a seed. Deletions stay where they are; nobody owns a field but the primary."""
+def draw_hub(seed: int, also: Iterable[str] = ()) -> HubScenario:
+    """The hub of a seed. Nobody owns a field but the primary. `also`: faults of `OWN` that it has in any case."""
     luck = source(seed, "hub")
     nasty = luck.choice([0.0, 0.3, 1.0])
     fields = tuple(_field(luck, law) for law in CUSTOMER_FIELDS)
     law = StreamLaw(STREAM, "ref", fields, key="email", first_contact=luck.choice(["a", "b", "ask"]))
-    return HubScenario(
+    drawn = HubScenario(
         seed,
         Laws((law,)),
         {name: draw_declaration(luck) for name in SYSTEMS},
@@ -85,6 +103,23 @@ def draw_hub(seed: int) -> HubScenario:
         tuple(luck.randint(1, 2500) for _ in range(luck.choice([0, 0, 1, 3]))),
         luck.randint(8, 20),
     )
+    own = source(seed, "hub faults")  # drawn apart: what else there is stays as it is
+    chosen = {name for name, chance in OWN.items() if own.random() < chance} | set(also)
+    for name in sorted(chosen):
+        drawn = _worse(drawn, name, own)
+    return drawn
+
+
+def _worse(drawn: HubScenario, fault: str, luck: random.Random) -> HubScenario:
+    """A hub with one of the faults of its own."""
+    if fault == "two owners":
+        freezes = tuple((at, luck.uniform(5, 90)) for at in draw_times(luck, [1, 3]))
+        return replace(drawn, daemons=2, freezes=freezes)
+    if fault == "clocks":
+        by_s = [luck.choice([-1, 1]) * luck.choice(JUMPS_S) for _ in range(2)]
+        return replace(drawn, jumps=tuple(zip(draw_times(luck, [2]), by_s, strict=True)))
+    removes: frozenset[Side] = frozenset(luck.choice([("a",), ("b",), ("a", "b")]))
+    return replace(drawn, laws=Laws((replace(drawn.laws.by_name[STREAM], removes=removes),)))
 
 
 def _field(luck: random.Random, law: FieldLaw) -> FieldLaw:
@@ -106,6 +141,7 @@ class HubOutcome:
     quiet_from: float = float("inf")
     rounds: int = 0
     fallen: list[Violation] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
 
 
@@ -121,6 +157,7 @@ class Hub:
         self.systems = {name: self._system(name) for name in SYSTEMS}
         self.inner = MemoryStore(self.clock)
         self.lives: list[Life] = []
+        self.skews = {f"d{number + 1}": 0.0 for number in range(scenario.daemons)}
         self._parked: dict[str, list[Parked]] = {link: [] for link in LINKS}
         self._dying = list(scenario.dying_calls)
         self._spec = blueprint(scenario.laws, {})
@@ -204,7 +241,7 @@ class Hub:
             inner = MemoryConnector(self.systems[row.id], declared, who=life.name)
             return connector_port(inner, life, row.id, _nobody_asks)
 
-        faults = self.scenario.store_faults
+        faults, host = self.scenario.store_faults, life.name.partition(".")[0]
         return {
             "store": store_port(
                 self.inner,
@@ -215,7 +252,7 @@ class Hub:
             ),
             "connect": connect,
             "blueprint": lambda text, settings: self._spec,
-            "clock": SimClock(f"{self.scenario.seed}/{life.name}"),
+            "clock": SimClock(f"{self.scenario.seed}/{life.name}", lambda: self.skews[host]),
             "telemetry": SimTelemetry(life),
         }
 
@@ -231,15 +268,16 @@ class Hub:
         for people in self.people:
             people.fill(source(self.scenario.seed, "records").randint(0, 4))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._keep_alive, daemon)
+            for number in range(self.scenario.daemons):
+                tasks.start_soon(self._keep_alive, daemon, f"d{number + 1}")
             await self._under_faults()
             await self._in_calm()
             tasks.cancel_scope.cancel()
 
-    async def _keep_alive(self, daemon: Daemon) -> None:
-        luck = source(self.scenario.seed, "restarts")
+    async def _keep_alive(self, daemon: Daemon, name: str) -> None:
+        luck = source(self.scenario.seed, "restarts", *(() if name == "d1" else (name,)))
         for number in range(1, 1000):
-            await self.live(daemon, f"d1.{number}")
+            await self.live(daemon, f"{name}.{number}")
             await anyio.sleep(luck.choice([0.1, 5.0, 25.0]))
 
     async def _under_faults(self) -> None:
@@ -250,6 +288,10 @@ class Hub:
                 tasks.start_soon(operator.work, EDITS_S)
             for at in self.scenario.kills:
                 tasks.start_soon(self._kill, at)
+            for at, for_s in self.scenario.freezes:
+                tasks.start_soon(self._freeze, at, for_s)
+            for at, by_s in self.scenario.jumps:
+                tasks.start_soon(self._jump, at, by_s)
             tasks.start_soon(self._enter_at_both)
         self.outcome.edits_end = anyio.current_time()
 
@@ -257,6 +299,19 @@ class Hub:
         await anyio.sleep(at)
         for life in list(self.lives):
             life.kill()
+
+    async def _freeze(self, at: float, for_s: float) -> None:
+        await anyio.sleep(at)
+        if self.lives:
+            life = source(self.scenario.seed, "freeze", at).choice(self.lives)
+            self.note(f"{life.name} is frozen for {for_s:.1f} s")
+            life.frozen_until = anyio.current_time() + for_s
+
+    async def _jump(self, at: float, by_s: float) -> None:
+        await anyio.sleep(at)
+        host = source(self.scenario.seed, "jump", at).choice(sorted(self.skews))
+        self.note(f"the clock of {host} jumps by {by_s:+.0f} s")
+        self.skews[host] += by_s
 
     async def _enter_at_both(self) -> None:
         """The same new customer is entered at both secondaries, a moment apart, now and then."""
@@ -283,7 +338,10 @@ class Hub:
             operator.ask_for_run("sync")
         ends, still = anyio.current_time() + CALM_MAX_S, 0.0
         rounds = 0
-        while still < STILL_S and anyio.current_time() < ends:
+        enough_s = STILL_S + (
+            max(JUMPS_S) if self.scenario.jumps else 0.0
+        )  # what was put off is due as much later
+        while still < enough_s and anyio.current_time() < ends:
             before = self._movements()
             await anyio.sleep(ROUND_S)
             rounds += 1
@@ -309,10 +367,10 @@ class Hub:
         for name, system in self.systems.items():
             system.catch_up()
             self.outcome.entries[name].sort(key=lambda entry: entry.at)
+        self.outcome.decisions = [one for operator in self.operators for one in operator.decisions]
+        slowest = self.clock.now() + min(0.0, *self.skews.values())
         self.outcome.views = {
-            link: view(
-                self.inner.links[link], self._parked[link], self.clock.now(), lambda s, f, value: value
-            )
+            link: view(self.inner.links[link], self._parked[link], slowest, lambda s, f, value: value)
             for link in LINKS
         }
         return self.outcome

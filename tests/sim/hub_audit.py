@@ -18,7 +18,16 @@ WRITES_MAX = (
 
 def judge(outcome: HubOutcome) -> list[Violation]:
     """Everything that must hold of a hub."""
-    checks = (no_duplicates, no_invention, nothing_lost, convergence, quiet, termination)
+    checks = (
+        no_duplicates,
+        no_invention,
+        nothing_lost,
+        deletes,
+        convergence,
+        gone_where_told,
+        quiet,
+        termination,
+    )
     return [*outcome.fallen, *(found for check in checks for found in check(outcome))]
 
 
@@ -145,6 +154,66 @@ def convergence(outcome: HubOutcome) -> Iterator[Violation]:
                     yield Violation("convergence", f"{ref} never came to {where}", 0.0)
                 continue
             yield from agreement(outcome, link, mine, theirs)
+
+
+def neighbours(name: str) -> tuple[str, ...]:
+    """The systems that one shares a link with."""
+    return tuple(LINKS.values()) if name == PRIMARY else (PRIMARY,)
+
+
+def deletes(outcome: HubOutcome) -> Iterator[Violation]:
+    """A daemon deletes only what was deleted next to it, by whoever, where the policy, or a person, says so."""
+    removes = outcome.laws.by_name[STREAM].removes
+    for name in SYSTEMS:
+        for entry in outcome.entries[name]:
+            if entry.outside or entry.op != "delete":
+                continue
+            ref = ref_of(outcome, name, entry)
+            said = any(one.choose == "remove" and entry.id in one.ids.values() for one in outcome.decisions)
+            gone = [
+                there
+                for there in neighbours(name)
+                for one in outcome.entries[there]
+                if one.op == "delete" and one.at <= entry.asked and ref_of(outcome, there, one) == ref
+            ]
+            if not gone or not (said or any(side_of(there) in removes for there in gone)):
+                yield Violation("deletes", f"{entry.who} deleted {name}:{entry.id} ({ref!r})", entry.at)
+
+
+def gone_where_told(outcome: HubOutcome) -> Iterator[Violation]:
+    """What was deleted where deletions are carried over from is gone next to it, unless somebody wrote it there since, or a
+    room has it."""
+    removes = outcome.laws.by_name[STREAM].removes
+    live = {name: records(outcome, name) for name in SYSTEMS}
+    for name in (name for name in SYSTEMS if side_of(name) in removes):
+        for end in (entry for entry in outcome.entries[name] if entry.op == "delete"):
+            ref = ref_of(outcome, name, end)
+            if any(ref_of(outcome, name, one) == ref for one in live[name].values()):
+                continue  # there again
+            for there in neighbours(name):
+                left = [one for one in live[there].values() if ref_of(outcome, there, one) == ref]
+                if len(left) == 1 and not kept_by_somebody(outcome, name, there, left[0], end):
+                    text = f"{ref!r} was deleted in {name} and still is {there}:{left[0].id}"
+                    yield Violation("convergence", text, end.at)
+
+
+def kept_by_somebody(outcome: HubOutcome, name: str, there: str, entry: Entry, end: Entry) -> bool:
+    """Whether something speaks for a record whose partner went: an edit, another copy, a room, a person's word. Nobody need
+    have known the two as one who stood side by side for a moment only."""
+    past = [one for one in outcome.entries[there] if one.id == entry.id]
+    first = next(one for one in outcome.entries[name] if one.id == end.id)
+    views = list(outcome.views.values())
+    knew = any(not one.outside and one.at < end.at for one in (*past, first)) or (
+        end.at - max(past[0].at, first.at) > outcome.laws.race_s
+    )
+    return (
+        not knew
+        or any(one.at >= end.at for one in past)
+        or any(parked(view, {entry.id, end.id}, "") for view in views)
+        or any(entry.id in one.ids.values() for one in outcome.decisions)
+        or len(made_before(outcome, name, entry)) > 1
+        or len(made_before(outcome, there, entry)) > 1
+    )
 
 
 def waits_elsewhere(outcome: HubOutcome, places: dict[str, list[Entry]]) -> bool:

@@ -5,17 +5,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from actors.core.values import Line, Scalar, Value
+from actors.core.values import Line, Scalar, Value, line_of, lines_of
 
 Side = Literal["a", "b"]
+Owner = Literal["a", "b", "both"]
+TYPES: Mapping[str, str] = {"place": "text"}  # of a field, by the type that its system gives it
 SIDES: tuple[Side, Side] = ("a", "b")
 MARK = "gone"  # the native field in which a record is marked as deleted on the other side
 MEMO = "memo"  # a native field that is shared with nobody
+OBJECT = "@object"  # the object that a record stands in, among its native values where a side has several
+CELLS = (
+    "article",
+    "amount",
+)  # of a line; the first says what it is about, and no two lines that people give share it
 
 
 def other(side: Side) -> Side:
@@ -32,13 +40,15 @@ def items_of(value: Value) -> tuple[Scalar, ...]:
 class FieldLaw:
     """One shared field: its native name per side, who may change it, what happens when both do.
 
-    `type` "list": merged item by item as a set. `lens` "cents": side b holds a hundred times as much. `reference`: the
-    stream of the record whose id each side holds; what is meant by an id is that record's own reference. `once_bound`: the
-    owner is so only once the record is bound: what the other side made is told to it as it is.
+    `type` "list": merged item by item as a set; "lines": a list of lines, told by the first of CELLS if `keyed`, in an order
+    that counts if `ordered`; "bytes": an attachment, known by what it is; "place": the object of its record on side `many`.
+    `lens` "cents": side b holds a hundred times as much. `reference`: the stream of the record whose id each side holds;
+    what is meant by an id is that record's own reference. `once_bound`: the owner is so only once the record is bound: what
+    the other side made is told to it as it is.
     """
 
     name: str
-    owner: Literal["a", "b", "both"] = "both"
+    owner: Owner = "both"
     conflict: str = "ask"
     group: str = ""
     type: str = "text"
@@ -47,20 +57,44 @@ class FieldLaw:
     lens: str = ""
     reference: str = ""
     once_bound: bool = False
+    keyed: bool = False
+    ordered: bool = True
+    many: Side | None = None
 
     def native(self, side: Side) -> str:
         """The field's name in the system of `side`."""
+        if side == self.many:
+            return OBJECT
         return self.name if side == "a" else f"{self.name}_b"
 
     def told(self, side: Side, value: Value) -> Value:
         """A shared value as the system of `side` holds it."""
+        if self.type == "lines":
+            return tuple(line_of({cell_on(side, n): v for n, v in line.cells}) for line in lines_of(value))
         cents = self.lens == "cents" and side == "b" and isinstance(value, Decimal)
         return Decimal(int(value * 100)) if cents and isinstance(value, Decimal) else value
 
     def meant(self, side: Side, value: Value) -> Value:
-        """What the system of `side` holds, as a shared value."""
+        """What the system of `side` holds, as a shared value; of an attachment its description."""
+        if self.type == "lines":
+            return self._lines_meant(side, value)
+        if isinstance(value, bytes):
+            return f"application/octet-stream {len(value)} {hashlib.sha256(value).hexdigest()}"
         cents = self.lens == "cents" and side == "b" and isinstance(value, int | Decimal)
         return Decimal(value) / 100 if cents and isinstance(value, int | Decimal) else value
+
+    def _lines_meant(self, side: Side, value: Value) -> Value:
+        """Without their ids; where their order says nothing, in one order. A cell that was not told holds nothing."""
+        named = [
+            line_of({n: held.get(cell_on(side, n)) for n in CELLS})
+            for held in (dict(line.cells) for line in lines_of(value))
+        ]
+        return tuple(named if self.ordered else sorted(named, key=lambda line: str(line.cells)))
+
+
+def cell_on(side: Side, name: str) -> str:
+    """The name of a cell of a line in the system of `side`."""
+    return name if side == "a" else f"{name}_b"
 
 
 @dataclass(frozen=True)
@@ -97,7 +131,7 @@ class DerivedLaw:
         if self.kind == "constant":
             return self.value
         if self.kind == "id":
-            return id
+            return id.rpartition(":")[2]  # as it is called in its object
         value = held.get(self.of)
         return f"<{value}>" if isinstance(value, str) else "none"
 
@@ -113,6 +147,11 @@ class StreamLaw:
     `once`: sides on which a record is made and never changed after; `stages`: on which one is made only on a person's word.
     `starts`: what a record that is made on a side begins with, by native field. `own`: sides whose memo goes back with a
     record that is put back there. `requires`: streams of which a pair has to be there before anything is made.
+    `clashes`: so many of the match keys at their end bind nobody. `initial_load`: the sides that the initial load may write
+    to. `on_merge`: what becomes of the partner of a record that was merged into another one. `objects`: the objects of the
+    side that has several; `left`: what becomes of a record in its old one. `effect`: the object in which each document that
+    we make is told of once more. `command`: sides that are delivered to on a command only; `by_minute`: by cron, once a
+    minute. `adds_up`: the amounts of the lines in `items` are the record's `sum`.
     """
 
     name: str
@@ -135,6 +174,35 @@ class StreamLaw:
     own: frozenset[Side] = frozenset()
     derived: tuple[DerivedLaw, ...] = ()
     requires: tuple[str, ...] = ()
+    clashes: int = 0
+    initial_load: frozenset[Side] = frozenset(SIDES)
+    on_merge: str = "ask"
+    objects: tuple[tuple[Side, tuple[str, ...]], ...] = ()
+    left: str = "remove"
+    effect: str = ""
+    command: frozenset[Side] = frozenset()
+    by_minute: frozenset[Side] = frozenset()
+    adds_up: bool = False
+
+    @property
+    def several(self) -> Side | None:
+        """The side with several objects, if there is one."""
+        return next((side for side, _ in self.objects), None)
+
+    @property
+    def units(self) -> FieldLaw | None:
+        """The field that is the record's lines, if it has any."""
+        return next((law for law in self.fields if law.type == "lines"), None)
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The match keys that bind."""
+        every = self.match or ((self.key,),)
+        return every[: len(every) - self.clashes]
+
+    def objects_on(self, side: Side) -> tuple[str, ...]:
+        """The names of the objects that hold these records on a side."""
+        return dict(self.objects).get(side, (self.name,))
 
     def gate(self, side: Side) -> GateLaw | None:
         """The gate of a side, if it has one."""
@@ -142,7 +210,7 @@ class StreamLaw:
 
     def natives(self, side: Side) -> dict[str, str]:
         """The native fields of a side and their types, those of every rule among them."""
-        shared = {law.native(side): law.type for law in self.fields}
+        shared = {law.native(side): TYPES.get(law.type, law.type) for law in self.fields if law.many != side}
         more = [law.path for at, law in self.gates if at == side]
         more += [name for at, name, _ in self.starts if at == side]
         more += [law.name for law in self.derived if law.shown == side]
@@ -174,6 +242,10 @@ class Laws:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {stream.name: stream for stream in self.streams})
+
+    def holding(self, name: str) -> StreamLaw | None:
+        """The stream whose records an object holds; None for one that holds nothing but effects."""
+        return next((law for law in self.streams for side in SIDES if name in law.objects_on(side)), None)
 
 
 CUSTOMER_FIELDS = (

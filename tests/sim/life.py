@@ -6,7 +6,7 @@ still tries raises, as if the process were gone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -237,11 +237,16 @@ class SimClock:
 
 
 class SimTelemetry:
-    """The Telemetry port: lines in the trace."""
+    """The Telemetry port: lines in the trace; `listen` is told by whom what was said."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(
+        self, life: Life, listen: Callable[[str, str, Mapping[str, Any]], None] | None = None
+    ) -> None:
         self._life = life
+        self._listen = listen
 
     def emit(self, action: str, **fields: Any) -> None:
+        if self._listen is not None:
+            self._listen(self._life.name, action, fields)
         told = " ".join(f"{name}={value}" for name, value in sorted(fields.items()))
         self._life.note(f"# {action} {told}")

@@ -11,10 +11,11 @@ import anyio
 from clients.connectors.systems.memory_system import MemorySystem
 from tests.fakes.store import MemoryStore
 from tests.fakes.store_link import LinkState
+from tests.sim import objects
 from tests.sim.evidence import BACKUP, PERSON, Evidence, Hidden, Span
 from tests.sim.laws import SIDES, Side
 from tests.sim.life import Life
-from tests.sim.operator import LINK
+from tests.sim.operator import LINK, Operator
 from tests.sim.scenario import Scenario
 
 
@@ -30,6 +31,7 @@ class Struck(Protocol):
     store_skew_s: float
     turned_back_s: float
     strangers: dict[Side, MemorySystem]
+    operator: Operator
 
     def note(self, text: str) -> None: ...
 
@@ -56,18 +58,21 @@ async def _at_some_time(world: Struck, mishap: Mishap, when: float, seed: int) -
 
 
 async def _hidden(world: Struck, luck: random.Random, *, by_id: bool) -> None:
-    side, stream = luck.choice(SIDES), luck.choice(world.scenario.laws.streams).name
-    system = world.systems[side]
-    ids = [id for id, _ in system.rows(stream) if (stream, id) not in system.hidden]
+    side, law = luck.choice(SIDES), luck.choice(world.scenario.laws.streams)
+    system, stream = world.systems[side], law.name
+    ids = [
+        id for id, _ in objects.rows(system, law, side) if objects.parted(law, side, id) not in system.hidden
+    ]
     if not ids:
         return
     id, began = luck.choice(ids), anyio.current_time()
     world.note(f"{side} {stream}:{id} is hidden {'from every look' if by_id else 'from lists'}")
-    system.hide(stream, id, by_id=by_id)
+    at = objects.parted(law, side, id)
+    system.hide(*at, by_id=by_id)
     try:
         await anyio.sleep(luck.uniform(5, 120))
     finally:
-        system.hidden.pop((stream, id), None)
+        system.hidden.pop(at, None)
         world.evidence.hidden.append(Hidden(side, stream, id, by_id, Span(began, anyio.current_time())))
         world.note(f"{side} {stream}:{id} is shown again")
 
@@ -87,11 +92,12 @@ async def field_withheld(world: Struck, luck: random.Random) -> None:
     side, stream = luck.choice(SIDES), luck.choice(world.scenario.laws.streams)
     name = luck.choice(stream.fields).native(side)
     world.note(f"{side} {stream.name}.{name} is not delivered any more")
-    world.systems[side].withheld.add((stream.name, name))
+    withheld = {(at, name) for at in stream.objects_on(side)}
+    world.systems[side].withheld |= withheld
     try:
         await anyio.sleep(luck.uniform(5, 100))
     finally:
-        world.systems[side].withheld.discard((stream.name, name))
+        world.systems[side].withheld -= withheld
         world.note(f"{side} {stream.name}.{name} is delivered again")
 
 
@@ -122,10 +128,10 @@ async def another_account(world: Struck, luck: random.Random) -> None:
         return  # not connected yet: it would be taken for the right one, by everybody
     system, right = MemorySystem(f"other {side}", {}, world.systems[side].now), world.systems[side]
     system.add_objects(right.objects)
-    for stream in world.scenario.laws.streams:
-        for id, state in right.rows(stream.name):
+    for name in right.objects:
+        for id, state in right.rows(name):
             texts = {n: f"{v} elsewhere" for n, v in (state.fields or {}).items() if isinstance(v, str)}
-            system.create(stream.name, texts, PERSON, id=id)
+            system.create(name, texts, PERSON, id=id)
     system.listeners.append(lambda change: world.evidence.astray.append(f"{side} {change.op} {change.id}"))
     world.note(f"the address of {side} leads to another account")
     world.strangers[side] = system
@@ -146,6 +152,17 @@ async def state_rolled_back(world: Struck, luck: random.Random) -> None:
         await anyio.sleep(0.01)
     world.note("the state of the link is set back")
     world.set_back(backup)
+
+
+async def state_rolled_back_and_noticed(world: Struck, luck: random.Random) -> None:
+    """Likewise, and the daemon notices: every link waits until a person has looked at a dry run and has it go on."""
+    await state_rolled_back(world, luck)
+    world.inner.recover()
+    world.operator.pause()
+    await anyio.sleep(luck.uniform(5, 60))
+    world.operator.ask_for_run("plan")
+    await anyio.sleep(luck.uniform(5, 30))
+    world.operator.resume()
 
 
 async def clock_jumps(world: Struck, luck: random.Random) -> None:
@@ -181,6 +198,7 @@ MISHAPS: Final[Mapping[str, Mishap]] = {
     "another account": another_account,
     "state rollback": state_rolled_back,
     "state rollback of a feed": state_rolled_back,
+    "state rollback noticed": state_rolled_back_and_noticed,
     "clock jumps": clock_jumps,
     "database clock jumps": database_clock_jumps,
 }

@@ -21,7 +21,7 @@ ANSWERS_MAX = 3  # so often a person decides about one contested field
 
 
 class Operator:
-    """One person. `decisions`, `pauses`: what was done, for the auditor."""
+    """One person. `decisions`, `pauses`, `approved` (by stream and kind of budget): what was done, for the auditor."""
 
     def __init__(
         self, store: MemoryStore, luck: random.Random, note: Callable[[str], None], link: str = LINK
@@ -35,6 +35,8 @@ class Operator:
         self._runs = 0
         self._listed: Counter[tuple[int, str]] = Counter()
         self._paused_at: float | None = None
+        self.tells_apart = False  # whether he looks into what is ambiguous
+        self.approved: Counter[tuple[str, str]] = Counter()
 
     async def work(self, during_s: float) -> None:
         """Do something now and then."""
@@ -128,6 +130,8 @@ class Operator:
             return self._luck.choice(["a", "b"])
         if row.room is Room.STAGED:
             return "import"
+        if row.room is Room.AMBIGUOUS and self.tells_apart:
+            return "different"
         return "retry" if row.room in (Room.QUARANTINE, Room.WAITING) else ""
 
     def _say(self, row: Parked, choose: str) -> None:
@@ -144,5 +148,7 @@ class Operator:
             if plan.state == "open" and plan.kind == "held":
                 self._note(f"operator approves {plan.id} at revision {plan.rev}")
                 self._store.approve_plan(self._link, plan.id, plan.rev)
+                for _, action in self._store.links[self._link].held[plan.id].values():
+                    self.approved.update((action.stream, kind) for kind in action.kinds)
                 count += 1
         return count

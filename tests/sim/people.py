@@ -6,16 +6,19 @@ Every value they give is unlike all others, so that the auditor can tell where a
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 import anyio
 
-from actors.core.values import Value
+from actors.core.values import Line, Value, line_of
 from clients.connectors.systems.memory_system import MemorySystem
+from tests.sim import objects
 from tests.sim.evidence import PERSON
-from tests.sim.laws import MEMO, SIDES, FieldLaw, Laws, Side, StreamLaw, items_of
+from tests.sim.laws import CELLS, MEMO, SIDES, FieldLaw, Laws, Side, StreamLaw, items_of
 from tests.sim.rules_more import OUT
+
+SPECIAL = ("lines", "bytes", "place")  # types whose values say more than one thing
 
 
 class People:
@@ -63,9 +66,14 @@ class People:
             (self._move, 3 if "moves" in self._perils else 0),
             (self._let_in_or_out, 5 if any(law.gates for law in self._laws.streams) else 0),
             (self._edit_more, 2 if any(self._more(law) for law in self._laws.streams) else 0),
+            *self._more_deeds(),
         ]
         (deed,) = self._luck.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])
         deed()
+
+    def _more_deeds(self) -> list[tuple[Callable[[], None], int]]:
+        """Deeds that only some rules give reason for, each with its weight."""
+        return []
 
     def fill(self, records: int) -> None:
         """Records that are there before the link is."""
@@ -85,11 +93,29 @@ class People:
         self._count += 1
         if law.reference:
             return self._any_reference(law.reference)
+        if law.type in SPECIAL:
+            return self._special(law)
         if law.type == "decimal":
             return Decimal(self._count) + Decimal("0.25")
         if law.type == "list":
             return tuple(f"it{self._count}.{number}" for number in range(self._luck.randint(0, 2)))
         return f"{law.name[:2]}{self._count}" + self._luck.choice(["", "", " and a lot more"])
+
+    def _special(self, law: FieldLaw) -> Value:
+        if law.type == "lines":
+            return tuple(self._some_lines(self._luck.randint(0, 3)))
+        if law.type == "bytes":
+            return f"photo {self._count}".encode()
+        stream = next(one for one in self._laws.streams if law in one.fields)
+        return self._luck.choice(stream.objects_on(law.many or "a"))
+
+    def _some_lines(self, count: int) -> list[Line]:
+        """New lines, in shared names; no two lines are ever about the same."""
+        lines = []
+        for _ in range(count):
+            self._count += 1
+            lines.append(line_of({CELLS[0]: f"ar{self._count}", CELLS[1]: Decimal(self._count)}))
+        return lines
 
     def _fresh(self, stream: StreamLaw) -> dict[str, Value]:
         """Shared values of a record that nobody knows yet."""
@@ -107,18 +133,20 @@ class People:
             return law.native(side), law.told(side, value)
         parent = self._laws.by_name[law.reference]
         ref = parent.named(parent.ref).native(side)
-        rows = self._systems[side].rows(parent.name)
-        return law.native(side), next((id for id, s in rows if (s.fields or {})[ref] == value), None)
+        rows = self._rows(parent, side)
+        return law.native(side), next((id for id, held in rows if held[ref] == value), None)
 
     def _any_reference(self, stream: str) -> Value:
         """What a person would call one of the records of a stream, on whichever side."""
         law, side = self._laws.by_name[stream], self._luck.choice(SIDES)
         id = self._some(law, side)
-        state = self._systems[side].get(stream, id) if id is not None else None
-        return (state.fields or {})[law.named(law.ref).native(side)] if state is not None else None
+        held = self._held(law, side, id) if id is not None else None
+        return held[law.named(law.ref).native(side)] if held is not None else None
 
     def _editable(self, stream: StreamLaw) -> list[FieldLaw]:
-        return [law for law in stream.fields if law.name not in (stream.ref, stream.key)]
+        """What anybody edits by itself: lines, sums and places have deeds of their own."""
+        left = (stream.ref, stream.key, *(("sum",) if stream.adds_up else ()))
+        return [law for law in stream.fields if law.name not in left and law.type not in ("lines", "place")]
 
     # -- deeds --------------------------------------------------------------------------------------------------
 
@@ -126,24 +154,36 @@ class People:
         return self._luck.choices(self._laws.streams, [3, 1][: len(self._laws.streams)])[0]
 
     def _some(self, stream: StreamLaw, side: Side) -> str | None:
-        ids = [id for id, _ in self._systems[side].rows(stream.name)]
+        ids = [id for id, _ in self._rows(stream, side)]
         return self._luck.choice(ids) if ids else None
+
+    def _rows(self, stream: StreamLaw, side: Side) -> Iterator[tuple[str, dict[str, Value]]]:
+        return objects.rows(self._systems[side], stream, side)
+
+    def _held(self, stream: StreamLaw, side: Side, id: str) -> dict[str, Value] | None:
+        return objects.held(self._systems[side], stream, side, id)
+
+    def _set(self, stream: StreamLaw, side: Side, id: str, native: Mapping[str, Value]) -> None:
+        objects.edit(self._systems[side], stream, side, id, native, PERSON)
+
+    def _end(self, stream: StreamLaw, side: Side, id: str) -> None:
+        objects.delete(self._systems[side], stream, side, id, PERSON)
 
     def _create(self, stream: StreamLaw, side: Side, values: dict[str, Value]) -> None:
         native = {**self._native(stream, side, values), MEMO: f"memo {self._count}"}
         if (gate := stream.gate(side)) is not None:
             native[gate.path] = self._luck.choice([*gate.values, *gate.values, OUT])
-        self._systems[side].create(stream.name, native, PERSON)
+        objects.create(self._systems[side], stream, side, native, PERSON)
 
     def _change(self, stream: StreamLaw, side: Side, id: str, laws: list[FieldLaw]) -> None:
         values = {law.name: self._value(law) for law in laws}
-        state = self._systems[side].get(stream.name, id)
+        there = self._held(stream, side, id)
         for law in laws:
-            if law.type == "list" and state is not None:  # some items stay, some are new
-                held = items_of((state.fields or {})[law.native(side)])
+            if law.type == "list" and there is not None:  # some items stay, some are new
+                held = items_of(there[law.native(side)])
                 kept = [item for item in held if self._luck.random() < 0.7]
                 values[law.name] = (*kept, *items_of(values[law.name]))
-        self._systems[side].edit(stream.name, id, self._native(stream, side, values), PERSON)
+        self._set(stream, side, id, self._native(stream, side, values))
 
     def _new(self) -> None:
         stream = self._stream()
@@ -166,19 +206,13 @@ class People:
         stream, side = self._stream(), self._luck.choice(SIDES)
         if (id := self._some(stream, side)) is not None:
             law = self._luck.choice(self._editable(stream))
-            self._systems[side].edit(stream.name, id, {law.native(side): None}, PERSON)
+            self._set(stream, side, id, {law.native(side): None})
 
     def _pair(self) -> dict[Side, str] | None:
         """The two records of one reference."""
         stream = self._laws.streams[0]
         law = next(law for law in stream.fields if law.name == stream.ref)
-        refs = {
-            side: {
-                (state.fields or {})[law.native(side)]: id
-                for id, state in self._systems[side].rows(stream.name)
-            }
-            for side in SIDES
-        }
+        refs = {side: {held[law.native(side)]: id for id, held in self._rows(stream, side)} for side in SIDES}
         both = [ref for ref in refs["a"] if ref in refs["b"]]
         if not both:
             return None
@@ -201,31 +235,31 @@ class People:
     def _save_unchanged(self) -> None:
         stream, side = self._stream(), self._luck.choice(SIDES)
         if (id := self._some(stream, side)) is not None:
-            state = self._systems[side].get(stream.name, id)
-            assert state is not None
-            self._systems[side].edit(stream.name, id, state.fields or {}, PERSON)
+            held = self._held(stream, side, id)
+            assert held is not None
+            self._set(stream, side, id, held)
 
     def _open_form(self) -> None:
         """Somebody opens a record, and will save the whole form later, old values and all."""
         stream, side = self._stream(), self._luck.choice(SIDES)
         if (id := self._some(stream, side)) is not None:
-            state = self._systems[side].get(stream.name, id)
-            assert state is not None
+            held = self._held(stream, side, id)
+            assert held is not None
             law = self._luck.choice(self._editable(stream))
-            form = {**(state.fields or {}), **self._native(stream, side, {law.name: self._value(law)})}
+            form = {**held, **self._native(stream, side, {law.name: self._value(law)})}
             self._forms.append((stream, side, id, form))
 
     def _save_form(self) -> None:
         if not self._forms:
             return
         stream, side, id, form = self._forms.pop(0)
-        if self._systems[side].get(stream.name, id) is not None:
-            self._systems[side].edit(stream.name, id, form, PERSON)
+        if self._held(stream, side, id) is not None:
+            self._set(stream, side, id, form)
 
     def _delete(self) -> None:
         stream, side = self._stream(), self._luck.choice(SIDES)
         if (id := self._some(stream, side)) is not None:
-            self._systems[side].delete(stream.name, id, PERSON)
+            self._end(stream, side, id)
             self._freed.append((stream, side, id))
 
     def _reuse_id(self) -> None:
@@ -233,8 +267,8 @@ class People:
         if self._freed:
             stream, side, id = self._freed.pop()
             values = self._native(stream, side, self._fresh(stream))
-            if self._systems[side].get(stream.name, id) is None:
-                self._systems[side].create(stream.name, values, PERSON, id=id, reuse=True)
+            if self._held(stream, side, id) is None and side != stream.several:
+                objects.create(self._systems[side], stream, side, values, PERSON, id=id, reuse=True)
 
     def _rename_key(self) -> None:
         """The field by which records of both sides are matched gets another value."""
@@ -243,38 +277,42 @@ class People:
             self._count += 1
             law = next(law for law in stream.fields if law.name == stream.key)
             renamed = {law.native(side): f"{law.name}-{self._count}"}
-            self._systems[side].edit(stream.name, id, renamed, PERSON)
+            self._set(stream, side, id, renamed)
 
     def _merge(self) -> None:
         """Two records turn out to be one customer: what the one lacks is copied over, perhaps the key too; it goes."""
         stream, side = self._laws.streams[0], self._luck.choice(SIDES)
-        ids = [id for id, _ in self._systems[side].rows(stream.name)]
+        ids = [id for id, _ in self._rows(stream, side)]
         if len(ids) < 2:
             return
         stays, goes = self._luck.sample(ids, 2)
-        kept, gone = (self._systems[side].get(stream.name, id) for id in (stays, goes))
+        kept, gone = (self._held(stream, side, id) for id in (stays, goes))
         assert kept is not None and gone is not None
         moved = {
             law.native(side): value
             for law in stream.fields
             if law.name != stream.ref
-            and (value := (gone.fields or {})[law.native(side)]) is not None
-            and ((kept.fields or {})[law.native(side)] is None or self._luck.random() < 0.2)
+            and (value := gone[law.native(side)]) is not None
+            and (kept[law.native(side)] is None or self._luck.random() < 0.2)
         }
         if moved:
-            self._systems[side].edit(stream.name, stays, moved, PERSON)
-        self._systems[side].delete(stream.name, goes, PERSON)
+            self._set(stream, side, stays, moved)
+        self._end(stream, side, goes)
 
     def _move(self) -> None:
         """A record gets another id, as in a system whose key is edited: it is gone, and there under the new one."""
         stream, side = self._stream(), self._luck.choice(SIDES)
         if (id := self._some(stream, side)) is None:
             return
-        state = self._systems[side].get(stream.name, id)
-        assert state is not None
-        held = {name: value for name, value in (state.fields or {}).items() if value is not None}
-        self._systems[side].delete(stream.name, id, PERSON)
-        self._systems[side].create(stream.name, held, PERSON)
+        there = self._held(stream, side, id)
+        assert there is not None
+        self._end(stream, side, id)
+        self._create_anew(stream, side, there)
+
+    def _create_anew(self, stream: StreamLaw, side: Side, held: Mapping[str, Value]) -> None:
+        """A record with all that another one held."""
+        filled = {name: value for name, value in held.items() if value is not None}
+        objects.create(self._systems[side], stream, side, filled, PERSON)
 
     def _let_in_or_out(self) -> None:
         """The value by which a record takes part is set, to another one or the same."""
@@ -282,7 +320,7 @@ class People:
         stream, side, gate = self._luck.choice(gated)
         if (id := self._some(stream, side)) is not None:
             value = self._luck.choice([*gate.values, OUT, OUT, None])
-            self._systems[side].edit(stream.name, id, {gate.path: value}, PERSON)
+            self._set(stream, side, id, {gate.path: value})
 
     @staticmethod
     def _more(law: StreamLaw) -> list[tuple[Side, str]]:
@@ -295,4 +333,4 @@ class People:
         side, name = self._luck.choice(self._more(stream))
         if (id := self._some(stream, side)) is not None:
             self._count += 1
-            self._systems[side].edit(stream.name, id, {name: f"mo{self._count}"}, PERSON)
+            self._set(stream, side, id, {name: f"mo{self._count}"})

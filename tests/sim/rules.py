@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import Literal, cast
+from typing import cast
 
 from tests.sim.laws import (
     ARTICLE_FIELDS,
@@ -13,6 +13,7 @@ from tests.sim.laws import (
     SIDES,
     FieldLaw,
     Laws,
+    Owner,
     Side,
     StreamLaw,
     articles,
@@ -20,7 +21,6 @@ from tests.sim.laws import (
 )
 from tests.sim.luck import source
 
-Owner = Literal["a", "b", "both"]
 NOBODY: frozenset[Side] = frozenset()
 ONLY_A: frozenset[Side] = frozenset({"a"})
 ONLY_B: frozenset[Side] = frozenset({"b"})

@@ -19,8 +19,12 @@ from tests.sim.luck import source
 from tests.sim.perils import draw_perils
 from tests.sim.rules import draw_laws, scheduled
 from tests.sim.rules_more import names_of, with_more
+from tests.sim.rules_newest import draw_budgets, newest_of, with_newest
 
 HONEST = Faults(delay_s=0.2)
+EFFECT = ObjectShape(
+    {"sale": "text", "told": "text"}
+)  # which document it is an effect of, and what is told of it
 CALM = StoreFaults()
 
 
@@ -47,7 +51,7 @@ class Scenario:
     @property
     def drawn(self) -> tuple[str, ...]:
         """What goes wrong in this world, by name."""
-        found = {name for side in SIDES for name in FAULTS if getattr(self.faults[side], name)}
+        found = {name for side in SIDES for name in (*FAULTS, "part") if getattr(self.faults[side], name)}
         found |= (
             {"lag"} if any(self.faults[s].lag and self.declarations[s].read_lag_s for s in SIDES) else set()
         )
@@ -56,7 +60,7 @@ class Scenario:
             name for name in ("kills", "dying_calls", "freezes", "rewrites", "budgets") if getattr(self, name)
         }
         found |= {"two daemons"} if self.daemons > 1 else set()
-        return tuple(sorted(found | self.perils | names_of(self.laws)))
+        return tuple(sorted(found | self.perils | names_of(self.laws) | newest_of(self.laws)))
 
     @property
     def plain(self) -> frozenset[Side]:
@@ -90,7 +94,14 @@ class Scenario:
     def shapes(self, side: Side) -> dict[str, ObjectShape]:
         """The objects of one system; `memo` is the system's own and shared with nobody."""
         rewrites = self.rewrites if side == "b" else {}
-        return {stream.name: shape(stream, side, rewrites) for stream in self.laws.streams}
+        held = {
+            name: shape(stream, side, rewrites)
+            for stream in self.laws.streams
+            for name in stream.objects_on(side)
+        }
+        return held | {
+            stream.effect: EFFECT for stream in self.laws.streams if stream.effect and side in stream.stages
+        }
 
 
 def shape(law: StreamLaw, side: Side, rewrites: Mapping[str, str]) -> ObjectShape:
@@ -99,12 +110,12 @@ def shape(law: StreamLaw, side: Side, rewrites: Mapping[str, str]) -> ObjectShap
     return ObjectShape(natives, rewrites={n: r for n, r in rewrites.items() if n in natives})
 
 
-def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
-    """The world of a seed; `also`: perils that it has in any case."""
+def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scenario:
+    """The world of a seed; `also`: perils that it has in any case; `rules`: those of rules_newest.py that it has."""
     luck = source(seed, "scenario")
     perils = draw_perils(source(seed, "perils")) | frozenset(also)
     nasty = luck.choice([0.0, 0.3, 1.0])
-    return Scenario(
+    drawn = Scenario(
         seed=seed,
         perils=perils,
         laws=_laws(seed, luck, perils),
@@ -121,6 +132,25 @@ def draw(seed: int, also: Iterable[str] = ()) -> Scenario:
         kills=draw_times(luck, [0, 0, 1, 3]),
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
         freezes=draw_freezes(luck, "two owners" in perils),
+    )
+    return _newest(drawn, frozenset(rules))
+
+
+def _newest(drawn: Scenario, rules: frozenset[str]) -> Scenario:
+    """The same world under the rules that are drawn last: whatever they need is drawn apart."""
+    laws = with_newest(drawn.laws, source(drawn.seed, "newest rules"), rules)
+    budgets = drawn.budgets | draw_budgets(source(drawn.seed, "newest budgets"))
+    if not any(law.units for law in laws.streams):
+        return replace(drawn, laws=laws, budgets=budgets)
+    luck = source(drawn.seed, "lines")
+    said = {side: luck.choice(["nested", "rows", "steps", "steps"]) for side in SIDES}
+    part = luck.choice([0.0, 0.05, 0.3])
+    return replace(
+        drawn,
+        laws=laws,
+        budgets=budgets,
+        declarations={s: msgspec.structs.replace(drawn.declarations[s], lines=said[s]) for s in SIDES},
+        faults={s: msgspec.structs.replace(drawn.faults[s], part=part) for s in SIDES},
     )
 
 
@@ -230,6 +260,7 @@ UNPLAIN = frozenset(
         "rollback",
         "another account",
         "state rollback",
+        "state rollback noticed",
     }
 )
 STORE_FAULTS = ("away", "lose_reply", "slow")

@@ -14,6 +14,7 @@ from tests.sim.auditor_more import (
     nothing_passes,
     takes_part,
 )
+from tests.sim.auditor_newest import effects_all, nobody_left, was_held_over
 from tests.sim.evidence import AUTOMATION, Entry, Evidence, ParkedRow, Violation
 from tests.sim.laws import MARK, SIDES, FieldLaw, Side, StreamLaw, items_of, other
 from tests.sim.operator import REST_S
@@ -21,6 +22,7 @@ from tests.sim.timeline import Timeline
 
 WRITES_PER_FIELD_MAX = 3
 MORE = ("*once*", "*gate*")
+LOADED = "initial load"  # left as it was, on a side that the initial load does not write to
 REASONS = frozenset({"rewritten", "lossy", "default", "differs", "accepted", "undone"})
 
 
@@ -31,7 +33,8 @@ def liveness(evidence: Evidence) -> list[Violation]:
         timeline = Timeline(evidence, stream)
         found.extend(convergence(evidence, timeline))
         found.extend(truth_of_counts(evidence, timeline))
-    return [*found, *quiet(evidence), *termination(evidence), *rest(evidence)]
+        found.extend(nobody_left(evidence, timeline))
+    return [*found, *effects_all(evidence), *quiet(evidence), *termination(evidence), *rest(evidence)]
 
 
 def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -66,14 +69,14 @@ def keys_differ(stream: StreamLaw, a: Entry, b: Entry) -> bool:
     def held(names: tuple[str, ...], side: Side, entry: Entry) -> list[Value]:
         return [(entry.after or {}).get(stream.named(name).native(side)) for name in names]
 
-    return all(held(names, "a", a) != held(names, "b", b) for names in stream.match or ((stream.key,),))
+    return all(held(names, "a", a) != held(names, "b", b) for names in stream.keys)
 
 
 def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Iterator[Violation]:
     """Two records agree on every shared field."""
     for law in timeline.stream.fields:
         held: dict[Side, Value] = {
-            "a": (a.after or {}).get(law.name),
+            "a": (a.after or {}).get(law.native("a")),
             "b": (b.after or {}).get(law.native("b")),
         }
         held = {side: in_order(law, value) for side, value in held.items()}
@@ -109,7 +112,7 @@ def deviates(
                 continue
             if in_order(law, said.value) != held[side]:
                 continue
-            if said.reason not in REASONS:
+            if said.reason not in REASONS and (said.reason != LOADED or side in timeline.stream.initial_load):
                 continue
             if said.reason != "rewritten" or was_rewritten(timeline, last[side], law, held):
                 return True
@@ -138,7 +141,7 @@ def one_sided(
     for side in SIDES:
         for entry in live[side].values():
             gone = other(side)
-            if not takes_part(timeline, entry):
+            if not takes_part(timeline, entry) or was_held_over(evidence, timeline, entry):
                 continue
             ended = [one for one in timeline.about(ref) if one.side == gone and one.op == "delete"]
             if ended and ever_shut(timeline, ref):
@@ -218,7 +221,8 @@ def is_parked(evidence: Evidence, stream: StreamLaw, ids: dict[Side, set[str]], 
     return any(
         row.stream == stream.name
         and any(id in ids[side] for side, id in row.ids.items())
-        and (row.field in ("", "*", "*delete*", "*outcome*", *MORE) or row.field == field_name)
+        # Of a record with lines everything waits for whatever waits.
+        and (stream.units is not None or row.field in ("", "*", "*delete*", "*outcome*", *MORE, field_name))
         for row in rows
     )
 

@@ -138,6 +138,8 @@ async def in_calm(world: World) -> None:
             hint.attempts > 1 or (hint.reason == SCHEDULED and hint.not_before < NEVER)
             for hint in world.inner.links[LINK].inbox.values()
         )
+        if any(law.command for law in world.scenario.laws.streams):
+            world.operator.ask_for_run("sync")
         if answered or retried or world.movements() != before:
             still, world.rounds = 0.0, rounds
         else:

@@ -151,3 +151,12 @@ def test_what_a_backup_brings_back_is_whose_it_was(whose: str, invariants: set[s
     told.update("b", BACKUP, "B1", name="n1").update("b", BACKUP, "B1", name="long")
     told.update("a", PERSON, "A1", name="n3").update("b", "d1", "B1", name="n3")
     assert found(told) == invariants
+
+
+@pytest.mark.parametrize("field, invariants", [("rating", set()), ("name", {"ownership"})])
+def test_an_owner_is_overruled_by_a_persons_word_about_that_field_alone(
+    field: str, invariants: set[str]
+) -> None:
+    """A owns the rating. Something there answers each write, so it was listed, and somebody said that B's stays."""
+    told = made(story()).update("b", PERSON, "B1", rating="x").decides("A1", field, "b").wait(1.0)
+    assert found(told.update("a", "d1", "A1", rating="x")) == invariants

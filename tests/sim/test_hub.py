@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from actors.core import match
+from actors.core.policy import DeletePolicy
 from clients.connectors.systems.memory import MemoryConnector
 from tests.fakes.store import MemoryStore
-from tests.sim.hub import SYSTEMS, draw_hub, play_hub
+from tests.sim import blueprint
+from tests.sim.hub import OWN, SYSTEMS, draw_hub, play_hub
 from tests.sim.hub_audit import judge
 from tests.sim.test_mutations import always
 
@@ -39,6 +41,15 @@ def test_hubs_are_worth_their_time() -> None:
     assert sum(not entry.outside and entry.op == "update" for entry in entries) > 50
 
 
+@pytest.mark.parametrize("fault", OWN)
+def test_every_fault_of_a_hubs_own_is_drawn_and_survived(fault: str) -> None:
+    for seed in range(2):
+        scenario = draw_hub(seed, also={fault})
+        assert fault in scenario.drawn
+        outcome = play_hub(scenario)
+        assert not judge(outcome), "\n".join(map(str, judge(outcome)))
+
+
 def test_a_hub_replays_exactly() -> None:
     assert play_hub(draw_hub(3)).trace == play_hub(draw_hub(3)).trace
 
@@ -52,6 +63,8 @@ FAULTS: dict[str, tuple[Any, str, Any, set[str]]] = {
     "nothing is ever matched": (match, "decide", always("free"), {"no duplicates"}),
     "writes are blind": (MemoryConnector, "_moved_on", always(False), {"no silent loss"}),
     "claims are not kept": (MemoryStore, "claim", nobody, {"no duplicates"}),
+    "every deletion is carried": (blueprint, "deletion", always(DeletePolicy.REMOVE), {"deletes"}),
+    "no deletion is carried": (blueprint, "deletion", always(DeletePolicy.IGNORE), {"convergence"}),
 }  # fmt: skip
 
 

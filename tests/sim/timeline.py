@@ -48,7 +48,7 @@ class Timeline:
             if entry.outside:
                 values = self._values(entry)
                 known = next((given[v] for v in values if v[0] == self.stream.key and v in given), None)
-                if known is not None and known != self._refs.get(life):
+                if known is not None and known != self._refs.get(life) and not self.stream.clashes:
                     self._same[self.root(self._refs.get(life))] = self.root(known)
                 given.update(dict.fromkeys(values, self._refs.get(life)))
 

@@ -50,8 +50,18 @@ def view(
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
         inbox=len(link.inbox),
-        overdue=sum(h.attempts > TRIES_MAX or h.not_before < now - OVERDUE_S for h in link.inbox.values()),
+        overdue=sum(
+            h.attempts > TRIES_MAX or h.not_before < now - OVERDUE_S
+            for h in link.inbox.values()
+            if h.id not in unagreed(link)
+        ),
     )
+
+
+def unagreed(link: LinkState) -> set[str]:
+    """Records whose sums do not agree: they are looked at now and then, until they do."""
+    waiting = (ids_of(link, row.binding) for row in link.parked.values() if row.field == "*sums*")
+    return {id for ids in waiting for id in ids.values()}
 
 
 def deviations(bindings: Iterable[Binding]) -> Iterable[Deviation]:

@@ -32,8 +32,9 @@ from tests.sim.blueprint import blueprint
 from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Violation
 from tests.sim.laws import SIDES, FieldLaw, Side
 from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, store_port
+from tests.sim.objects import known_as, told
 from tests.sim.operator import LINK, Operator
-from tests.sim.people import People
+from tests.sim.people_newest import BusyPeople
 from tests.sim.scenario import CALM, HONEST, Scenario
 from tests.sim.timeline import Timeline
 from tests.sim.view import deviations, ids_of, view
@@ -74,13 +75,17 @@ class World:
         self.store_skew_s = 0.0  # how far the database's own clock is off
         self.turned_back_s = 0.0  # by how much clocks were turned back, all jumps together
         self.inner = MemoryStore(SimClock(f"{scenario.seed}/store", lambda: self.store_skew_s))
-        self.people = People(scenario.laws, self.systems, scenario.luck("people"), scenario.perils)
+        self.people = BusyPeople(scenario.laws, self.systems, scenario.luck("people"), scenario.perils)
         self.operator = Operator(self.inner, scenario.luck("operator"), self.note)
+        self.operator.tells_apart = any(law.clashes or law.objects for law in scenario.laws.streams)
         self.lives: list[Life] = []
         self.skews = {f"d{number + 1}": 0.0 for number in range(scenario.daemons)}
         self.strangers: dict[Side, MemorySystem] = {}
         self._called: dict[tuple[Side, str, str], Value] = {}  # what people call each record
         self._heard: dict[str, list[Answer]] = {}  # by who heard them: answers that nobody has put down yet
+        self._commanded: dict[
+            str, float
+        ] = {}  # by whom: since when a run is under way that somebody asked for
         self._dry: dict[str, float] = {}  # dry runs under way: since when
         self._loaded: set[str] = set()  # streams whose initial load the store says is complete
         self._spec = blueprint(scenario.laws, scenario.budgets)
@@ -122,20 +127,35 @@ class World:
 
     def _changed(self, side: Side, change: Change) -> None:
         zero = SimClock.EPOCH_S
-        law = self.scenario.laws.by_name[change.object]
+        law = self.scenario.laws.holding(change.object)
+        if law is None:
+            self._effect(side, change)
+            return
+        id = known_as(law, side, change.object, change.id)
         if change.op == "create" and change.after is not None:
-            called = change.after[law.named(law.ref).native(side)]
-            self._called[side, change.object, change.id] = called
-        sent, before, after = (
-            self._meant(side, change.object, v) for v in (change.sent, change.before, change.after)
+            self._called[side, law.name, id] = change.after[law.named(law.ref).native(side)]
+        native = (
+            None if fields is None else told(law, side, change.object, fields)
+            for fields in (change.sent, change.before, change.after)
         )
+        sent, before, after = (self._meant(side, law.name, fields) for fields in native)
         entry = Entry(
-            change.at - zero, change.asked - zero, side, change.object, change.id, change.op, change.who,
+            change.at - zero, change.asked - zero, side, law.name, id, change.op, change.who,
             sent or {}, before, after,
         )  # fmt: skip
         self.evidence.entries.append(entry)
         changes = {name: (entry.after or {}).get(name) for name in entry.changed()}
         self.note(f"{side} {entry.who} {entry.op} {entry.stream}:{entry.id} {changes if entry.after else ''}")
+
+    def _effect(self, side: Side, change: Change) -> None:
+        """What is told of a document once more is no record that anybody keeps in step."""
+        zero = SimClock.EPOCH_S
+        entry = Entry(
+            change.at - zero, change.asked - zero, side, change.object, change.id, change.op, change.who,
+            dict(change.sent), change.before, change.after,
+        )  # fmt: skip
+        self.evidence.effects.append(entry)
+        self.note(f"{side} {entry.who} {entry.op} {entry.stream}:{entry.id} {dict(entry.after or {})}")
 
     def _meant(
         self, side: Side, stream: str, native: Mapping[str, Value] | None
@@ -153,7 +173,10 @@ class World:
 
     def _referred(self, stream: str, field: str, value: Value) -> Value:
         """What is meant by a stored value: of a reference the store keeps the number of a binding."""
-        law = self.scenario.laws.by_name[stream].find(field)
+        known = self.scenario.laws.by_name.get(stream)
+        law = known.find(field) if known is not None else None
+        if law is not None and law.type == "lines":
+            return law.meant("a", value)  # a's cells have the shared names
         if law is None or not law.reference or not isinstance(value, int):
             return value
         ids = ids_of(self.inner.links[LINK], value)
@@ -214,16 +237,28 @@ class World:
             "connect": connect,
             "blueprint": rules,
             "clock": SimClock(f"{self.scenario.seed}/{life.name}", lambda: self.skews[host]),
-            "telemetry": SimTelemetry(life),
+            "telemetry": SimTelemetry(life, self._told),
         }
+
+    def _told(self, who: str, action: str, fields: Mapping[str, Any]) -> None:
+        """When a daemon was at work on what somebody asked for; and that nothing in it falls over."""
+        if action == "actor.crashed":
+            text = f"{who}: {fields.get('actor')} fell over: {fields.get('error')}"
+            self.evidence.crashes.append(Violation("crash", text, anyio.current_time()))
+        if action == "run.started" and fields.get("cause") == "command":
+            self._commanded[who] = anyio.current_time()
+        elif action == "run.ended" and who in self._commanded:
+            self.evidence.commanded.append(Span(self._commanded.pop(who), anyio.current_time()))
 
     def _answered(
         self, side: Side, who: str, stream: str, results: Sequence[WriteResult], asked: float
     ) -> None:
-        span = Span(asked, anyio.current_time())
+        span, law = Span(asked, anyio.current_time()), self.scenario.laws.holding(stream)
         done = [result for result in results if result.status is WriteStatus.DONE]
-        heard = self._heard.setdefault(who, [])
-        heard += [Answer(side, stream, result.id, who, span) for result in done]
+        if law is not None:
+            ids = [known_as(law, side, stream, result.id) for result in done]
+            heard = self._heard.setdefault(who, [])
+            heard += [Answer(side, law.name, id, who, span) for id in ids]
 
     def _unheard(self, who: str) -> None:
         """What was answered could not be put down."""
@@ -315,6 +350,10 @@ class World:
         self.evidence.store.differed = self._differed
         self.evidence.decisions = self.operator.decisions
         self.evidence.pauses = self.operator.pauses
+        self.evidence.approved = self.operator.approved
+        self.evidence.budgets = self.scenario.budgets
+        now = anyio.current_time()
+        self.evidence.commanded += [Span(since, now) for since in self._commanded.values()]
         return self.evidence
 
 

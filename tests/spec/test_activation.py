@@ -193,6 +193,28 @@ async def test_t10_a_journal_that_is_missing_or_not_there_is_refused_at_activati
     assert (await activate(crm)).establishment == "established"
 
 
+async def test_t10_s14_a_check_reads_what_the_link_has_chosen(made: Accounts) -> None:
+    """The journal that a setting names has to be there; which VAT groups need a code says a setting too."""
+    crm, _ = await both(made, A_ROWS, B_ROWS)
+    named = {"code": {"setting": "journal"}}
+    check = {"side": "b", "object": "journals", "check": "some", "where": named}
+    codes = {"keys": SETUP["settings"]["vat_codes"]["keys"], "where": {"country": {"setting": "country"}}}
+    text = blueprint(settings={"journal": {}, "country": {}, "vat_codes": codes}, checks=[check], rests_on={})
+    await link(crm, text)
+    first = await missing(crm)  # what is not chosen is said once, and nothing that follows from it
+    assert len(first) == 2 and all("is not chosen" in one for one in first)
+    await prepare(crm, journal="XX", country="NL")
+    second = await missing(crm)
+    assert "lacks an entry for hoog" in second[0]
+    assert "no record, where code is 'XX'" in second[1] and len(second) == 2
+    with pytest.raises(TandemError) as refused:
+        await activate(crm)
+    assert refused.value.reason == "BEING_SET_UP" and "--settings journal=" in refused.value.hint
+    await prepare(crm, journal="VK", vat_codes={"hoog": "3"})
+    assert await missing(crm) == []
+    assert (await activate(crm)).establishment == "established"
+
+
 async def test_t21_a_failed_log_in_leaves_nothing_activated_and_nothing_loaded(
     made: Accounts, postgres_url: str
 ) -> None:

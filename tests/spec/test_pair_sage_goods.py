@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from tandem.v1 import connections_pb2
 from tandem_client import TandemError
 from tests.spec.french import (
     Both,
@@ -15,7 +16,7 @@ from tests.spec.french import (
     made,
     person,
 )
-from tests.spec.pair import Pair
+from tests.spec.pair import Pair, struct
 
 pytestmark = pytest.mark.anyio
 
@@ -198,6 +199,25 @@ async def test_g18_an_invoice_that_was_synced_says_so_and_sage_is_unchanged(pair
     await pair.quiet()
     assert both.rows("factures") == before
     assert not [path for path in both.sage.taken_in if path.startswith("FACTURES")]
+
+
+async def test_g18_a_mark_at_the_source_is_set_once_where_a_link_asks_for_it(pair: Pair, both: Both) -> None:
+    both.sage.takes |= {"factures"}
+    takes = {"objects": {"factures": {"import": True}}}
+    request = connections_pb2.UpdateConnectionRequest(
+        tenant=pair.tenant, connection="a", settings=struct(takes)
+    )
+    await pair.tandem.connections.UpdateConnection(request)
+    both.enter("clients", client("DUPONT"))
+    both.enter("factures", invoice("F1", "DUPONT"), invoice("D1", "DUPONT", **{"Type de pièce": "Devis"}))
+    before = both.rows("factures")
+    await linked(pair, mark_at_source="Transférée")
+    await pair.see(lambda: both.rows("factures")["F1"]["Transférée"], "the mark in Sage 50")
+    await pair.quiet()
+    # Nothing else of it was touched, and the mark is no edit that goes round.
+    assert both.rows("factures") == {**before, "F1": {**before["F1"], "Transférée": True}}
+    assert len([path for path in both.sage.taken_in if path.startswith("FACTURES")]) == 1
+    assert both.shown("sales", "F1")["Z_statut_synchro"] == "synchronisé"
 
 
 @pytest.mark.parametrize("both", [{"fields": "plain"}], indirect=True)

@@ -120,6 +120,36 @@ async def test_w02_five_modes_two_directions_two_logins(made: Accounts, turned: 
             await second.tandem.accesses.UpdateAccess(request)
 
 
+async def test_w02_mode_5_may_be_one_way(made: Accounts) -> None:
+    first, second = await made.account("first"), await made.account("second")
+    staff = {one.tenant: await made.tandem(one.tenant, STAFF) for one in (first, second)}
+    out, back = accesses_pb2.ACCESS_DIRECTIONS_OUT, accesses_pb2.ACCESS_DIRECTIONS_IN
+    made_so = await first.know(second, mode=5, directions=out)
+    turned = (await second.accesses())[first.tenant]
+    assert (made_so.mode, made_so.directions, turned.mode, turned.directions) == (5, out, 5, back)
+    assert (made_so.may_enter, turned.may_enter) == (True, False)
+    grant = await enter(staff[first.tenant], made_so.id)
+    assert grant.into.tenant == second.tenant
+    with pytest.raises(TandemError) as refused:
+        await enter(staff[second.tenant], made_so.id)
+    assert turned.reason in refused.value.message and "only from the other account" in turned.reason
+    request = accesses_pb2.UpdateAccessRequest(
+        access=made_so.id, mode=accesses_pb2.ACCESS_MODE_BOTH, directions=out
+    )
+    with pytest.raises(TandemError) as refused:
+        await first.tandem.accesses.UpdateAccess(request)
+    assert refused.value.reason == "INVALID" and "mode 5" in str(refused.value)
+    # Turned: the grant that was given opens nothing any more, and the other way is free.
+    request = accesses_pb2.UpdateAccessRequest(
+        access=made_so.id, mode=accesses_pb2.ACCESS_MODE_STAFF, directions=back
+    )
+    assert (await first.tandem.accesses.UpdateAccess(request)).directions == back
+    with pytest.raises(TandemError) as refused:
+        await second.tandem.accesses.CheckGrant(accesses_pb2.CheckGrantRequest(grant=grant.grant))
+    assert refused.value.code.name == "PERMISSION_DENIED"
+    assert (await enter(staff[second.tenant], made_so.id)).into.tenant == first.tenant
+
+
 async def test_w03_every_connected_account_is_listed_with_the_reason_and_a_grant_is_signed_and_short(
     made: Accounts,
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from actors.core.errors import Kind, LeaseLost, TandemError
 from actors.core.types import Hint, Outcome, Side
 from actors.ports import Counters, Cursor, Lease, RunRow, Settlement, Store
-from tests.store.world import START, TTL_S, World, create, half, hint, leased, line
+from tests.store.world import DELETED, OBJECTS, START, TTL_S, World, create, half, hint, leased, line
 
 
 class LinkContract:
@@ -225,7 +225,7 @@ async def everything(store: Store) -> list[object]:
         await store.open_actions("l1"),
         await store.queued_run("l1"),
         await store.run_counters("r1"),
-        await store.spent("l1", "customers", 0.0),
+        await store.spent("l1", "customers", 0.0, OBJECTS),
         plan,
         await store.held_actions(plan.id, 0, 100) if plan else None,
     ]
@@ -239,7 +239,7 @@ def fenced_calls(store: Store, lease: Lease) -> dict[str, Callable[[], Awaitable
         cursors=(Cursor("customers", "a", "9"),),
         hints=(hint("A9"),),
         acks=(hint("A1", seq=10**9),),
-        spend={"customers/deletes": 1},
+        spend={DELETED: 1},
         counters=(Counters("customers", "b", created=1),),
         items=(line(1),),
     )

@@ -343,7 +343,7 @@ class PlanContract:
         assert await store.approved("l1", "customers", [five, six, seven]) == {"f5"}
         assert ((await self.held(world)).state, (await self.held(world)).approved_rev) == ("open", 1)
         due = await store.hints("l1", ["customers"], world.clock.now(), 9)
-        assert [(row.id, row.reason) for row in due] == [("A5", "approved")]
+        assert [(row.id, row.reason, row.not_before) for row in due] == [("A5", "approved", 0.0)]
         await world.approve_plan("l1", plan, 2)
         assert await store.approved("l1", "customers", [five, six, seven]) == {"f5", "f6x", "f7"}
         assert await store.approved("l1", "customers", [six]) == {"f6x"}

@@ -10,6 +10,7 @@ import pytest
 
 from actors.core.errors import Kind, TandemError
 from actors.core.gates import SHUT
+from actors.core.guard import Hub, Ledger, Spent
 from actors.core.plan import RESTORE
 from actors.core.types import (
     ActionState,
@@ -23,7 +24,20 @@ from actors.core.types import (
 )
 from actors.core.values import Value, line_of
 from actors.ports import Closed, Counters, Cursor, KeyGroup, Lease, Settlement, Store
-from tests.store.world import START, World, create, full, half, hint, leased, line, park
+from tests.store.world import (
+    CREATED,
+    DELETED,
+    OBJECTS,
+    START,
+    World,
+    create,
+    full,
+    half,
+    hint,
+    leased,
+    line,
+    park,
+)
 
 VALUES: dict[str, Value] = {
     "text": "M\u00fcnchen \u2028 \U0001f600 'quote' \"double\" back\\slash {1,2} %s $1\nline",
@@ -173,7 +187,7 @@ class SettleContract:
             hints=(hint("A7"),),
             cursors=(Cursor("customers", "a", "9"),),
             seen=(("customers", "a", 9, ("A1", "A2")),),
-            spend={"customers/creates": 1},
+            spend={CREATED: 1},
             counters=(Counters("customers", "b", created=1),),
         )
         before = await self.everything(store, good)
@@ -183,7 +197,7 @@ class SettleContract:
         assert await self.everything(store, good) == before
         await store.settle(lease, msgspec.structs.replace(work, bindings=work.bindings[:2]))
         assert (await one(store, good)).rev == 2
-        assert await store.spent("l1", "customers", 0.0) == {"creates": 1}
+        assert (await store.spent("l1", "customers", 0.0, OBJECTS)).spent == {"creates": 1}
 
     async def everything(self, store: Store, key: int) -> list[object]:
         return [
@@ -192,7 +206,7 @@ class SettleContract:
             await store.parked("l1", [key]),
             await store.hints("l1", ["customers"], START, 99),
             await store.cursors("l1"),
-            await store.spent("l1", "customers", 0.0),
+            await store.spent("l1", "customers", 0.0, OBJECTS),
             await store.run_counters("r1"),
         ]
 
@@ -274,16 +288,49 @@ class SettleContract:
 
     async def test_the_ledger_is_a_window_over_hours(self, world: World) -> None:
         store, lease = world.store, await leased(world)
-        await store.settle(lease, Settlement("r1", spend={"customers/deletes": 1}))
-        await store.settle(lease, Settlement("r1", spend={"customers/deletes": 1, "other/name/creates": 9}))
+        await store.settle(lease, Settlement("r1", spend={DELETED: 1}))
+        apart: Spent = "other/name", "a", "others", "creates"
+        await store.settle(lease, Settlement("r1", spend={DELETED: 1, apart: 9}))
         world.clock.advance(2 * 3600)
-        await store.settle(lease, Settlement("r2", spend={"customers/deletes": 3, "customers/creates": 1}))
+        await store.settle(lease, Settlement("r2", spend={DELETED: 3, CREATED: 1}))
         now = world.clock.now()
-        assert await store.spent("l1", "customers", now - 86400) == {"deletes": 5, "creates": 1}
-        assert await store.spent("l1", "customers", now) == {"deletes": 3, "creates": 1}
-        assert await store.spent("l1", "customers", now + 3600) == {}
-        assert await store.spent("l1", "other/name", now - 86400) == {"creates": 9}
-        assert await store.spent("l2", "customers", 0.0) == {}
+
+        async def spent(link: str, stream: str, since: float) -> Ledger:
+            return await store.spent(link, stream, since, OBJECTS)
+
+        assert await spent("l1", "customers", now - 86400) == Ledger({"deletes": 5, "creates": 1})
+        assert await spent("l1", "customers", now) == Ledger({"deletes": 3, "creates": 1})
+        assert await spent("l1", "customers", now + 3600) == Ledger()
+        assert await spent("l1", "other/name", now - 86400) == Ledger({"creates": 9})
+        assert (await spent("l2", "customers", 0.0)).spent == {}
+
+    async def test_what_several_links_do_in_one_account_is_told_together(self, world: World) -> None:
+        """Two links between the same two accounts; one of them is no hub, as long as it has not said who it is."""
+        store, one = world.store, await leased(world)
+        two = await leased(world, link="l2")
+        await store.set_identity("c1", "the hub")
+        await store.set_identity("c2", "")
+        mine: Spent = "customers", "a", "customers", "deletes"
+        theirs: Spent = "debtors", "a", "customers", "deletes"  # another name for the stream, the same object
+        elsewhere: Spent = "debtors", "b", "customers", "deletes"
+        another: Spent = "debtors", "a", "articles", "deletes"
+        await store.settle(two, Settlement("r2", spend={theirs: 2, elsewhere: 40, another: 50}))
+        found = await store.spent("l1", "customers", 0.0, OBJECTS)
+        assert found == Ledger({}, {"a": Hub(await name_of(world, "c1"), 2, {"deletes": 2})})
+        await store.settle(one, Settlement("r1", spend={mine: 3, DELETED: 5}))
+        found = await store.spent("l1", "customers", 0.0, OBJECTS)
+        assert (found.spent, found.hubs["a"].spent) == ({"deletes": 8}, {"deletes": 5})
+        world.clock.advance(2 * 3600)
+        assert await store.spent("l1", "customers", world.clock.now(), OBJECTS) == Ledger()
+        assert (await store.spent("l1", "customers", 0.0, {"a": ["articles"], "b": []})).hubs["a"].spent == {
+            "deletes": 53
+        }
+
+
+async def name_of(world: World, connection: str) -> str:
+    row = await world.store.connection(connection)
+    assert row is not None
+    return row.name
 
 
 class GenerationContract:

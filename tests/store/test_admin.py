@@ -17,7 +17,7 @@ from daemon.store.pg import PgStore
 from daemon.store.pool import Pool
 from daemon.store.rows import Listing, Missing, Refused, Stamp, T, Taken
 from tests.store.pgworld import PgWorld
-from tests.store.world import START, create, full, half, hint, leased, line, park
+from tests.store.world import CREATED, START, create, full, half, hint, leased, line, park
 
 pytestmark = pytest.mark.anyio
 
@@ -171,7 +171,7 @@ class TestLinks:
         (key,) = await world.store.settle(
             lease, Settlement("r1", bindings=(half("a", "A1"),), hints=(hint("A1"),))
         )
-        more = Settlement("r1", park=(park(key),), spend={"customers/creates": 1}, cursors=(Cursor("customers", "a"),),
+        more = Settlement("r1", park=(park(key),), spend={CREATED: 1}, cursors=(Cursor("customers", "a"),),
                           counters=(Counters("customers", "b", created=1),), items=(line(key),))  # fmt: skip
         await world.store.settle(lease, more)
         await world.store.hold(lease, "held", "customers", "r", [create(key, fingerprint="f")])

@@ -225,6 +225,13 @@ async def test_matching_by_key_uses_its_indexes(world: PgWorld) -> None:
     assert "bindings_new_1" in plan
     assert "bindings_key_1" in plan
     assert "Seq Scan on bindings" not in plan
+    many = list(range(0, 7919 * 5000, 7919))
+    rows = await world.pool.fetch(
+        "explain " + sql("bindings_sharing", level=0), "l1", "customers", many, 5000
+    )
+    plan = "\n".join(row[0] for row in rows)
+    assert "bindings_key_1" in plan
+    assert "bindings_pkey" not in plan and "Seq Scan on bindings" not in plan
     (group,) = await world.store.key_groups("l1", "customers", 0, None, 100)
     assert (group.hash, len(group.a), len(group.b), len(group.taken)) == (7919, 1, 0, 1)
 

@@ -186,7 +186,11 @@ class Player:
         for piece in given:
             for name, part in self.part(piece, known, replaced):
                 work.setdefault(name, []).append(part)
-        spend = {f"{piece.stream}/deletes": piece.number for piece in given if piece.what == "spend"}
+        spend = {
+            (piece.stream, piece.side, "objects", "deletes"): piece.number
+            for piece in given
+            if piece.what == "spend"
+        }
         parts: dict[str, Any] = {name: tuple(found) for name, found in work.items()}
         drawn = await self.world.store.settle(self.lease, Settlement("r1", spend=spend, **parts))
         self.keys.extend(key for key in drawn if key not in self.keys)
@@ -305,7 +309,9 @@ class Player:
             "plan": msgspec.structs.replace(plan, id=str(self.plans.index(plan.id))) if plan else None,
             "held": [self.bare(action) for action in held],
             "approved": await store.approved("l1", stream, self.keys),
-            "spent": await store.spent("l1", stream, self.world.clock.now() - 3000),
+            "spent": await store.spent(
+                "l1", stream, self.world.clock.now() - 3000, {"a": ["objects"], "b": ["objects"]}
+            ),
         }
 
     def bare(self, action: Action) -> Action:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Protocol
 
+from actors.core.guard import Spent
 from actors.core.types import Action, ActionState, Binding, Held, Hint, Op, Parked, Room, Side, State
 from actors.ports import ConnectionRow, Lease, LinkRow, RunRow, Store
 
@@ -70,6 +71,11 @@ class World(Protocol):
     async def approve_plan(self, link: str, plan: str, rev: int) -> None: ...
     async def reject_plan(self, link: str, plan: str) -> None: ...
     async def decide(self, link: str, parked: int, fingerprint: str, decision: Mapping[str, Any]) -> bool: ...
+
+
+DELETED: Spent = "customers", "b", "customers", "deletes"
+CREATED: Spent = "customers", "b", "customers", "creates"
+OBJECTS: Mapping[Side, Sequence[str]] = {"a": ["customers"], "b": ["customers"]}
 
 
 async def leased(world: World, link: str = "l1", owner: str = "w1") -> Lease:

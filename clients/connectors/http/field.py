@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -31,3 +32,14 @@ def put(body: dict[str, Any], path: str, raw: Any) -> None:
             inner = body[head] = {}
         body = inner
     body[last] = raw
+
+
+def nothing_at(row: Any, name: str) -> bool:
+    """Whether a field is null because something on the way to it refers to nobody."""
+    for head in name.split(".")[:-1]:
+        if not isinstance(row, Mapping) or head not in row:
+            return False
+        if row[head] is None:
+            return True
+        row = row[head]
+    return False

@@ -16,11 +16,13 @@ import aiohttp
 import anyio
 
 from actors.core.errors import Kind, Scope
+from clients.connectors.http.proxy import proxy_for
 from clients.connectors.http.wire import Answer, HttpError, Request
 
 SIZE_MAX: Final = 32 * 1024 * 1024  # bytes of one answer
 KEEP_ALIVE_S: Final = 10.0  # shorter than most servers', so that a line is rarely cut as a request leaves
 USER_AGENT: Final = "tandemd"
+PROXY_REFUSES: Final = (401, 403, 405, 407)
 
 
 class Transport:
@@ -67,6 +69,20 @@ class Transport:
             raise self._misconfigured(request, "shows a certificate that is not trusted", error) from error
         except aiohttp.ClientConnectorDNSError as error:
             raise self._unnamed(request, error) from error
+        except aiohttp.ClientHttpProxyError as error:
+            # It never came to a line to the system.
+            raise HttpError(
+                Kind.CONFIG if error.status in PROXY_REFUSES else Kind.TRANSIENT,
+                f"can't {request.doing}: the proxy lets nobody through to {self._name} ({error.status})",
+                status=error.status,
+                hint="check HTTPS_PROXY in the daemon's environment, and what the proxy allows",
+            ) from error
+        except aiohttp.ClientProxyConnectionError as error:
+            raise HttpError(
+                Kind.TRANSIENT,
+                f"can't {request.doing}: the proxy on the way to {self._name} can't be reached",
+                hint="check HTTP_PROXY and HTTPS_PROXY in the daemon's environment",
+            ) from error
         except aiohttp.InvalidURL as error:
             raise self._misconfigured(request, "has an address that is none", error) from error
         except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
@@ -89,7 +105,13 @@ class Transport:
     ) -> Answer:
         # Without a body nothing says so: some servers refuse a length of 0 with a GET.
         async with self._opened().request(
-            request.method, url, headers=headers, data=body, allow_redirects=False, trace_request_ctx=told
+            request.method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            trace_request_ctx=told,
+            proxy=proxy_for(url),
         ) as response:
             return Answer(
                 status=response.status,

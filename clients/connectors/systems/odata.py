@@ -210,7 +210,8 @@ class ODataConnector(HttpConnector):
 
 
 def narrowed(said: ObjectSetting, entity_set: EntitySet) -> EntitySet:
-    """The set with those lines alone that live and die with their parent, or that the settings name."""
+    """The set with those lines alone that live and die with their parent, or that the settings name; and with the look-ups
+    that are written by a link, whatever else is said of them."""
     if unknown := [path for path in said.lines if path not in entity_set.lines]:
         raise TandemError(
             Kind.CONFIG,
@@ -225,7 +226,15 @@ def narrowed(said: ObjectSetting, entity_set: EntitySet) -> EntitySet:
             if order:
                 lines.set.property(order)
             kept[path] = msgspec.structs.replace(lines, order=order)
-    return msgspec.structs.replace(entity_set, lines=kept)
+    bound = {
+        path: msgspec.structs.replace(entity_set.property(path), bind=bind, computed=False, immutable=False)
+        for path, bind in said.binds.items()
+    }
+    return msgspec.structs.replace(
+        entity_set,
+        lines=kept,
+        properties={**entity_set.properties, **bound} if bound else entity_set.properties,
+    )
 
 
 def _draws(said: ObjectSetting, entity_set: EntitySet) -> bool:

@@ -41,7 +41,8 @@ FIELD_TYPES: Final[Mapping[str, str]] = {
 
 class Property(msgspec.Struct, frozen=True):
     """A property. `name`: its path. `type`: `Edm....`. `enum`: the qualified name of its enumeration, "" where it is none.
-    `computed`: the service sets it; `immutable`: written at the create only. `has_default`: may be left out of a create."""
+    `computed`: the service sets it; `immutable`: written at the create only. `has_default`: may be left out of a create.
+    `bind`: it is written by a link, with the navigation and the entity set that it leads to."""
 
     name: str
     type: str
@@ -52,6 +53,7 @@ class Property(msgspec.Struct, frozen=True):
     immutable: bool = False
     has_default: bool = False
     doc: str = ""
+    bind: tuple[str, str] | None = None
 
     @property
     def field_type(self) -> str:

@@ -14,7 +14,7 @@ from clients.connectors.http import auth
 from clients.connectors.http.auth import Auth
 
 FINDS: Mapping[str, Find] = {"modified": Find.MODIFIED, "delta": Find.MODIFIED, "full": Find.FULL}
-_OBJECT_SETTINGS = ("set", "modified", "find", "paging", "ids", "lines")
+_OBJECT_SETTINGS = ("set", "modified", "find", "paging", "ids", "lines", "binds")
 # What each way to prove oneself needs.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "none": (),
@@ -41,7 +41,8 @@ DECLARATION = Declaration(
             default={},
             doc="Object name -> {set: (entity set; the object's name), modified: (property that every change sets to the "
             "current time), find: modified | delta | full, paging: key | link, ids: client | service, lines: {items: "
-            "(property that numbers them)}}. Empty: every entity set, found by complete reads.",
+            "(property that numbers them)}, binds: {look-up property: navigation@set}}. Empty: every entity set, found by "
+            "complete reads.",
         ),
         Setting(
             "auth",
@@ -120,7 +121,8 @@ DECLARATION = Declaration(
 
 class ObjectSetting(msgspec.Struct, frozen=True):
     """What the settings say of one object. `modified` "": none. `paging` and `ids` "": by the type of the key. `lines`:
-    navigations to lines, each with the property by which they stand in order ("" = none)."""
+    navigations to lines, each with the property by which they stand in order ("" = none). `binds`: look-ups that are written
+    by a link: the property that is read, with the navigation and the entity set that it leads to."""
 
     set: str
     modified: str = ""
@@ -128,6 +130,7 @@ class ObjectSetting(msgspec.Struct, frozen=True):
     paging: str = ""
     ids: str = ""
     lines: Mapping[str, str] = {}
+    binds: Mapping[str, tuple[str, str]] = {}
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -211,7 +214,20 @@ def _object(name: str, said: Any, faults: list[str]) -> ObjectSetting:
         str(said.get("paging") or ""),
         str(said.get("ids") or ""),
         {str(path): str(order or "") for path, order in lines.items()},
+        _binds(name, said.get("binds") or {}, faults),
     )
+
+
+def _binds(name: str, said: Any, faults: list[str]) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for property_, place in said.items() if isinstance(said, Mapping) else [("", "")]:
+        navigation, _, entity_set = str(place).partition("@")
+        if not (navigation and entity_set):
+            faults.append(
+                f"objects.{name}.binds: must map look-ups to navigation@set, as in owner_id: owner@people"
+            )
+        found[str(property_)] = (navigation, entity_set)
+    return found
 
 
 def _auth(settings: Mapping[str, Any], faults: list[str]) -> Auth:

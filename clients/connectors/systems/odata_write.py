@@ -29,6 +29,7 @@ from clients.connectors.systems.odata_values import (
     id_of_address,
     key_predicate,
     key_values,
+    literal,
     record_id,
 )
 
@@ -170,6 +171,11 @@ class _Batch:
                 raise BadValue(f"{name} can't be written: {_why(property_)}")
             if not immutable and name in self._set.key:
                 raise BadValue(f"{name} can't be written: it is the key")
+            if property_.bind is not None:
+                navigation, to = property_.bind
+                link = None if value is None else f"/{escaped(to)}({escaped(literal(property_, value))})"
+                body[f"{navigation}@odata.bind"] = link
+                continue
             assigned(body, name, encoded(property_, value))
         return body
 

@@ -366,7 +366,12 @@ ANSWER: Final[tuple[Entry, ...]] = (
 )
 
 WEBHOOK: Final[tuple[Entry, ...]] = (
-    Entry("signature", Words(("none", "token", "hmac_sha256")), "what makes a call genuine", absent="none"),
+    Entry(
+        "signature",
+        Words(("none", "token", "hmac_sha256", "hmac_sha512", "sha512")),
+        "what makes a call genuine",
+        absent="none",
+    ),
     Entry("header", Text(), "the header with the signature"),
     Entry("parameter", Text(), "the query parameter with it"),
     Entry("prefix", Sign(), "what stands before it"),

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from actors.core.errors import Kind, Scope
 from actors.ports import Connector, Declaration, Find, Setting, Webhook
 from clients.connectors.http import auth
@@ -15,7 +17,7 @@ from clients.connectors.http.judge import Judge, Verdict
 from clients.connectors.http.pace import Pace
 from clients.connectors.http.wire import Answer, Request
 from clients.connectors.systems.tribe_connector import TribeConnector
-from clients.connectors.systems.tribe_objects import sets
+from clients.connectors.systems.tribe_objects import COMPOSED, sets
 
 PAUSE_S: Final = 60.0  # the vendor asks for a minute at least
 AT_ONCE: Final = 100
@@ -41,6 +43,13 @@ DECLARATION: Final = Declaration(
         Setting(
             "overlap_s", "decimal", default=60, doc="changes are looked for from so long before the last look"
         ),
+        Setting(
+            "webhook_signature",
+            default="token",
+            choices=("token", "hmac_sha512", "sha512"),
+            doc="what shows that a call is Tribe's: a secret of ours in a header of one's own, or its own signature",
+        ),
+        Setting("webhook_header", default="X-Tandem-Token", doc="the header that it stands in"),
         Setting("calls_per_minute", "integer", default=900, doc="requests in any minute; 0: no limit"),
         Setting(
             "objects",
@@ -52,11 +61,27 @@ DECLARATION: Final = Declaration(
     find=(Find.FULL, Find.MODIFIED),
     absence="hint",
     find_by_field=True,
+    lines="steps",
     vendor_tail_s=10.0,
     batch_max=20,
     deadline_s=60.0,
-    webhook=Webhook(signature="token", header="X-Tandem-Token", ids="json:payload.entityId"),
+    webhook=Webhook(
+        signature="token", header="X-Tandem-Token", ids="json:payload.entityId", of_parts=tuple(COMPOSED)
+    ),
 )
+
+
+def declared(settings: Mapping[str, Any]) -> Declaration:
+    """What one connection promises. How calls are signed is said by whoever made the webhook there; what is not said is as
+    it is declared."""
+    plain = DECLARATION.webhook
+    assert plain is not None
+    hook = msgspec.structs.replace(
+        plain,
+        signature=settings.get("webhook_signature", plain.signature),
+        header=settings.get("webhook_header", plain.header),
+    )
+    return msgspec.structs.replace(DECLARATION, webhook=hook)
 
 
 class TribeJudge(Judge):
@@ -94,4 +119,4 @@ async def connect(settings: Mapping[str, Any]) -> Connector:
         # Those at once, and what comes back in a minute, are the limit together.
         pace=Pace("tribe", (per_minute - at_once) / 60, burst=at_once),
     )
-    return TribeConnector(DECLARATION, client, sets(settings["objects"]), settings)
+    return TribeConnector(declared(settings), client, sets(settings["objects"]), settings)

@@ -11,21 +11,35 @@ from typing import Any, Final
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.types import Op, Record
+from actors.core.types import Record
 from actors.core.values import BadValue, Value, same
-from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult, WriteStatus
+from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
+from clients.connectors.http.field import nothing_at
 from clients.connectors.http.paging import rows_at
 from clients.connectors.http.shape import Shape
 from clients.connectors.http.sweep import swept, time_of
+from clients.connectors.http.units import (
+    LinesOf,
+    asked,
+    described,
+    touches_lines,
+    with_lines,
+    write_with_lines,
+)
 from clients.connectors.http.values import write_value
-from clients.connectors.http.wire import Answer, HttpError, Request
-from clients.connectors.http.writing import each, moved_on, result_of
-from clients.connectors.systems.tribe_objects import IDENTITY, KEY, Thing, shape
+from clients.connectors.http.wire import Answer, HttpError, Request, at
+from clients.connectors.http.writing import each
+from clients.connectors.systems.tribe_objects import IDENTITY, KEY, LINE, Thing, shape
+from clients.connectors.systems.tribe_parts import tree
+from clients.connectors.systems.tribe_writing import Writer
 
 ROWS_MAX: Final = 100
 WRITE_S: Final = 40.0  # of one batch; below the declared deadline
+UNITS: Final[Mapping[str, LinesOf]] = {
+    "Activity_Invoice": LinesOf(LINE, "Activity", "SortIndex", numbered=False)
+}
 GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
@@ -44,8 +58,11 @@ class TribeConnector(HttpConnector):
         self._created = str(settings["created"])
         self._stamps = (self._modified, self._created) if self._modified else ()
         self._overlap_s = float(settings["overlap_s"])
+        self._things = things
         self._links = {name: frozenset(thing.links.split()) for name, thing in things.items()}
-        self._shapes = {name: shape(name, thing, self._stamps) for name, thing in things.items()}
+        self._shapes = {name: shape(name, things, self._stamps) for name in things}
+        self._writer = Writer(client, things, self._row, self._own)
+        self._known: dict[str, str] = {}  # what does not change while this is open
 
     # ------------------------------------------------------------------------------------------------- looking
 
@@ -69,15 +86,24 @@ class TribeConnector(HttpConnector):
         )
 
     async def describe(self) -> Sequence[ObjectInfo]:
-        """The entity sets and their fields."""
-        return [one.described() for one in self._shapes.values()]
+        """The entity sets and their fields; invoices with their lines."""
+        found = {name: one.described() for name, one in self._shapes.items()}
+        return [
+            described(one, found[UNITS[name].object]) if name in UNITS else one for name, one in found.items()
+        ]
 
     def find(self, object_name: str) -> Find:
         """By complete reads, unless the settings name the field with the time."""
         return Find.MODIFIED if self._modified else Find.FULL
 
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        """Up to 20 in one request, one alternative each: `in` is not known there."""
+        """Up to 20 in one request, one alternative each: `in` is not known there. Lines come with another one."""
+        plain, cells = await asked(UNITS, self._shaped, object_name, fields)
+        found = await self.records(object_name, ids, plain)
+        return await with_lines(self, object_name, UNITS, found, plain, cells)
+
+    async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """Records without lines."""
         shape = self._shape(object_name)
         names = shape.checked(fields)
         wanted = [id_ for id_ in ids if GUID.fullmatch(id_)]
@@ -86,50 +112,78 @@ class TribeConnector(HttpConnector):
         where = " or ".join(f"{KEY} eq {id_}" for id_ in wanted)
         return (await self._records(shape, names, where, len(wanted)))[0]
 
+    async def children(self, of: LinesOf, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """The lines of records."""
+        shape, last, rows = self._shape(of.object), "", list[Record]()
+        names = shape.checked(fields)
+        parents = " or ".join(f"{of.parent}/{KEY} eq {id_}" for id_ in ids)
+        while True:
+            where = " and ".join([f"({parents})", *([_above(last)] if last else [])])
+            page, _ = await self._records(shape, names, where, ROWS_MAX, last)
+            rows += page
+            if len(page) < ROWS_MAX:
+                return rows
+            last = page[-1].id
+
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """By id, from the last one met, until nothing comes."""
+        plain, cells = await asked(UNITS, self._shaped, object_name, fields)
         shape = self._shape(object_name)
-        names = shape.checked(fields)
-        records, _ = await self._records(shape, names, _above(position), min(limit, ROWS_MAX), position)
-        return Page(tuple(records), records[-1].id if records else position, bool(records))
+        names = shape.checked(plain)
+        size = self._size(limit, cells)
+        records, _ = await self._records(shape, names, _above(position), size, position)
+        whole = await with_lines(self, object_name, UNITS, records, plain, cells)
+        return Page(tuple(whole), records[-1].id if records else position, bool(records))
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
-        """A sweep by id over what was made or changed since: the time of a change may be empty until there is one."""
+        """A sweep by id over what was made or changed since, itself or a part of it: the time of a change may be empty until
+        there is one."""
+        plain, cells = await asked(UNITS, self._shaped, object_name, fields)
         shape = self._shape(object_name)
-        names = shape.checked(fields)
+        names = shape.checked(plain)
         if not self._modified:
             return await super().changes(object_name, cursor, fields, limit)
+        ways = ("", *(f"{way}.".replace(".", "/") for way in self._things[object_name].parts))
 
         async def page(since: datetime, after: str, size: int) -> tuple[Sequence[Record], datetime]:
-            parts = [" or ".join(f"{name} ge {_time(since)}" for name in self._stamps)]
-            where = " and ".join([f"({parts[0]})", *([_above(after)] if after else [])])
+            stamps = [f"{way}{name} ge {_time(since)}" for way in ways for name in self._stamps]
+            where = " and ".join([f"({' or '.join(stamps)})", *([_above(after)] if after else [])])
             return await self._records(shape, names, where, size, after)
 
         async def now() -> datetime:
             return (await self._records(shape, (), "", 1))[1]
 
-        return await swept(cursor, min(limit, ROWS_MAX), self._overlap_s, page, now, short_is_end=False)
+        size = self._size(limit, cells)
+        found = await swept(cursor, size, self._overlap_s, page, now, short_is_end=False)
+        whole = await with_lines(self, object_name, UNITS, found.records, plain, cells)
+        return Page(tuple(whole), found.cursor, found.more)
+
+    def _size(self, limit: int, cells: Sequence[str] | None) -> int:
+        """Lines of no more than 20 records are asked for at once."""
+        return min(limit, ROWS_MAX if cells is None else self.declaration.batch_max)
 
     async def find_by(
         self, object_name: str, field: str, value: Value, fields: Sequence[str]
     ) -> Sequence[Record]:
         """By a field's value."""
+        plain, cells = await asked(UNITS, self._shaped, object_name, fields)
         shape = self._shape(object_name)
-        names = shape.checked([*fields, field])
-        path = f"{field}/{KEY}" if field in self._links[object_name] else field
+        names = shape.checked([*plain, field])
+        is_link = field in self._links[object_name]
+        path = f"{field}/{KEY}" if is_link else field.replace(".", "/")
         try:
-            literal = _literal(
-                write_value(value, shape.fields[field].form), is_id=path != field or field == KEY
-            )
+            literal = _literal(write_value(value, shape.fields[field].form), is_id=is_link or field == KEY)
         except BadValue:
             return []
         records, _ = await self._records(shape, names, f"{path} eq {literal}", ROWS_MAX)
+        found = [one for one in records if field in one.native and same(one.native[field], value)]
+        if cells is not None:
+            return await self.read(object_name, [one.id for one in found], fields)
         return [
             msgspec.structs.replace(
                 one, native={name: one.native[name] for name in fields if name in one.native}
             )
-            for one in records
-            if field in one.native and same(one.native[field], value)
+            for one in found
         ]
 
     # --------------------------------------------------------------------------------------------- one request
@@ -143,11 +197,8 @@ class TribeConnector(HttpConnector):
     async def _rows(
         self, shape: Shape, names: Sequence[str], where: str, top: int, after: str = ""
     ) -> tuple[list[Any], Answer]:
-        links = self._links[shape.name]
-        plain = [KEY, *self._stamps, *(name for name in names if name not in links)]
-        query = {"$select": ",".join(dict.fromkeys(plain)), "$orderby": KEY, "$top": str(top)}
-        if asked := sorted(links & set(names)):
-            query["$expand"] = ",".join(f"{name}($select={KEY})" for name in asked)
+        asked = tree(self._things[shape.name], [*self._stamps, *names])
+        query = {**asked.options(), "$orderby": KEY, "$top": str(top)}
         if where:
             query["$filter"] = where
         request = Request(doing=f"read {shape.name}", path=f"v1/odata/{segment(shape.name)}", query=query)
@@ -163,14 +214,36 @@ class TribeConnector(HttpConnector):
         return rows, answer
 
     def _record(self, shape: Shape, row: Any, names: Sequence[str]) -> Record:
-        """What refers to nobody is delivered as null, and has no id in it."""
+        """What refers to nobody is delivered as null, and has no id and no fields in it."""
         record = shape.record(row, names)
         links = self._links[shape.name]
-        nobody = {name: None for name in names if name in links and name in row and row[name] is None}
+        nobody: dict[str, Value] = {
+            name: None
+            for name in names
+            if (name in links and name in row and row[name] is None) or nothing_at(row, name)
+        }
         return msgspec.structs.replace(record, native={**record.native, **nobody})
+
+    async def _row(self, name: str, where: str, names: Sequence[str]) -> tuple[Any, Record | None]:
+        """The first row that a filter finds, and its record."""
+        shape = self._shape(name)
+        rows, _ = await self._rows(shape, names, where, 1)
+        known = [one for one in names if one in shape.fields]
+        return (rows[0], self._record(shape, rows[0], known)) if rows else ({}, None)
+
+    async def _own(self) -> str:
+        """The organisation whose Tribe it is; "" where that is not said."""
+        if "own" not in self._known:
+            row, _ = await self._row(IDENTITY, "", ["Organization"])
+            found = at(row, f"Organization.{KEY}")
+            self._known["own"] = found if isinstance(found, str) else ""
+        return self._known["own"]
 
     def _shape(self, name: str) -> Shape:
         return self.known(self._shapes, name)
+
+    async def _shaped(self, name: str) -> Shape:
+        return self._shape(name)
 
     # ------------------------------------------------------------------------------------------------- writing
 
@@ -178,66 +251,18 @@ class TribeConnector(HttpConnector):
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
         """One by one."""
-        shape = self._shape(object_name)
-        shape.checked(fields)
+        await asked(UNITS, self._shaped, object_name, fields)
 
         async def one(write: Write) -> WriteResult:
-            try:
-                if write.op is Op.CREATE:
-                    return await self._create(shape, write)
-                return await self._change(shape, write)
-            except BadValue as error:
-                return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
+            if touches_lines(write):
+                return await write_with_lines(self, object_name, UNITS[object_name], write, fields)
+            return await self.one(object_name, write)
 
         return await each(writes, one, within_s=WRITE_S, session_check=self.check)
 
-    async def _create(self, shape: Shape, write: Write) -> WriteResult:
-        body = {name: raw for name, raw in self._body(shape, write.native).items() if raw is not None}
-        request = _writing(f"create {shape.name}", "POST", segment(shape.name), body)
-        answer = await self.client.call(request)
-        if answer.meaning != "ok":
-            return result_of(write, answer)
-        row = self.client.body_of(request, answer)
-        if not (isinstance(row, dict) and row.get(KEY)):
-            words = f"tribe did not say under which id it made {shape.name}"
-            raise HttpError(Kind.UNKNOWN, words, scope=Scope.RECORD)
-        return WriteResult(WriteStatus.DONE, shape.id_of(row))
-
-    async def _change(self, shape: Shape, write: Write) -> WriteResult:
-        names = shape.checked({**write.seen, **write.native})
-        if not GUID.fullmatch(write.id):
-            return WriteResult(WriteStatus.GONE, write.id)
-        records, _ = await self._records(shape, names, f"{KEY} eq {write.id}", 1)
-        if not records:
-            return WriteResult(WriteStatus.GONE, write.id)
-        if moved := moved_on(write, records[0].native):
-            return WriteResult(WriteStatus.MOVED_ON, write.id, error=f"moved on: {moved}")
-        place = f"{segment(shape.name)}({write.id})"
-        if write.op is Op.DELETE:
-            if not any(field.writable for field in shape.fields.values()):
-                raise BadValue(f"{shape.name} can't be deleted here")
-            return await self._sent(write, _writing(f"delete {shape.name}", "DELETE", place))
-        body = self._body(shape, write.native)
-        return await self._sent(write, _writing(f"update {shape.name}", "PUT", place, body))
-
-    async def _sent(self, write: Write, request: Request) -> WriteResult:
-        answer = await self.client.call(request)
-        if answer.meaning == "ok":
-            self.client.body_of(request, answer)  # raises: what can't be read proves nothing
-        return result_of(write, answer)
-
-    def _body(self, shape: Shape, native: Mapping[str, Value]) -> dict[str, Any]:
-        links = self._links[shape.name]
-        # To refer to nobody is null, not an object whose id is null.
-        return {
-            name: None if name in links and raw[KEY] is None else raw
-            for name, raw in shape.body(native).items()
-        }
-
-
-def _writing(doing: str, method: str, place: str, body: Any = msgspec.UNSET) -> Request:
-    path = f"v1/odata/{place}"
-    return Request(doing=doing, method=method, path=path, json=body, record=True, scope=Scope.RECORD)
+    async def one(self, object_name: str, write: Write) -> WriteResult:
+        """One write of a record without lines."""
+        return await self._writer.carry_out(self._shape(object_name), write)
 
 
 def _above(id_: str) -> str:

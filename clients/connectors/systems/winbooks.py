@@ -45,6 +45,20 @@ DECLARATION: Final = Declaration(
             choices=("dotnet", "iso"),
             doc="how a time is written in criteria: /Date(1706702400000)/ or 2024-01-31T12:00:00",
         ),
+        Setting(
+            "addresses",
+            default="linked",
+            choices=("linked", "plain"),
+            doc="how a third party leads to its addresses: by Third_Address (from WinBooks 2.5 on), or itself",
+        ),
+        Setting(
+            "customers_account", default="400000", doc="central account of customers without one of theirs"
+        ),
+        Setting(
+            "sales_account", default="700000", doc="account of sales for customers without one of theirs"
+        ),
+        Setting("vat_account", default="451000", doc="account of the VAT that is due"),
+        Setting("currency", default="EUR", doc="the currency in which the books are kept"),
         Setting("calls_per_s", "decimal", default=5, doc="requests per second; 0: no limit"),
         Setting(
             "objects",
@@ -56,6 +70,7 @@ DECLARATION: Final = Declaration(
     find=(Find.FULL, Find.MODIFIED),
     absence="hint",
     find_by_field=True,
+    lines="nested",
     concurrency=2,
     vendor_tail_s=10.0,
     batch_max=25,

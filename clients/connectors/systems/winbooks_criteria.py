@@ -9,7 +9,7 @@ from typing import Any, Final
 from clients.connectors.http.values import EPOCH
 from clients.connectors.systems.winbooks_objects import CODE, KEY, THIRD
 
-EQ, GE, GT, ISNULL, EQPROPERTY = 0, 3, 5, 10, 1
+EQ, GE, GT, IN, ISNULL, EQPROPERTY = 0, 3, 5, 7, 10, 1
 _JOINED: Final = "third"
 
 

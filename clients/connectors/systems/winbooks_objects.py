@@ -11,13 +11,16 @@ from typing import Any, Final
 import msgspec
 
 from clients.connectors.http.overlay import overlaid
-from clients.connectors.http.shape import Field, Shape
+from clients.connectors.http.shape import Field, Nested, Shape
 from clients.connectors.http.values import Form, Type
 
 KEY: Final = "Id"
 CODE: Final = "Code"
 MODIFIED: Final = "Modified"
 THIRD: Final = "Third"
+ADDRESS: Final = "Address"
+INVOICE: Final = "SalesInvoice"
+LINES: Final = "lines"
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 ZONE: Final = "Europe/Brussels"
 
@@ -38,14 +41,27 @@ _FORMS: Final[Mapping[str, Form]] = {
 }
 
 
+# A line of an invoice: its VAT code, what it comes to without VAT, the account (the customer's own where nothing is said).
+CELLS: Final[Mapping[str, Field]] = {
+    "VatCode": Field(name="VatCode", required=True),
+    "Amount": Field(name="Amount", form=Form(type="decimal"), required=True),
+    "Comment": Field(name="Comment"),
+    "GLAccountCode": Field(name="GLAccountCode"),
+}
+
+
 class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One object. `space`: what stands before its name in the name of its type; `coded`: people call its records by a code;
-    `third`: the fields of its third party, which is saved with it; `refs`: ids of other objects; `fields`: name -> type."""
+    `third`: the fields of its third party, which is saved with it; `address`: those of that one's address, saved with both;
+    `refs`: ids of other objects; `booked`: made of accounting documents and never changed (winbooks_invoices.py); `fields`:
+    name -> type."""
 
     space: str = ""
     coded: bool = True
     third: str = ""
+    address: str = ""
     refs: str = ""
+    booked: bool = False
     texts: str = ""
     integers: str = ""
     decimals: str = ""
@@ -58,8 +74,10 @@ class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _THIRD_TEXTS: Final = "Name VatNumber WebSite"
+_ADDRESS: Final = "Address1 Address2 Number Box Zip Town PhoneNo FaxNo Email MobileNo CountryCode"
 _PARTNER: Final = Thing(
     third=_THIRD_TEXTS,
+    address=_ADDRESS,
     refs=(
         "Third_Id Vat_Id CustomerCategory_Id GLAccount_Id GLAccount2_Id GLTemplate_Id PayCode_Id PayMode_Id PayTerm_Id"
         " DeliveryTerm_Id DiscountCategory_Id Tariff_Id"
@@ -87,7 +105,7 @@ OBJECTS: Final[Mapping[str, Thing]] = {
     ),
     "Address": Thing(
         coded=False,
-        texts="Address1 Address2 Number Box Zip Town Name PhoneNo FaxNo Memo",
+        texts="Address1 Address2 Number Box Zip Town Name PhoneNo FaxNo Memo Email MobileNo",
         integers="Index",
         booleans="IsDelivering IsPosting IsInvoicing",
         refs="Country_Id Third_Id",
@@ -103,10 +121,24 @@ OBJECTS: Final[Mapping[str, Thing]] = {
     "BookYear": _list(_BOOKS, texts="Name"),
     "BookPeriod": _list(_BOOKS, coded=False, integers="RelatedYear RelatedMonth Number", refs="BookYear_Id"),
     "Journal": _list(_BOOKS, texts="Name", refs="BookYear_Id"),
+    INVOICE: Thing(
+        _BOOKS,
+        coded=False,
+        refs="Customer_Id",
+        texts="JournalCode CurrencyCode Comment",
+        integers="DocNumber",
+        decimals="NetAmount VatAmount TotalAmount",
+        dates="BookDate DueDate",
+        booleans="IsOpen",
+        read_only="NetAmount VatAmount TotalAmount IsOpen",
+        required="Customer_Id JournalCode DocNumber BookDate",
+        booked=True,
+    ),
     "GLTransHeader": _list(
         _BOOKS,
         coded=False,
         refs="BookPeriod_Id Journal_Id PayCode_Id",
+        texts="Comment",
         integers="DocNumber",
         dates="BookDate DueDate",
         booleans="IsLocked IsImported IsTemp IsChecked IsDoc",
@@ -117,6 +149,7 @@ OBJECTS: Final[Mapping[str, Thing]] = {
         refs=(
             "GLTransHeader_Id BookPeriod_Id Currency_Id GLAccount_Id Supplier_Id Customer_Id Vat_Id GLMatch_Id"
         ),
+        texts="Comment",
         integers="LineOrder CentralAccountType",
         decimals="Amount VatBaseAmount TurnOverAmount VatTaxAmount",
     ),
@@ -130,13 +163,19 @@ def objects(overrides: Mapping[str, Any]) -> dict[str, Thing]:
 
 def type_of(name: str, thing: Thing) -> str:
     """The full name of a type, as bodies and criteria say it."""
-    return f"Winbooks.TORM.OM.{thing.space}{name}, Winbooks.TORM.OM"
+    return f"Winbooks.TORM.OM.{thing.space}{stored(name)}, Winbooks.TORM.OM"
+
+
+def stored(name: str) -> str:
+    """The object of WinBooks that holds these records."""
+    return "GLTransHeader" if name == INVOICE else name
 
 
 def shape(name: str, thing: Thing) -> Shape:
     """The fields of an object; those of its third party are called `Third.Name` and so on."""
     kinds: dict[str, str] = {KEY: "text", **({CODE: "text"} if thing.coded else {})}
     kinds |= {f"{THIRD}.{one}": "text" for one in thing.third.split()}
+    kinds |= {f"{ADDRESS}.{one}": "text" for one in thing.address.split()}
     for said, kind in (
         ("refs", "ref"),
         ("texts", "text"),
@@ -158,4 +197,5 @@ def shape(name: str, thing: Thing) -> Shape:
         )
         for one, kind in kinds.items()
     ]
-    return Shape(name, KEY, fields, modified=MODIFIED)
+    lines = [Nested(name=LINES, key=KEY, cells=CELLS)] if thing.booked else []
+    return Shape(name, KEY, fields, modified=MODIFIED, lines=lines)

@@ -1,8 +1,8 @@
 -- How links come to stand: accesses and grants, proposals, features, establishment. $1 = '' in lists: all tenants.
 
 -- access_create
-insert into accesses (id, a_connection, b_connection, chooser, mode, both_edit, created)
-values ($1, least($2, $3), greatest($2, $3), $2, $4, $5, $6)
+insert into accesses (id, a_connection, b_connection, chooser, mode, both_edit, created, directions)
+values ($1, least($2, $3), greatest($2, $3), $2, $4, $5, $6, $7)
 on conflict (a_connection, b_connection) do nothing
 
 -- access_info
@@ -31,7 +31,7 @@ order by accesses.id
 limit $4
 
 -- access_update
-update accesses set chooser = $2, mode = $3, both_edit = $4 where id = $1
+update accesses set chooser = $2, mode = $3, both_edit = $4, directions = $5 where id = $1
 
 -- access_delete
 delete from accesses where id = $1

@@ -55,9 +55,9 @@ set approved_rev = greatest(approved_rev, $2), state = case when $2 = rev then '
 where id = $1
 
 -- plan_hints
--- A look at each record of the plan that the yes covers, at the side its action comes from.
+-- A look at each record of the plan that the yes covers, at the side its action comes from; due at once, whatever clocks say.
 insert into inbox (link, stream, side, id, reason, attempts, not_before, since, seq)
-select link, stream, side, id, 'approved', 0, $3, $3, nextval('inbox_seq')
+select link, stream, side, id, 'approved', 0, 0.0, $3, nextval('inbox_seq')
 from (
     select min(held.id) as place, plans.link, streams.name as stream,
         case when (held.side = 'b' or b.b_id is null) and b.a_id is not null then 'a' else 'b' end as side,

@@ -27,10 +27,16 @@ where streams.link = $1 and key = any ($2::bigint[])
 order by key
 
 -- bindings_sharing
-select $2::text as stream, bindings.*
-from bindings
-where stream_id = {stream} and keys[{level}] <> 0 and keys[{level}] = any ($3::bigint[])
-order by key
+-- Hash by hash: for thousands at once the planner would rather read the whole table, in order of its keys.
+select $2::text as stream, found.*
+from unnest($3::bigint[]) as wanted(hash)
+cross join lateral (
+    select bindings.*
+    from bindings
+    where keys[{level}] <> 0 and keys[{level}] = wanted.hash and stream_id = {stream}
+    limit $4
+) as found
+order by found.key
 limit $4
 
 -- bindings_in

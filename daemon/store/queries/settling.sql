@@ -130,10 +130,11 @@ with {fence}, replaced as (
     where actions.id = n.id and case when actions.link = $1 then true else false end and exists (select from fence)
     returning 1
 ), spent as (
-    insert into budget_use (link, stream, kind, hour, used)
-    select $1, n.stream, n.kind, $6, n.used
-    from fence, unnest($30::text[], $31::text[], $32::bigint[]) as n (stream, kind, used)
-    on conflict (link, stream, kind, hour) do update
+    insert into budget_use (link, stream, kind, hour, used, side, object)
+    select $1, n.stream, n.kind, $6, n.used, n.side, n.object
+    from fence, unnest($30::text[], $31::text[], $32::bigint[], $58::text[], $59::text[])
+        as n (stream, kind, used, side, object)
+    on conflict (link, stream, side, object, kind, hour) do update
     set used = budget_use.used + excluded.used
 ), counted as (
     insert into run_counters (run, stream, side, created, updated, deleted, marked, unchanged, skipped, failed, waiting)
@@ -170,19 +171,45 @@ select * from parked where link = $1 and binding = any ($2::bigint[]) order by i
 select * from parked where link = $1 and room = $2 and stream = $3 and id > $4 order by id limit $5
 
 -- spend
-insert into budget_use (link, stream, kind, hour, used)
-select $1, stream, kind, $2, used
-from unnest($3::text[], $4::text[], $5::bigint[]) as n (stream, kind, used)
-on conflict (link, stream, kind, hour) do update
+insert into budget_use (link, stream, kind, hour, used, side, object)
+select $1, stream, kind, $2, used, side, object
+from unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[]) as n (stream, kind, used, side, object)
+on conflict (link, stream, side, object, kind, hour) do update
 set used = budget_use.used + excluded.used
 
 -- spent
--- Whole hours: the one that `since` falls into counts in full, which errs on the careful side.
-select kind, sum(used)::bigint as used
+-- Whole hours: the one that `since` falls into counts in full, which errs on the careful side. $4, $5: the objects of the
+-- stream on a and on b. Of the other links that use the account behind a side, however it is called there, what they spent
+-- on these objects; a row of theirs has the name of the account and how many links use it.
+with place as (
+    select links.id, 'a' as side, $4::text[] as objects, c.connector, c.identity, c.name
+    from links
+    join connections as c on c.id = links.a_connection
+    where links.id = $1
+    union all
+    select links.id, 'b', $5::text[], c.connector, c.identity, c.name
+    from links
+    join connections as c on c.id = links.b_connection
+    where links.id = $1
+),
+others as (
+    select place.side, place.objects, place.name, o.id as link, case when c.id = o.a_connection then 'a' else 'b' end as theirs
+    from place
+    join connections as c on c.connector = place.connector and c.identity = place.identity
+    join links as o on c.id in (o.a_connection, o.b_connection) and o.id <> place.id
+    where place.identity <> ''
+)
+select '' as hub, 0 as links, side, kind, sum(used)::bigint as used
 from budget_use
 where link = $1 and stream = $2 and (hour + 1) * 3600 > $3::float8
-group by kind
-order by kind
+group by side, kind
+union all
+select others.name, (select count(distinct o.link) + 1 from others as o where o.side = others.side)::integer,
+    others.side, u.kind, sum(u.used)::bigint
+from others
+join budget_use as u on u.link = others.link and u.side = others.theirs and u.object = any (others.objects)
+where (u.hour + 1) * 3600 > $3::float8
+group by others.side, others.name, u.kind
 
 -- count
 insert into run_counters (run, stream, side, created, updated, deleted, marked, unchanged, skipped, failed, waiting)

@@ -28,41 +28,43 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tandem.v1 import common_pb2 as tandem_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tandem/v1/accesses.proto\x12\ttandem.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"\xf7\x01\n\x06\x41\x63\x63\x65ss\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x12.tandem.v1.Account\x12!\n\x05other\x18\x03 \x01(\x0b\x32\x12.tandem.v1.Account\x12#\n\x04mode\x18\x04 \x01(\x0e\x32\x15.tandem.v1.AccessMode\x12\x13\n\x0b\x63hosen_here\x18\x05 \x01(\x08\x12\x10\n\x08may_edit\x18\x06 \x01(\x08\x12\x11\n\tmay_enter\x18\x07 \x01(\x08\x12\x1a\n\x12may_enter_as_admin\x18\x08 \x01(\x08\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0e\n\x06synced\x18\n \x03(\t\"\xac\x01\n\x13\x43reateAccessRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12&\n\x05other\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12#\n\x04mode\x18\x03 \x01(\x0e\x32\x15.tandem.v1.AccessMode\x12\x11\n\tboth_edit\x18\x04 \x01(\x08\x12\x11\n\tconnector\x18\x05 \x01(\t\x12\x0e\n\x06tenant\x18\x06 \x01(\t\"`\n\x13ListAccessesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x14ListAccessesResponse\x12#\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Access\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"q\n\x13UpdateAccessRequest\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.tandem.v1.AccessMode\x12\x12\n\nconnection\x18\x03 \x01(\t\x12\x11\n\tboth_edit\x18\x04 \x01(\x08\"9\n\x13\x44\x65leteAccessRequest\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteAccessResponse\"\x95\x01\n\x12\x45nterAccessRequest\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\x1f\n\x05login\x18\x03 \x01(\x0e\x32\x10.tandem.v1.Login\x12\x11\n\twith_sync\x18\x04 \x01(\x08\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xf0\x01\n\x05Grant\x12\r\n\x05grant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06origin\x18\x03 \x01(\x0b\x32\x12.tandem.v1.Account\x12 \n\x04into\x18\x04 \x01(\x0b\x32\x12.tandem.v1.Account\x12\x1f\n\x05login\x18\x05 \x01(\x0e\x32\x10.tandem.v1.Login\x12*\n\x06issued\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04left\x18\x08 \x03(\t\"\"\n\x11\x43heckGrantRequest\x12\r\n\x05grant\x18\x01 \x01(\t\"\x14\n\x12GetGrantKeyRequest\")\n\x13GetGrantKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\t*\x97\x01\n\nAccessMode\x12\x1b\n\x17\x41\x43\x43\x45SS_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43\x43\x45SS_MODE_BOTH\x10\x01\x12\x13\n\x0f\x41\x43\x43\x45SS_MODE_OUT\x10\x02\x12\x12\n\x0e\x41\x43\x43\x45SS_MODE_IN\x10\x03\x12\x16\n\x12\x41\x43\x43\x45SS_MODE_NOBODY\x10\x04\x12\x15\n\x11\x41\x43\x43\x45SS_MODE_STAFF\x10\x05*@\n\x05Login\x12\x15\n\x11LOGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLOGIN_STAFF\x10\x01\x12\x0f\n\x0bLOGIN_ADMIN\x10\x02\x32\xfe\x03\n\x08\x41\x63\x63\x65sses\x12\x41\n\x0c\x43reateAccess\x12\x1e.tandem.v1.CreateAccessRequest\x1a\x11.tandem.v1.Access\x12O\n\x0cListAccesses\x12\x1e.tandem.v1.ListAccessesRequest\x1a\x1f.tandem.v1.ListAccessesResponse\x12\x41\n\x0cUpdateAccess\x12\x1e.tandem.v1.UpdateAccessRequest\x1a\x11.tandem.v1.Access\x12O\n\x0c\x44\x65leteAccess\x12\x1e.tandem.v1.DeleteAccessRequest\x1a\x1f.tandem.v1.DeleteAccessResponse\x12>\n\x0b\x45nterAccess\x12\x1d.tandem.v1.EnterAccessRequest\x1a\x10.tandem.v1.Grant\x12<\n\nCheckGrant\x12\x1c.tandem.v1.CheckGrantRequest\x1a\x10.tandem.v1.Grant\x12L\n\x0bGetGrantKey\x12\x1d.tandem.v1.GetGrantKeyRequest\x1a\x1e.tandem.v1.GetGrantKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tandem/v1/accesses.proto\x12\ttandem.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"\xa8\x02\n\x06\x41\x63\x63\x65ss\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x12.tandem.v1.Account\x12!\n\x05other\x18\x03 \x01(\x0b\x32\x12.tandem.v1.Account\x12#\n\x04mode\x18\x04 \x01(\x0e\x32\x15.tandem.v1.AccessMode\x12\x13\n\x0b\x63hosen_here\x18\x05 \x01(\x08\x12\x10\n\x08may_edit\x18\x06 \x01(\x08\x12\x11\n\tmay_enter\x18\x07 \x01(\x08\x12\x1a\n\x12may_enter_as_admin\x18\x08 \x01(\x08\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0e\n\x06synced\x18\n \x03(\t\x12/\n\ndirections\x18\x0b \x01(\x0e\x32\x1b.tandem.v1.AccessDirections\"\xdd\x01\n\x13\x43reateAccessRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12&\n\x05other\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12#\n\x04mode\x18\x03 \x01(\x0e\x32\x15.tandem.v1.AccessMode\x12\x11\n\tboth_edit\x18\x04 \x01(\x08\x12\x11\n\tconnector\x18\x05 \x01(\t\x12\x0e\n\x06tenant\x18\x06 \x01(\t\x12/\n\ndirections\x18\x07 \x01(\x0e\x32\x1b.tandem.v1.AccessDirections\"`\n\x13ListAccessesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x14ListAccessesResponse\x12#\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Access\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa2\x01\n\x13UpdateAccessRequest\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.tandem.v1.AccessMode\x12\x12\n\nconnection\x18\x03 \x01(\t\x12\x11\n\tboth_edit\x18\x04 \x01(\x08\x12/\n\ndirections\x18\x05 \x01(\x0e\x32\x1b.tandem.v1.AccessDirections\"9\n\x13\x44\x65leteAccessRequest\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteAccessResponse\"\x95\x01\n\x12\x45nterAccessRequest\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\x1f\n\x05login\x18\x03 \x01(\x0e\x32\x10.tandem.v1.Login\x12\x11\n\twith_sync\x18\x04 \x01(\x08\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xf0\x01\n\x05Grant\x12\r\n\x05grant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06origin\x18\x03 \x01(\x0b\x32\x12.tandem.v1.Account\x12 \n\x04into\x18\x04 \x01(\x0b\x32\x12.tandem.v1.Account\x12\x1f\n\x05login\x18\x05 \x01(\x0e\x32\x10.tandem.v1.Login\x12*\n\x06issued\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04left\x18\x08 \x03(\t\"\"\n\x11\x43heckGrantRequest\x12\r\n\x05grant\x18\x01 \x01(\t\"\x14\n\x12GetGrantKeyRequest\")\n\x13GetGrantKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\t*\x97\x01\n\nAccessMode\x12\x1b\n\x17\x41\x43\x43\x45SS_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43\x43\x45SS_MODE_BOTH\x10\x01\x12\x13\n\x0f\x41\x43\x43\x45SS_MODE_OUT\x10\x02\x12\x12\n\x0e\x41\x43\x43\x45SS_MODE_IN\x10\x03\x12\x16\n\x12\x41\x43\x43\x45SS_MODE_NOBODY\x10\x04\x12\x15\n\x11\x41\x43\x43\x45SS_MODE_STAFF\x10\x05*\x86\x01\n\x10\x41\x63\x63\x65ssDirections\x12!\n\x1d\x41\x43\x43\x45SS_DIRECTIONS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x43\x43\x45SS_DIRECTIONS_BOTH\x10\x01\x12\x19\n\x15\x41\x43\x43\x45SS_DIRECTIONS_OUT\x10\x02\x12\x18\n\x14\x41\x43\x43\x45SS_DIRECTIONS_IN\x10\x03*@\n\x05Login\x12\x15\n\x11LOGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLOGIN_STAFF\x10\x01\x12\x0f\n\x0bLOGIN_ADMIN\x10\x02\x32\xfe\x03\n\x08\x41\x63\x63\x65sses\x12\x41\n\x0c\x43reateAccess\x12\x1e.tandem.v1.CreateAccessRequest\x1a\x11.tandem.v1.Access\x12O\n\x0cListAccesses\x12\x1e.tandem.v1.ListAccessesRequest\x1a\x1f.tandem.v1.ListAccessesResponse\x12\x41\n\x0cUpdateAccess\x12\x1e.tandem.v1.UpdateAccessRequest\x1a\x11.tandem.v1.Access\x12O\n\x0c\x44\x65leteAccess\x12\x1e.tandem.v1.DeleteAccessRequest\x1a\x1f.tandem.v1.DeleteAccessResponse\x12>\n\x0b\x45nterAccess\x12\x1d.tandem.v1.EnterAccessRequest\x1a\x10.tandem.v1.Grant\x12<\n\nCheckGrant\x12\x1c.tandem.v1.CheckGrantRequest\x1a\x10.tandem.v1.Grant\x12L\n\x0bGetGrantKey\x12\x1d.tandem.v1.GetGrantKeyRequest\x1a\x1e.tandem.v1.GetGrantKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tandem.v1.accesses_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCESSMODE']._serialized_start=1462
-  _globals['_ACCESSMODE']._serialized_end=1613
-  _globals['_LOGIN']._serialized_start=1615
-  _globals['_LOGIN']._serialized_end=1679
+  _globals['_ACCESSMODE']._serialized_start=1610
+  _globals['_ACCESSMODE']._serialized_end=1761
+  _globals['_ACCESSDIRECTIONS']._serialized_start=1764
+  _globals['_ACCESSDIRECTIONS']._serialized_end=1898
+  _globals['_LOGIN']._serialized_start=1900
+  _globals['_LOGIN']._serialized_end=1964
   _globals['_ACCESS']._serialized_start=159
-  _globals['_ACCESS']._serialized_end=406
-  _globals['_CREATEACCESSREQUEST']._serialized_start=409
-  _globals['_CREATEACCESSREQUEST']._serialized_end=581
-  _globals['_LISTACCESSESREQUEST']._serialized_start=583
-  _globals['_LISTACCESSESREQUEST']._serialized_end=679
-  _globals['_LISTACCESSESRESPONSE']._serialized_start=681
-  _globals['_LISTACCESSESRESPONSE']._serialized_end=765
-  _globals['_UPDATEACCESSREQUEST']._serialized_start=767
-  _globals['_UPDATEACCESSREQUEST']._serialized_end=880
-  _globals['_DELETEACCESSREQUEST']._serialized_start=882
-  _globals['_DELETEACCESSREQUEST']._serialized_end=939
-  _globals['_DELETEACCESSRESPONSE']._serialized_start=941
-  _globals['_DELETEACCESSRESPONSE']._serialized_end=963
-  _globals['_ENTERACCESSREQUEST']._serialized_start=966
-  _globals['_ENTERACCESSREQUEST']._serialized_end=1115
-  _globals['_GRANT']._serialized_start=1118
-  _globals['_GRANT']._serialized_end=1358
-  _globals['_CHECKGRANTREQUEST']._serialized_start=1360
-  _globals['_CHECKGRANTREQUEST']._serialized_end=1394
-  _globals['_GETGRANTKEYREQUEST']._serialized_start=1396
-  _globals['_GETGRANTKEYREQUEST']._serialized_end=1416
-  _globals['_GETGRANTKEYRESPONSE']._serialized_start=1418
-  _globals['_GETGRANTKEYRESPONSE']._serialized_end=1459
-  _globals['_ACCESSES']._serialized_start=1682
-  _globals['_ACCESSES']._serialized_end=2192
+  _globals['_ACCESS']._serialized_end=455
+  _globals['_CREATEACCESSREQUEST']._serialized_start=458
+  _globals['_CREATEACCESSREQUEST']._serialized_end=679
+  _globals['_LISTACCESSESREQUEST']._serialized_start=681
+  _globals['_LISTACCESSESREQUEST']._serialized_end=777
+  _globals['_LISTACCESSESRESPONSE']._serialized_start=779
+  _globals['_LISTACCESSESRESPONSE']._serialized_end=863
+  _globals['_UPDATEACCESSREQUEST']._serialized_start=866
+  _globals['_UPDATEACCESSREQUEST']._serialized_end=1028
+  _globals['_DELETEACCESSREQUEST']._serialized_start=1030
+  _globals['_DELETEACCESSREQUEST']._serialized_end=1087
+  _globals['_DELETEACCESSRESPONSE']._serialized_start=1089
+  _globals['_DELETEACCESSRESPONSE']._serialized_end=1111
+  _globals['_ENTERACCESSREQUEST']._serialized_start=1114
+  _globals['_ENTERACCESSREQUEST']._serialized_end=1263
+  _globals['_GRANT']._serialized_start=1266
+  _globals['_GRANT']._serialized_end=1506
+  _globals['_CHECKGRANTREQUEST']._serialized_start=1508
+  _globals['_CHECKGRANTREQUEST']._serialized_end=1542
+  _globals['_GETGRANTKEYREQUEST']._serialized_start=1544
+  _globals['_GETGRANTKEYREQUEST']._serialized_end=1564
+  _globals['_GETGRANTKEYRESPONSE']._serialized_start=1566
+  _globals['_GETGRANTKEYRESPONSE']._serialized_end=1607
+  _globals['_ACCESSES']._serialized_start=1967
+  _globals['_ACCESSES']._serialized_end=2477
 # @@protoc_insertion_point(module_scope)

@@ -39,7 +39,7 @@ class _AccessModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccessMode
     ACCESS_MODE_NOBODY: _AccessMode.ValueType  # 4
     """Mode 4: nobody."""
     ACCESS_MODE_STAFF: _AccessMode.ValueType  # 5
-    """Mode 5: both ways, for staff logins only, never for admin logins."""
+    """Mode 5: for staff logins only, never for admin logins; both ways, unless `directions` says otherwise."""
 
 class AccessMode(_AccessMode, metaclass=_AccessModeEnumTypeWrapper):
     """Who may switch into whom, as seen by one of the two accounts."""
@@ -54,8 +54,36 @@ ACCESS_MODE_IN: AccessMode.ValueType  # 3
 ACCESS_MODE_NOBODY: AccessMode.ValueType  # 4
 """Mode 4: nobody."""
 ACCESS_MODE_STAFF: AccessMode.ValueType  # 5
-"""Mode 5: both ways, for staff logins only, never for admin logins."""
+"""Mode 5: for staff logins only, never for admin logins; both ways, unless `directions` says otherwise."""
 Global___AccessMode: _TypeAlias = AccessMode  # noqa: Y015
+
+class _AccessDirections:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AccessDirectionsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccessDirections.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACCESS_DIRECTIONS_UNSPECIFIED: _AccessDirections.ValueType  # 0
+    """Both ways."""
+    ACCESS_DIRECTIONS_BOTH: _AccessDirections.ValueType  # 1
+    """Both ways."""
+    ACCESS_DIRECTIONS_OUT: _AccessDirections.ValueType  # 2
+    """Only this account into the other."""
+    ACCESS_DIRECTIONS_IN: _AccessDirections.ValueType  # 3
+    """Only the other account into this one."""
+
+class AccessDirections(_AccessDirections, metaclass=_AccessDirectionsEnumTypeWrapper):
+    """In mode 5: which way staff logins may switch, as seen by one of the two accounts."""
+
+ACCESS_DIRECTIONS_UNSPECIFIED: AccessDirections.ValueType  # 0
+"""Both ways."""
+ACCESS_DIRECTIONS_BOTH: AccessDirections.ValueType  # 1
+"""Both ways."""
+ACCESS_DIRECTIONS_OUT: AccessDirections.ValueType  # 2
+"""Only this account into the other."""
+ACCESS_DIRECTIONS_IN: AccessDirections.ValueType  # 3
+"""Only the other account into this one."""
+Global___AccessDirections: _TypeAlias = AccessDirections  # noqa: Y015
 
 class _Login:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -95,6 +123,7 @@ class Access(_message.Message):
     MAY_ENTER_AS_ADMIN_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     SYNCED_FIELD_NUMBER: _builtins.int
+    DIRECTIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the access."""
     mode: Global___AccessMode.ValueType
@@ -109,6 +138,8 @@ class Access(_message.Message):
     """Whether an admin login of this account may switch into the other, with the rights of staff."""
     reason: _builtins.str
     """Why not; empty where both may."""
+    directions: Global___AccessDirections.ValueType
+    """In mode 5: which way, as this account reads it."""
     @_builtins.property
     def account(self) -> _common_pb2.Account:
         """The account from which it is seen."""
@@ -134,10 +165,11 @@ class Access(_message.Message):
         may_enter_as_admin: _builtins.bool = ...,
         reason: _builtins.str = ...,
         synced: _abc.Iterable[_builtins.str] | None = ...,
+        directions: Global___AccessDirections.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "other", b"other"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "chosen_here", b"chosen_here", "id", b"id", "may_edit", b"may_edit", "may_enter", b"may_enter", "may_enter_as_admin", b"may_enter_as_admin", "mode", b"mode", "other", b"other", "reason", b"reason", "synced", b"synced"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "chosen_here", b"chosen_here", "directions", b"directions", "id", b"id", "may_edit", b"may_edit", "may_enter", b"may_enter", "may_enter_as_admin", b"may_enter_as_admin", "mode", b"mode", "other", b"other", "reason", b"reason", "synced", b"synced"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -153,6 +185,7 @@ class CreateAccessRequest(_message.Message):
     BOTH_EDIT_FIELD_NUMBER: _builtins.int
     CONNECTOR_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    DIRECTIONS_FIELD_NUMBER: _builtins.int
     connection: _builtins.str
     """Id or name of the own connection."""
     mode: Global___AccessMode.ValueType
@@ -163,6 +196,8 @@ class CreateAccessRequest(_message.Message):
     """The kind of system of the other account. Empty: the same."""
     tenant: _builtins.str
     """The tenant, where the name alone is not enough."""
+    directions: Global___AccessDirections.ValueType
+    """In mode 5 only: which way, as the own account reads it. Both, where nothing is said."""
     @_builtins.property
     def other(self) -> _struct_pb2.Struct:
         """Settings that lead to the other account, with its credentials. Never stored."""
@@ -176,10 +211,11 @@ class CreateAccessRequest(_message.Message):
         both_edit: _builtins.bool = ...,
         connector: _builtins.str = ...,
         tenant: _builtins.str = ...,
+        directions: Global___AccessDirections.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["other", b"other"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["both_edit", b"both_edit", "connection", b"connection", "connector", b"connector", "mode", b"mode", "other", b"other", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["both_edit", b"both_edit", "connection", b"connection", "connector", b"connector", "directions", b"directions", "mode", b"mode", "other", b"other", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -251,6 +287,7 @@ class UpdateAccessRequest(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     CONNECTION_FIELD_NUMBER: _builtins.int
     BOTH_EDIT_FIELD_NUMBER: _builtins.int
+    DIRECTIONS_FIELD_NUMBER: _builtins.int
     access: _builtins.str
     """Id of the access."""
     mode: Global___AccessMode.ValueType
@@ -259,6 +296,8 @@ class UpdateAccessRequest(_message.Message):
     """The own connection, where both are the tenant's."""
     both_edit: _builtins.bool
     """The other account may edit the access too."""
+    directions: Global___AccessDirections.ValueType
+    """In mode 5 only: which way, as the own account reads it. Both, where nothing is said."""
     def __init__(
         self,
         *,
@@ -266,10 +305,11 @@ class UpdateAccessRequest(_message.Message):
         mode: Global___AccessMode.ValueType = ...,
         connection: _builtins.str = ...,
         both_edit: _builtins.bool = ...,
+        directions: Global___AccessDirections.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "both_edit", b"both_edit", "connection", b"connection", "mode", b"mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "both_edit", b"both_edit", "connection", b"connection", "directions", b"directions", "mode", b"mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

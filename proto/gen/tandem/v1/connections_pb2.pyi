@@ -326,6 +326,8 @@ class ProbeConnectionRequest(_message.Message):
     OBJECT_FIELD_NUMBER: _builtins.int
     RECORDS_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    WRITE_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
     declaration: _builtins.str
     """The declaration, as YAML. Empty: that of the connection, or of the settings."""
     connection: _builtins.str
@@ -338,9 +340,15 @@ class ProbeConnectionRequest(_message.Message):
     """At most so many records of each object are looked at; 0 = 50."""
     tenant: _builtins.str
     """The tenant, where the name alone is not enough."""
+    write: _builtins.bool
+    """Also make, change and remove one record of the object, of these values. Name the object."""
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
         """Settings; they go before those of the connection."""
+
+    @_builtins.property
+    def values(self) -> _struct_pb2.Struct:
+        """The record to make: the system's own fields and their values. One of the texts has to hold the word "tandem"."""
 
     def __init__(
         self,
@@ -352,10 +360,12 @@ class ProbeConnectionRequest(_message.Message):
         object: _builtins.str = ...,
         records: _builtins.int = ...,
         tenant: _builtins.str = ...,
+        write: _builtins.bool = ...,
+        values: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "connector", b"connector", "declaration", b"declaration", "object", b"object", "records", b"records", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "connector", b"connector", "declaration", b"declaration", "object", b"object", "records", b"records", "settings", b"settings", "tenant", b"tenant", "values", b"values", "write", b"write"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -375,7 +385,7 @@ class Finding(_message.Message):
     object: _builtins.str
     """The object; empty for the account."""
     what: _builtins.str
-    """account, objects, list, paging, fields, look, gone, modified, find or answers."""
+    """account, objects, list, paging, fields, look, gone, modified, find or answers; create, update, precondition, delete."""
     state: _builtins.str
     """works, fails or open (the system's records do not show it)."""
     message: _builtins.str

@@ -117,8 +117,8 @@ class ConnectionsServicer:
 
     def ProbeConnection(self, request, context):
         """Try a declaration (of the connector rest), or any connection, against the live system, and say what works and what does
-        not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads;
-        nothing is stored.
+        not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads,
+        unless you say `write`; nothing is stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,8 +45,8 @@ class ConnectionsStub:
     """Test a connection: address, credentials and which account is behind them."""
     ProbeConnection: _grpc.UnaryUnaryMultiCallable[_connections_pb2.ProbeConnectionRequest, _connections_pb2.ProbeConnectionResponse]
     """Try a declaration (of the connector rest), or any connection, against the live system, and say what works and what does
-    not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads;
-    nothing is stored.
+    not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads,
+    unless you say `write`; nothing is stored.
     """
     GetConnection: _grpc.UnaryUnaryMultiCallable[_connections_pb2.GetConnectionRequest, _connections_pb2.Connection]
     """Show one connection. Secrets are never shown."""
@@ -74,8 +74,8 @@ class ConnectionsAsyncStub(ConnectionsStub):
     """Test a connection: address, credentials and which account is behind them."""
     ProbeConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.ProbeConnectionRequest, _connections_pb2.ProbeConnectionResponse]  # type: ignore[assignment]
     """Try a declaration (of the connector rest), or any connection, against the live system, and say what works and what does
-    not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads;
-    nothing is stored.
+    not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads,
+    unless you say `write`; nothing is stored.
     """
     GetConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.GetConnectionRequest, _connections_pb2.Connection]  # type: ignore[assignment]
     """Show one connection. Secrets are never shown."""
@@ -130,8 +130,8 @@ class ConnectionsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_connections_pb2.ProbeConnectionResponse, _abc.Awaitable[_connections_pb2.ProbeConnectionResponse]]:
         """Try a declaration (of the connector rest), or any connection, against the live system, and say what works and what does
-        not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads;
-        nothing is stored.
+        not: log-in, lists, paging, types, looks by id, the filter on the last change, fields that are not declared. Only reads,
+        unless you say `write`; nothing is stored.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,54 @@
+"""Records of several objects as the simulation found them: beside one that is gone, and a read that was cut short."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from actors.core.types import Side
+from actors.ports import Find, Page
+from actors.root import RootActor
+from actors.several import scanned
+from tests.actors.odds import MIRRORED, at_rest
+from tests.actors.rig import Rig, on, until
+from tests.actors.test_several import CLIENTS, FINDS, PROSPECTS, accounts, rig_with
+from tests.actors.test_several import _settled as settled
+from tests.sim import loop
+
+
+@MIRRORED
+@FINDS
+def test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone(
+    here: Side, there: Side, find: Find
+) -> None:
+    """A client becomes a prospect again: made there first, then deleted here. It was taken for deleted."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: len(settled(rig)) == 1)
+        rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "9"}, "person")
+        await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, client, "person")
+        await until(lambda: all(row["kind"] == PROSPECTS for row in rig.rows(here).values()))
+        await at_rest(rig)
+        return [(row["phone"], row["marked"]) for row in rig.rows(here).values()], rig.parked()
+
+    assert on(lambda: rig_with(accounts(here), find), body) == ([("9", None)], [])
+
+
+@MIRRORED
+def test_found_by_sim_a_read_that_was_cut_short_behind_its_last_page_is_taken_up_there(
+    here: Side, there: Side
+) -> None:
+    """The cursor behind the last object named one that there is not, and the link fell over for good."""
+    spec = accounts(here)
+    end = Page((), json.dumps([len(spec.objects_on(there)), ""]), more=False)
+
+    async def read() -> Page:
+        return await scanned(spec, there, end.cursor, _nobody)
+
+    assert loop.run(read) == end
+
+
+async def _nobody(name: str, position: str) -> Page:
+    raise AssertionError(f"{name} was asked once more, at {position!r}")

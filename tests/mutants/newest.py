@@ -1,0 +1,158 @@
+"""Faults in the rules that came last: several objects, clash keys, initial loads, effects, attachments, undo, erasure."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+SEVERAL = "tests/actors/test_several.py::"
+FOUND = "tests/actors/test_several_found.py::"
+AMBIGUOUS = "tests/actors/test_ambiguous.py::"
+LOADS = "tests/actors/test_initial_load.py::"
+EFFECTS = "tests/actors/test_effects.py::"
+IMAGES = "tests/actors/test_attachments.py::"
+CHOSEN = "tests/core/test_blueprint_chosen.py::"
+UNDO = "tests/core/test_undo.py::"
+ERASED = "tests/core/test_erasure.py::"
+
+NEWEST = (
+    Mutant(
+        19,
+        "who stood beside a record that is gone stays there, and it counts as deleted",
+        "actors/places.py",
+        "found.extend(half for half in page if stands_beside(half) in lost)",
+        "found.extend(half for half in page if False)",
+        (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
+    ),
+    Mutant(
+        27,
+        "a read of several objects is taken up behind its last page in an object that there is not",
+        "actors/several.py",
+        "    if number == len(names):",
+        "    if False:",
+        (f"{FOUND}test_found_by_sim_a_read_that_was_cut_short_behind_its_last_page_is_taken_up_there",),
+    ),
+    Mutant(
+        19,
+        "what was edited in the old object is removed with it",
+        "actors/core/several.py",
+        "    edited = {path: seen.native[path] for path, value in was.items() if not same(seen.native[path], value)}",
+        "    edited: dict[str, Value] = {}",
+        (f"{SEVERAL}test_what_was_changed_in_the_old_object_after_the_move_is_listed_and_not_removed",),
+    ),
+    Mutant(
+        19,
+        "who shares a clash key with a record that is gone is that one, moved",
+        "actors/newcomers.py",
+        "            elif binds and by_key(",
+        "            elif by_key(",
+        (f"{AMBIGUOUS}test_found_by_sim_who_shares_a_clash_key_with_one_that_is_gone_is_not_that_one_moved",),
+    ),
+    Mutant(
+        5,
+        "a create without an answer is looked up by a clash key",
+        "actors/recover.py",
+        "if not stream.binds_by(level) or len(names) != 1",
+        "if len(names) != 1",
+        (f"{AMBIGUOUS}test_found_by_sim_a_create_that_was_not_answered_is_not_looked_up_by_a_clash_key",),
+    ),
+    Mutant(
+        11,
+        "where the initial load writes nothing at all nobody is matched",
+        "actors/core/initial.py",
+        "    if not stream.initial_load:  # of two",
+        "    if False:  # of two",
+        (f"{LOADS}test_found_by_sim_where_it_writes_nothing_at_all_records_of_both_sides_meet_all_the_same",),
+    ),
+    Mutant(
+        11,
+        "the initial load makes records where it may not",
+        "actors/core/initial.py",
+        "    if other(seen.side) not in stream.initial_load:\n",
+        "    if False:\n",
+        (f"{LOADS}test_t15_t16_it_writes_nothing_there_takes_its_values_and_goes_once_something_changes",),
+    ),
+    Mutant(
+        20,
+        "a document that was there already has its effects once more",
+        "actors/core/effects.py",
+        "    if not stream.follows:\n        return half\n",
+        "    if True:\n        return half\n",
+        (
+            f"{EFFECTS}test_a_document_that_was_there_already_has_had_its_effects",
+            f"{EFFECTS}test_an_import_makes_the_document_and_its_effect_once_and_what_is_staged_has_none",
+        ),
+    ),
+    Mutant(
+        20,
+        "a document that was found made after a crash has no effects",
+        "actors/recover.py",
+        "        told, due = await effects.of_made(state, stream, other(action.side), made)\n",
+        "        told, due = await effects.of_made(state, stream, other(action.side), [])\n",
+        ("tests/sim/test_mutations_newest.py::test_every_newest_rule_is_drawn_and_kept[effects]",),
+    ),
+    Mutant(
+        1,
+        "an image is written that is not the one that was looked at",
+        "actors/attached.py",
+        "        if content is None or describe(content) != str(told):\n",
+        "        if content is None:\n",
+        (f"{IMAGES}test_an_image_that_changes_between_look_and_fetch_is_looked_at_again",),
+    ),
+    Mutant(
+        27,
+        "an image of any size is fetched",
+        "actors/attached.py",
+        "        if told.size > SIZE_MAX:\n",
+        "        if False:\n",
+        (f"{IMAGES}test_what_is_too_large_is_listed_and_nothing_is_fetched",),
+    ),
+    Mutant(
+        26,
+        "who refers to a stream that is not active waits for it",
+        "actors/core/blueprint_chosen.py",
+        '        if isinstance(field, Mapping) and field.get("reference") in off:\n            continue\n',
+        "",
+        (
+            f"{CHOSEN}test_what_is_not_chosen_is_not_there",
+            f"{CHOSEN}test_a_field_of_a_line_goes_as_well",
+        ),
+    ),
+    Mutant(
+        35,
+        "what was edited since is undone as well",
+        "actors/core/undo.py",
+        "    if moved := _moved(stream, done, binding, looks, names):\n",
+        "    if moved := None:\n",
+        (f"{UNDO}test_what_does_not_stand_as_the_run_left_it_is_left",),
+    ),
+    Mutant(
+        35,
+        "what was made is deleted though the rules delete nothing there",
+        "actors/core/undo.py",
+        "    if policy is not DeletePolicy.REMOVE:\n",
+        "    if False:\n",
+        (
+            f"{UNDO}test_what_can_not_be_taken_back_says_why",
+            "tests/actors/test_undoing.py::test_what_was_made_is_deleted_only_where_the_rules_let_a_deletion_do_that",
+        ),
+    ),
+    Mutant(
+        42,
+        "a write is planned on values that were erased",
+        "actors/core/erasure.py",
+        "    return any(\n        one.reason == ERASED\n",
+        "    return not any(\n        one.reason == ERASED\n",
+        (f"{ERASED}test_no_write_is_planned_on_what_is_known_as_a_hash_without_a_look",),
+    ),
+    Mutant(
+        42,
+        "an erased record is new at the next look",
+        "actors/core/erasure.py",
+        "    dev = {name: Deviation(erased(value, salt), ERASED) for name, value in kept.items()}\n",
+        "    dev: dict[str, Deviation] = {}\n",
+        (
+            f"{ERASED}test_nobody_is_asked_and_nothing_is_written_until_somebody_edits",
+            "tests/actors/test_erasure.py::test_redteam_42_complete_reads_find_nothing_new_and_an_edit_goes_over",
+        ),
+    ),
+)

@@ -1,0 +1,440 @@
+"""The auditor on units, several objects, clash keys, the sides of an initial load, merges, effects, commands and budgets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+
+from actors.core.values import Scalar, Value, lines_of
+from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
+from tests.sim.laws import CELLS, FieldLaw, Side, other
+from tests.sim.timeline import Timeline
+
+Cell = tuple[str, Scalar]
+# A write that was planned while somebody's run was under way may still be sent a while after it was cut short.
+COMMAND_S = 60.0
+
+
+def cells_of(value: Value) -> set[Cell]:
+    """Everything that stands in lines."""
+    return {cell for line in lines_of(value) for cell in line.cells if cell[1] is not None}
+
+
+# ------------------------------------------------------------------------------------------------------- units
+
+
+def lines_hold(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Of the lines that a daemon writes none stands twice, each cell was given by a person, and none is lost unnamed."""
+    law = timeline.stream.units
+    for entry in timeline.entries if law is not None else ():
+        if entry.outside or law is None or law.native(entry.side) not in entry.changed():
+            continue
+        native = law.native(entry.side)
+        now, was = (entry.after or {}).get(native), (entry.before or {}).get(native)
+        past = list(timeline.before(entry))
+        yield from _twice(timeline, entry, law, now)
+        shown = {cell for one in past for cell in cells_of((one.after or {}).get(law.native(one.side)))}
+        if invented := cells_of(entry.sent.get(native)) - shown:
+            text = f"{entry.who} wrote {sorted(map(str, invented))} into {entry.id}, which nobody gave"
+            yield Violation("no invention", text, entry.at)
+        lost = cells_of(was) - cells_of(now)
+        lost -= {
+            cell
+            for one in past
+            if one.side != entry.side
+            for value in ((one.after or {}).get(law.native(one.side)), one.sent.get(law.native(one.side)))
+            for cell in cells_of(value)
+        }
+        names = (*evidence.store.named, *evidence.lost_names)
+        lost -= {cell for one in names if one.field == law.name for cell in cells_of(one.value)}
+        if lost:
+            text = f"{entry.who} took {sorted(map(str, lost))} out of the lines of {entry.side}:{entry.id}"
+            yield Violation("no silent loss", f"{text}; no record names it", entry.at)
+
+
+def _twice(timeline: Timeline, entry: Entry, law: FieldLaw, now: Value) -> Iterator[Violation]:
+    """People may have made a line two, by an old form; a daemon never does."""
+    count = Counter(line.get(CELLS[0]) for line in lines_of(now))
+    for article, times in count.items():
+        known = max(
+            (
+                sum(
+                    line.get(CELLS[0]) == article
+                    for line in lines_of((one.after or {}).get(law.native(one.side)))
+                )
+                for one in timeline.before(entry)
+            ),
+            default=0,
+        )
+        if times > max(known, 1):
+            text = f"{entry.who} wrote the line {article!r} of {entry.side}:{entry.id} {times} times"
+            yield Violation("lines twice", text, entry.at)
+
+
+def adds_up(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """A daemon makes no record of which the lines do not add up, and of one where they do none where they don't (but for a
+    write that was cut between two of its steps)."""
+    stream = timeline.stream
+    for entry in timeline.entries if stream.adds_up else ():
+        if entry.outside or entry.op == "delete" or entry.after is None or was_cut(timeline, entry):
+            continue
+        if stream.named("sum").owner == entry.side:
+            continue  # that side's own figure
+        before = entry.before is None or _right(timeline, entry.side, entry)[0]
+        if before and not _right(timeline, entry.side, entry)[1]:
+            yield Violation(
+                "sums", f"{entry.who} left {entry.side}:{entry.id} so that it does not add up", entry.at
+            )
+
+
+def was_cut(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a write of lines may have been done in part: the daemon was not told that it was done."""
+    return not timeline.evidence.was_answered(entry)
+
+
+def _right(timeline: Timeline, side: Side, entry: Entry) -> tuple[bool, bool]:
+    """Whether the lines added up before an entry, and after."""
+    items, total = timeline.stream.named("items").native(side), timeline.stream.named("sum").native(side)
+    found = []
+    for held in (entry.before or {}, entry.after or {}):
+        amounts = [line.get(CELLS[1]) for line in lines_of(held.get(items))]
+        found.append(
+            sum((Decimal(one) for one in amounts if isinstance(one, int | Decimal)), Decimal(0))
+            == held.get(total)
+        )
+    return found[0], found[1]
+
+
+# ---------------------------------------------------------------------------------------------- several objects
+
+
+def source_of(timeline: Timeline, entry: Entry) -> Entry | None:
+    """Of a create in one of several objects, what its record last was in another one: it was moved from there."""
+    if entry.op != "create" or entry.side != timeline.stream.several:
+        return None
+    for one in timeline.before(entry):
+        if (
+            one.side == entry.side
+            and one.op != "delete"
+            and place_of(timeline, one) != place_of(timeline, entry)
+        ):
+            return one
+    return None
+
+
+def place_of(timeline: Timeline, entry: Entry) -> Value:
+    """The object that a record stands in."""
+    return (entry.after or entry.before or {}).get(timeline.stream.named("place").native(entry.side))
+
+
+def moved_from(timeline: Timeline, entry: Entry) -> Entry | None:
+    """Of a daemon's delete in one of several objects, the create by which it had moved the record from there."""
+    if entry.op != "delete" or entry.side != timeline.stream.several:
+        return None
+    for one in timeline.before(entry):
+        made = one.side == entry.side and one.op == "create" and not one.outside
+        if made and place_of(timeline, one) != place_of(timeline, entry):
+            return one
+    return None
+
+
+def left_behind(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """What is removed in the old object stood in the new one as it was; a rule says that anything is removed at all."""
+    stream = timeline.stream
+    for entry in timeline.entries if stream.several is not None else ():
+        made = moved_from(timeline, entry) if not entry.outside else None
+        if made is None or any(one.choose in ("a", "b") for one in evidence.decisions):
+            continue
+        if stream.left == "keep" and other(entry.side) not in stream.removes:
+            yield Violation("left behind", f"{entry.who} deleted {entry.id}, which was to stay", entry.at)
+        seen = {
+            (law.name, value)
+            for one in timeline.before(entry)
+            if one is made or one.side != entry.side or one.id != entry.id
+            for law in stream.fields
+            for value in ((one.after or {}).get(law.native(one.side)), one.sent.get(law.native(one.side)))
+        }
+        seen |= {(one.field, one.value) for one in (*evidence.store.named, *evidence.lost_names)}
+        for law in stream.fields:
+            value = (entry.before or {}).get(law.native(entry.side))
+            if law.type == "place" or value is None or law.type == "list" or (law.name, value) in seen:
+                continue
+            text = (
+                f"{entry.who} deleted {entry.id} with {law.name}={value!r}, which its new object never held"
+            )
+            yield Violation("no silent loss", text, entry.at)
+
+
+def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """In the end what a daemon moved is gone from its old object, unless somebody touched it there or is asked."""
+    stream = timeline.stream
+    if stream.several is None or stream.left != "remove" or evidence.set_back:
+        return
+    parked = {id for row in (*evidence.store.parked, *evidence.store.held) for id in row.ids.values()}
+    bound = {id for _, *ids in evidence.store.pairs for id in ids}  # it is another record
+    for ref in timeline.refs():
+        there = timeline.live(ref)[stream.several]
+        for entry in (one for one in there.values() if one.id not in bound):
+            made = [
+                one
+                for one in timeline.about(ref)
+                if not one.outside and (was := source_of(timeline, one)) is not None and was.id == entry.id
+            ]
+            sure = bool(made) and evidence.was_answered(made[-1])  # else somebody else may have made it
+            if sure and not parked & set(there) and not _touched_since(timeline, entry, made[-1]):
+                yield Violation(
+                    "convergence", f"{entry.id} is left where {made[-1].id} was moved from", entry.at
+                )
+
+
+def _touched_since(timeline: Timeline, entry: Entry, made: Entry) -> bool:
+    return any(one.outside and one.at >= made.asked for one in timeline.record(entry))
+
+
+# ------------------------------------------------------------------------------------------- keys, loads, merges
+
+
+def told_apart(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a person had said of a record of this reference that it is none of those that share a key with it."""
+    ids = timeline.ids(timeline.ref(entry))
+    return any(
+        one.choose == "different"
+        and one.at <= entry.asked + MOMENT_S
+        and any(i in ids[s] for s, i in one.ids.items())
+        for one in evidence.decisions
+    )
+
+
+def clashes_bind_nobody(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Two records that share nothing but a clash key are no pair, unless a person said so."""
+    if not timeline.stream.clashes:
+        return
+    refs: dict[tuple[Side, str], Value] = {}
+    for entry in timeline.entries:
+        refs.setdefault((entry.side, entry.id), timeline.given_ref(entry))
+    for stream, a, b in evidence.store.pairs:
+        mine, theirs = refs.get(("a", a)), refs.get(("b", b))
+        if stream == timeline.stream.name and mine is not None and theirs is not None and mine != theirs:
+            yield Violation("clash", f"a:{a} ({mine!r}) and b:{b} ({theirs!r}) were made a pair")
+
+
+def clashes_make_nobody(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Where a person's record of that side has the clash key for long, and another reference, nobody makes a second one."""
+    stream = timeline.stream
+    if not stream.clashes or not evidence.plain or evidence.set_back:
+        return
+    for entry in timeline.entries:
+        key = stream.named(stream.key).native(entry.side)
+        value = entry.sent.get(key)
+        if entry.outside or entry.op != "create" or value is None or entry.side not in evidence.plain:
+            continue
+        for ref in timeline.refs():
+            for one in _held_for_long(timeline, ref, entry, key, value):
+                said = any(d.choose in ("different", "same", "restore") for d in evidence.decisions)
+                if ref != timeline.ref(entry) and not said and entry.side not in stream.restores:
+                    text = f"{entry.who} made {entry.side}:{entry.id} though {one.id} has {value!r}"
+                    yield Violation("clash", text, entry.at)
+
+
+def _held_for_long(timeline: Timeline, ref: Value, entry: Entry, key: str, value: Value) -> Iterator[Entry]:
+    """The record of a reference, if there is one, that has held the key since long before an entry."""
+    long_ago = entry.asked - timeline.evidence.laws.race_s
+    past = [one for one in timeline.about(ref) if one.side == entry.side and one.at < entry.asked]
+    ids = {one.id for one in past}
+    if len(ids) == 1 and past[0].outside and past[-1].op != "delete":
+        older = [one for one in past if one.at <= long_ago]
+        newer = [one for one in past if one.at > long_ago]
+        if older and all((one.after or {}).get(key) == value for one in (older[-1], *newer)):
+            yield past[0]
+
+
+def load_writes_where_it_may(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Until the initial load is complete nothing is written on a side that it does not name, but on a person's word."""
+    stream = timeline.stream
+    if evidence.set_back:
+        return
+    loaded = evidence.loaded.get(stream.name, float("inf"))
+    for entry in timeline.entries:
+        if entry.outside or entry.side in stream.initial_load or entry.asked >= loaded:
+            continue
+        ids = timeline.ids(timeline.ref(entry))
+        said = any(
+            i in ids[s]
+            for one in evidence.decisions
+            if one.at <= entry.asked + MOMENT_S
+            for s, i in one.ids.items()
+        )
+        needed = any(one.reference == stream.name for law in evidence.laws.streams for one in law.fields)
+        if not said and not needed and entry.op != "delete" and not _after_a_change(timeline, entry):
+            text = f"{entry.who} wrote {entry.side}:{entry.id} ({entry.op}) before all was loaded"
+            yield Violation("initial load", text, entry.at)
+
+
+def _after_a_change(timeline: Timeline, entry: Entry) -> bool:
+    """Whether anybody touched the record, or its partner, more than once: by then it is no load any more."""
+    past = [one for one in timeline.before(entry) if one.outside]
+    return len(past) > len({(one.side, one.id) for one in past})
+
+
+def was_held_over(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
+    """Whether a record of one side may stand there alone, because the initial load makes nobody from it."""
+    stream = timeline.stream
+    if other(entry.side) in stream.initial_load:
+        return False
+    loaded = evidence.loaded.get(stream.name, float("inf"))
+    # Somebody may have edited it between the look at it and the end of the load.
+    early = [one for one in timeline.record(entry) if one.outside and one.at <= loaded]
+    late = [one for one in timeline.record(entry) if one.outside and one.at > loaded]
+    return bool(early) and not any(stream.law(one.side, name) for one in late for name in one.changed())
+
+
+def merges_by_rule(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Where a bound record had a key of the one that is gone, its partner is not deleted or marked but as the rule says."""
+    stream = timeline.stream
+    if stream.on_merge == "delete" or stream.clashes:
+        return
+    for entry in timeline.entries:
+        origin = other(entry.side)
+        if entry.outside or entry.op != "delete" or origin not in evidence.plain or evidence.set_back:
+            continue
+        ids = timeline.ids(timeline.ref(entry))
+        if any(i in ids[s] for one in evidence.decisions for s, i in one.ids.items()):
+            continue
+        if (one := _survivor(evidence, timeline, entry, origin)) is not None:
+            text = f"{entry.who} deleted {entry.side}:{entry.id}, whose partner was merged into {one}"
+            yield Violation("merge", text, entry.at)
+
+
+def _survivor(evidence: Evidence, timeline: Timeline, entry: Entry, origin: Side) -> str | None:
+    """A record of the origin that was a pair in the end, and has had a key of the one that is gone since before it went."""
+    ends = [one for one in timeline.before(entry) if one.side == origin and one.op == "delete"]
+    if not ends:
+        return None
+    bound = {ids[1] if origin == "a" else ids[2] for ids in evidence.store.pairs}
+    for names in timeline.stream.keys:
+        native = timeline.stream.named(names[0]).native(origin)
+        value = (ends[0].before or {}).get(native)
+        if len(names) > 1 or value is None:
+            continue
+        for one in timeline.entries:
+            if one.side != origin or one.id == ends[0].id or one.id not in bound or one.at >= ends[0].at:
+                continue
+            later = [e for e in timeline.record(one) if e.at >= one.at]
+            if all((e.after or {}).get(native) == value for e in later) and _paired_before(
+                timeline, one, ends[0]
+            ):
+                return one.id
+    return None
+
+
+def _paired_before(timeline: Timeline, one: Entry, end: Entry) -> bool:
+    """Whether a record must have had its partner before another one went: a daemon made either of them."""
+    first = timeline.record(one)[0]
+    return not first.outside and first.at < end.at
+
+
+# ------------------------------------------------------------------------------------------------------- effects
+
+
+def effects_once(evidence: Evidence) -> Iterator[Violation]:
+    """Each document that we made is told of once more, once, and nothing else is."""
+    for law in evidence.laws.streams:
+        if not law.effect:
+            continue
+        (side,) = law.stages
+        made = {e.id: e for e in evidence.of(law, side) if e.op == "create" and not e.outside}
+        told: Counter[Value] = Counter()
+        for entry in evidence.effects:
+            if entry.stream != law.effect or entry.op != "create":
+                continue
+            document = (entry.after or {}).get("sale")
+            told[document] += 1
+            if document not in made or made[str(document)].at > entry.at:
+                yield Violation(
+                    "effects", f"{entry.who} made {entry.id} of {document!r}, which is none of ours", entry.at
+                )
+            elif told[document] > 1:
+                yield Violation(
+                    "effects", f"{entry.who} made {entry.id}: {document!r} was told of already", entry.at
+                )
+
+
+def effects_all(evidence: Evidence) -> Iterator[Violation]:
+    """In the end no document that we made, and that is there on both sides, lacks its effect."""
+    for law in evidence.laws.streams:
+        if not law.effect or evidence.set_back:
+            continue
+        (side,) = law.stages
+        timeline = Timeline(evidence, law)
+        told = {(e.after or {}).get("sale") for e in evidence.effects if e.stream == law.effect}
+        waits = {
+            id
+            for row in evidence.store.parked
+            if row.stream == f"{law.name}_moves"
+            for id in row.ids.values()
+        }
+        ended = {(e.side, e.id) for e in timeline.entries if e.op == "delete"}
+        for stream, a, b in evidence.store.pairs:
+            origin, document = (a, b) if side == "b" else (b, a)
+            if stream != law.name or document in told or origin in waits or (other(side), origin) in ended:
+                continue
+            if (side, document) in ended:
+                continue
+            made = [e for e in timeline.entries if (e.side, e.id, e.op) == (side, document, "create")]
+            known = (
+                law.name,
+                side,
+                document,
+            ) in evidence.store.looked_up  # found by a look, where no reply came
+            if made and not made[0].outside and (known or evidence.was_answered(made[0])):
+                yield Violation("effects", f"{document} was made, and never told of", made[0].at)
+
+
+# ------------------------------------------------------------------------------------------- commands, budgets
+
+
+def on_command_only(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
+    """Nothing is written on a side that waits for a command, but in a run that somebody asked for, or said yes to."""
+    for entry in timeline.entries:
+        if entry.outside or entry.side not in timeline.stream.command:
+            continue
+        asked = any(s.began <= entry.asked <= s.ended + COMMAND_S for s in evidence.commanded)
+        if not asked and not any(stream == entry.stream for stream, _ in evidence.approved):
+            yield Violation(
+                "on command", f"{entry.who} wrote {entry.side}:{entry.id}, and nobody asked", entry.at
+            )
+
+
+def within_budgets(evidence: Evidence) -> Iterator[Violation]:
+    """Once all is loaded no more is done of a kind than its budget and what people said yes to."""
+    for law in evidence.laws.streams:
+        loaded = evidence.loaded.get(law.name)
+        if loaded is None or evidence.set_back:
+            continue
+        done: Counter[str] = Counter()
+        timeline = Timeline(evidence, law)
+        for entry in timeline.entries:
+            if not entry.outside and entry.asked > loaded:
+                done.update(_kinds(timeline, entry))
+        for kind, budget in evidence.budgets.items():
+            limit = budget.count + evidence.approved[law.name, kind]
+            if done[kind] > limit:
+                text = f"{law.name}: {done[kind]} {kind} in a day, {budget.count} and {limit - budget.count} allowed"
+                yield Violation("budgets", text)
+
+
+def _kinds(timeline: Timeline, entry: Entry) -> Iterator[str]:
+    """What a write counts as. Who moves a record pays once, when it is made in its new object."""
+    law = timeline.stream
+    moves = source_of(timeline, entry) is not None
+    if entry.op in ("create", "delete"):
+        if not moves and moved_from(timeline, entry) is None:
+            yield f"{entry.op}s"
+        return
+    changed = [name for name in entry.changed() if law.law(entry.side, name) is not None]
+    before, after = entry.before or {}, entry.after or {}
+    if any(before.get(name) is not None and after.get(name) is not None for name in changed):
+        yield "overwrites"
+    if any(before.get(name) is not None and after.get(name) is None for name in changed):
+        yield "clears"

@@ -1,0 +1,193 @@
+"""The auditor on units, several objects, clash keys, loads, merges, effects, commands and budgets: told by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from actors.core.policy import Budget
+from actors.core.values import Value, line_of
+from tests.sim.evidence import PERSON, Entry, Span, Violation
+from tests.sim.laws import CUSTOMER_FIELDS, OBJECT, FieldLaw
+from tests.sim.test_auditor import Story, found, found_at_the_end
+from tests.sim.test_auditor_more import made, story
+
+ITEMS = (FieldLaw("items", type="lines"), FieldLaw("sum", type="decimal"))
+PLACE = FieldLaw("place", type="place", many="b")
+
+
+def lines(*amounts: int) -> Value:
+    return tuple(line_of({"article": f"ar{one}", "amount": Decimal(one)}) for one in amounts)
+
+
+def order(wrong: int = 0, *written: int) -> Story:
+    """An order of two lines that a person made in a, and a daemon in b: with these lines, and a sum that is wrong by so
+    much, which another person had given before."""
+    told = story(fields=(*CUSTOMER_FIELDS, *ITEMS), adds_up=True)
+    told.create("a", PERSON, "A1", ref="r1", email="e1", items=lines(1, 2), sum=Decimal(3))
+    amounts = written or (1, 2)
+    told.update("a", PERSON, "A1", sum=Decimal(sum(amounts) + wrong)).update(
+        "a", PERSON, "A1", sum=Decimal(3)
+    )
+    return told.create(
+        "b", "d1", "B1", ref="r1", email="e1", items=lines(*amounts), sum=Decimal(sum(amounts) + wrong)
+    )
+
+
+def placed(left: str = "remove") -> Story:
+    """A record that stands in the first of b's two objects, and that a daemon made in the second one."""
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),), left=left)
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
+    told.create("a", "d1", "A1", ref="r1", email="e1", name="n1", place="one")
+    told.update("a", PERSON, "A1", place="two")
+    return told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n1", **{OBJECT: "two"})
+
+
+def bound(told: Story, a: str, b: str) -> Story:
+    told.evidence.store.pairs.add(("customers", a, b))
+    return told
+
+
+def clash(told_by_all: bool = True) -> Story:
+    """A record of b that a person gave a phone, long ago, which a new one of a has as well."""
+    told = story(match=(("ref",), ("email",)), clashes=1)
+    told.evidence.plain = frozenset({"a", "b"}) if told_by_all else frozenset()
+    told.create("b", PERSON, "B1", ref="r1", email="e1").wait(1000)
+    return told.create("a", PERSON, "A2", ref="r2", email="e1")
+
+
+def loading(told: Story, at: float) -> Story:
+    told.evidence.loaded["customers"] = at
+    return told
+
+
+def merged(rule: str) -> Story:
+    """Of two pairs one was merged into the other in a; then a daemon deletes its partner."""
+    told = story(removes="a", on_merge=rule, match=(("email",),), key="ref")
+    told.evidence.plain = frozenset({"a", "b"})
+    for n in "12":
+        told.create("b", PERSON, f"B{n}", ref=f"r{n}", email=f"e{n}")
+        told.create("a", "d1", f"A{n}", ref=f"r{n}", email=f"e{n}")
+        bound(told, f"A{n}", f"B{n}")
+    told.update("a", PERSON, "A1", email="e2").delete("a", PERSON, "A2").wait(100)
+    return told.delete("b", "d1", "B2")
+
+
+def document(*effects: tuple[str, float]) -> Story:
+    """A document that a daemon made in b of one of a; what was told of which documents, and when."""
+    told = bound(made(story(once=frozenset({"b"}), effect="moves", stages=frozenset({"b"}))), "A1", "B1")
+    told.evidence.decisions.clear()
+    told.decides("A1", "staged", "import")
+    told.evidence.decisions[0] = _at_once(told)
+    told.evidence.effects += [
+        Entry(told.at + at, told.at + at, "b", "moves", f"M{n}", "create", "d1", {}, None, {"sale": sale})
+        for n, (sale, at) in enumerate(effects)
+    ]
+    return told
+
+
+def _at_once(told: Story) -> Any:
+    (one,) = told.evidence.decisions
+    return type(one)(told.evidence.entries[1].asked, one.stream, one.ids, one.field, one.choose)
+
+
+def commanded(*spans: tuple[float, float]) -> Story:
+    told = made(story(command=frozenset({"b"})))
+    told.evidence.commanded += [Span(*span) for span in spans]
+    return told
+
+
+def spent(approved: int) -> Story:
+    """Two deletions of a daemon, of which people approved some; one is allowed."""
+    told = loading(story(removes="a"), 0.0)
+    told.evidence.budgets = {"deletes": Budget(1, 0.0, 1)}
+    told.evidence.approved["customers", "deletes"] = approved
+    for n in "12":
+        told.create("a", PERSON, f"A{n}", ref=f"r{n}", email=f"e{n}")
+        told.create("b", "d1", f"B{n}", ref=f"r{n}", email=f"e{n}").delete("a", PERSON, f"A{n}")
+        told.delete("b", "d1", f"B{n}")
+    return told
+
+
+def fallen() -> Story:
+    told = story()
+    told.evidence.crashes.append(Violation("crash", "link/sim fell over", 1.0))
+    return told
+
+
+SAFE: dict[str, tuple[Callable[[], Story], str]] = {
+    "an order as it is": (order, ""),
+    "an order that does not add up": (lambda: order(1), "sums"),
+    "lines that nobody gave": (lambda: order(0, 1, 2, 9), "no invention"),
+    "a line that stands there twice": (lambda: order(0, 1, 1), "lines twice"),
+    "a line of a person's is taken out": (
+        lambda: order().update("b", PERSON, "B1", items=lines(1, 2, 7), sum=Decimal(10)).names(
+            "sum", Decimal(10)
+        ).decides("A1", "sum").update("b", "d1", "B1", items=lines(1, 2), sum=Decimal(3)), "no silent loss",
+    ),
+    "what a move left is removed": (lambda: placed().delete("b", "d1", "one:B1"), ""),
+    "what a move left is removed though it was to stay": (
+        lambda: placed("keep").delete("b", "d1", "one:B1"), "left behind"
+    ),
+    "what was edited in the old object goes with it": (
+        lambda: placed().update("b", PERSON, "one:B1", name="n9").delete("b", "d1", "one:B1"), "no silent loss"
+    ),
+    "moved twice": (
+        lambda: placed().create("b", "d1", "two:B3", ref="r1", email="e1", name="n1", **{OBJECT: "two"}),
+        "",  # of several nobody knows which counts; what is left is told at the end
+    ),
+    "a clash key makes no pair": (lambda: bound(clash(), "A2", "B1"), "clash"),
+    "made beside one with the clash key": (
+        lambda: clash().create("b", "d1", "B2", ref="r2", email="e1"), "clash"
+    ),
+    "made on a side that may not have told of the other one yet": (
+        lambda: clash(False).create("b", "d1", "B2", ref="r2", email="e1"), ""
+    ),
+    "written where the load may write": (lambda: loading(made(story()), 5000), ""),
+    "written where the load may not": (
+        lambda: loading(made(story(initial_load=frozenset({"a"}))), 5000), "initial load"
+    ),
+    "a partner of who was merged is deleted": (lambda: merged("keep"), "merge"),
+    "merged by a rule that says so": (lambda: merged("delete"), ""),
+    "told of once": (lambda: document(("B1", 1)), ""),
+    "told of twice": (lambda: document(("B1", 1), ("B1", 2)), "effects"),
+    "told of what we did not make": (lambda: document(("B1", 1), ("B9", 2)), "effects"),
+    "written on command": (lambda: commanded((1000, 1010)), ""),
+    "written without a command": (commanded, "on command"),
+    "within the budget and what was approved": (lambda: spent(1), ""),
+    "beyond the budget": (lambda: spent(0), "budgets"),
+    "an actor fell over": (fallen, "crash"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_what_must_hold_at_any_moment(name: str) -> None:
+    told, violation = SAFE[name]
+    assert found(told()) == ({violation} if violation else set())
+
+
+ENDS: dict[str, tuple[Callable[[], Story], str]] = {
+    "every document is told of": (lambda: document(("B1", 1)), ""),
+    "a document was never told of": (document, "effects"),
+    "what a move left is still there": (
+        lambda: bound(placed().counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2"),
+        "convergence",
+    ),
+    "what the load left where it is stays alone": (
+        lambda: loading(story(initial_load=frozenset({"a"})).create("a", PERSON, "A1", ref="r1", email="e1"), 5000),
+        "",
+    ),
+    "what came after the load stays alone": (
+        lambda: loading(story(initial_load=frozenset({"a"})).create("a", PERSON, "A1", ref="r1", email="e1"), 500),
+        "convergence",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_must_hold_in_the_end(name: str) -> None:
+    told, violation = ENDS[name]
+    assert found_at_the_end(told().ends()) == ({violation} if violation else set())
