@@ -112,19 +112,25 @@ class Conclusions:
             if verdict.drop:
                 done.dropped.append(key)
                 done.unpark.extend((key, room, "*") for room in state.rooms_of(key))
+                self._items(verdict, done)
                 continue
             if verdict.binding != pair.binding:
                 done.bindings[key] = verdict.binding
             if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
                 done.hints.append(self._look_again(stream, pair, verdict))
-            for item in verdict.items:
-                done.items.append(item)
-                state.waited += item.state is ActionState.PARKED
-                state.confirmed += item.state is ActionState.CONFIRMED
+            self._items(verdict, done)
             held_back = verdict.binding.state is State.HELD_BACK and not verdict.park
             if held_back and pair.binding.state is not State.HELD_BACK:
                 done.add(pair.seen[0].side, "skipped")
             self._rooms(key, verdict, done)
+
+    def _items(self, verdict: Verdict, done: Done) -> None:
+        """Lines of the protocol. What could not be done for good counts as failed."""
+        for item in verdict.items:
+            done.items.append(item)
+            self._state.waited += item.state is ActionState.PARKED
+            self._state.confirmed += item.state is ActionState.CONFIRMED
+            self._state.failed += item.state is ActionState.DROPPED
 
     def _rooms(self, key: int, verdict: Verdict, done: Done) -> None:
         state = self._state

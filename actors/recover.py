@@ -47,6 +47,7 @@ from actors.state import RunState
 FOUND_GONE = "no reply came, and the record is gone: by this delete, or by somebody else"
 FOUND_DONE = "no reply came, a look shows it done"
 HALF_SEEN_S = 3600.0  # so long a written field that is not delivered may hold up its intent
+HOLDERS_MAX = 50  # so many may hold one field of a key, for what is not among them not to be there
 TOGETHER = 500  # intents that are looked at and settled together
 
 
@@ -244,26 +245,28 @@ class Recovery:
     async def _by_key(
         self, stream: StreamSpec, access: Access, action: Action
     ) -> tuple[list[Observation], bool]:
-        """Records that hold a match key of what was to be created and belong to nobody. They are asked for by one path
-        of it, and hold the others, too."""
-        for level, names in enumerate(stream.match):
-            places = [stream.field(name).side(action.side) for name in names]
-            told = {
-                place.paths[0]: action.native.get(place.paths[0]) for place in places if place and place.paths
-            }
-            plain = all(place is not None and len(place.paths) == 1 for place in places)
-            if not plain or None in told.values() or not stream.binds_by(level):
-                continue
-            path, value = next(iter(told.items()))
-            found = await self._nobodys(stream, access, action, path, value)
-            return [one for one in found if all(same(one.native.get(p), v) for p, v in told.items())], True
+        """Records that hold a match key of what was to be created and belong to nobody; keys of one field first. Of a key of
+        several one field is asked for: where too many hold that, the answer may be cut, and it tells nothing."""
+        binding = (names for level, names in enumerate(stream.match) if stream.binds_by(level))
+        for names in sorted(binding, key=len):
+            key = _key_sent(stream, action, names)
+            for path, value in key.items():
+                seen = await access.holding(stream, path, value)
+                if len(key) > 1 and len(seen) > HOLDERS_MAX:
+                    continue
+                found = await self._nobodys(stream, action, seen)
+                if len(key) == 1:
+                    return found, True
+                found = [one for one in found if _may_hold(one, key)]
+                # What may be it, and does not show all of its key, tells nothing.
+                is_shown = all(path in one.native for one in found for path in key)
+                return (found, True) if is_shown else ([], False)
         return [], False
 
     async def _nobodys(
-        self, stream: StreamSpec, access: Access, action: Action, path: str, value: Value
+        self, stream: StreamSpec, action: Action, seen: Sequence[Observation]
     ) -> list[Observation]:
-        """Records that hold a value and belong to nobody."""
-        seen = await access.holding(stream, path, value)
+        """Those that belong to nobody."""
         if action.side == stream.several:  # it was to be made in one of several objects
             there = written_in(stream, action.side, "", action.native)
             seen = [one for one in seen if parted(stream, action.side, one.id)[0] == there]
@@ -282,7 +285,7 @@ class Recovery:
         if len(told) < 2:
             return []  # too little to tell it by
         for path, value in list(told.items())[:2]:
-            found = await self._nobodys(stream, access, action, path, value)
+            found = await self._nobodys(stream, action, await access.holding(stream, path, value))
             alike = [
                 one
                 for one in found
@@ -341,7 +344,7 @@ class Recovery:
             closed=(Closed(action.id, ActionState.CONFIRMED, record, _found(action)),),
             items=(differs_line(action, seen, out.differs),) if out.differs and seen is not None else (),
             hints=(*hints, *due),
-            spend=spend([action]),
+            spend=spend(stream, [action]),
             counters=(Counters(stream=stream.name, side=action.side, **{COUNTER[action.op]: 1}),),
         )
         return _Resolved(settlement, confirmed=1)
@@ -434,6 +437,23 @@ def _found(action: Action) -> str:
 def _paths(stream: StreamSpec, name: str, side: Side) -> tuple[str, ...]:
     place = stream.field(name).side(side)
     return place.paths if place is not None else ()
+
+
+def _key_sent(stream: StreamSpec, action: Action, names: Sequence[str]) -> dict[str, Value]:
+    """A match key as it was sent, by native path; {} where a field of it stands in several places, or holds nothing."""
+    key: dict[str, Value] = {}
+    for name in names:
+        (path, *more) = _paths(stream, name, action.side) or ("",)
+        value = action.native.get(path)
+        if more or value is None:
+            return {}
+        key[path] = value
+    return key
+
+
+def _may_hold(seen: Observation, key: Mapping[str, Value]) -> bool:
+    """Whether a record shows no other value of a key."""
+    return all(path not in seen.native or same(seen.native[path], value) for path, value in key.items())
 
 
 def _as_sent(action: Action, seen: Observation) -> bool:

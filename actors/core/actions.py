@@ -98,6 +98,8 @@ def way_out(action: Action) -> str:
     """What a person can do about an action that was not done, in words; "" where nothing is to be done (S6)."""
     if action.rule == "undo" and action.state is ActionState.DROPPED:
         return "nothing, if it may stay; else put it right by hand"
+    if action.rule == Room.STAGED.value and action.state is ActionState.DROPPED:
+        return "enter it by hand if it stands; where it comes back it is staged again"
     if action.state is ActionState.PARKED:
         return _OF_ROOM.get(action.rule, "let the blueprint say that it may, or leave it where it is")
     return _OF_STATE.get(action.state, "")

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from actors.core.actions import note_line
 from actors.core.policy import StreamSpec
-from actors.core.types import Binding, Observation, Parked, Room, Side, other
+from actors.core.types import Action, ActionState, Binding, Observation, Parked, Room, Side, other
 from actors.core.values import Value, fingerprint
 
 ONCE = "*once*"
 IMPORTED = ("import", "retry")
 FAILED = "import failed: "
 TRIED = "failed action"
+NAMED_MAX = 12  # values that a line of the protocol names
 
 
 def staged(
@@ -50,6 +52,26 @@ def staged(
         detail=detail_of(wanted, tried if as_shown else 0),
         fingerprint=print_ if as_shown else staged_print(stream, target, wanted, 0),
     )
+
+
+def never_imported(
+    stream: StreamSpec, half: Binding, seen: Observation, parked: Sequence[Parked]
+) -> tuple[Action, ...]:
+    """The line that says: what was staged is gone without having been imported, and what it was. None where nothing was."""
+    row = next((row for row in parked if row.room is Room.STAGED), None)
+    if row is None:
+        return ()
+    shown = row.detail.get("fields")
+    values = [
+        f"{name} {value}"
+        for name, value in (shown.items() if isinstance(shown, Mapping) else ())
+        if not isinstance(value, Mapping | list | tuple)
+    ]
+    words = (
+        f"gone on {seen.side} before it was imported on {other(seen.side)}: {', '.join(values[:NAMED_MAX])}"
+    )
+    rule, side = Room.STAGED.value, other(seen.side)
+    return (note_line(stream, half, side, seen.id, rule, words, ActionState.DROPPED),)
 
 
 def decided(row: Parked) -> bool:

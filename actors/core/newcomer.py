@@ -8,7 +8,7 @@ import msgspec
 
 from actors.core import initial, match, own_values, several, units
 from actors.core.actions import action_for, decided_by_origin, note_line
-from actors.core.documents import staged
+from actors.core.documents import never_imported, staged
 from actors.core.gates import admitted
 from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
@@ -42,7 +42,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
     if seen.presence is not Presence.PRESENT:
-        return Verdict(half, drop=True)
+        return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     if seen.problem:
         return Verdict(half, park=(unreadable(stream, half, seen),))
     unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)

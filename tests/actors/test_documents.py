@@ -9,7 +9,7 @@ import pytest
 from actors.core.documents import FAILED, ONCE
 from actors.core.policy import Owner, StreamSpec
 from actors.core.stream_rules import Gate, GateOn
-from actors.core.types import Outcome, Parked, Room, Side
+from actors.core.types import ActionState, Outcome, Parked, Room, Side
 from actors.ports import Find
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
@@ -167,6 +167,36 @@ def test_a_daemon_that_is_killed_at_any_commit_imports_once(
         return rig.names(there), rig.parked()
 
     assert on(lambda: rig_with(receipts(here, there)), body) == (["R1"], [])
+
+
+@MIRRORED
+@FINDS
+@pytest.mark.parametrize("said", ["nothing", "import"])
+def test_what_is_gone_before_it_was_imported_is_told_with_what_it_was_and_staged_again_when_it_is_back(
+    here: Side, there: Side, find: Find, said: str
+) -> None:
+    """A till's cloud that was restored to an older state: what somebody had seen does not vanish without a word."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create(here, "R1", "11.90")
+        await until(lambda: staged(rig))
+        await at_rest(rig, 60)
+        if said == "import":
+            bring_in(rig, staged(rig)[0])
+        rig.systems[here].delete(CUSTOMERS, id, "the restore")
+        await until(lambda: not staged(rig), timeout_s=100)
+        await at_rest(rig, 100)
+        told = [(one.origin, one.reason) for one in rig.actions() if one.state is ActionState.DROPPED]
+        nothing, outcomes = rig.names(there), [run.outcome for run in rig.runs()]
+        rig.create(here, "R1", "11.90")
+        await until(lambda: staged(rig), timeout_s=100)
+        bring_in(rig, staged(rig)[0])
+        await until(lambda: rig.names(there), timeout_s=100)
+        await at_rest(rig, 60)
+        words = f"gone on {here} before it was imported on {there}: name R1, phone 11.90"
+        return told == [(id, words)], nothing, Outcome.FAILED in outcomes, rig.names(there), rig.parked()
+
+    assert on(lambda: rig_with(receipts(here, there), find), body) == (True, [], True, ["R1"], [])
 
 
 # ------------------------------------------------------------------------------------------------------------ once

@@ -51,8 +51,8 @@ NEWEST = (
         5,
         "a create without an answer is looked up by a clash key",
         "actors/recover.py",
-        "None in told.values() or not stream.binds_by(level):",
-        "None in told.values():",
+        "enumerate(stream.match) if stream.binds_by(level))",
+        "enumerate(stream.match))",
         (f"{AMBIGUOUS}test_found_by_sim_a_create_that_was_not_answered_is_not_looked_up_by_a_clash_key",),
     ),
     Mutant(

@@ -8,6 +8,7 @@ MOVES = "tests/actors/test_moves.py::"
 GATES = "tests/actors/test_gates.py::"
 KEYS = "tests/actors/test_gates_keys.py::"
 DOCUMENTS = "tests/actors/test_documents.py::"
+LOST = "tests/actors/test_recover_keys.py::"
 REPLACED = "tests/actors/test_replaced.py::"
 
 STREAMS = (
@@ -165,5 +166,31 @@ STREAMS = (
         (
             "tests/actors/test_waiting.py::test_redteam_26_a_pair_that_waits_for_a_parent_goes_on_when_it_comes",
         ),
+    ),
+    Mutant(
+        20,
+        "a staged document that is gone leaves without a word",
+        "actors/core/newcomer.py",
+        "items=never_imported(stream, half, seen, ctx.parked)",
+        "items=()",
+        (
+            f"{DOCUMENTS}test_what_is_gone_before_it_was_imported_is_told_with_what_it_was_and_staged_again_when_it_is_back",
+        ),
+    ),
+    Mutant(
+        5,
+        "half of a match key tells which record a lost create made",
+        "actors/recover.py",
+        "found = [one for one in found if _may_hold(one, key)]",
+        "pass",
+        (f"{LOST}test_a_create_without_a_reply_is_found_by_both_fields_or_made_once_more",),
+    ),
+    Mutant(
+        5,
+        "a look-up that may be cut proves that a record is not there",
+        "actors/recover.py",
+        "if len(key) > 1 and len(seen) > HOLDERS_MAX:",
+        "if False:",
+        (f"{LOST}test_a_look_up_that_may_be_cut_tells_nothing",),
     ),
 )

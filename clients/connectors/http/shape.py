@@ -13,7 +13,7 @@ import msgspec
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Record
 from actors.core.unit_lines import IN_LINES
-from actors.core.values import BadValue, Value
+from actors.core.values import BadValue, Value, same
 from actors.ports import FieldInfo, ObjectInfo, Write
 from clients.connectors.http.field import Field, put
 from clients.connectors.http.nested import Nested, cells_of
@@ -21,7 +21,7 @@ from clients.connectors.http.values import as_text, read_value, reader, write_va
 from clients.connectors.http.wire import at
 from clients.connectors.lines import asked_lines
 
-__all__ = ["Field", "Nested", "Shape", "put"]
+__all__ = ["Field", "Nested", "Shape", "having", "put"]
 
 
 class Shape:
@@ -164,3 +164,13 @@ class Shape:
         value = read_value(None if raw is msgspec.UNSET else raw, self._modified.form)
         stamp = getattr(value, "timestamp", None)
         return float(stamp()) if stamp is not None and getattr(value, "tzinfo", None) is not None else None
+
+
+def having(records: Iterable[Record], field: str, value: Value, fields: Sequence[str]) -> list[Record]:
+    """Those of the records whose field holds the value, with `fields` alone: for `Connector.find_by`, since systems compare
+    more loosely than we do."""
+    return [
+        msgspec.structs.replace(one, native={name: one.native[name] for name in fields if name in one.native})
+        for one in records
+        if field in one.native and same(one.native[field], value)
+    ]

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from actors.core.backlog import Report
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Op, Record
-from actors.core.values import BadValue, Value, same
+from actors.core.values import BadValue, Value
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult, WriteStatus
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
-from clients.connectors.http.shape import Shape
+from clients.connectors.http.shape import Shape, having
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.values import as_text, write_value
 from clients.connectors.http.wire import Answer, HttpError, Request, at
@@ -142,10 +142,7 @@ class CloudkasseConnector(HttpConnector):
             return []
         at_ = shape.fields[field].read or field
         rows, _ = await self._rows(object_name, ROWS_MAX, where={at_: "" if raw is None else as_text(raw)})
-        found = [shape.record(row, names) for row in rows]
-        wanted = [one.id for one in found if field in one.native and same(one.native[field], value)]
-        asked = shape.checked(fields)
-        return [one for one in (shape.record(row, asked) for row in rows) if one.id in wanted]
+        return having([shape.record(row, names) for row in rows], field, value, fields)
 
     # --------------------------------------------------------------------------------------------- one request
 

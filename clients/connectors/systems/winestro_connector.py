@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Op, Record
-from actors.core.values import BadValue, Value, same
+from actors.core.values import BadValue, Value
 from actors.ports import Declaration, ObjectInfo, Page, Write, WriteResult, WriteStatus
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient
-from clients.connectors.http.shape import Shape
+from clients.connectors.http.shape import Shape, having
 from clients.connectors.http.values import write_value
 from clients.connectors.http.wire import HttpError, Request, at
 from clients.connectors.http.writing import each, moved_on, result_of
@@ -88,12 +88,7 @@ class WinestroConnector(HttpConnector):
         except BadValue:
             return []
         rows = await self._rows(object_name, {"feld": field, "wert": text})
-        found = [shape.record(row, names) for row in rows]
-        return [
-            Record(one.id, {name: one.native[name] for name in fields if name in one.native})
-            for one in found
-            if field in one.native and same(one.native[field], value)
-        ]
+        return having([shape.record(row, names) for row in rows], field, value, fields)
 
     # --------------------------------------------------------------------------------------------- one request
 

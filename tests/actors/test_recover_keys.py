@@ -1,0 +1,102 @@
+"""A create without a reply is found again by a match key of several fields, and by nothing less (REDTEAM 5, S10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+import pytest
+from msgspec.structs import replace
+
+from actors.core.types import ActionState, Record, Room
+from actors.core.values import Value
+from actors.recover import HOLDERS_MAX
+from actors.root import RootActor
+from clients.connectors.systems.memory import MemoryConnector
+from clients.connectors.systems.memory_system import Faults
+from tests.actors.rig import Rig, customers, loaded, on, until
+
+DECLARED: dict[str, Any] = {"draws_ids": False, "tag": False, "find_by_field": True}
+OTHERS = HOLDERS_MAX + 5
+
+
+def rig_of() -> Rig:
+    """Known by name and phone together; made from a to b only, so that who is on b alone stays a stranger."""
+    return Rig(customers(match=(("name", "phone"),), creates=frozenset({"a"})), poll_s=5.0, **DECLARED)
+
+
+class Hiding(MemoryConnector):
+    """A look-up that shows no phones."""
+
+    async def find_by(
+        self, object_name: str, field: str, value: Value, fields: Sequence[str]
+    ) -> Sequence[Record]:
+        found = await super().find_by(object_name, field, value, fields)
+        kept = [{name: held for name, held in one.native.items() if name != "phone"} for one in found]
+        return [replace(one, native=native) for one, native in zip(found, kept, strict=True)]
+
+
+def people(rig: Rig, there: str = "b") -> list[tuple[Any, Any]]:
+    return sorted((row["name"], row["phone"]) for row in rig.rows(there).values())
+
+
+def listed(rig: Rig) -> list[str]:
+    return [row.reason for row in rig.parked() if row.room is Room.QUARANTINE]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_create_without_a_reply_is_found_by_both_fields_or_made_once_more(made: bool) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        # The same name, and the same phone, but nobody who has both; strangers to the link until now.
+        rig.create("b", "Ada", "2")
+        rig.create("b", "Bob", "1")
+        await until(lambda: loaded(rig))
+        rig.systems["b"].faults = Faults(lose_reply=1.0) if made else Faults(lose_request=1.0)
+        rig.create("a", "Ada", "1")
+        await until(lambda: any(action.side == "b" for action in rig.actions()))
+        await anyio.sleep(1)
+        rig.systems["b"].faults = Faults()
+        await anyio.sleep(600)
+        return people(rig), people(rig, "a"), listed(rig)
+
+    assert on(rig_of, body) == ([("Ada", "1"), ("Ada", "2"), ("Bob", "1")], [("Ada", "1")], [])
+
+
+def test_a_look_up_that_may_be_cut_tells_nothing() -> None:
+    """Where too many hold either field, who is not in the answer may be there: nothing is made again on its word."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        for number in range(OTHERS):
+            rig.create("a", "Ada", f"1{number}")
+            rig.create("a", f"Person {number}", "9")
+        await until(lambda: loaded(rig) and len(rig.rows("b")) == 2 * OTHERS, timeout_s=600)
+        rig.systems["b"].faults = Faults(lose_reply=1.0)
+        rig.create("a", "Ada", "9")
+        await until(lambda: ActionState.UNKNOWN in [action.state for action in rig.actions()], timeout_s=600)
+        rig.systems["b"].faults = Faults()
+        await anyio.sleep(300)
+        found = [row for row in rig.rows("b").values() if (row["name"], row["phone"]) == ("Ada", "9")]
+        return len(found), len(rig.bindings())
+
+    assert on(rig_of, body) == (1, 2 * OTHERS + 1)
+
+
+def test_a_stranger_that_hides_a_field_of_the_key_is_not_taken_for_ours() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        stranger = rig.create("b", "Ada", "2")
+        await until(lambda: loaded(rig))
+        rig.systems["b"].faults = Faults(lose_request=1.0)
+        rig.create("a", "Ada", "1")
+        await until(lambda: listed(rig), timeout_s=600)
+        rig.systems["b"].faults = Faults()
+        await anyio.sleep(300)
+        bound = [one.b.id for one in rig.bindings() if one.a is not None and one.b is not None]
+        return bound, rig.rows("b")[stranger]["phone"], [reason.split(":")[0] for reason in listed(rig)]
+
+    def hiding() -> Rig:
+        rig = rig_of()
+        rig.connector = Hiding
+        return rig
+
+    assert on(hiding, body) == ([], "2", ["outcome unknown"])
