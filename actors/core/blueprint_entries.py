@@ -360,7 +360,7 @@ STREAM: Final = (
         "first_contact",
         words(FirstContact),
         "two records meet for the first time and differ: `a`, `b`, `fill_empty` (a null is filled, two values go to the "
-        "list), `ask`",
+        "list), `filled_else_a`, `filled_else_b` (a null is filled, of two values that side's stays), `ask`",
         absent="`ask`",
         example="first_contact: fill_empty",
         rows=("T15", "T16"),

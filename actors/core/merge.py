@@ -7,7 +7,7 @@ A group is changed, merged and settled as a whole. Owner first, conflict rule se
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -21,6 +21,14 @@ from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprin
 Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave"]
 DECIDED = "decided by a person"
 CLASHES_MAX = 10  # so many are named
+# Rules of first contact by which a null is filled from the other side, and those by which one side's value stays.
+FILLS: Final = {FirstContact.FILL_EMPTY, FirstContact.FILLED_ELSE_A, FirstContact.FILLED_ELSE_B}
+WINS: Final[Mapping[FirstContact, Side]] = {
+    FirstContact.A: "a",
+    FirstContact.B: "b",
+    FirstContact.FILLED_ELSE_A: "a",
+    FirstContact.FILLED_ELSE_B: "b",
+}
 
 
 class Dispute(msgspec.Struct, frozen=True):
@@ -243,15 +251,15 @@ class _View:
         if owner is not None:
             return owner, f"first contact: owned by {owner}", self.values(owner)
         rule = self.spec.first_contact or self.stream.first_contact
-        if rule in (FirstContact.A, FirstContact.B):
-            chosen: Side = "a" if rule is FirstContact.A else "b"
-            return chosen, f"first contact: {chosen} wins", self.values(chosen)
-        if rule is FirstContact.FILL_EMPTY:
+        if rule in FILLS:
             for empty in SIDES:
                 if all(is_empty(v) for v in self.now[empty].values()):
                     return other(empty), "first contact: filled", self.values(other(empty))
-            if self.spec.as_set:
-                return "value", "first contact: lists joined", self._united()
+        chosen = WINS.get(rule)
+        if chosen is not None:
+            return chosen, f"first contact: {chosen} wins", self.values(chosen)
+        if rule is FirstContact.FILL_EMPTY and self.spec.as_set:
+            return "value", "first contact: lists joined", self._united()
         return "ask", "first contact: both sides hold a value", {}
 
     def _conflict(self) -> tuple[Verb, str, dict[str, Value]]:

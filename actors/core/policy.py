@@ -20,8 +20,6 @@ from actors.core.values import Value
 RECORD_ID = "@id"
 # The native path of the object that a record stands in, on a side with several objects: to write it is to move the record.
 RECORD_OBJECT = "@object"
-
-
 # At the end of a native path: what is asked for is the description of an attachment (attachments.py).
 ATTACHED = "#"
 
@@ -119,6 +117,8 @@ class FirstContact(enum.StrEnum):
     A = "a"
     B = "b"
     FILL_EMPTY = "fill_empty"  # null is filled from the other side; two values that differ go to the list
+    FILLED_ELSE_A = "filled_else_a"  # null is filled from the other side; of two values that of A stays
+    FILLED_ELSE_B = "filled_else_b"
     ASK = "ask"
 
 

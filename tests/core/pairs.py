@@ -144,6 +144,8 @@ def _swapped(word: str) -> str:
         "b": "a",
         "newest_else_a": "newest_else_b",
         "newest_else_b": "newest_else_a",
+        "filled_else_a": "filled_else_b",
+        "filled_else_b": "filled_else_a",
     }.get(word, word)
 
 

@@ -53,6 +53,8 @@ HERE, THERE = "here", "there"
         ("fill_empty", "both", 1, None, [], 1, None, 0),
         ("fill_empty", "both", None, 2, [(True, 2)], None, None, 0),
         ("fill_empty", "both", 1, 2, [], None, None, 1),
+        ("filled_else_" + THERE, "both", 1, None, [], 1, None, 0),
+        ("filled_else_" + THERE, "both", 1, 2, [(True, 2)], None, None, 0),
         ("ask", "both", 1, 2, [], None, None, 1),
         (THERE, HERE, 1, 2, [], 1, 2, 0),
         (HERE, THERE, 1, 2, [(True, 2)], None, None, 0),
@@ -70,7 +72,8 @@ def test_where_two_meet_and_differ(
     rooms: int,
 ) -> None:
     sides = {HERE: here, THERE: other(here)}
-    spec = towards(here, FirstContact(sides.get(first, first)), Owner(sides.get(owner, owner)))
+    rule = sides.get(first) or first.replace(THERE, other(here))
+    spec = towards(here, FirstContact(rule), Owner(sides.get(owner, owner)))
     found = meet(here, spec, mine, theirs)
     kept = Deviation(theirs, KEPT) if base is not None and mine != theirs else None
     assert (found[0], found[1], found[3]) == (writes, base, rooms)

@@ -48,16 +48,22 @@ newest_else_ask  | none   | list
 
 # At least one side was never settled: the two meet for the first time.
 FIRST = """
-owner | now    | rule       | A      | B      | outcome
-any   | equal  | any        | any    | any    | adopt
-a     | differ | any        | any    | any    | A
-b     | differ | any        | any    | any    | B
-both  | differ | a          | any    | any    | A
-both  | differ | b          | any    | any    | B
-both  | differ | ask        | any    | any    | list
-both  | differ | fill_empty | empty  | any    | B
-both  | differ | fill_empty | any    | empty  | A
-both  | differ | fill_empty | filled | filled | list
+owner | now    | rule          | A      | B      | outcome
+any   | equal  | any           | any    | any    | adopt
+a     | differ | any           | any    | any    | A
+b     | differ | any           | any    | any    | B
+both  | differ | a             | any    | any    | A
+both  | differ | b             | any    | any    | B
+both  | differ | ask           | any    | any    | list
+both  | differ | fill_empty    | empty  | any    | B
+both  | differ | fill_empty    | any    | empty  | A
+both  | differ | fill_empty    | filled | filled | list
+both  | differ | filled_else_a | empty  | any    | B
+both  | differ | filled_else_a | any    | empty  | A
+both  | differ | filled_else_a | filled | filled | A
+both  | differ | filled_else_b | empty  | any    | B
+both  | differ | filled_else_b | any    | empty  | A
+both  | differ | filled_else_b | filled | filled | B
 """
 
 
