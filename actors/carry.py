@@ -57,6 +57,7 @@ class Extra(msgspec.Struct, frozen=True):
     cursors: tuple[Cursor, ...] = ()
     seen: tuple[tuple[str, Side, int, tuple[str, ...]], ...] = ()
     counters: tuple[Counters, ...] = ()
+    items: tuple[Action, ...] = ()  # lines of the protocol
 
 
 class Carrier:
@@ -434,7 +435,7 @@ class Carrier:
                 bindings=(*bindings, *extra.bindings, *done.new),
                 dropped=tuple(dict.fromkeys(done.dropped)),
                 closed=tuple(done.closed),
-                items=tuple(done.items),
+                items=(*extra.items, *done.items),
                 park=tuple(one_per_place([*extra.park, *done.park])),
                 unpark=(*extra.unpark, *done.unpark),
                 acks=extra.acks,

@@ -11,13 +11,14 @@ from actors.carry import Carrier, Extra
 from actors.conclude import Pair
 from actors.core import effects, initial, match, several
 from actors.core.assume import assumed, rests_on_precondition
+from actors.core.documents import never_imported
 from actors.core.gates import admitted, is_held_back
 from actors.core.mapping import remapped
 from actors.core.newcomer import may_now
 from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
-from actors.core.types import Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
+from actors.core.types import Action, Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
 from actors.ports import Counters, Cursor, Known
 from actors.state import RunState
 
@@ -62,6 +63,7 @@ class Windows:
         state = self._state
         began = state.clock.monotonic()
         sorted_ = await self._sort(stream, window)
+        untaken = await self._never_imported(stream, sorted_)
         self._once_more(stream, window, sorted_)
         pairs = await self._partners(stream, window, sorted_)
         gone = {pair.binding.key for pair in pairs if _is_gone(pair)}
@@ -78,8 +80,10 @@ class Windows:
             cursors=(window.cursor,) if window.cursor is not None else (),
             seen=self._met(stream, window, sorted_),
             counters=self._counts(stream, window, sorted_),
+            items=tuple(untaken),
         )
         await self._carrier.carry(stream, pairs, extra, totals_known=window.totals_known, concludes=False)
+        state.failed += len(untaken)  # a person was shown them, and can't have them any more
         state.telemetry.emit(
             "window.settled",
             link=state.link,
@@ -241,10 +245,24 @@ class Windows:
         if now is half:
             return half
         now = msgspec.structs.replace(now, rev=half.rev + 1)
+        if self._state.dry and half.key in out.parked:
+            return now  # it leaves its room with the binding, and a dry run settles no room
         out.strangers.append(now)
         if is_held_back(now.note):  # it waits for nothing any more
             out.unpark.extend((half.key, room, "*") for room in Room)
+            if half.key in out.parked:
+                out.shut.append((half, seen))
         return now
+
+    async def _never_imported(self, stream: StreamSpec, sorted_: _Sorted) -> list[Action]:
+        """Lines of the protocol: of those that a gate lets go, which were staged, and what they were."""
+        state, keys = self._state, [half.key for half, _ in sorted_.shut]
+        rows = await state.store.parked(state.link, keys) if keys and stream.stages else ()
+        return [
+            line
+            for half, seen in sorted_.shut
+            for line in never_imported(stream, half, seen, [row for row in rows if row.binding == half.key])
+        ]
 
     async def _partners(self, stream: StreamSpec, window: Window, sorted_: _Sorted) -> list[Pair]:
         """Pairs with a fresh look at both sides; what can't be looked at freshly now waits."""
@@ -334,6 +352,7 @@ class _Sorted:
         self.later: list[Hint] = []
         self.park: list[Parked] = []
         self.unpark: list[tuple[int, Room, str]] = []
+        self.shut: list[tuple[Binding, Observation]] = []  # parked, and a gate lets them go
 
 
 def _pair(binding: Binding, seen: Observation, partner: Observation, attempts: int) -> Pair:

@@ -163,4 +163,4 @@ def _config(message: str, hint: str) -> TandemError:
 
 
 _HOW_TO_MAKE = "make a key with: openssl rand -base64 32"
-_SEAL_AGAIN = "enter the secret settings of this connection again"
+_SEAL_AGAIN = "enter all secret settings of this connection again: tandemctl connections update"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from actors.core.actions import note_line
 from actors.core.policy import StreamSpec
-from actors.core.types import Action, ActionState, Binding, Observation, Parked, Room, Side, other
+from actors.core.types import Action, ActionState, Binding, Observation, Parked, Presence, Room, Side, other
 from actors.core.values import Value, fingerprint
 
 ONCE = "*once*"
@@ -57,7 +57,8 @@ def staged(
 def never_imported(
     stream: StreamSpec, half: Binding, seen: Observation, parked: Sequence[Parked]
 ) -> tuple[Action, ...]:
-    """The line that says: what was staged is gone without having been imported, and what it was. None where nothing was."""
+    """The line that says: what was staged is gone, or takes part no more, without having been imported, and what it was.
+    None where nothing was staged."""
     row = next((row for row in parked if row.room is Room.STAGED), None)
     if row is None:
         return ()
@@ -67,10 +68,9 @@ def never_imported(
         for name, value in (shown.items() if isinstance(shown, Mapping) else ())
         if not isinstance(value, Mapping | list | tuple)
     ]
-    words = (
-        f"gone on {seen.side} before it was imported on {other(seen.side)}: {', '.join(values[:NAMED_MAX])}"
-    )
+    why = "no longer takes part" if seen.presence is Presence.PRESENT else "gone"
     rule, side = Room.STAGED.value, other(seen.side)
+    words = f"{why} on {seen.side} before it was imported on {side}: {', '.join(values[:NAMED_MAX])}"
     return (note_line(stream, half, side, seen.id, rule, words, ActionState.DROPPED),)
 
 

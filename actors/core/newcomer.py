@@ -51,7 +51,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     restore = RESTORE in half.note
     held_back = admitted(stream, half, seen, half.note, loaded=True)
     if held_back != half:
-        return Verdict(held_back)  # it no longer takes part
+        # It no longer takes part; a person may have been shown it.
+        return Verdict(held_back, items=never_imported(stream, half, seen, ctx.parked))
     if not may_create(stream, seen) and not restore:
         reason = NOT_FROM_THERE.format(side=side)
         item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)

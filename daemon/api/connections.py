@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from actors.core.errors import TandemError
+from actors.core.errors import Kind, TandemError
 from actors.ports import Connector, Declaration, ObjectInfo
 from clients.connectors.catalog import CATALOG
 from clients.connectors.definition import checked_settings
@@ -75,8 +75,7 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         changes = convert.settings_of(request.settings)
         if not changes:
             raise invalid([Violation("settings", "is required: the settings to change")])
-        stored = await self._desk.store.connection(info.id)
-        before = stored.settings if stored is not None else info.settings
+        before, lost = await self._before(info, declaration, changes)
         settings = _checked(declaration, {**before, **changes})
         refuse_elsewhere(info, before, settings, changes)
         keeper = self._desk.tokens.keeper(info.id)
@@ -89,13 +88,34 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
                 connection=info.name,
             )
         plain, secrets = _parted(declaration, {**dict.fromkeys(changes), **settings})
-        changed = await self._desk.admin.update_connection(info.id, plain, secrets)
+        changed = await self._desk.admin.update_connection(info.id, plain, secrets, anew=lost)
         await self._desk.tokens.forget(info.id, keeper.used)
         await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
         await self._desk.engine.forget_connection(info.id)
         await self._wake_links(info.id)
         await self._desk.audit("connection.update", info.id, info.tenant, settings=sorted(changes))
         return _shown(changed)
+
+    async def _before(
+        self, info: ConnectionInfo, declaration: Declaration, given: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], bool]:
+        """The settings so far, and whether their secrets can't be opened and are all given anew; refused where some
+        secret is not: which ones there were is sealed, too."""
+        try:
+            stored = await self._desk.store.connection(info.id)
+        except TandemError as error:
+            if error.kind is not Kind.CONFIG:
+                raise
+            secret = [one.name for one in declaration.settings if one.secret]
+            if all(name in given for name in secret):
+                return info.settings, True
+            raise precondition(
+                "SECRETS_NEEDED",
+                error.message,
+                f"give {', '.join(secret)} in one call (null: there is none), or start with the former key",
+                connection=info.name,
+            ) from error
+        return (stored.settings if stored is not None else info.settings), False
 
     async def _wake_links(self, connection: str) -> None:
         for link in await self._desk.store.links_of(connection):

@@ -92,29 +92,21 @@ class AdminLinks(Base):
         return Listing(rows, page_token(rows[-1].tenant, rows[-1].name) if len(found) > size else "")
 
     async def update_connection(
-        self, connection: str, settings: Mapping[str, Any], secrets: Mapping[str, Any]
+        self, connection: str, settings: Mapping[str, Any], secrets: Mapping[str, Any], *, anew: bool = False
     ) -> ConnectionInfo:
-        """`settings` replace the former ones; of the secrets only those named here change, and those that are None go."""
+        """`settings` replace the former ones; of the secrets only those named here change, and those that are None go.
+        `anew`: these are all secrets, and the former ones are not opened (their key may be lost)."""
         async with self._transaction() as db:
             row = await db.fetchrow(sql("connection_lock"), connection)
             if row is None:
                 raise Missing("connection", connection)
             sealed = row["sealed"]
-            if secrets:
-                kept = self._secrets.open(sealed, connection) if sealed is not None else {}
+            if secrets or anew:
+                kept = {} if anew or sealed is None else self._secrets.open(sealed, connection)
                 left = {name: value for name, value in {**kept, **secrets}.items() if value is not None}
                 sealed = self._secrets.seal(left, connection) if left else None
             await db.execute(sql("connection_update"), connection, to_json(settings), sealed)
         return await self.get_connection(connection)
-
-    async def replace_secrets(self, connection: str, secrets: Mapping[str, Any]) -> None:
-        """All secrets anew, without opening the former ones (their key may be lost)."""
-        async with self._transaction() as db:
-            row = await db.fetchrow(sql("connection_lock"), connection)
-            if row is None:
-                raise Missing("connection", connection)
-            sealed = self._secrets.seal(secrets, connection)
-            await db.execute(sql("connection_update"), connection, row["settings"], sealed)
 
     async def set_connection_health(self, connection: str, health: Mapping[str, Any]) -> None:
         """What the daemon last noticed of it; plain data."""

@@ -10,7 +10,7 @@ from actors.core.documents import FAILED, ONCE
 from actors.core.policy import Owner, StreamSpec
 from actors.core.stream_rules import Gate, GateOn
 from actors.core.types import ActionState, Outcome, Parked, Room, Side
-from actors.ports import Find
+from actors.ports import Find, RunRow
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies, field_of
@@ -197,6 +197,55 @@ def test_what_is_gone_before_it_was_imported_is_told_with_what_it_was_and_staged
         return told == [(id, words)], nothing, Outcome.FAILED in outcomes, rig.names(there), rig.parked()
 
     assert on(lambda: rig_with(receipts(here, there), find), body) == (True, [], True, ["R1"], [])
+
+
+@MIRRORED
+@FINDS
+@pytest.mark.parametrize("said", ["nothing", "import"])
+def test_what_its_gate_lets_go_before_it_was_imported_is_told_with_what_it_was_and_staged_again_when_it_takes_part(
+    here: Side, there: Side, find: Find, said: str
+) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create(here, "R1", "11.90", status="Sale")
+        await until(lambda: staged(rig))
+        await at_rest(rig, 60)
+        if said == "import":
+            bring_in(rig, staged(rig)[0])
+        rig.edit(here, id, status="Training")
+        await until(lambda: not rig.parked(), timeout_s=100)
+        await at_rest(rig, 100)
+        told = [(one.origin, one.reason) for one in rig.actions() if one.state is ActionState.DROPPED]
+        nothing, outcomes = rig.names(there), [run.outcome for run in rig.runs()]
+        rig.edit(here, id, status="Sale")
+        await until(lambda: staged(rig), timeout_s=100)
+        bring_in(rig, staged(rig)[0])
+        await until(lambda: rig.names(there), timeout_s=100)
+        await at_rest(rig, 60)
+        words = f"no longer takes part on {here} before it was imported on {there}: name R1, phone 11.90"
+        return told == [(id, words)], nothing, Outcome.FAILED in outcomes, rig.names(there), rig.parked()
+
+    spec = receipts(here, there, gates={here: Gate("status", ("Sale",), GateOn.LEVEL)})
+    assert on(lambda: rig_with(spec, find), body) == (True, [], True, ["R1"], [])
+
+
+@MIRRORED
+def test_a_dry_run_that_sees_a_gate_let_go_what_is_staged_leaves_that_to_the_next_run(
+    here: Side, there: Side
+) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create(here, "R1", status="Sale")
+        await until(lambda: staged(rig))
+        await at_rest(rig, 60)
+        rig.edit(here, id, status="Training")
+        rig.store.request_run(RunRow("dry", "l", mode="plan"))
+        root.wake("l")
+        await until(lambda: rig.link().runs["dry"].ended)
+        kept = len(staged(rig))
+        await until(lambda: not rig.parked(), timeout_s=200)
+        return kept, len([one for one in rig.actions() if one.state is ActionState.DROPPED])
+
+    spec = receipts(here, there, gates={here: Gate("status", ("Sale",), GateOn.LEVEL)})
+    assert on(lambda: rig_with(spec, Find.FULL), body) == (1, 1)
 
 
 # ------------------------------------------------------------------------------------------------------------ once

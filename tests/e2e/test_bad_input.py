@@ -354,18 +354,34 @@ def test_wrong_settings_are_all_told_by_the_check_and_by_the_start(tmp_path: Pat
     assert not (tmp_path / "data").exists()
 
 
-async def test_a_second_daemon_a_foreign_key_and_a_newer_database(world: World) -> None:
+async def test_a_second_daemon_a_lost_key_and_a_newer_database(world: World) -> None:
     second = start(world.data_dir)
     assert second.returncode == 1 and str(world.data_dir) in second.stderr, second.stderr
     assert world.daemon is not None
     world.daemon.stop()
-    world.start(secret_key=b64encode(secrets.token_bytes(32)).decode(), lease_ttl_s="2")
+    lost_key = b64encode(secrets.token_bytes(32)).decode()
+    world.start(secret_key=lost_key, lease_ttl_s="2")
     await told(world, "sealed with key", "start with the former key")
     before = await crm(world)
     world.daemon.stop()
     world.start(lease_ttl_s="2")
     await world.quiet()
     assert await crm(world) == before and not (await world.link()).reasons
+    # The former key is lost for good: nothing was kept of its secrets, and who gives them all anew goes on.
+    world.daemon.stop()
+    world.start(secret_key=lost_key, lease_ttl_s="2")
+    await told(world, "sealed with key", "connections update")
+    change = ("connections", "update", "crm", "--settings")
+    refused(world.ctl(*change, f"find={world.find}"), "sealed with key", "give url in one call", "former key")
+    done = world.ctl(*change, f"url={world.crm_url}")
+    assert done.returncode == 0, done.stderr
+    world.save([person(i, PHONE=f"1{i}") for i in range(1, PEOPLE + 1)])
+
+    async def is_in_step() -> bool:
+        return [row["phone"] for row in await crm(world)] == [f"1{i}" for i in range(1, PEOPLE + 1)]
+
+    await world.until(is_in_step)
+    assert not (await world.link()).reasons
     own = await asyncpg.connect(world.daemon.dsn)
     await own.execute("INSERT INTO schema_migrations (version, name) VALUES (99, 'later')")
     await own.close()

@@ -171,8 +171,8 @@ STREAMS = (
         20,
         "a staged document that is gone leaves without a word",
         "actors/core/newcomer.py",
-        "items=never_imported(stream, half, seen, ctx.parked)",
-        "items=()",
+        "drop=True, items=never_imported(stream, half, seen, ctx.parked)",
+        "drop=True",
         (
             f"{DOCUMENTS}test_what_is_gone_before_it_was_imported_is_told_with_what_it_was_and_staged_again_when_it_is_back",
         ),

@@ -93,7 +93,7 @@ class TestTenantsAndConnections:
         for attempt in (store.connection(made.id), later.update_connection(made.id, {}, {"password": "q"})):
             with pytest.raises(Exception, match="sealed with key"):
                 await attempt
-        await later.replace_secrets(made.id, {"password": "q"})
+        await later.update_connection(made.id, {}, {"password": "q", "token": None}, anew=True)
         opened = await store.connection(made.id)
         assert opened is not None
         assert opened.settings == {"password": "q"}
