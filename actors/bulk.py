@@ -8,7 +8,7 @@ is left to the general way as a newcomer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import anyio
 import msgspec
@@ -21,6 +21,7 @@ from actors.core.rows import Creates, Made, RowShape, creates_for, kept_paths
 from actors.core.texts import texts_of
 from actors.core.types import SIDES, Action, ActionState, Binding, Hint, Op, Presence, Side, State, other
 from actors.lines import joined, revised
+from actors.met import Met
 from actors.ports import Closed, Counters, Cursor, NewRows, Settlement
 from actors.runtime.together import together
 from actors.state import RunState
@@ -71,6 +72,7 @@ class Bulk:
         self._at = at
         self._left = left
         self._done: list[Settlement] = []  # what finished windows settle, to go with the next transaction
+        self._met: Met | None = None  # keys of everybody who is bound; None: not known
         self.refused = False  # what is left must go the general way
 
     async def lap(self, cursor: Cursor) -> tuple[Cursor, bool]:
@@ -79,6 +81,11 @@ class Bulk:
         planned_in, planned_out = anyio.create_memory_object_stream[Planned](0)
         sent_in, sent_out = anyio.create_memory_object_stream[Sent](0)
         lap = _Lap(cursor)
+        # Only who begins with nobody knows the keys of all: between two laps others bind, too.
+        is_first = not cursor.position and not await self._state.store.count_bindings(
+            self._state.link, self._stream.name, 1
+        )
+        self._met = Met() if is_first else None
         async with together() as tasks:
             tasks.start_soon(self._read, lap, planned_in)
             tasks.start_soon(self._bind, lap, planned_out, sent_in)
@@ -149,6 +156,7 @@ class Bulk:
                     return
                 left = [*planned.left, *await self._moved(planned.made)]
                 if left:  # noted before the cursor passes them
+                    self._met = None  # they are bound the general way
                     await self._left(self._stream, self._origin, left, planned.cursor.generation)
                 if (sent := await self._bound(planned)) is not None:
                     await send.send(sent)
@@ -160,7 +168,9 @@ class Bulk:
         keys = [_keys(line) for line in made.bindings]
         state, known = self._state, dict[str, Binding]()
         for level in range(min(LEVELS, len(self._stream.match))):
-            hashes = {key[level] for key in keys} - {0}
+            hashes: Collection[int] = {key[level] for key in keys} - {0}
+            if self._met is not None:
+                hashes = self._met.again(hashes)
             args = state.link, self._stream.name, level, sorted(hashes), self._window
             for one in await state.store.sharing(*args) if hashes else ():
                 if (held := one.side(self._origin)) is not None and one.side(self._there) is not None:

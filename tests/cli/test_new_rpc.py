@@ -35,13 +35,13 @@ import "google/protobuf/field_mask.proto";
 // Reports: what nobody has thought of yet.
 service Reports {
   // Make a report; see ListReports.
-  rpc CreateReport(CreateReportRequest) returns (Report);
+  rpc CreateReport(CreateReportRequest) returns (Summary);
   // List reports.
   rpc ListReports(ListReportsRequest) returns (ListReportsResponse);
   // Takes the name that list has already.
   rpc List(ListReportsRequest) returns (ListReportsResponse);
   // Watch a report.
-  rpc WatchReport(WatchReportRequest) returns (stream Report);
+  rpc WatchReport(WatchReportRequest) returns (stream Summary);
 }
 
 enum PaperSize {
@@ -89,13 +89,13 @@ message CreateReportRequest {
   google.protobuf.ListValue anything = 21;
 }
 
-message Report {
+message Summary {
   string id = 1;
   string outcome = 2;
 }
 
 message ListReportsRequest {}
-message ListReportsResponse { repeated Report reports = 1; }
+message ListReportsResponse { repeated Summary reports = 1; }
 message WatchReportRequest { string report = 1; }
 """
 
