@@ -35,7 +35,6 @@ from tests.sim.auditor_newest import (
     on_command_only,
     place_of,
     source_of,
-    told_apart,
     within_budgets,
 )
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
@@ -79,7 +78,7 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
             same = [] if several else here
         if (
             made
-            and not told_apart(evidence, timeline, entry)
+            and not was_told(evidence, timeline, entry, "different")
             and len(same) >= len(live.get((other(entry.side), ref), ()))
             and not may_be_unseen(evidence, same, entry)
         ):
@@ -162,7 +161,7 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         origin = other(entry.side)
         if moved_from(timeline, entry) is not None:
             continue
-        if origin not in timeline.stream.removes and not told_to_remove(evidence, timeline, entry):
+        if origin not in timeline.stream.removes and not was_told(evidence, timeline, entry, "remove"):
             yield Violation("deletes", f"{entry.who} deleted, no policy allows it: {tell(entry)}", entry.at)
         elif not any(
             one.side == origin
@@ -177,11 +176,11 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             yield Violation("deletes", text, entry.at)
 
 
-def told_to_remove(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
-    """Whether a person, asked about what was deleted or merged, said that the partner goes too."""
+def was_told(evidence: Evidence, timeline: Timeline, entry: Entry, word: str) -> bool:
+    """Whether a person had said that word of a record of this reference."""
     ids = timeline.ids(timeline.ref(entry))
     return any(
-        one.choose == "remove"
+        one.choose == word
         and one.at <= entry.asked + MOMENT_S
         and any(i in ids[s] for s, i in one.ids.items())
         for one in evidence.decisions

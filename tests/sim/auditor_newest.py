@@ -219,17 +219,6 @@ def _touched_since(timeline: Timeline, entry: Entry, made: Entry) -> bool:
 # ------------------------------------------------------------------------------------------- keys, loads, merges
 
 
-def told_apart(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
-    """Whether a person had said of a record of this reference that it is none of those that share a key with it."""
-    ids = timeline.ids(timeline.ref(entry))
-    return any(
-        one.choose == "different"
-        and one.at <= entry.asked + MOMENT_S
-        and any(i in ids[s] for s, i in one.ids.items())
-        for one in evidence.decisions
-    )
-
-
 def clashes_bind_nobody(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
     """Two records that share nothing but a clash key are no pair, unless a person said so."""
     if not timeline.stream.clashes:

@@ -109,6 +109,25 @@ async def with_lines(
     return [*whole, *left]
 
 
+async def read_units(
+    plain: Plain,
+    name: str,
+    units: Mapping[str, LinesOf],
+    ids: Sequence[str],
+    fields: Sequence[str],
+    cells: Sequence[str] | None,
+    most: int,
+) -> Sequence[Record]:
+    """Records by id, as `with_lines`; those with lines `most` at once, since these may be many."""
+    if cells is None:
+        return await plain.records(name, ids, fields)
+    found: list[Record] = []
+    for start in range(0, len(ids), most):
+        some = await plain.records(name, ids[start : start + most], fields)
+        found += await with_lines(plain, name, units, some, fields, cells)
+    return found
+
+
 def _joined(record: Record, lines: Lines) -> Record:
     return msgspec.structs.replace(record, native={**record.native, LINES: lines})
 

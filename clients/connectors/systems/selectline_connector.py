@@ -12,11 +12,11 @@ import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Op, Record
-from actors.core.values import BadValue, Value, same
+from actors.core.values import BadValue, Value
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult, WriteStatus
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
-from clients.connectors.http.shape import Shape
+from clients.connectors.http.shape import Shape, having
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.together import together
 from clients.connectors.http.units import (
@@ -187,16 +187,10 @@ class SelectlineConnector(HttpConnector):
             conditions = [condition, self._lists.behind(object_name, position)]
             rows, _ = await self._lists.listed(object_name, conditions, ROWS_MAX, position)
             position, more = self._lists.id_of(object_name, rows[-1]) if rows else "", len(rows) >= SHORT
-            made = await self._lists.made_of(object_name, rows, names)
-            found += [one for one in made if field in one.native and same(one.native[field], value)]
+            found += having(await self._lists.made_of(object_name, rows, names), field, value, plain)
         if cells is not None:
             return await self.read(object_name, [one.id for one in found], fields)
-        return [
-            msgspec.structs.replace(
-                one, native={name: one.native[name] for name in plain if name in one.native}
-            )
-            for one in found
-        ]
+        return found
 
     def _most(self, limit: int, cells: Sequence[str] | None) -> int:
         """Records of one page; fewer where the positions of each have to be asked for."""

@@ -12,13 +12,13 @@ import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Record
-from actors.core.values import BadValue, Value, same
+from actors.core.values import BadValue, Value
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
 from clients.connectors.http.field import nothing_at
 from clients.connectors.http.paging import rows_at
-from clients.connectors.http.shape import Shape
+from clients.connectors.http.shape import Shape, having
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.units import (
     LinesOf,
@@ -176,15 +176,10 @@ class TribeConnector(HttpConnector):
         except BadValue:
             return []
         records, _ = await self._records(shape, names, f"{path} eq {literal}", ROWS_MAX)
-        found = [one for one in records if field in one.native and same(one.native[field], value)]
+        found = having(records, field, value, plain)
         if cells is not None:
             return await self.read(object_name, [one.id for one in found], fields)
-        return [
-            msgspec.structs.replace(
-                one, native={name: one.native[name] for name in fields if name in one.native}
-            )
-            for one in found
-        ]
+        return found
 
     # --------------------------------------------------------------------------------------------- one request
 

@@ -16,12 +16,13 @@ from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
 from clients.connectors.http.paging import rows_at
-from clients.connectors.http.shape import Shape
+from clients.connectors.http.shape import Shape, having
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.units import (
     LinesOf,
     asked,
     described,
+    read_units,
     split,
     touches_lines,
     with_lines,
@@ -91,13 +92,7 @@ class UnicontaConnector(HttpConnector):
         """Up to 40 in each request: more alternatives the server doesn't take. Where lines are asked for, they come with
         another one, and the records once more."""
         plain, cells = await asked(UNITS, self._shape, object_name, fields)
-        if cells is None:
-            return await self.records(object_name, ids, plain)
-        found: list[Record] = []
-        for start in range(0, len(ids), self.declaration.batch_max):
-            some = await self.records(object_name, ids[start : start + self.declaration.batch_max], plain)
-            found += await with_lines(self, object_name, UNITS, some, plain, cells)
-        return found
+        return await read_units(self, object_name, UNITS, ids, plain, cells, self.declaration.batch_max)
 
     async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Records without lines."""
@@ -172,20 +167,10 @@ class UnicontaConnector(HttpConnector):
         except BadValue:
             return []
         records, _ = await self._records(object_name, shape, names, f"{field} eq {literal}", TOP_MAX)
+        found = having(records, field, value, plain)
         if cells is not None:
-            return await self.read(
-                object_name, [one.id for one in records if one.native.get(field) == value], fields
-            )
-        return [
-            Record(
-                one.id,
-                {name: one.native[name] for name in fields if name in one.native},
-                one.version,
-                one.modified,
-            )
-            for one in records
-            if field in one.native and same(one.native[field], value)
-        ]
+            return await self.read(object_name, [one.id for one in found], fields)
+        return found
 
     # --------------------------------------------------------------------------------------------- one request
 

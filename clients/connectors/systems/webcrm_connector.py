@@ -18,12 +18,13 @@ from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
 from clients.connectors.http.dense import ranges
 from clients.connectors.http.paging import rows_at
-from clients.connectors.http.shape import Shape
+from clients.connectors.http.shape import Shape, having
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.units import (
     LinesOf,
     asked,
     described,
+    read_units,
     touches_lines,
     with_lines,
     write_with_lines,
@@ -101,13 +102,7 @@ class WebcrmConnector(HttpConnector):
         """Up to 40 in one query, or all that lie close together; where lines are asked for, they come with another one, and
         the records once more."""
         plain, cells = await asked(UNITS, self._shape, object_name, fields)
-        if cells is None:
-            return await self.records(object_name, ids, plain)
-        found: list[Record] = []
-        for start in range(0, len(ids), self.declaration.batch_max):
-            some = await self.records(object_name, ids[start : start + self.declaration.batch_max], plain)
-            found += await with_lines(self, object_name, UNITS, some, plain, cells)
-        return found
+        return await read_units(self, object_name, UNITS, ids, plain, cells, self.declaration.batch_max)
 
     async def records(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Records without lines."""
@@ -186,18 +181,10 @@ class WebcrmConnector(HttpConnector):
             return []
         where = f"{field} = {_literal(raw)}"
         records, _ = await self._records(object_name, shape, names, where, SIZE_MAX)
-        found = [one for one in records if field in one.native and same(one.native[field], value)]
+        found = having(records, field, value, plain)
         if cells is not None:
             return await self.read(object_name, [one.id for one in found], fields)
-        return [
-            Record(
-                one.id,
-                {name: one.native[name] for name in fields if name in one.native},
-                one.version,
-                one.modified,
-            )
-            for one in found
-        ]
+        return found
 
     # --------------------------------------------------------------------------------------------- one query
 

@@ -12,13 +12,13 @@ import msgspec
 from actors.core.errors import Kind, Scope
 from actors.core.types import Op, Record
 from actors.core.unit_lines import IN_LINES
-from actors.core.values import BadValue, Value, same
+from actors.core.values import BadValue, Value
 from actors.ports import Declaration, Find, ObjectInfo, Page, Write, WriteResult, WriteStatus
 from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient, segment
 from clients.connectors.http.field import nothing_at
 from clients.connectors.http.nested import cells_of
-from clients.connectors.http.shape import Shape
+from clients.connectors.http.shape import Shape, having
 from clients.connectors.http.sweep import swept, time_of
 from clients.connectors.http.together import together
 from clients.connectors.http.values import write_value
@@ -148,7 +148,7 @@ class WinbooksConnector(HttpConnector):
     ) -> Sequence[Record]:
         """By a field's value; a third party's over a join."""
         shape = self._shape(object_name)
-        names, kept = shape.checked([*fields, field]), {name.partition(IN_LINES)[0] for name in fields}
+        names, kept = shape.checked([*fields, field]), [name.partition(IN_LINES)[0] for name in fields]
         try:
             raw = write_value(value, shape.fields[field].form)
         except BadValue:
@@ -159,14 +159,7 @@ class WinbooksConnector(HttpConnector):
         rows, _ = (
             await self._rows(object_name, conditions, ROWS_MAX, names=names) if conditions else ([], None)
         )
-        found = await self._records(shape, rows, names)
-        return [
-            msgspec.structs.replace(
-                one, native={name: value for name, value in one.native.items() if name in kept}
-            )
-            for one in found
-            if field in one.native and same(one.native[field], value)
-        ]
+        return having(await self._records(shape, rows, names), field, value, kept)
 
     # --------------------------------------------------------------------------------------------- one request
 
