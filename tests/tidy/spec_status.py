@@ -26,7 +26,7 @@ SCENARIOS = 45
 ROW = re.compile(r"^\| ([A-Z]\d+|\d+) \| (.+) \|([^|]*)\|$", re.MULTILINE)
 # A test that a page names, with its mark.
 NAMED = re.compile(rf"`(test_\w+)`(?P<fails>{re.escape(FAILS)})?")
-_SPEC_TEST = re.compile(r"test_([wstugdb])(\d\d)(_|$)")
+_SPEC_TEST = re.compile(r"test((?:_[wstugdb]\d\d)+)(?:_|$)")
 _REDTEAM_TEST = re.compile(r"test_redteam_(\d\d)_")
 Tests = Mapping[str, Sequence[str]]
 
@@ -41,11 +41,17 @@ def spec_tests() -> Tests:
         tests = [
             bare for bare in _bare_names(module) if bare.startswith("test_") and bare not in fails_as_yet()
         ]
-        names = [stem] if _SPEC_TEST.match(stem) and tests else tests
+        names = [stem] if rows_shown(stem) and tests else tests
         for name in names:
-            if match := _SPEC_TEST.match(name):
-                found.setdefault(f"{match[1].upper()}{int(match[2])}", []).append(name)
+            for row in rows_shown(name):
+                found.setdefault(row, []).append(name)
     return found
+
+
+def rows_shown(name: str) -> list[str]:
+    """The rows that a test of that name shows: S10 and S11 for `test_s10_s11_...`."""
+    match = _SPEC_TEST.match(name)
+    return [f"{row[0].upper()}{int(row[1:])}" for row in match[1].split("_")[1:]] if match else []
 
 
 def redteam_tests() -> Tests:

@@ -46,6 +46,12 @@ def test_a_row_is_filled_from_the_names_of_its_tests() -> None:
     assert spec_status.filled(page, {"D1": ["test_d01_b", "test_d01_a"]}, "open") == after
 
 
+def test_a_test_shows_every_row_that_its_name_begins_with() -> None:
+    assert spec_status.rows_shown("test_s10_s11_a_kill_makes_each_sale_once") == ["S10", "S11"]
+    assert spec_status.rows_shown("test_w07") == ["W7"]
+    assert spec_status.rows_shown("test_s10x_nothing") == spec_status.rows_shown("test_kill_s10") == []
+
+
 def test_every_test_that_a_page_names_exists() -> None:
     known = {
         name.rpartition(".")[2]
