@@ -105,6 +105,7 @@ def observe(
         version=record.version,
         modified=record.modified,
         problem=problem,
+        unfinished=record.unfinished,
     )
 
 

@@ -165,6 +165,7 @@ def _both_present(
         held = _gate_contested(stream, adopted, seen, ctx)
         park.extend(held)
         action = action if held else gates.put_back(stream, adopted, seen, action)
+        action = units.let_go(stream, binding, seen, action)
         if action is not None:
             actions.append(action)
     in_doubt = len(park)

@@ -222,11 +222,11 @@ def _fields(
 
 
 def _parts(stream: StreamSpec, action: Action, after: Observation) -> tuple[str, ...]:
-    """The lines that were written in part."""
+    """The lines that were written in part, or whole in a record that was not let go."""
     return tuple(
         name
         for name, value in action.fields.items()
-        if cut(stream.field(name), action.before.get(name, ()), value, after.fields.get(name, UNKNOWN))
+        if cut(stream.field(name), action.before.get(name, ()), value, after)
     )
 
 

@@ -34,20 +34,23 @@ class Presence(enum.StrEnum):
 class Record(msgspec.Struct, frozen=True):
     """One record as a connector delivers it. A field that was not delivered is missing (unknown), not null.
 
-    `version` is the system's own token (ETag, revision) or None; `modified` its own time stamp, epoch seconds.
+    `version` is the system's own token (ETag, revision) or None; `modified` its own time stamp, epoch seconds. `unfinished`:
+    it is kept from being worked on there, as one is that we make step by step until the last of them (lines).
     """
 
     id: str
     native: Mapping[str, Value]
     version: str | None = None
     modified: float | None = None
+    unfinished: bool = False
 
 
 class Observation(msgspec.Struct, frozen=True):
     """A side was seen to hold a record (or to hold it no longer).
 
     `asked` is the owner's monotonic time *before* the request left, seconds (fresh eyes). `fields` are shared
-    values; `problem` says why the record could not be read into shared values (it is parked, naming this).
+    values; `problem` says why the record could not be read into shared values (it is parked, naming this). `unfinished`: as
+    in `Record`.
     """
 
     side: Side
@@ -59,6 +62,7 @@ class Observation(msgspec.Struct, frozen=True):
     version: str | None = None
     modified: float | None = None
     problem: str = ""
+    unfinished: bool = False
 
 
 class Deviation(msgspec.Struct, frozen=True):

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
+
+from actors.core.actions import action_for, id_on
 from actors.core.formula import FormulaError, compiled
 from actors.core.lenses import shown
+from actors.core.mapping import Shown
 from actors.core.owners import may_change
 from actors.core.policy import FieldSpec, StreamSpec, Sum
 from actors.core.rooms import parked
-from actors.core.types import Action, Binding, Observation, Parked, Room, Side, other
+from actors.core.types import Action, Binding, Observation, Op, Parked, Room, Side, other
 from actors.core.unit_lines import is_cut
 from actors.core.values import UNKNOWN, Line, Seen, fingerprint, lines_of
 
@@ -69,9 +73,45 @@ def is_begun(binding: Binding, side: Side, name: str) -> bool:
     return stands is not None and stands.reason == CUT
 
 
-def cut(spec: FieldSpec, before: Seen, sent: Seen, seen: Seen) -> bool:
-    """Whether a field shows part of what was sent, in a system that is written step by step."""
-    return spec.lines is not None and sent is not UNKNOWN and is_cut(before, sent, seen)
+def cut(spec: FieldSpec, before: Seen, sent: Seen, seen: Observation) -> bool:
+    """Whether a field shows part of what was sent, in a system that is written step by step; where the record is kept from
+    being worked on until the last step, that one is missing though all lines may stand there."""
+    shows = seen.fields.get(spec.name, UNKNOWN)
+    if spec.lines is None or sent is UNKNOWN or shows is UNKNOWN:
+        return False
+    return seen.unfinished or is_cut(before, sent, shows)
+
+
+def let_go(stream: StreamSpec, binding: Binding, seen: Observation, update: Action | None) -> Action | None:
+    """The update of a side together with the lines that were begun there and that stand there all: they are written over
+    themselves, by which the side lets the record go. As it is where there is nothing to let go."""
+    begun = [
+        (spec.name, place.paths[0])
+        for spec in stream.with_lines
+        if (place := spec.side(seen.side)) is not None and is_begun(binding, seen.side, spec.name)
+    ]
+    if not seen.unfinished or not begun:
+        return update
+    stands = {path: seen.native[path] for _, path in begun if path in seen.native}
+    if update is not None:
+        return msgspec.structs.replace(
+            update, native={**stands, **update.native}, seen_native={**stands, **update.seen_native}
+        )
+    lines = {name: seen.fields[name] for name, _ in begun if name in seen.fields}
+    return action_for(
+        stream,
+        binding,
+        seen.side,
+        Op.UPDATE,
+        CUT,
+        lines,
+        Shown(stands, lines),
+        lines,
+        (),
+        origin=id_on(binding, other(seen.side)),
+        seen=seen,
+        reason="all of it stands there, and it was not let go yet",
+    )
 
 
 def _touched(stream: StreamSpec, fields: object) -> bool:

@@ -149,7 +149,8 @@ class UnitRows(Protocol):
 
 class Hold(msgspec.Struct, frozen=True):
     """How a system keeps a record that is not finished from being worked on: the native values of one that is held, and
-    those that let it go. A record found held is let go by the write that finishes it, so that state must be ours alone."""
+    those that let it go. A record found held is let go by the write that finishes it, so that state must be ours alone;
+    and it is delivered as `Record.unfinished`."""
 
     held: Mapping[str, Value]
     free: Mapping[str, Value]

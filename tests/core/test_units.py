@@ -287,6 +287,27 @@ def test_what_was_cut_is_completed_where_it_is_written_once_and_later_changes_ar
 
 
 @pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize("once", [False, True])
+def test_what_stands_there_whole_and_was_not_let_go_is_written_over_itself(here: Side, once: bool) -> None:
+    """REDTEAM 18: only the last step is missing, by which a record that is kept from being worked on is let go."""
+    there = other(here)
+    stream = msgspec.structs.replace(PLAIN, once=frozenset({there} if once else ()))
+    held = msgspec.structs.replace(shown(there, (A, B)), unfinished=True)
+    action = sent(here, Op.CREATE, (), (A, B))
+    out = settle(stream, half(here), action, held, now=NOW, by_reply=False, in_steps=True)
+    assert out.cut == ("items",)
+    mine = shown(here, (A, B))
+    a, b = (mine, held) if here == "a" else (held, mine)
+    (fill,) = plan_pair(stream, out.binding, a, b, CTX).actions
+    assert (fill.side, fill.op, fill.fields) == (there, Op.UPDATE, {"items": (A, B)})
+    assert fill.native["items"] == fill.seen_native["items"] == held.native["items"]
+    # Somebody who parks a record that was finished is left alone.
+    a, b = (mine, held) if here == "a" else (held, mine)
+    whole = bound({"number": "1", "items": (A, B)})
+    assert plan_pair(stream, whole, a, b, CTX).actions == ()
+
+
+@pytest.mark.parametrize("here", SIDES)
 def test_where_lines_go_in_one_request_a_part_of_them_is_somebody_s_edit(here: Side) -> None:
     there = other(here)
     action, after = sent(here, Op.UPDATE, (A,), (A, B, C)), shown(there, (A, B))

@@ -33,9 +33,17 @@ UNITS = (
         18,
         "part of an order's lines counts as what somebody made of it",
         "actors/core/units.py",
-        "return spec.lines is not None and sent is not UNKNOWN and is_cut(before, sent, seen)",
+        "return seen.unfinished or is_cut(before, sent, shows)",
         "return False",
         (f"{CORE}test_what_was_cut_is_completed_over_what_stands",),
+    ),
+    Mutant(
+        18,
+        "a record of which all lines stand is never let go",
+        "actors/core/plan.py",
+        "        action = units.let_go(stream, binding, seen, action)\n",
+        "",
+        (f"{CORE}test_what_stands_there_whole_and_was_not_let_go_is_written_over_itself",),
     ),
     Mutant(
         18,

@@ -41,6 +41,7 @@ from clients.connectors.systems.selectline_objects import (
     NUMBER,
     POSITIONS,
     QUANTITY,
+    STATUS,
     TENANTS,
     WAREHOUSE,
     Thing,
@@ -76,7 +77,7 @@ class SelectlineConnector(HttpConnector):
         self._lists = Lists(client, things, self._shapes, settings, declaration.concurrency)
         self._warehouse = settings["warehouse"]
         held, free = settings["held"], settings["free"]
-        self._hold = None if held == "none" else Hold({"StatusFlag": held}, {"StatusFlag": free})
+        self._hold = None if held == "none" else Hold({STATUS: held}, {STATUS: free})
 
     # ------------------------------------------------------------------------------------------------- looking
 

@@ -10,6 +10,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from actors.core.errors import Kind, Scope
 from actors.core.types import Record
 from actors.core.values import Value
@@ -29,6 +31,7 @@ from clients.connectors.systems.selectline_objects import (
     NUMBER,
     POSITION,
     POSITIONS,
+    STATUS,
     TENANTS,
     Thing,
 )
@@ -57,6 +60,7 @@ class Lists:
         self._entered: Mapping[str, str] = settings["entered"]
         self._price_customer = settings["price_customer"] if settings["prices"] == "customer" else ""
         self._concurrency = concurrency
+        self._held = settings["held"]  # "none": documents are not held
 
     async def listed(
         self, name: str, conditions: Sequence[str], most: int, after: str = "", *, looked: bool = False
@@ -207,7 +211,17 @@ class Lists:
             rows = [{**row, ENTERED: self.id_of(name, row).casefold() in entered} for row in rows]
         if NET_PRICE in names and name == ARTICLES:
             rows = await together(list(rows), self._priced, self._concurrency)
-        return [shape.record(row, names) for row in rows]
+        return [
+            msgspec.structs.replace(shape.record(row, names), unfinished=self._is_held(name, row))
+            for row in rows
+        ]
+
+    def _is_held(self, name: str, row: Any) -> bool:
+        """Whether a document is parked, as it is until its positions are complete."""
+        if not self.things[name].is_document:
+            return False
+        status = self.shapes[name].record(row, [STATUS]).native.get(STATUS)
+        return bool(status == self._held)
 
     async def _list_of(self, name: str) -> set[str]:
         """Who stands in the list of what is entered."""

@@ -26,6 +26,7 @@ DOCUMENT: Final = "DocumentKey"  # one letter for the kind, and the number behin
 POSITION: Final = "PositionKey"  # ours: key of the document, a slash, identifier
 KIND: Final = "KindFlag"
 NUMBER: Final = "Number"
+STATUS: Final = "StatusFlag"
 QUANTITY: Final = "CalculatedQuantityValue"
 WAREHOUSE: Final = "WarehouseId"
 ENTERED: Final = "Entered"  # ours: whether it stands in the list of the setting `entered`
