@@ -398,6 +398,11 @@ def effects_all(evidence: Evidence) -> Iterator[Violation]:
                 continue
             if (side, document) in ended:
                 continue
+            if any(
+                (e.side, e.id, e.op, e.outside) == (other(side), origin, "create", False)
+                for e in timeline.entries
+            ):
+                continue  # put back by us: the one it was imported from had ended
             made = [e for e in timeline.entries if (e.side, e.id, e.op) == (side, document, "create")]
             known = (
                 law.name,
