@@ -245,7 +245,7 @@ class TribeConnector(HttpConnector):
     async def write(
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
-        """One by one."""
+        """Record by record."""
         await asked(UNITS, self._shaped, object_name, fields)
 
         async def one(write: Write) -> WriteResult:
@@ -253,7 +253,9 @@ class TribeConnector(HttpConnector):
                 return await write_with_lines(self, object_name, UNITS[object_name], write, fields)
             return await self.one(object_name, write)
 
-        return await each(writes, one, within_s=WRITE_S, session_check=self.check)
+        return await each(
+            writes, one, within_s=WRITE_S, session_check=self.check, concurrency=self.declaration.concurrency
+        )
 
     async def one(self, object_name: str, write: Write) -> WriteResult:
         """One write of a record without lines."""

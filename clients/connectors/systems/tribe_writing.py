@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
+import anyio
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
@@ -24,6 +25,7 @@ from clients.connectors.systems.tribe_objects import ADDRESSES, CODE, KEY, Thing
 from clients.connectors.systems.tribe_parts import by_part
 
 GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+CODES_S: Final = 10.0  # a new record of a country is not worth asking for the country again
 Rows = Callable[[str, str, Sequence[str]], Awaitable[tuple[Any, Record | None]]]
 
 
@@ -45,6 +47,7 @@ class Writer:
         self._row = row
         self._own = own
         self._plain = {name: shape(name, things, ()) for name in things}
+        self._codes: dict[tuple[str, str], tuple[str, float]] = {}  # id, and until when it counts
 
     async def carry_out(self, shape: Shape, write: Write) -> WriteResult:
         """One write of a record without lines."""
@@ -97,11 +100,15 @@ class Writer:
         return body
 
     async def _coded(self, name: str, code: str) -> str:
-        """The id of what is called by a code."""
+        """The id of what is called by a code, as it was asked for a moment ago."""
+        id_, until = self._codes.get((name, code), ("", 0.0))
+        if anyio.current_time() < until:
+            return id_
         quoted = code.replace("'", "''")
         row, record = await self._row(name, f"{CODE} eq '{quoted}'", [CODE])
         if record is None:
             raise BadValue(f"there is no {name} with the code {code}")
+        self._codes[name, code] = (str(row[KEY]), anyio.current_time() + CODES_S)
         return str(row[KEY])
 
     # ------------------------------------------------------------------------------------------------- changes
