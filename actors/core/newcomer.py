@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.core import initial, match, own_values, several, units
+from actors.core import effects, initial, match, own_values, several, units
 from actors.core.actions import action_for, decided_by_origin, note_line
 from actors.core.documents import never_imported, staged
 from actors.core.gates import admitted
@@ -41,6 +41,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     side, target = seen.side, other(seen.side)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
+    if seen.presence is not Presence.PRESENT and effects.is_due(stream, half):
+        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if seen.presence is not Presence.PRESENT:
         return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     if seen.problem:
