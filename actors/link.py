@@ -325,7 +325,7 @@ class LinkActor(Actor):
         emit("run.started", link=self._link, run=ran.id, mode=ran.mode, cause=ran.cause)
         try:
             result, state = await self._execute(turn, facts, ran, look)
-            self._changed |= result.strangers
+            self._changed |= result.looks_next
             if result.error is not None or result.outcome is Outcome.CANCELLED or not result.hints:
                 self._inflow.refuse()  # what it left undone
             await self._conclude(row, facts, ran, result, state)
