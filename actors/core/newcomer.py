@@ -14,7 +14,7 @@ from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
 from actors.core.places import may_create
-from actors.core.policy import INITIAL_CREATES, LensError, Owner, StreamSpec
+from actors.core.policy import INITIAL_CREATES, LensError, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
 from actors.core.values import Value, is_blank, same
@@ -143,9 +143,7 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
         own = dev is None or not same(dev.value, value) or name not in values
         if own or stream.field(name).unit in moved:
             values[name] = value
-    told = {
-        one.name for one in stream.fields if one.owner is not Owner.LOCAL and one.side(target) is not None
-    }
+    told = stream.kept_on(target)
     return {
         n: v for n, v in values.items() if n in told and (restore or _is_told(stream, n, seen.fields, target))
     }
