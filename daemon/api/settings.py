@@ -4,6 +4,8 @@ what it is; what they mean for records that were settled before is worked out be
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -102,7 +104,7 @@ class Settings(settings_pb2_grpc.SettingsServicer):
         self, info: LinkInfo, blueprint: str, settings: str
     ) -> tuple[LinkSpec | None, LinkSpec, Changes]:
         """The rules that hold, those that are to hold, and what is otherwise under them; refused where they can't hold."""
-        new = _loaded(blueprint, settings)
+        new = _loaded(blueprint, settings, rules.chosen(info.row.settings))
         old = self._known(info)
         changes = Changes() if old is None else rules.changes(old, new)
         if old is not None and (faults := rules.impossible(old, new)):
@@ -163,8 +165,12 @@ def _mappings(kept: Kept, old: LinkSpec | None, new: LinkSpec) -> Mappings:
     return known
 
 
-def _loaded(blueprint: str, settings: str) -> LinkSpec:
+def _loaded(blueprint: str, settings: str, chosen: Mapping[str, Any]) -> LinkSpec:
+    """The rules with what the link has chosen in its places, as those that hold are read; without it, while something that
+    they need is still to be chosen."""
     try:
+        with contextlib.suppress(BlueprintError):
+            return blueprints_yaml.load(blueprint, settings, chosen)
         return blueprints_yaml.load(blueprint, settings)
     except BlueprintError as error:
         faults = [
