@@ -44,6 +44,14 @@ NEWEST = (
         (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
     ),
     Mutant(
+        19,
+        "what our own move kept in the old object is taken for the record once the new one is gone",
+        "actors/core/several.py",
+        'Held(was.id), f"{KEPT}{record}")',
+        'Held(was.id), f"{BESIDE}{record}")',
+        (f"{FOUND}test_what_our_move_kept_in_the_old_object_is_not_the_record_again",),
+    ),
+    Mutant(
         27,
         "a read of several objects is taken up behind its last page in an object that there is not",
         "actors/several.py",
