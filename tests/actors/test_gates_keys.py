@@ -126,6 +126,24 @@ def test_a_person_may_say_that_it_is_the_one_that_is_kept_out_and_the_gate_says_
 
 
 @MIRRORED
+def test_a_group_of_those_that_take_part_is_listed_beside_one_that_is_kept_out(
+    here: Side, there: Side
+) -> None:
+    """Seed 207311: the entries of such a group named the gate of a side that has none, and the link fell over."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await beside(rig, here, there)
+        rig.create(here, "Ada", "3", kind="Kunde")
+        rig.create(there, "Ada", "4")
+        await until(lambda: len(listed(rig)) == 3)
+        await at_rest(rig, 120)
+        return len(rig.rows(here)), len(rig.rows(there)), {row.reason.split(":")[0] for row in rig.parked()}
+
+    expected = (2, 2, {"several records share name"})
+    assert on(lambda: rig_with(both_make(here)), body) == expected
+
+
+@MIRRORED
 @CRASHES
 def test_a_daemon_that_is_killed_at_any_commit_makes_no_second_one(
     here: Side, there: Side, crash: tuple[str, int]
