@@ -13,6 +13,7 @@ IMAGES = "tests/actors/test_attachments.py::"
 CHOSEN = "tests/core/test_blueprint_chosen.py::"
 UNDO = "tests/core/test_undo.py::"
 ERASED = "tests/core/test_erasure.py::"
+MET = "tests/core/test_found.py::"
 
 NEWEST = (
     Mutant(
@@ -154,5 +155,13 @@ NEWEST = (
             f"{ERASED}test_nobody_is_asked_and_nothing_is_written_until_somebody_edits",
             "tests/actors/test_erasure.py::test_redteam_42_complete_reads_find_nothing_new_and_an_edit_goes_over",
         ),
+    ),
+    Mutant(
+        14,
+        "what is contested goes by the conflict rule and not to its owner",
+        "actors/core/plan.py",
+        "    return {p.field: p.fingerprint for p in every if not p.reason.startswith(CONTESTED)}\n",
+        "    return {p.field: p.fingerprint for p in every}\n",
+        (f"{MET}test_what_is_contested_and_edited_on_both_sides_stays_its_owners",),
     ),
 )
