@@ -328,6 +328,13 @@ def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             yield Violation("moved", text, entry.at)
 
 
+def forgotten(evidence: Evidence, end: Entry, entry: Entry) -> bool:
+    """Whether a daemon deleted a record because no look showed its partner (the one of `entry`), and its state was set back
+    since: it finds the record gone, and nobody can tell that it was itself who did it."""
+    unseen = evidence.out_of_sight(entry.side, entry.stream, entry.id, end.asked, by_id=True)
+    return unseen and any(end.at < at < entry.asked for at in evidence.set_back)
+
+
 # ------------------------------------------------------------------------------------------------- in the end
 
 
