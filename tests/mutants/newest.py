@@ -164,4 +164,14 @@ NEWEST = (
         "    return {p.field: p.fingerprint for p in every}\n",
         (f"{MET}test_what_is_contested_and_edited_on_both_sides_stays_its_owners",),
     ),
+    Mutant(
+        31,
+        "what is to be put back is matched with nobody first",
+        "actors/newcomers.py",
+        "        if await self._conclude(stream, taken):\n",
+        "        if await self._conclude(stream, taken) and False:\n",
+        (
+            "tests/actors/test_gates_keys.py::test_what_is_to_be_put_back_is_not_made_beside_one_that_is_kept_out",
+        ),
+    ),
 )
