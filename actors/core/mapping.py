@@ -122,12 +122,13 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
         place = spec.side(side)
         if place is None or place.lens.one_way:
             continue  # what is only read is not written, not even where a record is put back
-        old = tuple(native.get(path) for path in place.paths)
+        paths = place.paths
+        old = (native.get(paths[0]),) if len(paths) == 1 else tuple([native.get(path) for path in paths])
         put = _put(spec, side, old, value, refs)
         shown[name] = _get_value(spec, place, side, put, refs)
-        changes.update(
-            {p: new for p, new, was in zip(place.paths, put, old, strict=True) if not same(new, was)}
-        )
+        for path, new, was in zip(paths, put, old, strict=True):
+            if not same(new, was):
+                changes[path] = new
     return Shown(native=changes, shown=shown)
 
 

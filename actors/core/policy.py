@@ -424,6 +424,14 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         """The fields that `side` has and that are kept in step (not local), each with its place there."""
         return self._shared[side]
 
+    def kept_on(self, side: Side) -> frozenset[str]:
+        """The names of those fields."""
+        return self._kept_on[side]
+
+    @cached_property
+    def _kept_on(self) -> Mapping[Side, frozenset[str]]:
+        return {side: frozenset(spec.name for spec, _ in self._shared[side]) for side in SIDES}
+
     def tells_id(self, side: Side) -> bool:
         """Whether a field of `side` is the record's own id."""
         return side in self._telling

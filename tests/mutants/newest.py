@@ -12,9 +12,29 @@ EFFECTS = "tests/actors/test_effects.py::"
 IMAGES = "tests/actors/test_attachments.py::"
 CHOSEN = "tests/core/test_blueprint_chosen.py::"
 UNDO = "tests/core/test_undo.py::"
+DECISIONS = "tests/actors/test_decisions.py::"
 ERASED = "tests/core/test_erasure.py::"
 
 NEWEST = (
+    Mutant(
+        25,
+        "a word about one of two conflicts of a unit is dropped while the other one is open",
+        "actors/core/plan.py",
+        "    return [row for row in words if row.field in waiting]",
+        "    return []",
+        (
+            f"{DECISIONS}test_of_two_conflicts_of_one_unit_the_first_word_waits_for_the_second",
+            "tests/core/test_decided.py::test_a_word_outlives_a_look_that_did_not_bring_its_field",
+        ),
+    ),
+    Mutant(
+        25,
+        "what is refused takes a word along that it has nothing to do with",
+        "actors/conclude.py",
+        "    return any(stream.field(name).unit == unit for name in action.fields)",
+        "    return True",
+        (f"{DECISIONS}test_a_word_whose_direction_is_closed_outlives_what_is_refused_the_other_way",),
+    ),
     Mutant(
         19,
         "who stood beside a record that is gone stays there, and it counts as deleted",
