@@ -23,6 +23,7 @@ from actors.core.types import (
     Observation,
     Op,
     Parked,
+    Presence,
     Room,
     Side,
     State,
@@ -116,6 +117,8 @@ class Conclusions:
                 continue
             if verdict.binding != pair.binding:
                 done.bindings[key] = verdict.binding
+                if _is_back(pair.binding, verdict.binding):  # whoever refers to it can go
+                    state.memory.arrives(stream.name)
             if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
                 done.hints.append(self._look_again(stream, pair, verdict))
             self._items(verdict, done)
@@ -368,6 +371,12 @@ class Conclusions:
                     not_before=not_before,
                 )
             )
+
+
+def _is_back(before: Binding, after: Binding) -> bool:
+    """Whether a record is there again that was gone."""
+    sides = [(was, now) for side in SIDES if (was := before.side(side)) and (now := after.side(side))]
+    return any(was.presence is Presence.DELETED and now.presence is Presence.PRESENT for was, now in sides)
 
 
 def _carries(stream: StreamSpec, action: Action, place: tuple[Room, str]) -> bool:
