@@ -270,6 +270,7 @@ class Conclusions:
         """What was done, in the protocol, the sums and the ledger."""
         done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
         self._state.confirmed += 1
+        self._state.memory.has_gone(action)
         if result.status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
             return
         done.add(action.side, COUNTER[action.op])
@@ -340,6 +341,7 @@ class Conclusions:
         seen = next((one for one in pair.seen if one.side == verdict.again_side), pair.seen[0])
         attempts = pair.attempts + 1
         not_before = self._state.clock.now() + min(RETRY_MAX_S, verdict.again_s * attempts)
+        self._state.goes_on(stream.name, seen, not_before)
         return Hint(
             stream=stream.name,
             side=seen.side,
@@ -355,6 +357,7 @@ class Conclusions:
         not_before = self._state.clock.now() + wait_s
         self._state.memory.tries_again(action.stream, not_before)
         for seen in pair.seen[:1]:
+            self._state.goes_on(action.stream, seen, not_before)
             done.hints.append(
                 Hint(
                     stream=action.stream,

@@ -325,7 +325,7 @@ class LinkActor(Actor):
         emit("run.started", link=self._link, run=ran.id, mode=ran.mode, cause=ran.cause)
         try:
             result, state = await self._execute(turn, facts, ran, look)
-            self._changed |= result.strangers
+            self._changed |= result.looks_next
             if result.error is not None or result.outcome is Outcome.CANCELLED or not result.hints:
                 self._inflow.refuse()  # what it left undone
             await self._conclude(row, facts, ran, result, state)
@@ -460,6 +460,7 @@ class LinkActor(Actor):
             self._recover_at = now + result.again_s
         self._deliver_again_at = max(now + max(1.0, result.again_s or 0.0), *self._memory.again.values(), 0.0)
         self._memory.forget(self._ports.clock.monotonic() - 3600.0)
+        self._memory.forget_asked(self._ports.clock.now())
         self._ports.telemetry.emit(
             "run.ended",
             link=self._link,

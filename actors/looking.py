@@ -72,6 +72,15 @@ class Looking:
                 await self._note_look(stream, side)
         return True
 
+    def may_ask(self, stream: StreamSpec, side: Side) -> bool:
+        """Whether a side that was looked at before can be asked what was touched since, by itself."""
+        has_begun = stream.name in self._state.loaded and self.cursor(stream, side).completed > 0.0
+        return has_begun and self._find(stream, side) is Find.MODIFIED
+
+    async def ask(self, stream: StreamSpec, side: Side) -> None:
+        """What was touched on a side since, and nothing else."""
+        await self._poll(stream, side)
+
     async def _load(self, stream: StreamSpec) -> bool:
         """The initial load in bulk, from a side that was not read yet to one on which nobody is a stranger. True when it
         came to its end: both sides were looked at."""

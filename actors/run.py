@@ -40,7 +40,7 @@ class Cancelled(Exception):
 
 class RunResult(msgspec.Struct, frozen=True):
     """How a run ended. `loaded`: streams whose initial load is complete now. `again_s`: go on after so long. `hints`: so
-    many were worked on. `strangers`: some were met that nobody will be made of before both sides are looked at."""
+    many were worked on. `looks_next`: both sides are to be looked at, for strangers, or for what can't be asked alone."""
 
     outcome: Outcome
     loaded: frozenset[str]
@@ -48,7 +48,7 @@ class RunResult(msgspec.Struct, frozen=True):
     awaiting: str = ""
     again_s: float | None = None
     hints: int = 0
-    strangers: bool = False
+    looks_next: bool = False
 
 
 class Run:
@@ -82,7 +82,7 @@ class Run:
         )
         self._looking.cursors = {(cursor.stream, cursor.side): cursor for cursor in turn.cursors}
         self._hints_done = 0
-        self._strangers = False
+        self._looks_next = False
         self._streams: tuple[StreamSpec, ...] = ()
         self._poked: dict[int, Hint] = {}
         self._looked: set[str] = set()  # streams whose look has begun
@@ -125,7 +125,7 @@ class Run:
             soon_s = CLAIMED_AGAIN_S if state.claimed_elsewhere else 1.0
             again_s = max(soon_s, *(side.declaration.read_lag_s for side in self._sides.values()))
         return RunResult(
-            ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done, self._strangers
+            ended, frozenset(state.loaded), error, awaiting, again_s, self._hints_done, self._looks_next
         )
 
     async def _prepare(self) -> None:
@@ -151,8 +151,8 @@ class Run:
             await wake(state, stream)
             await self._hints(stream)
             poked = self._poked_of(stream)
-            looked = (look or bool(poked)) and await self._look(stream)
-            await self._answer(poked)
+            looked = look and await self._look(stream)
+            await self._answer(stream, poked, looked)
             at_rest = True
             for _ in range(self._options.rounds_max):
                 if look and looked:
@@ -162,12 +162,13 @@ class Run:
                     break
                 stirred = stream.name in self._windows.stirred
                 poked = self._poked_of(stream)
-                if poked or (look and stirred and not looked):
-                    looked = await self._look(stream)
-                await self._answer(poked)
+                again = bool(poked) or (stirred and not looked)
+                looked = (look and again and await self._look(stream)) or looked
+                if not await self._answer(stream, poked, looked):
+                    break
             state.left_for_later |= looked and not at_rest
             # A stranger met by a hint is created only after both sides were looked at, their feeds drained: that comes next.
-            self._strangers |= not look and stream.name in self._windows.stirred
+            self._looks_next |= not look and stream.name in self._windows.stirred
             if (
                 look
                 and looked
@@ -194,9 +195,19 @@ class Run:
         self._poked = {seq: hint for seq, hint in self._poked.items() if hint.stream != stream.name}
         return [] if self._state.dry else mine
 
-    async def _answer(self, poked: Sequence[Hint]) -> None:
+    async def _answer(self, stream: StreamSpec, poked: Sequence[Hint], looked: bool) -> bool:
+        """What was looked at is answered. A run of hints alone looks for changes on the sides that told of some, and nowhere
+        else; where that can't be asked for, they stay (False), and a run that looks at both sides comes next."""
+        if poked and not looked:
+            sides = {hint.side for hint in poked}
+            if not all(self._looking.may_ask(stream, side) for side in sides):
+                self._looks_next = True
+                return False
+            for side in sorted(sides):
+                await self._looking.ask(stream, side)
         if poked:
             await self._state.settle(Settlement(run=self._state.run, acks=tuple(poked)))
+        return True
 
     async def _at_rest(self, stream: StreamSpec, *, whole: bool) -> None:
         """Everything that could be done for the stream now is done. `whole`: and nothing was cut short; what is left to be

@@ -19,7 +19,7 @@ from actors.core.errors import Kind, TandemError
 from actors.core.places import qualified
 from actors.core.policy import LinkSpec
 from actors.core.types import POKED, Hint, Side
-from actors.messages import CHANGED, WORK
+from actors.messages import WORK
 from actors.ports import Clock, LinkRow, Store, Telemetry, Webhook
 from clients.connectors import webhook
 from clients.connectors.webhook import Call, Said
@@ -121,8 +121,8 @@ class Receiver:
         concerned = [(link, hints) for link in links if (hints := self._hints(link, who.connection, said))]
         for link, hints in concerned:
             await self._store.add_hints(link.id, hints)
-        for link, hints in concerned:
-            self._wake(link.id, CHANGED if any(hint.reason == POKED for hint in hints) else WORK)
+        for link, _ in concerned:
+            self._wake(link.id, WORK)
         await self._count(who, links, said.object, "accepted" if concerned else "ignored")
         return Answer(200, "accepted" if concerned else "nothing to do")
 

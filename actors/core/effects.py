@@ -21,11 +21,13 @@ DOCUMENT: Final = "document"  # the field by which an effect knows its document
 
 
 def noted(stream: StreamSpec, half: Binding) -> Binding:
-    """A record met for the first time, as it rests; as it is where its stream follows nothing."""
+    """A record met for the first time, as it rests; as it is where its stream follows nothing. One that stands on the
+    documents' side already keeps its match keys: it may be an effect that we made and forgot (a restored backup)."""
     if not stream.follows:
         return half
-    none = tuple(0 for _ in stream.match)
-    return msgspec.structs.replace(half, state=State.HELD_BACK, note=UNTOLD, keys=none)
+    here = any(half.side(side) is not None for side in stream.once)
+    keys = half.keys if here else tuple(0 for _ in stream.match)
+    return msgspec.structs.replace(half, state=State.HELD_BACK, note=UNTOLD, keys=keys)
 
 
 def waits(half: Binding) -> bool:

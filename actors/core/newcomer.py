@@ -130,8 +130,12 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     assert held is not None
     target = other(seen.side)
     values = dict(half.base)
-    # A group of which a member was edited since is told as it stands there, as a whole.
-    moved = {stream.field(name).unit for name in changed_fields(stream, half, seen)} if held.dev else set()
+    # A group of which a member was edited since is told as it stands there, as a whole; so is an attachment: what was
+    # agreed is a description, and its content went with the record.
+    fresh = (
+        [*changed_fields(stream, half, seen), *(spec.name for spec in stream.attached)] if held.dev else []
+    )
+    moved = {stream.field(name).unit for name in fresh}
     for name, value in seen.fields.items():
         dev = held.dev.get(name)
         own = dev is None or not same(dev.value, value) or name not in values

@@ -16,7 +16,7 @@ import anyio
 
 from bench.pairs import PAIRS
 from bench.pairs.emulated import Called, Emulated, called, emulated
-from bench.pairs.pair import Pair
+from bench.pairs.pair import Pair, TellingPair
 from bench.report import Result
 from bench.servers import start_daemon
 from bench.session import Session, say
@@ -59,16 +59,17 @@ class _Measured:
         (system_a, options_a), (system_b, options_b) = one.systems
         rows = one.rows(self._count)
         async with emulated(http, folder / "a", system_a, rows, options_a) as a:
-            async with emulated(http, folder / "script", system_b, {}, options_b) as b:
+            async with emulated(http, folder / "script", system_b, one.there, options_b) as b:
                 script_s, script_requests = await self._script(http, a, b)
-            async with emulated(http, folder / "b", system_b, {}, options_b) as b:
+            async with emulated(http, folder / "b", system_b, one.there, options_b) as b:
                 stand = Steered(await start_daemon(folder / "daemon"))
                 try:
                     took_s, requests = await self._load(stand, a, b)
                     self._ratios.append(took_s / script_s)
                     self._seconds.append((took_s, script_s))
                     self._requests.append((requests, script_requests))
-                    await self._changes(http, stand, a, b)
+                    if isinstance(one, TellingPair):
+                        await self._changes(one, http, stand, a, b)
                 finally:
                     await stand.stop()
 
@@ -95,27 +96,29 @@ class _Measured:
         await stand.all_bound(self._count + self._pair.beside)
         return ended - began, requests / self._count
 
-    async def _changes(self, http: aiohttp.ClientSession, stand: Steered, a: Emulated, b: Emulated) -> None:
+    async def _changes(
+        self, pair: TellingPair, http: aiohttp.ClientSession, stand: Steered, a: Emulated, b: Emulated
+    ) -> None:
         """Changes one by one. The relay has records of its own: what it writes is nobody's business here."""
         count = max(10, int(CHANGES * self._session.options.scale))
-        source, target = self._pair.ways(a, b)
-        if self._pair.without_limit:
+        source, target = pair.ways(a, b)
+        if pair.without_limit:
             await b.person("POST", "state", {"limit": {"requests": 0}})
-            await stand.set_up("b", self._pair.without_limit)
+            await stand.set_up("b", pair.without_limit)
             await stand.quiet()
-        side = "a" if source is a else "b"
+        side = "b" if (source is a) is pair.turned else "a"
         request = webhooks_pb2.CreateWebhookRequest(connection=side, tenant=TENANT)
         hook = await stand.tandem.webhooks.CreateWebhook(request)
-        url = {one.object: one.url for one in hook.addresses}[self._pair.hooked]
+        url = {one.object: one.url for one in hook.addresses}[pair.hooked]
         async with called() as there, called() as told, anyio.create_task_group() as tasks:
-            written = _Written(self._pair, target, there)
+            written = _Written(pair, target, there)
             tasks.start_soon(written.watch)
             for n in range(1, count + WARM + 1):
                 await stand.rests()
-                await self._pair.call(source, told.url, "")
-                theirs = await self._relayed(http, source, target, told, written, n)
-                await self._pair.call(source, url, hook.secret)
-                mine = await written.after(self._pair.change(source, count + WARM + n, f"Ort {n}"))
+                await pair.call(source, told.url, "")
+                theirs = await self._relayed(pair, http, source, target, told, written, n)
+                await pair.call(source, url, hook.secret)
+                mine = await written.after(pair.change(source, count + WARM + n, f"Ort {n}"))
                 if n > WARM:
                     self._theirs.append(theirs * 1000)
                     self._mine.append(mine * 1000)
@@ -125,6 +128,7 @@ class _Measured:
 
     async def _relayed(
         self,
+        pair: TellingPair,
         http: aiohttp.ClientSession,
         source: Emulated,
         target: Emulated,
@@ -133,9 +137,9 @@ class _Measured:
         number: int,
     ) -> float:
         async def change() -> None:
-            await self._pair.change(source, number, f"Ort {number}")
+            await pair.change(source, number, f"Ort {number}")
             await told.calls.receive()
-            await self._pair.relay(http, source, target, number)
+            await pair.relay(http, source, target, number)
 
         return await written.after(change())
 
@@ -145,11 +149,11 @@ class _Measured:
         say(f"{name}: load {took[0]:.2f} s, script {took[1]:.2f} s: {median(self._ratios):.2f} x")
         notes = f"{took[0]:.1f} s, script {took[1]:.1f} s, {self._count:,} records"
         mine, theirs = zip(*self._requests, strict=True)
+        late = [self._late("p50", 0.5), self._late("p99", 0.99)] if self._mine else []
         return [
             Result(f"pair_load_over_script:{name}", tuple(self._ratios), None, notes),
             Result(f"requests_per_record:{name}", mine, median(theirs)),
-            self._late("p50", 0.5),
-            self._late("p99", 0.99),
+            *late,
         ]
 
     def _late(self, word: str, part: float) -> Result:
@@ -162,7 +166,7 @@ class _Measured:
 class _Written:
     """When the last write to one side took place."""
 
-    def __init__(self, of: Pair, target: Emulated, called: Called) -> None:
+    def __init__(self, of: TellingPair, target: Emulated, called: Called) -> None:
         self._pair, self._target, self._called = of, target, called
         self._seen = anyio.Event()
         self._at = 0.0

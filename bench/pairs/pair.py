@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
@@ -16,24 +17,27 @@ import yaml
 from bench.pairs.emulated import Called, Emulated, Rows
 from bench.stand import End
 from bench.tables import WrongResult
+from clients.connectors import yaml_nodes
 from daemon import blueprints
 
 T = TypeVar("T")
 
 
 class Pair(ABC):
-    """One pair. `systems`: the emulators of a and b with their options; records of a are loaded into b."""
+    """One pair. `systems`: the emulators of a and b with their options; records of a are loaded into b. `turned`: what is
+    called a here is side b of the link."""
 
     name: str
     blueprint: str
     systems: tuple[tuple[str, Mapping[str, str]], tuple[str, Mapping[str, str]]]
+    turned = False
     beside = 0  # so many records more are bound
+    there: ClassVar[Rows] = {}  # what stands in b before the load
     allowance_s = (
         0.0  # so long it takes until what a plan allows at once is there again: the load begins with that
     )
     # Of b, once it is loaded: how single changes are let through that come in a row, where a plan has its limit.
     without_limit: ClassVar[Mapping[str, Any]] = {}
-    hooked = ""  # the object of which changes are told; "" where the call says it
     rules: ClassVar[Mapping[str, Any]] = {}  # laid over the blueprint
 
     @abstractmethod
@@ -58,7 +62,18 @@ class Pair(ABC):
         if sorted(of_a) != sorted(of_b):
             raise WrongResult(f"{self.name}: {len(of_a)} records in A, {len(of_b)} in B, and they differ")
 
-    # ---------------------------------------------------------------------------------- a change, told by a webhook
+    def text(self) -> str:
+        """The blueprint, without what goes before a first load: handshakes are people's time."""
+        rules, _ = yaml_nodes.parse(blueprints.text(self.blueprint))
+        assert isinstance(rules, dict)
+        rules.pop("setup", None)
+        return yaml.dump(_over(rules, self.rules), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class TellingPair(Pair):
+    """One of whose systems tells of changes by a webhook."""
+
+    hooked = ""  # the object of which changes are told; "" where the call says it
 
     @abstractmethod
     def ways(self, a: Emulated, b: Emulated) -> tuple[Emulated, Emulated]:
@@ -83,11 +98,17 @@ class Pair(ABC):
     ) -> None:
         """What a script does that was told of that record: reads it, and writes it there as the vendor's API wants it."""
 
-    def text(self) -> str:
-        """The blueprint, without what goes before a first load: handshakes are people's time."""
-        rules = yaml.safe_load(blueprints.text(self.blueprint))
-        rules.pop("setup", None)
-        return yaml.safe_dump(_over(rules, self.rules), sort_keys=False, allow_unicode=True)
+
+class _Dumper(yaml.SafeDumper):
+    """Writes exact numbers plainly."""
+
+
+def _number(dumper: yaml.SafeDumper, value: Decimal) -> yaml.ScalarNode:
+    whole = value == int(value)
+    return dumper.represent_int(int(value)) if whole else dumper.represent_float(float(value))
+
+
+_Dumper.add_representer(Decimal, _number)
 
 
 def _over(rules: Any, given: Any) -> Any:

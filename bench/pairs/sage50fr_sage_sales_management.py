@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import aiohttp
 
 from bench.pairs.emulated import Called, Emulated, Rows
-from bench.pairs.pair import Pair, at_once, picked
+from bench.pairs.pair import TellingPair, at_once, picked
 from bench.stand import End
 
 BATCH = 200
@@ -32,7 +32,7 @@ COLUMNS = {
 GIVEN = {"administrator": "1", "branch": "1"}
 
 
-class SageSalesManagement(Pair):
+class SageSalesManagement(TellingPair):
     """The pair."""
 
     name = "sage50fr-sage-sales-management"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import aiohttp
 
 from bench.pairs.emulated import Called, Emulated, Rows
-from bench.pairs.pair import Pair, at_once, picked
+from bench.pairs.pair import TellingPair, at_once, picked
 from bench.stand import End
 
 PAGE = 1000
@@ -30,7 +30,7 @@ COLUMNS = {
 }
 
 
-class WebcrmUniconta(Pair):
+class WebcrmUniconta(TellingPair):
     """The pair."""
 
     name = "webcrm-uniconta"

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from bench.pairs.emulated import Called, Emulated, Rows
-from bench.pairs.pair import Pair, at_once, picked
+from bench.pairs.pair import TellingPair, at_once, picked
 from bench.stand import End
 
 PAGE = 1000
@@ -27,7 +27,7 @@ FIELDS = (
 )
 
 
-class WinestroAccounts(Pair):
+class WinestroAccounts(TellingPair):
     """The pair."""
 
     name = "winestro-accounts"

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from clients.emulators.cloudkasse_tables import CLOUDKASSE, FIXED, PATHS, RATES, REFERENCES
 from clients.emulators.cloudkasse_tablet import Tablets
-from clients.emulators.data import Change
+from clients.emulators.data import Change, Near
 from clients.emulators.description import Key, Refused, Row, Table
 from clients.emulators.emulator import Emulator, answer, body_of
 
@@ -87,9 +87,10 @@ class System(Emulator):
         """By id. `after`: ids behind that one; `updatedSince`: what came to the cloud from then on; `ids`: these, with
         commas; any other parameter is a field and its value."""
         table, asked = self._table(request), request.query
-        rows = self.data.shown(table.name)
+        rows = self.data.shown(table.name, self._near(table, asked))
         if after := asked.get("after"):
-            rows = [row for row in rows if row[table.key] > self._key(table, after)]
+            last = self._key(table, after)
+            rows = [row for row in rows if row[table.key] > last]
         if since := asked.get("updatedSince"):
             rows = [row for row in rows if row["updatedAt"] >= _instant(since)]
         if ids := asked.get("ids"):
@@ -105,6 +106,11 @@ class System(Emulator):
             raise Refused(f"limit: 1 bis {LIMIT_MAX}", code="limit")
         shown = [self._shown(table, row) for row in rows[: int(limit)]]
         return answer({"count": len(rows), "results": shown})
+
+    def _near(self, table: Table, asked: Mapping[str, str]) -> Near | None:
+        if ids := asked.get("ids"):
+            return Near(table.key, values=[self._key(table, one) for one in ids.split(",")])
+        return Near(table.key, least=self._key(table, asked["after"])) if asked.get("after") else None
 
     async def _one(self, request: web.Request) -> web.Response:
         table = self._table(request)

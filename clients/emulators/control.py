@@ -5,17 +5,22 @@ Must not: know any system. What can be asked for is listed in docs/EMULATORS.md.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
 from clients.emulators.calls import Knobs
+from clients.emulators.data import Change
 from clients.emulators.description import Key, Refused
 from clients.emulators.emulator import Automation, Emulator, Limit, answer, body_of
 from clients.emulators.faults import Fault
+
+WAIT_S: Final = 1.0
 
 
 class State(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -32,11 +37,35 @@ class State(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     options: dict[str, str] = {}  # the system's own
 
 
+class Watch:
+    """Counts the changes of one table, and wakes who waits for the next one."""
+
+    def __init__(self, table: str) -> None:
+        self.count = 0
+        self._table = table
+        self._next = asyncio.Event()
+
+    def saw(self, change: Change) -> None:
+        """A change of any table took place."""
+        if change.table == self._table:
+            self.count += 1
+            self._next.set()
+            self._next = asyncio.Event()
+
+    async def more_than(self, count: int) -> None:
+        """Wait until there were more than so many, but not for long: whoever waits holds up the end of the emulator."""
+        ends = asyncio.get_running_loop().time() + WAIT_S
+        while self.count <= count and (left := ends - asyncio.get_running_loop().time()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._next.wait(), left)
+
+
 class Control:
     """The control port of one emulator."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
+        self._watches: dict[str, Watch] = {}
 
     def application(self) -> web.Application:
         """Its paths."""
@@ -51,6 +80,7 @@ class Control:
                 web.post("/faults", self._add_fault),
                 web.get("/faults", self._faults),
                 web.delete("/faults", self._clear_faults),
+                web.get("/changes/{table}", self._changes),
                 web.get("/counters", self._counters),
                 web.delete("/counters", self._clear_counters),
                 web.post("/state", self._state),
@@ -119,6 +149,16 @@ class Control:
     async def _clear_faults(self, request: web.Request) -> web.Response:
         self._emulator.faults.clear()
         return answer()
+
+    async def _changes(self, request: web.Request) -> web.Response:
+        """How many changes a table has seen since somebody first asked; with `after`: once there are more than that."""
+        name = self._emulator.data.table(request.match_info["table"]).name
+        watch = self._watches.get(name)
+        if watch is None:
+            watch = self._watches[name] = Watch(name)
+            self._emulator.data.listeners.append(watch.saw)
+        await watch.more_than(int(request.query.get("after", "-1")))
+        return answer({"count": watch.count})
 
     async def _counters(self, request: web.Request) -> web.Response:
         emulator = self._emulator

@@ -70,6 +70,7 @@ class Data:
         self._sorted: dict[str, list[Key]] = {}  # keys in order, of tables that were read
         # Who holds a value that no two rows may share.
         self._index: dict[tuple[str, tuple[str, ...], tuple[Any, ...]], Key] = {}
+        self._held: dict[tuple[str, str, Any], set[Key]] = {}  # who holds a value of an indexed field
 
     # ---------------------------------------------------------------------------------------------- looking
 
@@ -130,6 +131,8 @@ class Data:
             rows = self.tables[table.name]
             # The key as the row has it: an equal number may be written otherwise.
             return {rows[value][field] for value in values if value in rows}
+        if field in table.indexed:
+            return set().union(*(self._held.get((table.name, field, value), ()) for value in values))
         if (field,) not in table.unique or any(value in (None, "") for value in values):
             return None
         found = (self._index.get((table.name, (field,), (value,))) for value in values)
@@ -238,13 +241,19 @@ class Data:
     def _remember(self, table: Table, key: Key, row: Row) -> None:
         for group, value in _unique(table, row):
             self._index[table.name, group, value] = key
+        for field in table.indexed:
+            self._held.setdefault((table.name, field, row.get(field)), set()).add(key)
 
     def _forget(self, table: Table, row: Row | None) -> None:
         for group, value in _unique(table, row or {}):
             self._index.pop((table.name, group, value), None)
+        if row is not None:
+            for field in table.indexed:
+                self._held.get((table.name, field, row.get(field)), set()).discard(row[table.key])
 
     def _index_all(self) -> None:
         self._index.clear()
+        self._held.clear()
         self._sorted.clear()
         for name, rows in self.tables.items():
             for key, row in rows.items():

@@ -52,8 +52,8 @@ class Table(msgspec.Struct, frozen=True):
     """One kind of row. `key`: the field that tells rows apart; `draws`: the system numbers new rows itself.
 
     `created`, `modified`: fields that the system stamps with its own clock. `unique`: fields (or groups of them) of
-    which no two rows share the value; null and "" don't count. `apart`: it is kept on another device, so no backup of the
-    system holds it.
+    which no two rows share the value; null and "" don't count. `indexed`: fields by whose values rows are looked for.
+    `apart`: it is kept on another device, so no backup of the system holds it.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Table(msgspec.Struct, frozen=True):
     created: str = ""
     modified: str = ""
     unique: tuple[tuple[str, ...], ...] = ()
+    indexed: tuple[str, ...] = ()
     apart: bool = False
     by_name: Mapping[str, Field] = {}  # made of `fields`
 

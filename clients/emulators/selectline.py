@@ -153,7 +153,9 @@ class System(Documents):
 
     async def _list(self, request: web.Request) -> web.Response:
         table = self._table(request)
-        rows = self.data.shown(table.name)
+        text = request.query.get("filter")
+        chosen = Filter(text, table, lambda name: self._property(table, name), self.zone) if text else None
+        rows = self.data.shown(table.name, chosen.near if chosen else None)
         switch = SWITCHES.get(table.name)
         if switch and request.query.get(switch) != "true":
             rows = [row for row in rows if not row.get("IsInactive")]
@@ -162,14 +164,12 @@ class System(Documents):
         if kind := request.query.get("selectDocumentKindFlag"):
             self.check_kind(kind)
             rows = [row for row in rows if row["KindFlag"] == kind]
+        rows = list(filter(chosen.test, rows)) if chosen else rows
         return answer([self._shown(table, row) for row in self._asked(request, table, rows)])
 
     def _asked(self, request: web.Request, table: Table, rows: Sequence[Row]) -> list[Row]:
-        """Filtered, sorted, one page."""
+        """Sorted, one page."""
         asked = request.query
-        if text := asked.get("filter"):
-            chosen = Filter(text, table, lambda name: self._property(table, name), self.zone).test
-            rows = [row for row in rows if chosen(row)]
         found = list(rows)
         for name in reversed([one for one in asked.get("orderBy", "").split("|") if one]):
             field = self._property(table, name.removesuffix("!"))

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from clients.emulators.data import Near
 from clients.emulators.description import Refused, Table
-from clients.emulators.filtering import Filtering, Test
+from clients.emulators.filtering import Filtering, Test, near
 
 TOKEN: Final = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?(?![\w.]))|(?P<word>[\w.]+)|(?P<sign>[()]))"
@@ -31,23 +32,41 @@ ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
+SIGNS: Final = {"EQ": "=", "GT": ">", "GE": ">", "LT": "<", "LE": "<"}
+
+
 class Filter(Filtering):
     """One parsed expression about rows of a table. `known`: the properties that may be named; `zone`: of times."""
 
     def __init__(self, text: str, table: Table, known: Callable[[str], str], zone: tzinfo) -> None:
         self._table, self._known, self._zone = table, known, zone
+        self._compared: list[tuple[str, str, Any]] = []
+        self._plain = True  # nothing but comparisons, all joined by AND or all by OR
         super().__init__(text, TOKEN)
+
+    @property
+    def near(self) -> Near | None:
+        """Where the rows are that it finds. Figures alone: of letters the case doesn't matter here, but in the index."""
+        key, ors, ands = self._table.key, self.ors, self.ands
+        asked = [one for one in self._compared if one[0] == key]
+        if not self._plain or any(not str(value).isdecimal() for _, _, value in asked):
+            return None
+        return near(self._compared, ors=ors, ands=ands) if asked else None
 
     def alternatives(self) -> Test:
         """What is joined by OR and ORNOT, and by AND and ANDNOT before that."""
         tests = [self._both()]
         while (negated := self.skip("ORNOT")) or self.skip("OR"):
+            self.ors += 1
+            self._plain &= not negated
             tests.append(_turned(self._both(), negated))
         return lambda row: any(test(row) for test in tests)
 
     def _both(self) -> Test:
         tests = [self.one()]
         while (negated := self.skip("ANDNOT")) or self.skip("AND"):
+            self.ands += 1
+            self._plain &= not negated
             tests.append(_turned(self.one(), negated))
         return lambda row: all(test(row) for test in tests)
 
@@ -65,9 +84,13 @@ class Filter(Filtering):
             held = self._table.field(field)
             if held is not None and held.type in ("date", "instant"):
                 raise Refused("Fehler beim Konvertieren in ein Datum.", code="05-000")  # since 22.3
+            self._plain = False
             return lambda row: row.get(field) is None
         given = self.next()
-        test = _test(operator.removeprefix("NOT"), field, self._value(field, *given))
+        value = self._value(field, *given)
+        self._plain &= operator in SIGNS
+        self._compared.append((field, SIGNS.get(operator, ""), value))
+        test = _test(operator.removeprefix("NOT"), field, value)
         return _turned(test, operator.startswith("NOT"))
 
     def _value(self, field: str, kind: str, text: str) -> Any:

@@ -14,7 +14,7 @@ import hmac
 import re
 import secrets
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
@@ -22,10 +22,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from clients.emulators.calls import Call
-from clients.emulators.data import Change
+from clients.emulators.data import Change, Near
 from clients.emulators.description import Refused, Row, Table
 from clients.emulators.emulator import ENCODER, Emulator, answer, body_of
-from clients.emulators.tribe_filter import Filter, expansions
+from clients.emulators.tribe_filter import Filter, changed_since, expansions
 from clients.emulators.tribe_tables import (
     IDENTITY,
     INVOICE,
@@ -55,6 +55,8 @@ class System(Emulator):
         self.client_secret = self.options.get("client_secret", "client-secret")
         self._tokens: set[str] = set()
         self.hooks: dict[str, dict[str, Any]] = {}
+        self.deeds = {"hook": self.hook}
+        self._touched: list[tuple[datetime, str, str]] = []  # when, entity set, id
         self.identity = self.enter(IDENTITY, Name="Our own organisation")
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -138,9 +140,11 @@ class System(Emulator):
             if row is None:
                 raise web.HTTPNotFound
             return answer(self._shown(table, row, query))
-        rows = self.data.shown(table.name)
-        if text := query.get("$filter"):
-            rows = list(filter(Filter(text, lambda row, path: self._at(table, row, path)).test, rows))
+        text = query.get("$filter")
+        chosen = Filter(text, lambda row, path: self._at(table, row, path)) if text else None
+        rows = self.data.shown(table.name, self._near(table, text, chosen) if text and chosen else None)
+        if chosen:
+            rows = list(filter(chosen.test, rows))
         if order := query.get("$orderby"):
             name, _, down = order.partition(" ")
             self._at(table, {}, name)
@@ -149,6 +153,27 @@ class System(Emulator):
             )
         rows = rows[int(query.get("$skip", "0")) :][: min(int(query.get("$top", PAGE_MAX)), PAGE_MAX)]
         return answer({"value": [self._shown(table, row, query) for row in rows]})
+
+    def _near(self, table: Table, text: str, chosen: Filter) -> Near | None:
+        asked = changed_since(text)
+        if asked is None:
+            return chosen.near
+        since, ways = asked
+        recent: dict[str, set[str]] = {}
+        for at, name, id_ in reversed(self._touched):
+            if at < since:
+                break
+            recent.setdefault(name, set()).add(id_)
+        found = {id_ for way in ways for id_ in self._leading_to(table.name, way, recent)}
+        return Near(table.key, values=sorted(found))
+
+    def _leading_to(self, name: str, way: Sequence[str], recent: Mapping[str, set[str]]) -> set[str]:
+        """The ids of those that lead to one of these on that way."""
+        if not way:
+            return recent.get(name, set())
+        targets = NAVIGATIONS[name][way[0]].split("|")
+        below = {id_ for target in targets for id_ in self._leading_to(target, way[1:], recent)}
+        return {row["ID"] for row in self.data.shown(name, Near(way[0], values=sorted(below)))}
 
     def _at(self, table: Table, row: Row, path: str) -> Any:
         head, _, tail = path.partition("/")
@@ -281,6 +306,10 @@ class System(Emulator):
     def _changed(self, change: Change) -> None:
         if change.op == "edit" and change.after is not None:
             change.after["LastMutationDate"] = self.data.now()
+        if change.after is not None:
+            # Never earlier than the one before, even where somebody turned the clock back.
+            at = max(self.data.now(), self._touched[-1][0]) if self._touched else self.data.now()
+            self._touched.append((at, change.table, str(change.key)))
         if change.op == "insert" and change.after is not None:
             self._numbered(change.table, change.after)
         if change.table == LINE and change.after is not None:
@@ -324,6 +353,12 @@ class System(Emulator):
         id_ = str(uuid.uuid4())
         self.hooks[id_] = {"headers": {}, "secret": secrets.token_hex(16), **body}
         return answer({"id": id_, "secret": self.hooks[id_]["secret"]}, 201)
+
+    def hook(self, entity: str, url: str, headers: Mapping[str, str]) -> None:
+        """A person makes the one webhook of an entity type, in place of those that it has."""
+        self.hooks = {id_: one for id_, one in self.hooks.items() if one.get("entityType") != entity}
+        made = {"entityType": entity, "url": url, "headers": headers, "secret": secrets.token_hex(16)}
+        self.hooks[str(uuid.uuid4())] = made
 
     def calls_for(self, change: Change) -> Iterable[Call]:
         """Id of the record and what happened; a SHA-512 in a header whose name is modelled, and the user's own headers."""

@@ -10,8 +10,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from clients.emulators.data import Near
 from clients.emulators.description import Refused, Row
-from clients.emulators.filtering import Filtering, Test
+from clients.emulators.filtering import Filtering, Test, near
 
 GUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 TOKEN: Final = re.compile(
@@ -23,6 +24,13 @@ FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startswith": lambda held, part: held.startswith(part),
     "endswith": lambda held, part: held.endswith(part),
 }
+SIGNS: Final = {"eq": "=", "gt": ">", "ge": ">", "lt": "<", "le": "<"}
+STAMP: Final = r"(?:\w+/)*(?:LastMutationDate|CreationDate) ge "
+# Whatever changed since, itself or what it refers to, behind an id or not.
+CHANGED: Final = re.compile(
+    rf"\({STAMP}(?P<since>[0-9T:.Z-]+)(?: or {STAMP}(?P=since))*\)(?: and ID gt {GUID})?"
+)
+WAYS: Final = re.compile(r"((?:\w+/)*)(LastMutationDate|CreationDate) ge ")
 Expansions = dict[str, dict[str, str]]
 Look = Callable[[Row, str], Any]
 
@@ -32,24 +40,36 @@ class Filter(Filtering):
 
     def __init__(self, text: str, look: Look) -> None:
         self._look = look
+        self._compared: list[tuple[str, str, Any]] = []
+        self._plain = True  # nothing but comparisons
         super().__init__(text, TOKEN)
 
     def one(self) -> Test:
         """A comparison, a function, `not` of either, or what stands in brackets."""
         if self.skip("not"):
+            self._plain = False
             inner = self.one()
             return lambda row: not inner(row)
         if self.skip("("):
             return self.bracketed()
         _, name = self.next()
         if name in FUNCTIONS:
+            self._plain = False
             return self._function(name)
         (_, sign), given = self.next(), self.next()
         if sign not in ("eq", "ne", "gt", "ge", "lt", "le"):
             raise Refused(f"The operator '{sign}' is not supported")
         value = _value(*given)
+        self._compared.append((name, SIGNS.get(sign, ""), value))
         self._look({}, name)  # refuses what there is not, also where no row is
         return lambda row: _compare(self._look(row, name), sign, value)
+
+    @property
+    def near(self) -> Near | None:
+        """Where the rows are that it finds. Texts are compared in any case, so that only ids say it."""
+        if not self._plain or "ID" not in {name for name, _, _ in self._compared}:
+            return None
+        return near(self._compared, ors=self.ors, ands=self.ands)
 
     def _function(self, name: str) -> Test:
         self.need("(")
@@ -59,6 +79,15 @@ class Filter(Filtering):
         self.need(")")
         self._look({}, path)
         return lambda row: FUNCTIONS[name](str(self._look(row, path) or "").casefold(), part)
+
+
+def changed_since(text: str) -> tuple[datetime, list[list[str]]] | None:
+    """The time, where all that a filter asks for has changed since then, itself or what it refers to on these ways."""
+    found = CHANGED.fullmatch(text)
+    if found is None:
+        return None
+    ways = {way for way, _ in WAYS.findall(text)}
+    return datetime.fromisoformat(found["since"]), [way.split("/")[:-1] for way in sorted(ways)]
 
 
 def expansions(text: str) -> Expansions:

@@ -22,6 +22,23 @@ PHASE: Final = "Datastore_Phase_ActivityInvoice"
 VAT_GROUP: Final = "Datastore_VatGroup"
 
 
+# Entity set -> (navigation property, the set it leads to; `A|B`: a row of either).
+NAVIGATIONS: Final[dict[str, dict[str, str]]] = {
+    ORGANIZATION: {"VisitingAddress": "Address", "PostalAddress": "Address", "InvoiceAddress": "Address"},
+    PERSON: {"Address": "Address"},
+    CUSTOMER: {"Organization": ORGANIZATION, "Relation": ORGANIZATION, "AccountManager": EMPLOYEE},
+    PERSON_CUSTOMER: {"Person": PERSON, "Relation": ORGANIZATION, "AccountManager": EMPLOYEE},
+    SUPPLIER: {"Organization": ORGANIZATION, "Relation": ORGANIZATION},
+    CONTACT: {"Relation": ORGANIZATION, "Person": PERSON},
+    EMPLOYEE: {"Relation": ORGANIZATION, "Person": PERSON},
+    IDENTITY: {"Organization": ORGANIZATION},
+    "Address": {"Country": "Country", "Person": PERSON, "Organization": ORGANIZATION},
+    INVOICE: {"Phase": PHASE, "Relationship": f"{CUSTOMER}|{PERSON_CUSTOMER}", "Contact": CONTACT},
+    LINE: {"Activity": INVOICE, "Product": "Product", "VatGroup": VAT_GROUP},
+    VAT_GROUP: {"Country": "Country"},
+}
+
+
 def table(name: str, *more: Field) -> Table:
     """One entity set. `LastMutationDate` is empty until a row is edited."""
     stamps = fields("CreationDate LastMutationDate", "instant", writable=False)
@@ -30,6 +47,7 @@ def table(name: str, *more: Field) -> Table:
         key="ID",
         draws=False,
         created="CreationDate",
+        indexed=tuple(NAVIGATIONS.get(name, ())),
         fields=(Field("ID", required=True), *more, *fields("ImportId"), *stamps),
     )
 
@@ -112,21 +130,6 @@ TRIBE: Final = Description(
     unknown_fields="refused",
 )
 
-# Entity set -> (navigation property, the set it leads to; `A|B`: a row of either).
-NAVIGATIONS: Final[dict[str, dict[str, str]]] = {
-    ORGANIZATION: {"VisitingAddress": "Address", "PostalAddress": "Address", "InvoiceAddress": "Address"},
-    PERSON: {"Address": "Address"},
-    CUSTOMER: {"Organization": ORGANIZATION, "Relation": ORGANIZATION, "AccountManager": EMPLOYEE},
-    PERSON_CUSTOMER: {"Person": PERSON, "Relation": ORGANIZATION, "AccountManager": EMPLOYEE},
-    SUPPLIER: {"Organization": ORGANIZATION, "Relation": ORGANIZATION},
-    CONTACT: {"Relation": ORGANIZATION, "Person": PERSON},
-    EMPLOYEE: {"Relation": ORGANIZATION, "Person": PERSON},
-    IDENTITY: {"Organization": ORGANIZATION},
-    "Address": {"Country": "Country", "Person": PERSON, "Organization": ORGANIZATION},
-    INVOICE: {"Phase": PHASE, "Relationship": f"{CUSTOMER}|{PERSON_CUSTOMER}", "Contact": CONTACT},
-    LINE: {"Activity": INVOICE, "Product": "Product", "VatGroup": VAT_GROUP},
-    VAT_GROUP: {"Country": "Country"},
-}
 # Relationship -> (what it is about, the number that it has in this role).
 NUMBERS: Final[dict[str, tuple[str, str]]] = {
     CUSTOMER: ("Organization", "DebtorNumber"),

@@ -23,10 +23,10 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from clients.emulators.data import Change
+from clients.emulators.data import Change, Near
 from clients.emulators.description import Field, Refused, Row, Table
 from clients.emulators.emulator import Emulator, answer, body_of
-from clients.emulators.winbooks_criteria import DATE, EPOCH, chosen, place
+from clients.emulators.winbooks_criteria import DATE, EPOCH, chosen, near, place
 from clients.emulators.winbooks_documents import check
 from clients.emulators.winbooks_tables import LINKS, LISTS, NOBODY, OLD_ADDRESSES, WINBOOKS, type_of
 
@@ -47,7 +47,8 @@ class System(Emulator):
         self.email = self.options.get("email", "books@example.test")
         self.exchange_token = self.options.get("exchange_token", "exchange-token")
         self.exchanges = 0
-        self._access = self._refresh = ""
+        self._access: set[str] = set()  # a program's token lives on where another one draws its own
+        self._refresh = ""
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Token, single objects, collections."""
@@ -70,11 +71,12 @@ class System(Emulator):
 
     def expire(self) -> None:
         """The access token is void; the refresh token lives."""
-        self._access = ""
+        self._access.clear()
 
     def revoke(self) -> None:
         """The user deleted the exchange token in WinBooks: nobody gets in any more."""
-        self._access = self._refresh = self.exchange_token = ""
+        self._access.clear()
+        self._refresh = self.exchange_token = ""
 
     async def _token(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -87,12 +89,13 @@ class System(Emulator):
             self.exchanges += 1
             if self.options.get("exchange") == "once":
                 self.exchange_token = ""
-        self._access, self._refresh = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        said = {"access_token": self._access, "refresh_token": self._refresh, "token_type": "bearer"}
+        access, self._refresh = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        self._access.add(access)
+        said = {"access_token": access, "refresh_token": self._refresh, "token_type": "bearer"}
         return answer({**said, "expires_in": str(LIFE_S), "scope": None})
 
     def _enter(self, request: web.Request) -> None:
-        if not self._access or request.headers.get("Authorization") != f"Bearer {self._access}":
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self._access:
             raise web.HTTPUnauthorized
         if request.match_info["folder"] != self.folder:
             raise web.HTTPNotFound
@@ -138,7 +141,8 @@ class System(Emulator):
         return self._told(request, table, criteria)
 
     def _told(self, request: web.Request, table: Table, criteria: Mapping[str, Any] | None) -> web.Response:
-        rows: Sequence[Row] = sorted(self.data.shown(table.name), key=lambda row: place(row["Id"]))
+        held = self.data.shown(table.name, near(criteria) if criteria else None)
+        rows: Sequence[Row] = sorted(held, key=lambda row: place(row["Id"]))
         if criteria is not None:
             aliases = {one["AliasName"]: one for one in criteria.get("Association") or ()}
             rows = chosen(criteria, rows, lambda row, name: self._property(table, aliases, row, name))
@@ -178,7 +182,8 @@ class System(Emulator):
                 found[link] = self._shown(target, other, level - 1) if other else None
             if (listed := self._list_of(name)) is not None:
                 link, target, parent, order = listed
-                below = [one for one in self.data.shown(target) if one.get(parent) == row["Id"]]
+                listed_at = self.data.shown(target, Near(parent, values=[row["Id"]]))
+                below = [one for one in listed_at if one.get(parent) == row["Id"]]
                 below.sort(key=lambda one: (one[order] is not None, one[order], one["Created"]))
                 found[link] = [self._shown(target, one, level - 1) for one in below]
         return found

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
+from clients.emulators.data import Near
 from clients.emulators.description import Refused, Row
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,11 +18,20 @@ EQ, GE, GT, IN, ISNOTNULL, ISNULL, LE, LT, NOT = 0, 3, 5, 7, 8, 10, 14, 17, 21
 Look = Callable[[Row, str], Any]  # a row, the name of a property with its alias -> its value
 
 
+@lru_cache(maxsize=2**17)
 def place(guid: str) -> tuple[str, ...]:
     """Where an id stands among others: as SQL Server orders them, by their last group first."""
     first, second, third, fourth, node = guid.lower().split("-")
     turned = ["".join(reversed(re.findall("..", part))) for part in (third, second, first)]
     return (node, fourth, *turned)
+
+
+def near(criteria: Mapping[str, Any]) -> Near | None:
+    """Where the rows are that a body asks for by their ids; None: anywhere."""
+    for one in criteria.get("Conditions") or ():
+        if one.get("PropertyName") == "Id" and one.get("Operator") in (EQ, IN):
+            return Near("Id", values=[str(id_).lower() for id_ in one.get("Values") or ()])
+    return None
 
 
 def chosen(criteria: Mapping[str, Any], rows: Sequence[Row], look: Look) -> list[Row]:

@@ -13,7 +13,7 @@ KEY: Final = Field("Id", required=True)
 STAMPS: Final = (*fields("Created Modified", "instant", writable=False), *fields("CreatedBy ModifiedBy"))
 
 
-def table(name: str, *more: Field, coded: bool = True) -> Table:
+def table(name: str, *more: Field, coded: bool = True, indexed: tuple[str, ...] = ()) -> Table:
     """One object. `coded`: people call its records by a code, which no two share."""
     code = (Field("Code", required=True, size=10),) if coded else ()
     return Table(
@@ -23,6 +23,7 @@ def table(name: str, *more: Field, coded: bool = True) -> Table:
         created="Created",
         modified="Modified",
         unique=(("Code",),) if coded else (),
+        indexed=indexed,
         fields=(KEY, *code, *more, *STAMPS),
     )
 
@@ -60,7 +61,12 @@ WINBOOKS: Final = Description(
             *fields("IsDelivering IsPosting IsInvoicing", "boolean"),
             coded=False,
         ),
-        table("Third_Address", *fields("Third_Id Address_Id", required=True), coded=False),
+        table(
+            "Third_Address",
+            *fields("Third_Id Address_Id", required=True),
+            coded=False,
+            indexed=("Third_Id",),
+        ),
         *(table(name, Field("Name")) for name in ("ThirdCivility", "PayCode", "GLAccount", "BookYear")),
         *(table(name, Field("Name")) for name in ("Currency", "Country", "Language")),
         table("VatAccount", Field("Name"), Field("Rate", "decimal")),

@@ -28,13 +28,15 @@ OF_A_PAIR = (
     "webhook_to_write_p50_ms",
     "webhook_to_write_p99_ms",
 )
-PAIRS = {"webcrm-uniconta", "sage50fr-sage-sales-management", "winestro-accounts"}
+PAIRS = {"webcrm-uniconta", "sage50fr-sage-sales-management", "winestro-accounts", "tribe-winbooks"}
+SILENT = {"selectline-cloudkasse"}  # nobody calls: there is no webhook to be timed
+OF_PAIRS = {f"{name}:{pair}" for name in OF_A_PAIR for pair in PAIRS} | {
+    f"{name}:{pair}" for name in OF_A_PAIR[:2] for pair in SILENT
+}
 
 
 def test_every_figure_can_be_measured_and_stands_in_the_table() -> None:
-    assert (
-        set(NAMES) == set(MEASURES) == PROMISED | {f"{name}:{pair}" for name in OF_A_PAIR for pair in PAIRS}
-    )
+    assert set(NAMES) == set(MEASURES) == PROMISED | OF_PAIRS
     rows = report.rows_of(report.PAGE.read_text(encoding="utf-8"))
     assert list(rows) == list(NAMES)
     for one in FIGURES:
@@ -105,14 +107,13 @@ def test_a_small_round_prints_one_line_per_figure() -> None:
 
 
 def test_a_small_round_of_each_pair_loads_it_and_times_changes() -> None:
-    names = [f"{name}:{pair}" for pair in sorted(PAIRS) for name in OF_A_PAIR]
-    command = [sys.executable, "-m", "bench", *names, "--scale", "0.005", "--runs", "1"]
+    command = [sys.executable, "-m", "bench", *sorted(OF_PAIRS), "--scale", "0.005", "--runs", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = {one["figure"]: one for one in map(json.loads, done.stdout.splitlines())}
-    assert set(said) == set(names)
-    for pair in PAIRS:
+    assert set(said) == OF_PAIRS
+    for pair in PAIRS | SILENT:
         assert said[f"pair_load_over_script:{pair}"]["value"] > 0
         # Whatever is found out on the way, each record is made once.
         assert 0 < said[f"requests_per_record:{pair}"]["floor"] <= 1.1
-        assert said[f"webhook_to_write_p50_ms:{pair}"]["floor"] > 0
+        assert pair in SILENT or said[f"webhook_to_write_p50_ms:{pair}"]["floor"] > 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from actors.core import effects
 from actors.core.blueprint import BlueprintError
 from actors.core.plan import half_binding
 from actors.core.policy import RECORD_ID, LinkSpec, Owner
-from actors.core.types import Observation, Side, State
+from actors.core.types import Binding, Held, Observation, Side, State
 from tests.core.blueprint_samples import Document, compiled
 
 STOCK: Document = {
@@ -84,3 +85,15 @@ def test_a_stream_that_follows_nothing_is_left_as_it_is() -> None:
     orders = with_effects({"stock": STOCK}).stream("orders")
     met = half_binding(orders, Observation("a", "R1", 0.0), 0)
     assert effects.noted(orders, met) is met
+
+
+def test_an_effect_that_stands_there_already_keeps_its_key_and_one_that_was_not_told_has_none() -> None:
+    """Made, and then forgotten with the state it was written down in (seed 201195): it is met again by its document."""
+    stock = with_effects({"stock": STOCK}).stream("orders_stock")
+    half = Binding("orders_stock", keys=(7,))
+    for met, keys in (
+        (msgspec.structs.replace(half, a=Held(id="1")), (0,)),
+        (msgspec.structs.replace(half, b=Held(id="1")), (7,)),
+    ):
+        rests = effects.noted(stock, met)
+        assert (rests.keys, rests.state, effects.waits(rests)) == (keys, State.HELD_BACK, True)

@@ -39,6 +39,16 @@ def test_an_address_that_is_put_back_is_never_made_of_two() -> None:
         assert dict(action.fields) == {"street": street, "town": town}
 
 
+def test_a_record_is_put_back_with_the_image_that_is_still_there() -> None:
+    """B's image was left as it was by the initial load, and A's record was deleted, to be put back. Seed 200033: it was to
+    be made with A's own image, which went with it, and so it was never made."""
+    spec = stream(one("f"), one("image", attachment=True))
+    half = bound({"f": "x", "image": "of a"}, b_dev={"image": "of b"}, state=State.NEW, note=RESTORE)
+    look = seen("b", {"f": "x", "image": "of b"})
+    (action,) = plan_new(spec, msgspec.structs.replace(half, a=None), look, Context(NOW)).actions
+    assert dict(action.fields) == {"f": "x", "image": "of b"}
+
+
 def test_what_was_not_delivered_is_not_deleted_with_the_record() -> None:
     """A deletes; B's price was edited, and this one look at B brings no price. Seed 3391: the record went with the edit,
     which no list named. It waits until the price is delivered, and then it is a deletion against an edit."""

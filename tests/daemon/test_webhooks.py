@@ -15,7 +15,7 @@ import pytest
 
 from actors.core.errors import Kind, TandemError
 from actors.core.types import POKED, Hint
-from actors.messages import CHANGED, WORK
+from actors.messages import WORK
 from actors.ports import LinkRow, Webhook
 from clients.connectors.webhook import Said
 from daemon import http, webhooks
@@ -132,7 +132,7 @@ async def test_what_is_not_understood_is_a_look_for_changes(world: World) -> Non
         assert sorted((hint.stream, hint.id, hint.reason) for hint in world.inbox()) == [
             (stream, "", POKED) for stream in streams
         ]
-        assert world.woken[-1] == ("l1", CHANGED)
+        assert world.woken[-1] == ("l1", WORK)
 
 
 async def test_a_call_by_get(world: World) -> None:

@@ -33,8 +33,8 @@ STANDING = (
         15,
         "a stranger of whom a feed tells waits for the next poll",
         "actors/run.py",
-        "self._strangers |= not look and stream.name in self._windows.stirred",
-        "self._strangers |= False",
+        "self._looks_next |= not look and stream.name in self._windows.stirred",
+        "self._looks_next |= False",
         (f"{HUB}test_a_new_record_at_any_account_reaches_every_other_once_and_at_once",),
     ),
     Mutant(

@@ -301,9 +301,16 @@ def was_held_over(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
         return False
     loaded = evidence.loaded.get(stream.name, float("inf"))
     # Somebody may have edited it between the look at it and the end of the load.
-    early = [one for one in timeline.record(entry) if one.outside and one.at <= loaded]
-    late = [one for one in timeline.record(entry) if one.outside and one.at > loaded]
-    return bool(early) and not any(stream.law(one.side, name) for one in late for name in one.changed())
+    its = [one for one in timeline.about(timeline.ref(entry)) if (one.side, one.id) == (entry.side, entry.id)]
+    early = [one for one in its if one.outside and one.at <= loaded]
+    late = [one for one in its if one.outside and one.at > loaded]
+    # (What a look did not deliver at the load tells nothing, should it be edited later.)
+    shown = entry.side not in evidence.drops
+    edited = shown and any(stream.law(one.side, name) for one in late for name in one.changed())
+    edited = edited or any(one.op == "create" for one in late)
+    alive = [one.after for one in early if one.after is not None]
+    restored = bool(alive) and bool(late) and late[-1].after == alive[-1]  # deleted, and back out of a backup
+    return bool(early) and (restored or not edited)
 
 
 def merges_by_rule(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -398,6 +405,11 @@ def effects_all(evidence: Evidence) -> Iterator[Violation]:
                 continue
             if (side, document) in ended:
                 continue
+            if any(
+                (e.side, e.id, e.op, e.outside) == (other(side), origin, "create", False)
+                for e in timeline.entries
+            ):
+                continue  # put back by us: the one it was imported from had ended
             made = [e for e in timeline.entries if (e.side, e.id, e.op) == (side, document, "create")]
             known = (
                 law.name,

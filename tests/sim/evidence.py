@@ -157,6 +157,12 @@ class StoreView:
     inbox: int = 0
     overdue: int = 0
 
+    def is_of_another(self, one: Entry, entry: Entry) -> bool:
+        """Whether the record of `entry` has a partner, and that of `one`, on the other side, is not it."""
+        at = 1 if entry.side == "a" else 2
+        partners = {pair[3 - at] for pair in self.pairs if (pair[0], pair[at]) == (entry.stream, entry.id)}
+        return bool(partners) and one.id not in partners
+
 
 @dataclass
 class Evidence:

@@ -124,6 +124,8 @@ async def history(tills: Tills) -> Sequence[runs_pb2.Run]:
     return list((await tills.tandem.runs.ListRuns(request)).runs)
 
 
+# A create that was on its way when its daemon died is made again only after its deadline, a minute (no doubles).
+@pytest.mark.timeout(400)
 async def test_s10_s11_a_daemon_that_is_killed_while_it_stages_and_imports_makes_each_sale_once(
     home: Path,
 ) -> None:
@@ -163,7 +165,7 @@ async def test_s10_s11_a_daemon_that_is_killed_while_it_stages_and_imports_makes
         with running(home / "data") as third:
             async with asked(third) as tandem:
                 tills = shop_of(tandem)
-                await tills.see(lambda: tills.stock("100") == [92], "all sales")
+                await tills.see(lambda: tills.stock("100") == [92], "all sales", timeout_s=240)
                 await tills.documents(0)
                 await tills.quiet()
         assert sorted(tills.sales()) == sold and tills.stock("100") == [92]

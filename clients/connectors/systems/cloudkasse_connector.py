@@ -177,7 +177,7 @@ class CloudkasseConnector(HttpConnector):
     async def write(
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
-        """One by one."""
+        """Record by record."""
         shape = self._shape(object_name)
         names = shape.checked(fields)
 
@@ -192,7 +192,9 @@ class CloudkasseConnector(HttpConnector):
             except BadValue as error:
                 return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
 
-        return await each(writes, one, within_s=WRITE_S, session_check=self.check)
+        return await each(
+            writes, one, within_s=WRITE_S, session_check=self.check, concurrency=self.declaration.concurrency
+        )
 
     async def _change(self, name: str, shape: Shape, names: Sequence[str], write: Write) -> WriteResult:
         shape.checked(write.native)

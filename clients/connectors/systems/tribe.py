@@ -63,7 +63,8 @@ DECLARATION: Final = Declaration(
     find_by_field=True,
     lines="steps",
     vendor_tail_s=10.0,
-    batch_max=20,
+    batch_max=40,
+    look_max=20,
     deadline_s=60.0,
     webhook=Webhook(
         signature="token", header="X-Tandem-Token", ids="json:payload.entityId", of_parts=tuple(COMPOSED)

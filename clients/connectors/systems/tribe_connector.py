@@ -160,7 +160,7 @@ class TribeConnector(HttpConnector):
 
     def _size(self, limit: int, cells: Sequence[str] | None) -> int:
         """Lines of no more than 20 records are asked for at once."""
-        return min(limit, ROWS_MAX if cells is None else self.declaration.batch_max)
+        return min(limit, ROWS_MAX if cells is None else self.declaration.look_max)
 
     async def find_by(
         self, object_name: str, field: str, value: Value, fields: Sequence[str]
@@ -245,19 +245,22 @@ class TribeConnector(HttpConnector):
     async def write(
         self, object_name: str, writes: Sequence[Write], fields: Sequence[str]
     ) -> Sequence[WriteResult]:
-        """One by one."""
+        """New ones several at once, all others one by one."""
         await asked(UNITS, self._shaped, object_name, fields)
+        writer = self._writer.of_batch()
 
         async def one(write: Write) -> WriteResult:
             if touches_lines(write):
                 return await write_with_lines(self, object_name, UNITS[object_name], write, fields)
-            return await self.one(object_name, write)
+            return await writer.carry_out(self._shape(object_name), write)
 
-        return await each(writes, one, within_s=WRITE_S, session_check=self.check)
+        return await each(
+            writes, one, within_s=WRITE_S, session_check=self.check, concurrency=self.declaration.concurrency
+        )
 
     async def one(self, object_name: str, write: Write) -> WriteResult:
         """One write of a record without lines."""
-        return await self._writer.carry_out(self._shape(object_name), write)
+        return await self._writer.of_batch().carry_out(self._shape(object_name), write)
 
 
 def _above(id_: str) -> str:

@@ -6,10 +6,12 @@ refused, those before it are taken back.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
+import anyio
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
@@ -34,8 +36,30 @@ class Step(msgspec.Struct, frozen=True):
     back: Request
 
 
+class Codes:
+    """The ids of what is called by a code, each asked for once. For one batch alone: by the next one a code may be given
+    to another."""
+
+    def __init__(self, row: Rows) -> None:
+        self._row = row
+        self._ids: dict[tuple[str, str], str] = {}
+        self._asking = anyio.Lock()
+
+    async def id_of(self, name: str, code: str) -> str:
+        """The id; BadValue where nothing is called so."""
+        async with self._asking:
+            if (name, code) not in self._ids:
+                quoted = code.replace("'", "''")
+                row, record = await self._row(name, f"{CODE} eq '{quoted}'", [CODE])
+                if record is None:
+                    raise BadValue(f"there is no {name} with the code {code}")
+                self._ids[name, code] = str(row[KEY])
+            return self._ids[name, code]
+
+
 class Writer:
-    """Writes of one organisation's Tribe. `row`: the first row that a filter finds; `own`: the id of the organisation."""
+    """Writes of one batch to one organisation's Tribe. `row`: the first row that a filter finds; `own`: the id of the
+    organisation."""
 
     def __init__(
         self, client: HttpClient, things: Mapping[str, Thing], row: Rows, own: Callable[[], Awaitable[str]]
@@ -45,13 +69,23 @@ class Writer:
         self._row = row
         self._own = own
         self._plain = {name: shape(name, things, ()) for name in things}
+        self._codes = Codes(row)
+        self._changing = anyio.Lock()
+
+    def of_batch(self) -> Writer:
+        """The same for another batch."""
+        other = copy.copy(self)
+        other._codes, other._changing = Codes(self._row), anyio.Lock()
+        return other
 
     async def carry_out(self, shape: Shape, write: Write) -> WriteResult:
         """One write of a record without lines."""
         try:
             if write.op is Op.CREATE:
                 return await self._create(shape, write)
-            return await self._change(shape, write)
+            # Two records may share an organisation or an address: what one changes there has to be seen by the other.
+            async with self._changing:
+                return await self._change(shape, write)
         except BadValue as error:
             return WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
 
@@ -93,16 +127,10 @@ class Writer:
         }
         for field, value in coded.items():
             link = field.removesuffix(f".{CODE}")
-            body[link] = None if value is None else {KEY: await self._coded(thing.coded[link], str(value))}
+            body[link] = (
+                None if value is None else {KEY: await self._codes.id_of(thing.coded[link], str(value))}
+            )
         return body
-
-    async def _coded(self, name: str, code: str) -> str:
-        """The id of what is called by a code."""
-        quoted = code.replace("'", "''")
-        row, record = await self._row(name, f"{CODE} eq '{quoted}'", [CODE])
-        if record is None:
-            raise BadValue(f"there is no {name} with the code {code}")
-        return str(row[KEY])
 
     # ------------------------------------------------------------------------------------------------- changes
 

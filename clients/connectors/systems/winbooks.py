@@ -15,7 +15,7 @@ from clients.connectors.http.judge import Judge
 from clients.connectors.http.kept import Keeper
 from clients.connectors.http.pace import Pace
 from clients.connectors.http.wire import Request
-from clients.connectors.systems.winbooks_connector import WinbooksConnector
+from clients.connectors.systems.winbooks_connector import READ_MAX, WinbooksConnector
 from clients.connectors.systems.winbooks_objects import objects
 
 DECLARATION: Final = Declaration(
@@ -74,6 +74,7 @@ DECLARATION: Final = Declaration(
     concurrency=2,
     vendor_tail_s=10.0,
     batch_max=25,
+    look_max=READ_MAX,
     deadline_s=60.0,
 )
 
