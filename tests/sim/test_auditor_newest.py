@@ -38,6 +38,14 @@ def order(wrong: int = 0, *written: int) -> Story:
     )
 
 
+def imported(answered: bool) -> Story:
+    """An order that a person imported as he was shown it: so far without its lines."""
+    told = story(fields=(*CUSTOMER_FIELDS, *ITEMS), stages=frozenset({"b"}))
+    told.create("a", PERSON, "A1", ref="r1", email="e1", items=lines(1, 2)).decides("A1", "", "import").wait(1)
+    told.create("b", "d1", "B1", ref="r1", email="e1", items=lines())
+    return told if answered else told.unanswered()
+
+
 def placed(left: str = "remove", was: str = "", now: str = "", gone: bool = False) -> Story:
     """A record that stands in the first of b's two objects, and that a daemon made in the second one; what it was begun
     with, what it is now; and whether somebody had deleted it meanwhile."""
@@ -148,6 +156,8 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
             "sum", Decimal(10)
         ).decides("A1", "sum").update("b", "d1", "B1", items=lines(1, 2), sum=Decimal(3)), "no silent loss",
     ),
+    "an imported order that was cut before its lines": (lambda: imported(False), ""),
+    "an imported order without its lines": (lambda: imported(True), "staged"),
     "what a move left is removed": (lambda: placed().delete("b", "d1", "one:B1"), ""),
     "what a move left is removed though it was to stay": (
         lambda: placed("keep").delete("b", "d1", "one:B1"), "left behind"
