@@ -41,7 +41,9 @@ def order(wrong: int = 0, *written: int) -> Story:
 def imported(answered: bool) -> Story:
     """An order that a person imported as he was shown it: so far without its lines."""
     told = story(fields=(*CUSTOMER_FIELDS, *ITEMS), stages=frozenset({"b"}))
-    told.create("a", PERSON, "A1", ref="r1", email="e1", items=lines(1, 2)).decides("A1", "", "import").wait(1)
+    told.create("a", PERSON, "A1", ref="r1", email="e1", items=lines(1, 2)).decides("A1", "", "import").wait(
+        1
+    )
     told.create("b", "d1", "B1", ref="r1", email="e1", items=lines())
     return told if answered else told.unanswered()
 
