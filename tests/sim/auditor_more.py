@@ -259,13 +259,36 @@ def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
 
 def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
-    said that both stay as they are: then it is settled, and whoever edits the field next on either side is carried."""
+    said that both stay as they are, or the initial load left both: then it is settled, and whoever edits the field next on
+    either side is carried."""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
-    return writer is not None and any(
-        (one.stream, one.field) == (timeline.stream.name, "*once*")
-        and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
-        and any(id in ids[side] for side, id in one.ids.items())
-        for one in evidence.decisions
+    return writer is not None and (
+        left_by_the_load(evidence, timeline, entry, law, writer)
+        or any(
+            (one.stream, one.field) == (timeline.stream.name, "*once*")
+            and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
+            and any(id in ids[side] for side, id in one.ids.items())
+            for one in evidence.decisions
+        )
+    )
+
+
+def left_by_the_load(
+    evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, writer: Entry
+) -> bool:
+    """Whether the value stood there when the records met in an initial load that tells neither side of the other's, and
+    somebody edited the other one since: that is an edit like any other (T16)."""
+    there = law.native(other(entry.side))
+    past = (one for one in timeline.before(entry) if one.side != entry.side and one.op != "delete")
+    edit = next((one for one in past if there in one.changed()), None)
+    early = writer.at <= evidence.loaded.get(timeline.stream.name, 0.0)
+    return (
+        not timeline.stream.initial_load
+        and early
+        and edit is not None
+        and edit.outside
+        and edit.op == "update"
+        and edit.at > writer.at
     )
 
 
