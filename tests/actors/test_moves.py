@@ -165,6 +165,8 @@ def test_redteam_19_a_record_that_moves_just_before_its_first_contact_is_met_whe
     """Seed 208486: what was matched, and gone when it was looked at for the first contact, counted as deleted at once."""
 
     async def body(rig: Rig, root: RootActor) -> Any:
+        (id,) = rig.rows(here)
+
         async def moves() -> None:
             if any(b.state is State.MATCHED for b in rig.bindings()):
                 rig.on.pop((here, "read"), None)
@@ -177,11 +179,9 @@ def test_redteam_19_a_record_that_moves_just_before_its_first_contact_is_met_whe
         return len(rig.rows(there)), len(rig.rows(here)), [b.state for b in rig.bindings()], rig.parked()
 
     def made() -> Rig:
-        nonlocal id
         rig = Rig(numbered(here, DeletePolicy.REMOVE), poll_s=5.0)
-        id = rig.create(here, "Ada", "1", number="K1", town="x")
+        rig.create(here, "Ada", "1", number="K1", town="x")
         rig.create(there, "Ada", "1", number="K1", town="x")
         return rig
 
-    id = ""
     assert on(made, body) == (1, 1, [State.SETTLED], [])
