@@ -257,13 +257,33 @@ def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
 
 def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
-    said that both stay as they are: then it is settled, and whoever edits the field next on either side is carried."""
+    said that both stay as they are, or the initial load left them so: then it is settled, and whoever edits the field next
+    on either side is carried."""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
+    if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
+        return True
     return writer is not None and any(
         (one.stream, one.field) == (timeline.stream.name, "*once*")
         and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
+    )
+
+
+def left_by_the_load(
+    evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, writer: Entry
+) -> bool:
+    """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer`, and
+    somebody edited it since."""
+    value = (entry.before or {}).get(law.native(entry.side))
+    edit = timeline.last_write(entry, other(entry.side), law)
+    if edit is None or not edit.outside or edit.side in timeline.stream.initial_load:
+        return False
+    return any(
+        (one.stream, one.side, one.id, one.field, one.of)
+        == (edit.stream, edit.side, edit.id, law.name, value)
+        and writer.at <= at < edit.at
+        for at, one in evidence.left
     )
 
 
