@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from actors.core.policy import LeftBehind
 from actors.core.types import Side
 from actors.ports import Find, Page
 from actors.root import RootActor
 from actors.several import scanned
 from tests.actors.odds import MIRRORED, at_rest
 from tests.actors.rig import Rig, on, until
-from tests.actors.test_several import CLIENTS, FINDS, PROSPECTS, accounts, rig_with
+from tests.actors.test_several import CLIENTS, FINDS, PROSPECTS, accounts, pair, rig_with
 from tests.actors.test_several import _settled as settled
 from tests.sim import loop
 
 
 @MIRRORED
 @FINDS
+@pytest.mark.parametrize("left", [LeftBehind.REMOVE, LeftBehind.KEEP])
 def test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone(
-    here: Side, there: Side, find: Find
+    here: Side, there: Side, find: Find, left: LeftBehind
 ) -> None:
-    """A client becomes a prospect again: made there first, then deleted here. It was taken for deleted."""
+    """A client becomes a prospect again: made there first, then deleted here. It was taken for deleted; where a rule keeps
+    what a move of ours leaves behind until seed 204270, though people had made it."""
 
     async def body(rig: Rig, root: RootActor) -> Any:
         client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
@@ -33,7 +38,26 @@ def test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone
         await at_rest(rig)
         return [(row["phone"], row["marked"]) for row in rig.rows(here).values()], rig.parked()
 
-    assert on(lambda: rig_with(accounts(here), find), body) == ([("9", None)], [])
+    assert on(lambda: rig_with(accounts(here, left_behind=left), find), body) == ([("9", None)], [])
+
+
+@MIRRORED
+def test_what_a_move_of_ours_left_is_not_the_record_once_that_is_gone(here: Side, there: Side) -> None:
+    """A rule keeps it; the client that it had become is deleted, and the policy says what that does."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, prospect = await pair(rig, here, there)
+        rig.edit(here, mine, kind=CLIENTS)
+        await until(lambda: len(rig.rows(there, CLIENTS)) == 1)
+        await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, next(iter(rig.rows(there, CLIENTS))), "person")
+        await until(lambda: rig.rows(here)[mine]["marked"] is not None)
+        await at_rest(rig)
+        row = rig.rows(here)[mine]
+        return row["kind"], row["marked"], list(rig.rows(there, PROSPECTS)) == [prospect], rig.parked()
+
+    spec = accounts(here, left_behind=LeftBehind.KEEP)
+    assert on(lambda: rig_with(spec), body) == (CLIENTS, "yes", True, [])
 
 
 @MIRRORED

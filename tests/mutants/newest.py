@@ -174,4 +174,12 @@ NEWEST = (
             "tests/actors/test_gates_keys.py::test_what_is_to_be_put_back_is_not_made_beside_one_that_is_kept_out",
         ),
     ),
+    Mutant(
+        19,
+        "what a rule keeps in the old object counts as the record once the new one is gone",
+        "actors/core/several.py",
+        'Held(was.id), f"{KEPT}{record}")',
+        'Held(was.id), f"{BESIDE}{record}")',
+        (f"{FOUND}test_what_a_move_of_ours_left_is_not_the_record_once_that_is_gone",),
+    ),
 )
