@@ -155,15 +155,17 @@ class Places:
         return found
 
     async def _beside(self, stream: StreamSpec, lost: Collection[str]) -> list[Binding]:
-        """What stood beside records that are gone: a stranger, when it is looked at next."""
+        """What stood beside records that are gone: a stranger, when it is looked at next. What our own move kept in the
+        old object is none of them."""
         found: list[Binding] = []
         after, state = 0, self._state
         while True:
             page = await state.store.bindings_in(state.link, stream.name, [State.TOMBSTONE], after, PAGE)
             found.extend(half for half in page if stands_beside(half) in lost)
             if len(page) < PAGE:
-                return found
+                break
             after = page[-1].key
+        return found
 
     async def _with_its_key(self, stream: StreamSpec, side: Side, binding: Binding) -> list[str]:
         """Records of nobody's that nobody has noted yet."""

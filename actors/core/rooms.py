@@ -33,6 +33,7 @@ def parked(
     )
 
 
+REFERRING_NAMED_MAX = 10
 CHAINED = ", which is in "
 CHAIN_MAX = 5
 
@@ -136,6 +137,19 @@ def perhaps_merged(
         hint="decide: keep it (both stay), remove it there too (once it was merged there), or restore what is gone",
         detail={"base": dict(binding.base), left.side: dict(left.fields), "survivor": into},
         fingerprint=delete_print(binding, left),
+    )
+
+
+def still_referred(
+    stream: StreamSpec, binding: Binding, left: Observation, survivor: str, referring: Sequence[str]
+) -> Parked:
+    """Its partner was merged into another record, and others refer to it still."""
+    named = ", ".join(referring[:REFERRING_NAMED_MAX]) + (", ..." if referring[REFERRING_NAMED_MAX:] else "")
+    reason = f"merged into {survivor} on {other(left.side)}, and still referred to on {left.side}: {named}"
+    hint = "it goes by itself when they refer to the other record; mend there those that no rule carries over"
+    print_ = fingerprint([reason])
+    return parked(
+        stream, binding, Room.WAITING, left, reason, hint=hint, field="*delete*", fingerprint=print_
     )
 
 

@@ -40,7 +40,7 @@ from actors.core.verdict import UNSEEN_AGAIN_S, Context, Verdict, chosen, in_sta
 # Notes of half bindings that stand for the record in the old object.
 LEFT = "left behind: it moved to "
 BESIDE = "stands beside "
-KEPT = "kept where it was: it moved to "
+KEPT = "kept in its old object: it moved to "  # nothing is done about it, whatever becomes of the new one
 MOVED = "moved to "
 # What was seen there when it moved, among the side's deviations (see marks.py).
 PREFIX = "*left* "
@@ -176,8 +176,7 @@ def is_left(half: Binding) -> bool:
 
 
 def stands_beside(half: Binding) -> str:
-    """The record beside which this one stands in another object; "" where it stands beside none. What a move of ours left
-    is no record of its own, though a rule keeps it."""
+    """The record beside which this one stands in another object; "" where it stands beside none."""
     return half.note.removeprefix(BESIDE) if half.note.startswith(BESIDE) else ""
 
 

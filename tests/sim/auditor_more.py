@@ -224,6 +224,8 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
         law = timeline.stream.law(entry.side, native)
         if law is None or law.reference or law.type == "list" or value is None:
             continue
+        if law.type == "lines" and not evidence.was_answered(entry):
+            continue  # it may have been cut before the last line; the others follow (`completes`)
         there = law.native(origin)
         shown = [
             one for one in timeline.before(entry) if one.side == origin and one.at <= max(words) + MOMENT_S

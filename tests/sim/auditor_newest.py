@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from actors.core.values import Scalar, Value, lines_of
-from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
+from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import CELLS, FieldLaw, Side, other
 from tests.sim.timeline import Timeline
 
@@ -301,9 +301,16 @@ def was_held_over(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
         return False
     loaded = evidence.loaded.get(stream.name, float("inf"))
     # Somebody may have edited it between the look at it and the end of the load.
-    early = [one for one in timeline.record(entry) if one.outside and one.at <= loaded]
-    late = [one for one in timeline.record(entry) if one.outside and one.at > loaded]
-    return bool(early) and not any(stream.law(one.side, name) for one in late for name in one.changed())
+    its = [one for one in timeline.about(timeline.ref(entry)) if (one.side, one.id) == (entry.side, entry.id)]
+    early = [one for one in its if one.outside and one.at <= loaded]
+    late = [one for one in its if one.outside and one.at > loaded]
+    # (What a look did not deliver at the load tells nothing, should it be edited later.)
+    shown = entry.side not in evidence.drops
+    edited = shown and any(stream.law(one.side, name) for one in late for name in one.changed())
+    edited = edited or any(one.op == "create" for one in late)
+    alive = [one.after for one in early if one.after is not None]
+    restored = bool(alive) and bool(late) and late[-1].after == alive[-1]  # deleted, and back out of a backup
+    return bool(early) and (restored or not edited)
 
 
 def merges_by_rule(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -421,7 +428,8 @@ def on_command_only(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
     for entry in timeline.entries:
         if entry.outside or entry.side not in timeline.stream.command:
             continue
-        asked = any(s.began <= entry.asked <= s.ended + COMMAND_S for s in evidence.commanded)
+        # A run and what it wrote may show one moment by two clocks.
+        asked = any(s.began - MOMENT_S <= entry.asked <= s.ended + COMMAND_S for s in evidence.commanded)
         ids = timeline.ids(timeline.ref(entry))  # what somebody decided about a record waits for no schedule
         asked |= any(i in ids[s] for one in evidence.decisions for s, i in one.ids.items())
         if not asked and not any(stream == entry.stream for stream, _ in evidence.approved):
@@ -439,13 +447,20 @@ def within_budgets(evidence: Evidence) -> Iterator[Violation]:
         done: Counter[str] = Counter()
         timeline = Timeline(evidence, law)
         for entry in timeline.entries:
-            if not entry.outside and entry.asked > loaded:
+            loads = entry.asked <= loaded + MOMENT_S  # that has no budget
+            if not entry.outside and not loads and not _is_nobodys(timeline, entry):
                 done.update(_kinds(timeline, entry))
         for kind, budget in evidence.budgets.items():
             limit = budget.count + evidence.approved[law.name, kind]
             if done[kind] > limit:
                 text = f"{law.name}: {done[kind]} {kind} in a day, {budget.count} and {limit - budget.count} allowed"
                 yield Violation("budgets", text)
+
+
+def _is_nobodys(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a backup took back what was written before any look could show it: it is taken for never arrived."""
+    given_up = timeline.evidence.store.given_up[entry.stream, entry.side, entry.id]
+    return bool(given_up) and any(one.who == BACKUP and one.at >= entry.at for one in timeline.record(entry))
 
 
 def _kinds(timeline: Timeline, entry: Entry) -> Iterator[str]:

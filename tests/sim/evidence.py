@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from actors.core.policy import Budget
 from actors.core.values import Value
-from tests.sim.laws import Laws, Side, StreamLaw
+from tests.sim.laws import Laws, Side, StreamLaw, other
 
 PERSON = "person"
 AUTOMATION = "automation"  # something in a system that answers what is written there
@@ -157,6 +157,12 @@ class StoreView:
     live_plans: list[tuple[str, str]] = field(default_factory=list)
     inbox: int = 0
     overdue: int = 0
+
+    def both_ids(self, entry: Entry) -> list[tuple[Side, str]]:
+        """The record of an entry, and its partners."""
+        at = 1 if entry.side == "a" else 2
+        pairs = [pair for pair in self.pairs if (pair[0], pair[at]) == (entry.stream, entry.id)]
+        return [(entry.side, entry.id), *((other(entry.side), pair[3 - at]) for pair in pairs)]
 
     def is_of_another(self, one: Entry, entry: Entry) -> bool:
         """Whether the record of `entry` has a partner, and that of `one`, on the other side, is not it."""

@@ -11,7 +11,7 @@ import pytest
 
 from actors.core.policy import Budget
 from actors.core.values import Value, line_of
-from tests.sim.evidence import PERSON, Entry, Span, Violation
+from tests.sim.evidence import BACKUP, PERSON, Entry, Span, Violation
 from tests.sim.laws import CUSTOMER_FIELDS, OBJECT, FieldLaw, Laws, Side
 from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import made, story
@@ -36,6 +36,16 @@ def order(wrong: int = 0, *written: int) -> Story:
     return told.create(
         "b", "d1", "B1", ref="r1", email="e1", items=lines(*amounts), sum=Decimal(sum(amounts) + wrong)
     )
+
+
+def imported(answered: bool) -> Story:
+    """An order that a person imported as he was shown it: so far without its lines."""
+    told = story(fields=(*CUSTOMER_FIELDS, *ITEMS), stages=frozenset({"b"}))
+    told.create("a", PERSON, "A1", ref="r1", email="e1", items=lines(1, 2)).decides("A1", "", "import").wait(
+        1
+    )
+    told.create("b", "d1", "B1", ref="r1", email="e1", items=lines())
+    return told if answered else told.unanswered()
 
 
 def placed(left: str = "remove", was: str = "", now: str = "", gone: bool = False) -> Story:
@@ -122,6 +132,16 @@ def spent(approved: int) -> Story:
     return told
 
 
+def taken_back(given_up: int, loaded: float = 0.0) -> Story:
+    """A record that a daemon made, that a backup took away again before a look could show it (or `given_up` is 0: one
+    did), and that was made once more; one creation is allowed."""
+    told = loading(story().create("a", PERSON, "A1", ref="r1", email="e1"), loaded)
+    told.evidence.budgets = {"creates": Budget(1, 0.0, 1)}
+    told.create("b", "d1", "B1", ref="r1", email="e1").delete("b", BACKUP, "B1")
+    told.evidence.store.given_up["customers", "b", "B1"] = given_up
+    return told.create("b", "d1", "B2", ref="r1", email="e1")
+
+
 def fallen() -> Story:
     told = story()
     told.evidence.crashes.append(Violation("crash", "link/sim fell over", 1.0))
@@ -138,6 +158,8 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
             "sum", Decimal(10)
         ).decides("A1", "sum").update("b", "d1", "B1", items=lines(1, 2), sum=Decimal(3)), "no silent loss",
     ),
+    "an imported order that was cut before its lines": (lambda: imported(False), ""),
+    "an imported order without its lines": (lambda: imported(True), "staged"),
     "what a move left is removed": (lambda: placed().delete("b", "d1", "one:B1"), ""),
     "what a move left is removed though it was to stay": (
         lambda: placed("keep").delete("b", "d1", "one:B1"), "left behind"
@@ -170,9 +192,14 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "told of twice": (lambda: document(("B1", 1), ("B1", 2)), "effects"),
     "told of what we did not make": (lambda: document(("B1", 1), ("B9", 2)), "effects"),
     "written on command": (lambda: commanded((1000, 1010)), ""),
+    "written as the command came": (lambda: commanded((1000.5 + 1e-10, 1000.5 + 1e-10)), ""),
+    "written before the command": (lambda: commanded((1001, 1010)), "on command"),
     "written without a command": (commanded, "on command"),
     "within the budget and what was approved": (lambda: spent(1), ""),
     "beyond the budget": (lambda: spent(0), "budgets"),
+    "made, taken back by a backup unseen, and made again": (lambda: taken_back(1), ""),
+    "made, seen, taken back by a backup, and made again": (lambda: taken_back(0), "budgets"),
+    "made while all is loaded": (lambda: taken_back(0, 1000.5 - 1e-10), ""),
     "an actor fell over": (fallen, "crash"),
 }  # fmt: skip
 
