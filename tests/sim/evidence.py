@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Deviation:
-    """The store says: this side holds `value` where the base says otherwise, for this reason."""
+    """The store says: this side holds `value` where the base says otherwise (`of`), for this reason."""
 
     stream: str
     side: Side
@@ -56,6 +56,7 @@ class Deviation:
     field: str
     value: Value
     reason: str
+    of: Value = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ class Evidence:
     what runs had counted, what records had named and what nobody was sure of when the state of the link was set back, at
     the times `set_back`.
 
+    `left`: what the store said that the initial load left where it is, and when;
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
     complete; `effects`: what was told of documents once more, by object; `commanded`: when a run was under way that somebody
     asked for; `approved`: (stream, kind of budget) -> how many writes people said yes to; `crashes`: actors that fell over
@@ -202,6 +204,7 @@ class Evidence:
     dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     loaded: dict[str, float] = field(default_factory=dict)
+    left: list[tuple[float, Deviation]] = field(default_factory=list)
     effects: list[Entry] = field(default_factory=list)
     commanded: list[Span] = field(default_factory=list)
     approved: Counter[tuple[str, str]] = field(default_factory=Counter)

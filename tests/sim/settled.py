@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from actors.core.values import Value
 from tests.sim.auditor import tell
@@ -58,7 +59,8 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 yield from gates_at_the_end(evidence, timeline, both)
             if not nothing_passes(timeline, both):
                 yield from agreement(evidence, timeline, a, b)
-                yield from derived_agree(evidence, timeline, both) if known else ()
+                is_listed = partial(is_parked, evidence, timeline.stream, {"a": {a.id}, "b": {b.id}})
+                yield from derived_agree(evidence, timeline, both, is_listed) if known else ()
         else:
             yield from one_sided(evidence, timeline, ref, live)
 

@@ -72,7 +72,8 @@ def deviations(bindings: Iterable[Binding]) -> Iterable[Deviation]:
             held = binding.side(side)
             for name, said in (held.dev if held is not None else {}).items():
                 assert held is not None
-                yield Deviation(binding.stream, side, held.id, name, said.value, said.reason)
+                of = binding.base.get(name)
+                yield Deviation(binding.stream, side, held.id, name, said.value, said.reason, of)
 
 
 def ids_of(link: LinkState, binding: int) -> dict[Side, str]:
