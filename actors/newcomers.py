@@ -95,7 +95,9 @@ class Newcomers:
         if self._moves.known and not stirred and not self._state.dry:
             await self._reopen_listed(stream)
         taken = await self._match(stream)
-        await self._conclude(stream, taken)
+        if await self._conclude(stream, taken):
+            await self._moves.begin(stream)
+            taken |= await self._match(stream)  # what is to be put back is a newcomer like any other
         await self._meet(stream)
         await self._create(stream, taken)
         return not self._left
@@ -297,10 +299,10 @@ class Newcomers:
             spoken_for.update(half.key for _, half in pairs)
             await self._carry_both(stream, found)
 
-    async def _conclude(self, stream: StreamSpec, spoken_for: set[int]) -> None:
-        """What is gone and shares no key with anything new: told by everything else, or deleted."""
+    async def _conclude(self, stream: StreamSpec, spoken_for: set[int]) -> bool:
+        """What is gone and shares no key with anything new: told by everything else, or deleted. Whether anything was."""
         if not self._moves.known:
-            return
+            return False
         blind = {*self._state.blind(stream), *await self._unsure(stream)}  # sides on which it may turn up yet
         sure, unclear = await self._moves.by_content(stream, spoken_for, blind)
         await self._moved(stream, sure, spoken_for)
@@ -323,6 +325,7 @@ class Newcomers:
             await self._at(f"{stream.name}: concluding what is gone")
             page = gone[start : start + self._window]
             await self._carry_both(stream, page, totals_known=len(gone) < self._window)
+        return bool(gone) and not self._state.dry
 
     # --------------------------------------------------------------------------------------- meet and create
 

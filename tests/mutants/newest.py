@@ -12,9 +12,30 @@ EFFECTS = "tests/actors/test_effects.py::"
 IMAGES = "tests/actors/test_attachments.py::"
 CHOSEN = "tests/core/test_blueprint_chosen.py::"
 UNDO = "tests/core/test_undo.py::"
+DECISIONS = "tests/actors/test_decisions.py::"
 ERASED = "tests/core/test_erasure.py::"
+MET = "tests/core/test_found.py::"
 
 NEWEST = (
+    Mutant(
+        25,
+        "a word about one of two conflicts of a unit is dropped while the other one is open",
+        "actors/core/plan.py",
+        "    return [row for row in words if row.field in waiting]",
+        "    return []",
+        (
+            f"{DECISIONS}test_of_two_conflicts_of_one_unit_the_first_word_waits_for_the_second",
+            "tests/core/test_decided.py::test_a_word_outlives_a_look_that_did_not_bring_its_field",
+        ),
+    ),
+    Mutant(
+        25,
+        "what is refused takes a word along that it has nothing to do with",
+        "actors/conclude.py",
+        "    return any(stream.field(name).unit == unit for name in action.fields)",
+        "    return True",
+        (f"{DECISIONS}test_a_word_whose_direction_is_closed_outlives_what_is_refused_the_other_way",),
+    ),
     Mutant(
         19,
         "who stood beside a record that is gone stays there, and it counts as deleted",
@@ -22,6 +43,14 @@ NEWEST = (
         "found.extend(half for half in page if stands_beside(half) in lost)",
         "found.extend(half for half in page if False)",
         (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
+    ),
+    Mutant(
+        19,
+        "what our own move kept in the old object is taken for the record once the new one is gone",
+        "actors/core/several.py",
+        'Held(was.id), f"{KEPT}{record}")',
+        'Held(was.id), f"{BESIDE}{record}")',
+        (f"{FOUND}test_what_our_move_kept_in_the_old_object_is_not_the_record_again",),
     ),
     Mutant(
         27,
@@ -153,6 +182,24 @@ NEWEST = (
         (
             f"{ERASED}test_nobody_is_asked_and_nothing_is_written_until_somebody_edits",
             "tests/actors/test_erasure.py::test_redteam_42_complete_reads_find_nothing_new_and_an_edit_goes_over",
+        ),
+    ),
+    Mutant(
+        14,
+        "what is contested goes by the conflict rule and not to its owner",
+        "actors/core/plan.py",
+        "    return {p.field: p.fingerprint for p in every if not p.reason.startswith(CONTESTED)}\n",
+        "    return {p.field: p.fingerprint for p in every}\n",
+        (f"{MET}test_what_is_contested_and_edited_on_both_sides_stays_its_owners",),
+    ),
+    Mutant(
+        31,
+        "what is to be put back is matched with nobody first",
+        "actors/newcomers.py",
+        "        if await self._conclude(stream, taken):\n",
+        "        if await self._conclude(stream, taken) and False:\n",
+        (
+            "tests/actors/test_gates_keys.py::test_what_is_to_be_put_back_is_not_made_beside_one_that_is_kept_out",
         ),
     ),
 )

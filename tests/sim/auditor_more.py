@@ -50,8 +50,8 @@ def may_write(evidence: Evidence, timeline: Timeline, entry: Entry, native: str)
         return entry.op == "create" and entry.side in stream.own & stream.restores and value in held
     starts = {(side, name): told for side, name, told in stream.starts}
     if entry.op == "create" and (entry.side, native) in starts:
-        own = entry.side in stream.restores and value in held
-        return own or starts[entry.side, native] == value
+        own = entry.side in stream.restores or source_of(timeline, entry) is not None
+        return (own and value in held) or starts[entry.side, native] == value
     gate = stream.gate(entry.side)
     puts_back = gate is not None and gate.then == "put_back" and native == gate.path
     return bool(puts_back and gate is not None and value in gate.values and entry.op == "update")
@@ -78,12 +78,20 @@ def was_shut(timeline: Timeline, entry: Entry, side: Side, gate: GateLaw) -> boo
 
 
 def starts_as_told(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """What a daemon makes begins with what the rules say, and nothing that is there is begun once more."""
+    """What a daemon makes begins with what the rules say, and nothing that is there is begun once more: what is made in
+    another object of its side, since it moved there, goes on with what it held."""
     for entry in timeline.entries:
         if entry.outside or entry.op != "create" or told_to_restore(evidence, timeline, entry):
             continue
+        was = source_of(timeline, entry)
+        past = timeline.record(was) if was is not None else ()
+        gone = any(
+            one.op == "delete" and one.at < entry.at for one in past
+        )  # then nobody can tell: moved, or new
         for side, name, value in timeline.stream.starts:
-            if side == entry.side and entry.sent.get(name) != value:
+            held = {(one.after or {}).get(name) for one in past if one.op != "delete"}
+            begins = {value} if was is None or gone else set()
+            if side == entry.side and entry.sent.get(name) not in held | begins:
                 yield Violation("starts with", f"{entry.who} made {entry.id} without {name}", entry.at)
 
 
@@ -216,6 +224,8 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
         law = timeline.stream.law(entry.side, native)
         if law is None or law.reference or law.type == "list" or value is None:
             continue
+        if law.type == "lines" and not evidence.was_answered(entry):
+            continue  # it may have been cut before the last line; the others follow (`completes`)
         there = law.native(origin)
         shown = [
             one for one in timeline.before(entry) if one.side == origin and one.at <= max(words) + MOMENT_S
@@ -318,6 +328,13 @@ def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         if here:
             text = f"{entry.who} deleted {entry.id}, whose partner is {', '.join(sorted(here))} by now"
             yield Violation("moved", text, entry.at)
+
+
+def forgotten(evidence: Evidence, end: Entry, entry: Entry) -> bool:
+    """Whether a daemon deleted a record because no look showed its partner (the one of `entry`), and its state was set back
+    since: it finds the record gone, and nobody can tell that it was itself who did it."""
+    unseen = evidence.out_of_sight(entry.side, entry.stream, entry.id, end.asked, by_id=True)
+    return unseen and any(end.at < at < entry.asked for at in evidence.set_back)
 
 
 # ------------------------------------------------------------------------------------------------- in the end
