@@ -41,6 +41,14 @@ NEWEST = (
         (f"{AMBIGUOUS}{CONCLUDED}",),
     ),
     Mutant(
+        7,
+        "what waits to be put back is forgotten when its record is not to be seen",
+        "actors/core/newcomer.py",
+        "        if RESTORE in half.note and side not in ctx.reused:",
+        "        if False:",
+        ("tests/actors/test_put_back.py",),
+    ),
+    Mutant(
         27,
         "a read of several objects is taken up behind its last page in an object that there is not",
         "actors/several.py",
