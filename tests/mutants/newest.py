@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 SEVERAL = "tests/actors/test_several.py::"
 FOUND = "tests/actors/test_several_found.py::"
 AMBIGUOUS = "tests/actors/test_ambiguous.py::"
+CONCLUDED = "test_found_by_sim_a_deletion_is_concluded_once_who_shares_a_key_is_said_to_be_another"
 LOADS = "tests/actors/test_initial_load.py::"
 EFFECTS = "tests/actors/test_effects.py::"
 IMAGES = "tests/actors/test_attachments.py::"
@@ -51,6 +52,22 @@ NEWEST = (
         'Held(was.id), f"{KEPT}{record}")',
         'Held(was.id), f"{BESIDE}{record}")',
         (f"{FOUND}test_what_our_move_kept_in_the_old_object_is_not_the_record_again",),
+    ),
+    Mutant(
+        19,
+        "a deletion waits for good where everybody who shares a key was said to be another",
+        "actors/newcomers.py",
+        "        self._moves.leave(without(group, self._apart) for group in unclear)",
+        "        self._moves.leave(unclear)",
+        (f"{AMBIGUOUS}{CONCLUDED}",),
+    ),
+    Mutant(
+        7,
+        "what waits to be put back is forgotten when its record is not to be seen",
+        "actors/core/newcomer.py",
+        "        if RESTORE in half.note and side not in ctx.reused:",
+        "        if False:",
+        ("tests/actors/test_put_back.py",),
     ),
     Mutant(
         27,
