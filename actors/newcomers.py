@@ -339,11 +339,19 @@ class Newcomers:
             )
             if not pairs:
                 return
-            await self._carry_both(stream, [p for p in pairs if not self._state.is_open(p.key)])
+            # Who is gone by now may have moved, or stand elsewhere: that is compared before it counts as deleted.
+            await self._carry_both(
+                stream, [p for p in pairs if not self._state.is_open(p.key)], concludes=self._state.dry
+            )
             after = pairs[-1].key
 
     async def _carry_both(
-        self, stream: StreamSpec, bindings: Sequence[Binding], *, totals_known: bool = True
+        self,
+        stream: StreamSpec,
+        bindings: Sequence[Binding],
+        *,
+        totals_known: bool = True,
+        concludes: bool = True,
     ) -> None:
         looks: dict[Side, dict[str, Observation]] = {}
         for side in SIDES:
@@ -356,8 +364,10 @@ class Newcomers:
             if self._windows.too_early(stream, a, binding) or self._windows.too_early(stream, b, binding):
                 self._left = True
                 continue
+            if not concludes and (a.presence, b.presence) != (Presence.PRESENT, Presence.PRESENT):
+                self._left = True
             pairs.append(Pair(binding, a=a, b=b))
-        await self._carrier.carry(stream, pairs, totals_known=totals_known)
+        await self._carrier.carry(stream, pairs, totals_known=totals_known, concludes=concludes)
 
     async def _unsure(self, stream: StreamSpec) -> set[Side]:
         """Sides with a stranger who can't be matched yet: whatever is created there may be he."""

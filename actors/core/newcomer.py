@@ -132,16 +132,20 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     assert held is not None
     target = other(seen.side)
     values = dict(half.base)
-    # A group of which a member was edited since is told as it stands there, as a whole; so is an attachment: what was
-    # agreed is a description, and its content went with the record.
+    # A group of which a member was edited since is told as it stands there, as a whole, and so are lines and what they add
+    # up to; so is an attachment: what was agreed is a description, and its content went with the record.
     fresh = (
         [*changed_fields(stream, half, seen), *(spec.name for spec in stream.attached)] if held.dev else []
     )
+    own = {
+        name
+        for name, value in seen.fields.items()
+        if name not in held.dev or not same(held.dev[name].value, value) or name not in values
+    }
+    fresh.extend(name for names in units.added_up(stream) if own & names for name in names)
     moved = {stream.field(name).unit for name in fresh}
     for name, value in seen.fields.items():
-        dev = held.dev.get(name)
-        own = dev is None or not same(dev.value, value) or name not in values
-        if own or stream.field(name).unit in moved:
+        if name in own or stream.field(name).unit in moved:
             values[name] = value
     told = stream.kept_on(target)
     return {

@@ -180,7 +180,7 @@ def _both_present(
             actions.append(action)
     in_doubt = len(park)
     if stream.with_lines:
-        actions, park = units.whole(stream, binding, (a, b), actions, park)
+        actions, park = units.whole(stream, adopted, (a, b), actions, park)
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
     again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
     park = [*verdict.park, *_still_said(stream, adopted, (a, b), merged, verdict.actions, ctx)]

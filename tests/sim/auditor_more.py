@@ -3,7 +3,7 @@ on what may be written over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
 from tests.sim.auditor_newest import source_of
@@ -259,13 +259,35 @@ def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
 
 def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
-    said that both stay as they are: then it is settled, and whoever edits the field next on either side is carried."""
+    said that both stay as they are, or the initial load left them so: then it is settled, and whoever edits the field next
+    on either side is carried."""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
+    if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
+        return True
     return writer is not None and any(
         (one.stream, one.field) == (timeline.stream.name, "*once*")
         and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
+    )
+
+
+def left_by_the_load(
+    evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, writer: Entry
+) -> bool:
+    """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer`, and
+    somebody edited it since (under whichever id; it may have moved while this was written)."""
+    value, there = (entry.before or {}).get(law.native(entry.side)), law.native(other(entry.side))
+    past = (one for one in timeline.before(entry) if one.side != entry.side and one.op != "delete")
+    edit = next((one for one in past if there in one.changed()), None)
+    if edit is None or not edit.outside or edit.side in timeline.stream.initial_load:
+        return False
+    ids = timeline.ids(timeline.ref(entry))[edit.side]
+    return any(
+        (one.stream, one.side, one.field, one.of) == (edit.stream, edit.side, law.name, value)
+        and one.id in ids
+        and writer.at <= at < edit.at
+        for at, one in evidence.left
     )
 
 
@@ -340,10 +362,12 @@ def forgotten(evidence: Evidence, end: Entry, entry: Entry) -> bool:
 # ------------------------------------------------------------------------------------------------- in the end
 
 
-def derived_agree(evidence: Evidence, timeline: Timeline, pair: Mapping[Side, Entry]) -> Iterator[Violation]:
-    """What is only read on one side is shown on the other."""
+def derived_agree(
+    evidence: Evidence, timeline: Timeline, pair: Mapping[Side, Entry], is_listed: Callable[[str], bool]
+) -> Iterator[Violation]:
+    """What is only read on one side is shown on the other, but where a room holds that very field."""
     for law in timeline.stream.derived:
-        if law.shown in timeline.stream.once:
+        if law.shown in timeline.stream.once or is_listed(law.name):
             continue
         there, origin = pair[law.shown], pair[other(law.shown)]
         right, shown = law.means(origin.id, origin.after or {}), (there.after or {}).get(law.name)

@@ -151,6 +151,10 @@ def fallen() -> Story:
 SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "an order as it is": (order, ""),
     "an order that does not add up": (lambda: order(1), "sums"),
+    "the lines of one side beside the sum of the other": (
+        lambda: order().update("b", PERSON, "B1", items=lines(1, 2, 7), sum=Decimal(10)).decides(
+            "A1", "sum").update("a", "d1", "A1", items=lines(1, 2, 7)), "sums",
+    ),
     "lines that nobody gave": (lambda: order(0, 1, 2, 9), "no invention"),
     "a line that stands there twice": (lambda: order(0, 1, 1), "lines twice"),
     "a line of a person's is taken out": (

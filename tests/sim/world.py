@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from actors.core.initial import KEPT
 from actors.core.policy import LinkSpec
 from actors.core.types import Parked
 from actors.core.values import Value
@@ -284,7 +285,8 @@ class World:
             if isinstance(part, Settlement):
                 self._parked.extend(part.park)
                 self.evidence.answers += self._heard.pop(lease.owner, [])
-                found = deviations(part.bindings)
+                found = list(deviations(part.bindings))
+                self.evidence.left += [(anyio.current_time(), d) for d in found if d.reason == KEPT]
                 self._differed += [
                     Named(d.stream, d.field, self._referred(d.stream, d.field, d.value))
                     for d in found
