@@ -17,6 +17,7 @@ from actors.carry import Carrier
 from actors.conclude import Pair
 from actors.core.mapping import remapped
 from actors.core.policy import StreamSpec
+from actors.core.several import is_leftover
 from actors.core.types import SIDES, Action, ActionState, Binding, Observation, Op, Outcome, Side
 from actors.core.undo import UNDO, Undo, combined, done_by, undo
 from actors.core.verdict import Verdict
@@ -27,6 +28,7 @@ from actors.state import RunState
 from actors.window import Windows
 
 KIND: Final = "undo"
+LEFT_BEHIND: Final = "it was left behind by a move, and goes back with that: take back the run that moved it"
 NOT_SETTLED: Final = "nobody knows yet what became of it"
 _Looks = dict[Side, dict[str, Observation]]
 
@@ -99,7 +101,7 @@ class Undoing:
         for one in writes:
             if one.state is ActionState.CONFIRMED:
                 by_place[one.binding, one.side].append(one)
-        done = [combined(found) for found in by_place.values()]
+        done = [combined(stream, found) for found in by_place.values()]
         actions = []
         for write, _, taken_back in await self._undone(stream, done, self._subject.run):
             if taken_back.action is not None:
@@ -134,6 +136,9 @@ class Undoing:
         refs = await target_refs(state.store, state.link, stream, wanted)
         out: list[tuple[Action, Pair | None, Undo]] = []
         for write in writes:
+            if is_leftover(write):
+                out.append((write, None, Undo(LEFT_BEHIND)))
+                continue
             binding = bindings.get(write.binding)
             if binding is None:
                 out.append((write, None, Undo("nothing is known of the record any more")))
@@ -180,7 +185,7 @@ class Undoing:
         taken = {(one.binding, one.side): one for one in actions}
         run = _run_of(actions)
         pairs: dict[int, Pair] = {}
-        for done, pair, again in await self._undone(stream, list(map(done_by, actions)), run):
+        for done, pair, again in await self._undone(stream, [done_by(stream, one) for one in actions], run):
             planned, now = taken[done.binding, done.side], again.action
             if pair is None or now is None or now.fingerprint != planned.fingerprint:
                 await self._name_all([planned], again.reason or "it would be another write by now")
