@@ -140,6 +140,14 @@ NEWEST = (
     ),
     Mutant(
         35,
+        "what nobody knows the outcome of leaves the plan, and is never taken back",
+        "actors/undoing.py",
+        "            if again.reason == UNDER_WAY:\n",
+        "            if False:\n",
+        ("tests/actors/test_undoing.py::test_a_kill_while_it_is_taken_back_loses_and_doubles_nothing",),
+    ),
+    Mutant(
+        35,
         "a move that was taken back counts as a record that was made again",
         "actors/core/undo.py",
         "    if not _changes(stream, action):\n",
