@@ -23,7 +23,16 @@ from actors.core.marks import outlived, put_back
 from actors.core.merge import DECIDED, Merged, changed_fields, merge, settled
 from actors.core.newcomer import half_binding, plan_new
 from actors.core.policy import LensError, StreamSpec
-from actors.core.rooms import bare_units, contested, disputed, emptied, not_delivered, unreadable, waits
+from actors.core.rooms import (
+    CONTESTED,
+    bare_units,
+    contested,
+    disputed,
+    emptied,
+    not_delivered,
+    unreadable,
+    waits,
+)
 from actors.core.stream_rules import Gate, Ineligible
 from actors.core.types import (
     SIDES,
@@ -171,7 +180,7 @@ def _both_present(
             actions.append(action)
     in_doubt = len(park)
     if stream.with_lines:
-        actions, park = units.whole(stream, binding, (a, b), actions, park)
+        actions, park = units.whole(stream, adopted, (a, b), actions, park)
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
     again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
     park = [*verdict.park, *_still_said(stream, adopted, (a, b), merged, verdict.actions, ctx)]
@@ -357,7 +366,9 @@ def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx
 
 
 def _listed(parked: Sequence[Parked]) -> dict[str, str]:
-    return {p.field: p.fingerprint for p in parked if p.room is Room.CONFLICT}
+    """What no rule decided; what is only contested is not among it: of that the rules know whose value counts."""
+    every = (p for p in parked if p.room is Room.CONFLICT)
+    return {p.field: p.fingerprint for p in every if not p.reason.startswith(CONTESTED)}
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

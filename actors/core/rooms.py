@@ -16,6 +16,7 @@ from actors.core.values import Value, fingerprint, is_blank
 
 # The place of a line that says: a create was sent and nobody knows whether it took place.
 OUTCOME = "*outcome*"
+CONTESTED = "contested: "  # how the reason begins of what was written too often
 
 
 def parked(
@@ -166,7 +167,7 @@ def contested(
         "give the field to that side"
     )
     for unit in hot:
-        reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
+        reason = f"{CONTESTED}{unit} was written {breaker} times on side {side} within a day"
         row = disputed(stream, binding, dispute_of(stream, binding, *looks, unit, reason))
         yield msgspec.structs.replace(row, hint=hint)
 

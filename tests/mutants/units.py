@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant
 
 LINES = "tests/core/test_unit_lines.py::"
 CORE = "tests/core/test_units.py::"
+SUMS = "tests/core/test_units_sums.py::"
 ACTORS = "tests/actors/test_units.py::"
 STEPS = "tests/connectors/test_lines.py::"
 
@@ -14,6 +15,33 @@ MERGES = "tests/actors/test_merges.py::"
 GONE = "tests/core/test_gone_merged.py::"
 
 UNITS = (
+    Mutant(
+        18,
+        "the lines of one side are written beside the sum of the other",
+        "actors/core/units.py",
+        '    said = [f"to be written: {found}" for spec, one in told if (found := _odd(spec, one, after))]',
+        "    said: list[str] = []",
+        (
+            f"{SUMS}test_the_lines_of_one_side_never_stand_beside_the_sum_of_the_other",
+            f"{SUMS}test_merged_lines_beside_the_sum_of_one_side_wait",
+        ),
+    ),
+    Mutant(
+        18,
+        "of a list that was merged one side is told, since the other one's lines do not add up",
+        "actors/core/units.py",
+        "action.side != side and not late & action.fields.keys()]",
+        "action.side != side]",
+        (f"{SUMS}test_what_both_sides_are_to_be_told_goes_to_both_or_to_neither",),
+    ),
+    Mutant(
+        18,
+        "lines are put back as they were agreed on, beside a sum as it stands",
+        "actors/core/newcomer.py",
+        "    fresh.extend(name for names in units.added_up(stream) if own & names for name in names)\n",
+        "",
+        (f"{SUMS}test_found_by_sim_what_is_put_back_adds_up",),
+    ),
     Mutant(
         30,
         "nobody asks whether a record that is gone was merged",
@@ -107,7 +135,7 @@ UNITS = (
         18,
         "an order goes though something of it is in doubt",
         "actors/core/units.py",
-        "return ([] if park else list(actions)), rows",
+        "return ([] if park else go), rows",
         "return list(actions), rows",
         (f"{CORE}test_a_conflict_of_one_field_holds_back_the_whole_order",),
     ),

@@ -273,3 +273,19 @@ async def test_g20_a_contact_made_here_is_a_marked_address_there_and_comes_round
     (row,) = both.rows("adresses").values()
     assert (row["Adresse de contact"], row["Code client"], row["Nom"]) == (True, "DUPONT", "Paul Blanc")
     assert run.outcome == "nothing_new" and len(both.contacts()) == 1
+
+
+@pytest.mark.parametrize("address", ["contacts", ""])
+async def test_u21_sales_management_calls_at_the_address_of_an_object_or_of_all(
+    pair: Pair, both: Both, address: str
+) -> None:
+    both.enter("clients", client("DUPONT"))
+    both.enter("adresses", contact("A1", "DUPONT", "Anne Leroy"))
+    await linked(pair, {"b": {"poll": "1h"}})
+    url = (await pair.webhook("b"))[address]
+    hook = {"entity": "contact", "action": "update", "name": "tandem", "url": url, "version": "v4"}
+    both.sales.person.insert("hooks", hook)
+    # No poll is due for an hour, and nobody starts a run.
+    both.sales.person.edit("contacts", both.contacts()["Leroy"]["id"], {"title": "Gérante"})
+    await pair.see(lambda: both.rows("adresses")["A1"]["Fonction"] == "Gérante", "the function in Sage 50")
+    assert both.contacts()["Leroy"]["title"] == "Gérante"

@@ -97,8 +97,9 @@ DECLARATION: Final = Declaration(
     rate_per_s=2.5,
     rate_burst=35,
     deadline_s=90.0,
-    # What is in a call, and whether it is signed, is not published: any call is a reason to look.
-    webhook=Webhook(object="json:entity", ids="json:id", event="json:action"),
+    # What is in a call, and whether it is signed, is not published: any call is a reason to look. It calls an object by
+    # another name (`account`), so the address says which one is meant, and one that says none has all of them looked at.
+    webhook=Webhook(ids="json:id", event="json:action"),
 )
 BEGINNING: Final = "1970-01-01T00:00:00Z"
 
