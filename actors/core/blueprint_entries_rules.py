@@ -24,7 +24,8 @@ from actors.core.blueprint_forms import (
     Words,
     each,
 )
-from actors.core.policy import FirstContact, ForeignEdit, OnMerge, Owner
+from actors.core.policy import FirstContact, ForeignEdit, Owner
+from actors.core.stream_rules import OnMerge
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"

@@ -12,6 +12,7 @@ LOADS = "tests/actors/test_initial_load.py::"
 EFFECTS = "tests/actors/test_effects.py::"
 IMAGES = "tests/actors/test_attachments.py::"
 CHOSEN = "tests/core/test_blueprint_chosen.py::"
+BACK = "tests/actors/test_undoing_several.py::"
 UNDO = "tests/core/test_undo.py::"
 DECISIONS = "tests/actors/test_decisions.py::"
 ERASED = "tests/core/test_erasure.py::"
@@ -179,6 +180,40 @@ NEWEST = (
         (
             f"{CHOSEN}test_what_is_not_chosen_is_not_there",
             f"{CHOSEN}test_a_field_of_a_line_goes_as_well",
+        ),
+    ),
+    Mutant(
+        35,
+        "what nobody knows the outcome of leaves the plan, and is never taken back",
+        "actors/undoing.py",
+        "            if again.reason == UNDER_WAY:\n",
+        "            if False:\n",
+        ("tests/actors/test_undoing.py::test_a_kill_while_it_is_taken_back_loses_and_doubles_nothing",),
+    ),
+    Mutant(
+        35,
+        "a move that was taken back counts as a record that was made again",
+        "actors/core/undo.py",
+        "    if not _changes(stream, action):\n",
+        "    if action.op is not Op.UPDATE:\n",
+        (f"{BACK}test_a_move_is_moved_back_with_all_that_the_record_holds_and_stays_there",),
+    ),
+    Mutant(
+        35,
+        "what was deleted in one of several objects is made again in no matter which",
+        "actors/core/undo.py",
+        "return Shown({**write.native, RECORD_OBJECT: stood}, write.shown)",
+        "return Shown({**write.native, RECORD_OBJECT: stream.objects_on(done.side)[0]}, write.shown)",
+        (f"{BACK}test_what_was_deleted_there_is_made_again_in_its_own_object",),
+    ),
+    Mutant(
+        42,
+        "what stood for an erased record in another object is remembered",
+        "daemon/store/admin_erasure.py",
+        "    while side is not None and ways:\n",
+        "    while False and ways:\n",
+        (
+            "tests/store/test_admin_erasure.py::test_whichever_of_its_places_is_named_all_are_erased_and_nobody_elses",
         ),
     ),
     Mutant(
