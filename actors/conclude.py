@@ -23,6 +23,7 @@ from actors.core.types import (
     Observation,
     Op,
     Parked,
+    Presence,
     Room,
     Side,
     State,
@@ -116,6 +117,8 @@ class Conclusions:
                 continue
             if verdict.binding != pair.binding:
                 done.bindings[key] = verdict.binding
+                if _is_back(pair.binding, verdict.binding):  # whoever refers to it can go
+                    state.memory.arrives(stream.name)
             if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
                 done.hints.append(self._look_again(stream, pair, verdict))
             self._items(verdict, done)
@@ -270,6 +273,7 @@ class Conclusions:
         """What was done, in the protocol, the sums and the ledger."""
         done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
         self._state.confirmed += 1
+        self._state.memory.has_gone(action)
         if result.status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
             return
         done.add(action.side, COUNTER[action.op])
@@ -340,6 +344,7 @@ class Conclusions:
         seen = next((one for one in pair.seen if one.side == verdict.again_side), pair.seen[0])
         attempts = pair.attempts + 1
         not_before = self._state.clock.now() + min(RETRY_MAX_S, verdict.again_s * attempts)
+        self._state.goes_on(stream.name, seen, not_before)
         return Hint(
             stream=stream.name,
             side=seen.side,
@@ -355,6 +360,7 @@ class Conclusions:
         not_before = self._state.clock.now() + wait_s
         self._state.memory.tries_again(action.stream, not_before)
         for seen in pair.seen[:1]:
+            self._state.goes_on(action.stream, seen, not_before)
             done.hints.append(
                 Hint(
                     stream=action.stream,
@@ -365,6 +371,12 @@ class Conclusions:
                     not_before=not_before,
                 )
             )
+
+
+def _is_back(before: Binding, after: Binding) -> bool:
+    """Whether a record is there again that was gone."""
+    sides = [(was, now) for side in SIDES if (was := before.side(side)) and (now := after.side(side))]
+    return any(was.presence is Presence.DELETED and now.presence is Presence.PRESENT for was, now in sides)
 
 
 def _carries(stream: StreamSpec, action: Action, place: tuple[Room, str]) -> bool:

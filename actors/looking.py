@@ -25,6 +25,7 @@ from actors.sweep import Sweep, looks_of
 from actors.window import Window, Windows, ids
 
 LOOK_NOTED_EVERY_S = 10.0
+FEW = 20  # changes behind which one more question is cheaper than to hold them
 
 
 class Looking:
@@ -184,16 +185,29 @@ class Looking:
         while True:
             await self._at(f"{stream.name}: looking for changes on side {side}")
             began = self._state.clock.monotonic()
-            page, seen = await self._sides[side].changes(stream, cursor, self._options.window)
-            moved = self._moved(stream, side, cursor=page.cursor, looked=self._state.clock.now())
+            onward, more, seen = await self._changed(stream, side, cursor)
+            moved = self._moved(stream, side, cursor=onward, looked=self._state.clock.now())
             self._looked(stream, side, "modified", len(seen), began)
-            if not seen and page.cursor == cursor:
+            if not seen and onward == cursor:
                 return
-            await self._take(stream, side, seen, moved, all_known=not page.more)
-            if not page.more or page.cursor == cursor:
+            await self._take(stream, side, seen, moved, all_known=not more)
+            if not more or onward == cursor:
                 return
             await self._touched()
-            cursor = page.cursor
+            cursor = onward
+
+    async def _changed(
+        self, stream: StreamSpec, side: Side, cursor: str
+    ) -> tuple[str, bool, Sequence[Observation]]:
+        """A page of changes: where to go on, whether there may be more, and what it shows. Behind a few it is asked at once
+        whether those were all: then they are decided on as such, and need not be held until it is known."""
+        access, window = self._sides[side], self._options.window
+        page, seen = await access.changes(stream, cursor, window)
+        if not page.more or len(seen) > FEW or page.cursor == cursor:
+            return page.cursor, page.more, seen
+        rest, others = await access.changes(stream, page.cursor, window)
+        both = {one.id: one for one in (*seen, *others)}  # who was met twice, as he was met last
+        return rest.cursor, rest.more and rest.cursor != page.cursor, tuple(both.values())
 
     async def _poll_lines(self, stream: StreamSpec, side: Side) -> None:
         """The same where records cross as lines."""

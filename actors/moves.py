@@ -58,8 +58,7 @@ class Moves:
         if bindings and not self._state.dry:
             state = self._state
             state.confirmed += len(items)
-            if stream.several is not None:  # who waits for it to stand in another object can go
-                state.memory.arrives(stream.name)
+            state.memory.arrives(stream.name)  # whoever refers to it can go
             await state.settle(
                 Settlement(
                     run=state.run,

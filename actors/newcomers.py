@@ -95,7 +95,9 @@ class Newcomers:
         if self._moves.known and not stirred and not self._state.dry:
             await self._reopen_listed(stream)
         taken = await self._match(stream)
-        await self._conclude(stream, taken)
+        if await self._conclude(stream, taken):
+            await self._moves.begin(stream)
+            taken |= await self._match(stream)  # what is to be put back is a newcomer like any other
         await self._meet(stream)
         await self._create(stream, taken)
         return not self._left
@@ -297,10 +299,10 @@ class Newcomers:
             spoken_for.update(half.key for _, half in pairs)
             await self._carry_both(stream, found)
 
-    async def _conclude(self, stream: StreamSpec, spoken_for: set[int]) -> None:
-        """What is gone and shares no key with anything new: told by everything else, or deleted."""
+    async def _conclude(self, stream: StreamSpec, spoken_for: set[int]) -> bool:
+        """What is gone and shares no key with anything new: told by everything else, or deleted. Whether anything was."""
         if not self._moves.known:
-            return
+            return False
         blind = {*self._state.blind(stream), *await self._unsure(stream)}  # sides on which it may turn up yet
         sure, unclear = await self._moves.by_content(stream, spoken_for, blind)
         await self._moved(stream, sure, spoken_for)
@@ -323,6 +325,7 @@ class Newcomers:
             await self._at(f"{stream.name}: concluding what is gone")
             page = gone[start : start + self._window]
             await self._carry_both(stream, page, totals_known=len(gone) < self._window)
+        return bool(gone) and not self._state.dry
 
     # --------------------------------------------------------------------------------------- meet and create
 
@@ -336,11 +339,19 @@ class Newcomers:
             )
             if not pairs:
                 return
-            await self._carry_both(stream, [p for p in pairs if not self._state.is_open(p.key)])
+            # Who is gone by now may have moved, or stand elsewhere: that is compared before it counts as deleted.
+            await self._carry_both(
+                stream, [p for p in pairs if not self._state.is_open(p.key)], concludes=self._state.dry
+            )
             after = pairs[-1].key
 
     async def _carry_both(
-        self, stream: StreamSpec, bindings: Sequence[Binding], *, totals_known: bool = True
+        self,
+        stream: StreamSpec,
+        bindings: Sequence[Binding],
+        *,
+        totals_known: bool = True,
+        concludes: bool = True,
     ) -> None:
         looks: dict[Side, dict[str, Observation]] = {}
         for side in SIDES:
@@ -353,8 +364,10 @@ class Newcomers:
             if self._windows.too_early(stream, a, binding) or self._windows.too_early(stream, b, binding):
                 self._left = True
                 continue
+            if not concludes and (a.presence, b.presence) != (Presence.PRESENT, Presence.PRESENT):
+                self._left = True
             pairs.append(Pair(binding, a=a, b=b))
-        await self._carrier.carry(stream, pairs, totals_known=totals_known)
+        await self._carrier.carry(stream, pairs, totals_known=totals_known, concludes=concludes)
 
     async def _unsure(self, stream: StreamSpec) -> set[Side]:
         """Sides with a stranger who can't be matched yet: whatever is created there may be he."""

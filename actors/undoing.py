@@ -71,7 +71,7 @@ class Undoing:
                     await self._plan_some(stream, [one for one in mine if one.covers is None])
                     async for made in self._covered(mine):
                         await self._plan_some(stream, made)
-            known = {stream.name for stream in streams}
+            known = {stream.name for stream in (*streams, *state.spec.streams)}
             await self._name_all([one for one in writes if one.stream not in known], "its stream is no more")
         return Outcome.AWAITING_APPROVAL if self.planned else Outcome.NOTHING_NEW
 
@@ -128,8 +128,10 @@ class Undoing:
         found = await state.store.bindings_by_key(state.link, sorted({one.binding for one in writes}))
         bindings = {binding.key: binding for binding in found}
         looks = await self._look(stream, found)
-        seen_all = (seen for side in SIDES for seen in looks[side].values())
-        refs = await target_refs(state.store, state.link, stream, seen_all)
+        # What was there before may refer to other records than what is there now.
+        wanted = [Observation(one.side, one.target, 0.0, fields=one.before) for one in writes]
+        wanted += [seen for side in SIDES for seen in looks[side].values()]
+        refs = await target_refs(state.store, state.link, stream, wanted)
         out: list[tuple[Action, Pair | None, Undo]] = []
         for write in writes:
             binding = bindings.get(write.binding)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from actors.core.mapping import Shown
@@ -32,7 +32,9 @@ def action_for(
     reason: str = "",
 ) -> Action:
     native = write.native
-    guarded = _guarded(stream, side, fields, native) if op is not Op.DELETE else (seen.native if seen else ())
+    guarded: Collection[str] = ()
+    if seen is not None:
+        guarded = seen.native if op is Op.DELETE else _guarded(stream, side, fields, native)
     return Action(
         stream=stream.name,
         side=side,

@@ -99,7 +99,8 @@ ON_MERGE: Final = Entry(
     "on_merge",
     Words(tuple(member.value for member in OnMerge)),
     "gone on one side, and another record there has one of its match keys (two were merged): `ask` a person, `keep` the "
-    "partner, or `delete`: a deletion like any other",
+    "partner, `delete`: a deletion like any other, or `follow`: once nothing refers to the partner any more `deletes` says "
+    "what becomes of it, each on a yes; see [below](#two-records-that-become-one)",
     absent="`ask`",
     example="on_merge: keep",
 )

@@ -16,6 +16,7 @@ from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Held, Hint, Side, State
 
 UNTOLD: Final = "effect: waits until its document is imported"
+GONE: Final = "its record, which is gone: the document was imported, and this was not written with it yet"
 IMPORTED: Final = "its document was imported"  # the reason of the hint
 DOCUMENT: Final = "document"  # the field by which an effect knows its document
 
@@ -33,6 +34,11 @@ def noted(stream: StreamSpec, half: Binding) -> Binding:
 def waits(half: Binding) -> bool:
     """Whether it is an effect whose document was not imported."""
     return half.note.startswith(UNTOLD)
+
+
+def is_due(stream: StreamSpec, half: Binding) -> bool:
+    """Whether it is an effect whose document was imported, and which is not told yet."""
+    return bool(stream.follows) and not waits(half)
 
 
 def told(stream: StreamSpec, side: Side, ids: list[str], known: Mapping[str, Binding]) -> list[Binding]:

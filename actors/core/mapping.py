@@ -22,7 +22,8 @@ from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, 
 
 
 class Refs(msgspec.Struct, frozen=True):
-    """References as known now: `keys[stream, side, id]` is a binding, `ids[stream, side, key]` an id on a side;
+    """References as known now: `keys[stream, side, id]` is a binding, `ids[stream, side, key]` an id on a side, "" where the
+    record is gone there;
     `why[stream, side, id]` what a record waits for that is not in step."""
 
     keys: Mapping[tuple[str, Side, str], int] = {}
@@ -121,12 +122,13 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
         place = spec.side(side)
         if place is None or place.lens.one_way:
             continue  # what is only read is not written, not even where a record is put back
-        old = tuple(native.get(path) for path in place.paths)
+        paths = place.paths
+        old = (native.get(paths[0]),) if len(paths) == 1 else tuple([native.get(path) for path in paths])
         put = _put(spec, side, old, value, refs)
         shown[name] = _get_value(spec, place, side, put, refs)
-        changes.update(
-            {p: new for p, new, was in zip(place.paths, put, old, strict=True) if not same(new, was)}
-        )
+        for path, new, was in zip(paths, put, old, strict=True):
+            if not same(new, was):
+                changes[path] = new
     return Shown(native=changes, shown=shown)
 
 
@@ -259,6 +261,9 @@ def _put(spec: FieldSpec, side: Side, old: tuple[Value, ...], value: Value, refs
         known = refs.ids.get((spec.reference, side, value))
         if known is None:
             raise LensError(f"the {spec.reference} record it refers to is not on side {side} yet", waits=True)
+        if not known:
+            said = f"the {spec.reference} record it refers to is not on side {side} any more"
+            raise LensError(said, waits=True)
         names = spec.within.get(side)
         if names and not known.startswith(tuple(f"{name}{SEPARATOR}" for name in names)):
             raise LensError(f"{spec.reference} {known} is not in {', '.join(names)} yet", waits=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.core import initial, match, own_values, several, units
+from actors.core import effects, initial, match, own_values, several, units
 from actors.core.actions import action_for, decided_by_origin, note_line
 from actors.core.documents import never_imported, staged
 from actors.core.gates import admitted
@@ -14,7 +14,7 @@ from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
 from actors.core.places import may_create
-from actors.core.policy import INITIAL_CREATES, LensError, Owner, StreamSpec
+from actors.core.policy import INITIAL_CREATES, LensError, StreamSpec
 from actors.core.rooms import OUTCOME, not_delivered, unreadable, waits
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Side, State, other
 from actors.core.values import Value, is_blank, same
@@ -41,6 +41,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     side, target = seen.side, other(seen.side)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
+    if seen.presence is not Presence.PRESENT and effects.is_due(stream, half):
+        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if seen.presence is not Presence.PRESENT:
         return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     if seen.problem:
@@ -145,9 +147,7 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     for name, value in seen.fields.items():
         if name in own or stream.field(name).unit in moved:
             values[name] = value
-    told = {
-        one.name for one in stream.fields if one.owner is not Owner.LOCAL and one.side(target) is not None
-    }
+    told = stream.kept_on(target)
     return {
         n: v for n, v in values.items() if n in told and (restore or _is_told(stream, n, seen.fields, target))
     }

@@ -23,7 +23,16 @@ from actors.core.marks import outlived, put_back
 from actors.core.merge import DECIDED, Merged, changed_fields, merge, settled
 from actors.core.newcomer import half_binding, plan_new
 from actors.core.policy import LensError, StreamSpec
-from actors.core.rooms import bare_units, contested, disputed, emptied, not_delivered, unreadable, waits
+from actors.core.rooms import (
+    CONTESTED,
+    bare_units,
+    contested,
+    disputed,
+    emptied,
+    not_delivered,
+    unreadable,
+    waits,
+)
 from actors.core.stream_rules import Gate, Ineligible
 from actors.core.types import (
     SIDES,
@@ -362,7 +371,9 @@ def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx
 
 
 def _listed(parked: Sequence[Parked]) -> dict[str, str]:
-    return {p.field: p.fingerprint for p in parked if p.room is Room.CONFLICT}
+    """What no rule decided; what is only contested is not among it: of that the rules know whose value counts."""
+    every = (p for p in parked if p.room is Room.CONFLICT)
+    return {p.field: p.fingerprint for p in every if not p.reason.startswith(CONTESTED)}
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

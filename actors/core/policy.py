@@ -145,6 +145,7 @@ class OnMerge(enum.StrEnum):
     ASK = "ask"  # nothing is done to the partner until a person says what
     KEEP = "keep"  # the partner stays as it is, and is let go
     DELETE = "delete"  # it is a deletion like any other
+    FOLLOW = "follow"  # as `delete`, on a yes, and once nothing refers to the partner any more
 
 
 class DeleteEdit(enum.StrEnum):
@@ -249,10 +250,8 @@ class FieldSpec(msgspec.Struct, frozen=True):
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """How much of one kind may happen in 24 h without a person's yes. The larger of count and per cent counts.
-
-    `free`: so many go at once; what is beyond waits until the look is complete and the totals are known.
-    """
+    """How much of one kind may happen in 24 h without a person's yes. The larger of count and per cent counts. `free`: so
+    many go at once; what is beyond waits until the look is complete and the totals are known."""
 
     count: int
     percent: float
@@ -264,24 +263,25 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
-INITIAL_CREATES = "initial_creates"  # of creates, those that wait for a yes by `initial_creates: plan`
+# Of creates and deletes, those of which each waits for a yes: `initial_creates: plan`, `on_merge: follow`.
+INITIAL_CREATES, MERGES = "initial_creates", "merges"
 
 
 class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
     `creates`: the sides on which a new record leads to one on the other side. `requires`: nothing is made while one of
-    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`:
-    native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
-    complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
-    is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
-    seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a
-    record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
-    streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
-    `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
-    then. `initial_load`: the sides that the initial load may write to, `initial_creates`: what it does about records that
-    the other side lacks (core/initial.py). `clashes`: of the match keys, so
-    many at the end bind nobody: who shares one goes to a person.
+    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`: native
+    values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a complete read
+    at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing is said.
+    `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch seconds.
+    `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a record is
+    made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the streams of
+    what is written together with a record that is made; each of them `follows` this one (core/effects.py). `objects[x]`:
+    the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them then.
+    `initial_load`: the sides that the initial load may write to, `initial_creates`: what it does about records that the
+    other side lacks (core/initial.py). `clashes`: of the match keys, so many at the end bind nobody: who shares one goes to
+    a person.
     """
 
     name: str
@@ -423,6 +423,14 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     def shared(self, side: Side) -> tuple[tuple[FieldSpec, FieldSide], ...]:
         """The fields that `side` has and that are kept in step (not local), each with its place there."""
         return self._shared[side]
+
+    def kept_on(self, side: Side) -> frozenset[str]:
+        """The names of those fields."""
+        return self._kept_on[side]
+
+    @cached_property
+    def _kept_on(self) -> Mapping[Side, frozenset[str]]:
+        return {side: frozenset(spec.name for spec, _ in self._shared[side]) for side in SIDES}
 
     def tells_id(self, side: Side) -> bool:
         """Whether a field of `side` is the record's own id."""

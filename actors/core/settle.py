@@ -290,9 +290,10 @@ def _edited_since(
     """Whether a look shows, beside what was there before, a written field as neither we nor the system's ways would have
     left it: then somebody may have saved the whole record since, and what was there before may be his."""
     return action.state is not ActionState.SENT and any(
-        _shows(stream, binding, action, name, after.fields.get(name, UNKNOWN), False, refs) == "differs"
-        for name in action.fields
-        if not same(after.fields.get(name, UNKNOWN), action.before.get(name, UNKNOWN))
+        _shows(stream, binding, action, name, seen, False, refs) == "differs"
+        for name, value in action.fields.items()
+        if not same(seen := after.fields.get(name, UNKNOWN), value)
+        and not same(seen, action.before.get(name, UNKNOWN))
     )
 
 

@@ -40,6 +40,7 @@ from actors.core.verdict import UNSEEN_AGAIN_S, Context, Verdict, chosen, in_sta
 # Notes of half bindings that stand for the record in the old object.
 LEFT = "left behind: it moved to "
 BESIDE = "stands beside "
+KEPT = "kept in its old object: it moved to "  # nothing is done about it, whatever becomes of the new one
 MOVED = "moved to "
 # What was seen there when it moved, among the side's deviations (see marks.py).
 PREFIX = "*left* "
@@ -146,7 +147,7 @@ def left_behind(stream: StreamSpec, binding: Binding, action: Action, record: st
     was = binding.side(action.side)
     assert was is not None
     if stream.left_behind is LeftBehind.KEEP:
-        return beside(stream, action.side, was.id, record)
+        return _half(stream, action.side, Held(was.id), f"{KEPT}{record}")
     dev = {PREFIX + path: Deviation(value, "left behind") for path, value in action.seen_native.items()}
     return _half(stream, action.side, Held(was.id, dev=dev), f"{LEFT}{record}")
 
@@ -183,7 +184,7 @@ def is_back(half: Binding) -> bool:
     """Whether it stands for what was removed after its record had moved: whatever is seen under that id now is new."""
     held = half.a or half.b
     removed = held is not None and held.presence is not Presence.PRESENT
-    return removed and half.note.startswith((LEFT, BESIDE, MOVED))
+    return removed and half.note.startswith((LEFT, BESIDE, KEPT, MOVED))
 
 
 def plan_left(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:

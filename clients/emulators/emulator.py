@@ -212,7 +212,7 @@ class Emulator:
                 self.person.do(edit)
         response = await self._handled(request, handler)
         if fault.kind in ("malformed", "truncated", "encoded", "odd", "huge"):
-            return await _broken(request, response, fault)
+            return await broken(request, response, fault)
         return response
 
     def _changed(self, change: Change) -> None:
@@ -239,7 +239,8 @@ class Emulator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _broken(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+async def broken(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    """An answer as a fault of one of these kinds leaves it: malformed, truncated, encoded, huge, odd."""
     whole = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
     if fault.kind == "encoded":
         return _again(response, whole.decode().encode("utf-16"))

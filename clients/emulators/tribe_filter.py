@@ -5,9 +5,10 @@ row refers to. `in` and `has` are not known there. Ids and times stand without q
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from clients.emulators.data import Near
@@ -31,7 +32,7 @@ CHANGED: Final = re.compile(
     rf"\({STAMP}(?P<since>[0-9T:.Z-]+)(?: or {STAMP}(?P=since))*\)(?: and ID gt {GUID})?"
 )
 WAYS: Final = re.compile(r"((?:\w+/)*)(LastMutationDate|CreationDate) ge ")
-Expansions = dict[str, dict[str, str]]
+Expansions = Mapping[str, Mapping[str, str]]
 Look = Callable[[Row, str], Any]
 
 
@@ -90,9 +91,10 @@ def changed_since(text: str) -> tuple[datetime, list[list[str]]] | None:
     return datetime.fromisoformat(found["since"]), [way.split("/")[:-1] for way in sorted(ways)]
 
 
+@lru_cache(maxsize=1000)
 def expansions(text: str) -> Expansions:
-    """The parts of an `$expand`, each with its own options: `A($select=ID;$expand=B($select=ID)),C`."""
-    found: Expansions = {}
+    """The parts of an `$expand`, each with its own options: `A($select=ID;$expand=B($select=ID)),C`. Don't change them."""
+    found: dict[str, dict[str, str]] = {}
     for part in _apart(text, ","):
         name, _, options = part.strip().partition("(")
         pairs = (one.strip().partition("=") for one in _apart(options.removesuffix(")"), ";"))

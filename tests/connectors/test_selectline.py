@@ -288,6 +288,23 @@ async def test_entered_is_what_stands_in_the_list(erp: Selectline, opens: Open, 
     assert (made.find("Articles"), made.find("Customers")) == (Find.FULL, Find.MODIFIED)
 
 
+async def test_of_a_long_list_those_are_asked_for_that_matter(erp: Selectline, connector: Connector) -> None:
+    for number in ("100", "A1", "a2"):
+        article(erp, number)
+    entered = [
+        *(f"x{n:04}" for n in range(1600)),
+        "100",
+        "a1",
+        "a1",
+    ]  # in two tills, and written as people write
+    erp.person.insert("XCLOUDKASSEARTIKEL", *({"_ARTIKELNUMMER": number} for number in entered))
+    erp.requests.clear()
+    records = await connector.read("Articles", ["100", "A1", "a2"], ["Entered"])
+    assert {one.id: one.native["Entered"] for one in records} == {"100": True, "A1": True, "a2": False}
+    # The articles; two pages, by which the list is known to be long; those three.
+    assert sum(told.startswith("GET ") for told in erp.requests) == 4
+
+
 async def test_a_price_is_that_of_one_unit_from_the_list_or_of_a_customer(
     erp: Selectline, opens: Open
 ) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from actors.core import effects
 from actors.core.blueprint import BlueprintError
-from actors.core.plan import half_binding
+from actors.core.plan import Context, half_binding, plan_new
 from actors.core.policy import RECORD_ID, LinkSpec, Owner
-from actors.core.types import Binding, Held, Observation, Side, State
+from actors.core.types import Binding, Held, Observation, Presence, Room, Side, State
 from tests.core.blueprint_samples import Document, compiled
 
 STOCK: Document = {
@@ -97,3 +97,15 @@ def test_an_effect_that_stands_there_already_keeps_its_key_and_one_that_was_not_
     ):
         rests = effects.noted(stock, met)
         assert (rests.keys, rests.state, effects.waits(rests)) == (keys, State.HELD_BACK, True)
+
+
+def test_an_effect_that_is_due_is_not_forgotten_with_a_record_that_no_look_shows() -> None:
+    """Its record was out of sight for a while (seed 202540): the document stood there without its effect for good."""
+    stock = with_effects({"stock": STOCK}).stream("orders_stock")
+    look = Observation("a", "R1", 1.0, Presence.DELETED)
+    rests = effects.noted(stock, Binding("orders_stock", keys=(0,), a=Held(id="R1")))
+    assert plan_new(stock, rests, look, Context(1.0)).drop
+    (due,) = effects.told(stock, "a", ["R1"], {"R1": rests})
+    kept = plan_new(stock, due, look, Context(1.0))
+    (row,) = kept.park
+    assert (kept.drop, row.room, "the document was imported" in row.reason) == (False, Room.WAITING, True)

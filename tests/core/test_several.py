@@ -159,7 +159,7 @@ def test_a_move_settles_the_pair_at_its_new_place_and_leaves_a_half_binding(many
     half = left_behind(spec, pair, action, "clients:9")
     assert (half.state, half.note, half.side(other(many))) == (State.TOMBSTONE, f"{LEFT}clients:9", None)
     kept = left_behind(msgspec.structs.replace(spec, left_behind=LeftBehind.KEEP), pair, action, "clients:9")
-    assert kept.note == "stands beside clients:9"
+    assert kept.note == "kept in its old object: it moved to clients:9"
 
 
 def left(many: Side, **rules: Any) -> tuple[StreamSpec, Binding]:

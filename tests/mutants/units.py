@@ -10,6 +10,7 @@ SUMS = "tests/core/test_units_sums.py::"
 ACTORS = "tests/actors/test_units.py::"
 STEPS = "tests/connectors/test_lines.py::"
 
+WAITING = "tests/actors/test_waiting.py::"
 MERGES = "tests/actors/test_merges.py::"
 GONE = "tests/core/test_gone_merged.py::"
 
@@ -45,17 +46,44 @@ UNITS = (
         30,
         "nobody asks whether a record that is gone was merged",
         "actors/merges.py",
-        "            if taken is not None:\n",
-        "            if False:\n",
+        "        if taken is not None:\n",
+        "        if False:\n",
         (f"{MERGES}test_redteam_30_a_merge_deletes_marks_and_brings_back_nobody_and_is_listed",),
     ),
     Mutant(
         30,
         "a merge is a deletion, whatever the rule says",
         "actors/core/gone.py",
-        "    if ctx.survivor is not None and (merged",
-        "    if False and (merged",
+        "    if ctx.survivor is not None:\n        merged",
+        "    if False:\n        merged",
         (f"{GONE}test_by_rule", f"{MERGES}test_by_rule_the_partner_stays_and_is_let_go"),
+    ),
+    Mutant(
+        30,
+        "who was merged goes though others refer to it",
+        "actors/core/gone.py",
+        "    if not ctx.referring:\n        return None\n",
+        "    if True:\n        return None\n",
+        (
+            f"{GONE}test_by_the_rule_follow",
+            f"{MERGES}test_redteam_30_while_something_refers_to_it_nothing_goes_and_what_does_is_named",
+        ),
+    ),
+    Mutant(
+        30,
+        "who was merged goes without a yes",
+        "actors/core/gone.py",
+        "kinds=(*one.kinds, MERGES))",
+        "kinds=one.kinds)",
+        (f"{GONE}test_by_the_rule_follow",),
+    ),
+    Mutant(
+        26,
+        "a reference is written onto a record that is gone",
+        "actors/core/mapping.py",
+        "        if not known:\n",
+        "        if False:\n",
+        (f"{WAITING}test_nobody_is_told_of_a_record_that_is_gone_there_until_it_is_back",),
     ),
     Mutant(
         18,

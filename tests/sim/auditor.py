@@ -12,6 +12,7 @@ from actors.core.values import Value
 from tests.sim.auditor_more import (
     bounded,
     documents,
+    forgotten,
     gates_hold,
     left_as_it_is,
     may_write,
@@ -172,7 +173,7 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             one.side == origin
             and one.at <= entry.asked
             and (
-                (one.op == "delete" and one.outside)
+                (one.op == "delete" and (one.outside or forgotten(evidence, one, entry)))
                 or evidence.out_of_sight(origin, one.stream, one.id, entry.asked, by_id=True)
             )
             for one in timeline.before(entry)

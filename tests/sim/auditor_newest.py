@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from actors.core.values import Scalar, Value, lines_of
-from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
+from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import CELLS, FieldLaw, Side, other
 from tests.sim.timeline import Timeline
 
@@ -404,7 +404,8 @@ def on_command_only(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
     for entry in timeline.entries:
         if entry.outside or entry.side not in timeline.stream.command:
             continue
-        asked = any(s.began <= entry.asked <= s.ended + COMMAND_S for s in evidence.commanded)
+        # A run and what it wrote may show one moment by two clocks.
+        asked = any(s.began - MOMENT_S <= entry.asked <= s.ended + COMMAND_S for s in evidence.commanded)
         ids = timeline.ids(timeline.ref(entry))  # what somebody decided about a record waits for no schedule
         asked |= any(i in ids[s] for one in evidence.decisions for s, i in one.ids.items())
         if not asked and not any(stream == entry.stream for stream, _ in evidence.approved):
@@ -422,13 +423,20 @@ def within_budgets(evidence: Evidence) -> Iterator[Violation]:
         done: Counter[str] = Counter()
         timeline = Timeline(evidence, law)
         for entry in timeline.entries:
-            if not entry.outside and entry.asked > loaded:
+            loads = entry.asked <= loaded + MOMENT_S  # that has no budget
+            if not entry.outside and not loads and not _is_nobodys(timeline, entry):
                 done.update(_kinds(timeline, entry))
         for kind, budget in evidence.budgets.items():
             limit = budget.count + evidence.approved[law.name, kind]
             if done[kind] > limit:
                 text = f"{law.name}: {done[kind]} {kind} in a day, {budget.count} and {limit - budget.count} allowed"
                 yield Violation("budgets", text)
+
+
+def _is_nobodys(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a backup took back what was written before any look could show it: it is taken for never arrived."""
+    given_up = timeline.evidence.store.given_up[entry.stream, entry.side, entry.id]
+    return bool(given_up) and any(one.who == BACKUP and one.at >= entry.at for one in timeline.record(entry))
 
 
 def _kinds(timeline: Timeline, entry: Entry) -> Iterator[str]:

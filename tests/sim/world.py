@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from actors.core.initial import KEPT
 from actors.core.policy import LinkSpec
 from actors.core.types import Parked
 from actors.core.values import Value
@@ -209,6 +210,7 @@ class World:
             life.dead = True
             self.lives.remove(life)
             self._heard.pop(life.name, None)  # whoever comes next does not know of them
+            self._obeyed(life.name)
 
     def _meddle(self) -> None:
         if self.faulty:
@@ -244,9 +246,17 @@ class World:
         if action == "actor.crashed":
             text = f"{who}: {fields.get('actor')} fell over: {fields.get('error')}"
             self.evidence.crashes.append(Violation("crash", text, loop.now()))
+        if action in (
+            "run.started",
+            "run.ended",
+        ):  # of a run whose lease was lost no end is told: the next one shows it
+            self._obeyed(who)
         if action == "run.started" and fields.get("cause") == "command":
             self._commanded[who] = loop.now()
-        elif action == "run.ended" and who in self._commanded:
+
+    def _obeyed(self, who: str) -> None:
+        """The run of that daemon that somebody asked for, if one is under way, is over."""
+        if who in self._commanded:
             self.evidence.commanded.append(Span(self._commanded.pop(who), loop.now()))
 
     def _answered(
@@ -275,7 +285,8 @@ class World:
             if isinstance(part, Settlement):
                 self._parked.extend(part.park)
                 self.evidence.answers += self._heard.pop(lease.owner, [])
-                found = deviations(part.bindings)
+                found = list(deviations(part.bindings))
+                self.evidence.left += [(anyio.current_time(), d) for d in found if d.reason == KEPT]
                 self._differed += [
                     Named(d.stream, d.field, self._referred(d.stream, d.field, d.value))
                     for d in found

@@ -18,7 +18,7 @@ from actors.ports import FieldInfo, ObjectInfo, Write
 from clients.connectors.http.field import Field, put
 from clients.connectors.http.nested import Nested, cells_of
 from clients.connectors.http.values import as_text, read_value, reader, write_value
-from clients.connectors.http.wire import at
+from clients.connectors.http.wire import at, getter
 from clients.connectors.lines import asked_lines
 
 __all__ = ["Field", "Nested", "Shape", "having", "put"]
@@ -44,7 +44,8 @@ class Shape:
         self.key = key
         self.fields = {field.name: field for field in fields}
         self._readers = {
-            name: (field.read or field.name, reader(field.form)) for name, field in self.fields.items()
+            name: (getter(field.read or field.name), reader(field.form))
+            for name, field in self.fields.items()
         }
         self.lines = {nested.name: nested for nested in lines}
         self._version = version
@@ -88,7 +89,7 @@ class Shape:
     def id_of(self, row: Any) -> str:
         """The id of a row as a text; CONFIG where it has none, for such a row is no record."""
         field = self.fields[self.key]
-        raw = at(row, field.read or field.name)
+        raw = self._readers[self.key][0](row)
         if raw is msgspec.UNSET or raw is None or raw == "" or isinstance(raw, dict | list):
             raise TandemError(
                 Kind.CONFIG,
@@ -101,7 +102,7 @@ class Shape:
     def record(self, row: Any, names: Sequence[str], version: str | None = None) -> Record:
         """A record with the fields `names`, as far as they were delivered. Lines are asked for by their cells."""
         native: dict[str, Value] = {}
-        plain, lines = asked_lines(names)
+        plain, lines = asked_lines(names) if self.lines else (names, {})
         for path, cells in lines.items():
             found = self.lines[path].of(row, cells)
             if found is not None:
@@ -109,8 +110,8 @@ class Shape:
         for name in plain:
             if name in self.lines:
                 continue
-            path, read = self._readers[name]
-            raw = at(row, path)
+            get, read = self._readers[name]
+            raw = get(row)
             if raw is not msgspec.UNSET:
                 native[name] = read(raw)
             elif self.missing_is_null:

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
@@ -44,6 +45,9 @@ class Transport:
         self._concurrency = concurrency
         self._authorities = authorities
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[
+            tuple[str, str], str | None
+        ] = {}  # scheme and host -> as the environment said then
 
     async def send(
         self, request: Request, url: str, headers: Mapping[str, str], body: bytes | None, deadline_s: float
@@ -111,7 +115,7 @@ class Transport:
             data=body,
             allow_redirects=False,
             trace_request_ctx=told,
-            proxy=proxy_for(url),
+            proxy=self._proxy_for(url),
         ) as response:
             return Answer(
                 status=response.status,
@@ -119,6 +123,12 @@ class Transport:
                 body=await self._body(response),
                 cookies={name: morsel.value for name, morsel in response.cookies.items()},
             )
+
+    def _proxy_for(self, url: str) -> str | None:
+        origin = urlsplit(url)[:2]
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(url)
+        return self._proxies[origin]
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         size_told = response.content_length

@@ -39,6 +39,7 @@ from clients.connectors.systems.selectline_objects import (
 ROWS_MAX: Final = 500
 POSITIONS_MAX: Final = 100  # of one page: no server will cut that
 SHORT: Final = 10  # a page of fewer records was not cut: that many are sent where nobody says how many
+LIST_PAGES_MAX: Final = 2  # of what is entered; of a longer list those are asked for that matter
 PLAIN_KEY: Final = re.compile(r"[\w .-]+")  # what every web server takes in a path
 
 
@@ -207,7 +208,7 @@ class Lists:
         """Records of rows, with what is asked for elsewhere."""
         shape = self.shapes[name]
         if ENTERED in names:
-            entered = await self._list_of(name)
+            entered = await self._entered_of(name, rows)
             rows = [{**row, ENTERED: self.id_of(name, row).casefold() in entered} for row in rows]
         if NET_PRICE in names and name == ARTICLES:
             rows = await together(list(rows), self._priced, self._concurrency)
@@ -223,17 +224,32 @@ class Lists:
         status = self.shapes[name].record(row, [STATUS]).native.get(STATUS)
         return bool(status == self._held)
 
-    async def _list_of(self, name: str) -> set[str]:
-        """Who stands in the list of what is entered."""
-        object_name, _, field = self._entered[name].partition(".")
-        found: set[str] = set()
-        position, more = "", True
-        while more:
-            rows, _ = await self.listed(object_name, [self.behind(object_name, position)], ROWS_MAX, position)
-            values = [self.shapes[object_name].record(row, [field]).native.get(field) for row in rows]
-            found |= {str(value).casefold() for value in values if value is not None}
-            position, more = self.id_of(object_name, rows[-1]) if rows else "", len(rows) >= SHORT
+    async def _entered_of(self, name: str, rows: Sequence[Any]) -> set[str]:
+        """Which of these rows stand in the list of what is entered. A list that is long is asked for them alone: it would be
+        read as a whole for each page of its object."""
+        place, _, field = self._entered[name].partition(".")
+        found, is_whole = await self._values(place, field, "", LIST_PAGES_MAX if rows else 0)
+        if is_whole or not rows:
+            return found
+        asked = [self.equal(place, field, self.id_of(name, row)) for row in rows]
+        for condition in chunks(one for one in asked if one) if all(asked) else [""]:
+            found |= (await self._values(place, field, condition))[0]
         return found
+
+    async def _values(
+        self, name: str, field: str, condition: str, pages_max: int = 1_000_000
+    ) -> tuple[set[str], bool]:
+        """What a field holds in the rows that fit a condition, without the case of letters; whether those were all."""
+        found: set[str] = set()
+        position, read = "", self.shapes[name]
+        for _ in range(pages_max):
+            rows, _ = await self.listed(name, [condition, self.behind(name, position)], ROWS_MAX, position)
+            values = [read.record(row, [field]).native.get(field) for row in rows]
+            found |= {str(value).casefold() for value in values if value is not None}
+            if len(rows) < SHORT:
+                return found, True
+            position = self.id_of(name, rows[-1])
+        return found, False
 
     async def _priced(self, row: Any) -> Any:
         """An article with its net price of one unit; without, where that was not delivered."""

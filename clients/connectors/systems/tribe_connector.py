@@ -215,7 +215,8 @@ class TribeConnector(HttpConnector):
         nobody: dict[str, Value] = {
             name: None
             for name in names
-            if (name in links and name in row and row[name] is None) or nothing_at(row, name)
+            if name not in record.native
+            and ((name in links and name in row and row[name] is None) or nothing_at(row, name))
         }
         return msgspec.structs.replace(record, native={**record.native, **nobody})
 

@@ -215,7 +215,7 @@ class WinbooksConnector(HttpConnector):
         for row in rows:
             whole = with_address(row, countries)
             record = shape.record(whole, names)
-            none = {name: None for name in names if nothing_at(whole, name)}
+            none = {name: None for name in names if name not in record.native and nothing_at(whole, name)}
             found.append(msgspec.structs.replace(record, native={**record.native, **none}))
         return found
 
