@@ -122,6 +122,16 @@ async def test_a_cell_names_a_file_of_its_folder_and_no_other(
     assert (await look(connector, goods, id_)).native["picture#"] == describe(PNG + b"its own")
 
 
+async def test_capitals_of_a_name_do_not_matter(goods: Folder, connector: Connector) -> None:
+    id_ = await goods.insert("S", None)
+    goods.name(id_, "Stylo.PNG")
+    assert "picture#" not in (await look(connector, goods, id_)).native
+    (goods.images / "STYLO.png").write_bytes(PNG)
+    assert (await look(connector, goods, id_)).native["picture#"] == describe(PNG)
+    (goods.images / "Stylo.PNG").write_bytes(PNG + b"the very one")
+    assert (await look(connector, goods, id_)).native["picture#"] == describe(PNG + b"the very one")
+
+
 async def test_our_files_go_when_nothing_names_them_and_others_stay(
     goods: Folder, connector: Connector
 ) -> None:

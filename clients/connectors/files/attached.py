@@ -26,6 +26,7 @@ from clients.connectors.files.disk import Stamp, Unsettled
 from clients.connectors.files.text import Table
 
 DIGITS: Final = 16  # of the digest, in the names that we give
+TICK_S: Final = 1.0
 _LOOKS_MAX: Final = 5
 _ENDINGS: Final = {
     "image/png": ".png",
@@ -49,6 +50,9 @@ class Attached:
         self._root = root
         self._quiet_s = quiet_s
         self._known: dict[Path, tuple[Stamp, str]] = {}
+        self._names: dict[
+            str, tuple[Stamp | None, Mapping[str, str]]
+        ] = {}  # by folder, as they were found last
 
     def check(self, file: str, fields: Iterable[str]) -> None:
         """CONFIG naming the first field that is asked for as an attachment and is no such column."""
@@ -174,7 +178,17 @@ class Attached:
         )
 
     def _path(self, column: str, cell: str) -> Path:
-        return self._root / self.columns[column] / named(cell)
+        """The file that a cell names; where there is none, one that differs in capitals alone, which are one to Windows."""
+        folder, name = self.columns[column], named(cell)
+        path = self._root / folder / name
+        if path.exists():
+            return path
+        stamp = disk.stamp_of(path.parent)
+        # Times move in ticks: a folder as young as this may change once more without showing it.
+        is_young = stamp is None or time.time() - stamp.mtime_ns / 1e9 < TICK_S
+        if is_young or self._names.get(folder, (None,))[0] != stamp:
+            self._names[folder] = stamp, {one.name.casefold(): one.name for one in self._entries(folder)}
+        return path.with_name(self._names[folder][1].get(name.casefold(), name))
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
