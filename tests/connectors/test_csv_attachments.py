@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,19 @@ async def test_a_picture_that_is_written_over_in_its_place_is_a_change(
     before = await connector.look_token("goods")
     (goods.images / f"{id_}.png").write_bytes(PNG + b"six")
     assert await connector.look_token("goods") != before
+
+
+async def test_a_picture_that_changed_within_the_tick_of_its_time_is_looked_at_once_more(
+    goods: Folder, connector: Connector
+) -> None:
+    id_ = await goods.insert("S", PNG + b"one")
+    path = goods.images / f"{id_}.png"
+    tick = path.stat().st_mtime_ns + 10**11  # far enough for the slowest machine
+    os.utime(path, ns=(tick, tick))
+    await look(connector, goods, id_)
+    path.write_bytes(PNG + b"six")
+    os.utime(path, ns=(tick, tick))
+    assert (await look(connector, goods, id_)).native["picture#"] == describe(PNG + b"six")
 
 
 @pytest.mark.parametrize("cell", ["../secret.png", "/etc/secret.png", r"C:\Photos\secret.png"])
