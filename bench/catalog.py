@@ -70,6 +70,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("rss_mb_1m", "MB", 250, 120, "the daemon just started"),
     Figure("idle_link_bytes", "bytes", 10_240, 1_024),
     Figure("grpc_status_over_echo", "x", 0.7, 0.9, "", True),
+    *(Figure(f"load_over_script_{connector}", "x", 1.5, 1.2) for connector in ("rest", "odata")),
     *(figure for pair, (most, aim) in PAIRS.items() for figure in _of_pair(pair, most, aim)),
 )
 NAMES: tuple[str, ...] = tuple(figure.name for figure in FIGURES)
