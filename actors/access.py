@@ -284,7 +284,9 @@ async def target_refs(store: Store, link: str, stream: StreamSpec, seen: Iterabl
         for side in SIDES:
             held = binding.side(side)
             if held is not None and binding.stream in streams:
-                ids[binding.stream, side, binding.key] = held.id
+                ids[binding.stream, side, binding.key] = (
+                    held.id if held.presence is not Presence.DELETED else ""
+                )
                 keys[binding.stream, side, held.id] = binding.key
     return Refs(keys=keys, ids=ids)
 

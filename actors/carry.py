@@ -39,7 +39,7 @@ from actors.core.types import (
     other,
 )
 from actors.lines import one_per_place, released, revised, settles, shown_already, write_of
-from actors.merges import survivors
+from actors.merges import merged
 from actors.ports import WROTE, Counters, Cursor, Declaration, Settlement, WriteResult, WriteStatus
 from actors.runtime.together import together
 from actors.state import RunState
@@ -128,19 +128,21 @@ class Carrier:
         if not state.dry:
             await let_go_needed(state, stream, [s for p in pairs for s in p.seen if s.problem])
         reused = self.reused()
-        merged = await survivors(state, self._sides, stream, pairs)
+        merges = await merged(state, self._sides, stream, pairs)
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
                 self._note_news(stream, pair)
                 continue
+            merge = merges.get(pair.binding.key)
             ctx = Context(
                 now=state.clock.now(),
                 breaker=state.spec.breaker,
                 parked=tuple(parked.get(pair.binding.key, ())),
                 refs=refs,
                 concludes=concludes,
-                survivor=merged.get(pair.binding.key),
+                survivor=merge.survivor if merge is not None else None,
+                referring=merge.referring if merge is not None else None,
                 lacks=lacking,
                 loading=stream.name not in state.loaded,
                 reused=reused,
@@ -224,6 +226,9 @@ class Carrier:
         """What may go now, and what waits for its schedule; what somebody said yes to waits no longer."""
         state = self._state
         go, waiting = state.gate.sift(stream, actions)
+        now = state.clock.now()
+        go += [action for action in waiting if state.memory.was_asked(action, now)]
+        waiting = [action for action in waiting if not state.memory.was_asked(action, now)]
         if waiting and await state.has_plan(stream.name):
             keys = [action.binding for action in waiting]
             said_yes = await state.store.approved(state.link, stream.name, keys)

@@ -23,6 +23,7 @@ from actors.core.types import (
     Observation,
     Op,
     Parked,
+    Presence,
     Room,
     Side,
     State,
@@ -116,13 +117,15 @@ class Conclusions:
                 continue
             if verdict.binding != pair.binding:
                 done.bindings[key] = verdict.binding
+                if _is_back(pair.binding, verdict.binding):  # whoever refers to it can go
+                    state.memory.arrives(stream.name)
             if verdict.again_s and pair.attempts < LOOKS_AGAIN_MAX:
                 done.hints.append(self._look_again(stream, pair, verdict))
             self._items(verdict, done)
             held_back = verdict.binding.state is State.HELD_BACK and not verdict.park
             if held_back and pair.binding.state is not State.HELD_BACK:
                 done.add(pair.seen[0].side, "skipped")
-            self._rooms(key, verdict, done)
+            self._rooms(stream, key, verdict, done)
 
     def _items(self, verdict: Verdict, done: Done) -> None:
         """Lines of the protocol. What could not be done for good counts as failed."""
@@ -132,7 +135,7 @@ class Conclusions:
             self._state.confirmed += item.state is ActionState.CONFIRMED
             self._state.failed += item.state is ActionState.DROPPED
 
-    def _rooms(self, key: int, verdict: Verdict, done: Done) -> None:
+    def _rooms(self, stream: StreamSpec, key: int, verdict: Verdict, done: Done) -> None:
         state = self._state
         binding = verdict.binding
         before = {(p.room, p.field): p for p in state.parked_of(key)}
@@ -148,7 +151,7 @@ class Conclusions:
         for place, row in before.items():
             if place in now:
                 continue
-            if row.decision is not None and verdict.actions:
+            if row.decision is not None and any(_carries(stream, one, place) for one in verdict.actions):
                 done.decided.setdefault(key, []).append(place)  # it stands until what it decided is done
             elif row.decision is not None and place[0] is Room.AMBIGUOUS and None in (binding.a, binding.b):
                 continue  # it is none of the others, also while something else keeps it from being created
@@ -257,7 +260,7 @@ class Conclusions:
             done.items.append(differs_line(action, after, out.differs))
         # A decision about a field that is still open stands until its write was taken.
         still = {stream.field(name).unit for name in out.open}
-        decided = done.decided.pop(action.binding, ())
+        decided = _carried(stream, action, done)
         done.unpark.extend((action.binding, *place) for place in decided if place[1] not in still)
         done.bindings[action.binding] = out.binding
         if several.is_move(stream, binding, action):
@@ -270,6 +273,7 @@ class Conclusions:
         """What was done, in the protocol, the sums and the ledger."""
         done.closed.append(Closed(action.id, ActionState.CONFIRMED, result.id or action.target))
         self._state.confirmed += 1
+        self._state.memory.has_gone(action)
         if result.status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
             return
         done.add(action.side, COUNTER[action.op])
@@ -285,7 +289,7 @@ class Conclusions:
         done.park.append(row)
         done.unpark.extend(
             (action.binding, *place)
-            for place in done.decided.pop(action.binding, ())
+            for place in _carried(stream, action, done)
             if place[0] is not Room.AMBIGUOUS or action.op is not Op.CREATE
         )
         done.add(action.side, "failed")
@@ -340,6 +344,7 @@ class Conclusions:
         seen = next((one for one in pair.seen if one.side == verdict.again_side), pair.seen[0])
         attempts = pair.attempts + 1
         not_before = self._state.clock.now() + min(RETRY_MAX_S, verdict.again_s * attempts)
+        self._state.goes_on(stream.name, seen, not_before)
         return Hint(
             stream=stream.name,
             side=seen.side,
@@ -355,6 +360,7 @@ class Conclusions:
         not_before = self._state.clock.now() + wait_s
         self._state.memory.tries_again(action.stream, not_before)
         for seen in pair.seen[:1]:
+            self._state.goes_on(action.stream, seen, not_before)
             done.hints.append(
                 Hint(
                     stream=action.stream,
@@ -365,6 +371,27 @@ class Conclusions:
                     not_before=not_before,
                 )
             )
+
+
+def _is_back(before: Binding, after: Binding) -> bool:
+    """Whether a record is there again that was gone."""
+    sides = [(was, now) for side in SIDES if (was := before.side(side)) and (now := after.side(side))]
+    return any(was.presence is Presence.DELETED and now.presence is Presence.PRESENT for was, now in sides)
+
+
+def _carries(stream: StreamSpec, action: Action, place: tuple[Room, str]) -> bool:
+    """Whether a write does what was decided there: of a field or group if it writes that, of a record in any case."""
+    room, unit = place
+    if room is not Room.CONFLICT or unit not in dict(stream.units):
+        return True
+    return any(stream.field(name).unit == unit for name in action.fields)
+
+
+def _carried(stream: StreamSpec, action: Action, done: Done) -> list[tuple[Room, str]]:
+    """The decisions that a write carried out; those that another one does wait for that."""
+    places = done.decided.get(action.binding, [])
+    done.decided[action.binding] = [one for one in places if not _carries(stream, action, one)]
+    return [one for one in places if _carries(stream, action, one)]
 
 
 def _touched(stream: StreamSpec, pair: Pair, action: Action, result: WriteResult, after: Observation) -> bool:

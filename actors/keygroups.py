@@ -17,8 +17,8 @@ def without(group: KeyGroup, those: Collection[int]) -> KeyGroup:
     """The group without those that are none of it."""
     if not those:
         return group
-    a, b = (tuple(key for key in keys if key not in those) for keys in (group.a, group.b))
-    return msgspec.structs.replace(group, a=a, b=b)
+    a, b, out = (tuple(k for k in keys if k not in those) for keys in (group.a, group.b, group.kept_out))
+    return msgspec.structs.replace(group, a=a, b=b, kept_out=out)
 
 
 def holders(stream: StreamSpec, whole: KeyGroup, free: KeyGroup) -> KeyGroup | None:

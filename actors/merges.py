@@ -1,39 +1,81 @@
 """Records of one side that may have been merged: one is gone, and another bound one holds one of its keys (REDTEAM 30).
 
-Asked of the system itself before anything is concluded from a deletion. What is done then says `core/gone.py`.
+Asked of the system itself before anything is concluded from a deletion, and who refers to the partner. What is done then
+says `core/gone.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actors.access import Sides
+import msgspec
+
+from actors.access import Access, Sides
 from actors.conclude import Pair
+from actors.core.errors import Kind, TandemError
 from actors.core.mapping import native_of
 from actors.core.merge import settled
-from actors.core.places import delete_policy
-from actors.core.policy import DeletePolicy, OnMerge, StreamSpec
+from actors.core.places import delete_policy, owns
+from actors.core.policy import DeletePolicy, StreamSpec
+from actors.core.stream_rules import OnMerge
 from actors.core.types import Binding, Observation, Presence, Side, State, other
 from actors.core.values import UNKNOWN
 from actors.state import RunState
 
 
-async def survivors(
+class Merge(msgspec.Struct, frozen=True):
+    """`survivor`: the record that took over a match key of the one that is gone, and which key it was. `referring`: records
+    beside the one that is left that refer to it; None: not to be known, or of no use."""
+
+    survivor: tuple[str, str]
+    referring: tuple[str, ...] | None = None
+
+
+async def merged(
     state: RunState, sides: Sides, stream: StreamSpec, pairs: Sequence[Pair]
-) -> dict[int, tuple[str, str]]:
-    """By key of the binding: the record that took over a match key of the one that is gone, and which key it was."""
-    found: dict[int, tuple[str, str]] = {}
+) -> dict[int, Merge]:
+    """Those that may have been merged into another record, by key of the binding."""
+    found: dict[int, Merge] = {}
     for pair in pairs:
         gone = _gone(pair)
         if gone is None or pair.binding.state is State.TOMBSTONE or stream.on_merge is OnMerge.DELETE:
             continue
         if delete_policy(stream, pair.binding, gone.side) is DeletePolicy.IGNORE:
             continue  # nothing is concluded from it
-        if sides[gone.side].declaration.find_by_field:
-            taken = await _survivor(state, sides, stream, pair.binding, gone)
-            if taken is not None:
-                found[pair.binding.key] = taken
+        if not sides[gone.side].declaration.find_by_field:
+            continue
+        taken = await _survivor(state, sides, stream, pair.binding, gone)
+        if taken is not None:
+            held = pair.binding.side(other(gone.side))
+            assert held is not None
+            referring = await _referring(state, sides[other(gone.side)], stream, held.id)
+            found[pair.binding.key] = Merge(taken, referring)
     return found
+
+
+async def _referring(
+    state: RunState, access: Access, stream: StreamSpec, record: str
+) -> tuple[str, ...] | None:
+    """Who refers to a record on its side, as far as the streams of the link say, whether bound or not; asked of the system
+    itself. None where that can't be asked."""
+    found: list[str] = []
+    for child in state.spec.streams:
+        for spec in child.fields:
+            place = spec.side(access.side)
+            if stream.name not in spec.references or place is None:
+                continue
+            if spec.lines is not None or not access.declaration.find_by_field:
+                return None
+            own = owns(record) if spec.within.get(access.side) else record
+            (native,) = place.lens.put((None,), own)
+            try:
+                holders = await access.holding(child, place.paths[0], native)
+            except TandemError as error:
+                if error.kind is not Kind.CONFIG:
+                    raise
+                return None  # it is searched by other fields only
+            found += [f"{child.name} {one.id}" for one in holders if one.presence is Presence.PRESENT]
+    return tuple(dict.fromkeys(found))
 
 
 def _gone(pair: Pair) -> Observation | None:

@@ -78,13 +78,14 @@ class Newcomers:
         self._window = window
         self._left = False
         self._apart: set[int] = set()  # said to be none of those that share a key with them
+        self._new_for_sure: set[int] = set()  # of these: nor any of those that are gone
         self._moves = Moves(state, sides)
         self._places = Places(state, sides)
 
     async def settle(self, stream: StreamSpec) -> bool:
         """Match, conclude what is gone, meet, create. True when nobody had to be left for later."""
         self._left = False
-        self._apart = set()
+        self._apart, self._new_for_sure = set(), set()
         stirred = stream.name in self._windows.stirred
         if stirred and not self._state.dry:
             await self._reopen(stream)
@@ -95,7 +96,9 @@ class Newcomers:
         if self._moves.known and not stirred and not self._state.dry:
             await self._reopen_listed(stream)
         taken = await self._match(stream)
-        await self._conclude(stream, taken)
+        if await self._conclude(stream, taken):
+            await self._moves.begin(stream)
+            taken |= await self._match(stream)  # what is to be put back is a newcomer like any other
         await self._meet(stream)
         await self._create(stream, taken)
         return not self._left
@@ -155,7 +158,7 @@ class Newcomers:
         else:
             await self._bind(bind)
             await self._list(stream, ", ".join(stream.match[level]), unclear)
-        self._moves.leave(unclear)
+        self._moves.leave(without(group, self._apart) for group in unclear)
 
     async def _bind(self, pairs: Sequence[tuple[int, int]]) -> None:
         if not pairs:
@@ -206,7 +209,10 @@ class Newcomers:
                     state.waited += 1
                     waiting[row.side or "a"] += 1
                     items.append(parked_line(row))
-            held.extend(waiting_for_a_word(members[key]) for key in self._moves.may_be(group))
+            rest = without(group, apart)
+            if self._moves.told(stream, group, rest, members):
+                self._new_for_sure |= apart
+            held.extend(waiting_for_a_word(members[key]) for key in self._moves.may_be(rest))
         if held:
             counters = tuple(Counters(stream.name, side, waiting=n) for side, n in waiting.items() if n)
             await state.settle(
@@ -297,19 +303,19 @@ class Newcomers:
             spoken_for.update(half.key for _, half in pairs)
             await self._carry_both(stream, found)
 
-    async def _conclude(self, stream: StreamSpec, spoken_for: set[int]) -> None:
-        """What is gone and shares no key with anything new: told by everything else, or deleted."""
+    async def _conclude(self, stream: StreamSpec, spoken_for: set[int]) -> bool:
+        """What is gone and shares no key with anything new: told by everything else, or deleted. Whether anything was."""
         if not self._moves.known:
-            return
+            return False
         blind = {*self._state.blind(stream), *await self._unsure(stream)}  # sides on which it may turn up yet
-        sure, unclear = await self._moves.by_content(stream, spoken_for, blind)
+        sure, unclear = await self._moves.by_content(stream, spoken_for | self._new_for_sure, blind)
         await self._moved(stream, sure, spoken_for)
         groups = [lookalikes(self._moves.sides, keys, halves) for keys, halves in unclear]
         if self._state.dry:
             spoken_for.update(key for group in groups for key in (*group.a, *group.b))
         else:
             await self._list(stream, "everything but their keys", groups)
-        self._moves.leave(groups)
+        self._moves.leave(without(group, self._apart) for group in groups)
         left = list(self._moves.known.values())
         stands = await self._places.elsewhere(stream, left)
         blind_now, late = self._state.blind(stream), self._windows.late.get(stream.name, ())
@@ -323,6 +329,7 @@ class Newcomers:
             await self._at(f"{stream.name}: concluding what is gone")
             page = gone[start : start + self._window]
             await self._carry_both(stream, page, totals_known=len(gone) < self._window)
+        return bool(gone) and not self._state.dry
 
     # --------------------------------------------------------------------------------------- meet and create
 
@@ -336,11 +343,19 @@ class Newcomers:
             )
             if not pairs:
                 return
-            await self._carry_both(stream, [p for p in pairs if not self._state.is_open(p.key)])
+            # Who is gone by now may have moved, or stand elsewhere: that is compared before it counts as deleted.
+            await self._carry_both(
+                stream, [p for p in pairs if not self._state.is_open(p.key)], concludes=self._state.dry
+            )
             after = pairs[-1].key
 
     async def _carry_both(
-        self, stream: StreamSpec, bindings: Sequence[Binding], *, totals_known: bool = True
+        self,
+        stream: StreamSpec,
+        bindings: Sequence[Binding],
+        *,
+        totals_known: bool = True,
+        concludes: bool = True,
     ) -> None:
         looks: dict[Side, dict[str, Observation]] = {}
         for side in SIDES:
@@ -353,8 +368,10 @@ class Newcomers:
             if self._windows.too_early(stream, a, binding) or self._windows.too_early(stream, b, binding):
                 self._left = True
                 continue
+            if not concludes and (a.presence, b.presence) != (Presence.PRESENT, Presence.PRESENT):
+                self._left = True
             pairs.append(Pair(binding, a=a, b=b))
-        await self._carrier.carry(stream, pairs, totals_known=totals_known)
+        await self._carrier.carry(stream, pairs, totals_known=totals_known, concludes=concludes)
 
     async def _unsure(self, stream: StreamSpec) -> set[Side]:
         """Sides with a stranger who can't be matched yet: whatever is created there may be he."""

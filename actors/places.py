@@ -12,7 +12,7 @@ from actors.access import Sides
 from actors.conclude import Pair
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import native_of
-from actors.core.policy import LeftBehind, StreamSpec
+from actors.core.policy import StreamSpec
 from actors.core.several import (
     at_new_place,
     beside,
@@ -155,11 +155,11 @@ class Places:
         return found
 
     async def _beside(self, stream: StreamSpec, lost: Collection[str]) -> list[Binding]:
-        """What stood beside records that are gone: a stranger, when it is looked at next. What a rule keeps in its old
-        object is none of them."""
+        """What stood beside records that are gone: a stranger, when it is looked at next. What our own move kept in the
+        old object is none of them."""
         found: list[Binding] = []
         after, state = 0, self._state
-        while stream.left_behind is not LeftBehind.KEEP:
+        while True:
             page = await state.store.bindings_in(state.link, stream.name, [State.TOMBSTONE], after, PAGE)
             found.extend(half for half in page if stands_beside(half) in lost)
             if len(page) < PAGE:

@@ -12,7 +12,7 @@ from actors.core.backlog import Backlog, packed
 from actors.core.errors import TandemError
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger
 from actors.core.policy import LinkSpec, StreamSpec
-from actors.core.types import SIDES, Action, Binding, Observation, Op, Parked, Room, Side
+from actors.core.types import SIDES, Action, Binding, Observation, Op, Parked, Room, Side, other
 from actors.delivery import Gate
 from actors.ports import (
     ChangeIntents,
@@ -31,6 +31,7 @@ DAY_S = 86_400.0
 REMEMBERED_S = 3600.0  # no look in flight is older
 MEMORY_MAX = 100_000
 COUNT_KEPT_S = 60.0
+ASKED_S = 60.0  # so long after the look that it left behind a run that somebody asked for goes on
 TRUST_LOST = 10  # one write that was refused outweighs so many looks saved
 TRUST_MAX = 1000
 HELD_UNTIL_KNOWN = "held until the look is complete and the totals are known"
@@ -58,6 +59,7 @@ class Memory:
         self._met: dict[tuple[str, Side, str], float] = {}
         self._news: dict[tuple[str, Side, str], float] = {}
         self._trust: dict[tuple[str, Side], int] = {}
+        self.asked: dict[tuple[str, Side, str], float] = {}  # records: until when a command goes on for them
         self.again: dict[str, float] = {}  # stream -> when the last of what is tried again is (wall clock)
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
@@ -70,6 +72,19 @@ class Memory:
     def tries_again(self, stream: str, at: float) -> None:
         """Something of the stream is tried again then: until it was, not all that was due has been delivered."""
         self.again[stream] = max(at, self.again.get(stream, 0.0))
+
+    def asks_again(self, stream: str, side: Side, record: str, until: float) -> None:
+        """A run that somebody asked for looks at this record again (wall clock): what comes of that was asked for, too."""
+        self.asked[stream, side, record] = until + ASKED_S
+
+    def was_asked(self, action: Action, now: float) -> bool:
+        """Whether an action comes of a look that somebody's run left behind."""
+        return any(self.asked.get(place, 0.0) >= now for place in _records_of(action))
+
+    def has_gone(self, action: Action) -> None:
+        """What was asked for was done."""
+        for place in _records_of(action) if self.asked else ():
+            self.asked.pop(place, None)
 
     def arrives(self, stream: str) -> None:
         """A record came to have a partner: whoever waits for it can go."""
@@ -117,6 +132,15 @@ class Memory:
             if len(known) > over:
                 for key in [key for key, at in known.items() if at < before]:
                     del known[key]
+
+    def forget_asked(self, now: float) -> None:
+        """Drop the commands that are over."""
+        self.asked = {key: until for key, until in self.asked.items() if until >= now}
+
+
+def _records_of(action: Action) -> tuple[tuple[str, Side, str], ...]:
+    here, there = (action.side, action.target), (other(action.side), action.origin)
+    return (action.stream, *here), (action.stream, *there)
 
 
 class RunState:
@@ -312,6 +336,13 @@ class RunState:
     def exempt(self, stream: str) -> Collection[str]:
         """What the activation of the link said yes to: creates and first-contact overwrites of the initial load."""
         return () if stream in self.loaded else BUDGET_EXEMPT_WHILE_LOADING
+
+    def goes_on(self, stream: str, seen: Observation, until: float) -> None:
+        """A record is looked at again at `until` (wall clock): where this run was asked for, in its name."""
+        now, place = self.clock.now(), (stream, seen.side, seen.id)
+        is_asked = (self.gate.commanded and not self.dry) or self.memory.asked.get(place, 0.0) >= now
+        if self.spec.schedules and is_asked:
+            self.memory.asks_again(*place, until)
 
     def held_over(self, stream: StreamSpec, text: str, *, is_over: bool) -> None:
         """Actions of this stream were held. `is_over`: the totals are known, and beyond a budget."""

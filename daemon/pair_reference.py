@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 import yaml
 
+from actors.core.attachments import own_path
 from actors.core.policy import (
     DeletePolicy,
     FieldSide,
@@ -123,7 +124,11 @@ def _match(stream: StreamSpec) -> str:
 
 
 def _place(place: FieldSide | None) -> str:
-    return "" if place is None else ", ".join(f"`{path}`" for path in place.paths) or "(always the same)"
+    return (
+        ""
+        if place is None
+        else ", ".join(f"`{own_path(path)}`" for path in place.paths) or "(always the same)"
+    )
 
 
 def _owner(field: FieldSpec, a: str, b: str) -> str:

@@ -17,7 +17,7 @@ from actors.core.blueprint_owners import check_conditions, check_values
 from actors.core.lenses import written_paths
 from actors.core.owners import may_change
 from actors.core.policy import DeletePolicy, FieldSpec, LeftBehind, Owner, StreamSpec
-from actors.core.stream_rules import Ineligible
+from actors.core.stream_rules import Ineligible, OnMerge
 from actors.core.types import SIDES, Side, other
 
 
@@ -33,6 +33,7 @@ def check_streams(streams: Sequence[StreamSpec], node: Node, *, may_mark: bool) 
         _check_groups(stream, at)
         _check_writers(stream, at)
         _check_marks(stream, at, may_mark=may_mark)
+        _check_merges(stream, at)
         check_objects(stream, at)
         check_gates(stream, at)
         check_documents(stream, at)
@@ -165,6 +166,13 @@ def _check_marks(stream: StreamSpec, at: Node, *, may_mark: bool) -> None:
                         side,
                         path,
                     )
+
+
+def _check_merges(stream: StreamSpec, at: Node) -> None:
+    followed = {DeletePolicy.MARK, DeletePolicy.REMOVE}
+    every = stream.policies("a") | stream.policies("b")
+    if stream.on_merge is OnMerge.FOLLOW and not every & followed:
+        at.fault("nothing follows a merge: `deletes: {a: mark}` (or remove, or of b) is missing", "on_merge")
 
 
 def _check_names(stream: StreamSpec, names: Sequence[str], at: Node) -> None:

@@ -60,7 +60,7 @@ CHECK: Final = (
     Entry(
         "severity",
         _words(Severity),
-        "`refuse`: it stops the link; `warn`: a person may go on",
+        "`refuse`: it stops the link; `warn`: a person may go on; `ignore`: it is not asked (where a setting says so)",
         absent="`refuse`",
         example="severity: warn",
         rows=("W28",),

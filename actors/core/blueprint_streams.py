@@ -26,18 +26,19 @@ from actors.core.blueprint_fields import check_name, read_fields
 from actors.core.blueprint_gates import read_gates
 from actors.core.blueprint_nodes import Node, described
 from actors.core.blueprint_objects import object_name, read_creates, read_deletes, read_objects, read_sides
+from actors.core.blueprint_rules import read_first_contact
 from actors.core.blueprint_when import When, read_delivery
 from actors.core.policy import (
     BUDGET_KINDS,
     INITIAL_CREATES,
+    MERGES,
     Budget,
     DeleteEdit,
-    FirstContact,
     InitialCreates,
     LeftBehind,
-    OnMerge,
     StreamSpec,
 )
+from actors.core.stream_rules import OnMerge
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -60,8 +61,10 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     check_name(entry, name)
     node = entry.table(STREAM)
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
-    contact, left, active = node.get("first_contact"), node.get("left_behind"), node.get("active")
+    left, active = node.get("left_behind"), node.get("active")
+    contact, contact_cases = read_first_contact(node.get("first_contact"))
     merge = node.get("on_merge")
+    on_merge = merge.choice(OnMerge, OnMerge.ASK) if merge else OnMerge.ASK
     if active is not None and not isinstance(active.value, bool):
         active.word(WORDS, "yes")
     creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
@@ -86,12 +89,13 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         initial_creates=initial_creates,
         creates=creates,
         deletes=deletes,
-        on_merge=merge.choice(OnMerge, OnMerge.ASK) if merge else OnMerge.ASK,
+        on_merge=on_merge,
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,
         mark=_mark(node.get("mark")),
         gates=read_gates(node.get("gate")),
-        first_contact=contact.choice(FirstContact, FirstContact.ASK) if contact else FirstContact.ASK,
-        budgets=_budgets(node.get("budgets"), initial_creates),
+        first_contact=contact,
+        contact_cases=contact_cases,
+        budgets=_budgets(node.get("budgets"), initial_creates, on_merge),
         complete_read_s=read.within(COMPLETE_READ, _COMPLETE_READ_S) if read else _COMPLETE_READ_S,
         delivery=read_delivery(node.get("delivery"), when),
         triggers=_triggers(node.get("triggers")),
@@ -132,10 +136,12 @@ def _mark(node: Node | None) -> Mapping[str, Mapping[str, Value]]:
     return {side: {path: value.scalar() for path, value in found.entries()} for side, found in sides if found}
 
 
-def _budgets(node: Node | None, newcomers: InitialCreates) -> Mapping[str, Budget]:
+def _budgets(node: Node | None, newcomers: InitialCreates, on_merge: OnMerge) -> Mapping[str, Budget]:
     budgets = dict(DEFAULT_BUDGETS)
     if newcomers is InitialCreates.PLAN:
         budgets[INITIAL_CREATES] = Budget(0, 0.0, free=0)  # not one goes without a yes
+    if on_merge is OnMerge.FOLLOW:
+        budgets[MERGES] = Budget(0, 0.0, free=0)
     if node is None:
         return budgets
     for kind in BUDGET_KINDS:

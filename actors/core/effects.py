@@ -16,21 +16,29 @@ from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Held, Hint, Side, State
 
 UNTOLD: Final = "effect: waits until its document is imported"
+GONE: Final = "its record, which is gone: the document was imported, and this was not written with it yet"
 IMPORTED: Final = "its document was imported"  # the reason of the hint
 DOCUMENT: Final = "document"  # the field by which an effect knows its document
 
 
 def noted(stream: StreamSpec, half: Binding) -> Binding:
-    """A record met for the first time, as it rests; as it is where its stream follows nothing."""
+    """A record met for the first time, as it rests; as it is where its stream follows nothing. One that stands on the
+    documents' side already keeps its match keys: it may be an effect that we made and forgot (a restored backup)."""
     if not stream.follows:
         return half
-    none = tuple(0 for _ in stream.match)
-    return msgspec.structs.replace(half, state=State.HELD_BACK, note=UNTOLD, keys=none)
+    here = any(half.side(side) is not None for side in stream.once)
+    keys = half.keys if here else tuple(0 for _ in stream.match)
+    return msgspec.structs.replace(half, state=State.HELD_BACK, note=UNTOLD, keys=keys)
 
 
 def waits(half: Binding) -> bool:
     """Whether it is an effect whose document was not imported."""
     return half.note.startswith(UNTOLD)
+
+
+def is_due(stream: StreamSpec, half: Binding) -> bool:
+    """Whether it is an effect whose document was imported, and which is not told yet."""
+    return bool(stream.follows) and not waits(half)
 
 
 def told(stream: StreamSpec, side: Side, ids: list[str], known: Mapping[str, Binding]) -> list[Binding]:

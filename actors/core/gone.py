@@ -11,8 +11,9 @@ from actors.core.merge import changed_fields
 from actors.core.own_values import kept_for
 from actors.core.owners import owner_of, owning_side
 from actors.core.places import delete_policy
-from actors.core.policy import DeleteEdit, DeletePolicy, OnMerge, StreamSpec
-from actors.core.rooms import delete_print, deleted_edited, not_delivered, perhaps_merged
+from actors.core.policy import MERGES, DeleteEdit, DeletePolicy, StreamSpec
+from actors.core.rooms import delete_print, deleted_edited, not_delivered, perhaps_merged, still_referred
+from actors.core.stream_rules import OnMerge
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Room, State, other
 from actors.core.values import same
 from actors.core.verdict import (
@@ -61,8 +62,10 @@ def plan_gone(
         item = note_line(stream, binding, left.side, gone.id, "deletes: ignore", note, ActionState.CONFIRMED)
         return Verdict(tombstone(after, note), items=(item,))
     choice = chosen(ctx.parked, "*delete*", delete_print(binding, left))
-    if ctx.survivor is not None and (merged := _merged(stream, after, gone, left, ctx, choice)) is not None:
-        return merged
+    if ctx.survivor is not None:
+        merged = _merged(stream, after, gone, left, ctx, choice, policy, edited)
+        if merged is not None:
+            return merged
     owners = (owner_of(spec, binding.base, bound=True) for spec in shared(stream, side))
     read_only = all(owning_side(owner) == side for owner in owners)
     if choice in ("restore", left.side) and read_only:
@@ -87,19 +90,57 @@ def _merged(
     left: Observation,
     ctx: Context,
     choice: str | None,
+    policy: DeletePolicy,
+    edited: bool,
 ) -> Verdict | None:
     """It may have been merged into another record of its side: its partner is neither deleted nor marked, nor is it put
     back, unless the rule or a person says so. None: it is a deletion like any other."""
     assert ctx.survivor is not None
     if choice == "remove":  # merged there too
-        return _remove(stream, after, after, left, ctx)
+        return _referred(stream, after, left, ctx) or _remove(stream, after, after, left, ctx)
     if choice not in (None, "keep") or stream.on_merge is OnMerge.DELETE:
         return None
-    if stream.on_merge is OnMerge.ASK and choice is None:
-        return Verdict(after, park=(perhaps_merged(stream, after, gone, left, ctx.survivor),))
-    note = f"merged into {ctx.survivor[0]} on {gone.side}, kept on {left.side}"
-    item = note_line(stream, after, left.side, gone.id, "on_merge: keep", note, ActionState.CONFIRMED)
-    return Verdict(tombstone(after, note), items=(item,))
+    if stream.on_merge is OnMerge.KEEP or choice == "keep":
+        note = f"merged into {ctx.survivor[0]} on {gone.side}, kept on {left.side}"
+        item = note_line(stream, after, left.side, gone.id, "on_merge: keep", note, ActionState.CONFIRMED)
+        return Verdict(tombstone(after, note), items=(item,))
+    known = ctx.referring is not None and not edited and policy is not DeletePolicy.RESTORE
+    if stream.on_merge is OnMerge.FOLLOW and known:
+        return _followed(stream, after, left, ctx, policy)
+    return Verdict(after, park=(perhaps_merged(stream, after, gone, left, ctx.survivor),))
+
+
+def _followed(
+    stream: StreamSpec, after: Binding, left: Observation, ctx: Context, policy: DeletePolicy
+) -> Verdict:
+    """What was merged there is merged here too: once nothing refers to it any more it goes as any deletion would, but each
+    on a yes (it spends of a budget of nothing, core/guard.py)."""
+    assert ctx.survivor is not None
+    waits = _referred(stream, after, left, ctx)
+    if waits is not None:
+        return waits
+    note = f"merged into {ctx.survivor[0]} on {other(left.side)}"
+    if policy is DeletePolicy.MARK:
+        found = mark(stream, after, left, f"{note}, marked on {left.side}")
+    else:
+        found = _remove(stream, after, after, left, ctx)
+    rule = "on_merge: follow"
+    actions = [
+        msgspec.structs.replace(one, rule=rule, reason=note, kinds=(*one.kinds, MERGES))
+        for one in found.actions
+    ]
+    return msgspec.structs.replace(found, actions=tuple(actions))
+
+
+def _referred(stream: StreamSpec, after: Binding, left: Observation, ctx: Context) -> Verdict | None:
+    """Nothing goes while others refer to it, and a person's word stands meanwhile: they are led to the survivor by the rules
+    of their own streams, or by hand. None: none of them does, or it is not to be known."""
+    if not ctx.referring:
+        return None
+    assert ctx.survivor is not None
+    row = still_referred(stream, after, left, ctx.survivor[0], ctx.referring)
+    said = [one for one in ctx.parked if one.room is Room.CONFLICT and one.field == row.field]
+    return Verdict(after, park=(row, *said), again_s=UNSEEN_AGAIN_S)
 
 
 def _remove(stream: StreamSpec, binding: Binding, after: Binding, left: Observation, ctx: Context) -> Verdict:

@@ -13,12 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from actors.core.places import written_in
-from actors.core.policy import INITIAL_CREATES, StreamSpec
+from actors.core.policy import INITIAL_CREATES, MERGES, StreamSpec
 from actors.core.types import Action, Side
 
 BEYOND_COUNTING = 2.0**53
 Spent = tuple[str, Side, str, str]  # a row of the ledger: stream, side, object, kind
 
+_ON_A_YES = (INITIAL_CREATES, MERGES)  # kinds of which not one goes without
 # Said yes to by activating the link: what the initial load does in its direction.
 BUDGET_EXEMPT_WHILE_LOADING = frozenset({"creates", "overwrites"})
 
@@ -147,13 +148,15 @@ def over_text(stream: StreamSpec, passed: Passed, records: int, hubs: Mapping[Si
     parts = [
         f"{count} {kind} in {stream.name} within 24 h, allowed are {stream.budgets[kind].limit(records)}"
         for kind, count in sorted(passed.over.items())
-        if kind != INITIAL_CREATES
+        if kind not in _ON_A_YES
     ]
     if INITIAL_CREATES in passed.over:
         count = passed.over[INITIAL_CREATES]
         parts.append(f"{count} records of {stream.name} were there before the link: made on a yes")
+    if MERGES in passed.over:
+        parts.append(f"records of {stream.name} were merged on the other side: their partners go on a yes")
     for (side, kind), count in sorted(passed.over_hub.items()):
-        if kind == INITIAL_CREATES:
+        if kind in _ON_A_YES:
             continue
         hub, names = hubs[side], ", ".join(stream.objects_on(side))
         parts.append(

@@ -22,7 +22,8 @@ from actors.core.values import UNKNOWN, BadValue, Fields, Seen, Value, as_list, 
 
 
 class Refs(msgspec.Struct, frozen=True):
-    """References as known now: `keys[stream, side, id]` is a binding, `ids[stream, side, key]` an id on a side;
+    """References as known now: `keys[stream, side, id]` is a binding, `ids[stream, side, key]` an id on a side, "" where the
+    record is gone there;
     `why[stream, side, id]` what a record waits for that is not in step."""
 
     keys: Mapping[tuple[str, Side, str], int] = {}
@@ -260,6 +261,9 @@ def _put(spec: FieldSpec, side: Side, old: tuple[Value, ...], value: Value, refs
         known = refs.ids.get((spec.reference, side, value))
         if known is None:
             raise LensError(f"the {spec.reference} record it refers to is not on side {side} yet", waits=True)
+        if not known:
+            said = f"the {spec.reference} record it refers to is not on side {side} any more"
+            raise LensError(said, waits=True)
         names = spec.within.get(side)
         if names and not known.startswith(tuple(f"{name}{SEPARATOR}" for name in names)):
             raise LensError(f"{spec.reference} {known} is not in {', '.join(names)} yet", waits=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.core import initial, match, own_values, several, units
+from actors.core import effects, initial, match, own_values, several, units
 from actors.core.actions import action_for, decided_by_origin, note_line
 from actors.core.documents import never_imported, staged
 from actors.core.gates import admitted
@@ -41,7 +41,11 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     side, target = seen.side, other(seen.side)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
+    if seen.presence is not Presence.PRESENT and effects.is_due(stream, half):
+        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if seen.presence is not Presence.PRESENT:
+        if RESTORE in half.note and side not in ctx.reused:
+            return Verdict(_out_of_sight(half, seen))
         return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     if seen.problem:
         return Verdict(half, park=(unreadable(stream, half, seen),))
@@ -97,6 +101,31 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     return tried(half, (action,), (), ctx)
 
 
+def _out_of_sight(half: Binding, seen: Observation) -> Binding:
+    """What was to be put back is gone itself: it waits, for its record may only have been hidden."""
+    held = half.side(seen.side)
+    assert held is not None
+    now = msgspec.structs.replace(held, presence=seen.presence)
+    half = in_state(half, State.TOMBSTONE, RESTORE)
+    half = msgspec.structs.replace(half, keys=tuple(0 for _ in half.keys))
+    return msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
+
+
+def is_to_be_put_back(half: Binding) -> bool:
+    """Whether it stands for a record that was to be put back, and was gone itself: seen again, it goes on as a newcomer."""
+    return half.state is State.TOMBSTONE and RESTORE in half.note
+
+
+def seen_again(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
+    """The newcomer that it is once more."""
+    held = half.side(seen.side)
+    assert held is not None
+    now = msgspec.structs.replace(held, presence=seen.presence, version=seen.version)
+    half = in_state(half, newcomer_state(stream, seen), half.note)
+    half = msgspec.structs.replace(half, keys=match.keys(stream, seen.fields), rev=half.rev + 1)
+    return msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
+
+
 def _with_own_values(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
     held = half.side(seen.side)
     assert held is not None
@@ -130,12 +159,20 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     assert held is not None
     target = other(seen.side)
     values = dict(half.base)
-    # A group of which a member was edited since is told as it stands there, as a whole.
-    moved = {stream.field(name).unit for name in changed_fields(stream, half, seen)} if held.dev else set()
+    # A group of which a member was edited since is told as it stands there, as a whole, and so are lines and what they add
+    # up to; so is an attachment: what was agreed is a description, and its content went with the record.
+    fresh = (
+        [*changed_fields(stream, half, seen), *(spec.name for spec in stream.attached)] if held.dev else []
+    )
+    own = {
+        name
+        for name, value in seen.fields.items()
+        if name not in held.dev or not same(held.dev[name].value, value) or name not in values
+    }
+    fresh.extend(name for names in units.added_up(stream) if own & names for name in names)
+    moved = {stream.field(name).unit for name in fresh}
     for name, value in seen.fields.items():
-        dev = held.dev.get(name)
-        own = dev is None or not same(dev.value, value) or name not in values
-        if own or stream.field(name).unit in moved:
+        if name in own or stream.field(name).unit in moved:
             values[name] = value
     told = stream.kept_on(target)
     return {

@@ -20,10 +20,19 @@ from actors.core.foreign import left_alone
 from actors.core.gone import mark, plan_gone
 from actors.core.mapping import show
 from actors.core.marks import outlived, put_back
-from actors.core.merge import DECIDED, Merged, changed_fields, merge
+from actors.core.merge import DECIDED, Merged, changed_fields, merge, settled
 from actors.core.newcomer import half_binding, plan_new
 from actors.core.policy import LensError, StreamSpec
-from actors.core.rooms import bare_units, contested, disputed, emptied, not_delivered, unreadable, waits
+from actors.core.rooms import (
+    CONTESTED,
+    bare_units,
+    contested,
+    disputed,
+    emptied,
+    not_delivered,
+    unreadable,
+    waits,
+)
 from actors.core.stream_rules import Gate, Ineligible
 from actors.core.types import (
     SIDES,
@@ -40,7 +49,7 @@ from actors.core.types import (
     State,
     other,
 )
-from actors.core.values import Value, same
+from actors.core.values import UNKNOWN, Value, same
 from actors.core.verdict import (
     RESTORE,
     UNSEEN_AGAIN_S,
@@ -91,7 +100,7 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
     assert binding.a is not None and binding.b is not None
     for seen in (a, b):
         if seen.problem:
-            return Verdict(binding, park=(unreadable(stream, binding, seen),))
+            return Verdict(binding, park=(unreadable(stream, binding, seen), *_words(ctx)))
     if {a.presence, b.presence} - {Presence.PRESENT, Presence.DELETED}:
         return Verdict(binding)  # out of scope or not seen is no deletion, and nothing to merge
     if a.presence is Presence.PRESENT and b.presence is Presence.PRESENT:
@@ -137,7 +146,7 @@ def _both_present(
     stream: StreamSpec, binding: Binding, a: Observation, b: Observation, ctx: Context
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked), _listed(ctx.parked))
-    adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
+    adopted = outlived(stream, _adopt(stream, binding, merged, a, b, ctx), a, b)
     adopted = own_values.both_remembered(stream, adopted, (a, b))
     adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
@@ -160,6 +169,7 @@ def _both_present(
                 adopted, action = _write(stream, adopted, seen, wanted, merged, ctx)
         except LensError as error:
             park.append(waits(stream, binding, seen, str(error)))
+            park.extend(_still_said(stream, adopted, (a, b), merged, (), ctx))
             return Verdict(adopted, park=tuple(park), items=items)
         action = put_back(stream, adopted, seen, action)
         held = _gate_contested(stream, adopted, seen, ctx)
@@ -170,10 +180,13 @@ def _both_present(
             actions.append(action)
     in_doubt = len(park)
     if stream.with_lines:
-        actions, park = units.whole(stream, binding, (a, b), actions, park)
+        actions, park = units.whole(stream, adopted, (a, b), actions, park)
+    if adopted.note == initial.MET:
+        adopted = msgspec.structs.replace(adopted, note=initial.rest(stream, adopted, adopted.base))
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
     again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
-    return msgspec.structs.replace(verdict, items=items, again_s=again_s)
+    park = [*verdict.park, *_still_said(stream, adopted, (a, b), merged, verdict.actions, ctx)]
+    return msgspec.structs.replace(verdict, items=items, again_s=again_s, park=tuple(park))
 
 
 def _unwritten(
@@ -259,11 +272,14 @@ def _write(
     return binding, action
 
 
-def _adopt(stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation) -> Binding:
+def _adopt(
+    stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation, ctx: Context
+) -> Binding:
     for name, value in merged.agreed.items():
         binding = _settle_field(binding, None, name, value, None)
     state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE, State.GONE) else binding.state
-    binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note="")
+    note = initial.rest(stream, binding, binding.base, loading=ctx.loading)
+    binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note=note)
     known = {**b.fields, **a.fields, **binding.base}
     return adopt_keys(stream, binding, known)
 
@@ -306,6 +322,41 @@ def _contested_units(
     return list(dict.fromkeys(stream.field(name).unit for name in hot))
 
 
+def _words(ctx: Context) -> list[Parked]:
+    """What a person has said about conflicts, and what is not done yet."""
+    return [row for row in ctx.parked if row.room is Room.CONFLICT and row.decision is not None]
+
+
+def _still_said(
+    stream: StreamSpec,
+    binding: Binding,
+    looks: tuple[Observation, Observation],
+    merged: Merged,
+    actions: Sequence[Action],
+    ctx: Context,
+) -> list[Parked]:
+    """The words of a person that stand: what they want is not written now, or what they are about was not delivered. The
+    others are carried out, or were said about other values."""
+    if not (words := _words(ctx)):
+        return []
+    going = {(action.side, name) for action in actions for name in action.fields}
+    decided = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
+    waiting = {
+        stream.field(name).unit
+        for seen in looks
+        for name in merged.writes[seen.side]
+        if name in decided
+        and (seen.side, name) not in going
+        and not same(seen.fields.get(name, UNKNOWN), settled(binding, seen.side, name))
+    }
+    waiting |= {
+        unit
+        for unit, members in stream.units
+        if any(one.name not in seen.fields for one in members for seen in looks)
+    }
+    return [row for row in words if row.field in waiting]
+
+
 def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx: Context) -> list[Parked]:
     """That the value of a gate was put back too often, unless a person said: once more."""
     gate = stream.gates.get(seen.side)
@@ -320,7 +371,9 @@ def _gate_contested(stream: StreamSpec, binding: Binding, seen: Observation, ctx
 
 
 def _listed(parked: Sequence[Parked]) -> dict[str, str]:
-    return {p.field: p.fingerprint for p in parked if p.room is Room.CONFLICT}
+    """What no rule decided; what is only contested is not among it: of that the rules know whose value counts."""
+    every = (p for p in parked if p.room is Room.CONFLICT)
+    return {p.field: p.fingerprint for p in every if not p.reason.startswith(CONTESTED)}
 
 
 def _said(parked: Sequence[Parked]) -> dict[str, Mapping[str, Any]]:

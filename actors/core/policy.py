@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from actors.core.conditions import Condition
 from actors.core.schedule import Place, Schedule
 from actors.core.setup import SetupSpec
-from actors.core.stream_rules import Gate
+from actors.core.stream_rules import Gate, OnMerge
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -65,23 +66,6 @@ class Owner(enum.StrEnum):
     B = "b"
     BOTH = "both"
     LOCAL = "local"  # never transferred, never overwritten
-
-
-class Test(enum.StrEnum):
-    """What a condition asks of a field's value."""
-
-    IS = "is"
-    NOT = "not"
-    FILLED = "filled"
-    EMPTY = "empty"
-
-
-class Condition(msgspec.Struct, frozen=True):
-    """One thing that has to hold of a record. `values`: shared values, for `is` and `not`: any of them."""
-
-    field: str
-    test: Test
-    values: tuple[Value, ...] = ()
 
 
 class OwnerCase(msgspec.Struct, frozen=True):
@@ -137,14 +121,6 @@ class DeletePolicy(enum.StrEnum):
     MARK = "mark"
     REMOVE = "remove"
     RESTORE = "restore"
-
-
-class OnMerge(enum.StrEnum):
-    """Gone on one side, and another bound record there has one of its keys: it may have been merged into that."""
-
-    ASK = "ask"  # nothing is done to the partner until a person says what
-    KEEP = "keep"  # the partner stays as it is, and is let go
-    DELETE = "delete"  # it is a deletion like any other
 
 
 class DeleteEdit(enum.StrEnum):
@@ -249,10 +225,8 @@ class FieldSpec(msgspec.Struct, frozen=True):
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """How much of one kind may happen in 24 h without a person's yes. The larger of count and per cent counts.
-
-    `free`: so many go at once; what is beyond waits until the look is complete and the totals are known.
-    """
+    """How much of one kind may happen in 24 h without a person's yes. The larger of count and per cent counts. `free`: so
+    many go at once; what is beyond waits until the look is complete and the totals are known."""
 
     count: int
     percent: float
@@ -264,24 +238,25 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 BUDGET_KINDS = ("deletes", "creates", "overwrites", "clears")
-INITIAL_CREATES = "initial_creates"  # of creates, those that wait for a yes by `initial_creates: plan`
+# Of creates and deletes, those of which each waits for a yes: `initial_creates: plan`, `on_merge: follow`.
+INITIAL_CREATES, MERGES = "initial_creates", "merges"
 
 
 class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
     `creates`: the sides on which a new record leads to one on the other side. `requires`: nothing is made while one of
-    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`:
-    native values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a
-    complete read at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing
-    is said. `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch
-    seconds. `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a
-    record is made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the
-    streams of what is written together with a record that is made; each of them `follows` this one (core/effects.py).
-    `objects[x]`: the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them
-    then. `initial_load`: the sides that the initial load may write to, `initial_creates`: what it does about records that
-    the other side lacks (core/initial.py). `clashes`: of the match keys, so
-    many at the end bind nobody: who shares one goes to a person.
+    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`: native
+    values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a complete read
+    at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing is said.
+    `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch seconds.
+    `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a record is
+    made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the streams of
+    what is written together with a record that is made; each of them `follows` this one (core/effects.py). `objects[x]`:
+    the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them then.
+    `initial_load`: the sides that the initial load may write to, `initial_creates`: what it does about records that the
+    other side lacks (core/initial.py). `clashes`: of the match keys, so many at the end bind nobody: who shares one goes to
+    a person. `contact_cases` go before `first_contact`, the first that holds counts.
     """
 
     name: str
@@ -305,6 +280,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     mark: Mapping[str, Mapping[str, Value]] = {}
     gates: Mapping[str, Gate] = {}
     first_contact: FirstContact = FirstContact.ASK
+    contact_cases: tuple[tuple[FirstContact, tuple[Condition, ...]], ...] = ()
     budgets: Mapping[str, Budget] = {}
     complete_read_s: float = 3600.0
     map_ver: str = ""

@@ -16,6 +16,7 @@ from actors.core.values import Value, fingerprint, is_blank
 
 # The place of a line that says: a create was sent and nobody knows whether it took place.
 OUTCOME = "*outcome*"
+CONTESTED = "contested: "  # how the reason begins of what was written too often
 
 
 def parked(
@@ -32,6 +33,7 @@ def parked(
     )
 
 
+REFERRING_NAMED_MAX = 10
 CHAINED = ", which is in "
 CHAIN_MAX = 5
 
@@ -138,6 +140,19 @@ def perhaps_merged(
     )
 
 
+def still_referred(
+    stream: StreamSpec, binding: Binding, left: Observation, survivor: str, referring: Sequence[str]
+) -> Parked:
+    """Its partner was merged into another record, and others refer to it still."""
+    named = ", ".join(referring[:REFERRING_NAMED_MAX]) + (", ..." if referring[REFERRING_NAMED_MAX:] else "")
+    reason = f"merged into {survivor} on {other(left.side)}, and still referred to on {left.side}: {named}"
+    hint = "it goes by itself when they refer to the other record; mend there those that no rule carries over"
+    print_ = fingerprint([reason])
+    return parked(
+        stream, binding, Room.WAITING, left, reason, hint=hint, field="*delete*", fingerprint=print_
+    )
+
+
 def contested(
     stream: StreamSpec,
     binding: Binding,
@@ -152,7 +167,7 @@ def contested(
         "give the field to that side"
     )
     for unit in hot:
-        reason = f"contested: {unit} was written {breaker} times on side {side} within a day"
+        reason = f"{CONTESTED}{unit} was written {breaker} times on side {side} within a day"
         row = disputed(stream, binding, dispute_of(stream, binding, *looks, unit, reason))
         yield msgspec.structs.replace(row, hint=hint)
 

@@ -31,6 +31,7 @@ class Severity(enum.StrEnum):
 
     REFUSE = "refuse"
     WARN = "warn"
+    IGNORE = "ignore"  # it is not asked at all
 
 
 class Moment(enum.StrEnum):
@@ -112,5 +113,7 @@ class SetupSpec(msgspec.Struct, frozen=True):
     rests_on: Mapping[str, Place] = {}
 
     def at(self, moment: Moment) -> tuple[Check, ...]:
-        """The checks of this moment."""
-        return tuple(check for check in self.checks if check.at is moment)
+        """The checks that are asked at this moment."""
+        return tuple(
+            check for check in self.checks if check.at is moment and check.severity is not Severity.IGNORE
+        )

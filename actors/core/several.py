@@ -34,12 +34,13 @@ from actors.core.types import (
     State,
     other,
 )
-from actors.core.values import Value, fingerprint, same
+from actors.core.values import Value, fingerprint, is_erased, same
 from actors.core.verdict import UNSEEN_AGAIN_S, Context, Verdict, chosen, in_state, newcomer_state, tried
 
 # Notes of half bindings that stand for the record in the old object.
 LEFT = "left behind: it moved to "
 BESIDE = "stands beside "
+KEPT = "kept in its old object: it moved to "  # nothing is done about it, whatever becomes of the new one
 MOVED = "moved to "
 # What was seen there when it moved, among the side's deviations (see marks.py).
 PREFIX = "*left* "
@@ -65,6 +66,18 @@ def is_move(stream: StreamSpec, binding: Binding, action: Action) -> bool:
     if action.op is not Op.CREATE or action.side != stream.several or held is None:
         return False
     return held.presence is not Presence.DELETED
+
+
+def was_move(stream: StreamSpec, action: Action) -> bool:
+    """Whether a write made a record in another object than it stood in, told from the write alone."""
+    spec = stream.object_field
+    made = action.op is Op.CREATE and action.side == stream.several
+    return made and spec is not None and spec.name in action.before
+
+
+def is_leftover(action: Action) -> bool:
+    """Whether a write was about what a move had left behind."""
+    return action.rule.startswith(RULE)
 
 
 def wants_move(write: Shown) -> bool:
@@ -146,7 +159,7 @@ def left_behind(stream: StreamSpec, binding: Binding, action: Action, record: st
     was = binding.side(action.side)
     assert was is not None
     if stream.left_behind is LeftBehind.KEEP:
-        return beside(stream, action.side, was.id, record)
+        return _half(stream, action.side, Held(was.id), f"{KEPT}{record}")
     dev = {PREFIX + path: Deviation(value, "left behind") for path, value in action.seen_native.items()}
     return _half(stream, action.side, Held(was.id, dev=dev), f"{LEFT}{record}")
 
@@ -169,6 +182,17 @@ def _half(stream: StreamSpec, side: Side, held: Held, note: str) -> Binding:
     )
 
 
+def notes_of(record: str) -> tuple[str, ...]:
+    """What stands with half bindings for places in which that record stood, or stands as well."""
+    return tuple(f"{said}{record}" for said in (LEFT, BESIDE, MOVED))
+
+
+def moved_to(half: Binding) -> str:
+    """The record that counts in the place of one that was left, or stands beside; "" where it is none of those."""
+    said = next((said for said in (LEFT, BESIDE, MOVED) if half.note.startswith(said)), None)
+    return half.note.removeprefix(said) if said is not None else ""
+
+
 def is_left(half: Binding) -> bool:
     """Whether something is still to be done about what was left behind."""
     return half.note.startswith(LEFT)
@@ -183,7 +207,7 @@ def is_back(half: Binding) -> bool:
     """Whether it stands for what was removed after its record had moved: whatever is seen under that id now is new."""
     held = half.a or half.b
     removed = held is not None and held.presence is not Presence.PRESENT
-    return removed and half.note.startswith((LEFT, BESIDE, MOVED))
+    return removed and half.note.startswith((LEFT, BESIDE, KEPT, MOVED))
 
 
 def plan_left(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
@@ -242,7 +266,10 @@ def _edited(
         record=seen.id,
         reason=f"changed after the record moved to {record}: {', '.join(edited)}",
         hint=f"carry it over by hand; then decide {other(side)}: it goes; or {side}: it stays where it is",
-        detail={"base": {path: was[path] for path in edited}, side: dict(edited)},
+        detail={
+            "base": {path: was[path] for path in edited if not is_erased(was[path])},
+            side: dict(edited),
+        },
         fingerprint=fingerprint([PLACE, side, dict(edited)]),
     )
 

@@ -1,11 +1,12 @@
-"""Records with lines are whole or not at all: what is in doubt holds back the record, and the sums have to agree. Pure.
+"""Records with lines are whole or not at all: what is in doubt holds back the record, and the sums have to agree: those that
+a side shows, and those that it would show once it is written. Pure.
 
 Must not: read or write lines; that is unit_lines.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -14,14 +15,15 @@ from actors.core.actions import action_for, id_on
 from actors.core.formula import FormulaError, compiled
 from actors.core.lenses import shown
 from actors.core.mapping import Shown
-from actors.core.owners import may_change
+from actors.core.owners import may_change, owner_of, owning_side
 from actors.core.policy import FieldSpec, StreamSpec, Sum
-from actors.core.rooms import parked
+from actors.core.rooms import not_delivered, parked
 from actors.core.types import Action, Binding, Observation, Op, Parked, Room, Side, other
 from actors.core.unit_lines import is_cut
-from actors.core.values import UNKNOWN, Line, Seen, fingerprint, lines_of
+from actors.core.values import UNKNOWN, Fields, Line, Seen, fingerprint, lines_of, same
 
 CUT = "partly written"  # the reason of a deviation: some steps of a write are done
+OWN_WAY = ("lossy", "rewritten")  # reasons of deviations: a side shows in a way of its own what was agreed on
 
 
 def odd_sums(stream: StreamSpec, seen: Observation) -> tuple[str, ...]:
@@ -34,18 +36,18 @@ def odd_sums(stream: StreamSpec, seen: Observation) -> tuple[str, ...]:
     )
 
 
+def added_up(stream: StreamSpec) -> tuple[frozenset[str], ...]:
+    """Each list of lines with the figures that it has to add up to."""
+    return tuple(
+        frozenset((spec.name, *(one.field for one in spec.lines.sums)))
+        for spec in stream.with_lines
+        if spec.lines is not None and spec.lines.sums
+    )
+
+
 def unagreed(stream: StreamSpec, binding: Binding, seen: Observation) -> Parked | None:
     """The line in the waiting room for a record whose sums don't agree."""
-    said = odd_sums(stream, seen)
-    if not said:
-        return None
-    hint = (
-        "it goes by itself when they agree; if the system counts otherwise, mend the formula in the blueprint"
-    )
-    print_ = fingerprint([said, dict(seen.fields)])
-    return parked(
-        stream, binding, Room.WAITING, seen, "; ".join(said), hint=hint, field="*sums*", fingerprint=print_
-    )
+    return _row(stream, binding, seen, odd_sums(stream, seen))
 
 
 def whole(
@@ -55,15 +57,27 @@ def whole(
     actions: Sequence[Action],
     park: Sequence[Parked],
 ) -> tuple[list[Action], list[Parked]]:
-    """What of a pair's plan may go, and why the rest waits: all of it, or nothing where something is in doubt."""
-    rows = list(park)
-    written = {action.side: action.fields for action in actions}
+    """What of a pair's plan may go, and why the rest waits: all of it, or nothing where something is in doubt. `binding`:
+    with everything adopted that needs no write."""
+    rows, go = list(park), list(actions)
+    written: Mapping[Side, Fields] = {action.side: action.fields for action in go}
     for seen in looks:
         # What is about to be written there is not what it will show; where nothing goes over from it, nothing depends on it.
-        if not _touched(stream, written.get(seen.side, ())) and (row := unagreed(stream, binding, seen)):
+        if not _touched(stream, written.get(seen.side, {})) and (row := unagreed(stream, binding, seen)):
             rows.append(row)
-            actions = [action for action in actions if action.side != other(seen.side)]
-    return ([] if park else list(actions)), rows
+            go = _without(go, other(seen.side))
+    written = {action.side: action.fields for action in go}
+    for seen in looks if not park else ():
+        found = list(_doubtful_then(stream, binding, seen, written))
+        go = _without(go, seen.side) if found else go
+        rows.extend(found)
+    return ([] if park else go), rows
+
+
+def _without(actions: Sequence[Action], side: Side) -> list[Action]:
+    """What is left of a plan without the write of one side; what both sides are to be told goes to both or to neither."""
+    late = {name for action in actions if action.side == side for name in action.fields}
+    return [action for action in actions if action.side != side and not late & action.fields.keys()]
 
 
 def is_begun(binding: Binding, side: Side, name: str) -> bool:
@@ -114,10 +128,63 @@ def let_go(stream: StreamSpec, binding: Binding, seen: Observation, update: Acti
     )
 
 
-def _touched(stream: StreamSpec, fields: object) -> bool:
-    names = set(fields) if isinstance(fields, dict) else set()
-    figures = {one.field for spec in stream.with_lines if spec.lines for one in spec.lines.sums}
-    return bool(names & ({spec.name for spec in stream.with_lines} | figures))
+def _row(stream: StreamSpec, binding: Binding, seen: Observation, said: Sequence[str]) -> Parked | None:
+    if not said:
+        return None
+    hint = (
+        "it goes by itself when they agree, or decide otherwise where a decision made them differ; if the system counts "
+        "otherwise, mend the formula in the blueprint"
+    )
+    print_ = fingerprint([tuple(said), dict(seen.fields)])
+    return parked(
+        stream, binding, Room.WAITING, seen, "; ".join(said), hint=hint, field="*sums*", fingerprint=print_
+    )
+
+
+def _touched(stream: StreamSpec, fields: Fields) -> bool:
+    return bool(fields.keys() & {spec.name for spec in stream.with_lines}.union(*added_up(stream)))
+
+
+def _doubtful_then(
+    stream: StreamSpec, binding: Binding, seen: Observation, written: Mapping[Side, Fields]
+) -> Iterator[Parked]:
+    """What will not add up on a side once it is written, and what nobody can say of: after a conflict each side may be right
+    by itself, and the lines of one wrong beside the sum of the other. A figure that this side alone may change is worked
+    out there: it is judged when it is back."""
+    going = written.get(seen.side, {})
+    then = {**seen.fields, **_in_its_own_way(binding, seen), **going}
+    after = msgspec.structs.replace(seen, fields=then)
+    told = [
+        (spec, one)
+        for spec in stream.with_lines
+        for one in (spec.lines.sums if spec.lines is not None else ())
+        if going.keys() & {spec.name, one.field} and _is_told(stream, binding, seen.side, one.field, going)
+    ]
+    needed = {name for spec, one in told for name in (spec.name, one.field)}
+    blind = [f"{seen.side}.{name}" for name in sorted(needed - then.keys())]
+    yield from not_delivered(stream, binding, seen, blind)
+    said = [f"to be written: {found}" for spec, one in told if (found := _odd(spec, one, after))]
+    if (row := _row(stream, binding, seen, said)) is not None:
+        yield row
+
+
+def _in_its_own_way(binding: Binding, seen: Observation) -> Fields:
+    """The agreed values of what a side shows as it can."""
+    held = binding.side(seen.side)
+    return {
+        name: binding.base[name]
+        for name, stands in (held.dev if held is not None else {}).items()
+        if stands.reason in OWN_WAY
+        and name in binding.base
+        and same(stands.value, seen.fields.get(name, UNKNOWN))
+    }
+
+
+def _is_told(stream: StreamSpec, binding: Binding, side: Side, figure: str, going: Fields) -> bool:
+    """Whether the figure of this record comes to a side from the other one, or may."""
+    spec = stream.field(figure)
+    owner = owner_of(spec, binding.base, bound=True, decided=going)
+    return spec in stream.mergeable and owner is not None and owning_side(owner) != side
 
 
 def _odd(spec: FieldSpec, one: Sum, seen: Observation) -> str:

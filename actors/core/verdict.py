@@ -21,7 +21,8 @@ class Context(msgspec.Struct, frozen=True):
     """What the planner must know besides the pair: wall clock, breaker, what is parked for this binding, references.
 
     `concludes`: what is new was compared with what is gone, so that a record that is gone was deleted, not moved.
-    `survivor`: the record that has one of the keys of the one that is gone, and the key's name.
+    `survivor`: the record that has one of the keys of the one that is gone, and the key's name; `referring`: records beside
+    the one that is left that refer to it, None where that is not to be known.
     `lacks`: streams that this one requires, and of which no record is in step yet.
     `loading`: the stream's initial load is not complete.
     `reused`: sides that may give the id of a record that was deleted to another one.
@@ -33,6 +34,7 @@ class Context(msgspec.Struct, frozen=True):
     refs: Refs = NO_REFS
     concludes: bool = True
     survivor: tuple[str, str] | None = None
+    referring: tuple[str, ...] | None = None
     lacks: tuple[str, ...] = ()
     loading: bool = False
     reused: frozenset[Side] = frozenset()

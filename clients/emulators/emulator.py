@@ -8,6 +8,7 @@ Must not: know any system, or share code with a connector.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections import Counter, deque
@@ -68,6 +69,7 @@ class Emulator:
         self.control = ""  # and its control port
         self._recent: deque[float] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
         self.data.guards.append(self.guard)
         self.data.listeners.append(self._changed)
 
@@ -173,10 +175,15 @@ class Emulator:
         else:
             if fault.done:
                 await self._handled(request, handler)
-            await asyncio.sleep(fault.seconds)
+            await self._pause(fault.seconds)
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=499)
+
+    async def _pause(self, seconds: float) -> None:
+        """So long, or until the system is switched off: it doesn't wait for requests whose asker may be dead."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
 
     def _later(self, seconds: float, act: Callable[[], Awaitable[object]]) -> None:
         async def wait() -> None:
@@ -199,13 +206,13 @@ class Emulator:
         if fault.kind == "expire":
             self.expire()
         elif fault.kind == "slow":
-            await asyncio.sleep(fault.seconds)
+            await self._pause(fault.seconds)
         elif fault.kind == "edit":
             for edit in fault.edits:
                 self.person.do(edit)
         response = await self._handled(request, handler)
         if fault.kind in ("malformed", "truncated", "encoded", "odd", "huge"):
-            return await _broken(request, response, fault)
+            return await broken(request, response, fault)
         return response
 
     def _changed(self, change: Change) -> None:
@@ -225,13 +232,15 @@ class Emulator:
             self.data.edit(change.table, change.key, values, by="automation")
 
     async def close(self) -> None:
-        """Let go of what was to happen later."""
+        """Let go of what was to happen later, and of whom it lets wait."""
+        self._closing.set()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _broken(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+async def broken(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    """An answer as a fault of one of these kinds leaves it: malformed, truncated, encoded, huge, odd."""
     whole = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
     if fault.kind == "encoded":
         return _again(response, whole.decode().encode("utf-16"))

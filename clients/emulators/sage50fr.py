@@ -3,6 +3,8 @@
 It has no vendor's face over HTTP, since the product has none: its address is the exchange folder (`Export`, `Import`). A
 person works at it through the control port.
 
+Images of articles stand beside the exports, in `Photos`, under the names in the column `Photo`.
+
 Options: `folder` (else one of its own, removed at the end); `export_every_s`, `import_every_s` (0: at once); `creates`
 (`no`: an import makes no records); `report` (`no`: refused rows are not reported).
 
@@ -53,6 +55,7 @@ class System(Emulator):
         self._import_every_s = float(self.options.get("import_every_s", "0"))
         self._exported_at = self._looked_at = 0.0
         self._dirty = set(self.files)
+        self._photos: dict[str, bytes] = {}  # by their names
         self._shown: object = None
         self._until: dict[str, float] = {}  # files that are left lying, and exports that are half, until then
         self._held: dict[str, Held] = {}  # exports that are locked
@@ -86,6 +89,14 @@ class System(Emulator):
         row = self.data.tables["prospects"].pop(code)
         self.data.tables["clients"][code] = dict(row)
         self._dirty |= {"clients", "prospects"}
+
+    def hang(self, table: str, key: str, content: bytes | None) -> None:
+        """Somebody gives a row an image, another one, or none."""
+        name = f"{key}.jpg" if content is not None else None
+        if content is not None:
+            self._photos[f"{key}.jpg"] = content
+        self.person.edit(table, key, {"Photo": name})
+        self._dirty.add(table)
 
     def go_on(self) -> None:
         """Whatever a fault has put off is done now."""
@@ -167,6 +178,7 @@ class System(Emulator):
         if fault is not None and fault.kind == "truncated":
             content = content[: len(content) * 2 // 3].rstrip(b"\r\n")
             self._until[name] = time.monotonic() + fault.seconds
+        self._export_photos(rows)
         held = write_in_place(path, content)
         if fault is not None and fault.kind == "slow":
             self._held[name] = held
@@ -174,6 +186,15 @@ class System(Emulator):
             return False
         held.close()
         return fault is None or fault.kind != "truncated"
+
+    def _export_photos(self, rows: Sequence[Row]) -> None:
+        """The images that rows name, before the table that names them."""
+        for row in rows:
+            name = row.get("Photo")
+            path = self.folder / "Export" / "Photos" / str(name)
+            if name in self._photos and (not path.exists() or path.read_bytes() != self._photos[name]):
+                path.parent.mkdir(exist_ok=True)
+                write_in_place(path, self._photos[name]).close()
 
     # -------------------------------------------------------------------------------------------- imports
 

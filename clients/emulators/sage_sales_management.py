@@ -2,7 +2,8 @@
 
 Options: `public_key`, `private_key`; `token_life_s` (3600); `read_only` (`open`: who comes by the API may change a read-only
 record, `refuse`); `limit` (`plan`: 200 requests in 65 s, `off`); `count_max` (1000: rows of a page); `fields` (`all`: the
-custom fields are there, `plain`: none is). A person's deletion is logical, as the API's.
+custom fields are there, `plain`: none is). A person's deletion is logical, as the API's. A document's content goes to a file
+store, by its locator; the store refuses whoever brings other credentials along.
 What is confirmed and what is modelled: docs/connectors/sage_sales_management.md.
 """
 
@@ -22,6 +23,7 @@ from clients.emulators.data import By, Change, Data
 from clients.emulators.description import Field, Key, Refused, Row, Table
 from clients.emulators.emulator import ENCODER, Emulator, Limit, answer, body_of
 from clients.emulators.person import Person
+from clients.emulators.sage_sales_management_files import FileStore
 from clients.emulators.sage_sales_management_tables import CONTACT_TYPES, ENTITIES, LOOKUPS, SSM
 from clients.emulators.sage_sales_management_where import Where, wrong
 
@@ -75,6 +77,7 @@ class System(Emulator):
         self.public_key = self.options.get("public_key", "public")
         self.private_key = self.options.get("private_key", "private")
         self.person = SalesPerson(self.data)
+        self.files = FileStore(self)
         self._tokens: dict[str, float] = {}  # until when each is good
         if self.options.get("limit", "plan") == "plan":
             self.limit = Limit(200, 65.0)
@@ -92,6 +95,9 @@ class System(Emulator):
         """The part of the API that is emulated."""
         base = self.base
         yield web.post(f"{base}/login", self._login)
+        yield from self.files.routes()
+        yield web.post(f"{base}/products/{{id}}/documents", self._add_picture)
+        yield web.get(f"{base}/products/{{id}}/documents", self._pictures)
         for table in self.description.tables:
             path = f"{base}/{table.name}"
             yield web.get(path, self._list)
@@ -168,10 +174,26 @@ class System(Emulator):
         name = request.path.removeprefix(self.base).split("/")[1]
         return self.data.table(name)
 
+    # ---------------------------------------------------------------------------------------------- documents
+
+    async def _add_picture(self, request: web.Request) -> web.Response:
+        product, given = self._id(request.match_info["id"]), body_of(await request.read())
+        self._there(self._enter(request), product)
+        if given.get("folderId") != "-1" or not given.get("name"):
+            raise Refused("Bad Request")
+        row = self.files.row(product, given["name"], carrousel=given.get("isCarrousel") is True, by="api")
+        return answer({"id": str(row["id"]), "locator": row["link"]})
+
+    async def _pictures(self, request: web.Request) -> web.Response:
+        self._enter(request)
+        return self._listed(request, self.data.table("documents"), self._id(request.match_info["id"]))
+
     # ---------------------------------------------------------------------------------------------- reading
 
     async def _list(self, request: web.Request) -> web.Response:
-        table = self._enter(request)
+        return self._listed(request, self._enter(request))
+
+    def _listed(self, request: web.Request, table: Table, product: int | None = None) -> web.Response:
         where = Where(request.query["where"]) if request.query.get("where") else None
         rows = self.data.shown(table.name, where.near if where else None)
         count = min(int(request.headers.get("Count", COUNT)), int(self.options.get("count_max", "1000")))
@@ -183,6 +205,8 @@ class System(Emulator):
             rows.reverse()
         elif name:
             rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=True)
+        if product is not None:
+            rows = [row for row in rows if row["productId"] == product]
         fitting = (row for row in rows if where is None or where.test(row))
         some = islice(fitting, page * count, (page + 1) * count)
         return answer([self._shown(table, row) for row in some])
@@ -213,7 +237,7 @@ class System(Emulator):
         return [field for field in table.fields if (table.name, field.name) not in self.data.absent]
 
     def _lookup(self, table: Table, field: Field) -> str:
-        if field.type != "integer":
+        if field.type != "integer" or table.name == "documents":  # there the ids stand bare, and -1 is none
             return ""
         return CONTACT_TYPES.get((table.name, field.name)) or LOOKUPS.get(field.name, "")
 

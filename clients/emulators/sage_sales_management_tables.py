@@ -88,6 +88,13 @@ LINES: Final = (
     *fields("discount1..4 total", "decimal"),
     Field("order", "integer"),
 )
+# A document of no account, product ... says -1 there. Its content is no field: it is kept by the file store.
+DOCUMENTS: Final = (
+    *fields("accountId productId activityId contactId folderId", "integer", default=-1),
+    *fields("description extension link"),
+    Field("size", "integer"),
+    Field("carrousel", "boolean", default=False),
+)
 USERS: Final = (
     Field("name", required=True),
     *fields("lastName email extId locale dbLanguage"),
@@ -136,6 +143,7 @@ TABLES: Final = (
     resource("sales", SALES),
     resource("salesorders", ORDERS),
     resource("salesordersLines", LINES),
+    resource("documents", DOCUMENTS, ()),
     resource("users", USERS, ()),
     resource("countries", (Field("value", required=True), Field("iso2", size=2)), ()),
     *(resource(name, (Field("value", required=True),), ()) for name in VALUES),

@@ -61,7 +61,15 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
             new = f"con-{self._desk.clock.token()}"
             kept = self._desk.tokens.sealed(new, keeper.drawn())
             info = await self._desk.admin.create_connection(
-                tenant, request.name, request.connector, plain, secrets, identity, id_=new, kept=kept
+                tenant,
+                request.name,
+                request.connector,
+                plain,
+                secrets,
+                identity,
+                id_=new,
+                kept=kept,
+                own_mark=request.own_mark.strip(),
             )
             keeper.forget()
         await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
@@ -73,8 +81,13 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
         info = await self._desk.connection(request.connection, request.tenant)
         declaration = _known(info.connector)
         changes = convert.settings_of(request.settings)
-        if not changes:
-            raise invalid([Violation("settings", "is required: the settings to change")])
+        own_mark = request.own_mark.strip() if request.HasField("own_mark") else None
+        if not changes and own_mark is None:
+            raise invalid([Violation("settings", "is required: the settings to change, or the own mark")])
+        if own_mark is not None and not changes:  # no system's business: nothing is tried
+            marked = await self._desk.admin.mark_connection(info.id, own_mark)
+            await self._desk.audit("connection.mark", info.id, info.tenant, own_mark=own_mark)
+            return _shown(marked)
         before, lost = await self._before(info, declaration, changes)
         settings = _checked(declaration, {**before, **changes})
         refuse_elsewhere(info, before, settings, changes)
@@ -88,12 +101,15 @@ class Connections(connections_pb2_grpc.ConnectionsServicer):
                 connection=info.name,
             )
         plain, secrets = _parted(declaration, {**dict.fromkeys(changes), **settings})
-        changed = await self._desk.admin.update_connection(info.id, plain, secrets, anew=lost)
+        changed = await self._desk.admin.update_connection(
+            info.id, plain, secrets, anew=lost, own_mark=own_mark
+        )
         await self._desk.tokens.forget(info.id, keeper.used)
         await self._desk.admin.set_connection_health(info.id, {"state": "ok"})
         await self._desk.engine.forget_connection(info.id)
         await self._wake_links(info.id)
-        await self._desk.audit("connection.update", info.id, info.tenant, settings=sorted(changes))
+        said = {} if own_mark is None else {"own_mark": own_mark}
+        await self._desk.audit("connection.update", info.id, info.tenant, settings=sorted(changes), **said)
         return _shown(changed)
 
     async def _before(
@@ -293,4 +309,5 @@ def _shown(info: ConnectionInfo) -> pb.Connection:
         health=str(info.health.get("state", "unknown")),
         health_reason=str(info.health.get("reason", "")),
         created=convert.stamp(info.created),
+        own_mark=info.own_mark,
     )

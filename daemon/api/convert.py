@@ -69,13 +69,13 @@ def obstacle(one: Obstacle) -> common_pb2.Obstacle:
 
 def account(info: ConnectionInfo) -> common_pb2.Account:
     """An account as lists and answers about several of them name it."""
-    return party(info.id, info.tenant, info.name, info.connector, info.identity)
-
-
-def party(connection: str, tenant: str, name: str, connector: str, identity: str) -> common_pb2.Account:
-    """As `account`, from its parts."""
     return common_pb2.Account(
-        connection=connection, tenant=tenant, name=name, connector=connector, identity=identity
+        connection=info.id,
+        tenant=info.tenant,
+        name=info.name,
+        connector=info.connector,
+        identity=info.identity,
+        own_mark=info.own_mark,
     )
 
 

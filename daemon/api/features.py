@@ -10,6 +10,7 @@ from daemon.api import access, convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import not_found
 from daemon.store.life_rows import FeatureRow
+from daemon.store.rows import ConnectionInfo
 from tandem.v1 import features_pb2 as pb
 from tandem.v1 import features_pb2_grpc
 
@@ -33,9 +34,8 @@ class Features(features_pb2_grpc.FeaturesServicer):
         tenant = self._desk.visible(request.tenant)
         size = rules.page_size(request)
         found = await self._desk.life.list_features(tenant, request.only_asked, size, request.page_token)
-        own = access.caller().tenant
         return pb.ListFeaturesResponse(
-            features=[_shown(row, own) for row in found.rows], next_page_token=found.next_page
+            features=await self._shown(found.rows), next_page_token=found.next_page
         )
 
     async def EnableFeature(self, request: pb.EnableFeatureRequest, context: Any) -> pb.ListFeaturesResponse:
@@ -59,14 +59,26 @@ class Features(features_pb2_grpc.FeaturesServicer):
         return await self._of(request.connector, request.feature, request.identities)
 
     async def _of(self, connector: str, feature: str, identities: Sequence[str]) -> pb.ListFeaturesResponse:
-        own = access.caller().tenant
         found = [
-            _shown(row, own)
+            row
             for named in dict.fromkeys(identities)
             for row in await self._desk.life.features_of((connector, named))
             if row.feature == feature
         ]
-        return pb.ListFeaturesResponse(features=found)
+        return pb.ListFeaturesResponse(features=await self._shown(found))
+
+    async def _shown(self, rows: Sequence[FeatureRow]) -> list[pb.Feature]:
+        """With the accounts by their names, as far as the caller may know them."""
+        who = access.caller()
+        known = await self._desk.life.accounts_named([(row.connector, row.identity) for row in rows])
+        return [
+            _message(
+                row,
+                who.tenant,
+                [one for one in known.get((row.connector, row.identity), ()) if who.sees(one.tenant)],
+            )
+            for row in rows
+        ]
 
 
 def _refuse_unknown(connector: str) -> None:
@@ -74,7 +86,7 @@ def _refuse_unknown(connector: str) -> None:
         raise not_found("connector", connector, CATALOG)
 
 
-def _shown(row: FeatureRow, own: str) -> pb.Feature:
+def _message(row: FeatureRow, own: str, accounts: Sequence[ConnectionInfo]) -> pb.Feature:
     state = "enabled" if row.enabled else "asked" if row.asked else "disabled"
     return pb.Feature(
         feature=row.feature,
@@ -84,4 +96,5 @@ def _shown(row: FeatureRow, own: str) -> pb.Feature:
         asked_by=row.asked_by if own in ("", row.asked_by) else "",
         asked=convert.stamp(row.asked),
         enabled=convert.stamp(row.enabled),
+        accounts=map(convert.account, accounts),
     )

@@ -13,19 +13,19 @@ from actors.core.blueprint import BlueprintError
 from actors.core.lifecycle import Establishment, NoStep, Step
 from actors.core.policy import LinkSpec
 from actors.core.preflight import Obstacle
-from actors.core.settings import Changes
 from actors.core.types import SIDES, Mode
 from actors.messages import CHANGED
 from daemon import blueprints as builtin
 from daemon.api import convert, rules
 from daemon.api.desk import Desk
 from daemon.api.errors import Violation, invalid, precondition
-from daemon.api.founding import Founder, chosen, loaded, obstructed, sound
+from daemon.api.founding import Founder, chosen, loaded, obstructed
 from daemon.api.preflight import Pair, Preflight
 from daemon.api.proofs import logged_in
 from daemon.api.runs import ask_for
+from daemon.api.versions import Texts, Versions, held
 from daemon.health import LinkView, Watcher
-from daemon.store.rows import LinkInfo
+from daemon.store.rows import ConnectionInfo, LinkInfo
 from tandem.v1 import links_pb2 as pb
 from tandem.v1 import links_pb2_grpc, runs_pb2
 
@@ -36,6 +36,7 @@ class Links(links_pb2_grpc.LinksServicer):
     def __init__(self, desk: Desk, watcher: Watcher) -> None:
         self._desk = desk
         self._watcher = watcher
+        self._versions = Versions(desk)
 
     async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.Link:
         tenant = await self._desk.one_tenant(request.tenant)
@@ -75,8 +76,10 @@ class Links(links_pb2_grpc.LinksServicer):
         found = await self._desk.admin.list_links(tenant, rules.page_size(request), request.page_token)
         stats = {one.link: one for one in await self._desk.admin.stats()} if found.rows else {}
         views = [self._watcher.view(info, stats.get(info.row.id)) for info in found.rows]
+        ids = [_connection(info, side) for info in found.rows for side in SIDES]
+        known = await self._desk.life.connections(ids)
         return pb.ListLinksResponse(
-            links=[self._message(view, bindings=0, blueprint=False) for view in views],
+            links=[self._message(view, known, bindings=0, blueprint=False) for view in views],
             next_page_token=found.next_page,
         )
 
@@ -111,27 +114,18 @@ class Links(links_pb2_grpc.LinksServicer):
         if not settings:
             raise invalid([Violation("settings", "is required: the settings to choose")])
         await self._choose(info, chosen(self._spec(info), settings))
-        self._desk.engine.wake(info.row.id)
-        await self._desk.audit("link.prepare", info.row.id, info.row.tenant, settings=sorted(settings))
         return await self._shown(await self._desk.admin.get_link(info.row.id))
 
     async def _choose(self, info: LinkInfo, values: Mapping[str, Any]) -> None:
-        """What they mean for records that were settled before follows as for any change of the rules."""
-        row = info.row
-        new = sound(self._desk.blueprints, row.blueprint, {**row.settings, **values})
-        standing = lifecycle.load(row.facts).establishment is not Establishment.CONFIRMED
-        if new is None or not standing:
-            await self._desk.admin.choose(row.id, values, {}, Changes())
+        """A version of the rules like any other; what is chosen already makes none."""
+        row, now = info.row, held(info.row)
+        if all(name in now.chosen and now.chosen[name] == value for name, value in values.items()):
             return
-        old = self._spec(info)
-        if faults := link_settings.fixed(old, row.settings, values):
-            raise invalid([Violation(one.path, one.message) for one in faults], str(faults[0]))
-        changes = link_settings.changes(old, new)
-        if changes.reread or changes.added:
-            await Founder(self._desk, new, await self._pair(info), row.name, link=row.id).still_fits()
-        known = link_settings.load(row.settings).mappings
-        known = link_settings.remember(link_settings.remember(known, old), new)
-        await self._desk.admin.choose(row.id, values, known, changes)
+        was = link_settings.load(row.settings).version
+        names = sorted(values)
+        texts = Texts(now.blueprint, now.settings, {**now.chosen, **values})
+        version, _ = await self._versions.change(info, was, texts, f"chosen: {', '.join(names)}")
+        await self._desk.audit("link.prepare", row.id, row.tenant, settings=names, version=version.version)
 
     async def ActivateLink(self, request: pb.ActivateLinkRequest, context: Any) -> pb.Link:
         info = await self._desk.link(request.link, request.tenant)
@@ -243,13 +237,17 @@ class Links(links_pb2_grpc.LinksServicer):
     async def _shown(self, info: LinkInfo) -> pb.Link:
         stats = await self._desk.admin.stats(info.row.id)
         view = self._watcher.view(info, stats[0] if stats else None)
-        message = self._message(view, await self._desk.admin.count_settled(info.row.id), blueprint=True)
+        known = await self._desk.life.connections([_connection(info, side) for side in SIDES])
+        count = await self._desk.admin.count_settled(info.row.id)
+        message = self._message(view, known, bindings=count, blueprint=True)
         if view.spec is not None and view.spec.schedules:
             new = await self._desk.admin.count_new(info.row.id)
             message.deliveries.extend(convert.deliveries(view, new, self._desk.clock.now()))
         return message
 
-    def _message(self, view: LinkView, bindings: int, blueprint: bool) -> pb.Link:
+    def _message(
+        self, view: LinkView, known: Mapping[str, ConnectionInfo], *, bindings: int, blueprint: bool
+    ) -> pb.Link:
         row, stats = view.info.row, view.stats
         names = [stream.name for stream in view.spec.streams] if view.spec is not None else []
         rooms = [
@@ -263,6 +261,8 @@ class Links(links_pb2_grpc.LinksServicer):
             name=row.name,
             a=row.a_connection,
             b=row.b_connection,
+            a_account=convert.account(known[row.a_connection]) if row.a_connection in known else None,
+            b_account=convert.account(known[row.b_connection]) if row.b_connection in known else None,
             state=view.state.value,
             reasons=[f"{name}: {reason.text}" for name, reason in sorted(view.facts.reasons.items())],
             loaded=bool(names) and set(names) <= set(view.facts.loaded),

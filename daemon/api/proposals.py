@@ -28,8 +28,8 @@ from daemon.api.preflight import Pair, account
 from daemon.api.proofs import proved
 from daemon.store.life_rows import ProposalRow, identity, parted
 from daemon.store.rows import ConnectionInfo, Missing
+from tandem.v1 import common_pb2, proposals_pb2_grpc
 from tandem.v1 import proposals_pb2 as pb
-from tandem.v1 import proposals_pb2_grpc
 
 
 class Proposals(proposals_pb2_grpc.ProposalsServicer):
@@ -184,8 +184,8 @@ class Proposals(proposals_pb2_grpc.ProposalsServicer):
             name=row.name,
             kind=made.kind,
             side=convert.side(made.side),
-            proposer=_account(made.proposer, row.names[made.side]),
-            addressee=_account(made.addressee, row.names[other(made.side)]),
+            proposer=_account(row, made.proposer, made.side),
+            addressee=_account(row, made.addressee, other(made.side)),
             role=spec.setup.roles[made.side].value,
             state=handshake.standing(made, self._desk.clock.now()).value,
             warnings=map(convert.obstacle, warnings),
@@ -278,6 +278,7 @@ def _row(
             name: convert.plain(value) for name, value in convert.settings_of(request.settings).items()
         },
         names={side: accounts[0].name, other(side): accounts[1].name},
+        marks={side: accounts[0].own_mark, other(side): accounts[1].own_mark},
         created=now,
         decided=0.0,
         override=override,
@@ -285,5 +286,13 @@ def _row(
     )
 
 
-def _account(party: Party, name: str) -> Any:
-    return convert.party(party.connection, party.tenant, name, *parted(party.identity))
+def _account(row: ProposalRow, party: Party, side: Side) -> common_pb2.Account:
+    connector, named = parted(party.identity)
+    return common_pb2.Account(
+        connection=party.connection,
+        tenant=party.tenant,
+        name=row.names[side],
+        connector=connector,
+        identity=named,
+        own_mark=row.marks[side],
+    )

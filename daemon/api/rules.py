@@ -20,6 +20,7 @@ Rule = Callable[[Any], str]  # the fault in words, or ""
 NAME_SIZE_MAX: Final = 100
 CURSOR_SIZE_MAX: Final = 4000
 NOTE_SIZE_MAX: Final = 500
+MARK_SIZE_MAX: Final = 40
 SECRET_SIZE_MAX: Final = 500
 BLUEPRINT_SIZE_MAX: Final = 1_000_000
 SETTINGS_SIZE_MAX: Final = 1_000_000
@@ -197,8 +198,9 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "name": _required(_name),
         "connector": _required(_text(NAME_SIZE_MAX)),
         "settings": _settings,
+        "own_mark": _text(MARK_SIZE_MAX),
     },
-    "UpdateConnectionRequest": {**_CONNECTION, "settings": _settings},
+    "UpdateConnectionRequest": {**_CONNECTION, "settings": _settings, "own_mark": _text(MARK_SIZE_MAX)},
     "TestConnectionRequest": _CONNECTION,
     "ProbeConnectionRequest": {
         "declaration": _long_text,

@@ -9,23 +9,17 @@ from typing import Any
 import msgspec
 
 from actors.core import settings as rules
-from actors.core.blueprint import BlueprintError
-from actors.core.policy import LinkSpec
-from actors.core.settings import Changes, Kept, Mappings
-from actors.core.types import SIDES, Mode, Side
-from actors.ports import LinkRow, Webhook
+from actors.core.settings import Changes, Kept
+from actors.core.types import Mode
 from actors.rehearsing import Rules
 from daemon import blueprints as builtin
 from daemon import blueprints_yaml
-from daemon.api import access, convert, fitting
+from daemon.api import convert
 from daemon.api import rules as requests
 from daemon.api.desk import Desk
-from daemon.api.errors import Violation, invalid
-from daemon.api.founding import Founder
-from daemon.api.preflight import Pair
 from daemon.api.runs import ask_for
+from daemon.api.versions import Texts, Versions, mappings
 from daemon.store.rows import LinkInfo, VersionRow
-from daemon.wiring import webhook_of
 from tandem.v1 import runs_pb2, settings_pb2_grpc
 from tandem.v1 import settings_pb2 as pb
 
@@ -35,6 +29,7 @@ class Settings(settings_pb2_grpc.SettingsServicer):
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._versions = Versions(desk)
 
     async def GetSettings(self, request: pb.GetSettingsRequest, context: Any) -> pb.LinkSettings:
         info = await self._desk.link(request.link, request.tenant)
@@ -49,7 +44,8 @@ class Settings(settings_pb2_grpc.SettingsServicer):
         blueprint = builtin.given(given)
         settings = request.settings if request.HasField("settings") else kept.rules
         was = request.version or kept.version
-        return await self._change(info, was, blueprint, settings, request.note, request.check)
+        texts = Texts(blueprint, settings, rules.chosen(info.row.settings))
+        return await self._change(info, was, texts, request.note, check=request.check)
 
     async def ListSettingsVersions(
         self, request: pb.ListSettingsVersionsRequest, context: Any
@@ -69,112 +65,48 @@ class Settings(settings_pb2_grpc.SettingsServicer):
             return _whole(info, await self._holds(info))
         old = await self._desk.admin.get_version(info.row.id, request.version)
         note = f"back to version {old.version}"
-        return await self._change(info, kept.version, old.blueprint, old.settings, note, check=False)
+        chosen = old.chosen if old.chosen is not None else rules.chosen(info.row.settings)
+        return await self._change(info, kept.version, Texts(old.blueprint, old.settings, chosen), note)
 
     async def _holds(self, info: LinkInfo) -> VersionRow:
         """The version that holds now."""
         kept = rules.load(info.row.settings)
         if kept.version > 1:
             return await self._desk.admin.get_version(info.row.id, kept.version)
-        return VersionRow(1, info.row.blueprint, kept.rules, "", info.created, "as created")
-
-    async def _webhook(self, row: LinkRow, side: Side) -> Webhook | None:
-        """How the system of a side calls."""
-        found = await self._desk.store.connection(row.a_connection if side == "a" else row.b_connection)
-        return None if found is None else webhook_of(found.connector, found.settings)
+        chosen = rules.chosen(info.row.settings)
+        return VersionRow(1, info.row.blueprint, kept.rules, "", info.created, "as created", chosen)
 
     async def RehearseSettings(self, request: pb.RehearseSettingsRequest, context: Any) -> runs_pb2.Run:
         info = await self._desk.link(request.link, request.tenant)
         kept = rules.load(info.row.settings)
         blueprint = request.blueprint if request.HasField("blueprint") else info.row.blueprint
         settings = request.settings if request.HasField("settings") else kept.rules
-        old, new, changes = await self._checked(info, blueprint, settings)
+        chosen = rules.chosen(info.row.settings)
+        found = await self._versions.check(info, Texts(blueprint, settings, chosen))
+        new, changes = found.new, found.changes
         remapped = {**kept.remapped, **dict.fromkeys(changes.reread, self._desk.clock.now())}
-        then = Kept(settings, kept.version + 1, _mappings(kept, old, new), remapped)
-        subject = Rules(blueprint, {**rules.chosen(info.row.settings), **rules.dump(then)})
+        then = Kept(settings, kept.version + 1, mappings(kept, found.old, new), remapped)
+        subject = Rules(blueprint, {**chosen, **rules.dump(then)})
         # Streams that are new have no records that are bound; all others are rehearsed where none is to be read again.
         streams = changes.reread or tuple(one.name for one in new.streams if one.name not in changes.added)
         text = msgspec.json.encode(subject).decode()
         run = await ask_for(self._desk, info, Mode.REHEARSE, streams, text)
         return convert.run(run.row)
 
-    async def _checked(
-        self, info: LinkInfo, blueprint: str, settings: str
-    ) -> tuple[LinkSpec | None, LinkSpec, Changes]:
-        """The rules that hold, those that are to hold, and what is otherwise under them; refused where they can't hold."""
-        new = _loaded(blueprint, settings)
-        old = self._known(info)
-        changes = Changes() if old is None else rules.changes(old, new)
-        if old is not None and (faults := rules.impossible(old, new)):
-            raise invalid([Violation(one.path, one.message) for one in faults], str(faults[0]))
-        calls = {side: await self._webhook(info.row, side) for side in SIDES}
-        if strange := fitting.strange_events(new, calls):
-            raise invalid(strange, f"the rules can't be used: {strange[0].field}: {strange[0].message}")
-        if old is None or changes.reread or changes.added:
-            await self._refuse_unfit(new, info.row)
-        return old, new, changes
-
     async def _change(
-        self, info: LinkInfo, was: int, blueprint: str, settings: str, note: str, check: bool
+        self, info: LinkInfo, was: int, texts: Texts, note: str, *, check: bool = False
     ) -> pb.LinkSettings:
-        row = info.row
-        old, new, changes = await self._checked(info, blueprint, settings)
-        version = VersionRow(
-            was + 1, blueprint, settings, access.caller().token, self._desk.clock.now(), note
-        )
-        shown = _whole(info, version, changes)
-        if check:
-            return shown
-        known = _mappings(rules.load(row.settings), old, new)
-        await self._desk.admin.change_rules(row.id, was, version, known, changes)
-        self._desk.name_link(info, [stream.name for stream in new.streams])
-        self._desk.engine.wake(row.id)
-        await self._desk.audit(
-            "settings.change",
-            row.id,
-            row.tenant,
-            version=version.version,
-            note=note,
-            **{name: value for name, value in msgspec.to_builtins(changes).items() if value},
-        )
-        return shown
-
-    async def _refuse_unfit(self, spec: LinkSpec, row: LinkRow) -> None:
-        """Rules that don't fit the accounts of this link, or take records that another link has."""
-        pair: Pair = {
-            "a": await self._desk.admin.get_connection(row.a_connection),
-            "b": await self._desk.admin.get_connection(row.b_connection),
-        }
-        await Founder(self._desk, spec, pair, row.name, link=row.id).still_fits()
-
-    def _known(self, info: LinkInfo) -> LinkSpec | None:
-        """The rules that hold; None where this version of the daemon can't use them, and anything is better."""
-        try:
-            return self._desk.blueprints.of(info.row)
-        except BlueprintError:
-            return None
-
-
-def _mappings(kept: Kept, old: LinkSpec | None, new: LinkSpec) -> Mappings:
-    """Every mapping under which records of the link were settled, and the new one."""
-    known: Mappings = kept.mappings
-    for spec in (old, new):
-        known = rules.remember(known, spec) if spec is not None else known
-    return known
-
-
-def _loaded(blueprint: str, settings: str) -> LinkSpec:
-    try:
-        return blueprints_yaml.load(blueprint, settings)
-    except BlueprintError as error:
-        faults = [
-            Violation(
-                f"{one.text or 'blueprint'}:{one.line}", f"{one.path}: {one.message}".removeprefix(": ")
+        version, changes = await self._versions.change(info, was, texts, note, check=check)
+        if not check:
+            await self._desk.audit(
+                "settings.change",
+                info.row.id,
+                info.row.tenant,
+                version=version.version,
+                note=note,
+                **{name: value for name, value in msgspec.to_builtins(changes).items() if value},
             )
-            for one in error.faults
-        ]
-        said = f"the rules can't be used ({len(faults)} found): {error.faults[0]}"
-        raise invalid(faults, said) from error
+        return _whole(info, version, changes)
 
 
 def _message(info: LinkInfo, row: VersionRow, changes: Changes | None = None) -> pb.LinkSettings:
@@ -195,5 +127,7 @@ def _message(info: LinkInfo, row: VersionRow, changes: Changes | None = None) ->
 def _whole(info: LinkInfo, row: VersionRow, changes: Changes | None = None) -> pb.LinkSettings:
     message = _message(info, row, changes)
     message.settings, message.blueprint = row.settings, row.blueprint
+    if row.chosen is not None:
+        message.chosen.CopyFrom(convert.struct(row.chosen))
     message.effective = blueprints_yaml.effective(row.blueprint, row.settings)
     return message

@@ -6,10 +6,7 @@ the first did. Must not: know what a blueprint says (whoever asks passes a check
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from actors.core.lifecycle import Establishment
 from actors.core.permissions import Access, Directions, Grant, Mode
@@ -21,7 +18,16 @@ from daemon.store.codec import to_json
 from daemon.store.life_rows import FeatureRow, Founding, GrantRow, ProposalRow, StandingRow
 from daemon.store.pool import Connection
 from daemon.store.queries import sql
-from daemon.store.rows import ConnectionInfo, Listing, Missing, Refused, Taken, page_place, page_token
+from daemon.store.rows import (
+    ConnectionInfo,
+    Listing,
+    Missing,
+    Refused,
+    Taken,
+    connection_info,
+    page_place,
+    page_token,
+)
 
 Account = tuple[str, str]  # connector, identity
 # Raises where the links that are there, and the access between the two accounts, don't let a new one be.
@@ -103,12 +109,24 @@ class Life(Base):
 
     async def connections(self, ids: Sequence[str]) -> Mapping[str, ConnectionInfo]:
         """By id; those that are gone are missing."""
-        found = [_connection(row) for row in await self._fetch(sql("connections_by_id"), list(ids))]
+        found = [connection_info(row) for row in await self._fetch(sql("connections_by_id"), list(ids))]
         return {one.id: one for one in found}
 
     async def accounts_called(self, connector: str, identity: str) -> Sequence[ConnectionInfo]:
         """Connections of whatever tenant to this account, the oldest first."""
-        return [_connection(row) for row in await self._fetch(sql("accounts_called"), connector, identity)]
+        return [
+            connection_info(row) for row in await self._fetch(sql("accounts_called"), connector, identity)
+        ]
+
+    async def accounts_named(
+        self, accounts: Collection[Account]
+    ) -> Mapping[Account, Sequence[ConnectionInfo]]:
+        """The same of many; accounts that nobody has connected are missing."""
+        names = list(zip(*sorted(set(accounts)), strict=True)) or [(), ()]
+        found: dict[Account, list[ConnectionInfo]] = {}
+        for row in await self._fetch(sql("accounts_named"), *map(list, names)):
+            found.setdefault((row["connector"], row["identity"]), []).append(connection_info(row))
+        return found
 
     # -------------------------------------------------------------------------------- links and what they rest on
 
@@ -255,9 +273,3 @@ async def _between(db: Connection, one: str, other: str) -> list[StandingRow]:
     accounts = [(rows[id_]["connector"], rows[id_]["identity"]) for id_ in (one, other)]
     found = [life_rows.standing(row) for row in await db.fetch(sql("standings"), *accounts[0], *accounts[1])]
     return [row for row in found if set(row.accounts.values()) == set(accounts)]
-
-
-def _connection(row: Any) -> ConnectionInfo:
-    decoded = {name: msgspec.json.decode(row[name]) for name in ("settings", "health")}
-    plain = {name: row[name] for name in ("id", "tenant", "name", "connector", "identity", "rev", "created")}
-    return ConnectionInfo(**decoded, **plain)

@@ -21,6 +21,7 @@ from daemon.store.rows import (
     Refused,
     Taken,
     TenantRow,
+    connection_info,
     page_place,
     page_token,
 )
@@ -59,6 +60,7 @@ class AdminLinks(Base):
         *,
         id_: str = "",
         kept: Sequence[tuple[bytes, bytes]] = (),
+        own_mark: str = "",
     ) -> ConnectionInfo:
         """`settings` without secrets; `secrets` are sealed. `Taken` when the tenant has one of that name. `kept`: tokens
         that were drawn meanwhile (credentials, sealed for `id_`)."""
@@ -66,7 +68,7 @@ class AdminLinks(Base):
         sealed = self._secrets.seal(secrets, id_) if secrets else None
         plain = to_json(settings)
         await self._known_tenant(tenant)
-        arguments = id_, tenant, name, connector, plain, sealed, identity, self._clock.now()
+        arguments = id_, tenant, name, connector, plain, sealed, identity, self._clock.now(), own_mark
         async with self._transaction() as db:
             if not touched(await db.execute(sql("connection_create"), *arguments)):
                 raise Taken("connection", name)
@@ -83,19 +85,32 @@ class AdminLinks(Base):
         row = await self._row(sql("connection_info"), connection, tenant)
         if row is None:
             raise Missing("connection", connection)
-        return _connection(row)
+        return connection_info(row)
 
     async def list_connections(self, tenant: str, size: int, page: str = "") -> Listing[ConnectionInfo]:
         """By tenant and name; tenant "" = all."""
         found = await self._fetch(sql("connections_list"), tenant, *page_place(page, "", ""), size + 1)
-        rows = tuple(map(_connection, found[:size]))
+        rows = tuple(map(connection_info, found[:size]))
         return Listing(rows, page_token(rows[-1].tenant, rows[-1].name) if len(found) > size else "")
 
+    async def mark_connection(self, connection: str, own_mark: str) -> ConnectionInfo:
+        """How its tenant tells the account at a glance, "" = by nothing."""
+        if not await self._execute(sql("connection_mark"), connection, own_mark):
+            raise Missing("connection", connection)
+        return await self.get_connection(connection)
+
     async def update_connection(
-        self, connection: str, settings: Mapping[str, Any], secrets: Mapping[str, Any], *, anew: bool = False
+        self,
+        connection: str,
+        settings: Mapping[str, Any],
+        secrets: Mapping[str, Any],
+        *,
+        anew: bool = False,
+        own_mark: str | None = None,
     ) -> ConnectionInfo:
         """`settings` replace the former ones; of the secrets only those named here change, and those that are None go.
-        `anew`: these are all secrets, and the former ones are not opened (their key may be lost)."""
+        `anew`: these are all secrets, and the former ones are not opened (their key may be lost). `own_mark`: None = as it
+        is."""
         async with self._transaction() as db:
             row = await db.fetchrow(sql("connection_lock"), connection)
             if row is None:
@@ -105,7 +120,7 @@ class AdminLinks(Base):
                 kept = {} if anew or sealed is None else self._secrets.open(sealed, connection)
                 left = {name: value for name, value in {**kept, **secrets}.items() if value is not None}
                 sealed = self._secrets.seal(left, connection) if left else None
-            await db.execute(sql("connection_update"), connection, to_json(settings), sealed)
+            await db.execute(sql("connection_update"), connection, to_json(settings), sealed, own_mark)
         return await self.get_connection(connection)
 
     async def set_connection_health(self, connection: str, health: Mapping[str, Any]) -> None:
@@ -219,12 +234,6 @@ async def _connection_of(db: Connection, tenant: str, connection: str) -> Row:
     if row is None or row["tenant"] != tenant:
         raise Missing("connection", connection)
     return row
-
-
-def _connection(row: Row) -> ConnectionInfo:
-    plain = {name: row[name] for name in ("id", "tenant", "name", "connector", "identity", "rev", "created")}
-    settings, health = msgspec.json.decode(row["settings"]), msgspec.json.decode(row["health"])
-    return ConnectionInfo(**plain, settings=settings, health=health)
 
 
 def _link(row: Row) -> LinkInfo:

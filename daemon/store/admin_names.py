@@ -11,7 +11,7 @@ from daemon.store.base import Base
 from daemon.store.codec import Row
 from daemon.store.links import link_row
 from daemon.store.queries import sql
-from daemon.store.rows import ConnectionInfo, LinkInfo, TokenRow
+from daemon.store.rows import ConnectionInfo, LinkInfo, TokenRow, connection_info
 
 NEARBY_MAX = 200
 
@@ -36,7 +36,7 @@ class Names(Base):
 
     async def connections_called(self, name: str, tenant: str) -> Sequence[ConnectionInfo]:
         """Connections with this id (first) or name."""
-        return [_connection(row) for row in await self._fetch(sql("connections_called"), name, tenant)]
+        return [connection_info(row) for row in await self._fetch(sql("connections_called"), name, tenant)]
 
     async def link_names(self, tenant: str) -> Sequence[str]:
         """Some names of links."""
@@ -51,7 +51,7 @@ class Names(Base):
     ) -> ConnectionInfo | None:
         """Another connection of the tenant to this very account; `but`: not that one."""
         row = await self._row(sql("same_account"), tenant, connector, identity, but)
-        return _connection(row) if row is not None else None
+        return connection_info(row) if row is not None else None
 
     async def links_between(self, a: ConnectionInfo, b: ConnectionInfo) -> Sequence[LinkInfo]:
         """Links of any tenant between the accounts of `a` and `b`, either way round."""
@@ -91,14 +91,6 @@ class Names(Base):
     async def ping(self) -> None:
         """Raises TRANSIENT when the database does not answer."""
         await self._value(sql("ping"))
-
-
-def _connection(row: Row) -> ConnectionInfo:
-    decoded = {name: msgspec.json.decode(row[name]) for name in ("settings", "health")}
-    return ConnectionInfo(
-        **decoded,
-        **{name: row[name] for name in ("id", "tenant", "name", "connector", "identity", "rev", "created")},
-    )
 
 
 def _link(row: Row) -> LinkInfo:

@@ -14,7 +14,6 @@ from actors.delivery import SCHEDULED
 from daemon.store.base import Base
 from daemon.store.codec import Row, to_json
 from daemon.store.inbox import put_hints
-from daemon.store.links import link_row
 from daemon.store.pool import Connection
 from daemon.store.queries import sql
 from daemon.store.rows import Listing, Missing, Refused, VersionRow, page_place, page_token
@@ -40,19 +39,6 @@ class AdminSettings(Base):
             raise Missing("version", version)
         return _version(row)
 
-    async def choose(
-        self, link: str, values: Mapping[str, Any], mappings: Mapping[str, Any], changes: Changes
-    ) -> None:
-        """Values of settings that the blueprint asks for: those named change, the others stay. What follows is as for rules;
-        whoever works with the old values loses the lease."""
-        async with self._transaction() as db:
-            row = await db.fetchrow(sql("rules_lock"), link)
-            if row is None:
-                raise Missing("link", link)
-            kept = {**link_row(row).settings, **values, **({"mappings": mappings} if mappings else {})}
-            await db.execute(sql("rules_change"), link, row["blueprint"], to_json(kept))
-            await _follow(db, link, changes, self._clock.now())
-
     async def change_rules(
         self,
         link: str,
@@ -61,7 +47,8 @@ class AdminSettings(Base):
         mappings: Mapping[str, Any],
         changes: Changes,
     ) -> None:
-        """Put the rules `now` (its version is the next one after `was`) in the place of those of version `was`.
+        """Put the rules `now` (its version is the next one after `was`) in the place of those of version `was`, and with
+        them what is chosen for the link; where `now` keeps nothing of that, it stays as it is.
 
         All at once: the version, the lease of whoever works under the old rules, hints for what has to be looked at again.
         `Refused` where the rules are no longer those of version `was`.
@@ -77,19 +64,27 @@ class AdminSettings(Base):
                     f"the settings are at version {old.version} by now, not at {was}",
                     "look at them again, and change what is there now",
                 )
-            first = (link, 1, row["blueprint"], old.rules, "", row["created"], CREATED)
-            await db.execute(sql("rules_versions_put"), *first)
+            had = rules.chosen(stored)
+            await _keep(
+                db, link, VersionRow(1, row["blueprint"], old.rules, "", row["created"], CREATED, had)
+            )
+            if now.chosen is None:
+                now = msgspec.structs.replace(now, chosen=had)
             remapped = {**old.remapped, **dict.fromkeys(changes.reread, now.at)}
             kept = Kept(now.settings, now.version, mappings, remapped)
             await db.execute(
                 sql("rules_change"),
                 link,
                 now.blueprint,
-                to_json({**rules.chosen(stored), **rules.dump(kept)}),
+                to_json({**(now.chosen or {}), **rules.dump(kept)}),
             )
-            new = (link, now.version, now.blueprint, now.settings, now.by, now.at, now.note)
-            await db.execute(sql("rules_versions_put"), *new)
+            await _keep(db, link, now)
             await _follow(db, link, changes, self._clock.now())
+
+
+async def _keep(db: Connection, link: str, row: VersionRow) -> None:
+    plain = row.version, row.blueprint, row.settings, row.by, row.at, row.note
+    await db.execute(sql("rules_versions_put"), link, *plain, to_json(row.chosen or {}))
 
 
 async def _follow(db: Connection, link: str, changes: Changes, now: float) -> None:
@@ -111,6 +106,5 @@ def _whole(streams: Sequence[str]) -> list[Hint]:
 
 
 def _version(row: Row) -> VersionRow:
-    return VersionRow(
-        **{name: row[name] for name in ("version", "blueprint", "settings", "by", "at", "note")}
-    )
+    plain = {name: row[name] for name in VersionRow.__struct_fields__ if name != "chosen"}
+    return VersionRow(**plain, chosen=None if row["chosen"] is None else msgspec.json.decode(row["chosen"]))

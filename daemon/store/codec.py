@@ -293,6 +293,15 @@ def action(row: Row, state: ActionState | None = None) -> Action:
     )
 
 
+class _Kinds(msgspec.Struct):
+    kinds: tuple[str, ...] = ()
+
+
+def kinds_of(data: str) -> tuple[str, ...]:
+    """What a stored action spends of the budgets; all else in its column `data` is skipped."""
+    return msgspec.json.decode(data, type=_Kinds).kinds
+
+
 def _action_row(action: Action) -> tuple[Any, ...]:
     data = _ActionData(
         fields=_raw(action.fields),

@@ -10,13 +10,13 @@ import msgspec
 from actors.core.handshake import Party, Proposal
 from actors.core.lifecycle import Establishment
 from actors.core.permissions import Access, Directions, Login, Mode
-from actors.core.types import Side
+from actors.core.types import Side, other
 from daemon.store.codec import Row
 
 
 class ProposalRow(msgspec.Struct, frozen=True):
-    """A proposal with what a link is made from. `names`: of the connections, by side. `override`: the token of the operator
-    who lets it pass what has to be empty, "" = nobody."""
+    """A proposal with what a link is made from. `names`, `marks`: of the connections, by side (the names, and the own
+    marks). `override`: the token of the operator who lets it pass what has to be empty, "" = nobody."""
 
     proposal: Proposal
     name: str
@@ -27,6 +27,7 @@ class ProposalRow(msgspec.Struct, frozen=True):
     decided: float
     override: str
     number: int
+    marks: Mapping[Side, str] = {}
 
 
 class StandingRow(msgspec.Struct, frozen=True):
@@ -116,13 +117,14 @@ def proposal(row: Row) -> ProposalRow:
         state=Establishment(row["state"]),
         link=row["link"],
     )
-    names: dict[Side, str] = {"a": row["a_name"], "b": row["p_name"]}
-    if side == "a":
-        names = {"a": row["p_name"], "b": row["a_name"]}
+    here, there = side, other(side)
+    names: dict[Side, str] = {here: row["p_name"], there: row["a_name"]}
+    marks: dict[Side, str] = {here: row["p_mark"], there: row["a_mark"]}
     return ProposalRow(
         proposal=made,
         settings=msgspec.json.decode(row["settings"]),
         names=names,
+        marks=marks,
         **{name: row[name] for name in ("name", "blueprint", "created", "decided", "override", "number")},
     )
 

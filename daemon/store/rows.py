@@ -60,7 +60,8 @@ class TenantRow(msgspec.Struct, frozen=True):
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True):
-    """A connection without its secrets. `health`: as the daemon last noted it."""
+    """A connection without its secrets. `health`: as the daemon last noted it. `own_mark`: how its tenant tells it at a
+    glance."""
 
     id: str
     tenant: str
@@ -71,6 +72,16 @@ class ConnectionInfo(msgspec.Struct, frozen=True):
     health: Mapping[str, Any]
     rev: int
     created: float
+    own_mark: str = ""
+
+
+def connection_info(row: Any) -> ConnectionInfo:
+    """A row of `connections`."""
+    plain = {
+        name: row[name] for name in ConnectionInfo.__struct_fields__ if name not in ("settings", "health")
+    }
+    settings, health = msgspec.json.decode(row["settings"]), msgspec.json.decode(row["health"])
+    return ConnectionInfo(**plain, settings=settings, health=health)
 
 
 class LinkInfo(msgspec.Struct, frozen=True):
@@ -214,7 +225,8 @@ class LinkStats(msgspec.Struct, frozen=True):
 
 
 class VersionRow(msgspec.Struct, frozen=True):
-    """One version of the rules of a link. `by`: the id of a token, "" for whoever created the link."""
+    """One version of the rules of a link. `by`: the id of a token, "" for whoever created the link. `chosen`: what the link
+    has for what its blueprint asks for; None: it is from before that was kept."""
 
     version: int
     blueprint: str
@@ -222,6 +234,7 @@ class VersionRow(msgspec.Struct, frozen=True):
     by: str
     at: float
     note: str
+    chosen: Mapping[str, Any] | None = None
 
 
 class WebhookRow(msgspec.Struct, frozen=True):

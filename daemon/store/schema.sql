@@ -22,6 +22,7 @@ create table connections (
     health jsonb not null default '{}',
     rev integer not null default 0,
     created double precision not null,
+    own_mark text not null default '',  -- how its tenant tells the account at a glance
     unique (tenant, name)
 );
 
@@ -401,6 +402,7 @@ create table link_versions (
     by text not null,
     at double precision not null,
     note text not null,
+    chosen jsonb,  -- what the link has for what its blueprint asks for; null: not kept
     primary key (link, version)
 );
 

@@ -25,6 +25,7 @@ from daemon.store.codec import (
     columns,
     folded,
     intent_columns,
+    kinds_of,
     parked,
     parked_columns,
     rebased_columns,
@@ -118,8 +119,9 @@ def ledger_of(rows: Sequence[Mapping[str, Any]]) -> Ledger:
     """The ledger of a link from the rows of `spent`: its own, and per account that others have spent in."""
     own: dict[tuple[str, str], int] = {}
     for row in rows:
-        if not row["hub"]:
-            own[row["side"], row["kind"]] = row["used"]
+        kinds = [row["kind"]] if row["intent"] is None else kinds_of(row["intent"])
+        for kind in kinds if not row["hub"] else ():
+            own[row["side"], kind] = own.get((row["side"], kind), 0) + row["used"]
     spent: dict[str, int] = {}
     for (_, kind), used in own.items():
         spent[kind] = spent.get(kind, 0) + used

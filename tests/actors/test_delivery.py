@@ -187,6 +187,27 @@ def test_on_command_alone() -> None:
     on(lambda: Rig(towards("b", COMMAND), poll_s=600.0), body)
 
 
+def test_what_a_command_finds_too_early_goes_with_it_all_the_same() -> None:
+    """Reads lag, so a record that was seen only just now is looked at again later: in the name of the run that was asked
+    for. Seed 202329: it waited for the next command, and met that one in the same way, for good."""
+
+    async def body(rig: Rig, root: RootActor) -> None:
+        rig.create("a", "Ada")
+        await anyio.sleep(120)
+        await commanded(rig, root, "1")
+        await anyio.sleep(120)
+        rig.edit("a", next(iter(rig.rows("a"))), phone="2")
+        await until(lambda: bool(scheduled(rig)), timeout_s=60)
+        rig.store.request_run(RunRow("soon", "l", cause="command"))
+        root.wake("l")
+        await until(lambda: phone(rig, "b") == ["2"], timeout_s=60)
+        rig.edit("a", next(iter(rig.rows("a"))), phone="3")  # and nothing goes that nobody asked for
+        await anyio.sleep(600)
+        assert phone(rig, "b") == ["2"]
+
+    on(lambda: Rig(towards("b", COMMAND), poll_s=20.0, read_lag_s=12.0), body)
+
+
 def test_a_plan_shows_what_waits_and_moves_nothing() -> None:
     async def body(rig: Rig, root: RootActor) -> None:
         rig.create("a", "Ada")

@@ -8,14 +8,14 @@ import anyio
 import msgspec
 import pytest
 
-from actors.core.policy import StreamSpec
+from actors.core.policy import DeletePolicy, StreamSpec
 from actors.core.stream_rules import GateKeys, GateOn, Ineligible
 from actors.core.types import SIDES, Room, Side, State
 from actors.root import RootActor
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies
 from tests.actors.rig import CUSTOMERS, Rig, loaded, on, until
 from tests.actors.test_ambiguous import in_order, listed, pairs, say
-from tests.actors.test_gates import FINDS, gated, rig_with
+from tests.actors.test_gates import FINDS, gated, pair, rig_with
 
 
 def both_make(here: Side, then: Ineligible = Ineligible.KEEP, **gate: Any) -> StreamSpec:
@@ -123,6 +123,48 @@ def test_a_person_may_say_that_it_is_the_one_that_is_kept_out_and_the_gate_says_
 
     passed = "3" if then in (Ineligible.KEEP, Ineligible.PUT_BACK) else "1"
     assert on(lambda: rig_with(both_make(here, then)), body) == (passed, None, 1, 1, [])
+
+
+@MIRRORED
+def test_a_group_of_those_that_take_part_is_listed_beside_one_that_is_kept_out(
+    here: Side, there: Side
+) -> None:
+    """Seed 207311: the entries of such a group named the gate of a side that has none, and the link fell over."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await beside(rig, here, there)
+        rig.create(here, "Ada", "3", kind="Kunde")
+        rig.create(there, "Ada", "4")
+        await until(lambda: len(listed(rig)) == 3)
+        await at_rest(rig, 120)
+        return len(rig.rows(here)), len(rig.rows(there)), {row.reason.split(":")[0] for row in rig.parked()}
+
+    expected = (2, 2, {"several records share name"})
+    assert on(lambda: rig_with(both_make(here)), body) == expected
+
+
+@MIRRORED
+def test_what_is_to_be_put_back_is_not_made_beside_one_that_is_kept_out(here: Side, there: Side) -> None:
+    """Seed 207794: it was made in the very run that found the deletion, and compared with nobody."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id, _ = await pair(rig, here, there)
+        out = rig.create(here, "Ada", "2", kind="Lead")
+        await at_rest(rig, 60)
+        rig.systems[here].delete(CUSTOMERS, id, "person")
+        await until(lambda: listed(rig) or len(rig.rows(here)) > 1)
+        await at_rest(rig, 120)
+        waits = list(rig.rows(here)), [row.room for row in rig.parked()]
+        rig.systems[here].delete(CUSTOMERS, out, "person")
+        await until(lambda: "1" in [row["phone"] for row in rig.rows(here).values()])
+        await at_rest(rig, 120)
+        return out, waits, len(rig.rows(here)), len(rig.rows(there)), rig.parked()
+
+    spec = both_make(here)
+    spec = msgspec.structs.replace(spec, deletes={**spec.deletes, here: DeletePolicy.RESTORE})
+    out, waits, *after = on(lambda: rig_with(spec), body)
+    assert waits == ([out], [Room.AMBIGUOUS])
+    assert after == [1, 1, []]
 
 
 @MIRRORED

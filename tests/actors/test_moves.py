@@ -156,3 +156,32 @@ def test_a_dry_run_shows_the_move_and_no_deletion(here: Side, there: Side) -> No
             return [(action.op, action.side, dict(action.fields)) for action in held]
 
     assert loop.run(main) == [(Op.UPDATE, there, {"number": "K900"})]
+
+
+@MIRRORED
+def test_redteam_19_a_record_that_moves_just_before_its_first_contact_is_met_where_it_is_now(
+    here: Side, there: Side
+) -> None:
+    """Seed 208486: what was matched, and gone when it was looked at for the first contact, counted as deleted at once."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        (id,) = rig.rows(here)
+
+        async def moves() -> None:
+            if any(b.state is State.MATCHED for b in rig.bindings()):
+                rig.on.pop((here, "read"), None)
+                renamed(rig, here, id)
+
+        rig.on[here, "read"] = moves
+        await until(lambda: id not in rig.rows(here))
+        await until(lambda: [b.state for b in rig.bindings()] == [State.SETTLED])
+        await at_rest(rig)
+        return len(rig.rows(there)), len(rig.rows(here)), [b.state for b in rig.bindings()], rig.parked()
+
+    def made() -> Rig:
+        rig = Rig(numbered(here, DeletePolicy.REMOVE), poll_s=5.0)
+        rig.create(here, "Ada", "1", number="K1", town="x")
+        rig.create(there, "Ada", "1", number="K1", town="x")
+        return rig
+
+    assert on(made, body) == (1, 1, [State.SETTLED], [])

@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from actors.core.policy import LeftBehind
 from actors.core.types import Side
 from actors.ports import Find, Page
 from actors.root import RootActor
 from actors.several import scanned
 from tests.actors.odds import MIRRORED, at_rest
 from tests.actors.rig import Rig, on, until
-from tests.actors.test_several import CLIENTS, FINDS, PROSPECTS, accounts, rig_with
+from tests.actors.test_several import CLIENTS, FINDS, PROSPECTS, accounts, pair, rig_with, shown
 from tests.actors.test_several import _settled as settled
 from tests.sim import loop
 
 
 @MIRRORED
 @FINDS
+@pytest.mark.parametrize("left", [LeftBehind.REMOVE, LeftBehind.KEEP])
 def test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone(
-    here: Side, there: Side, find: Find
+    left: LeftBehind, here: Side, there: Side, find: Find
 ) -> None:
-    """A client becomes a prospect again: made there first, then deleted here. It was taken for deleted."""
+    """A client becomes a prospect again: made there first, then deleted here. It was taken for deleted; where our own
+    moves leave the old record, always (seed 204112)."""
 
     async def body(rig: Rig, root: RootActor) -> Any:
         client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
@@ -33,7 +38,24 @@ def test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone
         await at_rest(rig)
         return [(row["phone"], row["marked"]) for row in rig.rows(here).values()], rig.parked()
 
-    assert on(lambda: rig_with(accounts(here), find), body) == ([("9", None)], [])
+    assert on(lambda: rig_with(accounts(here, left_behind=left), find), body) == ([("9", None)], [])
+
+
+@MIRRORED
+def test_what_our_move_kept_in_the_old_object_is_not_the_record_again(here: Side, there: Side) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, _ = await pair(rig, here, there)
+        rig.edit(here, mine, kind=CLIENTS)
+        await until(lambda: bool(rig.rows(there, CLIENTS)))
+        await at_rest(rig)
+        (client,) = rig.rows(there, CLIENTS)
+        rig.systems[there].delete(CLIENTS, client, "person")
+        await until(lambda: rig.rows(here)[mine]["marked"] == "yes")
+        await at_rest(rig)
+        return rig.rows(here)[mine]["kind"], shown(rig, there, PROSPECTS)
+
+    spec = accounts(here, left_behind=LeftBehind.KEEP)
+    assert on(lambda: rig_with(spec), body) == (CLIENTS, [("Ada", "1")])
 
 
 @MIRRORED

@@ -16,6 +16,7 @@ from actors.undoing import KIND, Subject
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until, writes
 
+AGAIN = (("x", 1.0), ("y", 300.0), ("z", 300.0))
 REMOVE = dict.fromkeys("ab", DeletePolicy.REMOVE)
 
 
@@ -23,25 +24,25 @@ def rig_with(**rules: Any) -> Rig:
     return Rig(customers(**rules), poll_s=30.0)
 
 
-async def asked(rig: Rig, root: RootActor, mode: Mode, subject: Subject) -> RunRow:
+async def asked(rig: Rig, root: RootActor, mode: Mode, subject: Subject, stream: str = CUSTOMERS) -> RunRow:
     run = f"{mode.value}{len(rig.runs())}"
     text = msgspec.json.encode(subject).decode()
-    rig.store.request_run(RunRow(run, "l", mode=mode, scope=(CUSTOMERS,), subject=text))
+    rig.store.request_run(RunRow(run, "l", mode=mode, scope=(stream,), subject=text))
     root.wake("l")
     await until(lambda: rig.link().runs[run].outcome is not Outcome.RUNNING, 300.0)
     return rig.link().runs[run]
 
 
-async def planned(rig: Rig, root: RootActor, run: str) -> PlanRow | None:
+async def planned(rig: Rig, root: RootActor, run: str, stream: str = CUSTOMERS) -> PlanRow | None:
     """The plan to take a run back."""
-    await asked(rig, root, Mode.UNDO, Subject(run=run))
-    return await rig.store.held("l", CUSTOMERS, KIND)
+    await asked(rig, root, Mode.UNDO, Subject(run=run), stream)
+    return await rig.store.held("l", stream, KIND)
 
 
-async def applied(rig: Rig, root: RootActor, plan: PlanRow) -> RunRow:
+async def applied(rig: Rig, root: RootActor, plan: PlanRow, stream: str = CUSTOMERS) -> RunRow:
     """Somebody says yes to all of it."""
     rig.store.approve_plan("l", plan.id, plan.rev)
-    return await asked(rig, root, Mode.APPLY, Subject(plan=plan.id, stream=CUSTOMERS))
+    return await asked(rig, root, Mode.APPLY, Subject(plan=plan.id, stream=stream), stream)
 
 
 def run_that(rig: Rig, op: Op, side: Side) -> str:
@@ -257,12 +258,15 @@ def test_a_kill_while_it_is_taken_back_loses_and_doubles_nothing(
             rig.store.approve_plan("l", plan.id, plan.rev)
             dies(rig, crash)
             subject = msgspec.json.encode(Subject(plan=plan.id, stream=CUSTOMERS)).decode()
-            for again in ("x", "y"):  # a person has it carried out once more, after the crash
+            for (
+                again,
+                rest_s,
+            ) in AGAIN:  # a person has it carried out once more after the crash, at once and later
                 rig.store.request_run(
                     RunRow(f"{run}{again}", "l", mode=Mode.APPLY, scope=(CUSTOMERS,), subject=subject)
                 )
                 root.wake("l")
-                await at_rest(rig, 300)
+                await at_rest(rig, rest_s)
             rig.store.step = None
         unknown = [one for one in rig.actions() if one.state is ActionState.UNKNOWN]
         return phones(rig, there), rig.names(here), unknown

@@ -164,3 +164,42 @@ def test_a_daemon_that_is_killed_while_a_child_waits_makes_it_once(
         return len(rig.rows(there, ORDERS)), len(rig.rows(there)), rig.parked()
 
     assert on(rig_of, body) == (1, 1, [])
+
+
+@MIRRORED
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new order", "one in step"])
+def test_nobody_is_told_of_a_record_that_is_gone_there_until_it_is_back(
+    here: Side, there: Side, is_new: bool
+) -> None:
+    """Eve was deleted there and stays here: her order is not written there with the id of nobody."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        eve, ada = rig.create(here, "Eve", "1"), rig.create(here, "Ada", "2")
+        made = (
+            {}
+            if is_new
+            else {"O1": rig.systems[here].create(ORDERS, {"name": "O1", "customer": ada}, "person")}
+        )
+        await begun(rig)
+        await until(lambda: len(rig.rows(there)) == 2 and len(rig.rows(there, ORDERS)) == len(made))
+        partner = partner_of(rig, there, "Eve")
+        held = dict(rig.rows(there)[partner])
+        rig.systems[there].delete(CUSTOMERS, partner, "person")
+        await at_rest(rig, 60)
+        if is_new:
+            rig.systems[here].create(ORDERS, {"name": "O1", "customer": eve}, "person")
+        else:
+            rig.systems[here].edit(ORDERS, made["O1"], {"customer": eve}, "person")
+        await until(lambda: rig.parked())
+        await at_rest(rig, 60)
+        waits = [(row.room, row.reason) for row in rig.parked()]
+        told = shown(rig, there) == ({} if is_new else {"O1": partner_of(rig, there, "Ada")})
+        rig.systems[there].create(CUSTOMERS, held, "person", id=partner, reuse=True)
+        await until(lambda: shown(rig, there) == {"O1": partner}, timeout_s=WHEN * 4)
+        await at_rest(rig, 10)
+        return waits, told, rig.parked()
+
+    waits, told, parked = on(rig_of, body)
+    assert [room for room, _ in waits] == [Room.WAITING]
+    assert waits[0][1].endswith(f"the customers record it refers to is not on side {there} any more")
+    assert (told, parked) == (True, [])

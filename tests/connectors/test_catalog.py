@@ -112,14 +112,20 @@ def test_a_module_that_cannot_be_loaded_says_so() -> None:
     assert caught.value.kind is Kind.CONFIG
 
 
+def has_class(name: str, bases: str) -> bool:
+    """Whether a test module of a connector has a class of one of these groups of cases."""
+    modules = (ROOT / "tests" / "connectors").glob(f"test_{name}*.py")
+    return any(re.search(rf"^class Test\w*\(({bases})\)", one.read_text("utf-8"), re.M) for one in modules)
+
+
 @pytest.mark.parametrize("name", sorted(CATALOG))
 def test_who_takes_lines_passes_their_contract(name: str) -> None:
-    modules = (ROOT / "tests" / "connectors").glob(f"test_{name}*.py")
-    tested = any(
-        re.search(r"^class Test\w*\((Feeds|Reads|Takes)Lines\)", one.read_text("utf-8"), re.M)
-        for one in modules
-    )
-    assert tested is (entry(name).declaration.lines != "none")
+    assert has_class(name, "(Feeds|Reads|Takes)Lines") is (entry(name).declaration.lines != "none")
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG))
+def test_who_has_attachments_passes_their_contract(name: str) -> None:
+    assert has_class(name, "(Reads|Takes)Attachments") is entry(name).declaration.attachments
 
 
 def test_a_system_is_imported_only_when_it_is_asked_for() -> None:

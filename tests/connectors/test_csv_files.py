@@ -14,6 +14,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path, PosixPath
 from typing import Any
 
@@ -23,7 +24,7 @@ import pytest
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.values import Value
-from actors.ports import Connector, WriteResult, WriteStatus
+from actors.ports import Connector, Write, WriteResult, WriteStatus
 from clients.connectors.definition import checked_settings
 from clients.connectors.files import disk, folder
 from clients.connectors.files.text import Table, parse
@@ -281,12 +282,12 @@ async def test_an_edit_between_our_read_and_our_swap_is_not_lost(file: Path) -> 
         iter(["K1;Anna;x\nK2;Theirs;y\n", "K1;Anna;x\nK2;Theirs;z\n"]),
     )
 
-    def apply(draft: Draft) -> list[WriteResult]:
+    def apply(draft: Draft, meant: Sequence[Write]) -> list[WriteResult]:
         if (text := next(disturbances, None)) is not None:
             file.write_text(f"id;name;note\n{text}")
         return [draft.apply(rename("K1", "Ours", "Anna"), []), draft.apply(rename("K2", "Ours", "Bert"), [])]
 
-    results = await folder.swap(await folder.object("people"), apply)
+    results = await folder.swap(await folder.object("people"), [], apply)
     assert results is not None
     assert [result.status for result in results] == [WriteStatus.DONE, WriteStatus.MOVED_ON]
     assert file.read_text() == "id;name;note\nK1;Ours;x\nK2;Theirs;z\n"
@@ -295,7 +296,7 @@ async def test_an_edit_between_our_read_and_our_swap_is_not_lost(file: Path) -> 
 async def test_a_file_that_is_replaced_again_and_again_is_not_swapped(file: Path) -> None:
     folder, turn = open_folder(file.parent), 0
 
-    def apply(draft: Draft) -> list[WriteResult]:
+    def apply(draft: Draft, meant: Sequence[Write]) -> list[WriteResult]:
         nonlocal turn
         turn += 1
         new = file.with_suffix(".new")
@@ -303,7 +304,7 @@ async def test_a_file_that_is_replaced_again_and_again_is_not_swapped(file: Path
         new.replace(file)
         return [draft.apply(rename("K1", "Ours", "Anna"), [])]
 
-    assert await folder.swap(await folder.object("people"), apply) is None
+    assert await folder.swap(await folder.object("people"), [], apply) is None
     assert turn > 1
     assert file.read_text() == PEOPLE.replace("y", str(turn))
 

@@ -320,3 +320,37 @@ def test_addresses_that_are_none(url: str) -> None:
         checked_base("shop", url)
     assert caught.value.kind is Kind.CONFIG
     assert "u:p" not in str(caught.value)
+
+
+async def test_a_file_store_gets_no_credentials_and_no_other_host_is_asked(stand: Stand) -> None:
+    async with client_of(stand, auth=auth.bearer("t0ken")) as client:
+        link = f"{stand.url}/files/1?signature=s3cr3t"
+        answer = await client.elsewhere(Request(doing="fetch a file", path=link), ())
+        assert answer.status == 200
+        assert "authorization" not in stand.came[0].headers
+        for other in (
+            "https://files.example.org/1?signature=s3cr3t",
+            "http://127.0.0.1:1/1?signature=s3cr3t",
+            "x",
+        ):
+            with pytest.raises(HttpError) as caught:
+                await client.elsewhere(
+                    Request(doing="fetch a file", path=other), ("example.com", "127.0.0.1")
+                )
+            assert (caught.value.kind, "s3cr3t" in str(caught.value)) == (Kind.CONFIG, False)
+    assert len(stand.came) == 1
+
+
+@pytest.mark.parametrize("status, method, kind", [(500, "GET", Kind.TRANSIENT), (503, "PUT", Kind.UNKNOWN)])
+async def test_a_file_store_that_fails_is_told_as_any_other(
+    stand: Stand, status: int, method: str, kind: Kind
+) -> None:
+    async def fails(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    stand.answer = fails
+    async with client_of(stand) as client:
+        link = f"{stand.url}/files/1"
+        with pytest.raises(HttpError) as caught:
+            await client.elsewhere(Request(doing="a file", method=method, path=link, body=b"x"), ())
+    assert caught.value.kind is kind

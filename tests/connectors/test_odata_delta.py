@@ -5,6 +5,7 @@ A small service of its own answers as the standard's examples do (OData 4.01 pro
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -41,6 +42,8 @@ class Played:
         prepared = self.answers.get(f"{request.method} {request.path_qs}", self.answers.get(request.method))
         if callable(prepared):
             prepared = prepared(request)
+        if inspect.isawaitable(prepared):
+            prepared = await prepared
         if isinstance(prepared, web.StreamResponse):
             return prepared
         if prepared is None:

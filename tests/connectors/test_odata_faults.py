@@ -14,6 +14,7 @@ from actors.core.types import Op
 from actors.ports import Write, WriteStatus
 from clients.connectors.http.wire import loads
 from tests.connectors.http_server import Stand, standing
+from tests.connectors.spoiled import SPOILED, bounded, spoil
 from tests.connectors.test_odata_delta import Played
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +98,49 @@ async def test_looks(stand: Stand, answer: Any, kind: Kind) -> None:
     await connector.aclose()
 
 
+@pytest.mark.parametrize("kind", SPOILED)
+async def test_an_answer_that_is_none_fails_the_look_and_leaves_a_write_unknown(
+    stand: Stand, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = Played(stand, "Int32")
+    connector = await played.open()
+    bounded(monkeypatch)
+    whole = {"value": [{"ID": 7, "name": "seen"}]}
+
+    def spoiled(request: web.Request) -> Any:
+        return spoil(request, web.json_response(whole), kind)
+
+    played.answers |= {"GET": spoiled, "POST /s/$batch": spoiled}
+    for call in (
+        lambda: connector.read("things", ["7"], ["name"]),
+        lambda: connector.read("things", ["7", "8"], ["name"]),
+        lambda: connector.scan("things", "", ["name"], 10),
+    ):
+        with pytest.raises(TandemError, match="odata") as caught:
+            await call()
+        assert caught.value.kind is Kind.TRANSIENT
+    played.answers |= {LOOK: {"ID": 7, "name": "seen"}, "PATCH /s/things(7)": spoiled}
+    (result,) = await connector.write("things", [EDIT], ["name"])
+    await connector.aclose()
+    assert result.status is WriteStatus.UNKNOWN
+
+
+async def test_fields_and_values_that_nobody_knows_stop_nobody(stand: Stand) -> None:
+    played = Played(stand, "Int32")
+    connector = await played.open()
+    rows = [
+        {"ID": 7, "name": "seen", "zz": {"deep": [1]}, "changed": "soon"},
+        {"ID": 8, "name": "x", "changed": None},
+    ]
+    played.answers["GET"] = {"value": rows}
+    page = await connector.scan("things", "", ["name", "changed"], 10)
+    await connector.aclose()
+    assert [dict(record.native) for record in page.records] == [
+        {"name": "seen", "changed": "soon"},
+        {"name": "x", "changed": None},
+    ]
+
+
 @pytest.mark.parametrize(
     "answer, kind",
     [
@@ -124,16 +168,6 @@ async def test_a_write_whose_reply_is_lost_is_not_known(stand: Stand, answer: An
     await connector.aclose()
     assert (result.status, result.id) == (WriteStatus.UNKNOWN, "7")
     assert result.error
-
-
-async def test_a_write_that_is_answered_with_a_page_is_looked_at(stand: Stand) -> None:
-    played = Played(stand, "Int32")
-    played.answers |= {LOOK: {"ID": 7, "name": "seen"}, "PATCH /s/things(7)": page}
-    connector = await played.open()
-    (result,) = await connector.write("things", [EDIT], ["name"])
-    await connector.aclose()
-    assert result.status is not WriteStatus.REFUSED
-    assert result.record is None or result.record.native["name"] == "seen"
 
 
 @pytest.mark.parametrize("cut", [cut_off, page, said(503)], ids=["cut", "page", "503"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.errors import TandemError
+from actors.core.errors import Kind, TandemError
 from actors.core.types import Op
 from actors.core.values import Value, canonical
 from actors.ports import Write, WriteStatus
@@ -26,17 +26,20 @@ from tests.connectors.contract import (
     change,
     look,
     row,
+    scan,
     write,
 )
-from tests.connectors.http_server import standing
+from tests.connectors.http_server import Stand, let_in, standing
 from tests.connectors.rest_shop import DECLARATION, Shop
+from tests.connectors.spoiled import SPOILED, bounded, spoils
 
 
 class People(System):
     """The shop's people, edited past its API."""
 
-    def __init__(self, url: str, shop: Shop) -> None:
-        self.url = url
+    def __init__(self, stand: Stand, shop: Shop) -> None:
+        self.url = stand.url
+        self.stand = stand
         self.shop = shop
 
     async def open(self) -> RestConnector:
@@ -56,6 +59,7 @@ class People(System):
         self.shop.remove(id)
 
     async def rows(self) -> Mapping[str, Mapping[str, Value]]:
+        await let_in()
         return {id_: shown(found) for id_, found in self.shop.rows.items()}
 
     def bad_native(self) -> Mapping[str, Value]:
@@ -87,7 +91,7 @@ class TestContract(FindsTagged, FindsModified, FindsByField, ConnectorContract):
     @pytest.fixture
     async def system(self) -> AsyncIterator[People]:
         async with standing() as stand:
-            yield People(stand.url, Shop(stand))
+            yield People(stand, Shop(stand))
 
     async def test_what_it_promises(self, connector: RestConnector) -> None:
         declared = connector.declaration
@@ -129,9 +133,42 @@ class TestContract(FindsTagged, FindsModified, FindsByField, ConnectorContract):
         record = await look(connector, system, 1)
         async with standing() as stand:
             stand.says(404, {"why": "no such place"})
-            moved = await People(stand.url, system.shop).open()
+            moved = await People(stand, system.shop).open()
             with pytest.raises(TandemError, match="no such place"):
                 await moved.read("people", [record.id], FIELDS)
             with pytest.raises(TandemError, match="no such place"):
                 await moved.write("people", [Write(Op.DELETE, id=record.id)], FIELDS)
             await moved.aclose()
+
+    @pytest.mark.parametrize("kind", SPOILED)
+    async def test_an_answer_that_is_none_fails_the_read_and_leaves_a_write_unknown(
+        self, system: People, connector: RestConnector, kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bounded(monkeypatch)
+        await system.insert({system.id(number): row(number) for number in (1, 2)})
+        record, good = await look(connector, system, 1), system.stand.answer
+        since = (await connector.changes("people", "", FIELDS, 10)).cursor
+        spoils(system.stand, kind)
+        for call in (
+            lambda: scan(connector, system),
+            lambda: connector.read("people", [record.id], FIELDS),
+            lambda: connector.changes("people", since, FIELDS, 10),
+        ):
+            with pytest.raises(TandemError, match="shop") as caught:
+                await call()
+            assert caught.value.kind is Kind.TRANSIENT
+        system.stand.answer = good
+        spoils(system.stand, kind, "PUT")
+        (result,) = await write(connector, system, change(record, name="Ours"))
+        assert result.status is WriteStatus.UNKNOWN
+        system.stand.answer = good
+        assert len(await scan(connector, system)) == 2
+
+    async def test_fields_and_values_that_nobody_knows_stop_nobody(
+        self, system: People, connector: RestConnector
+    ) -> None:
+        await system.insert({system.id(number): row(number) for number in (1, 2)})
+        before = {record.id: record.native for record in await scan(connector, system)}
+        spoils(system.stand, "odd", zzNew={"deep": [1]}, count="a lot", active="M")
+        found = {record.id: record.native for record in await scan(connector, system)}
+        assert found == {id_: {**native, "count": "a lot", "active": "M"} for id_, native in before.items()}

@@ -127,6 +127,10 @@ FAULTY: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda d: d["streams"]["customers"].pop("deletes"),
         "customers.mark.b: nothing is marked on side b; deletes: {a: mark} is missing",
     ),
+    "a merge that nothing follows": (
+        lambda d: d["streams"]["orders"].update(on_merge="follow"),
+        "orders.on_merge: nothing follows a merge: `deletes: {a: mark}` (or remove, or of b) is missing",
+    ),
     "once without a key": (
         lambda d: d["streams"]["customers"].update(once=["b"], match=[]),
         "customers.once: needs a `match` key",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from actors.core import effects
 from actors.core.blueprint import BlueprintError
-from actors.core.plan import half_binding
+from actors.core.plan import Context, half_binding, plan_new
 from actors.core.policy import RECORD_ID, LinkSpec, Owner
-from actors.core.types import Observation, Side, State
+from actors.core.types import Binding, Held, Observation, Presence, Room, Side, State
 from tests.core.blueprint_samples import Document, compiled
 
 STOCK: Document = {
@@ -84,3 +85,27 @@ def test_a_stream_that_follows_nothing_is_left_as_it_is() -> None:
     orders = with_effects({"stock": STOCK}).stream("orders")
     met = half_binding(orders, Observation("a", "R1", 0.0), 0)
     assert effects.noted(orders, met) is met
+
+
+def test_an_effect_that_stands_there_already_keeps_its_key_and_one_that_was_not_told_has_none() -> None:
+    """Made, and then forgotten with the state it was written down in (seed 201195): it is met again by its document."""
+    stock = with_effects({"stock": STOCK}).stream("orders_stock")
+    half = Binding("orders_stock", keys=(7,))
+    for met, keys in (
+        (msgspec.structs.replace(half, a=Held(id="1")), (0,)),
+        (msgspec.structs.replace(half, b=Held(id="1")), (7,)),
+    ):
+        rests = effects.noted(stock, met)
+        assert (rests.keys, rests.state, effects.waits(rests)) == (keys, State.HELD_BACK, True)
+
+
+def test_an_effect_that_is_due_is_not_forgotten_with_a_record_that_no_look_shows() -> None:
+    """Its record was out of sight for a while (seed 202540): the document stood there without its effect for good."""
+    stock = with_effects({"stock": STOCK}).stream("orders_stock")
+    look = Observation("a", "R1", 1.0, Presence.DELETED)
+    rests = effects.noted(stock, Binding("orders_stock", keys=(0,), a=Held(id="R1")))
+    assert plan_new(stock, rests, look, Context(1.0)).drop
+    (due,) = effects.told(stock, "a", ["R1"], {"R1": rests})
+    kept = plan_new(stock, due, look, Context(1.0))
+    (row,) = kept.park
+    assert (kept.drop, row.room, "the document was imported" in row.reason) == (False, Room.WAITING, True)

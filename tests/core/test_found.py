@@ -6,8 +6,10 @@ import msgspec
 
 from actors.core.plan import RESTORE, Context, plan_new, plan_pair
 from actors.core.policy import (
+    Choice,
     DeletePolicy,
     Owner,
+    OwnerCase,
 )
 from actors.core.types import (
     SIDES,
@@ -37,6 +39,16 @@ def test_an_address_that_is_put_back_is_never_made_of_two() -> None:
         look = seen("b", {"street": "RING 1", "town": town})
         (action,) = plan_new(spec, half, look, Context(NOW)).actions
         assert dict(action.fields) == {"street": street, "town": town}
+
+
+def test_a_record_is_put_back_with_the_image_that_is_still_there() -> None:
+    """B's image was left as it was by the initial load, and A's record was deleted, to be put back. Seed 200033: it was to
+    be made with A's own image, which went with it, and so it was never made."""
+    spec = stream(one("f"), one("image", attachment=True))
+    half = bound({"f": "x", "image": "of a"}, b_dev={"image": "of b"}, state=State.NEW, note=RESTORE)
+    look = seen("b", {"f": "x", "image": "of b"})
+    (action,) = plan_new(spec, msgspec.structs.replace(half, a=None), look, Context(NOW)).actions
+    assert dict(action.fields) == {"f": "x", "image": "of b"}
 
 
 def test_what_was_not_delivered_is_not_deleted_with_the_record() -> None:
@@ -73,3 +85,21 @@ def test_nobodys_word_puts_a_record_back_on_a_side_that_is_only_read() -> None:
         assert [action.op for action in decided.actions] == ops
         assert decided.binding.state is (State.TOMBSTONE if choose == "keep" else State.SETTLED)
         assert len(decided.park) == (choose in ("restore", "b"))
+
+
+def test_what_is_contested_and_edited_on_both_sides_stays_its_owners() -> None:
+    """The phone is b's once the record is bound; something in a answers each of our writes, so it is listed. Then b edits
+    it too. Seed 204041: the entry was taken for a dispute from before the rule turned, and the newer value, a's, replaced
+    b's without a word of anybody."""
+    spec = stream(
+        one("phone", conflict=Choice.NEWEST_ELSE_A, owner_cases=(OwnerCase(Owner.B, once_bound=True),))
+    )
+    binding = bound({"phone": "1"}, contests={"a.phone": (20, NOW)})
+    looks = seen("a", {"phone": "answer"}), seen("b", {"phone": "2"})
+    listed = plan_pair(spec, binding, *looks, Context(NOW))
+    (row,) = listed.park
+    again = plan_pair(spec, listed.binding, *looks, Context(NOW, parked=(row,)))
+    assert (listed.actions, again.actions, again.park) == ((), (), (row,))
+    said = msgspec.structs.replace(row, decision={"choose": "b"})
+    (action,) = plan_pair(spec, listed.binding, *looks, Context(NOW, parked=(said,))).actions
+    assert (action.side, dict(action.fields)) == ("a", {"phone": "2"})

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from actors.core.plan import Context, Verdict, plan_pair
-from actors.core.policy import DeletePolicy, OnMerge, StreamSpec
+from actors.core.policy import MERGES, DeletePolicy, StreamSpec
 from actors.core.rooms import delete_print
+from actors.core.stream_rules import OnMerge
 from actors.core.types import SIDES, Op, Parked, Room, Side, State, other
 from actors.core.verdict import RESTORE
 from tests.core.pairs import NOW, bound, gone, one, seen, stream
@@ -27,12 +28,17 @@ def word(verdict: Verdict) -> str:
     if verdict.actions:
         return {Op.DELETE: "removed", Op.MARK: "marked"}[verdict.actions[0].op]
     if verdict.park:
-        return "listed"
+        return "waits" if verdict.park[0].room is Room.WAITING else "listed"
     return "restored" if RESTORE in verdict.binding.note else verdict.binding.state.value
 
 
 def planned(
-    here: Side, policy: DeletePolicy, rule: OnMerge, choice: str = "", edited: bool = False
+    here: Side,
+    policy: DeletePolicy,
+    rule: OnMerge,
+    choice: str = "",
+    edited: bool = False,
+    referring: tuple[str, ...] | None = (),
 ) -> Verdict:
     """Gone on `here`, where another record has its key."""
     binding, left = bound(WAS), seen(other(here), {"name": "Ada L."} if edited else WAS)
@@ -43,7 +49,7 @@ def planned(
         said = {"choose": choice}
         row = Parked("customers", Room.CONFLICT, 1, "", field="*delete*", fingerprint=print_, decision=said)
         rows = (row,)
-    ctx = Context(NOW, parked=rows, survivor=("B9", "mail"))
+    ctx = Context(NOW, parked=rows, survivor=("B9", "mail"), referring=referring)
     return plan_pair(spec(policy, rule), binding, *looks, ctx)
 
 
@@ -79,6 +85,48 @@ def test_by_a_person_s_word(here: Side, policy: DeletePolicy) -> None:
         choice: word(planned(here, policy, OnMerge.ASK, choice)) for choice in ("keep", "remove", "restore")
     }
     assert words == {"keep": "tombstone", "remove": "removed", "restore": "restored"}
+
+
+FOLLOWED = {
+    DeletePolicy.IGNORE: "tombstone",
+    DeletePolicy.MARK: "marked",
+    DeletePolicy.REMOVE: "removed",
+    DeletePolicy.RESTORE: "listed",
+}
+
+
+@pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize("policy", list(DeletePolicy))
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("referring", [(), ("orders 7",), None], ids=["none", "one", "not known"])
+def test_by_the_rule_follow(
+    here: Side, policy: DeletePolicy, edited: bool, referring: tuple[str, ...] | None
+) -> None:
+    """It goes as a deletion would, each on a yes, and neither with an edit nor while something refers to it."""
+    verdict = planned(here, policy, OnMerge.FOLLOW, edited=edited, referring=referring)
+    expected = FOLLOWED[policy]
+    if policy in (DeletePolicy.MARK, DeletePolicy.REMOVE):
+        if edited or referring is None:
+            expected = "listed"
+        elif referring:
+            expected = "waits"
+    assert word(verdict) == expected
+    if expected == "waits":
+        assert verdict.again_s > 0 and "orders 7" in verdict.park[0].reason
+    for action in verdict.actions:
+        assert (action.kinds, action.rule) == (("deletes", MERGES), "on_merge: follow")
+
+
+@pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize("rule", [OnMerge.ASK, OnMerge.FOLLOW])
+def test_a_person_s_word_to_remove_it_waits_for_what_refers_to_it_and_stands_meanwhile(
+    here: Side, rule: OnMerge
+) -> None:
+    waits = planned(here, DeletePolicy.REMOVE, rule, "remove", referring=("orders 7",))
+    assert word(waits) == "waits" and [row.decision for row in waits.park] == [None, {"choose": "remove"}]
+    for referring in ((), None):
+        went = planned(here, DeletePolicy.REMOVE, rule, "remove", referring=referring)
+        assert (word(went), went.actions[0].kinds) == ("removed", ("deletes",))
 
 
 def test_it_says_nothing_of_a_tombstone() -> None:

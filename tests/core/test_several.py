@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from actors.core.assume import assumed, rests_on_precondition
+from actors.core.erasure import forget
 from actors.core.lenses import MapValues, Same
 from actors.core.places import by_object, delete_policy, may_create, parted, qualified, written_in
 from actors.core.plan import Context, plan_new, plan_pair
@@ -159,7 +160,7 @@ def test_a_move_settles_the_pair_at_its_new_place_and_leaves_a_half_binding(many
     half = left_behind(spec, pair, action, "clients:9")
     assert (half.state, half.note, half.side(other(many))) == (State.TOMBSTONE, f"{LEFT}clients:9", None)
     kept = left_behind(msgspec.structs.replace(spec, left_behind=LeftBehind.KEEP), pair, action, "clients:9")
-    assert kept.note == "stands beside clients:9"
+    assert kept.note == "kept in its old object: it moved to clients:9"
 
 
 def left(many: Side, **rules: Any) -> tuple[StreamSpec, Binding]:
@@ -172,6 +173,17 @@ def left(many: Side, **rules: Any) -> tuple[StreamSpec, Binding]:
 def old(many: Side, presence: Presence = Presence.PRESENT, **fields: Any) -> Observation:
     native: Mapping[str, Any] = {"name": "Ada", "marked": None, RECORD_OBJECT: "prospects"} | fields
     return Observation(many, "prospects:1", 2.0, presence, fields={"name": native["name"]}, native=native)
+
+
+@MIRRORED
+def test_what_is_left_behind_and_was_erased_is_known_again_and_an_edit_of_it_goes_nowhere(many: Side) -> None:
+    spec, half = left(many)
+    half = forget(spec, half, "5a17")
+    held = half.side(many)
+    assert held is not None and "Ada" not in repr(held)
+    assert [one.op for one in plan_new(spec, half, old(many), Context(now=NOW)).actions] == [Op.DELETE]
+    verdict = plan_new(spec, half, old(many, name="Eve"), Context(now=NOW))
+    assert verdict.actions == () and verdict.park[0].detail == {"base": {}, many: {"name": "Eve"}}
 
 
 @MIRRORED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from actors.core.guard import Hub, Ledger, Spent
-from actors.core.types import SIDES, Side
+from actors.core.types import OPEN_STATES, SIDES, Side
 from actors.ports import ConnectionRow
 from tests.fakes.store_link import HOUR_S, LinkState
 
@@ -22,6 +22,8 @@ def ledger_of(
 ) -> Ledger:
     """Of one link, and of the accounts behind it where others have spent on the same objects."""
     mine = [(side, kind, n) for (at, side, _, kind), n in _lately(links[link].ledger, since) if at == stream]
+    open_ = (action for _, action in links[link].actions.values() if action.state in OPEN_STATES)
+    mine += [(action.side, kind, 1) for action in open_ if action.stream == stream for kind in action.kinds]
     hubs: dict[Side, Hub] = {}
     for side in SIDES:
         here = _connection(links[link], side, connections)

@@ -125,8 +125,8 @@ CORE = (
         3,
         "a delete names only what is written, which is nothing",
         "actors/core/actions.py",
-        "if op is not Op.DELETE else (seen.native if seen else ())",
-        "",
+        "seen.native if op is Op.DELETE else _guarded(stream, side, fields, native)",
+        "_guarded(stream, side, fields, native)",
         (f"{PLAN}test_a_delete_names_everything_that_goes_with_it_and_what_it_was_seen_as",),
     ),
     Mutant(

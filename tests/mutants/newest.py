@@ -7,14 +7,55 @@ from tests.mutants.mutant import Mutant
 SEVERAL = "tests/actors/test_several.py::"
 FOUND = "tests/actors/test_several_found.py::"
 AMBIGUOUS = "tests/actors/test_ambiguous.py::"
+CONCLUDED = "test_found_by_sim_a_deletion_is_concluded_once_who_shares_a_key_is_said_to_be_another"
 LOADS = "tests/actors/test_initial_load.py::"
 EFFECTS = "tests/actors/test_effects.py::"
 IMAGES = "tests/actors/test_attachments.py::"
 CHOSEN = "tests/core/test_blueprint_chosen.py::"
+BACK = "tests/actors/test_undoing_several.py::"
 UNDO = "tests/core/test_undo.py::"
+DECISIONS = "tests/actors/test_decisions.py::"
 ERASED = "tests/core/test_erasure.py::"
+MET = "tests/core/test_found.py::"
 
 NEWEST = (
+    Mutant(
+        11,
+        "what of a pair is settled later is written where the initial load writes nothing",
+        "actors/core/initial.py",
+        "    if side in stream.initial_load or not (meets or binding.note == MET):",
+        "    if side in stream.initial_load or not meets:",
+        ("tests/core/test_initial.py::test_what_is_settled_later_of_a_pair_that_met_is_left_as_it_is_too",),
+    ),
+    Mutant(
+        11,
+        "of a pair that met nothing goes any more while a part of it is not settled",
+        "actors/core/initial.py",
+        "    if not meets:\n",
+        "    if False:\n",
+        (
+            "tests/core/test_initial.py::test_an_edit_of_what_is_settled_goes_though_the_rest_of_the_pair_is_not",
+        ),
+    ),
+    Mutant(
+        25,
+        "a word about one of two conflicts of a unit is dropped while the other one is open",
+        "actors/core/plan.py",
+        "    return [row for row in words if row.field in waiting]",
+        "    return []",
+        (
+            f"{DECISIONS}test_of_two_conflicts_of_one_unit_the_first_word_waits_for_the_second",
+            "tests/core/test_decided.py::test_a_word_outlives_a_look_that_did_not_bring_its_field",
+        ),
+    ),
+    Mutant(
+        25,
+        "what is refused takes a word along that it has nothing to do with",
+        "actors/conclude.py",
+        "    return any(stream.field(name).unit == unit for name in action.fields)",
+        "    return True",
+        (f"{DECISIONS}test_a_word_whose_direction_is_closed_outlives_what_is_refused_the_other_way",),
+    ),
     Mutant(
         19,
         "who stood beside a record that is gone stays there, and it counts as deleted",
@@ -22,6 +63,30 @@ NEWEST = (
         "found.extend(half for half in page if stands_beside(half) in lost)",
         "found.extend(half for half in page if False)",
         (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
+    ),
+    Mutant(
+        19,
+        "what our own move kept in the old object is taken for the record once the new one is gone",
+        "actors/core/several.py",
+        'Held(was.id), f"{KEPT}{record}")',
+        'Held(was.id), f"{BESIDE}{record}")',
+        (f"{FOUND}test_what_our_move_kept_in_the_old_object_is_not_the_record_again",),
+    ),
+    Mutant(
+        19,
+        "a deletion waits for good where everybody who shares a key was said to be another",
+        "actors/newcomers.py",
+        "        self._moves.leave(without(group, self._apart) for group in unclear)",
+        "        self._moves.leave(unclear)",
+        (f"{AMBIGUOUS}{CONCLUDED}",),
+    ),
+    Mutant(
+        7,
+        "what waits to be put back is forgotten when its record is not to be seen",
+        "actors/core/newcomer.py",
+        "        if RESTORE in half.note and side not in ctx.reused:",
+        "        if False:",
+        ("tests/actors/test_put_back.py",),
     ),
     Mutant(
         27,
@@ -119,6 +184,40 @@ NEWEST = (
     ),
     Mutant(
         35,
+        "what nobody knows the outcome of leaves the plan, and is never taken back",
+        "actors/undoing.py",
+        "            if again.reason == UNDER_WAY:\n",
+        "            if False:\n",
+        ("tests/actors/test_undoing.py::test_a_kill_while_it_is_taken_back_loses_and_doubles_nothing",),
+    ),
+    Mutant(
+        35,
+        "a move that was taken back counts as a record that was made again",
+        "actors/core/undo.py",
+        "    if not _changes(stream, action):\n",
+        "    if action.op is not Op.UPDATE:\n",
+        (f"{BACK}test_a_move_is_moved_back_with_all_that_the_record_holds_and_stays_there",),
+    ),
+    Mutant(
+        35,
+        "what was deleted in one of several objects is made again in no matter which",
+        "actors/core/undo.py",
+        "return Shown({**write.native, RECORD_OBJECT: stood}, write.shown)",
+        "return Shown({**write.native, RECORD_OBJECT: stream.objects_on(done.side)[0]}, write.shown)",
+        (f"{BACK}test_what_was_deleted_there_is_made_again_in_its_own_object",),
+    ),
+    Mutant(
+        42,
+        "what stood for an erased record in another object is remembered",
+        "daemon/store/admin_erasure.py",
+        "    while side is not None and ways:\n",
+        "    while False and ways:\n",
+        (
+            "tests/store/test_admin_erasure.py::test_whichever_of_its_places_is_named_all_are_erased_and_nobody_elses",
+        ),
+    ),
+    Mutant(
+        35,
         "what was edited since is undone as well",
         "actors/core/undo.py",
         "    if moved := _moved(stream, done, binding, looks, names):\n",
@@ -153,6 +252,24 @@ NEWEST = (
         (
             f"{ERASED}test_nobody_is_asked_and_nothing_is_written_until_somebody_edits",
             "tests/actors/test_erasure.py::test_redteam_42_complete_reads_find_nothing_new_and_an_edit_goes_over",
+        ),
+    ),
+    Mutant(
+        14,
+        "what is contested goes by the conflict rule and not to its owner",
+        "actors/core/plan.py",
+        "    return {p.field: p.fingerprint for p in every if not p.reason.startswith(CONTESTED)}\n",
+        "    return {p.field: p.fingerprint for p in every}\n",
+        (f"{MET}test_what_is_contested_and_edited_on_both_sides_stays_its_owners",),
+    ),
+    Mutant(
+        31,
+        "what is to be put back is matched with nobody first",
+        "actors/newcomers.py",
+        "        if await self._conclude(stream, taken):\n",
+        "        if await self._conclude(stream, taken) and False:\n",
+        (
+            "tests/actors/test_gates_keys.py::test_what_is_to_be_put_back_is_not_made_beside_one_that_is_kept_out",
         ),
     ),
 )

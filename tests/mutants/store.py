@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 PG = "tests/store/test_pg.py::"
+SETTINGS = "tests/store/test_admin_settings.py::"
 ADMIN = "tests/store/test_admin.py::"
 QUERIES = "daemon/store/queries/"
 
@@ -172,6 +173,14 @@ STORE = (
         " and bindings.rev = n.rev - 1 and exists (select from fence)\n    returning 1\n), closed",
         " and exists (select from fence)\n    returning 1\n), closed",
         (f"{PG}TestRows::test_a_change_of_a_binding_that_has_moved_on_settles_nothing",),
+    ),
+    Mutant(
+        17,
+        "who goes back to a version keeps what was chosen since",
+        "daemon/store/admin_settings.py",
+        "            if now.chosen is None:\n",
+        "            if True:\n",
+        (f"{SETTINGS}test_what_was_chosen_is_kept_with_each_version_and_outlives_a_change_of_the_rules",),
     ),
     Mutant(
         25,

@@ -6,28 +6,84 @@ from tests.mutants.mutant import Mutant
 
 LINES = "tests/core/test_unit_lines.py::"
 CORE = "tests/core/test_units.py::"
+SUMS = "tests/core/test_units_sums.py::"
 ACTORS = "tests/actors/test_units.py::"
 STEPS = "tests/connectors/test_lines.py::"
 
+WAITING = "tests/actors/test_waiting.py::"
 MERGES = "tests/actors/test_merges.py::"
 GONE = "tests/core/test_gone_merged.py::"
 
 UNITS = (
     Mutant(
+        18,
+        "the lines of one side are written beside the sum of the other",
+        "actors/core/units.py",
+        '    said = [f"to be written: {found}" for spec, one in told if (found := _odd(spec, one, after))]',
+        "    said: list[str] = []",
+        (
+            f"{SUMS}test_the_lines_of_one_side_never_stand_beside_the_sum_of_the_other",
+            f"{SUMS}test_merged_lines_beside_the_sum_of_one_side_wait",
+        ),
+    ),
+    Mutant(
+        18,
+        "of a list that was merged one side is told, since the other one's lines do not add up",
+        "actors/core/units.py",
+        "action.side != side and not late & action.fields.keys()]",
+        "action.side != side]",
+        (f"{SUMS}test_what_both_sides_are_to_be_told_goes_to_both_or_to_neither",),
+    ),
+    Mutant(
+        18,
+        "lines are put back as they were agreed on, beside a sum as it stands",
+        "actors/core/newcomer.py",
+        "    fresh.extend(name for names in units.added_up(stream) if own & names for name in names)\n",
+        "",
+        (f"{SUMS}test_found_by_sim_what_is_put_back_adds_up",),
+    ),
+    Mutant(
         30,
         "nobody asks whether a record that is gone was merged",
         "actors/merges.py",
-        "            if taken is not None:\n",
-        "            if False:\n",
+        "        if taken is not None:\n",
+        "        if False:\n",
         (f"{MERGES}test_redteam_30_a_merge_deletes_marks_and_brings_back_nobody_and_is_listed",),
     ),
     Mutant(
         30,
         "a merge is a deletion, whatever the rule says",
         "actors/core/gone.py",
-        "    if ctx.survivor is not None and (merged",
-        "    if False and (merged",
+        "    if ctx.survivor is not None:\n        merged",
+        "    if False:\n        merged",
         (f"{GONE}test_by_rule", f"{MERGES}test_by_rule_the_partner_stays_and_is_let_go"),
+    ),
+    Mutant(
+        30,
+        "who was merged goes though others refer to it",
+        "actors/core/gone.py",
+        "    if not ctx.referring:\n        return None\n",
+        "    if True:\n        return None\n",
+        (
+            f"{GONE}test_by_the_rule_follow",
+            f"{MERGES}test_redteam_30_while_something_refers_to_it_nothing_goes_and_what_does_is_named",
+        ),
+    ),
+    Mutant(
+        30,
+        "who was merged goes without a yes",
+        "actors/core/gone.py",
+        "kinds=(*one.kinds, MERGES))",
+        "kinds=one.kinds)",
+        (f"{GONE}test_by_the_rule_follow",),
+    ),
+    Mutant(
+        26,
+        "a reference is written onto a record that is gone",
+        "actors/core/mapping.py",
+        "        if not known:\n",
+        "        if False:\n",
+        (f"{WAITING}test_nobody_is_told_of_a_record_that_is_gone_there_until_it_is_back",),
     ),
     Mutant(
         18,
@@ -79,7 +135,7 @@ UNITS = (
         18,
         "an order goes though something of it is in doubt",
         "actors/core/units.py",
-        "return ([] if park else list(actions)), rows",
+        "return ([] if park else go), rows",
         "return list(actions), rows",
         (f"{CORE}test_a_conflict_of_one_field_holds_back_the_whole_order",),
     ),

@@ -12,6 +12,7 @@ from actors.core.values import Value
 from tests.sim.auditor_more import (
     bounded,
     documents,
+    forgotten,
     gates_hold,
     left_as_it_is,
     may_write,
@@ -89,10 +90,15 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
 
 def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
     """Whether a record that people made has, by a person's hand, other keys by now than the new one: nobody can tell
-    that they were meant to be the same. (Nor of one that a daemon made, if its state was set back since.)"""
+    that they were meant to be the same. (Nor of one that a daemon made, if its state was set back since, or if people
+    deleted its partner and made another.)"""
     last = timeline.held(one, new)
     forgotten = any(one.at < at < new.at for at in timeline.evidence.set_back)
-    if not (one.outside or forgotten) or last is None:
+    parted = any(
+        e.outside and e.op == "delete" and e.side != one.side and one.at < e.at < new.at
+        for e in timeline.about(timeline.ref(new))
+    )
+    if not (one.outside or forgotten or parted) or last is None:
         return False
     keys = timeline.stream.keys
     natives = [[timeline.stream.named(name).native(one.side) for name in names] for names in keys]
@@ -167,7 +173,7 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             one.side == origin
             and one.at <= entry.asked
             and (
-                (one.op == "delete" and one.outside)
+                (one.op == "delete" and (one.outside or forgotten(evidence, one, entry)))
                 or evidence.out_of_sight(origin, one.stream, one.id, entry.asked, by_id=True)
             )
             for one in timeline.before(entry)
@@ -377,6 +383,8 @@ def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 continue  # told to the side that owns it, and not agreed on: where two records meet, the owner's counts
             if evidence.out_of_sight(last.side, last.stream, last.id, entry.asked, by_id=True):
                 continue
+            if evidence.store.is_of_another(last, entry):
+                continue  # who moved a record may leave two under one reference
             if (last.after or {}).get(law.native(last.side)) == (entry.before or {}).get(native):
                 text = f"{entry.who} undid {law.name}, on which both sides agreed: {tell(entry)}"
                 yield Violation("fresh eyes", text, entry.at)

@@ -3,7 +3,7 @@ on what may be written over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
 from tests.sim.auditor_newest import source_of
@@ -50,8 +50,8 @@ def may_write(evidence: Evidence, timeline: Timeline, entry: Entry, native: str)
         return entry.op == "create" and entry.side in stream.own & stream.restores and value in held
     starts = {(side, name): told for side, name, told in stream.starts}
     if entry.op == "create" and (entry.side, native) in starts:
-        own = entry.side in stream.restores and value in held
-        return own or starts[entry.side, native] == value
+        own = entry.side in stream.restores or source_of(timeline, entry) is not None
+        return (own and value in held) or starts[entry.side, native] == value
     gate = stream.gate(entry.side)
     puts_back = gate is not None and gate.then == "put_back" and native == gate.path
     return bool(puts_back and gate is not None and value in gate.values and entry.op == "update")
@@ -78,12 +78,20 @@ def was_shut(timeline: Timeline, entry: Entry, side: Side, gate: GateLaw) -> boo
 
 
 def starts_as_told(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """What a daemon makes begins with what the rules say, and nothing that is there is begun once more."""
+    """What a daemon makes begins with what the rules say, and nothing that is there is begun once more: what is made in
+    another object of its side, since it moved there, goes on with what it held."""
     for entry in timeline.entries:
         if entry.outside or entry.op != "create" or told_to_restore(evidence, timeline, entry):
             continue
+        was = source_of(timeline, entry)
+        past = timeline.record(was) if was is not None else ()
+        gone = any(
+            one.op == "delete" and one.at < entry.at for one in past
+        )  # then nobody can tell: moved, or new
         for side, name, value in timeline.stream.starts:
-            if side == entry.side and entry.sent.get(name) != value:
+            held = {(one.after or {}).get(name) for one in past if one.op != "delete"}
+            begins = {value} if was is None or gone else set()
+            if side == entry.side and entry.sent.get(name) not in held | begins:
                 yield Violation("starts with", f"{entry.who} made {entry.id} without {name}", entry.at)
 
 
@@ -216,6 +224,8 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
         law = timeline.stream.law(entry.side, native)
         if law is None or law.reference or law.type == "list" or value is None:
             continue
+        if law.type == "lines" and not evidence.was_answered(entry):
+            continue  # it may have been cut before the last line; the others follow (`completes`)
         there = law.native(origin)
         shown = [
             one for one in timeline.before(entry) if one.side == origin and one.at <= max(words) + MOMENT_S
@@ -249,13 +259,35 @@ def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
 
 def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
-    said that both stay as they are: then it is settled, and whoever edits the field next on either side is carried."""
+    said that both stay as they are, or the initial load left them so: then it is settled, and whoever edits the field next
+    on either side is carried."""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
+    if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
+        return True
     return writer is not None and any(
         (one.stream, one.field) == (timeline.stream.name, "*once*")
         and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
+    )
+
+
+def left_by_the_load(
+    evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, writer: Entry
+) -> bool:
+    """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer`, and
+    somebody edited it since (under whichever id; it may have moved while this was written)."""
+    value, there = (entry.before or {}).get(law.native(entry.side)), law.native(other(entry.side))
+    past = (one for one in timeline.before(entry) if one.side != entry.side and one.op != "delete")
+    edit = next((one for one in past if there in one.changed()), None)
+    if edit is None or not edit.outside or edit.side in timeline.stream.initial_load:
+        return False
+    ids = timeline.ids(timeline.ref(entry))[edit.side]
+    return any(
+        (one.stream, one.side, one.field, one.of) == (edit.stream, edit.side, law.name, value)
+        and one.id in ids
+        and writer.at <= at < edit.at
+        for at, one in evidence.left
     )
 
 
@@ -320,13 +352,22 @@ def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             yield Violation("moved", text, entry.at)
 
 
+def forgotten(evidence: Evidence, end: Entry, entry: Entry) -> bool:
+    """Whether a daemon deleted a record because no look showed its partner (the one of `entry`), and its state was set back
+    since: it finds the record gone, and nobody can tell that it was itself who did it."""
+    unseen = evidence.out_of_sight(entry.side, entry.stream, entry.id, end.asked, by_id=True)
+    return unseen and any(end.at < at < entry.asked for at in evidence.set_back)
+
+
 # ------------------------------------------------------------------------------------------------- in the end
 
 
-def derived_agree(evidence: Evidence, timeline: Timeline, pair: Mapping[Side, Entry]) -> Iterator[Violation]:
-    """What is only read on one side is shown on the other."""
+def derived_agree(
+    evidence: Evidence, timeline: Timeline, pair: Mapping[Side, Entry], is_listed: Callable[[str], bool]
+) -> Iterator[Violation]:
+    """What is only read on one side is shown on the other, but where a room holds that very field."""
     for law in timeline.stream.derived:
-        if law.shown in timeline.stream.once:
+        if law.shown in timeline.stream.once or is_listed(law.name):
             continue
         there, origin = pair[law.shown], pair[other(law.shown)]
         right, shown = law.means(origin.id, origin.after or {}), (there.after or {}).get(law.name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from actors.core.policy import Budget
 from actors.core.values import Value
-from tests.sim.laws import Laws, Side, StreamLaw
+from tests.sim.laws import Laws, Side, StreamLaw, other
 
 PERSON = "person"
 AUTOMATION = "automation"  # something in a system that answers what is written there
@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Deviation:
-    """The store says: this side holds `value` where the base says otherwise, for this reason."""
+    """The store says: this side holds `value` where the base says otherwise (`of`), for this reason."""
 
     stream: str
     side: Side
@@ -56,6 +56,7 @@ class Deviation:
     field: str
     value: Value
     reason: str
+    of: Value = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,18 @@ class StoreView:
     inbox: int = 0
     overdue: int = 0
 
+    def both_ids(self, entry: Entry) -> list[tuple[Side, str]]:
+        """The record of an entry, and its partners."""
+        at = 1 if entry.side == "a" else 2
+        pairs = [pair for pair in self.pairs if (pair[0], pair[at]) == (entry.stream, entry.id)]
+        return [(entry.side, entry.id), *((other(entry.side), pair[3 - at]) for pair in pairs)]
+
+    def is_of_another(self, one: Entry, entry: Entry) -> bool:
+        """Whether the record of `entry` has a partner, and that of `one`, on the other side, is not it."""
+        at = 1 if entry.side == "a" else 2
+        partners = {pair[3 - at] for pair in self.pairs if (pair[0], pair[at]) == (entry.stream, entry.id)}
+        return bool(partners) and one.id not in partners
+
 
 @dataclass
 class Evidence:
@@ -164,6 +177,7 @@ class Evidence:
     what runs had counted, what records had named and what nobody was sure of when the state of the link was set back, at
     the times `set_back`.
 
+    `left`: what the store said that the initial load left where it is, and when;
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
     complete; `effects`: what was told of documents once more, by object; `commanded`: when a run was under way that somebody
     asked for; `approved`: (stream, kind of budget) -> how many writes people said yes to; `crashes`: actors that fell over
@@ -190,6 +204,7 @@ class Evidence:
     dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     loaded: dict[str, float] = field(default_factory=dict)
+    left: list[tuple[float, Deviation]] = field(default_factory=list)
     effects: list[Entry] = field(default_factory=list)
     commanded: list[Span] = field(default_factory=list)
     approved: Counter[tuple[str, str]] = field(default_factory=Counter)

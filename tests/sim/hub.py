@@ -180,7 +180,7 @@ class Hub:
 
     def note(self, text: str) -> None:
         """A line for the trace."""
-        self.outcome.trace.append(f"{anyio.current_time():10.3f} {text}")
+        self.outcome.trace.append(f"{loop.now():10.3f} {text}")
 
     def _system(self, name: str) -> MemorySystem:
         law = self.scenario.laws.by_name[STREAM]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import anyio
@@ -24,6 +25,7 @@ from actors.ports import (
     WriteResult,
     WriteStatus,
 )
+from tests.sim import loop
 from tests.sim.luck import source
 
 Note = Callable[[str], None]
@@ -84,7 +86,7 @@ class Life:
         self._check()
         if self._meddle is not None and self._meddling.random() < MEDDLING:
             self._meddle()
-        wait_s = max(wait_s, self.frozen_until - anyio.current_time())
+        wait_s = max(wait_s, self.frozen_until - loop.now())
         if wait_s > 0.0:
             await anyio.sleep(wait_s)
             self._check()
@@ -112,11 +114,8 @@ class SimStore:
         self._undone = undone
 
     def __getattr__(self, name: str) -> Call:
-        inner = getattr(self._inner, name)
-
-        async def call(*positional: Any, **named: Any) -> Any:
-            return await self._call(name, inner, *positional, **named)
-
+        call = partial(self._call, name, getattr(self._inner, name))
+        setattr(self, name, call)  # the next time it is found without being asked for here
         return call
 
     async def present(self, *asked: Any) -> AsyncGenerator[Any, None]:
@@ -189,7 +188,7 @@ class SimConnector:
         inner = getattr(self._inner, name)
 
         async def call(*positional: Any, **named: Any) -> Any:
-            began = anyio.current_time()
+            began = loop.now()
             await self._life.step(0.0)
             if name == "write":
                 self._life.note(f"{self._side}.write {positional[0]} {[(w.op, w.id) for w in positional[1]]}")
@@ -224,10 +223,10 @@ class SimClock:
         self._skew_s = skew_s
 
     def now(self) -> float:
-        return self.EPOCH_S + anyio.current_time() + self._skew_s()
+        return self.EPOCH_S + loop.now() + self._skew_s()
 
     def monotonic(self) -> float:
-        return anyio.current_time()
+        return loop.now()
 
     def token(self) -> str:
         return f"{self._luck.getrandbits(64):016x}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from actors.core.values import Value
 from tests.sim.auditor import tell
@@ -58,7 +59,8 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 yield from gates_at_the_end(evidence, timeline, both)
             if not nothing_passes(timeline, both):
                 yield from agreement(evidence, timeline, a, b)
-                yield from derived_agree(evidence, timeline, both) if known else ()
+                is_listed = partial(is_parked, evidence, timeline.stream, {"a": {a.id}, "b": {b.id}})
+                yield from derived_agree(evidence, timeline, both, is_listed) if known else ()
         else:
             yield from one_sided(evidence, timeline, ref, live)
 
@@ -166,13 +168,15 @@ def one_sided(
 
 def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry) -> bool:
     """Whether a daemon must have known two records as one before one of them went: it had written to them (and knew of what
-    it made), or they had stood side by side for long. Else the one that is left is new, from a side that may make none."""
+    it made), or they had stood side by side for long, once all was loaded. Else the one that is left is new, from a side
+    that may make none."""
     if any(end.at < at for at in evidence.set_back):
         return False  # nobody knows it any more
     first = timeline.record(entry)[0]
     stood = min(end.at - one.at for one in (first, timeline.record(end)[0]))
     paused = sum(span.ended - span.began + REST_S for span in evidence.pauses if span.began - REST_S < end.at)
-    long = stood - paused > evidence.laws.race_s
+    loaded = evidence.loaded.get(timeline.stream.name, 0.0) <= end.at
+    long = loaded and stood - paused > evidence.laws.race_s
     about = timeline.about(timeline.ref(entry))
     return long or any(
         not one.outside
@@ -256,15 +260,17 @@ def quiet(evidence: Evidence) -> Iterator[Violation]:
 
 
 def termination(evidence: Evidence) -> Iterator[Violation]:
-    """After the last edit of a person a field is written a few times at most; where an automation answers our writes,
-    no more often than the breaker lets it be, which counts the writes that it knows of."""
+    """After the last edit of a person a field is written a few times at most; where an automation answers our writes
+    (its own field, or on the other side what it wrote there), no more often than the breaker lets it be, which counts
+    the writes that it knows of."""
     written: Counter[tuple[Side, str, str, str]] = Counter()
     answered = {
-        (e.side, e.stream, e.id, native)
+        (side, e.stream, id, native)
         for e in evidence.entries
         if e.who == AUTOMATION
+        for side, id in evidence.store.both_ids(e)
         for name in e.sent
-        for native in written_with(evidence.laws.by_name[e.stream], e.side, name)
+        for native in written_with(evidence.laws.by_name[e.stream], e.side, name, side)
     }
     for entry in evidence.entries:
         if entry.outside or entry.at <= evidence.edits_end or entry.op != "update":
@@ -290,11 +296,14 @@ def words_about(evidence: Evidence, stream: str, side: Side, id: str, native: st
     )
 
 
-def written_with(stream: StreamLaw, side: Side, native: str) -> set[str]:
-    """A field and the rest of its group, in native names."""
+def written_with(stream: StreamLaw, side: Side, native: str, there: Side) -> set[str]:
+    """A field and the rest of its group, in native names of `there`."""
     law = stream.law(side, native)
-    group = law.group if law is not None else ""
-    return {native} | {one.native(side) for one in stream.fields if group and one.group == group}
+    if law is None:
+        return {native} if there == side else set()
+    return {
+        one.native(there) for one in stream.fields if one is law or (law.group and one.group == law.group)
+    }
 
 
 def rest(evidence: Evidence) -> Iterator[Violation]:

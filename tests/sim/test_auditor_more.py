@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.evidence import PERSON
+from tests.sim.evidence import PERSON, ParkedRow
 from tests.sim.laws import MARK, DerivedLaw, GateLaw, Laws
 from tests.sim.test_auditor import Story, found, found_at_the_end
 
@@ -208,14 +208,18 @@ AT_THE_END: dict[str, tuple[Callable[[], Story], str]] = {
     "it is said": (
         lambda: pairs(made(_saying("id")).update("b", "d1", "B1", says="A1").counts("b", "updated", 1)), ""
     ),
-    "the old name is still said": (
-        lambda: pairs(
-            made(_saying("formula")).update("b", "d1", "B1", says="<n1>").counts("b", "updated", 2)
-            .update("a", PERSON, "A1", name="n2").update("b", "d1", "B1", name="n2")
-        ),
-        "convergence",
-    ),
+    "the old name is still said": (lambda: _old_name(), "convergence"),
+    "the old name is still said, and listed": (lambda: _old_name("says"), ""),
+    "the old name is still said, and something else is listed": (lambda: _old_name("phone"), "convergence"),
 }  # fmt: skip
+
+
+def _old_name(listed: str = "") -> Story:
+    told = pairs(made(_saying("formula")).update("b", "d1", "B1", says="<n1>").counts("b", "updated", 2))
+    told.update("a", PERSON, "A1", name="n2").update("b", "d1", "B1", name="n2")
+    row = ParkedRow("customers", "conflict", {"b": "B1"}, listed, "contested")
+    told.evidence.store.parked += [row] if listed else []
+    return told
 
 
 def _loaded(told: Story, at: float) -> Story:

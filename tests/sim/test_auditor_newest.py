@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 
 from actors.core.policy import Budget
 from actors.core.values import Value, line_of
-from tests.sim.evidence import PERSON, Entry, Span, Violation
-from tests.sim.laws import CUSTOMER_FIELDS, OBJECT, FieldLaw
+from tests.sim.evidence import BACKUP, PERSON, Entry, Span, Violation
+from tests.sim.laws import CUSTOMER_FIELDS, OBJECT, FieldLaw, Laws, Side
 from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import made, story
 
@@ -37,13 +38,32 @@ def order(wrong: int = 0, *written: int) -> Story:
     )
 
 
-def placed(left: str = "remove") -> Story:
-    """A record that stands in the first of b's two objects, and that a daemon made in the second one."""
+def imported(answered: bool) -> Story:
+    """An order that a person imported as he was shown it: so far without its lines."""
+    told = story(fields=(*CUSTOMER_FIELDS, *ITEMS), stages=frozenset({"b"}))
+    told.create("a", PERSON, "A1", ref="r1", email="e1", items=lines(1, 2)).decides("A1", "", "import").wait(
+        1
+    )
+    told.create("b", "d1", "B1", ref="r1", email="e1", items=lines())
+    return told if answered else told.unanswered()
+
+
+def placed(left: str = "remove", was: str = "", now: str = "", gone: bool = False) -> Story:
+    """A record that stands in the first of b's two objects, and that a daemon made in the second one; what it was begun
+    with, what it is now; and whether somebody had deleted it meanwhile."""
     told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),), left=left)
-    told.create("b", PERSON, "one:B1", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
+    told.evidence.laws = with_starts(told, ("b", "begun", "first")) if was or now else told.evidence.laws
+    held, begins = ({"begun": value} if value else {} for value in (was, now))
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", name="n1", **{OBJECT: "one"}, **held)
     told.create("a", "d1", "A1", ref="r1", email="e1", name="n1", place="one")
     told.update("a", PERSON, "A1", place="two")
-    return told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n1", **{OBJECT: "two"})
+    told = told.delete("b", PERSON, "one:B1") if gone else told
+    return told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n1", **{OBJECT: "two"}, **begins)
+
+
+def with_starts(told: Story, start: tuple[Side, str, Value]) -> Laws:
+    first, *others = told.evidence.laws.streams
+    return Laws((replace(first, starts=(start,)), *others))
 
 
 def bound(told: Story, a: str, b: str) -> Story:
@@ -112,6 +132,16 @@ def spent(approved: int) -> Story:
     return told
 
 
+def taken_back(given_up: int, loaded: float = 0.0) -> Story:
+    """A record that a daemon made, that a backup took away again before a look could show it (or `given_up` is 0: one
+    did), and that was made once more; one creation is allowed."""
+    told = loading(story().create("a", PERSON, "A1", ref="r1", email="e1"), loaded)
+    told.evidence.budgets = {"creates": Budget(1, 0.0, 1)}
+    told.create("b", "d1", "B1", ref="r1", email="e1").delete("b", BACKUP, "B1")
+    told.evidence.store.given_up["customers", "b", "B1"] = given_up
+    return told.create("b", "d1", "B2", ref="r1", email="e1")
+
+
 def fallen() -> Story:
     told = story()
     told.evidence.crashes.append(Violation("crash", "link/sim fell over", 1.0))
@@ -121,6 +151,10 @@ def fallen() -> Story:
 SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "an order as it is": (order, ""),
     "an order that does not add up": (lambda: order(1), "sums"),
+    "the lines of one side beside the sum of the other": (
+        lambda: order().update("b", PERSON, "B1", items=lines(1, 2, 7), sum=Decimal(10)).decides(
+            "A1", "sum").update("a", "d1", "A1", items=lines(1, 2, 7)), "sums",
+    ),
     "lines that nobody gave": (lambda: order(0, 1, 2, 9), "no invention"),
     "a line that stands there twice": (lambda: order(0, 1, 1), "lines twice"),
     "a line of a person's is taken out": (
@@ -128,6 +162,8 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
             "sum", Decimal(10)
         ).decides("A1", "sum").update("b", "d1", "B1", items=lines(1, 2), sum=Decimal(3)), "no silent loss",
     ),
+    "an imported order that was cut before its lines": (lambda: imported(False), ""),
+    "an imported order without its lines": (lambda: imported(True), "staged"),
     "what a move left is removed": (lambda: placed().delete("b", "d1", "one:B1"), ""),
     "what a move left is removed though it was to stay": (
         lambda: placed("keep").delete("b", "d1", "one:B1"), "left behind"
@@ -139,6 +175,10 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
         lambda: placed().create("b", "d1", "two:B3", ref="r1", email="e1", name="n1", **{OBJECT: "two"}),
         "",  # of several nobody knows which counts; what is left is told at the end
     ),
+    "moved with what somebody had put there": (lambda: placed(was="mine", now="mine"), ""),
+    "moved, and begun once more": (lambda: placed(was="mine", now="first"), "starts with"),
+    "moved without what it held": (lambda: placed(was="mine"), "starts with"),
+    "deleted, and made in another object": (lambda: placed(was="mine", now="first", gone=True), ""),
     "a clash key makes no pair": (lambda: bound(clash(), "A2", "B1"), "clash"),
     "made beside one with the clash key": (
         lambda: clash().create("b", "d1", "B2", ref="r2", email="e1"), "clash"
@@ -156,9 +196,14 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "told of twice": (lambda: document(("B1", 1), ("B1", 2)), "effects"),
     "told of what we did not make": (lambda: document(("B1", 1), ("B9", 2)), "effects"),
     "written on command": (lambda: commanded((1000, 1010)), ""),
+    "written as the command came": (lambda: commanded((1000.5 + 1e-10, 1000.5 + 1e-10)), ""),
+    "written before the command": (lambda: commanded((1001, 1010)), "on command"),
     "written without a command": (commanded, "on command"),
     "within the budget and what was approved": (lambda: spent(1), ""),
     "beyond the budget": (lambda: spent(0), "budgets"),
+    "made, taken back by a backup unseen, and made again": (lambda: taken_back(1), ""),
+    "made, seen, taken back by a backup, and made again": (lambda: taken_back(0), "budgets"),
+    "made while all is loaded": (lambda: taken_back(0, 1000.5 - 1e-10), ""),
     "an actor fell over": (fallen, "crash"),
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.evidence import BACKUP, MOMENT_S, PERSON
+from tests.sim.evidence import BACKUP, MOMENT_S, PERSON, Deviation
 from tests.sim.laws import Side
 from tests.sim.test_auditor import Story, found, found_at_the_end, ruled
 from tests.sim.test_auditor_more import made, story
@@ -95,6 +95,17 @@ def test_a_copy_that_nobody_knew_of_before_both_went_is_new_when_it_is_back(
     assert found_at_the_end(told.ends()) == invariants
 
 
+@pytest.mark.parametrize("loaded, invariants", [(1100.0, {"convergence"}), (5000.0, set())])
+def test_what_stood_side_by_side_before_all_was_loaded_need_not_have_been_known_as_one(
+    loaded: float, invariants: set[str]
+) -> None:
+    """Records may be made of B's alone. A1 and B1 stand there for long, and B1 is deleted."""
+    told = story(removes="b", creates=ONLY_B).create("a", PERSON, "A1", ref="r1", email="e1")
+    told.evidence.loaded["customers"] = loaded
+    told.create("b", PERSON, "B1", ref="r1", email="e1").wait(1000.0).delete("b", PERSON, "B1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
 def _known_before(set_back_s: float, patchy: bool = True) -> Story:
     """What the daemon made long ago is forgotten, and made again so many seconds later."""
     told = (
@@ -160,3 +171,33 @@ def test_an_owner_is_overruled_by_a_persons_word_about_that_field_alone(
     """A owns the rating. Something there answers each write, so it was listed, and somebody said that B's stays."""
     told = made(story()).update("b", PERSON, "B1", rating="x").decides("A1", field, "b").wait(1.0)
     assert found(told.update("a", "d1", "A1", rating="x")) == invariants
+
+
+@pytest.mark.parametrize("hidden, is_set_back", [(True, True), (True, False), (False, True)])
+def test_a_daemon_may_forget_that_it_deleted_the_partner_of_what_no_look_showed(
+    hidden: bool, is_set_back: bool
+) -> None:
+    """A1 is hidden, so B1 is deleted; A1 is back, and is deleted as well: B1 is gone."""
+    told = made(story(removes="ab"))
+    told = told.hides("a", "A1", 10.0) if hidden else told
+    told.wait(5.0).delete("b", "d1", "B1").wait(300.0)
+    if is_set_back:
+        told.evidence.set_back.append(told.at - 100.0)
+    ends = set() if hidden and is_set_back else {"deletes"}
+    assert found(told.delete("a", "d1", "A1")) == ends
+
+
+@pytest.mark.parametrize("of, after", [("b's", True), ("b's", False), ("another", True), (None, True)])
+def test_what_the_initial_load_left_apart_is_settled_and_the_next_edit_goes_over(
+    of: str | None, after: bool
+) -> None:
+    """B's remark wins. A, which the load does not write to, holds none; somebody enters one, after the load or before."""
+    told = (
+        ruled(initial_load=ONLY_B).update("b", PERSON, "B1", remark="b's").names("remark", "b's").wait(10.0)
+    )
+    left = told.at + (-5.0 if after else 5.0)
+    told.update("a", PERSON, "A1", remark="a's").wait(50.0)
+    if of is not None:
+        stands = Deviation("customers", "a", "A1", "remark", None, "initial load", of)
+        told.evidence.left.append((left, stands))
+    assert found(told.update("b", "d1", "B1", remark="a's")) == (set() if after and of == "b's" else {"rule"})

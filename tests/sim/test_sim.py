@@ -7,8 +7,10 @@ and what it drew; `python -m tests.sim --seed N --trace` replays it.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
 from actors.core.policy import LinkSpec
@@ -113,3 +115,20 @@ def test_a_failing_seed_is_told_with_its_story() -> None:
     assert "seed 1" in told
     assert "drawn: " in told
     assert "replay: python -m tests.sim --seed 1" in told
+
+
+def test_a_run_that_somebody_asked_for_is_over_when_the_next_begins_or_the_daemon_dies() -> None:
+    """Of a run whose lease was lost no end is told (seed 204004)."""
+
+    async def daemon(ports: dict[str, Any], owner: str) -> None:
+        emit = ports["telemetry"].emit
+        emit("run.started", cause="command")
+        await anyio.sleep(1)
+        emit("run.started", cause="command")
+        await anyio.sleep(2)
+        raise Dead(owner)
+
+    evidence = play(replace(draw(0), daemons=1), daemon).evidence
+    assert evidence is not None
+    first, second, *_ = evidence.commanded
+    assert (first.ended - first.began, second.ended - second.began) == (1, 2)

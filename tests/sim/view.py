@@ -16,7 +16,8 @@ from tests.sim.laws import SIDES, Side
 COUNTED = ("created", "updated", "deleted")
 FOUND = "no reply came"  # so begins what the protocol says of a write that was not answered and found done
 OVERDUE_S = 60.0
-TRIES_MAX = 2  # a look that came within a read lag of a take-over, and one more that came within one of what it showed
+# A look that came within a read lag of a take-over, one more that came within one of what it showed, and one for what waits.
+TRIES_MAX = 3
 NEVER_SURE = (ActionState.UNKNOWN, ActionState.UNCONFIRMED, ActionState.SENT, ActionState.DROPPED)
 
 
@@ -71,7 +72,8 @@ def deviations(bindings: Iterable[Binding]) -> Iterable[Deviation]:
             held = binding.side(side)
             for name, said in (held.dev if held is not None else {}).items():
                 assert held is not None
-                yield Deviation(binding.stream, side, held.id, name, said.value, said.reason)
+                of = binding.base.get(name)
+                yield Deviation(binding.stream, side, held.id, name, said.value, said.reason, of)
 
 
 def ids_of(link: LinkState, binding: int) -> dict[Side, str]:

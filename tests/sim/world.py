@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from actors.core.initial import KEPT
 from actors.core.policy import LinkSpec
 from actors.core.types import Parked
 from actors.core.values import Value
@@ -27,6 +28,7 @@ from clients.connectors.systems.memory import MemoryConnector
 from clients.connectors.systems.memory_system import Change, MemorySystem
 from tests.fakes.store import MemoryStore
 from tests.fakes.store_link import LinkState
+from tests.sim import loop
 from tests.sim.automation import Automation
 from tests.sim.blueprint import blueprint
 from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Violation
@@ -103,7 +105,7 @@ class World:
 
     def note(self, text: str) -> None:
         """A line for the trace."""
-        self.trace.append(f"{anyio.current_time():10.3f} {text}")
+        self.trace.append(f"{loop.now():10.3f} {text}")
 
     # -- making it ----------------------------------------------------------------------------------------------
 
@@ -199,17 +201,16 @@ class World:
             raise  # the world ends, not the daemon
         except BaseException as error:  # also Dead, alone or in a group
             if not only_death(error):
-                self.fallen.append(Violation("the daemon fell over", repr(error), anyio.current_time()))
+                self.fallen.append(Violation("the daemon fell over", repr(error), loop.now()))
                 raise
         else:
             if not life.scope.cancel_called:
-                self.fallen.append(
-                    Violation("the daemon fell over", "it ended by itself", anyio.current_time())
-                )
+                self.fallen.append(Violation("the daemon fell over", "it ended by itself", loop.now()))
         finally:
             life.dead = True
             self.lives.remove(life)
             self._heard.pop(life.name, None)  # whoever comes next does not know of them
+            self._obeyed(life.name)
 
     def _meddle(self) -> None:
         if self.faulty:
@@ -244,16 +245,24 @@ class World:
         """When a daemon was at work on what somebody asked for; and that nothing in it falls over."""
         if action == "actor.crashed":
             text = f"{who}: {fields.get('actor')} fell over: {fields.get('error')}"
-            self.evidence.crashes.append(Violation("crash", text, anyio.current_time()))
+            self.evidence.crashes.append(Violation("crash", text, loop.now()))
+        if action in (
+            "run.started",
+            "run.ended",
+        ):  # of a run whose lease was lost no end is told: the next one shows it
+            self._obeyed(who)
         if action == "run.started" and fields.get("cause") == "command":
-            self._commanded[who] = anyio.current_time()
-        elif action == "run.ended" and who in self._commanded:
-            self.evidence.commanded.append(Span(self._commanded.pop(who), anyio.current_time()))
+            self._commanded[who] = loop.now()
+
+    def _obeyed(self, who: str) -> None:
+        """The run of that daemon that somebody asked for, if one is under way, is over."""
+        if who in self._commanded:
+            self.evidence.commanded.append(Span(self._commanded.pop(who), loop.now()))
 
     def _answered(
         self, side: Side, who: str, stream: str, results: Sequence[WriteResult], asked: float
     ) -> None:
-        span, law = Span(asked, anyio.current_time()), self.scenario.laws.holding(stream)
+        span, law = Span(asked, loop.now()), self.scenario.laws.holding(stream)
         done = [result for result in results if result.status is WriteStatus.DONE]
         if law is not None:
             ids = [known_as(law, side, stream, result.id) for result in done]
@@ -265,10 +274,10 @@ class World:
         self._heard.pop(who, None)
 
     def _committed(self, lease: Lease, method: str, rest: tuple[Any, ...]) -> None:
-        self.evidence.commits.append(Commit(anyio.current_time(), lease.owner, lease.epoch, method))
+        self.evidence.commits.append(Commit(loop.now(), lease.owner, lease.epoch, method))
         loaded = set(self.inner.links[LINK].row.facts.get("loaded", ()))
         for stream in loaded - self._loaded:
-            self.evidence.loaded[stream] = anyio.current_time()
+            self.evidence.loaded[stream] = loop.now()
         self._loaded = loaded
         for part in rest:
             if isinstance(part, RunRow) and part.mode == "plan":
@@ -276,7 +285,8 @@ class World:
             if isinstance(part, Settlement):
                 self._parked.extend(part.park)
                 self.evidence.answers += self._heard.pop(lease.owner, [])
-                found = deviations(part.bindings)
+                found = list(deviations(part.bindings))
+                self.evidence.left += [(anyio.current_time(), d) for d in found if d.reason == KEPT]
                 self._differed += [
                     Named(d.stream, d.field, self._referred(d.stream, d.field, d.value))
                     for d in found
@@ -290,7 +300,7 @@ class World:
         self.operator.say_again()
         left = view(backup, (), self.clock.now(), self._referred)
         self.evidence.commits.clear()
-        self.evidence.set_back.append(anyio.current_time())
+        self.evidence.set_back.append(loop.now())
         self.evidence.lost_names += was.named
         self.evidence.lost_unsure += was.unsure
         for at, count in was.counted.items():
@@ -299,9 +309,9 @@ class World:
 
     def _note_dry(self, run: str, method: str) -> None:
         if method == "begin_run":
-            self._dry[run] = anyio.current_time()
+            self._dry[run] = loop.now()
         elif run in self._dry:
-            self.evidence.dry_runs.append(Span(self._dry.pop(run), anyio.current_time()))
+            self.evidence.dry_runs.append(Span(self._dry.pop(run), loop.now()))
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -352,7 +362,7 @@ class World:
         self.evidence.pauses = self.operator.pauses
         self.evidence.approved = self.operator.approved
         self.evidence.budgets = self.scenario.budgets
-        now = anyio.current_time()
+        now = loop.now()
         self.evidence.commanded += [Span(since, now) for since in self._commanded.values()]
         return self.evidence
 

@@ -41,6 +41,7 @@ CREATE TABLE article_groups (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 CREATE TABLE company (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, country text);
 CREATE TABLE journals (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code text);
 CREATE TABLE vat_groups (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code text, country text);
+CREATE TABLE display (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, background text);
 CREATE TABLE written (id bigint GENERATED ALWAYS AS IDENTITY, what text, number text);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO written (what, number) VALUES (TG_OP, coalesce(NEW.number, OLD.number)); RETURN NULL;
@@ -200,6 +201,13 @@ class Account:
         self.connection = await self.tandem.connections.CreateConnection(
             connections_pb2.CreateConnectionRequest(name=self.tenant, connector="postgres", settings=settings)
         )
+
+    async def mark(self, own_mark: str) -> connections_pb2.Connection:
+        """The tenant says how its account is told at a glance."""
+        self.connection = await self.tandem.connections.UpdateConnection(
+            connections_pb2.UpdateConnectionRequest(connection=self.tenant, own_mark=own_mark)
+        )
+        return self.connection
 
     async def know(self, other: Account, mode: int = 1, **fields: Any) -> accesses_pb2.Access:
         """Connect to another account."""

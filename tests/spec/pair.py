@@ -164,13 +164,13 @@ class Pair:
         request = plans_pb2.ApprovePlanRequest(plan=plan.id, revision=plan.revision)
         await self.tandem.plans.ApprovePlan(request)
 
-    async def see(self, condition: Callable[[], T], what: str) -> T:
+    async def see(self, condition: Callable[[], T], what: str, timeout_s: float = 80.0) -> T:
         """Wait until both systems show something; it."""
 
         async def asked() -> T:
             return condition()
 
-        return await until(asked, what)
+        return await until(asked, what, timeout_s)
 
 
 def struct(values: Mapping[str, Any]) -> Struct:

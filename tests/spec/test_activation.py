@@ -12,7 +12,7 @@ import yaml
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
-from tandem.v1 import connections_pb2, links_pb2, runs_pb2
+from tandem.v1 import connections_pb2, links_pb2, runs_pb2, settings_pb2
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import CUSTOMERS, Account, Accounts, accounts, row, rules, texts
@@ -157,6 +157,60 @@ async def test_t01_what_the_rules_are_made_of_is_chosen_in_the_same_way(made: Ac
             await prepare(crm, place=wrong)
         assert refused.value.reason == reason
     assert (await crm.link(shown.id)).settings["place"] == "city"
+
+
+async def test_u14_what_was_chosen_at_set_up_has_versions_and_is_gone_back_to(made: Accounts) -> None:
+    crm, books = await both(made, {"customers": [row(1, city="G")]}, {})
+    city = {"a": "city", "b": "city", "first_contact": "a", "lens_a": {"map": {"setting": "cities"}}}
+    customers = {**CUSTOMERS, "fields": {**CUSTOMERS["fields"], "city": city}}
+    asked = {"cities": {"keys": {"side": "a", "object": "customers", "field": "city"}}}
+    text = yaml.safe_load(rules({"customers": customers}, {"settings": asked}, "crm-books", "1s"))
+    text["settings"] = {
+        "cities": {"form": "map"},
+        "export": {"form": "flag", "default": False, "fixed": True},
+    }
+    shown = await link(crm, yaml.safe_dump(text))
+    settings = crm.tandem.settings
+
+    async def there(name: str) -> None:
+        async def said() -> bool:
+            return [one[2] for one in await books.customers()] == [name]
+
+        await until(said, f"{name} on the other side")
+
+    await prepare(crm, export=True)
+    await prepare(crm, cities={"G": "Gent"})
+    await activate(crm)
+    await there("Gent")
+    await prepare(crm, cities={"G": "Gand"})
+    await there("Gand")
+    await prepare(crm, cities={"G": "Gand"})  # that makes no version
+    listed = await settings.ListSettingsVersions(settings_pb2.ListSettingsVersionsRequest(link=shown.id))
+    assert [(one.version, one.note) for one in listed.versions] == [
+        (4, "chosen: cities"),
+        (3, "chosen: cities"),
+        (2, "chosen: export"),
+        (1, "as created"),
+    ]
+    assert all(one.by for one in listed.versions[:3])
+    back = await settings.RevertSettings(settings_pb2.RevertSettingsRequest(link=shown.id, version=3))
+    assert (back.version, list(back.reread)) == (5, ["customers"])
+    assert json_format.MessageToDict(back.chosen) == {"cities": {"G": "Gent"}, "export": True}
+    await there("Gent")
+    assert json_format.MessageToDict((await crm.link(shown.id)).settings) == json_format.MessageToDict(
+        back.chosen
+    )
+    # A change of the settings beside it leaves what is chosen as it is; and what an active link can't do without stays.
+    change = settings_pb2.ChangeSettingsRequest(
+        link=shown.id, settings="streams: {customers: {complete_read: 2h}}"
+    )
+    changed = await settings.ChangeSettings(change)
+    assert (changed.version, list(changed.reread), changed.chosen) == (6, [], back.chosen)
+    for version, reason, said in ((2, "NOT_CHOSEN", "nothing for cities"), (1, "INVALID", "for good")):
+        with pytest.raises(TandemError) as refused:
+            await settings.RevertSettings(settings_pb2.RevertSettingsRequest(link=shown.id, version=version))
+        assert refused.value.reason == reason and said in refused.value.message
+    await there("Gent")
 
 
 async def test_t02_activation_starts_the_initial_load_at_once_with_progress_to_watch(made: Accounts) -> None:

@@ -154,6 +154,34 @@ async def test_g16_products_go_one_way_with_their_stock(pair: Pair, both: Both) 
     assert set(both.rows("articles")) == {"P1", "S1"} == set(before) - {"P2"}
 
 
+async def test_g16_images_come_along_when_they_changed(pair: Pair, both: Both) -> None:
+    one, two = (b"\xff\xd8\xff" + name for name in (b"one", b"two"))
+    both.enter("articles", *({"Code": code, "Désignation courte": code} for code in ("P1", "P2")))
+    both.sage.hang("articles", "P1", one)
+    await linked(pair)
+    key = both.shown("products", "P1")["id"]
+
+    def pictures() -> list[bytes]:
+        return list(both.sales.files.shown(key).values())
+
+    assert (pictures(), both.sales.files.shown(both.shown("products", "P2")["id"])) == ([one], {})
+    # A seller's own picture stays. One that takes the place of ours is put back, and never reaches Sage 50.
+    both.sales.files.hang(key, b"theirs", "Sur la table.jpg")
+    (ours,) = (name for name in both.sales.files.shown(key) if name.startswith("Photo:"))
+    both.sales.person.delete("documents", int(ours.partition(":")[2]))
+    await pair.backfill("products")
+    await pair.see(lambda: sorted(pictures()) == [b"theirs", one], "our picture put back")
+    before = both.sales.counters["PUT /files/{key}"]
+    both.sage.person.edit("articles", "P1", {"Désignation longue": "Un stylo"})
+    await pair.see(lambda: both.shown("products", "P1")["description"] == "Un stylo", "the description")
+    assert both.sales.counters["PUT /files/{key}"] == before == 2  # it went no third time
+    both.sage.hang("articles", "P1", two)
+    await pair.see(lambda: sorted(pictures()) == [b"theirs", two], "the new picture")
+    both.sage.hang("articles", "P1", None)
+    await pair.see(lambda: pictures() == [b"theirs"], "no picture of ours")
+    await pair.quiet()
+
+
 async def test_g17_invoices_go_one_way_and_are_read_only(pair: Pair, both: Both) -> None:
     both.enter("clients", client("DUPONT"))
     both.enter("factures", invoice("F1", "DUPONT"), invoice("D1", "DUPONT", **{"Type de pièce": "Devis"}))
@@ -245,3 +273,19 @@ async def test_g20_a_contact_made_here_is_a_marked_address_there_and_comes_round
     (row,) = both.rows("adresses").values()
     assert (row["Adresse de contact"], row["Code client"], row["Nom"]) == (True, "DUPONT", "Paul Blanc")
     assert run.outcome == "nothing_new" and len(both.contacts()) == 1
+
+
+@pytest.mark.parametrize("address", ["contacts", ""])
+async def test_u21_sales_management_calls_at_the_address_of_an_object_or_of_all(
+    pair: Pair, both: Both, address: str
+) -> None:
+    both.enter("clients", client("DUPONT"))
+    both.enter("adresses", contact("A1", "DUPONT", "Anne Leroy"))
+    await linked(pair, {"b": {"poll": "1h"}})
+    url = (await pair.webhook("b"))[address]
+    hook = {"entity": "contact", "action": "update", "name": "tandem", "url": url, "version": "v4"}
+    both.sales.person.insert("hooks", hook)
+    # No poll is due for an hour, and nobody starts a run.
+    both.sales.person.edit("contacts", both.contacts()["Leroy"]["id"], {"title": "Gérante"})
+    await pair.see(lambda: both.rows("adresses")["A1"]["Fonction"] == "Gérante", "the function in Sage 50")
+    assert both.contacts()["Leroy"]["title"] == "Gérante"

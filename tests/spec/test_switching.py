@@ -7,9 +7,11 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
+from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
 
-from tandem.v1 import accesses_pb2, connections_pb2, links_pb2, system_pb2
+from tandem.v1 import accesses_pb2, connections_pb2, features_pb2, links_pb2, system_pb2
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import Account, Accounts, accounts, customer_sync, row
@@ -200,18 +202,71 @@ async def test_w24_entering_with_data_synchronization_waits_and_says_what_is_lef
 
 
 async def test_w25_every_list_grant_and_answer_names_the_account(made: Accounts) -> None:
-    here, there = await made.account("here"), await made.account("there")
+    here, there = await made.account("here", customers=[row(1)]), await made.account("there")
+    for account, own_mark in ((here, "blue"), (there, "the old cellar")):
+        await account.sql("INSERT INTO display (background) VALUES ($1)", own_mark)
+        assert (await account.mark(own_mark)).own_mark == own_mark
+    displays = [await account.state("display") for account in (here, there)]
     access = await here.know(there)
     grant = await enter(here.tandem, access.id)
-    proposal = await here.propose(there, customer_sync())
-    for account, other in (
+    checked = await there.tandem.accesses.CheckGrant(accesses_pb2.CheckGrantRequest(grant=grant.grant))
+    proposal = await there.propose(here, customer_sync())
+    (asked,) = await here.proposals()
+    link = await here.link((await here.confirm(proposal, there)).link)
+    await here.settled(link.id)
+    (listed,) = (await there.tandem.links.ListLinks(links_pb2.ListLinksRequest())).links
+    named = features_pb2.AskFeatureRequest(
+        feature="data-sync",
+        connector="postgres",
+        identities=[here.connection.identity, there.connection.identity],
+    )
+    features = list((await here.tandem.features.AskFeature(named)).features)
+    provider = await made.admin.features.ListFeatures(features_pb2.ListFeaturesRequest(only_asked=True))
+    wanted = [one.identity for one in features]
+    known = {one.identity: one.accounts for one in provider.features if one.identity in wanted}
+    assert [len(one.accounts) for one in features] == [
+        1,
+        0,
+    ]  # of somebody else's it says no more than was asked
+    for pair in (
         (access.account, access.other),
         (grant.origin, grant.into),
-        (proposal.proposer, proposal.addressee),
+        (checked.origin, checked.into),
+        (proposal.addressee, proposal.proposer),
+        (asked.addressee, asked.proposer),
+        (link.a_account, link.b_account),
+        (listed.a_account, listed.b_account),
+        (features[0].accounts[0], known[features[1].identity][0]),
     ):
-        for one, owner in ((account, here), (other, there)):
+        for one, owner in zip(pair, (here, there), strict=True):
             assert (one.tenant, one.connection) == (owner.tenant, owner.connection.id)
             assert (one.name, one.identity) == (owner.tenant, owner.connection.identity)
+            assert one.own_mark == owner.connection.own_mark != ""
+    # How an account is told at a glance is its own: neither what it says here nor what it shows there goes over.
+    assert await there.customers() == await here.customers() != []
+    assert [await account.state("display") for account in (here, there)] == displays
+
+
+async def test_w25_an_own_mark_is_its_tenants_and_is_changed_without_trying_the_account(
+    made: Accounts,
+) -> None:
+    here, there = await made.account("here"), await made.account("there")
+    await here.know(there)
+    await here.mark("blue")
+    stranger = connections_pb2.UpdateConnectionRequest(connection=here.connection.id, own_mark="red")
+    with pytest.raises(TandemError) as refused:
+        await there.tandem.connections.UpdateConnection(stranger)
+    assert refused.value.reason == "NOT_FOUND"
+    for wrong in ("x" * 41, "two\nlines"):
+        with pytest.raises(TandemError) as refused:
+            await here.mark(wrong)
+        assert refused.value.reason == "INVALID" and "own_mark" in str(refused.value)
+    settings = json_format.ParseDict({"find": "full"}, Struct())
+    request = connections_pb2.UpdateConnectionRequest(connection=here.tenant, settings=settings)
+    assert (await here.tandem.connections.UpdateConnection(request)).own_mark == "blue"  # left out: as it is
+    assert (await here.accesses())[there.tenant].account.own_mark == "blue"
+    assert (await there.accesses())[here.tenant].other.own_mark == "blue"
+    assert (await here.mark("")).own_mark == ""
 
 
 async def test_w26_several_accounts_are_open_at_once(made: Accounts) -> None:

@@ -17,6 +17,7 @@ from actors.core.types import (
     Binding,
     Deviation,
     Held,
+    Op,
     Presence,
     Room,
     Side,
@@ -303,6 +304,25 @@ class SettleContract:
         assert await spent("l1", "customers", now + 3600) == Ledger()
         assert await spent("l1", "other/name", now - 86400) == Ledger({"creates": 9})
         assert (await spent("l2", "customers", 0.0)).spent == {}
+
+    async def test_the_ledger_counts_what_may_have_been_done(self, world: World) -> None:
+        """An intent that no reply and no look has settled yet is as good as spent; one that is closed as not done isn't."""
+        store, lease = world.store, await leased(world)
+        odd = {"x": "a\u0000b"}
+        sent = [
+            create(7, op=Op.UPDATE, kinds=("clears", "overwrites"), fields=odd),
+            create(8, kinds=("creates",)),
+        ]
+        first, second = await store.intend(lease, "r1", sent)
+        assert (await store.spent("l1", "customers", 0.0, OBJECTS)).spent == {
+            "clears": 1,
+            "overwrites": 1,
+            "creates": 1,
+        }
+        assert (await store.spent("l1", "articles", 0.0, OBJECTS)).spent == {}
+        ends = (Closed(first, ActionState.DROPPED), Closed(second, ActionState.CONFIRMED))
+        await store.settle(lease, Settlement("r1", closed=ends, spend={CREATED: 1}))
+        assert (await store.spent("l1", "customers", 0.0, OBJECTS)).spent == {"creates": 1}
 
     async def test_what_several_links_do_in_one_account_is_told_together(self, world: World) -> None:
         """Two links between the same two accounts; one of them is no hub, as long as it has not said who it is."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -33,7 +35,13 @@ def admin(world: PgWorld) -> Admin:
 
 
 def version(number: int, **more: str) -> VersionRow:
-    fields = {"blueprint": f"b{number}", "settings": f"s{number}", "by": "token-1", "note": "", **more}
+    fields: dict[str, Any] = {
+        "blueprint": f"b{number}",
+        "settings": f"s{number}",
+        "by": "token-1",
+        "note": "",
+        **more,
+    }
     return VersionRow(version=number, at=START + number, **fields)
 
 
@@ -47,23 +55,36 @@ async def test_a_change_makes_a_version_and_keeps_the_first(world: PgWorld, admi
     assert row.settings == settings.dump(settings.Kept("s2", 2, mappings))
     listed = (await admin.list_versions("l1", 9)).rows
     assert [one.version for one in listed] == [2, 1]
-    assert listed[0] == version(2)
+    assert listed[0] == msgspec.structs.replace(version(2), chosen={})
     assert (listed[1].blueprint, listed[1].settings, listed[1].by) == (before.blueprint, "", "")
     first = await admin.list_versions("l1", 1)
     assert [one.version for one in (await admin.list_versions("l1", 1, first.next_page)).rows] == [1]
-    assert await admin.get_version("l1", 2) == version(2)
+    assert await admin.get_version("l1", 2) == listed[0]
     with pytest.raises(Missing):
         await admin.get_version("l1", 3)
 
 
-async def test_what_was_chosen_for_a_link_outlives_a_change_of_its_rules(
+async def test_what_was_chosen_is_kept_with_each_version_and_outlives_a_change_of_the_rules(
     world: PgWorld, admin: Admin
 ) -> None:
-    await admin.choose("l1", {"journal": "J1"}, {}, NOTHING)
-    await admin.change_rules("l1", 1, version(2), {}, NOTHING)
+    chosen = msgspec.structs.replace(version(2), chosen={"journal": "J1", "codes": {"high": "21"}})
+    await admin.change_rules("l1", 1, chosen, {}, NOTHING)
+    await admin.change_rules("l1", 2, version(3), {}, NOTHING)
     row = await world.store.link("l1")
-    assert row is not None and settings.chosen(row.settings) == {"journal": "J1"}
-    assert settings.load(row.settings).version == 2
+    assert row is not None and settings.chosen(row.settings) == chosen.chosen
+    assert settings.load(row.settings).version == 3
+    kept = [one.chosen for one in (await admin.list_versions("l1", 9)).rows]
+    assert kept == [chosen.chosen, chosen.chosen, {}]
+    await admin.change_rules("l1", 3, msgspec.structs.replace(version(4), chosen={}), {}, NOTHING)
+    row = await world.store.link("l1")
+    assert row is not None and settings.chosen(row.settings) == {}
+
+
+async def test_a_version_from_before_what_was_chosen_was_kept_says_so(world: PgWorld, admin: Admin) -> None:
+    await admin.change_rules("l1", 1, version(2), {}, NOTHING)
+    async with world.pool.acquire() as connection:
+        await connection.execute("update link_versions set chosen = null where version = 1")
+    assert [one.chosen for one in (await admin.list_versions("l1", 9)).rows] == [{}, None]
 
 
 async def test_of_two_who_change_the_same_version_one_is_refused(world: PgWorld, admin: Admin) -> None:

@@ -6,7 +6,7 @@ anew. All else is the engine's to decide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -101,6 +101,40 @@ class HttpClient:
             return answer.json()
         except Unreadable as error:
             raise unreadable(str(error), self.name, request, answer, self._blotter) from error
+
+    async def elsewhere(self, request: Request, hosts: Collection[str]) -> Answer:
+        """A link that the system sent and that is its own proof (the signed address of a file store): without credentials,
+        at one of `hosts`, below one of them, or at the account's own origin. CONFIG for any other place.
+
+        What is answered is handed out as it is; a server that fails, a proxy's page and a redirect are raised. The address
+        is a secret: it gets into no message.
+        """
+        parts = urlsplit(request.path)
+        host = (parts.hostname or "").lower()
+        is_known = any(host == one or host.endswith(f".{one}") for one in (name.lower() for name in hosts))
+        if origin(request.path) != self._origin and not (parts.scheme == "https" and is_known):
+            raise HttpError(
+                Kind.CONFIG,
+                f"can't {request.doing}: {self.name} points at the host {host[:100] or '(none)'}",
+                hint="files are fetched from, and brought to, hosts that the settings name only, by https",
+            )
+        headers = {"Accept": "*/*", **request.headers}
+        body = _body(request, headers)
+        self.requests += 1
+        answer = await self._transport.send(request, request.path, headers, body, self._deadline_s)
+        if (
+            answer.is_html
+            or answer.status == 429
+            or not 200 <= answer.status < 500
+            or 300 <= answer.status < 400
+        ):
+            raise HttpError(
+                Kind.UNKNOWN if request.is_write else Kind.TRANSIENT,
+                f"can't {request.doing}: {host} answered {answer.status}",
+                scope=request.scope,
+                status=answer.status,
+            )
+        return answer
 
     def clean(self, text: str, size_max: int = EXCERPT_MAX) -> str:
         """A text of the system's without secrets, bounded."""

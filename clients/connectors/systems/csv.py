@@ -16,9 +16,11 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from actors.core.attachments import own_path
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.policy import ATTACHED
 from actors.core.types import Op, Record
-from actors.core.values import Value
+from actors.core.values import Seen, Value
 from actors.ports import (
     Declaration,
     FieldInfo,
@@ -51,6 +53,8 @@ DECLARATION: Final = Declaration(
     reply="record",
     # An open connection declares it where every object says how new ids look (new_id).
     draws_ids=False,
+    # Files that stand beside the table, where a column is said to name them.
+    attachments=True,
     batch_max=1000,
     concurrency=2,
     # Whatever writes the files may say so (?id=K1), where their times are not seen, as on some network drives.
@@ -92,19 +96,26 @@ class CsvConnector:
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Rows by key, from the file as it is now."""
         spec, table = await self._look(object_name, fields)
-        return [
-            record(table, id_, spec.file, spec.meaning, fields)
-            for id_ in dict.fromkeys(ids)
-            if id_ in table.index
-        ]
+        return await self._records(
+            spec, table, [id_ for id_ in dict.fromkeys(ids) if id_ in table.index], fields
+        )
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """A page in key order. Each page is of the file as it is then: what stays in the file can't be missed."""
         spec, table = await self._look(object_name, fields)
         start = bisect_right(table.ids, position) if position else 0
         ids = table.ids[start : start + limit]
-        records = tuple(record(table, id_, spec.file, spec.meaning, fields) for id_ in ids)
-        return Page(records, ids[-1] if ids else position, start + limit < len(table.ids))
+        records = await self._records(spec, table, ids, fields)
+        return Page(tuple(records), ids[-1] if ids else position, start + limit < len(table.ids))
+
+    async def fetch_attachment(self, object_name: str, id: str, field: str) -> bytes | None:
+        """The file that the cell of a record names."""
+        spec, table = await self._look(object_name, [field])
+        if id not in table.index:
+            return None
+        column = own_path(field)
+        cell = table.texts(table.rows[table.index[id]])[column]
+        return await anyio.to_thread.run_sync(self._folder.attached(spec).content, column, cell)
 
     async def look_token(self, object_name: str) -> str:
         """A digest of the file: touching it, or writing the same again, is no change."""
@@ -134,12 +145,15 @@ class CsvConnector:
         if not writes:
             return []
 
-        def apply(draft: Draft) -> list[WriteResult]:
-            for write in writes:
-                check_fields(draft.table, spec.file, [*write.native, *write.seen, *fields])
-            return [draft.apply(write, fields) for write in writes]
+        for write in writes:
+            self._folder.attached(spec).check(spec.file, [*write.native, *write.seen, *fields])
 
-        results = await self._folder.swap(spec, apply)
+        def apply(draft: Draft, meant: Sequence[Write]) -> list[WriteResult]:
+            for write in meant:
+                check_fields(draft.table, spec.file, [*write.native, *write.seen, *fields])
+            return [draft.apply(write, fields) for write in meant]
+
+        results = await self._folder.swap(spec, writes, apply)
         return results if results is not None else [_restless(write) for write in writes]
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
@@ -171,7 +185,18 @@ class CsvConnector:
         spec = await self._folder.object(object_name)
         table = await self._folder.table(spec)
         check_fields(table, spec.file, fields)
+        self._folder.attached(spec).check(spec.file, fields)
         return spec, table
+
+    async def _records(
+        self, spec: ObjectSpec, table: Table, ids: Sequence[str], fields: Sequence[str]
+    ) -> list[Record]:
+        found = await anyio.to_thread.run_sync(self._folder.attached(spec).described, table, ids, fields)
+
+        def shown(column: str, cell: str) -> Seen:
+            return found[column, cell]
+
+        return [record(table, id_, spec.file, spec.meaning, fields, shown) for id_ in ids]
 
     async def _described(self, spec: ObjectSpec) -> ObjectInfo:
         try:
@@ -183,6 +208,7 @@ class CsvConnector:
             for name in table.columns
             if name
         )
+        fields += tuple(FieldInfo(f"{name}{ATTACHED}", "attachment") for name in spec.attachments)
         return ObjectInfo(spec.name, table.key, fields, f"the file {spec.file}")
 
 

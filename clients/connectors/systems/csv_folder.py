@@ -6,22 +6,27 @@ interpret cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.ports import WriteResult
+from actors.core.policy import ATTACHED
+from actors.core.types import Op
+from actors.ports import Write, WriteResult
 from clients.connectors.files import disk, ids
+from clients.connectors.files.attached import Attached, named
 from clients.connectors.files.disk import Stamp, Unsettled
 from clients.connectors.files.folder import Form, TableFolder
 from clients.connectors.files.text import Table, rendered
 from clients.connectors.systems.csv_rows import Draft
 from clients.connectors.systems.csv_settings import FolderSpec, ObjectSpec
 
+Apply = Callable[[Draft, Sequence[Write]], list[WriteResult]]
 _SWAPS_MAX: Final = 5
 _HALF_HINT: Final = "Files that never end their last line need the setting last_line: any"
 
@@ -33,6 +38,7 @@ class Folder(TableFolder):
         super().__init__("csv", spec.path, spec.quiet_s, _HALF_HINT)
         self.spec = spec
         self._known: dict[str, ObjectSpec] = dict(spec.objects)
+        self._attached: dict[str, Attached] = {}
 
     async def objects(self) -> dict[str, ObjectSpec]:
         """The objects that there are now: the declared ones, else every CSV file."""
@@ -57,13 +63,19 @@ class Folder(TableFolder):
         """The whole table as it is now; raises where it is broken or being written, never a shorter one."""
         return await self.look(self._form(spec))
 
-    async def digest(self, spec: ObjectSpec) -> str:
-        """A digest of the file's bytes, read again only when its time, size or inode moved."""
-        return await self.digest_of(self._form(spec))
+    def attached(self, spec: ObjectSpec) -> Attached:
+        """The files that cells of the object name."""
+        if spec.name not in self._attached:
+            self._attached[spec.name] = Attached(self.path, spec.attachments, self.spec.quiet_s)
+        return self._attached[spec.name]
 
-    async def swap(
-        self, spec: ObjectSpec, apply: Callable[[Draft], list[WriteResult]]
-    ) -> list[WriteResult] | None:
+    async def digest(self, spec: ObjectSpec) -> str:
+        """A digest of the file's bytes, read again only when its time, size or inode moved; with attachments, also of the
+        times of the files in their folders."""
+        token = await anyio.to_thread.run_sync(self.attached(spec).token)
+        return await self.digest_of(self._form(spec)) + token
+
+    async def swap(self, spec: ObjectSpec, writes: Sequence[Write], apply: Apply) -> list[WriteResult] | None:
         """Apply writes to the file as it is now and swap it in one step; None where it never held still for that."""
         async with self.lock():
             for _ in range(_SWAPS_MAX):
@@ -71,7 +83,7 @@ class Folder(TableFolder):
                 if stamp is None:
                     continue
                 try:
-                    return await anyio.to_thread.run_sync(self._swap, spec, stamp, apply)
+                    return await anyio.to_thread.run_sync(self._swap, spec, stamp, writes, apply)
                 except Unsettled:
                     continue
         return None
@@ -83,13 +95,16 @@ class Folder(TableFolder):
             return await anyio.to_thread.run_sync(self.draw, spec.file, wanted, table.ids, count)
 
     async def stamps(self) -> dict[str, Stamp | None]:
-        """The state of every object's file."""
+        """The state of every object's file, and of the folders with their attachments."""
         await anyio.to_thread.run_sync(disk.check_folder, self.path)
         found = await self.objects()
-        return {
-            name: await anyio.to_thread.run_sync(disk.stamp_of, self.path / spec.file)
-            for name, spec in found.items()
-        }
+        stamps: dict[str, Stamp | None] = {}
+        for name, spec in found.items():
+            stamps[name] = await anyio.to_thread.run_sync(disk.stamp_of, self.path / spec.file)
+            if spec.attachments:
+                folders = await anyio.to_thread.run_sync(self.attached(spec).folders)
+                stamps |= {f"{name}/{folder}": stamp for folder, stamp in folders.items()}
+        return stamps
 
     def _form(self, spec: ObjectSpec) -> Form:
         return Form(
@@ -97,20 +112,43 @@ class Folder(TableFolder):
         )
 
     def _swap(
-        self, spec: ObjectSpec, quiet: Stamp, apply: Callable[[Draft], list[WriteResult]]
+        self, spec: ObjectSpec, quiet: Stamp, writes: Sequence[Write], apply: Apply
     ) -> list[WriteResult]:
-        form = self._form(spec)
+        form, attached = self._form(spec), self.attached(spec)
         content, table = self.read_settled(form, quiet)
 
         def draw() -> str:
             return self.draw(spec.file, spec.new_id, draft.index, 1)[0] if spec.new_id else ""
 
-        draft = Draft(table, spec.meaning, draw)
-        results = apply(draft)
+        draft = Draft(table, spec.meaning, draw, attached.shown)
+        meant = [_with_files(attached, table, write) for write in writes]
+        results = apply(draft, meant)
         if draft.changed:
             changed = rendered(table, draft.final_rows())
             self.was_written(form, disk.swap(self.path / spec.file, content, changed))
+        for column in attached.columns:
+            _tidy(attached, column, table, draft, meant)
         return results
+
+
+def _with_files(attached: Attached, table: Table, write: Write) -> Write:
+    """A write whose attachments are files by now, named as cells name them."""
+    if not any(name.endswith(ATTACHED) for name in write.native):
+        return write
+    key = write.id or str(write.native.get(table.key) or "")
+    return msgspec.structs.replace(
+        write, native=attached.placed(key, write.native, write.attachments), attachments={}
+    )
+
+
+def _tidy(attached: Attached, column: str, table: Table, draft: Draft, writes: Iterable[Write]) -> None:
+    """Files of ours that nothing names after these writes: those before, and those of writes that were refused."""
+    cells = [str(write.native.get(column) or "") for write in writes]
+    gone = [table.rows[table.index[write.id]] for write in writes if write.id in table.index]
+    touched = [write for write in writes if write.op is Op.DELETE or column in write.native]
+    if touched:
+        used = {named(table.texts(row)[column]) for row in draft.final_rows() if row.raw.strip()}
+        attached.drop(column, [*cells, *(table.texts(row)[column] for row in gone)], used)
 
 
 def csv_files(folder: Path) -> list[str]:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from actors.core.types import Op, Record
-from actors.core.values import BadValue, Value, canonical, same
+from actors.core.values import UNKNOWN, BadValue, Value, canonical, same
 from actors.ports import Write, WriteResult, WriteStatus
 from clients.connectors.files.cells import BadCell, Meaning, write_cell
-from clients.connectors.files.rows import native
+from clients.connectors.files.rows import Shown, native, nothing_named
 from clients.connectors.files.text import QUOTE, Row, Table, joined, line_end, quoted, said, split
 
 
@@ -22,11 +22,13 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Draft:
-    """A file that is being changed. `draw` gives a new id, or "" where the object has none of its own."""
+    """A file that is being changed. `draw` gives a new id, or "" where the object has none of its own; `shown` describes
+    the file that a cell names."""
 
     table: Table
     meaning: Meaning
     draw: Callable[[], str]
+    shown: Shown = nothing_named
     rows: list[Row | None] = field(init=False)
     index: dict[str, int] = field(init=False)
     changed: bool = False
@@ -53,8 +55,8 @@ class Draft:
         return [row for row in self.rows if row is not None]
 
     def _as_seen(self, write: Write) -> bool:
-        held = native(self.table, self._row(write.id), self.meaning, list(write.seen))
-        return all(same(held[name], canonical(value)) for name, value in write.seen.items())
+        held = self._native(write.id, list(write.seen))
+        return all(same(held.get(name, UNKNOWN), canonical(value)) for name, value in write.seen.items())
 
     def _update(self, write: Write, fields: Sequence[str]) -> WriteResult:
         old = self._row(write.id)
@@ -136,8 +138,10 @@ class Draft:
         return row
 
     def _done(self, id_: str, fields: Sequence[str]) -> WriteResult:
-        shown = Record(id_, native(self.table, self._row(id_), self.meaning, fields))
-        return WriteResult(WriteStatus.DONE, id_, shown)
+        return WriteResult(WriteStatus.DONE, id_, Record(id_, self._native(id_, fields)))
+
+    def _native(self, id_: str, fields: Sequence[str]) -> dict[str, Value]:
+        return native(self.table, self._row(id_), self.meaning, fields, self.shown)
 
 
 def write_cell_or_refuse(value: Value, name: str, old: str, meaning: Meaning) -> str:

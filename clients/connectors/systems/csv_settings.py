@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from actors.core.errors import Kind, TandemError
 from actors.ports import Setting
+from clients.connectors.files.attached import columns_of
 from clients.connectors.files.cells import TYPES, Meaning
 from clients.connectors.files.ids import Pattern, pattern
 
@@ -33,7 +34,8 @@ SETTINGS: Final = (
         "map",
         default={},
         doc="object name -> {file, key, types: {field: text|decimal|integer|boolean|date|instant|list}, date_format, "
-        "instant_format, true_words, false_words, list_separator, empty: null|text, new_id: none|uuid|K{number:05d}}; "
+        "instant_format, true_words, false_words, list_separator, empty: null|text, new_id: none|uuid|K{number:05d}, "
+        "attachments: {field: folder}}; "
         "without it every *.csv of the folder is an object of texts whose key is its first column",
     ),
     Setting(
@@ -52,7 +54,7 @@ SETTINGS: Final = (
 _FILE_NAME: Final = re.compile(r"[^/\x00]+")
 _KEYS: Final = frozenset(
     {
-        *("file", "key", "types", "empty", "new_id"),
+        *("file", "key", "types", "empty", "new_id", "attachments"),
         *("date_format", "instant_format", "true_words", "false_words", "list_separator"),
     }
 )
@@ -60,13 +62,15 @@ _KEYS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ObjectSpec:
-    """One object: its file and how it is read. `key` "" means the first column. `new_id`: how ids are drawn, if at all."""
+    """One object: its file and how it is read. `key` "" means the first column. `new_id`: how ids are drawn, if at all.
+    `attachments`: columns whose cells name files, and the folder in which these stand."""
 
     name: str
     file: str
     key: str
     meaning: Meaning
     new_id: Pattern | None
+    attachments: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class FolderSpec:
 
     def implied(self, file: str) -> ObjectSpec:
         """The object that a file is where nothing is said about it: named as the file, without its ending."""
-        return ObjectSpec(file.rpartition(".")[0], file, "", Meaning({}, self.decimal), None)
+        return ObjectSpec(file.rpartition(".")[0], file, "", Meaning({}, self.decimal), None, {})
 
 
 def folder_spec(settings: Mapping[str, Any]) -> FolderSpec:
@@ -138,9 +142,9 @@ def _object(name: str, stated: Mapping[str, Any], decimal: str, faults: list[str
     if not isinstance(key, str):
         faults.append(f"{where}.key must be the name of a column")
         key = ""
-    return ObjectSpec(
-        name, file, key, _meaning(where, stated, decimal, faults), _new_id(where, stated, faults)
-    )
+    meaning, new_id = _meaning(where, stated, decimal, faults), _new_id(where, stated, faults)
+    attachments = columns_of(where, stated.get("attachments", {}), faults)
+    return ObjectSpec(name, file, key, meaning, new_id, attachments)
 
 
 def _meaning(where: str, stated: Mapping[str, Any], decimal: str, faults: list[str]) -> Meaning:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -36,8 +37,13 @@ def are_lines(value: Value) -> bool:
 
 def names(fields: Sequence[str]) -> list[str]:
     """The fields asked for by their own names, each once."""
+    return list(_names(tuple(fields)))
+
+
+@lru_cache(maxsize=512)  # asked for each record that is shown, and the same for all
+def _names(fields: tuple[str, ...]) -> tuple[str, ...]:
     plain, lines = asked_lines(fields)
-    return list(dict.fromkeys(own_path(name) for name in (*plain, *lines)))
+    return tuple(dict.fromkeys(own_path(name) for name in (*plain, *lines)))
 
 
 def shown(fields: Sequence[str], whole: Mapping[str, Value], told: Sequence[str]) -> dict[str, Value]:

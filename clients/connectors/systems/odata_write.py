@@ -197,8 +197,9 @@ class _Batch:
             if body is not None:
                 etag = reply.answer.headers.get("etag")
                 record = record_of(self._set, body, self._fields, self._modified, etag)
-        except Unreadable:
-            record = None  # it was done; the look afterwards shows how it stands
+        except Unreadable as error:
+            # A page in the place of an answer may be a proxy's: nobody knows whether the service ever had the request.
+            return WriteResult(WriteStatus.UNKNOWN, id_, error=f"{self._doing}: {error}")
         if record is None and write.op is Op.CREATE and not id_:
             headers = reply.answer.headers
             address = headers.get("odata-entityid") or headers.get("location", "")

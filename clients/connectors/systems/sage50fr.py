@@ -16,9 +16,11 @@ from typing import Any, Final
 import anyio.to_thread
 import msgspec
 
+from actors.core.attachments import own_path
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.policy import ATTACHED
 from actors.core.types import Record
-from actors.core.values import Value
+from actors.core.values import Seen, Value
 from actors.ports import (
     Declaration,
     FieldInfo,
@@ -51,6 +53,8 @@ DECLARATION: Final = Declaration(
     precondition="reread",
     reply="record",
     draws_ids=True,
+    # Images that the program exports beside the table of articles. They are only read.
+    attachments=True,
     missing_means="unknown",
     read_lag_s=0.0,
     # An open connection declares its setting take_in_max_s.
@@ -100,19 +104,33 @@ class SageConnector:
     async def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """Rows by key, from the newest export."""
         table, rows = await self._look(object_name, fields)
-        return [_record(table, rows, id_, fields) for id_ in dict.fromkeys(ids) if id_ in rows.index]
+        return await self._records(
+            table, rows, [id_ for id_ in dict.fromkeys(ids) if id_ in rows.index], fields
+        )
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """A page in key order. Each page is of the export as it is then: what stays in it can't be missed."""
         table, rows = await self._look(object_name, fields)
         start = bisect_right(rows.ids, position) if position else 0
         ids = rows.ids[start : start + limit]
-        records = tuple(_record(table, rows, id_, fields) for id_ in ids)
-        return Page(records, ids[-1] if ids else position, start + limit < len(rows.ids))
+        records = await self._records(table, rows, ids, fields)
+        return Page(tuple(records), ids[-1] if ids else position, start + limit < len(rows.ids))
+
+    async def fetch_attachment(self, object_name: str, id: str, field: str) -> bytes | None:
+        """The file that the cell of a record names."""
+        table, rows = await self._look(object_name, [field])
+        if id not in rows.index:
+            return None
+        column = own_path(field)
+        cell = rows.texts(rows.rows[rows.index[id]])[column]
+        return await anyio.to_thread.run_sync(self._folder.attached[table.name].content, column, cell)
 
     async def look_token(self, object_name: str) -> str:
-        """A digest of the export: an export of what was exported before is no change."""
-        return await self._folder.digest_of(self._folder.table(object_name).form)
+        """A digest of the export, and of the times of the images beside it: an export of what was exported before is no
+        change."""
+        table = self._folder.table(object_name)
+        token = await anyio.to_thread.run_sync(self._folder.attached[table.name].token)
+        return await self._folder.digest_of(table.form) + token
 
     def watch(self) -> AsyncIterator[None]:
         """Looks at the times of the exports every second; the first yield covers what happened before."""
@@ -169,15 +187,30 @@ class SageConnector:
         table = self._folder.table(object_name)
         rows = await self._folder.look(table.form)
         check_fields(rows, table.form.file, fields)
+        self._folder.attached[table.name].check(table.form.file, fields)
         return table, rows
+
+    async def _records(
+        self, table: Table, rows: Rows, ids: Sequence[str], fields: Sequence[str]
+    ) -> list[Record]:
+        described = self._folder.attached[table.name].described
+        found = await anyio.to_thread.run_sync(described, rows, ids, fields)
+
+        def shown(column: str, cell: str) -> Seen:
+            return found[column, cell]
+
+        return [record(rows, id_, table.form.file, table.meaning, fields, shown) for id_ in ids]
 
     async def _stamps(self) -> dict[str, Stamp | None]:
         await anyio.to_thread.run_sync(self._folder.check)
-        path = self._folder.path
-        return {
-            name: await anyio.to_thread.run_sync(disk.stamp_of, path / table.form.file)
-            for name, table in self._folder.spec.tables.items()
-        }
+        stamps: dict[str, Stamp | None] = {}
+        for name, table in self._folder.spec.tables.items():
+            path = self._folder.path / table.form.file
+            stamps[name] = await anyio.to_thread.run_sync(disk.stamp_of, path)
+            if table.attachments:
+                folders = await anyio.to_thread.run_sync(self._folder.attached[name].folders)
+                stamps |= {f"{name}/{folder}": stamp for folder, stamp in folders.items()}
+        return stamps
 
     async def _described(self, table: Table) -> ObjectInfo:
         try:
@@ -189,11 +222,12 @@ class SageConnector:
             for name in rows.columns
             if name
         )
+        fields += tuple(
+            FieldInfo(f"{name}{ATTACHED}", "attachment", writable=False)
+            for name in table.attachments
+            if name in rows.columns
+        )
         return ObjectInfo(table.name, rows.key, fields, f"the export {Path(table.form.file).name}")
-
-
-def _record(table: Table, rows: Rows, id_: str, fields: Sequence[str]) -> Record:
-    return record(rows, id_, table.form.file, table.meaning, fields)
 
 
 def _cannot(ability: str) -> TandemError:

@@ -9,6 +9,7 @@ import os
 
 from actors.core.errors import Kind, Scope, TandemError
 from clients.connectors.files import disk
+from clients.connectors.files.attached import Attached
 from clients.connectors.files.disk import Content
 from clients.connectors.files.folder import Form, TableFolder
 from clients.connectors.files.text import BrokenText
@@ -24,6 +25,10 @@ class SageFolder(TableFolder):
         super().__init__("sage50fr", spec.path, spec.quiet_s)
         self.spec = spec
         self.imports = Imports(self.path / spec.imports, spec.encoding)
+        self.attached = {
+            name: Attached((self.path / table.form.file).parent, table.attachments, spec.quiet_s)
+            for name, table in spec.tables.items()
+        }
 
     def table(self, name: str) -> Table:
         """The object called `name`; CONFIG naming the ones there are."""

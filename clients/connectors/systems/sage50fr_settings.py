@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from actors.core.errors import Kind, TandemError
 from actors.ports import Setting
+from clients.connectors.files.attached import columns_of
 from clients.connectors.files.cells import TYPES, Meaning
 from clients.connectors.files.folder import Form
 from clients.connectors.files.ids import Pattern, pattern
@@ -32,7 +33,8 @@ SETTINGS: Final = (
         "map",
         default={},
         doc="what is otherwise in this installation: object -> {file, key, types: {label: text|decimal|integer|boolean|"
-        "date}, import: true|false, new_id: none|SM{number:06d}}; objects that are not among the known ones are added",
+        "date}, import: true|false, new_id: none|SM{number:06d}, attachments: {label: folder}}; objects that are not among "
+        "the known ones are added",
     ),
     Setting(
         "import_columns",
@@ -66,7 +68,7 @@ SETTINGS: Final = (
         doc="a file changed less than so many seconds ago is looked at twice and left alone if it still changes",
     ),
 )
-_KEYS: Final = frozenset({"file", "key", "types", "import", "new_id"})
+_KEYS: Final = frozenset({"file", "key", "types", "import", "new_id", "attachments"})
 _FILE_NAME: Final = re.compile(r"[^/\\\x00]+\.txt", re.IGNORECASE)
 _FOLDER_NAME: Final = re.compile(r"[^/\\\x00]+")
 _EMPTY: Final = Known("", "", {}, {}, takes=True, new_id="none")
@@ -74,7 +76,8 @@ _EMPTY: Final = Known("", "", {}, {}, takes=True, new_id="none")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One object. `sizes`: how many characters a column holds. `takes`: whether import files may be written for it."""
+    """One object. `sizes`: how many characters a column holds. `takes`: whether import files may be written for it.
+    `attachments`: columns whose cells name files, and the folder in which these stand."""
 
     name: str
     form: Form
@@ -82,6 +85,7 @@ class Table:
     sizes: Mapping[str, int]
     takes: bool
     new_id: Pattern | None
+    attachments: Mapping[str, str]
 
     @property
     def stem(self) -> str:
@@ -181,7 +185,9 @@ def _table(name: str, given: Mapping[str, Any], exports: str, encoding: str, fau
     form = Form(name, f"{exports}/{file}", key, encoding, "\t", quotes=False)
     # Sage 50 writes days as 31/12/2026, truth as Oui and Non, and decimals with a comma.
     meaning = Meaning({**known.types, **types}, ",", "%d/%m/%Y", "", ("Oui",), ("Non",))
-    return Table(name, form, meaning, known.sizes, takes is True, _pattern(where, given, known, faults))
+    new_id = _pattern(where, given, known, faults)
+    attachments = columns_of(where, given.get("attachments", known.attachments), faults)
+    return Table(name, form, meaning, known.sizes, takes is True, new_id, attachments)
 
 
 def _pattern(where: str, given: Mapping[str, Any], known: Known, faults: list[str]) -> Pattern | None:

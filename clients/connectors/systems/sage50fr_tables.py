@@ -52,7 +52,8 @@ Pays 35; Commission dec; E-mail 127; Commentaire rtx
 
 class Known(NamedTuple):
     """A table of the program. `types`, `sizes`: by label. `takes`: whether import files may be written for it. `new_id`:
-    the pattern of codes that we draw; a range of its own, since people give codes while an import is on its way."""
+    the pattern of codes that we draw; a range of its own, since people give codes while an import is on its way.
+    `attachments`: columns whose cells name files, and the folder beside the exports in which these stand."""
 
     file: str
     key: str
@@ -60,9 +61,12 @@ class Known(NamedTuple):
     sizes: Mapping[str, int]
     takes: bool
     new_id: str
+    attachments: Mapping[str, str] = {}
 
 
-def _known(file: str, labels: str, takes: bool, new_id: str) -> Known:
+def _known(
+    file: str, labels: str, takes: bool, new_id: str, attachments: Mapping[str, str] | None = None
+) -> Known:
     types: dict[str, str] = {}
     sizes: dict[str, int] = {}
     for part in labels.replace("\n", " ").split(";"):
@@ -70,14 +74,16 @@ def _known(file: str, labels: str, takes: bool, new_id: str) -> Known:
         if kind.isdigit():
             sizes[label] = int(kind)
         types[label] = _KINDS.get(kind, "text")
-    return Known(file, next(iter(types)), types, sizes, takes, new_id)
+    return Known(file, next(iter(types)), types, sizes, takes, new_id, attachments or {})
 
 
 TABLES: Final[Mapping[str, Known]] = {
     "clients": _known("CLIENTS.TXT", _CLIENTS, takes=True, new_id="SM{number:06d}"),
     "prospects": _known("PROSPECTS.TXT", _CLIENTS, takes=True, new_id="SM{number:06d}"),
     "adresses": _known("ADRESSES.TXT", _ADDRESSES, takes=True, new_id="SM{number:06d}"),
-    "articles": _known("ARTICLES.TXT", _ARTICLES, takes=False, new_id="none"),
+    "articles": _known(
+        "ARTICLES.TXT", _ARTICLES, takes=False, new_id="none", attachments={"Photo": "Photos"}
+    ),
     "factures": _known("FACTURES.TXT", _INVOICES, takes=False, new_id="none"),
     "representants": _known("REPRESENTANTS.TXT", _REPRESENTATIVES, takes=False, new_id="none"),
 }

@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from actors.core.errors import Kind, Scope, TandemError
+from actors.core.policy import ATTACHED
 from actors.core.types import Op
 from actors.core.values import BadValue, Value, canonical, same
 from actors.ports import Write, WriteResult, WriteStatus
@@ -93,6 +94,8 @@ class Writing:
     ) -> Line | WriteResult:
         """The row that carries out a write, or what became of it already."""
         try:
+            if any(name.endswith(ATTACHED) for name in (*write.native, *write.seen)):
+                raise Refused("the import files of Sage 50 carry no images")
             id_ = write.id if write.op is not Op.CREATE else self._new_id(table, rows, write)
             if write.op is Op.CREATE and under_way.get(id_) == _NOW:
                 raise Refused(f"'{id_}' exists already: it is made by this very batch")

@@ -30,6 +30,9 @@ from clients.connectors.http.base import HttpConnector
 from clients.connectors.http.client import HttpClient
 from clients.connectors.http.values import Form, as_text, write_value
 from clients.connectors.systems.sage_sales_management_api import Api, client, is_deleted
+from clients.connectors.systems.sage_sales_management_pictures import OBJECT as PRODUCTS
+from clients.connectors.systems.sage_sales_management_pictures import PICTURE, Pictures
+from clients.connectors.systems.sage_sales_management_pictures import SETTINGS as PICTURE_SETTINGS
 from clients.connectors.systems.sage_sales_management_schema import (
     LISTS,
     OBJECTS,
@@ -37,9 +40,8 @@ from clients.connectors.systems.sage_sales_management_schema import (
     Resource,
     Values,
     body,
-    record,
 )
-from clients.connectors.systems.sage_sales_management_writing import Writing
+from clients.connectors.systems.sage_sales_management_writing import Records, Writing
 
 NAME: Final = "sage_sales_management"
 SETTINGS: Final = (
@@ -69,6 +71,7 @@ SETTINGS: Final = (
         "rate_per_s", "decimal", default="2.5", doc="requests per second that the plan allows; 0: no limit"
     ),
     Setting("rate_burst", "integer", default=35, doc="so many requests at once"),
+    *PICTURE_SETTINGS,
 )
 DECLARATION: Final = Declaration(
     name=NAME,
@@ -82,6 +85,8 @@ DECLARATION: Final = Declaration(
     precondition="reread",
     reply="id",
     find_by_field=True,
+    # The picture of a product.
+    attachments=True,
     # Nobody has said whether a second log-in ends the first.
     session="single",
     # A request whose line was cut may still take effect.
@@ -92,8 +97,9 @@ DECLARATION: Final = Declaration(
     rate_per_s=2.5,
     rate_burst=35,
     deadline_s=90.0,
-    # What is in a call, and whether it is signed, is not published: any call is a reason to look.
-    webhook=Webhook(object="json:entity", ids="json:id", event="json:action"),
+    # What is in a call, and whether it is signed, is not published: any call is a reason to look. It calls an object by
+    # another name (`account`), so the address says which one is meant, and one that says none has all of them looked at.
+    webhook=Webhook(ids="json:id", event="json:action"),
 )
 BEGINNING: Final = "1970-01-01T00:00:00Z"
 
@@ -128,8 +134,10 @@ class SalesConnector(HttpConnector):
         super().__init__(declared, http)
         self._api = Api(http, settings["lang"], settings["page_size"])
         self._values = Values(self._api.whole)
+        self._pictures = Pictures(self._api, settings)
+        self._rows = Records(self._values, self._pictures)
         unlock = settings["read_only"] == "unlock"
-        self._writing = Writing(self._api, self._values, bulk=settings["bulk"], unlock=unlock)
+        self._writing = Writing(self._api, self._rows, bulk=settings["bulk"], unlock=unlock)
         self._overlap = timedelta(seconds=settings["overlap_s"])
         self._objects = [*OBJECTS, *settings["objects"]]
         self._host = urlsplit(settings["url"]).hostname or ""
@@ -161,14 +169,14 @@ class SalesConnector(HttpConnector):
         """Rows by id, in one list for many."""
         resource = await self._resource(object_name, fields)
         rows = await self._api.by_id(object_name, ids)
-        return [await record(resource, self._values, row, fields) for row in rows.values()]
+        return await self._rows.of(resource, list(rows.values()), fields)
 
     async def scan(self, object_name: str, position: str, fields: Sequence[str], limit: int) -> Page:
         """A page from the highest id down; `position` is the last id that was passed."""
         resource = await self._resource(object_name, fields)
         rows, more = await self._api.page(object_name, [resource.not_deleted], position, limit)
         there = [row for row in rows if not is_deleted(row)]
-        records = [await record(resource, self._values, row, fields) for row in there]
+        records = await self._rows.of(resource, there, fields)
         return Page(tuple(records), as_text(rows[-1]["id"]) if rows else position, more)
 
     async def changes(self, object_name: str, cursor: str, fields: Sequence[str], limit: int) -> Page:
@@ -182,10 +190,15 @@ class SalesConnector(HttpConnector):
             object_name, [f"{stamp}>'{since}'" for stamp in resource.stamps], where.below, limit
         )
         until = where.until or max([where.since, *_stamps(rows)])
-        records = [await record(resource, self._values, row, fields) for row in rows if not is_deleted(row)]
+        records = await self._rows.of(resource, [row for row in rows if not is_deleted(row)], fields)
         gone = tuple(as_text(row["id"]) for row in rows if is_deleted(row))
         onward = Cursor(where.since, until, as_text(rows[-1]["id"])) if more else Cursor(until)
         return Page(tuple(records), _text(onward), more, gone)
+
+    async def fetch_attachment(self, object_name: str, id: str, field: str) -> bytes | None:
+        """The picture of a product."""
+        await self._resource(object_name, [field])
+        return await self._pictures.content(id)
 
     async def find_by(
         self, object_name: str, field: str, value: Value, fields: Sequence[str]
@@ -205,7 +218,7 @@ class SalesConnector(HttpConnector):
             rows, more = await self._api.page(object_name, cases, position, 1000)
             position = as_text(rows[-1]["id"]) if rows else position
             names = list(dict.fromkeys([*fields, field]))
-            seen = [await record(resource, self._values, row, names) for row in rows if not is_deleted(row)]
+            seen = await self._rows.of(resource, [row for row in rows if not is_deleted(row)], names)
             for one in seen:
                 if same(one.native.get(field), canonical(value)):
                     native = {name: one.native[name] for name in fields if name in one.native}
@@ -230,7 +243,8 @@ class SalesConnector(HttpConnector):
             )
         known = self._resources.get(name)
         if known is None or known.unknown(fields):
-            known = self._resources[name] = Resource(name, await self._api.schema(name))
+            attachments = (PICTURE,) if name == PRODUCTS else ()
+            known = self._resources[name] = Resource(name, await self._api.schema(name), attachments)
         known.checked(fields)
         return known
 

@@ -6,7 +6,7 @@ proxy that drops the header `Count` would shorten pages unseen. Must not: know w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -94,9 +94,8 @@ class Api:
     ) -> list[dict[str, Any]]:
         """Rows that fulfil a condition ("" all), the highest first."""
         query = {"page": str(page), "order": order, "lang": self._lang, **({"where": where} if where else {})}
-        request = Request(
-            doing=f"list {resource}", path=segment(resource), query=query, headers={"Count": str(count)}
-        )
+        path = "/".join(segment(part) for part in resource.split("/"))
+        request = Request(doing=f"list {resource}", path=path, query=query, headers={"Count": str(count)})
         found: list[dict[str, Any]] = rows_at("", request.doing)(await self.http.json(request))
         return found
 
@@ -112,25 +111,24 @@ class Api:
         more = len(rows) >= min(count, DEFAULT_COUNT)
         return rows[:limit], more
 
-    async def whole(self, resource: str) -> list[dict[str, Any]]:
-        """Every row of a short list."""
+    async def whole(self, resource: str, cases: Sequence[str] = ("",)) -> list[dict[str, Any]]:
+        """Every row of a list that fulfils one of `cases`, deleted ones left out."""
         found: list[dict[str, Any]] = []
         below, more = "", True
         while more:
-            rows, more = await self.page(resource, [""], below, self._page_size)
+            rows, more = await self.page(resource, cases, below, self._page_size)
             found += [row for row in rows if not is_deleted(row)]
             below = as_text(rows[-1]["id"]) if rows else below
         return found
 
     async def by_id(self, resource: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Rows by id, deleted ones left out. An id that is none can't be there."""
-        wanted = {int(id_) for id_ in ids if id_.isascii() and id_.isdecimal()}
-        close, alone = ranges(wanted, IDS_MAX, COUNT_MAX)
-        asked = [(f"id>{some[0] - 1} AND id<{some[-1] + 1}", len(some)) for some in close]
-        for start in range(0, len(alone), IDS_MAX):
-            some_ids = alone[start : start + IDS_MAX]
-            asked.append((" OR ".join(f"id={id_}" for id_ in some_ids), len(some_ids)))
-        rows = [row for where, count in asked for row in await self._all_of(resource, where, count)]
+        wanted = numbers(ids)
+        rows = [
+            row
+            for cases, count in asked("id", wanted)
+            for row in await self._all_of(resource, " OR ".join(cases), count)
+        ]
         return {as_text(row["id"]): row for row in rows if row["id"] in wanted and not is_deleted(row)}
 
     async def _all_of(self, resource: str, where: str, count: int) -> list[dict[str, Any]]:
@@ -204,6 +202,21 @@ class Api:
                 raw=self.http.clean(answer.text()),
             )
         return as_text(found)
+
+
+def numbers(ids: Sequence[str]) -> set[int]:
+    """Ids as the system has them."""
+    return {int(id_) for id_ in ids if id_.isascii() and id_.isdecimal()}
+
+
+def asked(field: str, wanted: Collection[int]) -> list[tuple[list[str], int]]:
+    """Questions for rows whose field holds one of these numbers: the cases of each, and how many numbers it is about."""
+    close, alone = ranges(wanted, IDS_MAX, COUNT_MAX)
+    found = [([f"{field}>{some[0] - 1} AND {field}<{some[-1] + 1}"], len(some)) for some in close]
+    for start in range(0, len(alone), IDS_MAX):
+        some_ids = alone[start : start + IDS_MAX]
+        found.append(([f"{field}={id_}" for id_ in some_ids], len(some_ids)))
+    return found
 
 
 def bulk_max(method: str, resource: str) -> int:

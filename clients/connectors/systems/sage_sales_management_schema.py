@@ -56,8 +56,11 @@ Rows = Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
 class Resource:
     """One resource: its shape, and which fields are look-ups (by name: the resource they point at)."""
 
-    def __init__(self, name: str, schema: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, name: str, schema: Sequence[Mapping[str, Any]], attachments: Sequence[str] = ()
+    ) -> None:
         self.name = name
+        self.attachments = attachments
         self.lookups: dict[str, str] = {}
         fields = []
         for told in schema:
@@ -92,10 +95,12 @@ class Resource:
             for name, table in self.lookups.items()
             for part in dict.fromkeys(["value", *lists.get(table, ())])
         )
-        return ObjectInfo(plain.name, plain.key, (*plain.fields, *parts), plain.doc)
+        attached = tuple(FieldInfo(name, "attachment") for name in self.attachments)
+        return ObjectInfo(plain.name, plain.key, (*plain.fields, *parts, *attached), plain.doc)
 
     def checked(self, names: Sequence[str]) -> None:
         """CONFIG naming the first field that there is not."""
+        names = [name for name in names if name not in self.attachments]
         self.shape.checked([name for name in names if "." not in name or name in self.shape.fields])
         for name in names:
             base, _, part = name.partition(".")
@@ -112,7 +117,8 @@ class Resource:
 
     def unknown(self, names: Sequence[str]) -> bool:
         """Whether a name is not in the schema as it was read: a field may have been made since."""
-        return any(name.partition(".")[0] not in self.shape.fields for name in names)
+        known = {*self.shape.fields, *self.attachments}
+        return any(name.partition(".")[0] not in known for name in names)
 
 
 class Values:

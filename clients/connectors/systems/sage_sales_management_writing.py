@@ -14,12 +14,14 @@ import anyio
 import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.types import Op
+from actors.core.types import Op, Record
 from actors.core.values import BadValue
 from actors.ports import Write, WriteResult, WriteStatus
 from clients.connectors.http.values import as_text
+from clients.connectors.http.wire import Answer, HttpError
 from clients.connectors.http.writing import moved_on, result_of
 from clients.connectors.systems.sage_sales_management_api import BAD_REQUEST, Api, bulk_max
+from clients.connectors.systems.sage_sales_management_pictures import PICTURE, Pictures
 from clients.connectors.systems.sage_sales_management_schema import Resource, Values, body, record
 
 WITHIN_S: Final = 60.0  # after so long nothing new is begun
@@ -35,13 +37,36 @@ class Ready(NamedTuple):
     values: dict[str, Any]
     closed: bool
 
+    @property
+    def pictured(self) -> bool:
+        """Whether it brings a picture, or takes one away."""
+        return PICTURE in self.write.native
+
+
+class Records(NamedTuple):
+    """What rows become records by: the value lists, and the pictures."""
+
+    values: Values
+    pictures: Pictures
+
+    async def of(
+        self, resource: Resource, rows: Sequence[Mapping[str, Any]], fields: Sequence[str]
+    ) -> list[Record]:
+        """Rows as records with the fields asked for."""
+        plain = [name for name in fields if name not in resource.attachments]
+        found = [await record(resource, self.values, row, plain) for row in rows]
+        if len(plain) == len(fields):
+            return found
+        told = await self.pictures.described([one.id for one in found])
+        return [msgspec.structs.replace(one, native={**one.native, PICTURE: told[one.id]}) for one in found]
+
 
 class Writing:
     """All writes to one account. `bulk`: many at once; `unlock`: a read-only mark is taken off and set again."""
 
-    def __init__(self, api: Api, values: Values, *, bulk: bool, unlock: bool) -> None:
+    def __init__(self, api: Api, rows: Records, *, bulk: bool, unlock: bool) -> None:
         self._api = api
-        self._values = values
+        self._rows = rows
         self._bulk = bulk
         self._unlock = unlock
 
@@ -86,12 +111,13 @@ class Writing:
                 if not row:
                     results[place] = WriteResult(WriteStatus.GONE, write.id)
                     continue
-                now = await record(resource, self._values, row, list(write.seen))
+                (now,) = await self._rows.of(resource, [row], list(write.seen))
                 if moved_on(write, now.native):
                     results[place] = WriteResult(WriteStatus.MOVED_ON, write.id)
                     continue
             try:
-                values = await body(resource, self._values, write.native)
+                plain = {name: value for name, value in write.native.items() if name != PICTURE}
+                values = await body(resource, self._rows.values, plain)
                 deletes = _deletes(write, values)
             except BadValue as error:
                 results[place] = WriteResult(WriteStatus.REFUSED, write.id, error=str(error))
@@ -107,7 +133,7 @@ class Writing:
         for one in ready:
             method = _method(one.write)
             group = open_.get(method)
-            if one.closed or not self._bulk:
+            if one.closed or one.pictured or not self._bulk:
                 groups.append([one])
             elif group is None or len(group) >= bulk_max(method, resource.name):
                 open_[method] = [one]
@@ -138,6 +164,8 @@ class Writing:
             answer = await self._api.create(name, one.values)
             id_ = self._api.id_in(name, answer) if answer.meaning == "ok" else ""
             result = result_of(write, answer)
+            if id_ and one.pictured:
+                return await self._with_picture(write, id_)
             return WriteResult(result.status, id_, error=result.error)
         values = one.values
         if one.closed:
@@ -147,7 +175,35 @@ class Writing:
             values = {"readOnly": True, **values}
         if write.op is Op.DELETE:
             return result_of(write, await self._api.delete(name, write.id))
-        return result_of(write, await self._api.change(name, write.id, values))
+        if one.pictured:
+            # First of all: where it is refused, nothing else is changed either.
+            refused = await self._rows.pictures.put(write.id, write.attachments.get(PICTURE))
+            if refused is not None:
+                if one.closed:
+                    await self._api.change(name, write.id, {"readOnly": True})
+                return result_of(write, refused)
+            if not values:
+                return WriteResult(WriteStatus.DONE, write.id)
+        return result_of(write, await self._change(one, values, name))
+
+    async def _change(self, one: Ready, values: Mapping[str, Any], name: str) -> Answer:
+        try:
+            return await self._api.change(name, one.write.id, values)
+        except HttpError as error:
+            if one.pictured:  # the picture is there already
+                raise HttpError(Kind.UNKNOWN, error.message, scope=Scope.RECORD, raw=error.raw) from error
+            raise
+
+    async def _with_picture(self, write: Write, id_: str) -> WriteResult:
+        """A product that was made just now gets its picture. Whatever goes wrong: it is there, and its next look says what
+        it lacks."""
+        try:
+            refused = await self._rows.pictures.put(id_, write.attachments.get(PICTURE))
+        except TandemError as error:
+            return WriteResult(WriteStatus.UNKNOWN, id_, error=error.message)
+        if refused is not None:
+            return WriteResult(WriteStatus.UNKNOWN, id_, error=refused.words)
+        return WriteResult(WriteStatus.DONE, id_)
 
     async def _many(self, resource: Resource, group: Sequence[Ready]) -> dict[int, WriteResult]:
         items = [_item(one) for one in group]

@@ -53,6 +53,14 @@ select * from connections where id = any ($1::text[])
 -- Connections of any tenant to this account.
 select * from connections where connector = $1 and identity = $2 order by created, id limit 50
 
+-- accounts_named
+-- The same for many accounts.
+select connections.*
+from unnest($1::text[], $2::text[]) as named (connector, identity)
+join connections using (connector, identity)
+order by connections.tenant, connections.name
+limit 5000
+
 -- connection_share
 -- Held against being deleted while something that rests on it is made.
 select * from connections where id = any ($1::text[]) order by id for share
@@ -93,7 +101,8 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- proposal_info
 select proposals.*, p.tenant as p_tenant, p.connector as p_connector, p.identity as p_identity, p.name as p_name,
-    a.tenant as a_tenant, a.connector as a_connector, a.identity as a_identity, a.name as a_name
+    p.own_mark as p_mark, a.tenant as a_tenant, a.connector as a_connector, a.identity as a_identity, a.name as a_name,
+    a.own_mark as a_mark
 from proposals
 join connections as p on p.id = proposals.proposer
 join connections as a on a.id = proposals.addressee
@@ -101,7 +110,8 @@ where proposals.id = $1
 
 -- proposals_list
 select proposals.*, p.tenant as p_tenant, p.connector as p_connector, p.identity as p_identity, p.name as p_name,
-    a.tenant as a_tenant, a.connector as a_connector, a.identity as a_identity, a.name as a_name
+    p.own_mark as p_mark, a.tenant as a_tenant, a.connector as a_connector, a.identity as a_identity, a.name as a_name,
+    a.own_mark as a_mark
 from proposals
 join connections as p on p.id = proposals.proposer
 join connections as a on a.id = proposals.addressee
@@ -112,7 +122,8 @@ limit $5
 
 -- proposals_alike
 select proposals.*, p.tenant as p_tenant, p.connector as p_connector, p.identity as p_identity, p.name as p_name,
-    a.tenant as a_tenant, a.connector as a_connector, a.identity as a_identity, a.name as a_name
+    p.own_mark as p_mark, a.tenant as a_tenant, a.connector as a_connector, a.identity as a_identity, a.name as a_name,
+    a.own_mark as a_mark
 from proposals
 join connections as p on p.id = proposals.proposer
 join connections as a on a.id = proposals.addressee

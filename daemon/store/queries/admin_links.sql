@@ -10,8 +10,8 @@ select 1 from tenants where id = $1
 select * from tenants where id > $1 order by id limit $2
 
 -- connection_create
-insert into connections (id, tenant, name, connector, settings, sealed, identity, created)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into connections (id, tenant, name, connector, settings, sealed, identity, created, own_mark)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (tenant, name) do nothing
 
 -- connection_info
@@ -28,7 +28,10 @@ limit $4
 select * from connections where id = $1 for update
 
 -- connection_update
-update connections set settings = $2, sealed = $3, rev = rev + 1 where id = $1
+update connections set settings = $2, sealed = $3, own_mark = coalesce($4, own_mark), rev = rev + 1 where id = $1
+
+-- connection_mark
+update connections set own_mark = $2 where id = $1
 
 -- connection_health
 update connections set health = $2 where id = $1

@@ -10,8 +10,8 @@ set blueprint = $2, settings = $3, rev = rev + 1, next_due = 0, owner = '', leas
 where id = $1
 
 -- rules_versions_put
-insert into link_versions (link, version, blueprint, settings, by, at, note)
-values ($1, $2, $3, $4, $5, $6, $7)
+insert into link_versions (link, version, blueprint, settings, by, at, note, chosen)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict do nothing
 
 -- rules_versions

@@ -180,7 +180,8 @@ set used = budget_use.used + excluded.used
 -- spent
 -- Whole hours: the one that `since` falls into counts in full, which errs on the careful side. $4, $5: the objects of the
 -- stream on a and on b. Of the other links that use the account behind a side, however it is called there, what they spent
--- on these objects; a row of theirs has the name of the account and how many links use it.
+-- on these objects; a row of theirs has the name of the account and how many links use it. What the link's own open
+-- intents would spend counts as spent, as they may all have taken effect; each comes whole (no operator reads a NUL).
 with place as (
     select links.id, 'a' as side, $4::text[] as objects, c.connector, c.identity, c.name
     from links
@@ -199,17 +200,19 @@ others as (
     join links as o on c.id in (o.a_connection, o.b_connection) and o.id <> place.id
     where place.identity <> ''
 )
-select '' as hub, 0 as links, side, kind, sum(used)::bigint as used
+select '' as hub, 0 as links, side, kind, sum(used)::bigint as used, null as intent
 from budget_use
 where link = $1 and stream = $2 and (hour + 1) * 3600 > $3::float8
 group by side, kind
 union all
 select others.name, (select count(distinct o.link) + 1 from others as o where o.side = others.side)::integer,
-    others.side, u.kind, sum(u.used)::bigint
+    others.side, u.kind, sum(u.used)::bigint, null
 from others
 join budget_use as u on u.link = others.link and u.side = others.theirs and u.object = any (others.objects)
 where (u.hour + 1) * 3600 > $3::float8
 group by others.side, others.name, u.kind
+union all
+select '', 0, side, '', 1, data from actions where link = $1 and state in ('sent', 'unconfirmed') and stream = $2
 
 -- count
 insert into run_counters (run, stream, side, created, updated, deleted, marked, unchanged, skipped, failed, waiting)

@@ -26,27 +26,27 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tandem/v1/common.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x07\x41\x63\x63ount\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tconnector\x18\x04 \x01(\t\x12\x10\n\x08identity\x18\x05 \x01(\t\"i\n\x06Report\x12\n\n\x02of\x18\x01 \x01(\t\x12\x18\n\x0boutstanding\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_outstanding\"\xbf\x01\n\x07\x42\x61\x63klog\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0c\n\x04said\x18\x03 \x01(\t\x12\x18\n\x0boutstanding\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x07reports\x18\x06 \x03(\x0b\x32\x11.tandem.v1.ReportB\x0e\n\x0c_outstanding\"z\n\x08Obstacle\x12\x1d\n\x04side\x18\x01 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x10\n\x08ways_out\x18\x05 \x03(\t\x12\x10\n\x08severity\x18\x06 \x01(\t\"D\n\nFieldValue\x12%\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07unknown\x18\x02 \x01(\x08\"\xbc\x01\n\rFieldDecision\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12#\n\x04\x62\x61se\x18\x02 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12 \n\x01\x61\x18\x03 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12 \n\x01\x62\x18\x04 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12%\n\x06\x63hosen\x18\x05 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12\x0c\n\x04rule\x18\x06 \x01(\t\"\xf7\x01\n\x06\x41\x63tion\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\n\n\x02op\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0e\n\x06record\x18\x06 \x01(\t\x12\x0e\n\x06origin\x18\x07 \x01(\t\x12\x0c\n\x04rule\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\r\n\x05\x65rror\x18\n \x01(\t\x12+\n\tdecisions\x18\x0b \x03(\x0b\x32\x18.tandem.v1.FieldDecision\x12\x0f\n\x07\x62inding\x18\x0c \x01(\x03\x12\x0c\n\x04hint\x18\r \x01(\t*4\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\n\n\x06SIDE_A\x10\x01\x12\n\n\x06SIDE_B\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tandem/v1/common.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x07\x41\x63\x63ount\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tconnector\x18\x04 \x01(\t\x12\x10\n\x08identity\x18\x05 \x01(\t\x12\x10\n\x08own_mark\x18\x06 \x01(\t\"i\n\x06Report\x12\n\n\x02of\x18\x01 \x01(\t\x12\x18\n\x0boutstanding\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_outstanding\"\xbf\x01\n\x07\x42\x61\x63klog\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0c\n\x04said\x18\x03 \x01(\t\x12\x18\n\x0boutstanding\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x07reports\x18\x06 \x03(\x0b\x32\x11.tandem.v1.ReportB\x0e\n\x0c_outstanding\"z\n\x08Obstacle\x12\x1d\n\x04side\x18\x01 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x10\n\x08ways_out\x18\x05 \x03(\t\x12\x10\n\x08severity\x18\x06 \x01(\t\"D\n\nFieldValue\x12%\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07unknown\x18\x02 \x01(\x08\"\xbc\x01\n\rFieldDecision\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12#\n\x04\x62\x61se\x18\x02 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12 \n\x01\x61\x18\x03 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12 \n\x01\x62\x18\x04 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12%\n\x06\x63hosen\x18\x05 \x01(\x0b\x32\x15.tandem.v1.FieldValue\x12\x0c\n\x04rule\x18\x06 \x01(\t\"\xf7\x01\n\x06\x41\x63tion\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x1d\n\x04side\x18\x03 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\n\n\x02op\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0e\n\x06record\x18\x06 \x01(\t\x12\x0e\n\x06origin\x18\x07 \x01(\t\x12\x0c\n\x04rule\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\r\n\x05\x65rror\x18\n \x01(\t\x12+\n\tdecisions\x18\x0b \x03(\x0b\x32\x18.tandem.v1.FieldDecision\x12\x0f\n\x07\x62inding\x18\x0c \x01(\x03\x12\x0c\n\x04hint\x18\r \x01(\t*4\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\n\n\x06SIDE_A\x10\x01\x12\n\n\x06SIDE_B\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tandem.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SIDE']._serialized_start=1134
-  _globals['_SIDE']._serialized_end=1186
+  _globals['_SIDE']._serialized_start=1152
+  _globals['_SIDE']._serialized_end=1204
   _globals['_ACCOUNT']._serialized_start=100
-  _globals['_ACCOUNT']._serialized_end=196
-  _globals['_REPORT']._serialized_start=198
-  _globals['_REPORT']._serialized_end=303
-  _globals['_BACKLOG']._serialized_start=306
-  _globals['_BACKLOG']._serialized_end=497
-  _globals['_OBSTACLE']._serialized_start=499
-  _globals['_OBSTACLE']._serialized_end=621
-  _globals['_FIELDVALUE']._serialized_start=623
-  _globals['_FIELDVALUE']._serialized_end=691
-  _globals['_FIELDDECISION']._serialized_start=694
-  _globals['_FIELDDECISION']._serialized_end=882
-  _globals['_ACTION']._serialized_start=885
-  _globals['_ACTION']._serialized_end=1132
+  _globals['_ACCOUNT']._serialized_end=214
+  _globals['_REPORT']._serialized_start=216
+  _globals['_REPORT']._serialized_end=321
+  _globals['_BACKLOG']._serialized_start=324
+  _globals['_BACKLOG']._serialized_end=515
+  _globals['_OBSTACLE']._serialized_start=517
+  _globals['_OBSTACLE']._serialized_end=639
+  _globals['_FIELDVALUE']._serialized_start=641
+  _globals['_FIELDVALUE']._serialized_end=709
+  _globals['_FIELDDECISION']._serialized_start=712
+  _globals['_FIELDDECISION']._serialized_end=900
+  _globals['_ACTION']._serialized_start=903
+  _globals['_ACTION']._serialized_end=1150
 # @@protoc_insertion_point(module_scope)

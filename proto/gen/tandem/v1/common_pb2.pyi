@@ -54,6 +54,7 @@ class Account(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     CONNECTOR_FIELD_NUMBER: _builtins.int
     IDENTITY_FIELD_NUMBER: _builtins.int
+    OWN_MARK_FIELD_NUMBER: _builtins.int
     connection: _builtins.str
     """Id of the connection that leads to it."""
     tenant: _builtins.str
@@ -64,6 +65,8 @@ class Account(_message.Message):
     """The kind of system."""
     identity: _builtins.str
     """How the system itself names the account, such as its customer number."""
+    own_mark: _builtins.str
+    """How its tenant tells it at a glance: a word, a colour. Empty: by nothing."""
     def __init__(
         self,
         *,
@@ -72,10 +75,11 @@ class Account(_message.Message):
         name: _builtins.str = ...,
         connector: _builtins.str = ...,
         identity: _builtins.str = ...,
+        own_mark: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "connector", b"connector", "identity", b"identity", "name", b"name", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "connector", b"connector", "identity", b"identity", "name", b"name", "own_mark", b"own_mark", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

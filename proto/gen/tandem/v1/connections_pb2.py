@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btandem/v1/connections.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x10\x43onnectorSetting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x0e\n\x06secret\x18\x04 \x01(\x08\x12\'\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07\x63hoices\x18\x06 \x03(\t\x12\x0b\n\x03\x64oc\x18\x07 \x01(\t\"U\n\tConnector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x64oc\x18\x02 \x01(\t\x12-\n\x08settings\x18\x03 \x03(\x0b\x32\x1b.tandem.v1.ConnectorSetting\"\x17\n\x15ListConnectorsRequest\"B\n\x16ListConnectorsResponse\x12(\n\nconnectors\x18\x01 \x03(\x0b\x32\x14.tandem.v1.Connector\"\xda\x01\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tconnector\x18\x04 \x01(\t\x12)\n\x08settings\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08identity\x18\x06 \x01(\t\x12\x0e\n\x06health\x18\x07 \x01(\t\x12\x15\n\rhealth_reason\x18\x08 \x01(\t\x12+\n\x07\x63reated\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x17\x43reateConnectionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"h\n\x17UpdateConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06tenant\x18\x03 \x01(\t\";\n\x15TestConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"O\n\x16TestConnectionResponse\x12\x10\n\x08identity\x18\x01 \x01(\t\x12\x0f\n\x07objects\x18\x02 \x03(\t\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\"\xe8\x01\n\x16ProbeConnectionRequest\x12\x13\n\x0b\x64\x65\x63laration\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06object\x18\x05 \x01(\t\x12\x0f\n\x07records\x18\x06 \x01(\x05\x12\x0e\n\x06tenant\x18\x07 \x01(\t\x12\r\n\x05write\x18\x08 \x01(\x08\x12\'\n\x06values\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\"U\n\x07\x46inding\x12\x0e\n\x06object\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0c\n\x04hint\x18\x05 \x01(\t\"u\n\x17ProbeConnectionResponse\x12\x10\n\x08identity\x18\x01 \x01(\t\x12$\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x12.tandem.v1.Finding\x12\"\n\x06\x66\x61ults\x18\x03 \x03(\x0b\x32\x12.tandem.v1.Finding\":\n\x14GetConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"O\n\x16ListConnectionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x17ListConnectionsResponse\x12*\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x15.tandem.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"L\n\x16\x44\x65scribeObjectsRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"Z\n\x0bObjectField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x10\n\x08writable\x18\x04 \x01(\x08\x12\x0b\n\x03\x64oc\x18\x05 \x01(\t\"Y\n\x06Object\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12&\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x16.tandem.v1.ObjectField\x12\x0c\n\x04\x66ind\x18\x04 \x01(\t\"=\n\x17\x44\x65scribeObjectsResponse\x12\"\n\x07objects\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Object\"=\n\x17\x44\x65leteConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteConnectionResponse2\x8d\x06\n\x0b\x43onnections\x12U\n\x0eListConnectors\x12 .tandem.v1.ListConnectorsRequest\x1a!.tandem.v1.ListConnectorsResponse\x12M\n\x10\x43reateConnection\x12\".tandem.v1.CreateConnectionRequest\x1a\x15.tandem.v1.Connection\x12M\n\x10UpdateConnection\x12\".tandem.v1.UpdateConnectionRequest\x1a\x15.tandem.v1.Connection\x12U\n\x0eTestConnection\x12 .tandem.v1.TestConnectionRequest\x1a!.tandem.v1.TestConnectionResponse\x12X\n\x0fProbeConnection\x12!.tandem.v1.ProbeConnectionRequest\x1a\".tandem.v1.ProbeConnectionResponse\x12G\n\rGetConnection\x12\x1f.tandem.v1.GetConnectionRequest\x1a\x15.tandem.v1.Connection\x12X\n\x0fListConnections\x12!.tandem.v1.ListConnectionsRequest\x1a\".tandem.v1.ListConnectionsResponse\x12X\n\x0f\x44\x65scribeObjects\x12!.tandem.v1.DescribeObjectsRequest\x1a\".tandem.v1.DescribeObjectsResponse\x12[\n\x10\x44\x65leteConnection\x12\".tandem.v1.DeleteConnectionRequest\x1a#.tandem.v1.DeleteConnectionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btandem/v1/connections.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x10\x43onnectorSetting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x0e\n\x06secret\x18\x04 \x01(\x08\x12\'\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07\x63hoices\x18\x06 \x03(\t\x12\x0b\n\x03\x64oc\x18\x07 \x01(\t\"U\n\tConnector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x64oc\x18\x02 \x01(\t\x12-\n\x08settings\x18\x03 \x03(\x0b\x32\x1b.tandem.v1.ConnectorSetting\"\x17\n\x15ListConnectorsRequest\"B\n\x16ListConnectorsResponse\x12(\n\nconnectors\x18\x01 \x03(\x0b\x32\x14.tandem.v1.Connector\"\xec\x01\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tconnector\x18\x04 \x01(\t\x12)\n\x08settings\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08identity\x18\x06 \x01(\t\x12\x0e\n\x06health\x18\x07 \x01(\t\x12\x15\n\rhealth_reason\x18\x08 \x01(\t\x12+\n\x07\x63reated\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08own_mark\x18\n \x01(\t\"\x87\x01\n\x17\x43reateConnectionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08own_mark\x18\x05 \x01(\t\"\x8c\x01\n\x17UpdateConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x15\n\x08own_mark\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_own_mark\";\n\x15TestConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"O\n\x16TestConnectionResponse\x12\x10\n\x08identity\x18\x01 \x01(\t\x12\x0f\n\x07objects\x18\x02 \x03(\t\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\"\xe8\x01\n\x16ProbeConnectionRequest\x12\x13\n\x0b\x64\x65\x63laration\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06object\x18\x05 \x01(\t\x12\x0f\n\x07records\x18\x06 \x01(\x05\x12\x0e\n\x06tenant\x18\x07 \x01(\t\x12\r\n\x05write\x18\x08 \x01(\x08\x12\'\n\x06values\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\"U\n\x07\x46inding\x12\x0e\n\x06object\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0c\n\x04hint\x18\x05 \x01(\t\"u\n\x17ProbeConnectionResponse\x12\x10\n\x08identity\x18\x01 \x01(\t\x12$\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x12.tandem.v1.Finding\x12\"\n\x06\x66\x61ults\x18\x03 \x03(\x0b\x32\x12.tandem.v1.Finding\":\n\x14GetConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"O\n\x16ListConnectionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x17ListConnectionsResponse\x12*\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x15.tandem.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"L\n\x16\x44\x65scribeObjectsRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"Z\n\x0bObjectField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x10\n\x08writable\x18\x04 \x01(\x08\x12\x0b\n\x03\x64oc\x18\x05 \x01(\t\"Y\n\x06Object\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12&\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x16.tandem.v1.ObjectField\x12\x0c\n\x04\x66ind\x18\x04 \x01(\t\"=\n\x17\x44\x65scribeObjectsResponse\x12\"\n\x07objects\x18\x01 \x03(\x0b\x32\x11.tandem.v1.Object\"=\n\x17\x44\x65leteConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteConnectionResponse2\x8d\x06\n\x0b\x43onnections\x12U\n\x0eListConnectors\x12 .tandem.v1.ListConnectorsRequest\x1a!.tandem.v1.ListConnectorsResponse\x12M\n\x10\x43reateConnection\x12\".tandem.v1.CreateConnectionRequest\x1a\x15.tandem.v1.Connection\x12M\n\x10UpdateConnection\x12\".tandem.v1.UpdateConnectionRequest\x1a\x15.tandem.v1.Connection\x12U\n\x0eTestConnection\x12 .tandem.v1.TestConnectionRequest\x1a!.tandem.v1.TestConnectionResponse\x12X\n\x0fProbeConnection\x12!.tandem.v1.ProbeConnectionRequest\x1a\".tandem.v1.ProbeConnectionResponse\x12G\n\rGetConnection\x12\x1f.tandem.v1.GetConnectionRequest\x1a\x15.tandem.v1.Connection\x12X\n\x0fListConnections\x12!.tandem.v1.ListConnectionsRequest\x1a\".tandem.v1.ListConnectionsResponse\x12X\n\x0f\x44\x65scribeObjects\x12!.tandem.v1.DescribeObjectsRequest\x1a\".tandem.v1.DescribeObjectsResponse\x12[\n\x10\x44\x65leteConnection\x12\".tandem.v1.DeleteConnectionRequest\x1a#.tandem.v1.DeleteConnectionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,39 +42,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCONNECTORSRESPONSE']._serialized_start=371
   _globals['_LISTCONNECTORSRESPONSE']._serialized_end=437
   _globals['_CONNECTION']._serialized_start=440
-  _globals['_CONNECTION']._serialized_end=658
-  _globals['_CREATECONNECTIONREQUEST']._serialized_start=660
-  _globals['_CREATECONNECTIONREQUEST']._serialized_end=777
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=779
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=883
-  _globals['_TESTCONNECTIONREQUEST']._serialized_start=885
-  _globals['_TESTCONNECTIONREQUEST']._serialized_end=944
-  _globals['_TESTCONNECTIONRESPONSE']._serialized_start=946
-  _globals['_TESTCONNECTIONRESPONSE']._serialized_end=1025
-  _globals['_PROBECONNECTIONREQUEST']._serialized_start=1028
-  _globals['_PROBECONNECTIONREQUEST']._serialized_end=1260
-  _globals['_FINDING']._serialized_start=1262
-  _globals['_FINDING']._serialized_end=1347
-  _globals['_PROBECONNECTIONRESPONSE']._serialized_start=1349
-  _globals['_PROBECONNECTIONRESPONSE']._serialized_end=1466
-  _globals['_GETCONNECTIONREQUEST']._serialized_start=1468
-  _globals['_GETCONNECTIONREQUEST']._serialized_end=1526
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1528
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1607
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1609
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1703
-  _globals['_DESCRIBEOBJECTSREQUEST']._serialized_start=1705
-  _globals['_DESCRIBEOBJECTSREQUEST']._serialized_end=1781
-  _globals['_OBJECTFIELD']._serialized_start=1783
-  _globals['_OBJECTFIELD']._serialized_end=1873
-  _globals['_OBJECT']._serialized_start=1875
-  _globals['_OBJECT']._serialized_end=1964
-  _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_start=1966
-  _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_end=2027
-  _globals['_DELETECONNECTIONREQUEST']._serialized_start=2029
-  _globals['_DELETECONNECTIONREQUEST']._serialized_end=2090
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=2092
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=2118
-  _globals['_CONNECTIONS']._serialized_start=2121
-  _globals['_CONNECTIONS']._serialized_end=2902
+  _globals['_CONNECTION']._serialized_end=676
+  _globals['_CREATECONNECTIONREQUEST']._serialized_start=679
+  _globals['_CREATECONNECTIONREQUEST']._serialized_end=814
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=817
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=957
+  _globals['_TESTCONNECTIONREQUEST']._serialized_start=959
+  _globals['_TESTCONNECTIONREQUEST']._serialized_end=1018
+  _globals['_TESTCONNECTIONRESPONSE']._serialized_start=1020
+  _globals['_TESTCONNECTIONRESPONSE']._serialized_end=1099
+  _globals['_PROBECONNECTIONREQUEST']._serialized_start=1102
+  _globals['_PROBECONNECTIONREQUEST']._serialized_end=1334
+  _globals['_FINDING']._serialized_start=1336
+  _globals['_FINDING']._serialized_end=1421
+  _globals['_PROBECONNECTIONRESPONSE']._serialized_start=1423
+  _globals['_PROBECONNECTIONRESPONSE']._serialized_end=1540
+  _globals['_GETCONNECTIONREQUEST']._serialized_start=1542
+  _globals['_GETCONNECTIONREQUEST']._serialized_end=1600
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1602
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1681
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1683
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1777
+  _globals['_DESCRIBEOBJECTSREQUEST']._serialized_start=1779
+  _globals['_DESCRIBEOBJECTSREQUEST']._serialized_end=1855
+  _globals['_OBJECTFIELD']._serialized_start=1857
+  _globals['_OBJECTFIELD']._serialized_end=1947
+  _globals['_OBJECT']._serialized_start=1949
+  _globals['_OBJECT']._serialized_end=2038
+  _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_start=2040
+  _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_end=2101
+  _globals['_DELETECONNECTIONREQUEST']._serialized_start=2103
+  _globals['_DELETECONNECTIONREQUEST']._serialized_end=2164
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=2166
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=2192
+  _globals['_CONNECTIONS']._serialized_start=2195
+  _globals['_CONNECTIONS']._serialized_end=2976
 # @@protoc_insertion_point(module_scope)

@@ -154,6 +154,7 @@ class Connection(_message.Message):
     HEALTH_FIELD_NUMBER: _builtins.int
     HEALTH_REASON_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
+    OWN_MARK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the connection."""
     tenant: _builtins.str
@@ -168,6 +169,8 @@ class Connection(_message.Message):
     """ok, paused or unknown."""
     health_reason: _builtins.str
     """Why it is not ok."""
+    own_mark: _builtins.str
+    """How its tenant tells the account at a glance: a word, a colour. Empty: by nothing."""
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
         """Its settings, without secrets."""
@@ -188,10 +191,11 @@ class Connection(_message.Message):
         health: _builtins.str = ...,
         health_reason: _builtins.str = ...,
         created: _timestamp_pb2.Timestamp | None = ...,
+        own_mark: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector", "created", b"created", "health", b"health", "health_reason", b"health_reason", "id", b"id", "identity", b"identity", "name", b"name", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector", "created", b"created", "health", b"health", "health_reason", b"health_reason", "id", b"id", "identity", b"identity", "name", b"name", "own_mark", b"own_mark", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,12 +209,17 @@ class CreateConnectionRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     CONNECTOR_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    OWN_MARK_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant. Empty: the caller's own."""
     name: _builtins.str
     """A name for it, unique for the tenant."""
     connector: _builtins.str
     """The kind of system; see ListConnectors."""
+    own_mark: _builtins.str
+    """How the account is told at a glance, in at most 40 characters: a word, a colour. Shown wherever the account is named, and
+    written to neither system.
+    """
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
         """Settings of the connector."""
@@ -222,10 +231,11 @@ class CreateConnectionRequest(_message.Message):
         name: _builtins.str = ...,
         connector: _builtins.str = ...,
         settings: _struct_pb2.Struct | None = ...,
+        own_mark: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector", "name", b"name", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector", "name", b"name", "own_mark", b"own_mark", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,10 +248,13 @@ class UpdateConnectionRequest(_message.Message):
     CONNECTION_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    OWN_MARK_FIELD_NUMBER: _builtins.int
     connection: _builtins.str
     """Id or name of the connection."""
     tenant: _builtins.str
     """The tenant, where the name alone is not enough."""
+    own_mark: _builtins.str
+    """How the account is told at a glance, in at most 40 characters; empty: by nothing. Left out: as it is."""
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
         """The settings to change; others stay as they are."""
@@ -252,12 +265,15 @@ class UpdateConnectionRequest(_message.Message):
         connection: _builtins.str = ...,
         settings: _struct_pb2.Struct | None = ...,
         tenant: _builtins.str = ...,
+        own_mark: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_own_mark", b"_own_mark", "own_mark", b"own_mark", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_own_mark", b"_own_mark", "connection", b"connection", "own_mark", b"own_mark", "settings", b"settings", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__own_mark: _TypeAlias = _typing.Literal["own_mark"]  # noqa: Y015
+    _WhichOneofArgType__own_mark: _TypeAlias = _typing.Literal["_own_mark", b"_own_mark"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__own_mark) -> _WhichOneofReturnType__own_mark | None: ...
 
 Global___UpdateConnectionRequest: _TypeAlias = UpdateConnectionRequest  # noqa: Y015
 

@@ -101,8 +101,8 @@ class ConnectionsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateConnection(self, request, context):
-        """Change the settings of a connection. The new settings are tested first and must lead to the same account. Where they lead
-        to another host, the secrets have to be given again.
+        """Change the settings of a connection, or its own mark. New settings are tested first and must lead to the same account.
+        Where they lead to another host, the secrets have to be given again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

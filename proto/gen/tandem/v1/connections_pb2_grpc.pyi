@@ -38,8 +38,8 @@ class ConnectionsStub:
     CreateConnection: _grpc.UnaryUnaryMultiCallable[_connections_pb2.CreateConnectionRequest, _connections_pb2.Connection]
     """Create a connection. It is tested first; nothing is stored when the test fails."""
     UpdateConnection: _grpc.UnaryUnaryMultiCallable[_connections_pb2.UpdateConnectionRequest, _connections_pb2.Connection]
-    """Change the settings of a connection. The new settings are tested first and must lead to the same account. Where they lead
-    to another host, the secrets have to be given again.
+    """Change the settings of a connection, or its own mark. New settings are tested first and must lead to the same account.
+    Where they lead to another host, the secrets have to be given again.
     """
     TestConnection: _grpc.UnaryUnaryMultiCallable[_connections_pb2.TestConnectionRequest, _connections_pb2.TestConnectionResponse]
     """Test a connection: address, credentials and which account is behind them."""
@@ -67,8 +67,8 @@ class ConnectionsAsyncStub(ConnectionsStub):
     CreateConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.CreateConnectionRequest, _connections_pb2.Connection]  # type: ignore[assignment]
     """Create a connection. It is tested first; nothing is stored when the test fails."""
     UpdateConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.UpdateConnectionRequest, _connections_pb2.Connection]  # type: ignore[assignment]
-    """Change the settings of a connection. The new settings are tested first and must lead to the same account. Where they lead
-    to another host, the secrets have to be given again.
+    """Change the settings of a connection, or its own mark. New settings are tested first and must lead to the same account.
+    Where they lead to another host, the secrets have to be given again.
     """
     TestConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.TestConnectionRequest, _connections_pb2.TestConnectionResponse]  # type: ignore[assignment]
     """Test a connection: address, credentials and which account is behind them."""
@@ -111,8 +111,8 @@ class ConnectionsServicer(metaclass=_abc_1.ABCMeta):
         request: _connections_pb2.UpdateConnectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_connections_pb2.Connection, _abc.Awaitable[_connections_pb2.Connection]]:
-        """Change the settings of a connection. The new settings are tested first and must lead to the same account. Where they lead
-        to another host, the secrets have to be given again.
+        """Change the settings of a connection, or its own mark. New settings are tested first and must lead to the same account.
+        Where they lead to another host, the secrets have to be given again.
         """
 
     @_abc_1.abstractmethod

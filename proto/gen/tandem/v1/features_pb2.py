@@ -23,27 +23,28 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tandem.v1 import common_pb2 as tandem_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tandem/v1/features.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x01\n\x07\x46\x65\x61ture\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x11\n\tconnector\x18\x02 \x01(\t\x12\x10\n\x08identity\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x10\n\x08\x61sked_by\x18\x05 \x01(\t\x12)\n\x05\x61sked\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nabled\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x11\x41skFeatureRequest\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x11\n\tconnector\x18\x02 \x01(\t\x12\x12\n\nidentities\x18\x03 \x03(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\"`\n\x13ListFeaturesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nonly_asked\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"U\n\x14ListFeaturesResponse\x12$\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x12.tandem.v1.Feature\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x14\x45nableFeatureRequest\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x11\n\tconnector\x18\x02 \x01(\t\x12\x12\n\nidentities\x18\x03 \x03(\t\"O\n\x15\x44isableFeatureRequest\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x11\n\tconnector\x18\x02 \x01(\t\x12\x12\n\nidentities\x18\x03 \x03(\t2\xd0\x02\n\x08\x46\x65\x61tures\x12K\n\nAskFeature\x12\x1c.tandem.v1.AskFeatureRequest\x1a\x1f.tandem.v1.ListFeaturesResponse\x12O\n\x0cListFeatures\x12\x1e.tandem.v1.ListFeaturesRequest\x1a\x1f.tandem.v1.ListFeaturesResponse\x12Q\n\rEnableFeature\x12\x1f.tandem.v1.EnableFeatureRequest\x1a\x1f.tandem.v1.ListFeaturesResponse\x12S\n\x0e\x44isableFeature\x12 .tandem.v1.DisableFeatureRequest\x1a\x1f.tandem.v1.ListFeaturesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tandem/v1/features.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\"\xde\x01\n\x07\x46\x65\x61ture\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x11\n\tconnector\x18\x02 \x01(\t\x12\x10\n\x08identity\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x10\n\x08\x61sked_by\x18\x05 \x01(\t\x12)\n\x05\x61sked\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nabled\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x08\x61\x63\x63ounts\x18\x08 \x03(\x0b\x32\x12.tandem.v1.Account\"[\n\x11\x41skFeatureRequest\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x11\n\tconnector\x18\x02 \x01(\t\x12\x12\n\nidentities\x18\x03 \x03(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\"`\n\x13ListFeaturesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nonly_asked\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"U\n\x14ListFeaturesResponse\x12$\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x12.tandem.v1.Feature\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x14\x45nableFeatureRequest\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x11\n\tconnector\x18\x02 \x01(\t\x12\x12\n\nidentities\x18\x03 \x03(\t\"O\n\x15\x44isableFeatureRequest\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x11\n\tconnector\x18\x02 \x01(\t\x12\x12\n\nidentities\x18\x03 \x03(\t2\xd0\x02\n\x08\x46\x65\x61tures\x12K\n\nAskFeature\x12\x1c.tandem.v1.AskFeatureRequest\x1a\x1f.tandem.v1.ListFeaturesResponse\x12O\n\x0cListFeatures\x12\x1e.tandem.v1.ListFeaturesRequest\x1a\x1f.tandem.v1.ListFeaturesResponse\x12Q\n\rEnableFeature\x12\x1f.tandem.v1.EnableFeatureRequest\x1a\x1f.tandem.v1.ListFeaturesResponse\x12S\n\x0e\x44isableFeature\x12 .tandem.v1.DisableFeatureRequest\x1a\x1f.tandem.v1.ListFeaturesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tandem.v1.features_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FEATURE']._serialized_start=73
-  _globals['_FEATURE']._serialized_end=257
-  _globals['_ASKFEATUREREQUEST']._serialized_start=259
-  _globals['_ASKFEATUREREQUEST']._serialized_end=350
-  _globals['_LISTFEATURESREQUEST']._serialized_start=352
-  _globals['_LISTFEATURESREQUEST']._serialized_end=448
-  _globals['_LISTFEATURESRESPONSE']._serialized_start=450
-  _globals['_LISTFEATURESRESPONSE']._serialized_end=535
-  _globals['_ENABLEFEATUREREQUEST']._serialized_start=537
-  _globals['_ENABLEFEATUREREQUEST']._serialized_end=615
-  _globals['_DISABLEFEATUREREQUEST']._serialized_start=617
-  _globals['_DISABLEFEATUREREQUEST']._serialized_end=696
-  _globals['_FEATURES']._serialized_start=699
-  _globals['_FEATURES']._serialized_end=1035
+  _globals['_FEATURE']._serialized_start=97
+  _globals['_FEATURE']._serialized_end=319
+  _globals['_ASKFEATUREREQUEST']._serialized_start=321
+  _globals['_ASKFEATUREREQUEST']._serialized_end=412
+  _globals['_LISTFEATURESREQUEST']._serialized_start=414
+  _globals['_LISTFEATURESREQUEST']._serialized_end=510
+  _globals['_LISTFEATURESRESPONSE']._serialized_start=512
+  _globals['_LISTFEATURESRESPONSE']._serialized_end=597
+  _globals['_ENABLEFEATUREREQUEST']._serialized_start=599
+  _globals['_ENABLEFEATUREREQUEST']._serialized_end=677
+  _globals['_DISABLEFEATUREREQUEST']._serialized_start=679
+  _globals['_DISABLEFEATUREREQUEST']._serialized_end=758
+  _globals['_FEATURES']._serialized_start=761
+  _globals['_FEATURES']._serialized_end=1097
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tandem.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -32,6 +33,7 @@ class Feature(_message.Message):
     ASKED_BY_FIELD_NUMBER: _builtins.int
     ASKED_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
     feature: _builtins.str
     """Name of the feature."""
     connector: _builtins.str
@@ -50,6 +52,10 @@ class Feature(_message.Message):
     def enabled(self) -> _timestamp_pb2.Timestamp:
         """When it was enabled."""
 
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Account]:
+        """The account, by each connection to it that the caller may see; none where nobody has connected it."""
+
     def __init__(
         self,
         *,
@@ -60,10 +66,11 @@ class Feature(_message.Message):
         asked_by: _builtins.str = ...,
         asked: _timestamp_pb2.Timestamp | None = ...,
         enabled: _timestamp_pb2.Timestamp | None = ...,
+        accounts: _abc.Iterable[_common_pb2.Account] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "enabled", b"enabled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "asked_by", b"asked_by", "connector", b"connector", "enabled", b"enabled", "feature", b"feature", "identity", b"identity", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "asked", b"asked", "asked_by", b"asked_by", "connector", b"connector", "enabled", b"enabled", "feature", b"feature", "identity", b"identity", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

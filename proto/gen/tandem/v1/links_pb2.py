@@ -28,7 +28,7 @@ from tandem.v1 import common_pb2 as tandem_dot_v1_dot_common__pb2
 from tandem.v1 import runs_pb2 as tandem_dot_v1_dot_runs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tandem/v1/links.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\x1a\x14tandem/v1/runs.proto\"\x95\x01\n\x11\x43reateLinkRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\x12\x11\n\tblueprint\x18\x05 \x01(\t\x12\x0e\n\x06paused\x18\x06 \x01(\x08\x12)\n\x08settings\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\"T\n\tRoomCount\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12*\n\x06oldest\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\x04Look\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12*\n\x06looked\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb2\x01\n\x08\x44\x65livery\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x10\n\x08schedule\x18\x03 \x01(\t\x12(\n\x04next\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x03\x12*\n\x06oldest\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xef\x03\n\x04Link\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\t\n\x01\x61\x18\x04 \x01(\t\x12\t\n\x01\x62\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x0f\n\x07reasons\x18\x07 \x03(\t\x12\x0e\n\x06loaded\x18\x08 \x01(\x08\x12\x0b\n\x03run\x18\t \x01(\t\x12\x13\n\x0b\x66reshness_s\x18\n \x01(\x01\x12\x1e\n\x05looks\x18\x0b \x03(\x0b\x32\x0f.tandem.v1.Look\x12#\n\x05rooms\x18\x0c \x03(\x0b\x32\x14.tandem.v1.RoomCount\x12\x10\n\x08\x62indings\x18\r \x01(\x03\x12\x11\n\tblueprint\x18\x0e \x01(\t\x12+\n\x07\x63reated\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07partner\x18\x10 \x01(\t\x12\x15\n\restablishment\x18\x11 \x01(\t\x12\x0c\n\x04kind\x18\x12 \x01(\t\x12\x0e\n\x06\x61_role\x18\x13 \x01(\t\x12\x0e\n\x06\x62_role\x18\x14 \x01(\t\x12\x14\n\x0cirreversible\x18\x15 \x01(\x08\x12)\n\x08settings\x18\x16 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\'\n\ndeliveries\x18( \x03(\x0b\x32\x13.tandem.v1.Delivery\".\n\x0eGetLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"I\n\x10ListLinksRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"L\n\x11ListLinksResponse\x12\x1e\n\x05links\x18\x01 \x03(\x0b\x32\x0f.tandem.v1.Link\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x10PauseLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11ResumeLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11\x44\x65leteLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"\x14\n\x12\x44\x65leteLinkResponse\"7\n\x17ListPreparationsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"E\n\x18ListPreparationsResponse\x12)\n\x0cpreparations\x18\x01 \x03(\x0b\x32\x13.tandem.v1.Obstacle\"]\n\x12PrepareLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"B\n\x13\x41\x63tivateLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\r\n\x05go_on\x18\x02 \x01(\x08\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"5\n\x15\x44\x65\x61\x63tivateLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11ReviewLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"B\n\x11VerifyLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07streams\x18\x03 \x03(\t2\xa1\x06\n\x05Links\x12;\n\nCreateLink\x12\x1c.tandem.v1.CreateLinkRequest\x1a\x0f.tandem.v1.Link\x12\x35\n\x07GetLink\x12\x19.tandem.v1.GetLinkRequest\x1a\x0f.tandem.v1.Link\x12\x46\n\tListLinks\x12\x1b.tandem.v1.ListLinksRequest\x1a\x1c.tandem.v1.ListLinksResponse\x12\x39\n\tPauseLink\x12\x1b.tandem.v1.PauseLinkRequest\x1a\x0f.tandem.v1.Link\x12;\n\nResumeLink\x12\x1c.tandem.v1.ResumeLinkRequest\x1a\x0f.tandem.v1.Link\x12[\n\x10ListPreparations\x12\".tandem.v1.ListPreparationsRequest\x1a#.tandem.v1.ListPreparationsResponse\x12=\n\x0bPrepareLink\x12\x1d.tandem.v1.PrepareLinkRequest\x1a\x0f.tandem.v1.Link\x12?\n\x0c\x41\x63tivateLink\x12\x1e.tandem.v1.ActivateLinkRequest\x1a\x0f.tandem.v1.Link\x12\x43\n\x0e\x44\x65\x61\x63tivateLink\x12 .tandem.v1.DeactivateLinkRequest\x1a\x0f.tandem.v1.Link\x12;\n\nReviewLink\x12\x1c.tandem.v1.ReviewLinkRequest\x1a\x0f.tandem.v1.Link\x12:\n\nVerifyLink\x12\x1c.tandem.v1.VerifyLinkRequest\x1a\x0e.tandem.v1.Run\x12I\n\nDeleteLink\x12\x1c.tandem.v1.DeleteLinkRequest\x1a\x1d.tandem.v1.DeleteLinkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tandem/v1/links.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tandem/v1/common.proto\x1a\x14tandem/v1/runs.proto\"\x95\x01\n\x11\x43reateLinkRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\x12\x11\n\tblueprint\x18\x05 \x01(\t\x12\x0e\n\x06paused\x18\x06 \x01(\x08\x12)\n\x08settings\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\"T\n\tRoomCount\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12*\n\x06oldest\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\x04Look\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12*\n\x06looked\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb2\x01\n\x08\x44\x65livery\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x04side\x18\x02 \x01(\x0e\x32\x0f.tandem.v1.Side\x12\x10\n\x08schedule\x18\x03 \x01(\t\x12(\n\x04next\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x03\x12*\n\x06oldest\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbd\x04\n\x04Link\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\t\n\x01\x61\x18\x04 \x01(\t\x12\t\n\x01\x62\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x0f\n\x07reasons\x18\x07 \x03(\t\x12\x0e\n\x06loaded\x18\x08 \x01(\x08\x12\x0b\n\x03run\x18\t \x01(\t\x12\x13\n\x0b\x66reshness_s\x18\n \x01(\x01\x12\x1e\n\x05looks\x18\x0b \x03(\x0b\x32\x0f.tandem.v1.Look\x12#\n\x05rooms\x18\x0c \x03(\x0b\x32\x14.tandem.v1.RoomCount\x12\x10\n\x08\x62indings\x18\r \x01(\x03\x12\x11\n\tblueprint\x18\x0e \x01(\t\x12+\n\x07\x63reated\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07partner\x18\x10 \x01(\t\x12\x15\n\restablishment\x18\x11 \x01(\t\x12\x0c\n\x04kind\x18\x12 \x01(\t\x12\x0e\n\x06\x61_role\x18\x13 \x01(\t\x12\x0e\n\x06\x62_role\x18\x14 \x01(\t\x12\x14\n\x0cirreversible\x18\x15 \x01(\x08\x12)\n\x08settings\x18\x16 \x01(\x0b\x32\x17.google.protobuf.Struct\x12%\n\ta_account\x18\x17 \x01(\x0b\x32\x12.tandem.v1.Account\x12%\n\tb_account\x18\x18 \x01(\x0b\x32\x12.tandem.v1.Account\x12\'\n\ndeliveries\x18( \x03(\x0b\x32\x13.tandem.v1.Delivery\".\n\x0eGetLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"I\n\x10ListLinksRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"L\n\x11ListLinksResponse\x12\x1e\n\x05links\x18\x01 \x03(\x0b\x32\x0f.tandem.v1.Link\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x10PauseLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11ResumeLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11\x44\x65leteLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"\x14\n\x12\x44\x65leteLinkResponse\"7\n\x17ListPreparationsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"E\n\x18ListPreparationsResponse\x12)\n\x0cpreparations\x18\x01 \x03(\x0b\x32\x13.tandem.v1.Obstacle\"]\n\x12PrepareLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"B\n\x13\x41\x63tivateLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\r\n\x05go_on\x18\x02 \x01(\x08\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"5\n\x15\x44\x65\x61\x63tivateLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"1\n\x11ReviewLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"B\n\x11VerifyLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07streams\x18\x03 \x03(\t2\xa1\x06\n\x05Links\x12;\n\nCreateLink\x12\x1c.tandem.v1.CreateLinkRequest\x1a\x0f.tandem.v1.Link\x12\x35\n\x07GetLink\x12\x19.tandem.v1.GetLinkRequest\x1a\x0f.tandem.v1.Link\x12\x46\n\tListLinks\x12\x1b.tandem.v1.ListLinksRequest\x1a\x1c.tandem.v1.ListLinksResponse\x12\x39\n\tPauseLink\x12\x1b.tandem.v1.PauseLinkRequest\x1a\x0f.tandem.v1.Link\x12;\n\nResumeLink\x12\x1c.tandem.v1.ResumeLinkRequest\x1a\x0f.tandem.v1.Link\x12[\n\x10ListPreparations\x12\".tandem.v1.ListPreparationsRequest\x1a#.tandem.v1.ListPreparationsResponse\x12=\n\x0bPrepareLink\x12\x1d.tandem.v1.PrepareLinkRequest\x1a\x0f.tandem.v1.Link\x12?\n\x0c\x41\x63tivateLink\x12\x1e.tandem.v1.ActivateLinkRequest\x1a\x0f.tandem.v1.Link\x12\x43\n\x0e\x44\x65\x61\x63tivateLink\x12 .tandem.v1.DeactivateLinkRequest\x1a\x0f.tandem.v1.Link\x12;\n\nReviewLink\x12\x1c.tandem.v1.ReviewLinkRequest\x1a\x0f.tandem.v1.Link\x12:\n\nVerifyLink\x12\x1c.tandem.v1.VerifyLinkRequest\x1a\x0e.tandem.v1.Run\x12I\n\nDeleteLink\x12\x1c.tandem.v1.DeleteLinkRequest\x1a\x1d.tandem.v1.DeleteLinkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,35 +44,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERY']._serialized_start=531
   _globals['_DELIVERY']._serialized_end=709
   _globals['_LINK']._serialized_start=712
-  _globals['_LINK']._serialized_end=1207
-  _globals['_GETLINKREQUEST']._serialized_start=1209
-  _globals['_GETLINKREQUEST']._serialized_end=1255
-  _globals['_LISTLINKSREQUEST']._serialized_start=1257
-  _globals['_LISTLINKSREQUEST']._serialized_end=1330
-  _globals['_LISTLINKSRESPONSE']._serialized_start=1332
-  _globals['_LISTLINKSRESPONSE']._serialized_end=1408
-  _globals['_PAUSELINKREQUEST']._serialized_start=1410
-  _globals['_PAUSELINKREQUEST']._serialized_end=1458
-  _globals['_RESUMELINKREQUEST']._serialized_start=1460
-  _globals['_RESUMELINKREQUEST']._serialized_end=1509
-  _globals['_DELETELINKREQUEST']._serialized_start=1511
-  _globals['_DELETELINKREQUEST']._serialized_end=1560
-  _globals['_DELETELINKRESPONSE']._serialized_start=1562
-  _globals['_DELETELINKRESPONSE']._serialized_end=1582
-  _globals['_LISTPREPARATIONSREQUEST']._serialized_start=1584
-  _globals['_LISTPREPARATIONSREQUEST']._serialized_end=1639
-  _globals['_LISTPREPARATIONSRESPONSE']._serialized_start=1641
-  _globals['_LISTPREPARATIONSRESPONSE']._serialized_end=1710
-  _globals['_PREPARELINKREQUEST']._serialized_start=1712
-  _globals['_PREPARELINKREQUEST']._serialized_end=1805
-  _globals['_ACTIVATELINKREQUEST']._serialized_start=1807
-  _globals['_ACTIVATELINKREQUEST']._serialized_end=1873
-  _globals['_DEACTIVATELINKREQUEST']._serialized_start=1875
-  _globals['_DEACTIVATELINKREQUEST']._serialized_end=1928
-  _globals['_REVIEWLINKREQUEST']._serialized_start=1930
-  _globals['_REVIEWLINKREQUEST']._serialized_end=1979
-  _globals['_VERIFYLINKREQUEST']._serialized_start=1981
-  _globals['_VERIFYLINKREQUEST']._serialized_end=2047
-  _globals['_LINKS']._serialized_start=2050
-  _globals['_LINKS']._serialized_end=2851
+  _globals['_LINK']._serialized_end=1285
+  _globals['_GETLINKREQUEST']._serialized_start=1287
+  _globals['_GETLINKREQUEST']._serialized_end=1333
+  _globals['_LISTLINKSREQUEST']._serialized_start=1335
+  _globals['_LISTLINKSREQUEST']._serialized_end=1408
+  _globals['_LISTLINKSRESPONSE']._serialized_start=1410
+  _globals['_LISTLINKSRESPONSE']._serialized_end=1486
+  _globals['_PAUSELINKREQUEST']._serialized_start=1488
+  _globals['_PAUSELINKREQUEST']._serialized_end=1536
+  _globals['_RESUMELINKREQUEST']._serialized_start=1538
+  _globals['_RESUMELINKREQUEST']._serialized_end=1587
+  _globals['_DELETELINKREQUEST']._serialized_start=1589
+  _globals['_DELETELINKREQUEST']._serialized_end=1638
+  _globals['_DELETELINKRESPONSE']._serialized_start=1640
+  _globals['_DELETELINKRESPONSE']._serialized_end=1660
+  _globals['_LISTPREPARATIONSREQUEST']._serialized_start=1662
+  _globals['_LISTPREPARATIONSREQUEST']._serialized_end=1717
+  _globals['_LISTPREPARATIONSRESPONSE']._serialized_start=1719
+  _globals['_LISTPREPARATIONSRESPONSE']._serialized_end=1788
+  _globals['_PREPARELINKREQUEST']._serialized_start=1790
+  _globals['_PREPARELINKREQUEST']._serialized_end=1883
+  _globals['_ACTIVATELINKREQUEST']._serialized_start=1885
+  _globals['_ACTIVATELINKREQUEST']._serialized_end=1951
+  _globals['_DEACTIVATELINKREQUEST']._serialized_start=1953
+  _globals['_DEACTIVATELINKREQUEST']._serialized_end=2006
+  _globals['_REVIEWLINKREQUEST']._serialized_start=2008
+  _globals['_REVIEWLINKREQUEST']._serialized_end=2057
+  _globals['_VERIFYLINKREQUEST']._serialized_start=2059
+  _globals['_VERIFYLINKREQUEST']._serialized_end=2125
+  _globals['_LINKS']._serialized_start=2128
+  _globals['_LINKS']._serialized_end=2929
 # @@protoc_insertion_point(module_scope)

@@ -213,6 +213,8 @@ class Link(_message.Message):
     B_ROLE_FIELD_NUMBER: _builtins.int
     IRREVERSIBLE_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    A_ACCOUNT_FIELD_NUMBER: _builtins.int
+    B_ACCOUNT_FIELD_NUMBER: _builtins.int
     DELIVERIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the link."""
@@ -271,6 +273,14 @@ class Link(_message.Message):
         """The settings that were chosen for it."""
 
     @_builtins.property
+    def a_account(self) -> _common_pb2.Account:
+        """The account on side a."""
+
+    @_builtins.property
+    def b_account(self) -> _common_pb2.Account:
+        """The account on side b."""
+
+    @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delivery]:
         """Directions that deliver by a schedule, and what waits for it; not in lists."""
 
@@ -299,11 +309,13 @@ class Link(_message.Message):
         b_role: _builtins.str = ...,
         irreversible: _builtins.bool = ...,
         settings: _struct_pb2.Struct | None = ...,
+        a_account: _common_pb2.Account | None = ...,
+        b_account: _common_pb2.Account | None = ...,
         deliveries: _abc.Iterable[Global___Delivery] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["a_account", b"a_account", "b_account", b"b_account", "created", b"created", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "a_role", b"a_role", "b", b"b", "b_role", b"b_role", "bindings", b"bindings", "blueprint", b"blueprint", "created", b"created", "deliveries", b"deliveries", "establishment", b"establishment", "freshness_s", b"freshness_s", "id", b"id", "irreversible", b"irreversible", "kind", b"kind", "loaded", b"loaded", "looks", b"looks", "name", b"name", "partner", b"partner", "reasons", b"reasons", "rooms", b"rooms", "run", b"run", "settings", b"settings", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "a_account", b"a_account", "a_role", b"a_role", "b", b"b", "b_account", b"b_account", "b_role", b"b_role", "bindings", b"bindings", "blueprint", b"blueprint", "created", b"created", "deliveries", b"deliveries", "establishment", b"establishment", "freshness_s", b"freshness_s", "id", b"id", "irreversible", b"irreversible", "kind", b"kind", "loaded", b"loaded", "looks", b"looks", "name", b"name", "partner", b"partner", "reasons", b"reasons", "rooms", b"rooms", "run", b"run", "settings", b"settings", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,31 +22,32 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tandem.v1 import runs_pb2 as tandem_dot_v1_dot_runs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tandem/v1/settings.proto\x12\ttandem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14tandem/v1/runs.proto\"C\n\x12GetSettingsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\"\xe8\x01\n\x0cLinkSettings\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x0e\n\x06reread\x18\x06 \x03(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x07 \x03(\t\x12\x0f\n\x07removed\x18\x08 \x03(\t\x12\x0f\n\x07retimed\x18\t \x03(\t\x12\x10\n\x08settings\x18\n \x01(\t\x12\x11\n\tblueprint\x18\x0b \x01(\t\x12\x11\n\teffective\x18\x0c \x01(\t\"\xad\x01\n\x15\x43hangeSettingsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x15\n\x08settings\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tblueprint\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\x05\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\r\n\x05\x63heck\x18\x07 \x01(\x08\x42\x0b\n\t_settingsB\x0c\n\n_blueprint\"\x81\x01\n\x17RehearseSettingsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x15\n\x08settings\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tblueprint\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_settingsB\x0c\n\n_blueprint\"b\n\x1bListSettingsVersionsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"b\n\x1cListSettingsVersionsResponse\x12)\n\x08versions\x18\x01 \x03(\x0b\x32\x17.tandem.v1.LinkSettings\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x15RevertSettingsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06tenant\x18\x03 \x01(\t2\x9c\x03\n\x08Settings\x12\x45\n\x0bGetSettings\x12\x1d.tandem.v1.GetSettingsRequest\x1a\x17.tandem.v1.LinkSettings\x12K\n\x0e\x43hangeSettings\x12 .tandem.v1.ChangeSettingsRequest\x1a\x17.tandem.v1.LinkSettings\x12\x46\n\x10RehearseSettings\x12\".tandem.v1.RehearseSettingsRequest\x1a\x0e.tandem.v1.Run\x12g\n\x14ListSettingsVersions\x12&.tandem.v1.ListSettingsVersionsRequest\x1a\'.tandem.v1.ListSettingsVersionsResponse\x12K\n\x0eRevertSettings\x12 .tandem.v1.RevertSettingsRequest\x1a\x17.tandem.v1.LinkSettingsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tandem/v1/settings.proto\x12\ttandem.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14tandem/v1/runs.proto\"C\n\x12GetSettingsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\"\x91\x02\n\x0cLinkSettings\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x0e\n\x06reread\x18\x06 \x03(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x07 \x03(\t\x12\x0f\n\x07removed\x18\x08 \x03(\t\x12\x0f\n\x07retimed\x18\t \x03(\t\x12\x10\n\x08settings\x18\n \x01(\t\x12\x11\n\tblueprint\x18\x0b \x01(\t\x12\x11\n\teffective\x18\x0c \x01(\t\x12\'\n\x06\x63hosen\x18\r \x01(\x0b\x32\x17.google.protobuf.Struct\"\xad\x01\n\x15\x43hangeSettingsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x15\n\x08settings\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tblueprint\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\x05\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\r\n\x05\x63heck\x18\x07 \x01(\x08\x42\x0b\n\t_settingsB\x0c\n\n_blueprint\"\x81\x01\n\x17RehearseSettingsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x15\n\x08settings\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tblueprint\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_settingsB\x0c\n\n_blueprint\"b\n\x1bListSettingsVersionsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"b\n\x1cListSettingsVersionsResponse\x12)\n\x08versions\x18\x01 \x03(\x0b\x32\x17.tandem.v1.LinkSettings\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x15RevertSettingsRequest\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06tenant\x18\x03 \x01(\t2\x9c\x03\n\x08Settings\x12\x45\n\x0bGetSettings\x12\x1d.tandem.v1.GetSettingsRequest\x1a\x17.tandem.v1.LinkSettings\x12K\n\x0e\x43hangeSettings\x12 .tandem.v1.ChangeSettingsRequest\x1a\x17.tandem.v1.LinkSettings\x12\x46\n\x10RehearseSettings\x12\".tandem.v1.RehearseSettingsRequest\x1a\x0e.tandem.v1.Run\x12g\n\x14ListSettingsVersions\x12&.tandem.v1.ListSettingsVersionsRequest\x1a\'.tandem.v1.ListSettingsVersionsResponse\x12K\n\x0eRevertSettings\x12 .tandem.v1.RevertSettingsRequest\x1a\x17.tandem.v1.LinkSettingsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tandem.v1.settings_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSETTINGSREQUEST']._serialized_start=94
-  _globals['_GETSETTINGSREQUEST']._serialized_end=161
-  _globals['_LINKSETTINGS']._serialized_start=164
-  _globals['_LINKSETTINGS']._serialized_end=396
-  _globals['_CHANGESETTINGSREQUEST']._serialized_start=399
-  _globals['_CHANGESETTINGSREQUEST']._serialized_end=572
-  _globals['_REHEARSESETTINGSREQUEST']._serialized_start=575
-  _globals['_REHEARSESETTINGSREQUEST']._serialized_end=704
-  _globals['_LISTSETTINGSVERSIONSREQUEST']._serialized_start=706
-  _globals['_LISTSETTINGSVERSIONSREQUEST']._serialized_end=804
-  _globals['_LISTSETTINGSVERSIONSRESPONSE']._serialized_start=806
-  _globals['_LISTSETTINGSVERSIONSRESPONSE']._serialized_end=904
-  _globals['_REVERTSETTINGSREQUEST']._serialized_start=906
-  _globals['_REVERTSETTINGSREQUEST']._serialized_end=976
-  _globals['_SETTINGS']._serialized_start=979
-  _globals['_SETTINGS']._serialized_end=1391
+  _globals['_GETSETTINGSREQUEST']._serialized_start=124
+  _globals['_GETSETTINGSREQUEST']._serialized_end=191
+  _globals['_LINKSETTINGS']._serialized_start=194
+  _globals['_LINKSETTINGS']._serialized_end=467
+  _globals['_CHANGESETTINGSREQUEST']._serialized_start=470
+  _globals['_CHANGESETTINGSREQUEST']._serialized_end=643
+  _globals['_REHEARSESETTINGSREQUEST']._serialized_start=646
+  _globals['_REHEARSESETTINGSREQUEST']._serialized_end=775
+  _globals['_LISTSETTINGSVERSIONSREQUEST']._serialized_start=777
+  _globals['_LISTSETTINGSVERSIONSREQUEST']._serialized_end=875
+  _globals['_LISTSETTINGSVERSIONSRESPONSE']._serialized_start=877
+  _globals['_LISTSETTINGSVERSIONSRESPONSE']._serialized_end=975
+  _globals['_REVERTSETTINGSREQUEST']._serialized_start=977
+  _globals['_REVERTSETTINGSREQUEST']._serialized_end=1047
+  _globals['_SETTINGS']._serialized_start=1050
+  _globals['_SETTINGS']._serialized_end=1462
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -65,6 +66,7 @@ class LinkSettings(_message.Message):
     SETTINGS_FIELD_NUMBER: _builtins.int
     BLUEPRINT_FIELD_NUMBER: _builtins.int
     EFFECTIVE_FIELD_NUMBER: _builtins.int
+    CHOSEN_FIELD_NUMBER: _builtins.int
     link: _builtins.str
     """Id of the link."""
     version: _builtins.int
@@ -99,6 +101,12 @@ class LinkSettings(_message.Message):
     def retimed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Streams that deliver at other times than before."""
 
+    @_builtins.property
+    def chosen(self) -> _struct_pb2.Struct:
+        """What the link has for what its blueprint asks for by name (PrepareLink); not in lists. Left out: the version is from before
+        that was kept, and going back to it leaves what is chosen now.
+        """
+
     def __init__(
         self,
         *,
@@ -114,10 +122,11 @@ class LinkSettings(_message.Message):
         settings: _builtins.str = ...,
         blueprint: _builtins.str = ...,
         effective: _builtins.str = ...,
+        chosen: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "chosen", b"chosen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "at", b"at", "blueprint", b"blueprint", "by", b"by", "effective", b"effective", "link", b"link", "note", b"note", "removed", b"removed", "reread", b"reread", "retimed", b"retimed", "settings", b"settings", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "at", b"at", "blueprint", b"blueprint", "by", b"by", "chosen", b"chosen", "effective", b"effective", "link", b"link", "note", b"note", "removed", b"removed", "reread", b"reread", "retimed", b"retimed", "settings", b"settings", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

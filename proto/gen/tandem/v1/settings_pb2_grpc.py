@@ -97,7 +97,7 @@ class SettingsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevertSettings(self, request, context):
-        """Go back to an older version of a link's rules; that makes a new version.
+        """Go back to an older version of a link's rules, what was chosen for the link (PrepareLink) included; that makes a new version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

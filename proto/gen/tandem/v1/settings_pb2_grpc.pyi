@@ -45,7 +45,7 @@ class SettingsStub:
     ListSettingsVersions: _grpc.UnaryUnaryMultiCallable[_settings_pb2.ListSettingsVersionsRequest, _settings_pb2.ListSettingsVersionsResponse]
     """List the versions of a link's rules, newest first."""
     RevertSettings: _grpc.UnaryUnaryMultiCallable[_settings_pb2.RevertSettingsRequest, _settings_pb2.LinkSettings]
-    """Go back to an older version of a link's rules; that makes a new version."""
+    """Go back to an older version of a link's rules, what was chosen for the link (PrepareLink) included; that makes a new version."""
 
 @_typing.type_check_only
 class SettingsAsyncStub(SettingsStub):
@@ -63,7 +63,7 @@ class SettingsAsyncStub(SettingsStub):
     ListSettingsVersions: _aio.UnaryUnaryMultiCallable[_settings_pb2.ListSettingsVersionsRequest, _settings_pb2.ListSettingsVersionsResponse]  # type: ignore[assignment]
     """List the versions of a link's rules, newest first."""
     RevertSettings: _aio.UnaryUnaryMultiCallable[_settings_pb2.RevertSettingsRequest, _settings_pb2.LinkSettings]  # type: ignore[assignment]
-    """Go back to an older version of a link's rules; that makes a new version."""
+    """Go back to an older version of a link's rules, what was chosen for the link (PrepareLink) included; that makes a new version."""
 
 class SettingsServicer(metaclass=_abc_1.ABCMeta):
     """Settings: what is otherwise for one link than its blueprint says, changed while it runs."""
@@ -108,6 +108,6 @@ class SettingsServicer(metaclass=_abc_1.ABCMeta):
         request: _settings_pb2.RevertSettingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_settings_pb2.LinkSettings, _abc.Awaitable[_settings_pb2.LinkSettings]]:
-        """Go back to an older version of a link's rules; that makes a new version."""
+        """Go back to an older version of a link's rules, what was chosen for the link (PrepareLink) included; that makes a new version."""
 
 def add_SettingsServicer_to_server(servicer: SettingsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

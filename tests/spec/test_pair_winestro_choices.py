@@ -1,0 +1,69 @@
+"""Two accounts of Winestro.Cloud: what a link may choose before it begins (rows W6, W28, W34), on a real daemon."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tandem.v1 import accesses_pb2
+from tandem_client import Tandem, TandemError
+from tests.daemon.process import DaemonProcess
+from tests.spec.accounts import texts
+from tests.spec.names import own_name
+from tests.spec.pair import struct
+from tests.spec.wine import ARTICLES, CUSTOMERS, Wineries, two_wineries
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def two(
+    daemon: DaemonProcess, tandem: Tandem, request: pytest.FixtureRequest
+) -> AsyncIterator[Wineries]:
+    """Two accounts that are enabled for the synchronization, and not connected yet."""
+    async with two_wineries(daemon, tandem, own_name(request, 20)) as made:
+        for winery in (made.primary, made.secondary):
+            await winery.enable()
+        yield made
+
+
+async def refused(two: Wineries, blueprint: str, **settings: str) -> TandemError:
+    """Why the Secondary may not ask."""
+    with pytest.raises(TandemError) as caught:
+        await two.secondary.propose(two.primary, blueprint, settings=struct(settings))
+    return caught.value
+
+
+async def test_w06_article_groups_are_in_the_way_as_the_link_chose(two: Wineries) -> None:
+    await two.secondary.know(two.primary)
+    two.primary.person.insert("artikelgruppen", {"wg_name": "Wein", "wg_nr": "1"})
+    two.secondary.person.insert("artikelgruppen", {"wg_name": "Glas", "wg_nr": "7"})
+    assert "artikelgruppen" in (await refused(two, ARTICLES, article_groups_there="refuse")).message
+    two.secondary.person.insert("artikelgruppen", {"wg_name": "Wein", "wg_nr": "8"})
+    assert "by wg_name" in (await refused(two, ARTICLES)).message
+    chosen = struct({"article_groups_clash": "warn", "article_groups_there": "warn"})
+    proposal = await two.secondary.propose(two.primary, ARTICLES, settings=chosen)
+    said = texts(proposal.warnings)
+    assert any("has to be empty" in text for text in said) and any("by wg_name" in text for text in said)
+    await two.primary.confirm(proposal, two.secondary)
+
+
+async def test_w28_articles_of_its_own_stop_a_secondary_that_chose_so(two: Wineries) -> None:
+    await two.secondary.know(two.primary)
+    two.secondary.person.insert("artikel", {"artikel_nr": "1", "artikel_name": "Eigener Wein"})
+    assert "set up first" in (await refused(two, CUSTOMERS, other_data="refuse")).message
+    proposal = await two.secondary.propose(two.primary, CUSTOMERS, settings=struct({"other_data": "ignore"}))
+    assert not proposal.warnings
+
+
+async def test_w34_in_mode_4_a_link_that_chose_so_is_in_step(two: Wineries) -> None:
+    known = await two.secondary.know(two.primary, mode=accesses_pb2.ACCESS_MODE_NOBODY)
+    assert (await refused(two, CUSTOMERS)).reason == "MODE_4"
+    two.primary.person.insert("kunden", {"adr_nr": "K1", "adr_nachname": "Berg"})
+    await two.agree(CUSTOMERS, in_mode_4="allow")
+    await two.see(lambda: two.secondary.table("kunden", "adr_nr") == [("K1",)], "the customer")
+    # The mode may come and go under it.
+    for mode in (accesses_pb2.ACCESS_MODE_BOTH, accesses_pb2.ACCESS_MODE_NOBODY):
+        change = accesses_pb2.UpdateAccessRequest(access=known.id, mode=mode)
+        assert (await two.secondary.tandem.accesses.UpdateAccess(change)).mode == mode
