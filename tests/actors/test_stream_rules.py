@@ -6,7 +6,8 @@ several objects, moves, merges, hubs, own values, parents, undo (test_gates.py a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -36,6 +37,15 @@ async def in_step(play: Play, side: str = "a", **fields: Any) -> None:
     play.create(side, **(fields or {"phone": "1"}))
     await play.quiet()
     play.arm()
+
+
+@asynccontextmanager
+async def apart(play: Play) -> AsyncIterator[None]:
+    """What is done on both sides before anybody looks."""
+    play.rig.store.set_wish("l", "paused")
+    yield
+    play.rig.store.set_wish("l", "run")
+    await play.quiet()
 
 
 def phones(play: Play, side: str) -> list[Any]:
@@ -77,22 +87,18 @@ async def what_is_deleted_is_put_back_once(play: Play) -> Any:
 @rule(({"name": "Ada", "phone": "2"}, 1, []), deletes={"a": "remove"}, delete_vs_edit="restore")
 async def what_is_deleted_here_and_edited_there_is_put_back(play: Play) -> Any:
     await in_step(play)
-    play.rig.store.set_wish("l", "paused")
-    play.delete("a")
-    play.edit("b", phone="2")
-    play.rig.store.set_wish("l", "run")
-    await play.quiet()
+    async with apart(play):
+        play.delete("a")
+        play.edit("b", phone="2")
     return play.shown("a"), len(play.rows("b")), play.reasons()
 
 
 @rule((1, {}, {}, []), deletes={"a": "remove"})
 async def what_is_deleted_here_and_edited_there_is_listed_and_goes_on_a_word(play: Play) -> Any:
     await in_step(play)
-    play.rig.store.set_wish("l", "paused")
-    play.delete("a")
-    play.edit("b", phone="2")
-    play.rig.store.set_wish("l", "run")
-    await play.quiet()
+    async with apart(play):
+        play.delete("a")
+        play.edit("b", phone="2")
     listed = len(play.parked())
     play.decide("a")
     await play.quiet()
@@ -241,11 +247,9 @@ async def what_waits_for_a_command_goes_with_it_and_the_other_way_at_once(play: 
 async def what_both_changed_goes_by_a_person_s_word(play: Play) -> Any:
     """W10"""
     await in_step(play)
-    play.rig.store.set_wish("l", "paused")
-    play.edit("a", phone="2")
-    play.edit("b", phone="3")
-    play.rig.store.set_wish("l", "run")
-    await play.quiet()
+    async with apart(play):
+        play.edit("a", phone="2")
+        play.edit("b", phone="3")
     listed = len(play.parked())
     play.decide("b")
     await play.quiet()
@@ -261,11 +265,9 @@ ADDRESS = {
 async def of_two_addresses_one_is_taken_as_a_whole(play: Play) -> Any:
     """REDTEAM 32"""
     await in_step(play, street="S", zip="1", city="A")
-    play.rig.store.set_wish("l", "paused")
-    play.edit("a", street="T")
-    play.edit("b", zip="2", city="B")
-    play.rig.store.set_wish("l", "run")
-    await play.quiet()
+    async with apart(play):
+        play.edit("a", street="T")
+        play.edit("b", zip="2", city="B")
     return tuple({name: play.shown(side)[name] for name in ADDRESS} for side in ("a", "b"))
 
 
