@@ -4,7 +4,8 @@ lacks as `initial_creates` says (U23). Pure.
 A record that only the other side has rests as a half binding that is held back, with what it showed; it is matched like any
 other, and goes once it shows something else, or another record needs it. Where two records meet and differ, what the rules
 say stands, but a side that is not written to keeps what it holds, as a deviation: its next change is an edit, and so is
-the other side's.
+the other side's. Where not every field is settled at once (a person is asked, one was not delivered) the pair is noted, and
+what is left of it is settled likewise.
 
 Where newcomers wait for a yes (`plan`) each one is noted, so that it still waits when the load is over, whatever is edited
 meanwhile; they spend of a budget of nothing (core/guard.py). Who stops taking part, and takes part anew, is no longer
@@ -21,7 +22,7 @@ import msgspec
 from actors.core.merge import DECIDED, Merged, settled_on
 from actors.core.policy import InitialCreates, StreamSpec
 from actors.core.types import SIDES, Binding, Observation, Side, State, other
-from actors.core.values import Value, same
+from actors.core.values import Fields, Value, same
 
 HELD = "initial load: only here so far"
 # Of newcomers that are matched first, like any other:
@@ -29,6 +30,7 @@ ASKED = "initial load: made on a yes"
 LEFT = "initial load: left"
 _NOTES: Final = {InitialCreates.PLAN: ASKED, InitialCreates.OFF: LEFT}
 KEPT = "initial load"  # the reason of a deviation
+MET = "initial load: met, and not settled in every field"  # the note of a pair
 
 
 def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: bool) -> Binding:
@@ -78,11 +80,30 @@ def met(half: Binding) -> Binding:
     return msgspec.structs.replace(half, base={}) if HELD in half.note else half
 
 
+def rest(stream: StreamSpec, binding: Binding, base: Fields, *, loading: bool = False) -> str:
+    """The note of a pair that meets, or met, in an initial load that does not write everywhere, until all is settled."""
+    meets = loading and binding.state is State.MATCHED and stream.initial_load != frozenset(SIDES)
+    if not meets and binding.note != MET:
+        return ""
+    return MET if any(spec.name not in base for spec in stream.mergeable) else ""
+
+
 def left_as_it_is(
     stream: StreamSpec, binding: Binding, side: Side, merged: Merged, *, loading: bool
 ) -> Mapping[str, Value]:
-    """What a side is not told where two records meet in the initial load: all but what a person decided."""
-    if not loading or binding.state is not State.MATCHED or side in stream.initial_load:
+    """What a side is not told where two records meet in the initial load: all but what a person decided. Of a pair of which
+    a part is settled already: what was never settled on both sides. (A number that is given to a record which the load made
+    is no such thing: that pair never met.)"""
+    meets = loading and binding.state is State.MATCHED
+    if side in stream.initial_load or not (meets or binding.note == MET):
         return {}
-    decided = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
-    return {name: value for name, value in merged.writes[side].items() if name not in decided}
+    told = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
+    if not meets:
+        known = [settled_on(binding, one) for one in SIDES]
+        told |= {
+            one.name
+            for _, members in stream.units
+            if all(spec.name in was for spec in members for was in known)
+            for one in members
+        }
+    return {name: value for name, value in merged.writes[side].items() if name not in told}

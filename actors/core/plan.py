@@ -146,7 +146,7 @@ def _both_present(
     stream: StreamSpec, binding: Binding, a: Observation, b: Observation, ctx: Context
 ) -> Verdict:
     merged = merge(stream, binding, a, b, _said(ctx.parked), _listed(ctx.parked))
-    adopted = outlived(stream, _adopt(stream, binding, merged, a, b), a, b)
+    adopted = outlived(stream, _adopt(stream, binding, merged, a, b, ctx), a, b)
     adopted = own_values.both_remembered(stream, adopted, (a, b))
     adopted, items = left_alone(stream, gates.remembered(stream, adopted, (a, b)), merged.left)
     park = [disputed(stream, binding, dispute) for dispute in merged.disputes]
@@ -181,6 +181,8 @@ def _both_present(
     in_doubt = len(park)
     if stream.with_lines:
         actions, park = units.whole(stream, adopted, (a, b), actions, park)
+    if adopted.note == initial.MET:
+        adopted = msgspec.structs.replace(adopted, note=initial.rest(stream, adopted, adopted.base))
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
     again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
     park = [*verdict.park, *_still_said(stream, adopted, (a, b), merged, verdict.actions, ctx)]
@@ -270,11 +272,14 @@ def _write(
     return binding, action
 
 
-def _adopt(stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation) -> Binding:
+def _adopt(
+    stream: StreamSpec, binding: Binding, merged: Merged, a: Observation, b: Observation, ctx: Context
+) -> Binding:
     for name, value in merged.agreed.items():
         binding = _settle_field(binding, None, name, value, None)
     state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE, State.GONE) else binding.state
-    binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note="")
+    note = initial.rest(stream, binding, binding.base, loading=ctx.loading)
+    binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note=note)
     known = {**b.fields, **a.fields, **binding.base}
     return adopt_keys(stream, binding, known)
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from actors.core import initial
 from actors.core.contests import DAY_S, contests_after
 from actors.core.gates import put_back_by
 from actors.core.mapping import NO_REFS, Refs, show
@@ -167,7 +168,8 @@ def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observa
     if action.op is Op.CREATE and origin is not None and binding.side(action.side) is None:
         placed = _with(placed, other(action.side), without_back(origin))
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
-    return msgspec.structs.replace(placed, state=state, note="", map_ver=stream.map_ver)
+    note = initial.MET if placed.note == initial.MET else ""
+    return msgspec.structs.replace(placed, state=state, note=note, map_ver=stream.map_ver)
 
 
 def _fields(
@@ -212,7 +214,8 @@ def _fields(
         if shows == "differs":
             differs.append(name)
     still_open.extend(_unsettled(stream, after, base, devs[side], action))
-    out = _with_devs(msgspec.structs.replace(binding, base=base), devs)
+    note = initial.rest(stream, binding, base)
+    out = _with_devs(msgspec.structs.replace(binding, base=base, note=note), devs)
     out = _contests(stream, out, action, now)
     out = adopt_keys(stream, out, {**after.fields, **base})
     return Settled(

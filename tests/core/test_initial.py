@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger, guard, over_text
-from actors.core.initial import HELD, KEPT, has_changed, held_over, is_held, let_go, met
-from actors.core.plan import Context, half_binding, plan_new, plan_pair
+from actors.core.initial import HELD, KEPT, MET, has_changed, held_over, is_held, let_go, met
+from actors.core.plan import Context, Verdict, half_binding, plan_new, plan_pair
 from actors.core.policy import INITIAL_CREATES, Budget, FirstContact, InitialCreates, Owner, StreamSpec
+from actors.core.settle import settle
 from actors.core.types import SIDES, Action, Binding, Deviation, Op, Side, State, other
 from tests.core.pairs import NOW, bound, one, seen, stream
 
@@ -176,3 +177,67 @@ def test_what_waits_for_a_yes_is_held_to_the_last_one(known: bool, exempt: Colle
         )
     said = guard(spec, [old, new], Ledger(), records=1000, totals_known=known, exempt=exempt, approved=["1"])
     assert said.held == ()
+
+
+# ---------------------------------------------------------------------------------------------------- in two steps
+
+
+def planned(spec: StreamSpec, pair: Binding, here: Side, theirs: Any, **ctx: Any) -> Verdict:
+    """Ada, with 1 here and what is shown of there (None: not delivered), looked at again."""
+    there = other(here)
+    f = {here: {"f": 1}, there: {} if theirs is None else {"f": theirs}}
+    a, b = (seen(side, {"name": "Ada", **f[side]}) for side in SIDES)
+    return plan_pair(spec, pair, a, b, Context(now=NOW, **({"loading": True} | ctx)))
+
+
+@MIRRORED
+@pytest.mark.parametrize("loading", [True, False])
+def test_what_is_settled_later_of_a_pair_that_met_is_left_as_it_is_too(here: Side, loading: bool) -> None:
+    """One field was not delivered when the two met; it is, while the load goes on or after it."""
+    there, spec = other(here), towards(here, FirstContact(here))
+    first = planned(spec, bound({}, state=State.MATCHED), here, None)
+    assert (first.actions, first.binding.state, first.binding.note) == ((), State.SETTLED, MET)
+    second = planned(spec, first.binding, here, 2, loading=loading)
+    held = second.binding.side(there)
+    assert held is not None
+    assert (second.actions, held.dev["f"]) == ((), Deviation(2, KEPT))
+    assert (second.binding.base["f"], second.binding.note) == (1, "")
+
+
+@MIRRORED
+def test_an_edit_of_what_is_settled_goes_though_the_rest_of_the_pair_is_not(here: Side) -> None:
+    there = other(here)
+    spec = towards(here, FirstContact.ASK)
+    spec = msgspec.structs.replace(spec, fields=(*spec.fields, one("g")))
+    pair = planned(spec, bound({}, state=State.MATCHED), here, 1).binding
+    assert (pair.note, pair.base) == (MET, {"name": "Ada", "f": 1})
+    f = {here: 3, there: 1}
+    a, b = (seen(side, {"name": "Ada", "f": f[side], "g": None}) for side in SIDES)
+    (action,) = plan_pair(spec, pair, a, b, Context(now=NOW, loading=True)).actions
+    assert (action.side, action.fields) == (there, {"f": 3})
+
+
+@MIRRORED
+def test_the_rest_of_a_pair_that_met_goes_where_the_load_writes_and_on_a_person_s_word(here: Side) -> None:
+    there = other(here)
+    spec = towards(here, FirstContact(there))
+    pair = planned(spec, bound({}, state=State.MATCHED), here, None).binding
+    (action,) = planned(spec, pair, here, 2).actions
+    assert (action.side, action.fields) == (here, {"f": 2})
+    asks = towards(here, FirstContact.ASK)
+    listed = planned(asks, bound({}, state=State.MATCHED), here, 2)
+    assert listed.binding.note == MET
+    word = msgspec.structs.replace(listed.park[0], decision={"choose": here})
+    (action,) = planned(asks, listed.binding, here, 2, parked=(word,)).actions
+    assert (action.side, action.fields) == (there, {"f": 1})
+    after = settle(asks, listed.binding, action, seen(there, {"name": "Ada", "f": 1}), now=NOW, by_reply=True)
+    assert (after.binding.note, after.binding.base) == ("", {"name": "Ada", "f": 1})
+
+
+@MIRRORED
+def test_a_number_that_is_given_to_a_record_which_the_load_made_is_told_to_its_origin(here: Side) -> None:
+    """The load may write here alone; what it makes there is given a number, which is told here: that pair never met."""
+    spec = towards(here, FirstContact.ASK, Owner(here))
+    pair = bound({"name": "Ada"})
+    (action,) = planned(spec, pair, here, 2).actions
+    assert (action.side, action.fields) == (other(here), {"f": 1})

@@ -20,6 +20,24 @@ MET = "tests/core/test_found.py::"
 
 NEWEST = (
     Mutant(
+        11,
+        "what of a pair is settled later is written where the initial load writes nothing",
+        "actors/core/initial.py",
+        "    if side in stream.initial_load or not (meets or binding.note == MET):",
+        "    if side in stream.initial_load or not meets:",
+        ("tests/core/test_initial.py::test_what_is_settled_later_of_a_pair_that_met_is_left_as_it_is_too",),
+    ),
+    Mutant(
+        11,
+        "of a pair that met nothing goes any more while a part of it is not settled",
+        "actors/core/initial.py",
+        "    if not meets:\n",
+        "    if False:\n",
+        (
+            "tests/core/test_initial.py::test_an_edit_of_what_is_settled_goes_though_the_rest_of_the_pair_is_not",
+        ),
+    ),
+    Mutant(
         25,
         "a word about one of two conflicts of a unit is dropped while the other one is open",
         "actors/core/plan.py",

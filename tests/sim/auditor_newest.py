@@ -254,9 +254,9 @@ def load_writes_where_it_may(evidence: Evidence, timeline: Timeline) -> Iterator
             if one.at <= entry.asked + MOMENT_S
             for s, i in one.ids.items()
         )
-        # What is left of a first contact that was settled in two steps goes as ever (docs/RELIABILITY.md: open).
-        rest = any(not one.outside for one in timeline.before(entry)) or bool(said)
-        needed = rest or any(
+        # A number that is given to a record which the load itself made is told to where that came from.
+        made = any(not one.outside and one.op == "create" for one in timeline.before(entry))
+        needed = made or any(
             one.reference == stream.name for law in evidence.laws.streams for one in law.fields
         )
         if not said and not needed and entry.op != "delete" and not _after_a_change(timeline, entry):
