@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import msgspec
+
 from actors.access import Sides
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import remapped
@@ -28,6 +30,7 @@ class Moves:
         self._sides = sides
         self.known: dict[int, Binding] = {}
         self.sides: dict[int, Side] = {}
+        self._waiting: set[int] = set()  # for a word on somebody who may be it
 
     async def begin(self, stream: StreamSpec) -> None:
         """Load them; in a dry run, what this run itself saw."""
@@ -38,7 +41,7 @@ class Moves:
             after = page[-1].key
             whole = (remapped(stream, b) for b in page if not state.is_open(b.key) and not b.note)
             found.update({binding.key: binding for binding in whole})
-        self.known = found
+        self.known, self._waiting = found, set()
         self.sides = {key: gone_side(binding) for key, binding in found.items()}
 
     async def settle(self, stream: StreamSpec, pairs: Sequence[tuple[int, Binding]]) -> list[Binding]:
@@ -121,6 +124,23 @@ class Moves:
         """What is gone of a group that holds something new on its side: it may be that."""
         new = {"a": group.a, "b": group.b}
         return [key for key in group.taken if key in self.sides and new[self.sides[key]]]
+
+    def told(
+        self, stream: StreamSpec, group: KeyGroup, rest: KeyGroup, members: Mapping[int, Binding]
+    ) -> bool:
+        """A group of which a person said who is none of it; `rest`: who is left. What is gone of it, and waited for that, is
+        concluded now, unless somebody else may be it. Returns whether anything of it is gone."""
+        gone = [one for key in group.taken if (one := members[key]).state is State.GONE]
+        for one in gone:
+            side = gone_side(one)
+            if rest.a if side == "a" else rest.b:
+                self._waiting.add(one.key)
+                continue
+            waited = one.note and rest != group and one.key not in self._waiting
+            if waited and not self._state.is_open(one.key):
+                self.known[one.key] = msgspec.structs.replace(remapped(stream, one), note="")
+                self.sides[one.key] = side
+        return bool(gone)
 
     def leave(self, unclear: Iterable[KeyGroup]) -> None:
         """Of these groups a person says who is who: what is gone waits."""

@@ -78,13 +78,14 @@ class Newcomers:
         self._window = window
         self._left = False
         self._apart: set[int] = set()  # said to be none of those that share a key with them
+        self._new_for_sure: set[int] = set()  # of these: nor any of those that are gone
         self._moves = Moves(state, sides)
         self._places = Places(state, sides)
 
     async def settle(self, stream: StreamSpec) -> bool:
         """Match, conclude what is gone, meet, create. True when nobody had to be left for later."""
         self._left = False
-        self._apart = set()
+        self._apart, self._new_for_sure = set(), set()
         stirred = stream.name in self._windows.stirred
         if stirred and not self._state.dry:
             await self._reopen(stream)
@@ -157,7 +158,7 @@ class Newcomers:
         else:
             await self._bind(bind)
             await self._list(stream, ", ".join(stream.match[level]), unclear)
-        self._moves.leave(unclear)
+        self._moves.leave(without(group, self._apart) for group in unclear)
 
     async def _bind(self, pairs: Sequence[tuple[int, int]]) -> None:
         if not pairs:
@@ -208,7 +209,10 @@ class Newcomers:
                     state.waited += 1
                     waiting[row.side or "a"] += 1
                     items.append(parked_line(row))
-            held.extend(waiting_for_a_word(members[key]) for key in self._moves.may_be(group))
+            rest = without(group, apart)
+            if self._moves.told(stream, group, rest, members):
+                self._new_for_sure |= apart
+            held.extend(waiting_for_a_word(members[key]) for key in self._moves.may_be(rest))
         if held:
             counters = tuple(Counters(stream.name, side, waiting=n) for side, n in waiting.items() if n)
             await state.settle(
@@ -304,14 +308,14 @@ class Newcomers:
         if not self._moves.known:
             return False
         blind = {*self._state.blind(stream), *await self._unsure(stream)}  # sides on which it may turn up yet
-        sure, unclear = await self._moves.by_content(stream, spoken_for, blind)
+        sure, unclear = await self._moves.by_content(stream, spoken_for | self._new_for_sure, blind)
         await self._moved(stream, sure, spoken_for)
         groups = [lookalikes(self._moves.sides, keys, halves) for keys, halves in unclear]
         if self._state.dry:
             spoken_for.update(key for group in groups for key in (*group.a, *group.b))
         else:
             await self._list(stream, "everything but their keys", groups)
-        self._moves.leave(groups)
+        self._moves.leave(without(group, self._apart) for group in groups)
         left = list(self._moves.known.values())
         stands = await self._places.elsewhere(stream, left)
         blind_now, late = self._state.blind(stream), self._windows.late.get(stream.name, ())

@@ -14,7 +14,7 @@ from actors.core.assume import assumed, rests_on_precondition
 from actors.core.documents import never_imported
 from actors.core.gates import admitted, is_held_back
 from actors.core.mapping import remapped
-from actors.core.newcomer import may_now
+from actors.core.newcomer import is_to_be_put_back, may_now, seen_again
 from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
@@ -201,6 +201,9 @@ class Windows:
         out.alone += 1
         if effects.waits(half):
             out.skipped += 1
+            return
+        if is_to_be_put_back(half):
+            out.strangers.append(seen_again(stream, half, seen))
             return
         if half.state is State.TOMBSTONE and not several.is_back(half):
             out.skipped += 1  # its other id was given to another record, or it was moved; it stays what it is

@@ -14,6 +14,7 @@ from actors.core.blueprint_entries_lines import lines_entry
 from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
 from actors.core.blueprint_entries_rules import (
     CLASH,
+    CONTACT_FORM,
     CUSTOM,
     FIELD_RULES,
     ON_MERGE,
@@ -358,9 +359,10 @@ STREAM: Final = (
     ),
     Entry(
         "first_contact",
-        words(FirstContact),
+        CONTACT_FORM,
         "two records meet for the first time and differ: `a`, `b`, `fill_empty` (a null is filled, two values go to the "
-        "list), `filled_else_a`, `filled_else_b` (a null is filled, of two values that side's stays), `ask`",
+        "list), `filled_else_a`, `filled_else_b` (a null is filled, of two values that side's stays), `ask`; or under "
+        "conditions, see [below](#where-two-records-meet)",
         absent="`ask`",
         example="first_contact: fill_empty",
         rows=("T15", "T16"),

@@ -24,7 +24,8 @@ from actors.core.blueprint_forms import (
     Words,
     each,
 )
-from actors.core.policy import ForeignEdit, OnMerge, Owner
+from actors.core.policy import FirstContact, ForeignEdit, Owner
+from actors.core.stream_rules import OnMerge
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -57,6 +58,15 @@ CASE: Final = _CASE
 LONE_CASE: Final = (*_CASE, Entry("else", _OWNERS, "who owns it otherwise", required=True))
 OWNER_FORM: Final = Shared(
     "owner", Either((_OWNERS, Entries(LONE_CASE), Listing(Either((Entries(CASE), _OWNERS)), least=1)))
+)
+
+_CONTACTS: Final = Words(tuple(member.value for member in FirstContact))
+CONTACT_CASE: Final = (
+    Entry("is", _CONTACTS, "what holds then", required=True),
+    Entry("when", Named(Either((_VALUES, Entries(CONDITION))), least=1), "all of these hold", required=True),
+)
+CONTACT_FORM: Final = Shared(
+    "first_contact", Either((_CONTACTS, Listing(Either((Entries(CONTACT_CASE), _CONTACTS)), least=1)))
 )
 
 FIELD_RULES: Final = (

@@ -6,7 +6,8 @@ Each check notes all it finds. Must not: read entries; by now everything is comp
 from __future__ import annotations
 
 from actors.core.blueprint_nodes import Node, guess
-from actors.core.policy import Condition, FieldSpec, Owner, StreamSpec, Test
+from actors.core.conditions import Condition, Test
+from actors.core.policy import FieldSpec, Owner, StreamSpec
 from actors.core.types import SIDES
 
 
@@ -23,6 +24,21 @@ def check_conditions(stream: StreamSpec, at: Node) -> None:
                 at.fault("a field is local for all records or for none", "fields", field.name, "owner")
         if field.owner_cases and (field.a is None or field.b is None):
             at.fault("an owner under conditions needs both sides", "fields", field.name, "owner")
+
+    for index, (_, when) in enumerate(stream.contact_cases):
+        for condition in when:
+            fault = _contact_fault(condition, fields)
+            if fault:
+                at.fault(fault, "first_contact", index, "when", condition.field)
+
+
+def _contact_fault(condition: Condition, fields: dict[str, FieldSpec]) -> str:
+    asked = fields.get(condition.field)
+    if asked is None:
+        return f'"{condition.field}" is not a field of this stream{guess(condition.field, fields)}'
+    if asked.reference or asked.as_set or asked.lines is not None:
+        return f"{asked.name} is no plain value"
+    return ""
 
 
 def _fault(field: FieldSpec, condition: Condition, fields: dict[str, FieldSpec]) -> str:

@@ -8,21 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from actors.core.blueprint_entries_rules import CASE, CONDITION, LONE_CASE
+from actors.core.blueprint_entries_rules import CASE, CONDITION, CONTACT_CASE, LONE_CASE
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_nodes import Node
+from actors.core.conditions import Condition, Test
 from actors.core.lenses_one_way import Constant, OwnId
 from actors.core.policy import (
     RECORD_ID,
     RECORD_OBJECT,
-    Condition,
     FieldSide,
     FieldSpec,
+    FirstContact,
     Lens,
     LensError,
     Owner,
     OwnerCase,
-    Test,
 )
 from actors.core.types import SIDES, Side, other
 from actors.core.values import Value
@@ -48,6 +48,30 @@ def read_owner(node: Node | None) -> tuple[Owner, tuple[OwnerCase, ...]]:
         node.fault(f"more than {_CASES_MAX} owners of one field")
     owner = items[-1].choice(Owner, Owner.BOTH)
     return owner, tuple(_case(item, CASE) for item in items[:-1])
+
+
+def read_first_contact(
+    node: Node | None,
+) -> tuple[FirstContact, tuple[tuple[FirstContact, tuple[Condition, ...]], ...]]:
+    """`first_contact: b`, or cases with what holds where none of them does, as in
+    `first_contact: [{when: {customer_number: {filled: true}}, is: filled_else_a}, filled_else_b]`."""
+    if node is None:
+        return FirstContact.ASK, ()
+    if not isinstance(node.value, list):
+        return node.choice(FirstContact, FirstContact.ASK), ()
+    items = list(node.items())
+    if not items or isinstance(items[-1].value, Mapping):
+        node.fault("the last one has no conditions: it holds where nothing else does, as in ask")
+        return FirstContact.ASK, ()
+    if len(items) > _CASES_MAX:
+        node.fault(f"more than {_CASES_MAX} cases")
+    cases = []
+    for item in items[:-1]:
+        entries = item.table(CONTACT_CASE)
+        rule, when = entries.get("is"), entries.get("when")
+        asked = tuple(_condition(name, one) for name, one in when.entries()) if when else ()
+        cases.append((rule.choice(FirstContact, FirstContact.ASK) if rule else FirstContact.ASK, asked))
+    return items[-1].choice(FirstContact, FirstContact.ASK), tuple(cases)
 
 
 def _case(node: Node, table: tuple[Entry, ...]) -> OwnerCase:

@@ -26,6 +26,7 @@ from actors.core.blueprint_fields import check_name, read_fields
 from actors.core.blueprint_gates import read_gates
 from actors.core.blueprint_nodes import Node, described
 from actors.core.blueprint_objects import object_name, read_creates, read_deletes, read_objects, read_sides
+from actors.core.blueprint_rules import read_first_contact
 from actors.core.blueprint_when import When, read_delivery
 from actors.core.policy import (
     BUDGET_KINDS,
@@ -33,12 +34,11 @@ from actors.core.policy import (
     MERGES,
     Budget,
     DeleteEdit,
-    FirstContact,
     InitialCreates,
     LeftBehind,
-    OnMerge,
     StreamSpec,
 )
+from actors.core.stream_rules import OnMerge
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -61,7 +61,8 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     check_name(entry, name)
     node = entry.table(STREAM)
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
-    contact, left, active = node.get("first_contact"), node.get("left_behind"), node.get("active")
+    left, active = node.get("left_behind"), node.get("active")
+    contact, contact_cases = read_first_contact(node.get("first_contact"))
     merge = node.get("on_merge")
     on_merge = merge.choice(OnMerge, OnMerge.ASK) if merge else OnMerge.ASK
     if active is not None and not isinstance(active.value, bool):
@@ -92,7 +93,8 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         delete_vs_edit=edit.choice(DeleteEdit, DeleteEdit.KEEP) if edit else DeleteEdit.KEEP,
         mark=_mark(node.get("mark")),
         gates=read_gates(node.get("gate")),
-        first_contact=contact.choice(FirstContact, FirstContact.ASK) if contact else FirstContact.ASK,
+        first_contact=contact,
+        contact_cases=contact_cases,
         budgets=_budgets(node.get("budgets"), initial_creates, on_merge),
         complete_read_s=read.within(COMPLETE_READ, _COMPLETE_READ_S) if read else _COMPLETE_READ_S,
         delivery=read_delivery(node.get("delivery"), when),

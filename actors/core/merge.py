@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from actors.core.merge_lines import merge_lines
-from actors.core.owners import NOTHING, owner_of, owning_side
+from actors.core.owners import NOTHING, contact_of, owner_of, owning_side
 from actors.core.places import mover
 from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Owner, StreamSpec
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
@@ -250,7 +250,7 @@ class _View:
         owner = owning_side(self.owner)
         if owner is not None:
             return owner, f"first contact: owned by {owner}", self.values(owner)
-        rule = self.spec.first_contact or self.stream.first_contact
+        rule = self.spec.first_contact or contact_of(self.stream, self.raw)
         if rule in FILLS:
             for empty in SIDES:
                 if all(is_empty(v) for v in self.now[empty].values()):

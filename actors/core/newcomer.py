@@ -44,6 +44,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if seen.presence is not Presence.PRESENT and effects.is_due(stream, half):
         return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if seen.presence is not Presence.PRESENT:
+        if RESTORE in half.note and side not in ctx.reused:
+            return Verdict(_out_of_sight(half, seen))
         return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     if seen.problem:
         return Verdict(half, park=(unreadable(stream, half, seen),))
@@ -97,6 +99,31 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if initial.ASKED in half.note:
         action = msgspec.structs.replace(action, kinds=(*action.kinds, INITIAL_CREATES))
     return tried(half, (action,), (), ctx)
+
+
+def _out_of_sight(half: Binding, seen: Observation) -> Binding:
+    """What was to be put back is gone itself: it waits, for its record may only have been hidden."""
+    held = half.side(seen.side)
+    assert held is not None
+    now = msgspec.structs.replace(held, presence=seen.presence)
+    half = in_state(half, State.TOMBSTONE, RESTORE)
+    half = msgspec.structs.replace(half, keys=tuple(0 for _ in half.keys))
+    return msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
+
+
+def is_to_be_put_back(half: Binding) -> bool:
+    """Whether it stands for a record that was to be put back, and was gone itself: seen again, it goes on as a newcomer."""
+    return half.state is State.TOMBSTONE and RESTORE in half.note
+
+
+def seen_again(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
+    """The newcomer that it is once more."""
+    held = half.side(seen.side)
+    assert held is not None
+    now = msgspec.structs.replace(held, presence=seen.presence, version=seen.version)
+    half = in_state(half, newcomer_state(stream, seen), half.note)
+    half = msgspec.structs.replace(half, keys=match.keys(stream, seen.fields), rev=half.rev + 1)
+    return msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
 
 
 def _with_own_values(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:

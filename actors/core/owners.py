@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from actors.core.policy import Condition, FieldSpec, Owner, Test
-from actors.core.types import Side
+from actors.core.conditions import Condition, Test
+from actors.core.policy import FieldSpec, FirstContact, Owner, StreamSpec
+from actors.core.types import Observation, Side
 from actors.core.values import UNKNOWN, Fields, Seen, is_blank, same
 
-__all__ = ["NOTHING", "may_change", "owner_of", "owning_side"]
+__all__ = ["NOTHING", "contact_of", "may_change", "owner_of", "owning_side"]
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 _SIDES: Mapping[Owner, Side] = {Owner.A: "a", Owner.B: "b"}
@@ -46,6 +47,27 @@ def owner_of(
         if all(answers):
             return case.owner
     return spec.owner
+
+
+def contact_of(stream: StreamSpec, shown: Mapping[Side, Observation]) -> FirstContact:
+    """What holds where two records meet. Nothing of them is settled yet, so a condition asks what they show: it holds where
+    it holds for one of the sides that show the field."""
+    for rule, when in stream.contact_cases:
+        if all(any(_holds(one, (seen,)) for seen in _shown(stream.field(one.field), shown)) for one in when):
+            return rule
+    return stream.first_contact
+
+
+def _shown(spec: FieldSpec, shown: Mapping[Side, Observation]) -> list[Mapping[str, Seen]]:
+    """A field as each side shows it; of a local one, as that side itself writes it."""
+    found: list[Mapping[str, Seen]] = []
+    for side, seen in shown.items():
+        place = spec.side(side)
+        if spec.name in seen.fields:
+            found.append({spec.name: seen.fields[spec.name]})
+        elif place is not None and len(place.paths) == 1 and place.paths[0] in seen.native:
+            found.append({spec.name: seen.native[place.paths[0]]})
+    return found
 
 
 def owning_side(owner: Owner | None) -> Side | None:

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from actors.core.conditions import Condition
 from actors.core.schedule import Place, Schedule
 from actors.core.setup import SetupSpec
-from actors.core.stream_rules import Gate
+from actors.core.stream_rules import Gate, OnMerge
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -65,23 +66,6 @@ class Owner(enum.StrEnum):
     B = "b"
     BOTH = "both"
     LOCAL = "local"  # never transferred, never overwritten
-
-
-class Test(enum.StrEnum):
-    """What a condition asks of a field's value."""
-
-    IS = "is"
-    NOT = "not"
-    FILLED = "filled"
-    EMPTY = "empty"
-
-
-class Condition(msgspec.Struct, frozen=True):
-    """One thing that has to hold of a record. `values`: shared values, for `is` and `not`: any of them."""
-
-    field: str
-    test: Test
-    values: tuple[Value, ...] = ()
 
 
 class OwnerCase(msgspec.Struct, frozen=True):
@@ -137,15 +121,6 @@ class DeletePolicy(enum.StrEnum):
     MARK = "mark"
     REMOVE = "remove"
     RESTORE = "restore"
-
-
-class OnMerge(enum.StrEnum):
-    """Gone on one side, and another bound record there has one of its keys: it may have been merged into that."""
-
-    ASK = "ask"  # nothing is done to the partner until a person says what
-    KEEP = "keep"  # the partner stays as it is, and is let go
-    DELETE = "delete"  # it is a deletion like any other
-    FOLLOW = "follow"  # as `delete`, on a yes, and once nothing refers to the partner any more
 
 
 class DeleteEdit(enum.StrEnum):
@@ -281,7 +256,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them then.
     `initial_load`: the sides that the initial load may write to, `initial_creates`: what it does about records that the
     other side lacks (core/initial.py). `clashes`: of the match keys, so many at the end bind nobody: who shares one goes to
-    a person.
+    a person. `contact_cases` go before `first_contact`, the first that holds counts.
     """
 
     name: str
@@ -305,6 +280,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     mark: Mapping[str, Mapping[str, Value]] = {}
     gates: Mapping[str, Gate] = {}
     first_contact: FirstContact = FirstContact.ASK
+    contact_cases: tuple[tuple[FirstContact, tuple[Condition, ...]], ...] = ()
     budgets: Mapping[str, Budget] = {}
     complete_read_s: float = 3600.0
     map_ver: str = ""

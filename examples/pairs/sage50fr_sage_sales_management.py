@@ -11,6 +11,7 @@ from examples.daemon import StandError
 from examples.pairs.stage import Stage
 
 PROSPECT, CLIENT = 1, 2
+VASE = b"\xff\xd8\xffa picture of a vase"
 RULES = {"a": {"poll": "1s"}, "b": {"poll": "1s"}, "delivery": "instant"}
 
 
@@ -92,6 +93,7 @@ async def load(stage: Stage, both: Both) -> None:
         article("VASE", "Vase", 3),
         {"Code": "CONSEIL", "Désignation courte": "Conseil"},
     )
+    both.sage.hang("articles", "VASE", VASE)
     enter("factures", {"N° pièce": "F1", "Type de pièce": "Facture", "Client": "DURAND", "Total TTC": "120"})
     crm = {"url": f"{both.sales.address}/api/v4", "public_key": "public", "private_key": "private"}
     await stage.connect(
@@ -116,6 +118,11 @@ async def load(stage: Stage, both: Both) -> None:
     if shown != {"STYLO": "12", "VASE": "3", "CONSEIL": "-"}:
         raise StandError(f"the stock is shown as {shown}")
     stage.say("   Stock is shown, and a dash where there is none.")
+    (vase,) = people.find("products", extId="VASE")
+    await stage.see(
+        lambda: list(both.sales.files.shown(int(vase["id"])).values()) == [VASE],
+        "The vase has its picture.",
+    )
 
 
 async def sell(stage: Stage, both: Both) -> None:

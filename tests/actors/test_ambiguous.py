@@ -7,10 +7,11 @@ from typing import Any
 
 import anyio
 
-from actors.core.types import SIDES, Parked, Room, Side, other
+from actors.core.policy import DeletePolicy
+from actors.core.types import SIDES, Parked, Room, Side, State, other
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
-from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, until, writes
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until, writes
 from tests.actors.test_scenarios import _mixed
 
 
@@ -160,6 +161,32 @@ def test_found_by_sim_who_shares_a_clash_key_with_one_that_is_gone_is_not_that_o
             return rig.names(other(side)), [*listed(rig)] == [bob]
 
         assert on(lambda: Rig(customers(**CLASH)), body) == (["Ada"], True)
+
+
+def test_found_by_sim_a_deletion_is_concluded_once_who_shares_a_key_is_said_to_be_another() -> None:
+    """Ada's partner waited for a word for good (seed 205331). Nor is she Bob by all that both of them hold."""
+    more = {"street": "Way 1", "city": "Town"}
+    rules = CLASH | {
+        "fields": tuple(field(name) for name in ("name", "phone", *more)),
+        "deletes": dict.fromkeys(SIDES, DeletePolicy.REMOVE),
+    }
+    for side in SIDES:
+
+        async def body(rig: Rig, root: RootActor, side: Side = side) -> Any:
+            ada = rig.create(side, "Ada", **more)
+            await until(lambda: loaded(rig) and len(pairs(rig)) == 1)
+            rig.systems[side].delete(CUSTOMERS, ada, "person")
+            bob = rig.create(side, "Bob", **more)
+            await until(lambda: bob in listed(rig) and rig.bindings()[0].state is State.GONE)
+            (partner,) = rig.rows(other(side))
+            say(rig, bob, {"choose": "different"})
+            root.wake("l")
+            await until(lambda: rig.names(other(side)) == ["Bob"])
+            await anyio.sleep(300)
+            return partner in rig.rows(other(side)), rig.parked(), len(pairs(rig))
+
+        is_left, rooms, bound = on(lambda: Rig(customers(**rules)), body)
+        assert (is_left, rooms, bound) == (False, [], 2)
 
 
 def test_found_by_sim_a_create_that_was_not_answered_is_not_looked_up_by_a_clash_key() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
+from actors.core.conditions import Condition as If
+from actors.core.conditions import Test as Asks
 from actors.core.lenses import Same
 from actors.core.policy import (
     RECORD_OBJECT,
@@ -23,8 +25,6 @@ from actors.core.policy import (
     OwnerCase,
     StreamSpec,
 )
-from actors.core.policy import Condition as If
-from actors.core.policy import Test as Asks
 from actors.core.schedule import COMMAND
 from actors.core.types import SIDES, ActionState, Op, Outcome, Room, Side, State
 from actors.ports import Find, RunRow

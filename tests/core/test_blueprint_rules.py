@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from actors.core.blueprint import BlueprintError, compile_blueprint
+from actors.core.conditions import Condition
+from actors.core.conditions import Test as Asked
 from actors.core.lenses import MapValues
 from actors.core.lenses_money import Gross
 from actors.core.lenses_one_way import Computed, Constant, OwnId
-from actors.core.policy import Condition, ForeignEdit, LinkSpec, Owner, OwnerCase
-from actors.core.policy import Test as Asked
+from actors.core.policy import FirstContact, ForeignEdit, LinkSpec, Owner, OwnerCase
 from daemon import blueprints_yaml
 from tests.core.blueprint_samples import Document, compiled, document, fields
 
@@ -337,3 +338,30 @@ streams:
         (17, "streams.things.fields.name.owner[0].when.colour"),
         (19, "streams.things.fields.mark.owner"),
     ]
+
+
+def test_a_first_contact_under_conditions_is_compiled() -> None:
+    def change(whole: Document) -> None:
+        cases = [{"when": {"notes": {"filled": True}}, "is": "a"}, "filled_else_b"]
+        whole["streams"]["customers"]["first_contact"] = cases
+
+    stream = compiled(change).stream("customers")
+    assert stream.first_contact is FirstContact.FILLED_ELSE_B
+    assert stream.contact_cases == ((FirstContact.A, (Condition("notes", Asked.FILLED),)),)
+
+
+@pytest.mark.parametrize(
+    "cases, said",
+    [
+        ([{"when": {"nobody": 1}, "is": "a"}, "b"], '"nobody" is not a field of this stream'),
+        ([{"when": {"tags": "x"}, "is": "a"}, "b"], "tags is no plain value"),
+        ([{"when": {"number": "x"}, "is": "a"}], "the last one has no conditions"),
+        ([{"is": "a"}, "b"], "when"),
+        ([{"when": {"number": "x"}, "is": "newest"}, "b"], "newest"),
+    ],
+)
+def test_a_first_contact_that_asks_for_nothing_it_can_know_is_a_fault(cases: Any, said: str) -> None:
+    data = document()
+    data["streams"]["customers"]["first_contact"] = cases
+    with pytest.raises(BlueprintError, match=said):
+        compile_blueprint(data, None, SET)

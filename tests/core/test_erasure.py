@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from actors.core.assume import assumed
+from actors.core.conditions import Condition
+from actors.core.conditions import Test as Asks
 from actors.core.erasure import ERASED, forget, is_hashed, of_action, of_parked
 from actors.core.plan import Context, differs, plan_pair
-from actors.core.policy import Condition, Owner, OwnerCase
-from actors.core.policy import Test as Asks
+from actors.core.policy import Owner, OwnerCase
 from actors.core.types import SIDES, Action, FieldDecision, Op, Parked, Room, Side, other
 from actors.core.values import Erased, decode, encode, erased, same
 from tests.core.pairs import NOW, bound, one, seen, stream

@@ -9,13 +9,16 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
+from actors.core.conditions import Condition
+from actors.core.conditions import Test as Asks
 from actors.core.merge import Merged, changed_fields, merge
-from actors.core.policy import Choice, FirstContact, Owner
+from actors.core.policy import Choice, FieldSpec, FirstContact, Owner
 from actors.core.types import SIDES, Side, State, other
 from actors.core.values import UNKNOWN, Seen, Value, same
-from tests.core.pairs import bound, one, seen, stream
+from tests.core.pairs import bound, one, place, seen, stream
 
 # Both sides were settled before. "moved": seen to differ from what that very side held when last settled.
 MET = """
@@ -297,3 +300,21 @@ def test_a_side_changed_only_against_its_own_settled_value() -> None:
         assert tuple(s for s in SIDES if changed_fields(spec, binding, seen(s, {"f": value}))) == changed
     assert not any(changed_fields(spec, binding, seen(side, {})) for side in SIDES)
     assert not same("long", "long name")
+
+
+@pytest.mark.parametrize("mark, winner", [("x", "a"), (None, "b"), (UNKNOWN, "b")])
+@pytest.mark.parametrize("side", SIDES)
+def test_whose_value_stands_where_two_meet_may_depend_on_what_they_show(
+    mark: Seen, winner: Side, side: Side
+) -> None:
+    """A local field, which only one side has, says which rule holds; what was not delivered says nothing."""
+    there, nowhere = place("M"), None
+    a, b = (there, nowhere) if side == "a" else (nowhere, there)
+    local = FieldSpec("mark", a, b, owner=Owner.LOCAL)
+    cases = ((FirstContact.A, (Condition("mark", Asks.FILLED),)),)
+    spec = stream(one(), local, first_contact=FirstContact.B, contact_cases=cases)
+    looks = {one_side: seen(one_side, {"f": one_side}) for one_side in SIDES}
+    shown = {} if mark is UNKNOWN else {"M": mark}
+    looks[side] = msgspec.structs.replace(looks[side], native={**looks[side].native, **shown})
+    merged = merge(spec, bound({}, state=State.MATCHED), looks["a"], looks["b"])
+    assert merged.writes == {other(winner): {"f": winner}, winner: {}}

@@ -11,6 +11,7 @@ import pytest
 
 from actors.core.contests import DAY_S
 from actors.core.lenses import Length
+from actors.core.newcomer import is_to_be_put_back, seen_again
 from actors.core.plan import (
     RESTORE,
     Context,
@@ -333,6 +334,20 @@ def test_a_new_record_that_is_gone_again_leaves_nothing() -> None:
     spec = stream(one("f"))
     verdict = plan_new(spec, half(seen("a", {"f": "x"}), spec), gone("a"), Context(NOW))
     assert verdict.drop and not verdict.actions
+
+
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize("side", SIDES)
+def test_what_is_to_be_put_back_and_gone_itself_waits_unless_its_id_may_be_given_away(
+    side: Side, reused: bool
+) -> None:
+    spec = stream(one("f"))
+    ctx = Context(NOW, reused=frozenset({side}) if reused else frozenset())
+    waits = msgspec.structs.replace(half(seen(side, {"f": "x"}), spec), note=RESTORE)
+    verdict = plan_new(spec, waits, gone(side), ctx)
+    assert (verdict.drop, is_to_be_put_back(verdict.binding)) == (reused, not reused)
+    again = seen_again(spec, verdict.binding, seen(side, {"f": "y"}))
+    assert (again.state, again.note, again.keys) == (State.NEW, RESTORE, waits.keys)
 
 
 # ------------------------------------------------------------------------------- refused, unreadable, contested

@@ -161,7 +161,7 @@ STREAMS = (
         19,
         "what is gone is deleted while it can't be said which of two it is",
         "actors/newcomers.py",
-        "        self._moves.leave(groups)\n",
+        "        self._moves.leave(without(group, self._apart) for group in groups)\n",
         "",
         (f"{MOVES}test_redteam_19_of_two_new_records_that_may_be_the_one_gone_none_is_guessed",),
     ),

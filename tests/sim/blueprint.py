@@ -28,13 +28,12 @@ from actors.core.policy import (
     LinesSpec,
     LinkSpec,
     ObjectRules,
-    OnMerge,
     Owner,
     OwnerCase,
     StreamSpec,
     Sum,
 )
-from actors.core.stream_rules import Gate, GateOn, Ineligible
+from actors.core.stream_rules import Gate, GateOn, Ineligible, OnMerge
 from actors.core.values import Value
 from tests.sim.laws import (
     CELLS,

@@ -179,13 +179,15 @@ def was_away(evidence: Evidence, entry: Entry, end: Entry) -> bool:
 
 def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry) -> bool:
     """Whether a daemon must have known two records as one before one of them went: it had written to them (and knew of what
-    it made), or they had stood side by side for long. Else the one that is left is new, from a side that may make none."""
+    it made), or they had stood side by side for long, once all was loaded. Else the one that is left is new, from a side
+    that may make none."""
     if any(end.at < at for at in evidence.set_back):
         return False  # nobody knows it any more
     first = timeline.record(entry)[0]
     stood = min(end.at - one.at for one in (first, timeline.record(end)[0]))
     paused = sum(span.ended - span.began + REST_S for span in evidence.pauses if span.began - REST_S < end.at)
-    long = stood - paused > evidence.laws.race_s
+    loaded = evidence.loaded.get(timeline.stream.name, 0.0) <= end.at
+    long = loaded and stood - paused > evidence.laws.race_s
     about = timeline.about(timeline.ref(entry))
     return long or any(
         not one.outside

@@ -95,6 +95,17 @@ def test_a_copy_that_nobody_knew_of_before_both_went_is_new_when_it_is_back(
     assert found_at_the_end(told.ends()) == invariants
 
 
+@pytest.mark.parametrize("loaded, invariants", [(1100.0, {"convergence"}), (5000.0, set())])
+def test_what_stood_side_by_side_before_all_was_loaded_need_not_have_been_known_as_one(
+    loaded: float, invariants: set[str]
+) -> None:
+    """Records may be made of B's alone. A1 and B1 stand there for long, and B1 is deleted."""
+    told = story(removes="b", creates=ONLY_B).create("a", PERSON, "A1", ref="r1", email="e1")
+    told.evidence.loaded["customers"] = loaded
+    told.create("b", PERSON, "B1", ref="r1", email="e1").wait(1000.0).delete("b", PERSON, "B1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
 def _known_before(set_back_s: float, patchy: bool = True) -> Story:
     """What the daemon made long ago is forgotten, and made again so many seconds later."""
     told = (

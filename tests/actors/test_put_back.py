@@ -1,0 +1,45 @@
+"""What was deleted on one side and is to be put back there, while its partner can't be seen either."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from actors.core.policy import DeletePolicy
+from actors.core.types import Side, State
+from actors.ports import Find
+from actors.root import RootActor
+from tests.actors.odds import MIRRORED, by_side
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, on, until
+
+
+@MIRRORED
+def test_found_by_sim_what_waits_to_be_put_back_and_is_hidden_meanwhile_is_put_back_when_it_is_shown(
+    here: Side, there: Side
+) -> None:
+    """It was forgotten, and stood alone for good where the blueprint lets nobody be made of newcomers (seed 204437)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        made = rig.create(there, "Ada", "1")
+        await until(lambda: [one.state for one in rig.bindings()] == [State.SETTLED])
+        (mine,) = rig.rows(here)
+        rig.edit(here, mine, phone=None)
+        await until(lambda: bool(rig.parked()))
+        rig.systems[there].delete(CUSTOMERS, made, "person")
+        await until(lambda: [one.state for one in rig.bindings()] == [State.NEW], 600)
+        rig.systems[here].hide(CUSTOMERS, mine, by_id=True)
+        await until(lambda: [one.state for one in rig.bindings()] != [State.NEW], 600)
+        await anyio.sleep(300)
+        gone = rig.rows(there), rig.parked()
+        rig.systems[here].hidden.clear()
+        rig.edit(here, mine, phone="2")
+        await until(lambda: [one.state for one in rig.bindings()] == [State.SETTLED], 600)
+        return gone, [(row["name"], row["phone"]) for row in rig.rows(there).values()]
+
+    spec = customers(
+        fields=(field("name"), field("phone", required=True)),
+        creates=frozenset({there}),
+        deletes=by_side(there, DeletePolicy.RESTORE, DeletePolicy.IGNORE),
+    )
+    assert on(lambda: Rig(spec, find=(Find.FULL,)), body) == (({}, []), [("Ada", "2")])
