@@ -1,4 +1,4 @@
-"""Who refers to a record whose partner was merged: asked by what the blueprint says of a reference, and by no other field."""
+"""Who refers to a record whose partner was merged: asked by what the blueprint says of a reference, by no other field."""
 
 from __future__ import annotations
 
