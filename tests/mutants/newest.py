@@ -84,8 +84,8 @@ NEWEST = (
         7,
         "what waits to be put back is forgotten when its record is not to be seen",
         "actors/core/newcomer.py",
-        "        if RESTORE in half.note and side not in ctx.reused:",
-        "        if False:",
+        "    if RESTORE in half.note and seen.side not in ctx.reused:",
+        "    if False:",
         ("tests/actors/test_put_back.py",),
     ),
     Mutant(
