@@ -41,8 +41,6 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     side, target = seen.side, other(seen.side)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
-    if seen.presence is not Presence.PRESENT and effects.is_due(stream, half):
-        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if seen.presence is not Presence.PRESENT:
         return _gone(stream, half, seen, ctx)
     if seen.problem:
@@ -100,8 +98,10 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
 
 
 def _gone(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
-    """A new record that is gone again leaves nothing; but what was to be put back waits, for its record may only have been
-    hidden."""
+    """A new record that is gone again leaves nothing; but what was to be put back, or is due with its document, waits: its
+    record may only have been hidden."""
+    if effects.is_due(stream, half):
+        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if RESTORE not in half.note or seen.side in ctx.reused:
         return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     held = half.side(seen.side)
