@@ -68,7 +68,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, park=(waits(stream, half, seen, reason),))
     half = _with_own_values(stream, half, seen)
     wanted = _told(stream, half, seen, restore)
-    unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
+    unknown = _unseen(stream, half, seen)
     if unknown:
         park = tuple(not_delivered(stream, half, seen, unknown))
         return Verdict(half, park=park, again_s=UNSEEN_AGAIN_S)
@@ -99,6 +99,14 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if initial.ASKED in half.note:
         action = msgspec.structs.replace(action, kinds=(*action.kinds, INITIAL_CREATES))
     return tried(half, (action,), (), ctx)
+
+
+def _unseen(stream: StreamSpec, half: Binding, seen: Observation) -> list[str]:
+    """Shared fields that were not delivered. An attachment that was never agreed on may still be on its way: it keeps nobody
+    waiting, and follows."""
+    side = seen.side
+    lacks = (spec for spec in shared(stream, side) if spec.name not in seen.fields)
+    return [f"{side}.{spec.name}" for spec in lacks if not spec.attachment or spec.name in half.base]
 
 
 def _out_of_sight(half: Binding, seen: Observation) -> Binding:
