@@ -67,9 +67,16 @@ CONTACT_CASE: Final = (
     Entry("is", _CONTACTS, "what holds then", required=True),
     Entry("when", Named(Either((_VALUES, Entries(CONDITION))), least=1), "all of these hold", required=True),
 )
+LONE_CONTACT: Final = (*CONTACT_CASE, Entry("else", _CONTACTS, "what holds otherwise", required=True))
 CONTACT_FORM: Final = Shared(
     "first_contact",
-    Either((_CONTACTS, Listing(Either((Entries(CONTACT_CASE), _CONTACTS, REFERENCE)), least=1))),
+    Either(
+        (
+            _CONTACTS,
+            Entries(LONE_CONTACT),
+            Listing(Either((Entries(CONTACT_CASE), _CONTACTS, REFERENCE)), least=1),
+        )
+    ),
 )
 
 FIELD_RULES: Final = (
