@@ -41,12 +41,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     side, target = seen.side, other(seen.side)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
-    if seen.presence is not Presence.PRESENT and effects.is_due(stream, half):
-        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if seen.presence is not Presence.PRESENT:
-        if RESTORE in half.note and side not in ctx.reused:
-            return Verdict(_out_of_sight(half, seen))
-        return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
+        return _gone(stream, half, seen, ctx)
     if seen.problem:
         return Verdict(half, park=(unreadable(stream, half, seen),))
     unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)
@@ -99,6 +95,15 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if initial.ASKED in half.note:
         action = msgspec.structs.replace(action, kinds=(*action.kinds, INITIAL_CREATES))
     return tried(half, (action,), (), ctx)
+
+
+def _gone(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
+    """What becomes of one that is not there any more."""
+    if effects.is_due(stream, half):
+        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
+    if RESTORE in half.note and seen.side not in ctx.reused:
+        return Verdict(_out_of_sight(half, seen))
+    return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
 
 
 def _out_of_sight(half: Binding, seen: Observation) -> Binding:
