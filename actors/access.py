@@ -16,6 +16,7 @@ from actors.core.types import SIDES, Observation, Presence, Record, Side
 from actors.core.values import Value
 from actors.messages import Call, Class
 from actors.ports import Clock, Declaration, Page, Rows, RowUpdates, Store, Write, WriteResult
+from actors.runtime.together import together
 from actors.several import changed, own_write, placed_record, placed_result, scanned
 
 Ask = Callable[[Call], Awaitable[Any]]
@@ -43,22 +44,43 @@ class Access:
         self._time_left_s = time_left_s
 
     async def look(self, stream: StreamSpec, ids: Sequence[str], cls: Class = "poll") -> list[Observation]:
-        """A fresh look by id; what is not there (any more) is observed as deleted."""
-        out: list[Observation] = []
+        """A fresh look by id; what is not there (any more) is observed as deleted. Several requests are under way at once,
+        and one place at the account stays free for whoever else wants it."""
         most = self.declaration.look_max or self.declaration.batch_max
-        for name, wanted in by_object(stream, self.side, ids).items():
-            for start in range(0, len(wanted), most):
-                batch = wanted[start : start + most]
-                asked = self._clock.monotonic()
-                call = self._call("read", cls, name, batch, paths(stream, self.side, name))
-                records = self._placed(stream, name, await self._ask(call))
-                out.extend(await self.observed(stream, records, asked))
-                there = {record.id for record in records}
-                known = (qualified(stream, self.side, name, one) for one in batch)
-                out.extend(
-                    Observation(self.side, one, asked, Presence.DELETED) for one in known if one not in there
-                )
-        return out
+        batches = [
+            (name, wanted[start : start + most])
+            for name, wanted in by_object(stream, self.side, ids).items()
+            for start in range(0, len(wanted), most)
+        ]
+        found: dict[int, list[Observation]] = {}
+        todo = iter(enumerate(batches))
+
+        async def work() -> None:
+            for place, (name, batch) in todo:
+                found[place] = await self._look(stream, name, batch, cls)
+
+        at_once = min(len(batches), self.declaration.concurrency - 1)
+        if at_once <= 1:
+            await work()
+        else:
+            async with together() as tasks:
+                for _ in range(at_once):
+                    tasks.start_soon(work)
+        return [one for place in range(len(batches)) for one in found[place]]
+
+    async def _look(
+        self, stream: StreamSpec, name: str, batch: Sequence[str], cls: Class
+    ) -> list[Observation]:
+        asked = self._clock.monotonic()
+        call = self._call("read", cls, name, batch, paths(stream, self.side, name))
+        records = self._placed(stream, name, await self._ask(call))
+        found = await self.observed(stream, records, asked)
+        there = {record.id for record in records}
+        known = (qualified(stream, self.side, name, one) for one in batch)
+        found.extend(
+            Observation(self.side, one, asked, Presence.DELETED) for one in known if one not in there
+        )
+        return found
 
     def _placed(self, stream: StreamSpec, name: str, records: Iterable[Record]) -> Sequence[Record]:
         """Records of one object as they are known here: with several, the id carries its object."""

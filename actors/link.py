@@ -197,6 +197,8 @@ class LinkActor(Actor):
             try:
                 self._lease = await self._ports.store.renew_lease(self.lease, self._options.lease_ttl_s)
             except TandemError:
+                if self._lease is None:  # the work beside this heard of it first
+                    return
                 if self._time_left_s() <= 0:
                     self._lose()
                     return

@@ -16,7 +16,8 @@ from actors.core.errors import Kind, TandemError
 from actors.core.mapping import native_of
 from actors.core.merge import settled
 from actors.core.places import SEPARATOR, delete_policy, owns
-from actors.core.policy import DeletePolicy, FieldSide, FieldSpec, OnMerge, StreamSpec
+from actors.core.policy import DeletePolicy, FieldSide, FieldSpec, StreamSpec
+from actors.core.stream_rules import OnMerge
 from actors.core.types import Binding, Observation, Presence, Side, State, other
 from actors.core.values import UNKNOWN
 from actors.state import RunState

@@ -78,6 +78,10 @@ async def _undone(asked: Asked, streams: Sequence[StreamSpec]) -> RunResult:
     except TandemError as error:
         state.cut_short(error)
         ended = Outcome.PARTIAL if state.confirmed else Outcome.FAILED
-    said = f"{undoing.left} left as they are" if undoing.left else ""
+    counts = (
+        (undoing.left, "left as they are"),
+        (undoing.waiting, "not settled yet: approve the plan once more"),
+    )
+    said = "; ".join(f"{count} {text}" for count, text in counts if count)
     error_ = state.errors[0] if state.errors else None
     return RunResult(ended, frozenset(state.loaded), error_, said)

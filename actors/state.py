@@ -60,6 +60,7 @@ class Memory:
         self._news: dict[tuple[str, Side, str], float] = {}
         self._trust: dict[tuple[str, Side], int] = {}
         self.asked: dict[tuple[str, Side, str], float] = {}  # records: until when a command goes on for them
+        self.put_off: dict[tuple[str, Side, str], float] = {}  # records: when they are looked at again
         self.again: dict[str, float] = {}  # stream -> when the last of what is tried again is (wall clock)
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
@@ -76,6 +77,10 @@ class Memory:
     def asks_again(self, stream: str, side: Side, record: str, until: float) -> None:
         """A run that somebody asked for looks at this record again (wall clock): what comes of that was asked for, too."""
         self.asked[stream, side, record] = until + ASKED_S
+
+    def commanded(self, now: float) -> None:
+        """A command is given also for what was put off before it: that goes on in its name, too."""
+        self.asked |= {place: at + ASKED_S for place, at in self.put_off.items() if at >= now}
 
     def was_asked(self, action: Action, now: float) -> bool:
         """Whether an action comes of a look that somebody's run left behind."""
@@ -136,6 +141,7 @@ class Memory:
     def forget_asked(self, now: float) -> None:
         """Drop the commands that are over."""
         self.asked = {key: until for key, until in self.asked.items() if until >= now}
+        self.put_off = {key: at for key, at in self.put_off.items() if at >= now}
 
 
 def _records_of(action: Action) -> tuple[tuple[str, Side, str], ...]:
@@ -171,6 +177,8 @@ class RunState:
         self.memory = memory
         self.loaded = set(loaded)
         self.gate = Gate(spec, cursors, row, clock, self.loaded)
+        if self.gate.commanded and not self.dry:
+            memory.commanded(clock.now())
         self._lease = lease
         self.begun = False
         self._beginning = anyio.Lock()
@@ -343,6 +351,8 @@ class RunState:
         is_asked = (self.gate.commanded and not self.dry) or self.memory.asked.get(place, 0.0) >= now
         if self.spec.schedules and is_asked:
             self.memory.asks_again(*place, until)
+        elif self.spec.schedules:
+            self.memory.put_off[place] = until
 
     def held_over(self, stream: StreamSpec, text: str, *, is_over: bool) -> None:
         """Actions of this stream were held. `is_over`: the totals are known, and beyond a budget."""

@@ -17,6 +17,7 @@ from actors.carry import Carrier
 from actors.conclude import Pair
 from actors.core.mapping import remapped
 from actors.core.policy import StreamSpec
+from actors.core.several import is_leftover
 from actors.core.types import SIDES, Action, ActionState, Binding, Observation, Op, Outcome, Side
 from actors.core.undo import UNDO, Undo, combined, done_by, undo
 from actors.core.verdict import Verdict
@@ -27,6 +28,8 @@ from actors.state import RunState
 from actors.window import Windows
 
 KIND: Final = "undo"
+LEFT_BEHIND: Final = "it was left behind by a move, and goes back with that: take back the run that moved it"
+UNDER_WAY: Final = "a write of ours is under way, or was a moment ago"
 NOT_SETTLED: Final = "nobody knows yet what became of it"
 _Looks = dict[Side, dict[str, Observation]]
 
@@ -40,7 +43,8 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Undoing:
-    """One undo. `planned`: writes that take something back; `left`: what was not taken back."""
+    """One undo. `planned`: writes that take something back; `left`: what was not taken back; `waiting`: what stays in the
+    plan, for another yes, since nobody knows yet how it stands, or it was not done."""
 
     def __init__(
         self, state: RunState, sides: Sides, options: Options, at: Callable[[str], Awaitable[None]]
@@ -53,7 +57,7 @@ class Undoing:
         self._windows = Windows(state, sides, self._carrier)
         self._subject = msgspec.json.decode(state.row.subject, type=Subject)
         self._closed: set[str] = set()  # streams whose former plan has given way
-        self.planned = self.left = 0
+        self.planned = self.left = self.waiting = 0
 
     # --------------------------------------------------------------------------------------------------- plan
 
@@ -99,7 +103,7 @@ class Undoing:
         for one in writes:
             if one.state is ActionState.CONFIRMED:
                 by_place[one.binding, one.side].append(one)
-        done = [combined(found) for found in by_place.values()]
+        done = [combined(stream, found) for found in by_place.values()]
         actions = []
         for write, _, taken_back in await self._undone(stream, done, self._subject.run):
             if taken_back.action is not None:
@@ -134,6 +138,9 @@ class Undoing:
         refs = await target_refs(state.store, state.link, stream, wanted)
         out: list[tuple[Action, Pair | None, Undo]] = []
         for write in writes:
+            if is_leftover(write):
+                out.append((write, None, Undo(LEFT_BEHIND)))
+                continue
             binding = bindings.get(write.binding)
             if binding is None:
                 out.append((write, None, Undo("nothing is known of the record any more")))
@@ -141,7 +148,7 @@ class Undoing:
             pair = _pair(binding, looks)
             late = any(self._windows.too_early(stream, seen, binding) for seen in pair.seen)
             if late:
-                out.append((write, pair, Undo("a write of ours is under way, or was a moment ago")))
+                out.append((write, pair, Undo(UNDER_WAY)))
                 continue
             at = {seen.side: seen for seen in pair.seen}
             out.append((write, pair, undo(stream, write, remapped(stream, binding), at, refs, run)))
@@ -168,7 +175,9 @@ class Undoing:
             await self._apply_some(stream, actions)
         if state.errors:
             return Outcome.PARTIAL if state.confirmed else Outcome.FAILED
-        if self.left or state.failed:
+        if self.waiting and not state.confirmed:
+            return Outcome.AWAITING_APPROVAL
+        if self.left or self.waiting or state.failed:
             return Outcome.PARTIAL
         return Outcome.SUCCEEDED if state.confirmed else Outcome.NOTHING_NEW
 
@@ -180,9 +189,13 @@ class Undoing:
         taken = {(one.binding, one.side): one for one in actions}
         run = _run_of(actions)
         pairs: dict[int, Pair] = {}
-        for done, pair, again in await self._undone(stream, list(map(done_by, actions)), run):
+        over: set[tuple[int, Side]] = set()
+        for done, pair, again in await self._undone(stream, [done_by(stream, one) for one in actions], run):
             planned, now = taken[done.binding, done.side], again.action
+            if again.reason == UNDER_WAY:
+                continue
             if pair is None or now is None or now.fingerprint != planned.fingerprint:
+                over.add((done.binding, done.side))
                 await self._name_all([planned], again.reason or "it would be another write by now")
                 continue
             before = pairs.get(pair.binding.key)
@@ -191,8 +204,17 @@ class Undoing:
             pairs[pair.binding.key] = msgspec.structs.replace(pair, verdict=verdict)
         if pairs:
             await self._carrier.carry(stream, list(pairs.values()))
-        dropped = [one.binding for one in actions]
-        await state.store.release_held(state.lease, stream.name, KIND, dropped)
+            over |= await self._written(list(pairs))
+        # A record whose other write is still open stays as a whole: what of it is done is found done.
+        still = {key for key, side in taken if (key, side) not in over}
+        self.waiting += len(still)
+        released = [key for key, _ in taken if key not in still]
+        await state.store.release_held(state.lease, stream.name, KIND, released)
+
+    async def _written(self, keys: Sequence[int]) -> set[tuple[int, Side]]:
+        """Bindings and sides of which this run has settled its write."""
+        writes = await self._state.store.writes_of_run(self._state.run, min(keys) - 1, len(keys))
+        return {(one.binding, one.side) for one in writes if one.state is ActionState.CONFIRMED}
 
     # -------------------------------------------------------------------------------------------------- named
 

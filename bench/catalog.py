@@ -29,13 +29,14 @@ class Figure:
 
 # Of each pair: the most requests per record of a load that may be needed, and how many it should be. What is read comes by
 # the thousand, and is looked at once more before anything is made of it; Uniconta and Winestro take one record per request,
-# Sales Management 200, and does not show what it made of them; Tribe shows 100 a page.
+# Sales Management 200, and does not show what it made of them. Tribe does not show the parts of a new record: they are
+# looked at, 20 in a request, and a country is asked for once in a batch of 40. SelectLine is asked for thirty by number.
 PAIRS: dict[str, tuple[float, float]] = {
     "webcrm-uniconta": (1.02, 1.005),
     "sage50fr-sage-sales-management": (0.012, 0.008),
     "winestro-accounts": (1.02, 1.005),
-    "tribe-winbooks": (1.05, 1.025),
-    "selectline-cloudkasse": (1.05, 1.025),
+    "tribe-winbooks": (1.12, 1.06),
+    "selectline-cloudkasse": (1.06, 1.025),
 }
 
 SILENT = ("selectline-cloudkasse",)  # neither system calls anybody
@@ -70,6 +71,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("rss_mb_1m", "MB", 250, 120, "the daemon just started"),
     Figure("idle_link_bytes", "bytes", 10_240, 1_024),
     Figure("grpc_status_over_echo", "x", 0.7, 0.9, "", True),
+    *(Figure(f"load_over_script_{connector}", "x", 1.5, 1.2) for connector in ("rest", "odata")),
     *(figure for pair, (most, aim) in PAIRS.items() for figure in _of_pair(pair, most, aim)),
 )
 NAMES: tuple[str, ...] = tuple(figure.name for figure in FIGURES)

@@ -16,8 +16,8 @@ from actors.core.blueprint_objects import check_objects
 from actors.core.blueprint_owners import check_conditions, check_values
 from actors.core.lenses import written_paths
 from actors.core.owners import may_change
-from actors.core.policy import DeletePolicy, FieldSpec, LeftBehind, OnMerge, Owner, StreamSpec
-from actors.core.stream_rules import Ineligible
+from actors.core.policy import DeletePolicy, FieldSpec, LeftBehind, Owner, StreamSpec
+from actors.core.stream_rules import Ineligible, OnMerge
 from actors.core.types import SIDES, Side, other
 
 

@@ -36,9 +36,9 @@ from actors.core.policy import (
     DeleteEdit,
     InitialCreates,
     LeftBehind,
-    OnMerge,
     StreamSpec,
 )
+from actors.core.stream_rules import OnMerge
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 

@@ -15,6 +15,7 @@ import msgspec
 from actors.core.merge import settled_on
 from actors.core.own_values import PREFIX as OWN
 from actors.core.policy import StreamSpec
+from actors.core.several import PREFIX as LEFT
 from actors.core.types import SIDES, Action, Binding, Deviation, FieldDecision, Held, Parked, Side
 from actors.core.values import erased
 
@@ -47,12 +48,12 @@ def _hashed(binding: Binding, side: Side, lost: frozenset[str], salt: str) -> He
     held = binding.side(side)
     if held is None:
         return None
-    # Of what stands among the deviations under other names, own values are compared with what is seen; the rest is only
-    # ever written, and goes.
+    # Of what stands among the deviations under other names, own values and what was left behind are compared with what is
+    # seen; the rest is only ever written, and goes.
     kept = {
         name: value
         for name, value in settled_on(binding, side).items()
-        if name not in lost and (not name.startswith("*") or name.startswith(OWN))
+        if name not in lost and (not name.startswith("*") or name.startswith((OWN, LEFT)))
     }
     dev = {name: Deviation(erased(value, salt), ERASED) for name, value in kept.items()}
     return msgspec.structs.replace(held, dev=dev)

@@ -11,8 +11,9 @@ from actors.core.merge import changed_fields
 from actors.core.own_values import kept_for
 from actors.core.owners import owner_of, owning_side
 from actors.core.places import delete_policy
-from actors.core.policy import MERGES, DeleteEdit, DeletePolicy, OnMerge, StreamSpec
+from actors.core.policy import MERGES, DeleteEdit, DeletePolicy, StreamSpec
 from actors.core.rooms import delete_print, deleted_edited, not_delivered, perhaps_merged, still_referred
+from actors.core.stream_rules import OnMerge
 from actors.core.types import ActionState, Binding, Held, Observation, Op, Presence, Room, State, other
 from actors.core.values import same
 from actors.core.verdict import (

@@ -41,6 +41,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     side, target = seen.side, other(seen.side)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
+    if seen.presence is not Presence.PRESENT and effects.is_due(stream, half):
+        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if seen.presence is not Presence.PRESENT:
         return _gone(stream, half, seen, ctx)
     if seen.problem:
@@ -98,22 +100,17 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
 
 
 def _gone(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
-    """What becomes of one that is not there any more."""
-    if effects.is_due(stream, half):
-        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
-    if RESTORE in half.note and seen.side not in ctx.reused:
-        return Verdict(_out_of_sight(half, seen))
-    return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
-
-
-def _out_of_sight(half: Binding, seen: Observation) -> Binding:
-    """What was to be put back is gone itself: it waits, for its record may only have been hidden."""
+    """A new record that is gone again leaves nothing; but what was to be put back waits, for its record may only have been
+    hidden."""
+    if RESTORE not in half.note or seen.side in ctx.reused:
+        return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     held = half.side(seen.side)
     assert held is not None
     now = msgspec.structs.replace(held, presence=seen.presence)
     half = in_state(half, State.TOMBSTONE, RESTORE)
     half = msgspec.structs.replace(half, keys=tuple(0 for _ in half.keys))
-    return msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
+    half = msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
+    return Verdict(half)
 
 
 def is_to_be_put_back(half: Binding) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from actors.core.conditions import Condition
 from actors.core.schedule import Place, Schedule
 from actors.core.setup import SetupSpec
-from actors.core.stream_rules import Gate
+from actors.core.stream_rules import Gate, OnMerge
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -121,15 +121,6 @@ class DeletePolicy(enum.StrEnum):
     MARK = "mark"
     REMOVE = "remove"
     RESTORE = "restore"
-
-
-class OnMerge(enum.StrEnum):
-    """Gone on one side, and another bound record there has one of its keys: it may have been merged into that."""
-
-    ASK = "ask"  # nothing is done to the partner until a person says what
-    KEEP = "keep"  # the partner stays as it is, and is let go
-    DELETE = "delete"  # it is a deletion like any other
-    FOLLOW = "follow"  # as `delete`, on a yes, and once nothing refers to the partner any more
 
 
 class DeleteEdit(enum.StrEnum):

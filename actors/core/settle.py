@@ -87,7 +87,9 @@ def settle(
         out = _with_parts(out, action, after, parts)
         out = _agreed(out, action, after, origin)
     if action.rule == UNDO:
-        return msgspec.structs.replace(out, binding=settled_after(binding, out.binding, action, out.open))
+        return msgspec.structs.replace(
+            out, binding=settled_after(stream, binding, out.binding, action, out.open)
+        )
     return out
 
 

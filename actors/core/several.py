@@ -34,7 +34,7 @@ from actors.core.types import (
     State,
     other,
 )
-from actors.core.values import Value, fingerprint, same
+from actors.core.values import Value, fingerprint, is_erased, same
 from actors.core.verdict import UNSEEN_AGAIN_S, Context, Verdict, chosen, in_state, newcomer_state, tried
 
 # Notes of half bindings that stand for the record in the old object.
@@ -66,6 +66,18 @@ def is_move(stream: StreamSpec, binding: Binding, action: Action) -> bool:
     if action.op is not Op.CREATE or action.side != stream.several or held is None:
         return False
     return held.presence is not Presence.DELETED
+
+
+def was_move(stream: StreamSpec, action: Action) -> bool:
+    """Whether a write made a record in another object than it stood in, told from the write alone."""
+    spec = stream.object_field
+    made = action.op is Op.CREATE and action.side == stream.several
+    return made and spec is not None and spec.name in action.before
+
+
+def is_leftover(action: Action) -> bool:
+    """Whether a write was about what a move had left behind."""
+    return action.rule.startswith(RULE)
 
 
 def wants_move(write: Shown) -> bool:
@@ -170,6 +182,17 @@ def _half(stream: StreamSpec, side: Side, held: Held, note: str) -> Binding:
     )
 
 
+def notes_of(record: str) -> tuple[str, ...]:
+    """What stands with half bindings for places in which that record stood, or stands as well."""
+    return tuple(f"{said}{record}" for said in (LEFT, BESIDE, MOVED))
+
+
+def moved_to(half: Binding) -> str:
+    """The record that counts in the place of one that was left, or stands beside; "" where it is none of those."""
+    said = next((said for said in (LEFT, BESIDE, MOVED) if half.note.startswith(said)), None)
+    return half.note.removeprefix(said) if said is not None else ""
+
+
 def is_left(half: Binding) -> bool:
     """Whether something is still to be done about what was left behind."""
     return half.note.startswith(LEFT)
@@ -243,7 +266,10 @@ def _edited(
         record=seen.id,
         reason=f"changed after the record moved to {record}: {', '.join(edited)}",
         hint=f"carry it over by hand; then decide {other(side)}: it goes; or {side}: it stays where it is",
-        detail={"base": {path: was[path] for path in edited}, side: dict(edited)},
+        detail={
+            "base": {path: was[path] for path in edited if not is_erased(was[path])},
+            side: dict(edited),
+        },
         fingerprint=fingerprint([PLACE, side, dict(edited)]),
     )
 

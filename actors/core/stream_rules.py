@@ -1,4 +1,4 @@
-"""Rules of a stream about whole records, as data: gates. What they mean: gates.py; how they are read: blueprint_gates.py."""
+"""Rules of a stream about whole records, as data: gates (gates.py, blueprint_gates.py), what follows a merge (gone.py)."""
 
 from __future__ import annotations
 
@@ -41,3 +41,12 @@ class Gate(msgspec.Struct, frozen=True):
     on: GateOn = GateOn.LEVEL
     then: Ineligible = Ineligible.KEEP
     keys: GateKeys = GateKeys.HELD
+
+
+class OnMerge(enum.StrEnum):
+    """Gone on one side, and another bound record there has one of its keys: it may have been merged into that."""
+
+    ASK = "ask"  # nothing is done to the partner until a person says what
+    KEEP = "keep"  # the partner stays as it is, and is let go
+    DELETE = "delete"  # it is a deletion like any other
+    FOLLOW = "follow"  # as `delete`, on a yes, and once nothing refers to the partner any more

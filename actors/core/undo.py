@@ -3,7 +3,8 @@
 Taken back is what stands as the run left it. A record that was edited on either side since, or written by a later run, is
 left and named. What the other side holds is not touched, so afterwards the two differ for a recorded reason (*undone*): the
 next edit on either side goes over as ever. What was made is deleted only where the rules let a deletion do that; what was
-deleted is made again from its before-image, under a new id where the system draws one. SPEC B2.
+deleted is made again from its before-image, under a new id where the system draws one. A record that was moved to another of
+several objects is moved back, by the rules of any move. SPEC B2.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Final
 
 import msgspec
 
+from actors.core import several
 from actors.core.actions import action_for, id_on
 from actors.core.mapping import Refs, Shown, show, show_new
 from actors.core.marks import PREFIX
 from actors.core.merge import changed_fields, settled
-from actors.core.places import delete_policy
-from actors.core.policy import DeletePolicy, LensError, Owner, StreamSpec
+from actors.core.places import delete_policy, parted
+from actors.core.policy import RECORD_OBJECT, DeletePolicy, LensError, Owner, StreamSpec
 from actors.core.types import (
     SIDES,
     Action,
@@ -49,21 +51,32 @@ class Undo(msgspec.Struct, frozen=True):
 Looks = Mapping[Side, Observation]
 
 
-def combined(writes: Sequence[Action]) -> Action:
+def combined(stream: StreamSpec, writes: Sequence[Action]) -> Action:
     """What a run wrote to one side of one record, oldest first, as one write: from what was there before to what it left."""
     first, last = writes[0], writes[-1]
-    if first.op is not Op.UPDATE or last.op is not Op.UPDATE:
-        return first if last.op is Op.UPDATE else last
+    if not _changes(stream, last):
+        return last
     before: dict[str, Value] = {}
     fields: dict[str, Value] = {}
     for one in writes:
         before.update({name: value for name, value in one.before.items() if name not in before})
         fields.update(one.fields)
-    return msgspec.structs.replace(last, fields=fields, before=before)
+    if not _changes(stream, first):  # it was made, and changed after
+        return msgspec.structs.replace(first, fields=fields) if first.op is Op.CREATE else first
+    return msgspec.structs.replace(last, op=Op.UPDATE, fields=fields, before=before)
 
 
-def done_by(planned: Action) -> Action:
+def _changes(stream: StreamSpec, write: Action) -> bool:
+    """Whether a write changed a record that was there; to move it to another object of its side is to change it."""
+    return write.op is Op.UPDATE or several.was_move(stream, write)
+
+
+def done_by(stream: StreamSpec, planned: Action) -> Action:
     """The write that a planned undo takes back, told from the undo alone."""
+    if several.was_move(stream, planned):
+        return msgspec.structs.replace(
+            planned, op=Op.UPDATE, fields=planned.before, before=planned.fields, reason=""
+        )
     taken = {Op.DELETE: Op.CREATE, Op.CREATE: Op.DELETE}.get(planned.op, Op.UPDATE)
     if planned.op is Op.UPDATE and not planned.fields:
         taken = Op.MARK
@@ -79,8 +92,6 @@ def undo(stream: StreamSpec, done: Action, binding: Binding, looks: Looks, refs:
     unread = next((seen for seen in looks.values() if seen.problem), None)
     if unread is not None:
         return Undo(f"can't be read on {unread.side}: {unread.problem}")
-    if stream.several is not None and done.op is not Op.UPDATE:
-        return Undo("the stream stands over several objects: what is made or deleted there is not taken back")
     try:
         match done.op:
             case Op.UPDATE:
@@ -123,6 +134,9 @@ def _changed(stream: StreamSpec, done: Action, binding: Binding, looks: Looks, r
     write = show(stream, side, seen.native, wanted, refs)
     decisions = tuple(_decision(binding, looks, name, value) for name, value in wanted.items())
     before = {n: seen.fields[n] for n in names}
+    if several.wants_move(write):
+        back = several.move(stream, binding, seen, UNDO, wanted, write, before, decisions)
+        return Undo(action=_told(back, run))
     return _act(stream, binding, seen, Op.UPDATE, run, wanted, write, before, decisions)
 
 
@@ -176,11 +190,19 @@ def _removed(stream: StreamSpec, done: Action, binding: Binding, looks: Looks, r
         return Undo(f"it is there again on {there.side}: the next run that looks sees to it")
     if binding.state is not State.TOMBSTONE or not done.before:
         return Undo("what it held is not known")
-    write = show_new(stream, side, done.before, refs)
+    write = _in_its_object(stream, done, show_new(stream, side, done.before, refs))
     own = {path: value for path, value in done.seen_native.items() if path in _own(stream, side)}
     write = Shown({**{p: v for p, v in own.items() if v is not None}, **write.native}, write.shown)
     decisions = tuple(_decision(binding, looks, name, value) for name, value in done.before.items())
     return _act(stream, binding, None, Op.CREATE, run, done.before, write, {}, decisions, side=side)
+
+
+def _in_its_object(stream: StreamSpec, done: Action, write: Shown) -> Shown:
+    """What was deleted in one of several objects is made again in that one."""
+    if done.side != stream.several:
+        return write
+    stood = done.seen_native.get(RECORD_OBJECT) or parted(stream, done.side, done.target)[0]
+    return Shown({**write.native, RECORD_OBJECT: stood}, write.shown)
 
 
 def _own(stream: StreamSpec, side: Side) -> frozenset[str]:
@@ -246,10 +268,12 @@ def _decision(binding: Binding, looks: Looks, name: str, value: Value) -> FieldD
 # ------------------------------------------------------------------------------------------------------- afterwards
 
 
-def settled_after(before: Binding, after: Binding, action: Action, still_open: Sequence[str]) -> Binding:
+def settled_after(
+    stream: StreamSpec, before: Binding, after: Binding, action: Action, still_open: Sequence[str]
+) -> Binding:
     """The binding after an undo took effect. `before`, `after`: as it was, and as any other such write would leave it."""
     side = action.side
-    if action.op is not Op.UPDATE:
+    if not _changes(stream, action):
         note = f"{UNDONE}: made again on {side}" if action.op is Op.CREATE else action.reason
         return msgspec.structs.replace(after, state=State.TOMBSTONE, note=note)
     base = dict(after.base)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from bench.catalog import NAMES
-from bench.figures import changes, idle, latency, load, memory, pairs, reads, status
+from bench.figures import changes, idle, latency, load, memory, pairs, reads, served, status
 from bench.report import Result
 from bench.session import Session
 
@@ -26,6 +26,7 @@ MEASURES: Mapping[str, Measure] = {
     "rss_mb_1m": memory.rss,
     "idle_link_bytes": idle.idle_links,
     "grpc_status_over_echo": status.over_echo,
+    **{f"load_over_script_{connector}": partial(served.load, connector) for connector in served.SERVERS},
     # Measured together, pair by pair.
     **{name: partial(pairs.pair, name.partition(":")[2]) for name in NAMES if ":" in name},
 }

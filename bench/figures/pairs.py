@@ -24,7 +24,6 @@ from bench.stand import LINK, TENANT, Steered
 from tandem.v1 import webhooks_pb2
 
 FULL = 20_000
-CHANGES = 200
 WARM = 5  # the first ones, of which nothing is said
 AT_ONCE = 4
 RECORDS_PER_S_MIN = 50
@@ -100,7 +99,7 @@ class _Measured:
         self, pair: TellingPair, http: aiohttp.ClientSession, stand: Steered, a: Emulated, b: Emulated
     ) -> None:
         """Changes one by one. The relay has records of its own: what it writes is nobody's business here."""
-        count = max(10, int(CHANGES * self._session.options.scale))
+        count = max(10, int(pair.changes * self._session.options.scale))
         source, target = pair.ways(a, b)
         if pair.without_limit:
             await b.person("POST", "state", {"limit": {"requests": 0}})

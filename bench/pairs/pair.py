@@ -73,6 +73,7 @@ class Pair(ABC):
 class TellingPair(Pair):
     """One of whose systems tells of changes by a webhook."""
 
+    changes = 200  # so many are timed
     hooked = ""  # the object of which changes are told; "" where the call says it
 
     @abstractmethod

@@ -37,6 +37,7 @@ class SageSalesManagement(TellingPair):
 
     name = "sage50fr-sage-sales-management"
     hooked = "accounts"
+    changes = 40  # after each the emulator writes all exports anew: seconds, at full size
     allowance_s = BURST / PER_S
     without_limit: ClassVar[Mapping[str, Any]] = {"rate_per_s": 0}
     blueprint = "sage50fr-sage-sales-management"

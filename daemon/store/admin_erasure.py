@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from actors.core import erasure
+from actors.core import erasure, several
 from actors.core.policy import StreamSpec
 from actors.core.types import OPEN_STATES, Binding, Hint, Side
 from daemon.store.admin_streams import take_lease
@@ -35,18 +35,48 @@ class AdminErasure(Base):
             row = await db.fetchrow(sql("bindings_by_id", side=side), link, stream.name, [id_])
             if row is None:
                 raise Missing("record", f"{stream.name} {side}:{id_}")
-            known = binding(row)
-            actions = await _erase_actions(db, link, known)
-            after = erasure.forget(stream, known, secrets.token_hex(8))
-            after = msgspec.structs.replace(after, rev=known.rev + 1)
-            await db.execute(sql("binding_replace"), link, *binding_columns([after]))
-            planned = await db.fetchval(sql("erase_planned"), link, known.key)
-            if planned:  # what waited for a yes is derived again
-                await db.fetchval(sql("inbox_lock"), link)
-                await put_hints(db, link, [Hint(stream.name, side, id_, "erased")], self._clock.now())
-            rows = await db.fetch(sql("erasure_parked"), link, known.key, stream.name, *_ids(known))
-            await _erase_parked(db, rows)
-        return ErasedInfo(known.key, actions, planned, len(rows))
+            actions = planned = rows = 0
+            every = await _everywhere(db, link, stream, binding(row))
+            for known in every:
+                actions += await _erase_actions(db, link, known)
+                after = erasure.forget(stream, known, secrets.token_hex(8))
+                after = msgspec.structs.replace(after, rev=known.rev + 1)
+                await db.execute(sql("binding_replace"), link, *binding_columns([after]))
+                found = await db.fetchval(sql("erase_planned"), link, known.key)
+                if found:  # what waited for a yes is derived again
+                    await db.fetchval(sql("inbox_lock"), link)
+                    await put_hints(db, link, [_hint(stream, known)], self._clock.now())
+                planned += found
+                parked_rows = await db.fetch(
+                    sql("erasure_parked"), link, known.key, stream.name, *_ids(known)
+                )
+                await _erase_parked(db, parked_rows)
+                rows += len(parked_rows)
+        return ErasedInfo(every[0].key, actions, planned, rows)
+
+
+async def _everywhere(db: Connection, link: str, stream: StreamSpec, known: Binding) -> list[Binding]:
+    """The record, the pair first: with what stands for it in other objects of its side, where it was left, or stands as
+    well."""
+    side = stream.several
+    found, ways = {known.key: known}, [known]
+    while side is not None and ways:
+        one = ways.pop()
+        held = one.side(side)
+        notes = several.notes_of(held.id) if held is not None else ()
+        rows = list(await db.fetch(sql("erasure_beside"), link, stream.name, list(notes)))
+        rows += await db.fetch(sql("bindings_by_id", side=side), link, stream.name, [several.moved_to(one)])
+        for other in map(binding, rows):
+            if other.key not in found:
+                found[other.key] = other
+                ways.append(other)
+    return sorted(found.values(), key=lambda one: (bool(several.moved_to(one)), one.key))
+
+
+def _hint(stream: StreamSpec, known: Binding) -> Hint:
+    side: Side = "a" if known.a is not None else "b"
+    held = known.side(side)
+    return Hint(stream.name, side, held.id if held is not None else "", "erased")
 
 
 async def _erase_actions(db: Connection, link: str, known: Binding) -> int:

@@ -13,10 +13,10 @@ from actors.core.policy import (
     DeletePolicy,
     FieldSide,
     FieldSpec,
-    OnMerge,
     Owner,
     StreamSpec,
 )
+from actors.core.stream_rules import OnMerge
 from actors.core.types import Op, Room, Side, State
 from actors.ports import Find
 from actors.root import RootActor

@@ -11,6 +11,7 @@ from actors.conclude import Pair
 from actors.core.lenses import Same
 from actors.core.lenses_one_way import OwnId
 from actors.core.policy import (
+from actors.core.stream_rules import OnMerge
     RECORD_ID,
     DeletePolicy,
     FieldSide,

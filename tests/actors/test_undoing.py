@@ -16,6 +16,7 @@ from actors.undoing import KIND, Subject
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until, writes
 
+AGAIN = (("x", 1.0), ("y", 300.0), ("z", 300.0))
 REMOVE = dict.fromkeys("ab", DeletePolicy.REMOVE)
 
 
@@ -257,12 +258,15 @@ def test_a_kill_while_it_is_taken_back_loses_and_doubles_nothing(
             rig.store.approve_plan("l", plan.id, plan.rev)
             dies(rig, crash)
             subject = msgspec.json.encode(Subject(plan=plan.id, stream=CUSTOMERS)).decode()
-            for again in ("x", "y"):  # a person has it carried out once more, after the crash
+            for (
+                again,
+                rest_s,
+            ) in AGAIN:  # a person has it carried out once more after the crash, at once and later
                 rig.store.request_run(
                     RunRow(f"{run}{again}", "l", mode=Mode.APPLY, scope=(CUSTOMERS,), subject=subject)
                 )
                 root.wake("l")
-                await at_rest(rig, 300)
+                await at_rest(rig, rest_s)
             rig.store.step = None
         unknown = [one for one in rig.actions() if one.state is ActionState.UNKNOWN]
         return phones(rig, there), rig.names(here), unknown

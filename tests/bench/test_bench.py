@@ -14,6 +14,7 @@ from bench.catalog import FIGURES, NAMES, figure
 from bench.figures import MEASURES
 from bench.report import Result
 from bench.session import Options, session
+from tests.connectors import odata_server, pocketbase
 
 KEYS = ["figure", "value", "unit", "limit", "floor", "runs", "min", "max"]
 PROMISED = {
@@ -34,9 +35,11 @@ OF_PAIRS = {f"{name}:{pair}" for name in OF_A_PAIR for pair in PAIRS} | {
     f"{name}:{pair}" for name in OF_A_PAIR[:2] for pair in SILENT
 }
 
+SERVED = {"load_over_script_rest", "load_over_script_odata"}
+
 
 def test_every_figure_can_be_measured_and_stands_in_the_table() -> None:
-    assert set(NAMES) == set(MEASURES) == PROMISED | OF_PAIRS
+    assert set(NAMES) == set(MEASURES) == PROMISED | OF_PAIRS | SERVED
     rows = report.rows_of(report.PAGE.read_text(encoding="utf-8"))
     assert list(rows) == list(NAMES)
     for one in FIGURES:
@@ -117,3 +120,18 @@ def test_a_small_round_of_each_pair_loads_it_and_times_changes() -> None:
         # Whatever is found out on the way, each record is made once.
         assert 0 < said[f"requests_per_record:{pair}"]["floor"] <= 1.1
         assert pair in SILENT or said[f"webhook_to_write_p50_ms:{pair}"]["floor"] > 0
+
+
+@pytest.mark.parametrize("name", sorted(SERVED))
+def test_a_small_load_into_a_real_server_is_compared_and_timed(name: str) -> None:
+    if name.endswith("rest"):
+        pocketbase.required()
+    else:
+        try:
+            odata_server.installed()
+        except odata_server.NotInstallable as error:
+            pytest.skip(f"no OData server: {error}")
+    command = [sys.executable, "-m", "bench", name, "--scale", "0.005", "--runs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["value"] > 0

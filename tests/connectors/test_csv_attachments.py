@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,19 @@ async def test_a_picture_that_is_written_over_in_its_place_is_a_change(
     assert await connector.look_token("goods") != before
 
 
+async def test_a_picture_that_changed_within_the_tick_of_its_time_is_looked_at_once_more(
+    goods: Folder, connector: Connector
+) -> None:
+    id_ = await goods.insert("S", PNG + b"one")
+    path = goods.images / f"{id_}.png"
+    tick = path.stat().st_mtime_ns + 10**11  # far enough for the slowest machine
+    os.utime(path, ns=(tick, tick))
+    await look(connector, goods, id_)
+    path.write_bytes(PNG + b"six")
+    os.utime(path, ns=(tick, tick))
+    assert (await look(connector, goods, id_)).native["picture#"] == describe(PNG + b"six")
+
+
 @pytest.mark.parametrize("cell", ["../secret.png", "/etc/secret.png", r"C:\Photos\secret.png"])
 async def test_a_cell_names_a_file_of_its_folder_and_no_other(
     goods: Folder, connector: Connector, cell: str
@@ -120,6 +134,16 @@ async def test_a_cell_names_a_file_of_its_folder_and_no_other(
     assert "picture#" not in (await look(connector, goods, id_)).native
     (goods.images / "secret.png").write_bytes(PNG + b"its own")
     assert (await look(connector, goods, id_)).native["picture#"] == describe(PNG + b"its own")
+
+
+async def test_capitals_of_a_name_do_not_matter(goods: Folder, connector: Connector) -> None:
+    id_ = await goods.insert("S", None)
+    goods.name(id_, "Stylo.PNG")
+    assert "picture#" not in (await look(connector, goods, id_)).native
+    (goods.images / "STYLO.png").write_bytes(PNG)
+    assert (await look(connector, goods, id_)).native["picture#"] == describe(PNG)
+    (goods.images / "Stylo.PNG").write_bytes(PNG + b"the very one")
+    assert (await look(connector, goods, id_)).native["picture#"] == describe(PNG + b"the very one")
 
 
 async def test_our_files_go_when_nothing_names_them_and_others_stay(

@@ -345,9 +345,13 @@ def test_a_first_contact_under_conditions_is_compiled() -> None:
         cases = [{"when": {"notes": {"filled": True}}, "is": "a"}, "filled_else_b"]
         whole["streams"]["customers"]["first_contact"] = cases
 
-    stream = compiled(change).stream("customers")
-    assert stream.first_contact is FirstContact.FILLED_ELSE_B
-    assert stream.contact_cases == ((FirstContact.A, (Condition("notes", Asked.FILLED),)),)
+    def alone(whole: Document) -> None:
+        case = {"when": {"notes": {"filled": True}}, "is": "a", "else": "filled_else_b"}
+        whole["streams"]["customers"]["first_contact"] = case
+
+    for stream in (compiled(change).stream("customers"), compiled(alone).stream("customers")):
+        assert stream.first_contact is FirstContact.FILLED_ELSE_B
+        assert stream.contact_cases == ((FirstContact.A, (Condition("notes", Asked.FILLED),)),)
 
 
 @pytest.mark.parametrize(
@@ -358,6 +362,7 @@ def test_a_first_contact_under_conditions_is_compiled() -> None:
         ([{"when": {"joined": "x"}, "is": "a"}, "b"], "joined is no plain value"),
         ([{"when": {"number": "x"}, "is": "a"}], "the last one has no conditions"),
         ([{"is": "a"}, "b"], "when"),
+        ({"when": {"number": "x"}, "is": "a"}, "else"),
         ([{"when": {"number": "x"}, "is": "newest"}, "b"], "newest"),
     ],
 )

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from actors.core.plan import Context, Verdict, plan_pair
-from actors.core.policy import MERGES, DeletePolicy, OnMerge, StreamSpec
+from actors.core.policy import MERGES, DeletePolicy, StreamSpec
 from actors.core.rooms import delete_print
+from actors.core.stream_rules import OnMerge
 from actors.core.types import SIDES, Op, Parked, Room, Side, State, other
 from actors.core.verdict import RESTORE
 from tests.core.pairs import NOW, bound, gone, one, seen, stream

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from actors.core.assume import assumed, rests_on_precondition
+from actors.core.erasure import forget
 from actors.core.lenses import MapValues, Same
 from actors.core.places import by_object, delete_policy, may_create, parted, qualified, written_in
 from actors.core.plan import Context, plan_new, plan_pair
@@ -172,6 +173,17 @@ def left(many: Side, **rules: Any) -> tuple[StreamSpec, Binding]:
 def old(many: Side, presence: Presence = Presence.PRESENT, **fields: Any) -> Observation:
     native: Mapping[str, Any] = {"name": "Ada", "marked": None, RECORD_OBJECT: "prospects"} | fields
     return Observation(many, "prospects:1", 2.0, presence, fields={"name": native["name"]}, native=native)
+
+
+@MIRRORED
+def test_what_is_left_behind_and_was_erased_is_known_again_and_an_edit_of_it_goes_nowhere(many: Side) -> None:
+    spec, half = left(many)
+    half = forget(spec, half, "5a17")
+    held = half.side(many)
+    assert held is not None and "Ada" not in repr(held)
+    assert [one.op for one in plan_new(spec, half, old(many), Context(now=NOW)).actions] == [Op.DELETE]
+    verdict = plan_new(spec, half, old(many, name="Eve"), Context(now=NOW))
+    assert verdict.actions == () and verdict.park[0].detail == {"base": {}, many: {"name": "Eve"}}
 
 
 @MIRRORED

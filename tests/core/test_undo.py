@@ -152,12 +152,12 @@ def test_several_writes_of_a_run_to_one_record_are_taken_back_together(here: Sid
     spec = stream(one(), one("g"))
     first = wrote(here, fields={"f": "1"}, before={"f": "0"})
     second = wrote(here, fields={"f": "2", "g": "y"}, before={"f": "1", "g": "x"})
-    done = combined([first, second])
+    done = combined(spec, [first, second])
     assert (done.fields, done.before) == ({"f": "2", "g": "y"}, {"f": "0", "g": "x"})
     now = {"f": "2", "g": "y"}
     action = taken_back(spec, done, bound(now), seen("a", now), seen("b", now)).action
     assert action is not None and dict(action.fields) == {"f": "0", "g": "x"}
-    made = combined([wrote(here, Op.CREATE), second])
+    made = combined(spec, [wrote(here, Op.CREATE), second])
     assert made.op is Op.CREATE
 
 
@@ -176,5 +176,5 @@ def test_what_was_planned_tells_what_it_takes_back_so_that_it_can_be_derived_onc
         done = wrote(here, op, before={"f": "new"}, seen_native={"f": "new"})
     planned = taken_back(spec, done, binding, *now).action
     assert planned is not None
-    again = taken_back(spec, done_by(planned), binding, *now).action
+    again = taken_back(spec, done_by(spec, planned), binding, *now).action
     assert again is not None and again.fingerprint == planned.fingerprint

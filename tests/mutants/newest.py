@@ -8,10 +8,12 @@ SEVERAL = "tests/actors/test_several.py::"
 FOUND = "tests/actors/test_several_found.py::"
 AMBIGUOUS = "tests/actors/test_ambiguous.py::"
 CONCLUDED = "test_found_by_sim_a_deletion_is_concluded_once_who_shares_a_key_is_said_to_be_another"
+DELIVERY = "tests/actors/test_delivery.py::"
 LOADS = "tests/actors/test_initial_load.py::"
 EFFECTS = "tests/actors/test_effects.py::"
 IMAGES = "tests/actors/test_attachments.py::"
 CHOSEN = "tests/core/test_blueprint_chosen.py::"
+BACK = "tests/actors/test_undoing_several.py::"
 UNDO = "tests/core/test_undo.py::"
 DECISIONS = "tests/actors/test_decisions.py::"
 ERASED = "tests/core/test_erasure.py::"
@@ -83,9 +85,17 @@ NEWEST = (
         7,
         "what waits to be put back is forgotten when its record is not to be seen",
         "actors/core/newcomer.py",
-        "        if RESTORE in half.note and side not in ctx.reused:",
-        "        if False:",
+        "    if RESTORE not in half.note or seen.side in ctx.reused:",
+        "    if True:",
         ("tests/actors/test_put_back.py",),
+    ),
+    Mutant(
+        26,
+        "what a command finds too early is left to the next command, and to the one after that",
+        "actors/state.py",
+        "        is_asked = (self.gate.commanded and not self.dry) or",
+        "        is_asked = False and",
+        (f"{DELIVERY}test_a_command_goes_on_for_who_is_new_and_was_found_too_early",),
     ),
     Mutant(
         27,
@@ -179,6 +189,40 @@ NEWEST = (
         (
             f"{CHOSEN}test_what_is_not_chosen_is_not_there",
             f"{CHOSEN}test_a_field_of_a_line_goes_as_well",
+        ),
+    ),
+    Mutant(
+        35,
+        "what nobody knows the outcome of leaves the plan, and is never taken back",
+        "actors/undoing.py",
+        "            if again.reason == UNDER_WAY:\n",
+        "            if False:\n",
+        ("tests/actors/test_undoing.py::test_a_kill_while_it_is_taken_back_loses_and_doubles_nothing",),
+    ),
+    Mutant(
+        35,
+        "a move that was taken back counts as a record that was made again",
+        "actors/core/undo.py",
+        "    if not _changes(stream, action):\n",
+        "    if action.op is not Op.UPDATE:\n",
+        (f"{BACK}test_a_move_is_moved_back_with_all_that_the_record_holds_and_stays_there",),
+    ),
+    Mutant(
+        35,
+        "what was deleted in one of several objects is made again in no matter which",
+        "actors/core/undo.py",
+        "return Shown({**write.native, RECORD_OBJECT: stood}, write.shown)",
+        "return Shown({**write.native, RECORD_OBJECT: stream.objects_on(done.side)[0]}, write.shown)",
+        (f"{BACK}test_what_was_deleted_there_is_made_again_in_its_own_object",),
+    ),
+    Mutant(
+        42,
+        "what stood for an erased record in another object is remembered",
+        "daemon/store/admin_erasure.py",
+        "    while side is not None and ways:\n",
+        "    while False and ways:\n",
+        (
+            "tests/store/test_admin_erasure.py::test_whichever_of_its_places_is_named_all_are_erased_and_nobody_elses",
         ),
     ),
     Mutant(

@@ -26,6 +26,7 @@ from clients.connectors.files.disk import Stamp, Unsettled
 from clients.connectors.files.text import Table
 
 DIGITS: Final = 16  # of the digest, in the names that we give
+TICK_S: Final = 2.0  # times move in ticks: what is as young as this may change once more without showing it
 _LOOKS_MAX: Final = 5
 _ENDINGS: Final = {
     "image/png": ".png",
@@ -49,6 +50,9 @@ class Attached:
         self._root = root
         self._quiet_s = quiet_s
         self._known: dict[Path, tuple[Stamp, str]] = {}
+        self._names: dict[
+            str, tuple[Stamp | None, Mapping[str, str]]
+        ] = {}  # by folder, as they were found last
 
     def check(self, file: str, fields: Iterable[str]) -> None:
         """CONFIG naming the first field that is asked for as an attachment and is no such column."""
@@ -88,7 +92,8 @@ class Attached:
         if content is None:
             return UNKNOWN
         told = describe(content.data)
-        self._known[path] = content.stamp, told
+        if not _is_young(content.stamp):
+            self._known[path] = content.stamp, told
         return told
 
     def content(self, column: str, cell: str) -> bytes | None:
@@ -98,14 +103,13 @@ class Attached:
 
     def token(self) -> str:
         """What changes whenever a file of these folders may have changed."""
-        stamps = [
-            (folder, entry.name, *(disk.stamp_of(Path(entry.path)) or ()))
-            for folder in sorted(set(self.columns.values()))
-            for entry in self._entries(folder)
-        ]
-        return (
-            hashlib.blake2b(repr(sorted(stamps)).encode(), digest_size=16).hexdigest() if self.columns else ""
-        )
+        stamps = []
+        for folder in sorted(set(self.columns.values())):
+            for entry in self._entries(folder):
+                stamp = disk.stamp_of(Path(entry.path))
+                stamps.append((folder, entry.name, stamp, _is_young(stamp)))  # looked at once more later on
+        digest = hashlib.blake2b(repr(sorted(stamps, key=repr)).encode(), digest_size=16)
+        return digest.hexdigest() if self.columns else ""
 
     def beside(self, column: str) -> list[str]:
         """The columns whose files stand in the folder of this one, itself among them."""
@@ -179,7 +183,15 @@ class Attached:
         )
 
     def _path(self, column: str, cell: str) -> Path:
-        return self._root / self.columns[column] / named(cell)
+        """The file that a cell names; where there is none, one that differs in capitals alone, which are one to Windows."""
+        folder, name = self.columns[column], named(cell)
+        path = self._root / folder / name
+        if path.exists():
+            return path
+        stamp = disk.stamp_of(path.parent)
+        if _is_young(stamp) or self._names.get(folder, (None,))[0] != stamp:
+            self._names[folder] = stamp, {one.name.casefold(): one.name for one in self._entries(folder)}
+        return path.with_name(self._names[folder][1].get(name.casefold(), name))
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
@@ -210,6 +222,10 @@ def columns_of(where: str, stated: Any, faults: list[str]) -> dict[str, str]:
         )
         return {}
     return dict(given)
+
+
+def _is_young(stamp: Stamp | None) -> bool:
+    return stamp is None or time.time() - stamp.mtime_ns / 1e9 < TICK_S
 
 
 def _write(path: Path, content: bytes) -> None:

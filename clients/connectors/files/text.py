@@ -169,6 +169,13 @@ def rendered(table: Table, rows: Sequence[Row]) -> bytes:
 
 
 def _records(text: str, dialect: Dialect) -> Iterator[tuple[Row, list[str]]]:
+    if not dialect.quotes or QUOTE not in text:  # a line is a row
+        *lines, rest = text.split(dialect.newline)
+        for number, plain in enumerate(lines, 1):
+            yield Row(plain + dialect.newline, number), plain.rstrip("\r\n").split(dialect.separator)
+        if rest:
+            yield Row(rest, len(lines) + 1), rest.rstrip("\r\n").split(dialect.separator)
+        return
     start, line = 0, 1
     while start < len(text):
         end, cells = _record(text, start, line, dialect)
@@ -217,6 +224,11 @@ def _indexed(
 ) -> dict[str, int]:
     index: dict[str, int] = {}
     for place, (row, cells) in enumerate(rows):
+        if len(cells) == width:
+            key = said(cells[key_place], dialect)
+            if key not in index and key.strip():  # nearly always
+                index[key] = place
+                continue
         if not any(said(cell, dialect) for cell in cells):
             continue
         if len(cells) != width:

@@ -80,6 +80,7 @@ DECLARATION: Final = Declaration(
     concurrency=2,
     vendor_tail_s=10.0,
     batch_max=20,
+    look_max=100,
     deadline_s=60.0,
 )
 
