@@ -11,16 +11,15 @@ from actors.conclude import Pair
 from actors.core.lenses import Same
 from actors.core.lenses_one_way import OwnId
 from actors.core.policy import (
-from actors.core.stream_rules import OnMerge
     RECORD_ID,
     DeletePolicy,
     FieldSide,
     FieldSpec,
     ObjectRules,
-    OnMerge,
     Owner,
     StreamSpec,
 )
+from actors.core.stream_rules import OnMerge
 from actors.core.types import Binding, Held, Observation, Presence, Side, other
 from actors.core.values import Value
 from actors.merges import merged
