@@ -197,6 +197,8 @@ class LinkActor(Actor):
             try:
                 self._lease = await self._ports.store.renew_lease(self.lease, self._options.lease_ttl_s)
             except TandemError:
+                if self._lease is None:  # the work beside this heard of it first
+                    return
                 if self._time_left_s() <= 0:
                     self._lose()
                     return
@@ -460,7 +462,7 @@ class LinkActor(Actor):
             self._recover_at = now + result.again_s
         self._deliver_again_at = max(now + max(1.0, result.again_s or 0.0), *self._memory.again.values(), 0.0)
         self._memory.forget(self._ports.clock.monotonic() - 3600.0)
-        self._memory.forget_asked(self._ports.clock.now())
+        self._memory.forget_asked(self._ports.clock.monotonic())
         self._ports.telemetry.emit(
             "run.ended",
             link=self._link,

@@ -15,8 +15,8 @@ from actors.conclude import Pair
 from actors.core.errors import Kind, TandemError
 from actors.core.mapping import native_of
 from actors.core.merge import settled
-from actors.core.places import delete_policy, owns
-from actors.core.policy import DeletePolicy, StreamSpec
+from actors.core.places import SEPARATOR, delete_policy, owns
+from actors.core.policy import DeletePolicy, FieldSide, FieldSpec, StreamSpec
 from actors.core.stream_rules import OnMerge
 from actors.core.types import Binding, Observation, Presence, Side, State, other
 from actors.core.values import UNKNOWN
@@ -64,10 +64,12 @@ async def _referring(
             place = spec.side(access.side)
             if stream.name not in spec.references or place is None:
                 continue
-            if spec.lines is not None or not access.declaration.find_by_field:
+            names = spec.within.get(access.side)
+            if names and record.partition(SEPARATOR)[0] not in names:
+                continue  # another record may have its id in one of these objects
+            if not _is_plain(spec, place) or not access.declaration.find_by_field:
                 return None
-            own = owns(record) if spec.within.get(access.side) else record
-            (native,) = place.lens.put((None,), own)
+            (native,) = place.lens.put((None,), owns(record) if names else record)
             try:
                 holders = await access.holding(child, place.paths[0], native)
             except TandemError as error:
@@ -76,6 +78,11 @@ async def _referring(
                 return None  # it is searched by other fields only
             found += [f"{child.name} {one.id}" for one in holders if one.presence is Presence.PRESENT]
     return tuple(dict.fromkeys(found))
+
+
+def _is_plain(spec: FieldSpec, place: FieldSide) -> bool:
+    """Whether a reference stands in one native field of its own: not in lines, nor as the record's own id."""
+    return spec.lines is None and len(place.paths) == 1 and not place.lens.one_way
 
 
 def _gone(pair: Pair) -> Observation | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
@@ -405,7 +406,7 @@ class Newcomers:
                 mine = [h for h in halves if h.side(side) is not None and h.key not in spoken_for]
                 mine = self._but_those(under_way, mine)
                 if self._state.gate.is_closed(stream, other(side)):
-                    mine = await self._decided(stream, other(side), mine)
+                    mine = await self._undelayed(stream, side, mine)
                 if side in self._state.blind(stream):
                     self._left = self._left or bool(mine)
                 elif other(side) in unsure:
@@ -424,6 +425,15 @@ class Newcomers:
         rows = await self._state.store.parked(self._state.link, [half.key for half in halves])
         said_yes = {row.binding for row in rows if decided(row)}
         return [half for half in halves if half.key in said_yes]
+
+    async def _undelayed(self, stream: StreamSpec, side: Side, halves: Sequence[Binding]) -> list[Binding]:
+        """Those that wait for no schedule: somebody's run goes on for them, or a person decided."""
+        asked, now = self._state.memory.asked, self._state.clock.monotonic()
+        mine = [
+            half for half in halves if asked.get((stream.name, side, id_on(half, side)), -math.inf) >= now
+        ]
+        rest = [half for half in halves if half not in mine] if mine else halves
+        return [*mine, *await self._decided(stream, other(side), rest)]
 
     async def _under_way(self, stream: StreamSpec) -> list[Binding]:
         """Half bindings of which it is not known yet whether their record was made."""
@@ -464,6 +474,8 @@ class Newcomers:
             half = ids[seen.id]
             if self._windows.too_early(stream, seen, half):
                 self._left = True
+                lag_s = self._sides[side].declaration.read_lag_s
+                self._state.goes_on(stream.name, seen, self._state.clock.now() + lag_s, lags=True)
                 continue
             readable = seen.presence is Presence.PRESENT and not seen.problem
             # Its keys may have changed since it was matched: then it must be matched again first.

@@ -29,6 +29,8 @@ from actors.core.stream_rules import OnMerge
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
+# What may stand wherever a value may: the link's value of that setting.
+REFERENCE: Final = Shared("setting", Entries((Entry("setting", Text(SETTING_NAME), "", required=True),)))
 SETTING_FORMS: Final = ("text", "number", "flag", "list", "map", "fields")
 RATE: Final = Number(0, 500)  # with one more net place than gross ones, every gross price has a net price
 GROSS_PLACES: Final = Whole(0, 10)
@@ -65,8 +67,16 @@ CONTACT_CASE: Final = (
     Entry("is", _CONTACTS, "what holds then", required=True),
     Entry("when", Named(Either((_VALUES, Entries(CONDITION))), least=1), "all of these hold", required=True),
 )
+LONE_CONTACT: Final = (*CONTACT_CASE, Entry("else", _CONTACTS, "what holds otherwise", required=True))
 CONTACT_FORM: Final = Shared(
-    "first_contact", Either((_CONTACTS, Listing(Either((Entries(CONTACT_CASE), _CONTACTS)), least=1)))
+    "first_contact",
+    Either(
+        (
+            _CONTACTS,
+            Entries(LONE_CONTACT),
+            Listing(Either((Entries(CONTACT_CASE), _CONTACTS, REFERENCE)), least=1),
+        )
+    ),
 )
 
 FIELD_RULES: Final = (
@@ -138,8 +148,6 @@ SETTING: Final = (
     ),
 )
 SETTINGS: Final[Form] = Named(Entries(SETTING), SETTING_NAME)
-# What may stand wherever a value may: the link's value of that setting.
-REFERENCE: Final = Shared("setting", Entries((Entry("setting", Text(SETTING_NAME), "", required=True),)))
 CUSTOM: Final = Entry(
     "custom",
     REFERENCE,

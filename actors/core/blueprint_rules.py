@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from actors.core.blueprint_entries_rules import CASE, CONDITION, CONTACT_CASE, LONE_CASE
+from actors.core.blueprint_entries_rules import CASE, CONDITION, CONTACT_CASE, LONE_CASE, LONE_CONTACT
 from actors.core.blueprint_forms import Entry
 from actors.core.blueprint_nodes import Node
 from actors.core.conditions import Condition, Test
@@ -54,24 +54,33 @@ def read_first_contact(
     node: Node | None,
 ) -> tuple[FirstContact, tuple[tuple[FirstContact, tuple[Condition, ...]], ...]]:
     """`first_contact: b`, or cases with what holds where none of them does, as in
-    `first_contact: [{when: {customer_number: {filled: true}}, is: filled_else_a}, filled_else_b]`."""
+    `first_contact: [{when: {customer_number: {filled: true}}, is: filled_else_a}, filled_else_b]`, or
+    `{when: ..., is: filled_else_a, else: filled_else_b}`."""
     if node is None:
         return FirstContact.ASK, ()
+    if isinstance(node.value, Mapping):
+        last = node.get("else")
+        return _contact(last), (_contact_case(node, LONE_CONTACT),)
     if not isinstance(node.value, list):
-        return node.choice(FirstContact, FirstContact.ASK), ()
+        return _contact(node), ()
     items = list(node.items())
     if not items or isinstance(items[-1].value, Mapping):
         node.fault("the last one has no conditions: it holds where nothing else does, as in ask")
         return FirstContact.ASK, ()
     if len(items) > _CASES_MAX:
         node.fault(f"more than {_CASES_MAX} cases")
-    cases = []
-    for item in items[:-1]:
-        entries = item.table(CONTACT_CASE)
-        rule, when = entries.get("is"), entries.get("when")
-        asked = tuple(_condition(name, one) for name, one in when.entries()) if when else ()
-        cases.append((rule.choice(FirstContact, FirstContact.ASK) if rule else FirstContact.ASK, asked))
-    return items[-1].choice(FirstContact, FirstContact.ASK), tuple(cases)
+    return _contact(items[-1]), tuple(_contact_case(item, CONTACT_CASE) for item in items[:-1])
+
+
+def _contact_case(node: Node, table: tuple[Entry, ...]) -> tuple[FirstContact, tuple[Condition, ...]]:
+    entries = node.table(table)
+    when = entries.get("when")
+    asked = tuple(_condition(name, one) for name, one in when.entries()) if when else ()
+    return _contact(entries.get("is")), asked
+
+
+def _contact(node: Node | None) -> FirstContact:
+    return node.choice(FirstContact, FirstContact.ASK) if node else FirstContact.ASK
 
 
 def _case(node: Node, table: tuple[Entry, ...]) -> OwnerCase:

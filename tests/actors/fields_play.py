@@ -1,7 +1,8 @@
-"""A play of two people, one on each side, under the fields of a blueprint: on real actors, in-memory systems, virtual time.
+"""A play of two people, one on each side, under the rules of a blueprint: on real actors, in-memory systems, virtual time.
 
 The same play runs as it is written, mirrored (A and B exchange their places and the blueprint is mirrored with them), and
-with the daemon killed at its first writes: before, while, or after they take place. Must not: hold tests.
+with the daemon killed at its first writes (or at those after `arm`): before, while, or after they take place. Must not:
+hold tests.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ import anyio
 from actors.core.blueprint import compile_blueprint
 from actors.core.policy import StreamSpec
 from actors.core.types import Action, Parked
+from actors.delivery import SCHEDULED
+from actors.ports import RunRow
 from clients.connectors.systems.memory_system import Faults, ObjectShape
 from tests.actors.rig import Rig
 from tests.sim import loop
 
 RECORDS = "records"
 KILLS = ("before", "during", "after")
-SWAPPED = {"a": "b", "b": "a", "lens_a": "lens_b", "lens_b": "lens_a", "newest_else_a": "newest_else_b"}
+_PAIRS = (
+    *(("a", "b"), ("lens_a", "lens_b"), ("a_to_b", "b_to_a")),
+    *(("newest_else_a", "newest_else_b"), ("filled_else_a", "filled_else_b")),
+)
+SWAPPED = {one: other for a, b in _PAIRS for one, other in ((a, b), (b, a))}
 # What the native fields of plays hold; any other holds texts.
 TYPES = {"net": "decimal", "gross": "decimal", "stock": "decimal", "consent": "boolean", "tags": "list"}
 _SLOW_S = 4.0
@@ -68,6 +75,8 @@ class Play:
     def __init__(self, rig: Rig, mirror: bool) -> None:
         self.rig = rig
         self.system = {"a": "b", "b": "a"} if mirror else {"a": "a", "b": "b"}
+        self.killer: _Killer | None = None
+        self._runs = 0
 
     def create(self, side: str, object_name: str = RECORDS, **fields: Any) -> str:
         """A person enters a record; its name where none is said is Ada."""
@@ -94,13 +103,47 @@ class Play:
         assert len(found) < 2, f"{name} stands {len(found)} times on side {side}"
         return {path: value for path, value in (found[0] if found else {}).items() if value is not None}
 
+    def arm(self) -> None:
+        """What comes from here on is what the rule is about: the daemon is killed at that, if at all."""
+        if self.killer is not None:
+            self.killer.armed = True
+
+    async def approve(self, object_name: str = RECORDS) -> None:
+        """Somebody says yes to the plan that waits."""
+        plan = await self.rig.store.held("l", object_name, "held")
+        assert plan is not None, "no plan waits"
+        self.rig.store.approve_plan("l", plan.id, plan.rev)
+
+    async def waits_for_a_yes(self, object_name: str = RECORDS) -> bool:
+        """Whether a plan is open."""
+        plan = await self.rig.store.held("l", object_name, "held")
+        return plan is not None and plan.state == "open"
+
+    def decide(self, choose: str) -> None:
+        """A person's word on the one conflict there is."""
+        (row,) = self.rig.parked()
+        said = {"choose": self.system.get(choose, choose)}
+        assert self.rig.store.decide("l", row.id, row.fingerprint, said)
+
+    def tells_apart(self, side: str, same: str = "") -> None:
+        """A person's word on whoever is listed as unclear on that side: it is that record, or none of them."""
+        (row,) = [row for row in self.rig.parked() if row.side == self.system[side]]
+        said = {"choose": "same", "record": same} if same else {"choose": "different"}
+        assert self.rig.store.decide("l", row.id, row.fingerprint, said)
+
+    def command(self) -> None:
+        """Somebody starts a run."""
+        self._runs += 1
+        self.rig.store.request_run(RunRow(f"command {self._runs}", "l", cause="command"))
+
     async def quiet(self) -> None:
         """Until nothing has been written for three polls."""
         at, seen = -1.0, -1
         with anyio.fail_after(7200):
             while True:
                 count = sum(len(self.rig.asked(system, "write")) for system in ("a", "b"))
-                if count == seen and not self.rig.link().inbox and anyio.current_time() - at > 200:
+                due = [hint for hint in self.rig.link().inbox.values() if hint.reason != SCHEDULED]
+                if count == seen and not due and anyio.current_time() - at > 200:
                     return
                 if count != seen:
                     at, seen = anyio.current_time(), count
@@ -146,8 +189,10 @@ def played(
     mirror: bool = False,
     kill: str = "",
     settings: Mapping[str, Any] | None = None,
+    armed: bool = True,
 ) -> Any:
-    """Run the play; what it returns. `kill`: when the first write on each side is cut off by the end of the daemon."""
+    """Run the play; what it returns. `kill`: when the first write on each side is cut off by the end of the daemon; where it
+    is not `armed` from the beginning, the first one after the play's `arm`."""
     more = {"first_contact": "a"} | (more or {})
     if mirror:
         fields, more = mirrored(fields), mirrored(more)
@@ -164,7 +209,7 @@ def played(
         if not kill:
             async with rig.daemon():
                 return await body(play)
-        return await _killed(rig, play, body, kill)
+        return await _killed(rig, play, body, kill, armed)
 
     return loop.run(main)
 
@@ -191,8 +236,8 @@ class _Dying:
 
 
 class _Killer:
-    def __init__(self, rig: Rig, kind: str) -> None:
-        self.rig, self.kind = rig, kind
+    def __init__(self, rig: Rig, kind: str, armed: bool) -> None:
+        self.rig, self.kind, self.armed = rig, kind, armed
         self.now = anyio.Event()
         self.written: set[str] = set()
         self.done = False
@@ -202,7 +247,7 @@ class _Killer:
         """What happens when a write reaches that system."""
 
         async def step() -> None:
-            if system in self.written:
+            if system in self.written or not self.armed:
                 return
             self.written.add(system)
             self.done = False
@@ -231,8 +276,8 @@ class _Killer:
                 self.deaths += 1
 
 
-async def _killed(rig: Rig, play: Play, body: Body, kind: str) -> Any:
-    killer = _Killer(rig, kind)
+async def _killed(rig: Rig, play: Play, body: Body, kind: str, armed: bool) -> Any:
+    killer = play.killer = _Killer(rig, kind, armed)
     for system in ("a", "b"):
         rig.on[system, "write"] = killer.at(system)
     async with anyio.create_task_group() as tasks:

@@ -208,6 +208,51 @@ def test_what_a_command_finds_too_early_goes_with_it_all_the_same() -> None:
     on(lambda: Rig(towards("b", COMMAND), poll_s=20.0, read_lag_s=12.0), body)
 
 
+async def asked_once(rig: Rig, root: RootActor) -> None:
+    """A command was carried out, as far as it could be at once, and nothing had gone by then."""
+    before = phone(rig, "b")
+    rig.store.request_run(RunRow("soon", "l", cause="command"))
+    root.wake("l")
+    await until(lambda: rig.link().runs["soon"].outcome is not Outcome.RUNNING)
+    assert phone(rig, "b") == before
+
+
+def lagging() -> Rig:
+    """Changes reach b on command alone, and a look may show the time before."""
+    return Rig(towards("b", COMMAND), poll_s=20.0, find=(Find.FEED,), read_lag_s=12.0)
+
+
+def test_a_command_goes_on_for_what_was_to_be_looked_at_again_when_it_was_given() -> None:
+    async def body(rig: Rig, root: RootActor) -> None:
+        ids = await in_step(rig)
+        await anyio.sleep(100)
+        rig.edit("a", ids["a"], phone="2")
+        await until(lambda: bool(scheduled(rig)), timeout_s=20)
+        rig.edit("a", ids["a"], phone="3")
+        await until(lambda: [one.reason for one in rig.link().inbox.values()] == ["look again"])
+        await asked_once(rig, root)
+        await until(lambda: phone(rig, "b") == ["3"], timeout_s=80)
+        rig.edit("a", ids["a"], phone="4")
+        await anyio.sleep(200)
+        assert phone(rig, "b") == ["3"]
+
+    on(lagging, body)
+
+
+def test_a_command_goes_on_for_who_is_new_and_was_found_too_early() -> None:
+    async def body(rig: Rig, root: RootActor) -> None:
+        await until(lambda: anyio.current_time() > 5)  # whoever has just begun takes nothing for fresh
+        rig.create("a", "Ada")
+        await asked_once(rig, root)
+        await until(lambda: rig.names("b") == ["Ada"], timeout_s=80)
+        await anyio.sleep(100)
+        rig.create("a", "Bob")
+        await anyio.sleep(200)
+        assert rig.names("b") == ["Ada"]
+
+    on(lagging, body)
+
+
 def test_a_plan_shows_what_waits_and_moves_nothing() -> None:
     async def body(rig: Rig, root: RootActor) -> None:
         rig.create("a", "Ada")

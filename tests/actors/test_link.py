@@ -129,6 +129,26 @@ def test_an_owner_that_cannot_renew_stops_when_its_lease_is_over() -> None:
     assert 5 <= living(body, lease_ttl_s=15.0) <= 25
 
 
+def test_a_renewal_that_fails_after_the_work_has_lost_the_lease_is_no_crash() -> None:
+    """The store is away during a renewal, and meanwhile the run heard that somebody else has the link (seed 209711)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        actor = await running(rig, root)
+
+        async def away(name: str) -> None:
+            if name == "renew_lease":
+                rig.store.step = None
+                actor._lose()  # as its other tasks do when they hear of it
+                raise TandemError(Kind.TRANSIENT, "the store is away", scope=Scope.LINK)
+
+        rig.store.step = away
+        await until(lambda: rig.said("link.lease_lost"))
+        await anyio.sleep(60)
+        return rig.said("actor.crashed")
+
+    assert living(body, lease_ttl_s=15.0, idle_s=NEVER_RESTS_S) == []
+
+
 def test_no_request_of_a_long_batch_leaves_after_the_lease() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         in_time: list[bool] = []

@@ -193,3 +193,23 @@ async def test_a_column_that_names_no_files_is_refused(goods: Folder, connector:
     holder: HoldsAttachments = connector  # type: ignore[assignment]
     with pytest.raises(TandemError, match="not said to name files"):
         await holder.fetch_attachment("goods", "K1", "name#")
+
+
+@pytest.mark.parametrize("where", ["another column", "another table"])
+async def test_a_file_of_ours_stays_while_anything_in_its_folder_names_it(tmp_path: Path, where: str) -> None:
+    """Two columns, or two tables, may name files of one folder; the same content of a record has the same name there."""
+    (tmp_path / "goods.csv").write_text("id;front;back\nK1;;\n")
+    (tmp_path / "parts.csv").write_text("id;front;back\nK1;;\n")
+    named = {"key": "id", "attachments": {"front": "images", "back": "images"}}
+    settings = {"path": str(tmp_path), "quiet_s": 0, "objects": {"goods": named, "parts": named}}
+    connector = await open_connector("csv", settings)
+    told, other = describe(PNG), describe(PNG + b"other")
+    other_table, other_column = ("goods", "back#") if where == "another column" else ("parts", "front#")
+    for table, column in (("goods", "front#"), (other_table, other_column)):
+        made = Write(Op.UPDATE, "K1", {column: told}, {column: None}, attachments={column: PNG})
+        (result,) = await connector.write(table, [made], ["id"])
+        assert result.status is WriteStatus.DONE
+    over = Write(Op.UPDATE, "K1", {"front#": other}, {"front#": told}, attachments={"front#": PNG + b"other"})
+    (result,) = await connector.write("goods", [over], ["id"])
+    (record,) = await connector.read(other_table, ["K1"], [other_column])
+    assert (result.status, dict(record.native)) == (WriteStatus.DONE, {other_column: told})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.attachments import describe
+from actors.core.attachments import SIZE_MAX, describe
 from actors.core.errors import Kind, TandemError
 from actors.core.types import Op
 from actors.ports import Connector, Write, WriteResult, WriteStatus
@@ -157,3 +157,24 @@ async def test_a_file_elsewhere_is_not_asked_for(goods: Products, connector: Con
         await look(connector, goods, id_)
     assert caught.value.kind is Kind.CONFIG
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_picture_that_came_and_cannot_be_fetched_now_is_not_delivered(
+    goods: Products, connector: Connector, status: int
+) -> None:
+    """A signed address runs out. Taken for no picture, it would be removed on the other side."""
+    id_ = await goods.insert("Stylo", PNG)
+    goods.system.faults.add(Fault("error", path="/files/", method="GET", status=status))
+    assert "image#" not in (await look(connector, goods, id_)).native
+    assert (await look(connector, goods, id_)).native["image#"] == describe(PNG)
+
+
+async def test_a_picture_that_is_too_large_to_be_brought_is_not_delivered(
+    goods: Products, connector: Connector
+) -> None:
+    id_ = await goods.insert("Stylo", PNG)
+    (key,) = goods.system.person.rows("documents")
+    goods.system.person.edit("documents", int(key), {"size": SIZE_MAX + 1})
+    assert "image#" not in (await look(connector, goods, id_)).native
+    assert goods.system.counters["GET /files/{key}"] == 0

@@ -345,9 +345,13 @@ def test_a_first_contact_under_conditions_is_compiled() -> None:
         cases = [{"when": {"notes": {"filled": True}}, "is": "a"}, "filled_else_b"]
         whole["streams"]["customers"]["first_contact"] = cases
 
-    stream = compiled(change).stream("customers")
-    assert stream.first_contact is FirstContact.FILLED_ELSE_B
-    assert stream.contact_cases == ((FirstContact.A, (Condition("notes", Asked.FILLED),)),)
+    def alone(whole: Document) -> None:
+        case = {"when": {"notes": {"filled": True}}, "is": "a", "else": "filled_else_b"}
+        whole["streams"]["customers"]["first_contact"] = case
+
+    for stream in (compiled(change).stream("customers"), compiled(alone).stream("customers")):
+        assert stream.first_contact is FirstContact.FILLED_ELSE_B
+        assert stream.contact_cases == ((FirstContact.A, (Condition("notes", Asked.FILLED),)),)
 
 
 @pytest.mark.parametrize(
@@ -355,13 +359,16 @@ def test_a_first_contact_under_conditions_is_compiled() -> None:
     [
         ([{"when": {"nobody": 1}, "is": "a"}, "b"], '"nobody" is not a field of this stream'),
         ([{"when": {"tags": "x"}, "is": "a"}, "b"], "tags is no plain value"),
+        ([{"when": {"joined": "x"}, "is": "a"}, "b"], "joined is no plain value"),
         ([{"when": {"number": "x"}, "is": "a"}], "the last one has no conditions"),
         ([{"is": "a"}, "b"], "when"),
+        ({"when": {"number": "x"}, "is": "a"}, "else"),
         ([{"when": {"number": "x"}, "is": "newest"}, "b"], "newest"),
     ],
 )
 def test_a_first_contact_that_asks_for_nothing_it_can_know_is_a_fault(cases: Any, said: str) -> None:
     data = document()
+    fields(data)["joined"] = {"a": ["FIRST", "LAST"], "lens_a": "join", "owner": "local"}
     data["streams"]["customers"]["first_contact"] = cases
     with pytest.raises(BlueprintError, match=said):
         compile_blueprint(data, None, SET)

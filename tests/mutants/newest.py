@@ -8,6 +8,7 @@ SEVERAL = "tests/actors/test_several.py::"
 FOUND = "tests/actors/test_several_found.py::"
 AMBIGUOUS = "tests/actors/test_ambiguous.py::"
 CONCLUDED = "test_found_by_sim_a_deletion_is_concluded_once_who_shares_a_key_is_said_to_be_another"
+DELIVERY = "tests/actors/test_delivery.py::"
 LOADS = "tests/actors/test_initial_load.py::"
 EFFECTS = "tests/actors/test_effects.py::"
 IMAGES = "tests/actors/test_attachments.py::"
@@ -84,9 +85,17 @@ NEWEST = (
         7,
         "what waits to be put back is forgotten when its record is not to be seen",
         "actors/core/newcomer.py",
-        "        if RESTORE in half.note and side not in ctx.reused:",
-        "        if False:",
+        "    if RESTORE not in half.note or seen.side in ctx.reused:",
+        "    if True:",
         ("tests/actors/test_put_back.py",),
+    ),
+    Mutant(
+        26,
+        "what a command finds too early is left to the next command, and to the one after that",
+        "actors/state.py",
+        "        if self.gate.commanded and not self.dry:\n            self.memory.asks_again(",
+        "        if False:\n            self.memory.asks_again(",
+        (f"{DELIVERY}test_a_command_goes_on_for_who_is_new_and_was_found_too_early",),
     ),
     Mutant(
         27,

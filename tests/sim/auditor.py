@@ -341,9 +341,9 @@ def unseen_loss(
 def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether the rule of first contact may have decided, because the two values were never settled: no write of the
     field was ever answered, or the records may have been paired anew since."""
-    rule = timeline.stream.first_contact
-    wins = rule == other(entry.side) or (
-        rule == "fill_empty" and (entry.before or {}).get(law.native(entry.side)) is None
+    rule = law.first_contact or timeline.stream.first_contact
+    wins = rule.removeprefix("filled_else_") == other(entry.side) or (
+        rule.startswith("fill") and (entry.before or {}).get(law.native(entry.side)) is None
     )
     if not wins:
         return False

@@ -277,9 +277,11 @@ def left_by_the_load(
 ) -> bool:
     """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer`, and
     somebody edited it since (under whichever id; it may have moved while this was written)."""
-    value, there = (entry.before or {}).get(law.native(entry.side)), law.native(other(entry.side))
+    value = (entry.before or {}).get(law.native(entry.side))
+    unit = [one for one in timeline.stream.fields if one is law or (law.group and one.group == law.group)]
+    there = {one.native(other(entry.side)) for one in unit}  # who edits one of a group gives all of it
     past = (one for one in timeline.before(entry) if one.side != entry.side and one.op != "delete")
-    edit = next((one for one in past if there in one.changed()), None)
+    edit = next((one for one in past if not there.isdisjoint(one.changed())), None)
     if edit is None or not edit.outside or edit.side in timeline.stream.initial_load:
         return False
     ids = timeline.ids(timeline.ref(entry))[edit.side]

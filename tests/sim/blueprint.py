@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+import msgspec
+
 from actors.core import schedule
-from actors.core.lenses import Same, Scale
+from actors.core.lenses import Empty, MapValues, Same, Scale
 from actors.core.lenses_one_way import Computed, Constant, OwnId
 from actors.core.policy import (
     ATTACHED,
@@ -19,7 +21,10 @@ from actors.core.policy import (
     FieldSide,
     FieldSpec,
     FirstContact,
+    ForeignEdit,
+    InitialCreates,
     LeftBehind,
+    Lens,
     LinesSpec,
     LinkSpec,
     ObjectRules,
@@ -32,6 +37,8 @@ from actors.core.stream_rules import Gate, GateOn, Ineligible, OnMerge
 from actors.core.values import Value
 from tests.sim.laws import (
     CELLS,
+    DASH,
+    ENTRIES,
     MARK,
     MEMO,
     SIDES,
@@ -44,7 +51,12 @@ from tests.sim.laws import (
     other,
 )
 
-CENTS = Scale(places=0, factor=Decimal(100))
+# What side b makes of a value, by the word of laws.py.
+LENSES: Mapping[str, Lens] = {
+    "cents": Scale(places=0, factor=Decimal(100)),
+    "dash": Empty((DASH,)),
+    "map": MapValues(ENTRIES),
+}
 PLENTY = Budget(count=100_000, percent=100.0, free=100_000)
 
 
@@ -89,6 +101,7 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         delivery=dict(deliveries(law)),
         clashes=law.clashes,
         initial_load=law.initial_load,
+        initial_creates=InitialCreates(law.initial_creates),
         on_merge=OnMerge(law.on_merge),
         objects={side: tuple(object_rules(law, name) for name in names) for side, names in law.objects},
         left_behind=LeftBehind(law.left),
@@ -99,7 +112,8 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
 def deliveries(law: StreamLaw) -> Iterator[tuple[Side, schedule.Schedule]]:
     """What is delivered by a schedule, and by which."""
     for side, every_s in law.every_s:
-        yield side, schedule.every("every", every_s, 0.0)
+        every = schedule.every("every", every_s, 0.0)
+        yield side, msgspec.structs.replace(every, load_at_once=law.load_at_once)
     for side in law.command:
         yield side, schedule.COMMAND
     for side in law.by_minute:
@@ -210,10 +224,12 @@ def field(law: FieldLaw, adds_up: bool = False) -> FieldSpec:
     return FieldSpec(
         name=law.name,
         a=FieldSide((f"{law.native('a')}{mark}",), Same()),
-        b=FieldSide((f"{law.native('b')}{mark}",), CENTS if law.lens == "cents" else Same()),
+        b=FieldSide((f"{law.native('b')}{mark}",), LENSES.get(law.lens, Same())),
         owner=Owner.BOTH if law.once_bound else Owner(law.owner),
         owner_cases=(OwnerCase(Owner(law.owner), once_bound=True),) if law.once_bound else (),
         conflict=Choice(law.conflict),
+        first_contact=FirstContact(law.first_contact) if law.first_contact else None,
+        foreign_edit=ForeignEdit.REPORT if law.reports else ForeignEdit.PUT_BACK,
         group=law.group,
         on_create_only=law.on_create_only,
         required=law.required,

@@ -19,6 +19,11 @@ TYPES: Mapping[str, str] = {"place": "text"}  # of a field, by the type that its
 SIDES: tuple[Side, Side] = ("a", "b")
 MARK = "gone"  # the native field in which a record is marked as deleted on the other side
 MEMO = "memo"  # a native field that is shared with nobody
+DASH = "-"
+# A value map: what side b calls each word. It has no entry for every fourth one; "c8" stands for none of the words.
+CODES: Mapping[str, str] = {f"co{n}": f"c{n}" for n in range(3000)}
+MEANT: Mapping[str, str] = {code: word for word, code in CODES.items()}
+ENTRIES = tuple((code, word) for word, code in CODES.items() if int(code[1:]) % 4)
 OBJECT = "@object"  # the object that a record stands in, among its native values where a side has several
 CELLS = (
     "article",
@@ -42,9 +47,10 @@ class FieldLaw:
 
     `type` "list": merged item by item as a set; "lines": a list of lines, told by the first of CELLS if `keyed`, in an order
     that counts if `ordered`; "bytes": an attachment, known by what it is; "place": the object of its record on side `many`.
-    `lens` "cents": side b holds a hundred times as much. `reference`: the stream of the record whose id each side holds;
-    what is meant by an id is that record's own reference. `once_bound`: the owner is so only once the record is bound: what
-    the other side made is told to it as it is.
+    `lens` "cents": side b holds a hundred times as much; "dash": there a dash stands for nothing; "map": it holds codes.
+    `reference`: the stream of the record whose id each side holds; what is meant by an id is that record's own reference.
+    `once_bound`: the owner is so only once the record is bound: what the other side made is told to it as it is.
+    `first_contact`: where it is not the stream's. `reports`: an edit on the side that does not own it is reported and left.
     """
 
     name: str
@@ -60,6 +66,8 @@ class FieldLaw:
     keyed: bool = False
     ordered: bool = True
     many: Side | None = None
+    first_contact: str = ""
+    reports: bool = False
 
     def native(self, side: Side) -> str:
         """The field's name in the system of `side`."""
@@ -71,6 +79,10 @@ class FieldLaw:
         """A shared value as the system of `side` holds it."""
         if self.type == "lines":
             return tuple(line_of({cell_on(side, n): v for n, v in line.cells}) for line in lines_of(value))
+        if self.lens == "dash" and side == "b" and value is None:
+            return DASH
+        if self.lens == "map" and side == "b":
+            return CODES.get(str(value), value)
         cents = self.lens == "cents" and side == "b" and isinstance(value, Decimal)
         return Decimal(int(value * 100)) if cents and isinstance(value, Decimal) else value
 
@@ -78,6 +90,10 @@ class FieldLaw:
         """What the system of `side` holds, as a shared value; of an attachment its description."""
         if self.type == "lines":
             return self._lines_meant(side, value)
+        if self.lens == "dash" and side == "b" and value == DASH:
+            return None
+        if self.lens == "map" and side == "b":
+            return MEANT.get(str(value), value)
         if isinstance(value, bytes):
             return f"application/octet-stream {len(value)} {hashlib.sha256(value).hexdigest()}"
         cents = self.lens == "cents" and side == "b" and isinstance(value, int | Decimal)
@@ -152,6 +168,7 @@ class StreamLaw:
     side that has several; `left`: what becomes of a record in its old one. `effect`: the object in which each document that
     we make is told of once more. `command`: sides that are delivered to on a command only; `by_minute`: by cron, once a
     minute. `adds_up`: the amounts of the lines in `items` are the record's `sum`.
+    `initial_creates`: what becomes of newcomers of the initial load. `load_at_once`: that waits for no schedule.
     """
 
     name: str
@@ -183,6 +200,8 @@ class StreamLaw:
     command: frozenset[Side] = frozenset()
     by_minute: frozenset[Side] = frozenset()
     adds_up: bool = False
+    initial_creates: str = "on"
+    load_at_once: bool = False
 
     @property
     def several(self) -> Side | None:

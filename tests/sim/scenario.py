@@ -18,6 +18,8 @@ from tests.sim.life import StoreFaults
 from tests.sim.luck import source
 from tests.sim.perils import draw_perils
 from tests.sim.rules import draw_laws, scheduled
+from tests.sim.rules_last import RULES as LAST
+from tests.sim.rules_last import last_of, with_last
 from tests.sim.rules_more import names_of, with_more
 from tests.sim.rules_newest import draw_budgets, newest_of, with_newest
 
@@ -60,7 +62,9 @@ class Scenario:
             name for name in ("kills", "dying_calls", "freezes", "rewrites", "budgets") if getattr(self, name)
         }
         found |= {"two daemons"} if self.daemons > 1 else set()
-        return tuple(sorted(found | self.perils | names_of(self.laws) | newest_of(self.laws)))
+        return tuple(
+            sorted(found | self.perils | names_of(self.laws) | newest_of(self.laws) | last_of(self.laws))
+        )
 
     @property
     def plain(self) -> frozenset[Side]:
@@ -111,7 +115,8 @@ def shape(law: StreamLaw, side: Side, rewrites: Mapping[str, str]) -> ObjectShap
 
 
 def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scenario:
-    """The world of a seed; `also`: perils that it has in any case; `rules`: those of rules_newest.py that it has."""
+    """The world of a seed; `also`: perils that it has in any case; `rules`: those of rules_newest.py and
+    rules_last.py that it has."""
     luck = source(seed, "scenario")
     perils = draw_perils(source(seed, "perils")) | frozenset(also)
     nasty = luck.choice([0.0, 0.3, 1.0])
@@ -133,7 +138,9 @@ def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scen
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
         freezes=draw_freezes(luck, "two owners" in perils),
     )
-    return _newest(drawn, frozenset(rules))
+    last = frozenset(rules) & LAST.keys()
+    drawn = _newest(drawn, frozenset(rules) - last)
+    return replace(drawn, laws=with_last(drawn.laws, source(seed, "last rules"), last))
 
 
 def _newest(drawn: Scenario, rules: frozenset[str]) -> Scenario:

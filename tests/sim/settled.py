@@ -24,6 +24,7 @@ from tests.sim.timeline import Timeline
 WRITES_PER_FIELD_MAX = 3
 MORE = ("*once*", "*gate*")
 LOADED = "initial load"  # left as it was, on a side that the initial load does not write to
+REPORTED = "reported"  # edited on the side that does not own it, where the rule leaves that
 REASONS = frozenset({"rewritten", "lossy", "default", "differs", "accepted", "undone"})
 
 
@@ -114,7 +115,9 @@ def deviates(
                 continue
             if in_order(law, said.value) != held[side]:
                 continue
-            if said.reason not in REASONS and (said.reason != LOADED or side in timeline.stream.initial_load):
+            loaded = said.reason == LOADED and side not in timeline.stream.initial_load
+            reported = said.reason == REPORTED and law.reports and law.owner == other(side)
+            if said.reason not in REASONS and not loaded and not reported:
                 continue
             if said.reason != "rewritten" or was_rewritten(timeline, last[side], law, held):
                 return True
@@ -156,6 +159,8 @@ def one_sided(
                 yield Violation("convergence", f"{ref} was deleted on {gone} and not put back", ended[-1].at)
             elif ended and evidence.out_of_sight(side, stream.name, entry.id, ended[-1].at, by_id=True):
                 continue  # both were gone, and one is back: it is neither removed nor marked for what was before
+            elif ended and side not in stream.creates and was_away(evidence, entry, ended[-1]):
+                continue  # likewise, and it is no newcomer that anybody is made from
             elif ended and gone in stream.marks and not is_marked(timeline, entry, ended[-1]):
                 yield Violation(
                     "convergence", f"{ref} was deleted on {gone} and not marked on {side}", ended[-1].at
@@ -164,6 +169,12 @@ def one_sided(
                 yield Violation(
                     "convergence", f"{ref} was deleted on {gone} and still is on {side}", ended[-1].at
                 )
+
+
+def was_away(evidence: Evidence, entry: Entry, end: Entry) -> bool:
+    """Whether no look showed a record at some time after the end of its partner."""
+    away = (one for one in evidence.hidden if (one.side, one.id) == (entry.side, entry.id) and one.by_id)
+    return any(one.span.ended >= end.at for one in away)
 
 
 def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry) -> bool:

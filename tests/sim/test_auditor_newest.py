@@ -11,7 +11,7 @@ import pytest
 
 from actors.core.policy import Budget
 from actors.core.values import Value, line_of
-from tests.sim.evidence import BACKUP, PERSON, Entry, Span, Violation
+from tests.sim.evidence import BACKUP, PERSON, Deviation, Entry, Span, Violation
 from tests.sim.laws import CUSTOMER_FIELDS, OBJECT, FieldLaw, Laws, Side
 from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import made, story
@@ -109,6 +109,11 @@ def document(*effects: tuple[str, float]) -> Story:
     return told
 
 
+def _moved_on(told: Story) -> Story:
+    """The document is deleted, and stands there under another id."""
+    return told.delete("b", PERSON, "B1").create("b", PERSON, "B9", ref="r1", email="e1", name="n1")
+
+
 def _at_once(told: Story) -> Any:
     (one,) = told.evidence.decisions
     return type(one)(told.evidence.entries[1].asked, one.stream, one.ids, one.field, one.choose)
@@ -190,10 +195,13 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "written where the load may not": (
         lambda: loading(made(story(initial_load=frozenset({"a"}))), 5000), "initial load"
     ),
+    "made at the load": (lambda: loads("on"), ""),
+    "made at the load where the rule makes nobody then": (lambda: loads("off"), "initial load"),
     "a partner of who was merged is deleted": (lambda: merged("keep"), "merge"),
     "merged by a rule that says so": (lambda: merged("delete"), ""),
     "told of once": (lambda: document(("B1", 1)), ""),
     "told of twice": (lambda: document(("B1", 1), ("B1", 2)), "effects"),
+    "told of what was given another id since": (lambda: _moved_on(document(("B9", 2))), ""),
     "told of what we did not make": (lambda: document(("B1", 1), ("B9", 2)), "effects"),
     "written on command": (lambda: commanded((1000, 1010)), ""),
     "written as the command came": (lambda: commanded((1000.5 + 1e-10, 1000.5 + 1e-10)), ""),
@@ -214,6 +222,30 @@ def test_what_must_hold_at_any_moment(name: str) -> None:
     assert found(told()) == ({violation} if violation else set())
 
 
+def one_is_left(hidden: bool) -> Story:
+    """Nobody is made anywhere. Of a pair one is deleted, and the other one should go; no look showed that for a while."""
+    told = story(removes="a", creates=frozenset())
+    told.evidence.plain = frozenset({"a", "b"})
+    for side in ("a", "b"):
+        told.create("a" if side == "a" else "b", PERSON, f"{side.upper()}1", ref="r1", email="e1")
+    bound(told, "A1", "B1").wait(500).delete("a", PERSON, "A1").wait(50)
+    return told.hides("b", "B1", 100.0) if hidden else told
+
+
+def loads(rule: str) -> Story:
+    """A record that a daemon made while the stream was loaded."""
+    return loading(made(story(initial_creates=rule)), 5000)
+
+
+def reported(rule: bool) -> Story:
+    """An edit of what the other side owns stays there, and is recorded as such."""
+    fields = (*CUSTOMER_FIELDS[:2], FieldLaw("name", owner="a", reports=rule))
+    told = bound(made(story(fields=fields)), "A1", "B1").counts("b", "created", 1)
+    told.update("b", PERSON, "B1", name="n9")
+    told.evidence.store.deviations.append(Deviation("customers", "b", "B1", "name", "n9", "reported"))
+    return told
+
+
 ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "every document is told of": (lambda: document(("B1", 1)), ""),
     "a document was never told of": (document, "effects"),
@@ -225,6 +257,13 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
         lambda: loading(story(initial_load=frozenset({"a"})).create("a", PERSON, "A1", ref="r1", email="e1"), 5000),
         "",
     ),
+    "what the rule leaves out of the load stays alone": (
+        lambda: loading(story(initial_creates="off").create("a", PERSON, "A1", ref="r1", email="e1"), 5000), ""
+    ),
+    "a partner that is to go is left": (lambda: one_is_left(False), "convergence"),
+    "a partner that nobody saw when it was to go is left": (lambda: one_is_left(True), ""),
+    "an edit on the wrong side is reported": (lambda: reported(True), ""),
+    "an edit on the wrong side is not put back": (lambda: reported(False), "convergence"),
     "what came after the load stays alone": (
         lambda: loading(story(initial_load=frozenset({"a"})).create("a", PERSON, "A1", ref="r1", email="e1"), 500),
         "convergence",

@@ -111,6 +111,10 @@ class Attached:
         digest = hashlib.blake2b(repr(sorted(stamps, key=repr)).encode(), digest_size=16)
         return digest.hexdigest() if self.columns else ""
 
+    def beside(self, column: str) -> list[str]:
+        """The columns whose files stand in the folder of this one, itself among them."""
+        return [one for one, folder in self.columns.items() if folder == self.columns[column]]
+
     def folders(self) -> dict[str, Stamp | None]:
         """The state of the folders: another one where a file came, went or was renamed."""
         return {folder: disk.stamp_of(self._root / folder) for folder in self.columns.values()}
@@ -130,7 +134,8 @@ class Attached:
         return found
 
     def drop(self, column: str, cells: Iterable[str], used: Collection[str]) -> None:
-        """Remove files that no cell names any more (`used`: those that one does) and that we have put there."""
+        """Remove files that no cell names any more (`used`: those that one does, in whichever column) and that we have put
+        there."""
         for cell in cells:
             name = named(cell)
             if not name or name in used or not (ours := _OURS.fullmatch(name)):

@@ -126,9 +126,15 @@ class Folder(TableFolder):
         if draft.changed:
             changed = rendered(table, draft.final_rows())
             self.was_written(form, disk.swap(self.path / spec.file, content, changed))
-        for column in attached.columns:
+        for column in self._tidied(spec):
             _tidy(attached, column, table, draft, meant)
         return results
+
+    def _tidied(self, spec: ObjectSpec) -> list[str]:
+        """Columns in whose folder no other object names files: what a row of another table names is not looked for."""
+        others = [one for one in self.spec.objects.values() if one.name != spec.name]
+        taken = {folder for one in others for folder in one.attachments.values()}
+        return [column for column, folder in spec.attachments.items() if folder not in taken]
 
 
 def _with_files(attached: Attached, table: Table, write: Write) -> Write:
@@ -147,7 +153,8 @@ def _tidy(attached: Attached, column: str, table: Table, draft: Draft, writes: I
     gone = [table.rows[table.index[write.id]] for write in writes if write.id in table.index]
     touched = [write for write in writes if write.op is Op.DELETE or column in write.native]
     if touched:
-        used = {named(table.texts(row)[column]) for row in draft.final_rows() if row.raw.strip()}
+        there = [table.texts(row) for row in draft.final_rows() if row.raw.strip()]
+        used = {named(texts[one]) for texts in there for one in attached.beside(column)}
         attached.drop(column, [*cells, *(table.texts(row)[column] for row in gone)], used)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from actors.core.attachments import HEAD, SIZE_MAX, describe, media_type
 from actors.core.errors import Kind, Scope
 from actors.core.policy import ATTACHED
+from actors.core.values import UNKNOWN, Seen
 from actors.ports import Setting
 from clients.connectors.http.client import segment
 from clients.connectors.http.together import together
@@ -56,7 +57,11 @@ _ENDINGS: Final = {
     "image/webp": "webp",
     "image/bmp": "bmp",
 }
-_NOT_THERE: Final = (403, 404, 410)  # what a file store answers where nothing was put yet
+_NOT_THERE: Final = (
+    403,
+    404,
+    410,
+)  # what a file store answers where nothing was put yet, or the address has run out
 
 Row = Mapping[str, Any]
 
@@ -71,11 +76,11 @@ class Pictures:
         self._one_by_one = settings["pictures"] == "each"
         self._known: OrderedDict[tuple[str, str, str], str] = OrderedDict()
 
-    async def described(self, products: Sequence[str]) -> dict[str, str | None]:
-        """What each product shows; null where it has no picture."""
+    async def described(self, products: Sequence[str]) -> dict[str, Seen]:
+        """What each product shows; null where it has no picture, UNKNOWN where it has one that can't be fetched now."""
         rows = await self._rows(products)
 
-        async def one(product: str) -> str | None:
+        async def one(product: str) -> Seen:
             for row in rows.get(product, ()):
                 if (told := await self._told(row)) is not None:
                     return told
@@ -174,21 +179,21 @@ class Pictures:
         stem = name.rpartition(".")[0] if "." in name else name
         return bool(row.get("carrousel")) and stem.casefold() == self._name.casefold()
 
-    async def _told(self, row: Row) -> str | None:
+    async def _told(self, row: Row) -> Seen:
         key = (as_text(row["id"]), str(row.get("dateUpdated")), str(row.get("size")))
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
         content = await self._fetched(row)
         if content is None:
-            return None
+            return UNKNOWN if _came(row) else None
         told = self._known[key] = describe(content)
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
         return told
 
     async def _fetched(self, row: Row) -> bytes | None:
-        """The content of a document; None where it never came, or is larger than anything that we would bring."""
+        """The content of a document; None where it never came, can't be had, or is larger than what we would bring."""
         size, link = row.get("size"), row.get("link")
         if not isinstance(link, str) or (isinstance(size, int) and size > SIZE_MAX):
             return None
@@ -202,6 +207,12 @@ class Pictures:
                 scope=Scope.STREAM,
             )
         return answer.body
+
+
+def _came(row: Row) -> bool:
+    """Whether a document's content was put there once: its address may have run out since."""
+    size = row.get("size")
+    return isinstance(size, int) and size > 0
 
 
 def _unknown(request: Request, words: str) -> HttpError:

@@ -15,7 +15,7 @@ import msgspec
 
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import Op, Record
-from actors.core.values import BadValue
+from actors.core.values import UNKNOWN, BadValue
 from actors.ports import Write, WriteResult, WriteStatus
 from clients.connectors.http.values import as_text
 from clients.connectors.http.wire import Answer, HttpError
@@ -58,7 +58,12 @@ class Records(NamedTuple):
         if len(plain) == len(fields):
             return found
         told = await self.pictures.described([one.id for one in found])
-        return [msgspec.structs.replace(one, native={**one.native, PICTURE: told[one.id]}) for one in found]
+        return [
+            msgspec.structs.replace(one, native={**one.native, PICTURE: picture})
+            if (picture := told[one.id]) is not UNKNOWN
+            else one
+            for one in found
+        ]
 
 
 class Writing:

@@ -1,0 +1,29 @@
+"""Every rule of the vocabulary is drawn, or named with a reason; a new one can't be forgotten."""
+
+from __future__ import annotations
+
+from tests.sim.blueprint import blueprint
+from tests.sim.scenario import draw
+from tests.sim.vocabulary import DRAWN, NOT_DRAWN, vocabulary
+
+SEEDS = 1500  # drawn, not run
+
+
+def test_every_rule_is_drawn_or_named_with_a_reason() -> None:
+    words = list(vocabulary())
+    assert len(words) == len(set(words)) > 150
+    assert set(words) - DRAWN.keys() - NOT_DRAWN.keys() == set(), "new: draw it, or say why not"
+    assert (DRAWN.keys() | NOT_DRAWN.keys()) - set(words) == set(), "there is no such rule any more"
+    assert DRAWN.keys() & NOT_DRAWN.keys() == set()
+    assert all(reason.strip() for reason in NOT_DRAWN.values())
+
+
+def test_what_counts_as_drawn_is() -> None:
+    missing = set(DRAWN)
+    for seed in range(SEEDS):
+        scenario = draw(seed)
+        spec = blueprint(scenario.laws, scenario.budgets)
+        missing -= {name for name in missing if DRAWN[name](spec)}
+        if not missing:
+            return
+    assert missing == set()
