@@ -12,6 +12,7 @@ from actors.core.policy import RECORD_OBJECT, StreamSpec
 from actors.core.types import Record, Side
 from actors.ports import Find, Page, Write, WriteResult
 
+ENDED = ""  # in a cursor: the objects that have come to their end, while others have not
 Ask = Callable[[str, str], Awaitable[Page]]  # object, where to go on
 
 
@@ -36,13 +37,20 @@ async def scanned(stream: StreamSpec, side: Side, at: str, ask: Ask) -> Page:
 
 
 async def changed(stream: StreamSpec, side: Side, at: str, ask: Ask) -> Page:
-    """A page of what was touched in any of them."""
+    """A page of what was touched in any of them. One that has come to its end is not asked again before all have."""
     cursors: dict[str, str] = json.loads(at) if at else {}
+    ended: set[str] = set(json.loads(cursors.pop(ENDED, "[]")))
     pages: list[Page] = []
     for name in stream.objects_on(side):
+        if name in ended:
+            continue
         page = _placed(stream, side, name, await ask(name, cursors.get(name, "")))
         cursors[name] = page.cursor
         pages.append(page)
+        if not page.more:
+            ended.add(name)
+    if any(page.more for page in pages):
+        cursors[ENDED] = json.dumps(sorted(ended))
     return Page(
         records=tuple(record for page in pages for record in page.records),
         cursor=json.dumps(cursors, sort_keys=True),

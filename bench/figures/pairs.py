@@ -49,6 +49,7 @@ class _Measured:
         self._ratios: list[float] = []
         self._seconds: list[tuple[float, float]] = []
         self._requests: list[tuple[float, float]] = []
+        self._cpu_s: list[tuple[float, float]] = []  # of the daemon without its database, and of the script
         self._mine: list[float] = []
         self._theirs: list[float] = []
 
@@ -59,41 +60,46 @@ class _Measured:
         rows = one.rows(self._count)
         async with emulated(http, folder / "a", system_a, rows, options_a) as a:
             async with emulated(http, folder / "script", system_b, one.there, options_b) as b:
-                script_s, script_requests = await self._script(http, a, b)
+                script_s, script_requests, script_cpu_s = await self._script(http, a, b)
             async with emulated(http, folder / "b", system_b, one.there, options_b) as b:
                 stand = Steered(await start_daemon(folder / "daemon"))
                 try:
-                    took_s, requests = await self._load(stand, a, b)
+                    took_s, requests, cpu_s = await self._load(stand, a, b)
                     self._ratios.append(took_s / script_s)
                     self._seconds.append((took_s, script_s))
                     self._requests.append((requests, script_requests))
+                    self._cpu_s.append((cpu_s, script_cpu_s))
                     if isinstance(one, TellingPair):
                         await self._changes(one, http, stand, a, b)
                 finally:
                     await stand.stop()
 
-    async def _script(self, http: aiohttp.ClientSession, a: Emulated, b: Emulated) -> tuple[float, float]:
+    async def _script(
+        self, http: aiohttp.ClientSession, a: Emulated, b: Emulated
+    ) -> tuple[float, float, float]:
         before = await a.requests() + await b.requests()
-        began = time.perf_counter()
+        began, used_s = time.perf_counter(), time.process_time()
         await self._pair.load(http, a, b)
-        took_s = time.perf_counter() - began
+        took_s, used_s = time.perf_counter() - began, time.process_time() - used_s
         requests = await a.requests() + await b.requests() - before
         await self._pair.check(a, b)
-        return took_s, requests / self._count
+        return took_s, requests / self._count, used_s
 
-    async def _load(self, stand: Steered, a: Emulated, b: Emulated) -> tuple[float, float]:
-        """Seconds until the run of the load had ended, and requests for each record until the daemon had seen its own
-        writes, too."""
+    async def _load(self, stand: Steered, a: Emulated, b: Emulated) -> tuple[float, float, float]:
+        """Seconds until the run of the load had ended, requests for each record until the daemon had seen its own writes,
+        too, and processor time of the load."""
         await stand.make_link(*self._pair.ends(a, b), self._pair.text())
         before = await a.requests() + await b.requests()
         await anyio.sleep(self._pair.allowance_s * min(1.0, self._session.options.scale))
+        used_s = stand.daemon.cpu_s()
         began, ended = await stand.let_go(60 + self._count / RECORDS_PER_S_MIN)
+        used_s = stand.daemon.cpu_s() - used_s
         await stand.run()
         requests = await a.requests() + await b.requests() - before
         await stand.quiet()
         await self._pair.check(a, b)
         await stand.all_bound(self._count + self._pair.beside)
-        return ended - began, requests / self._count
+        return ended - began, requests / self._count, used_s
 
     async def _changes(
         self, pair: TellingPair, http: aiohttp.ClientSession, stand: Steered, a: Emulated, b: Emulated
@@ -146,7 +152,11 @@ class _Measured:
         """The figures."""
         name, took = self._pair.name, self._seconds[-1]
         say(f"{name}: load {took[0]:.2f} s, script {took[1]:.2f} s: {median(self._ratios):.2f} x")
-        notes = f"{took[0]:.1f} s, script {took[1]:.1f} s, {self._count:,} records"
+        used_ms = [1000 * seconds / self._count for seconds in self._cpu_s[-1]]
+        notes = (
+            f"{took[0]:.1f} s, script {took[1]:.1f} s, {self._count:,} records;"
+            f" of processor time {used_ms[0]:.2f} ms a record, script {used_ms[1]:.2f} ms"
+        )
         mine, theirs = zip(*self._requests, strict=True)
         late = [self._late("p50", 0.5), self._late("p99", 0.99)] if self._mine else []
         return [

@@ -14,9 +14,11 @@ import hmac
 import re
 import secrets
 import uuid
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
 from typing import Any, Final
 
 from aiohttp import web
@@ -57,6 +59,7 @@ class System(Emulator):
         self.hooks: dict[str, dict[str, Any]] = {}
         self.deeds = {"hook": self.hook}
         self._touched: list[tuple[datetime, str, str]] = []  # when, entity set, id
+        self._since: tuple[Any, list[str]] = (None, [])  # what was asked for last, and who that was
         self.identity = self.enter(IDENTITY, Name="Our own organisation")
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -143,9 +146,13 @@ class System(Emulator):
         text = query.get("$filter")
         chosen = Filter(text, lambda row, path: self._at(table, row, path)) if text else None
         rows = self.data.shown(table.name, self._near(table, text, chosen) if text and chosen else None)
+        most = int(query.get("$skip", "0")) + PAGE_MAX
+        order = query.get("$orderby")
         if chosen:
-            rows = list(filter(chosen.test, rows))
-        if order := query.get("$orderby"):
+            found = filter(chosen.test, rows)
+            # They come in the order of ids: behind the page nobody has to be looked at.
+            rows = list(islice(found, most)) if order == table.key else list(found)
+        if order:
             name, _, down = order.partition(" ")
             self._at(table, {}, name)
             rows = sorted(
@@ -158,14 +165,20 @@ class System(Emulator):
         asked = changed_since(text)
         if asked is None:
             return chosen.near
-        since, ways = asked
+        since, ways, after = asked
+        key = (table.name, since, str(ways), len(self._touched))
+        if key != self._since[0]:
+            self._since = key, self._changed_since(table, since, ways)
+        found = self._since[1]
+        return Near(table.key, values=found[bisect_right(found, after) :])
+
+    def _changed_since(self, table: Table, since: datetime, ways: Sequence[Sequence[str]]) -> list[str]:
         recent: dict[str, set[str]] = {}
         for at, name, id_ in reversed(self._touched):
             if at < since:
                 break
             recent.setdefault(name, set()).add(id_)
-        found = {id_ for way in ways for id_ in self._leading_to(table.name, way, recent)}
-        return Near(table.key, values=sorted(found))
+        return sorted({id_ for way in ways for id_ in self._leading_to(table.name, way, recent)})
 
     def _leading_to(self, name: str, way: Sequence[str], recent: Mapping[str, set[str]]) -> set[str]:
         """The ids of those that lead to one of these on that way."""

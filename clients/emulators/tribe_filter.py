@@ -29,7 +29,7 @@ SIGNS: Final = {"eq": "=", "gt": ">", "ge": ">", "lt": "<", "le": "<"}
 STAMP: Final = r"(?:\w+/)*(?:LastMutationDate|CreationDate) ge "
 # Whatever changed since, itself or what it refers to, behind an id or not.
 CHANGED: Final = re.compile(
-    rf"\({STAMP}(?P<since>[0-9T:.Z-]+)(?: or {STAMP}(?P=since))*\)(?: and ID gt {GUID})?"
+    rf"\({STAMP}(?P<since>[0-9T:.Z-]+)(?: or {STAMP}(?P=since))*\)(?: and ID gt (?P<after>{GUID}))?"
 )
 WAYS: Final = re.compile(r"((?:\w+/)*)(LastMutationDate|CreationDate) ge ")
 Expansions = Mapping[str, Mapping[str, str]]
@@ -82,13 +82,15 @@ class Filter(Filtering):
         return lambda row: FUNCTIONS[name](str(self._look(row, path) or "").casefold(), part)
 
 
-def changed_since(text: str) -> tuple[datetime, list[list[str]]] | None:
-    """The time, where all that a filter asks for has changed since then, itself or what it refers to on these ways."""
+def changed_since(text: str) -> tuple[datetime, list[list[str]], str] | None:
+    """The time, where all that a filter asks for has changed since then, itself or what it refers to on these ways, behind
+    an id or not ("")."""
     found = CHANGED.fullmatch(text)
     if found is None:
         return None
     ways = {way for way, _ in WAYS.findall(text)}
-    return datetime.fromisoformat(found["since"]), [way.split("/")[:-1] for way in sorted(ways)]
+    links = [way.split("/")[:-1] for way in sorted(ways)]
+    return datetime.fromisoformat(found["since"]), links, (found["after"] or "").lower()
 
 
 @lru_cache(maxsize=1000)
