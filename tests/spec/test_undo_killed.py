@@ -15,7 +15,8 @@ from tests.spec.systems import Crm, Erp, customer, until
 from tests.spec.test_undo import by_command, undo
 from tests.spec.world import World, asked
 
-pytestmark = pytest.mark.anyio
+# Whether a write took place that was cut off is known once its deadline is over: more than half a minute, by itself.
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
 SETTINGS_ = {**SETTINGS, "lease_ttl_s": "2"}
 WAITING = """
 select pid from pg_stat_activity
