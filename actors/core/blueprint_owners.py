@@ -36,7 +36,10 @@ def _contact_fault(condition: Condition, fields: dict[str, FieldSpec]) -> str:
     asked = fields.get(condition.field)
     if asked is None:
         return f'"{condition.field}" is not a field of this stream{guess(condition.field, fields)}'
-    if asked.reference or asked.as_set or asked.lines is not None:
+    joined = asked.owner is Owner.LOCAL and any(
+        len(at.paths) != 1 for at in (asked.a, asked.b) if at is not None
+    )
+    if asked.reference or asked.as_set or asked.lines is not None or joined:
         return f"{asked.name} is no plain value"
     return ""
 

@@ -18,7 +18,7 @@ from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Own
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
 from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, lines_of, same
 
-Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave"]
+Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave", "unsaid"]
 DECIDED = "decided by a person"
 CLASHES_MAX = 10  # so many are named
 # Rules of first contact by which a null is filled from the other side, and those by which one side's value stays.
@@ -120,7 +120,7 @@ def merge(
         if verb == "leave":
             left.update({one.field: (view.foreign, one) for one in view.decisions(values, rule)})
             continue
-        blind = view.unseen(values)
+        blind = contact_of(stream, view.raw)[1] if verb == "unsaid" else view.unseen(values)
         if blind:
             unseen.extend(blind)
             continue
@@ -134,7 +134,7 @@ def merge(
         tuple(decisions),
         tuple(disputes),
         tuple(put_back),
-        tuple(unseen),
+        tuple(dict.fromkeys(unseen)),
         left,
     )
 
@@ -250,7 +250,10 @@ class _View:
         owner = owning_side(self.owner)
         if owner is not None:
             return owner, f"first contact: owned by {owner}", self.values(owner)
-        rule = self.spec.first_contact or contact_of(self.stream, self.raw)
+        said, unsaid = contact_of(self.stream, self.raw)
+        if unsaid and self.spec.first_contact is None:
+            return "unsaid", "", {}
+        rule = self.spec.first_contact or said
         if rule in FILLS:
             for empty in SIDES:
                 if all(is_empty(v) for v in self.now[empty].values()):

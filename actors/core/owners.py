@@ -49,25 +49,39 @@ def owner_of(
     return spec.owner
 
 
-def contact_of(stream: StreamSpec, shown: Mapping[Side, Observation]) -> FirstContact:
+def contact_of(stream: StreamSpec, shown: Mapping[Side, Observation]) -> tuple[FirstContact, tuple[str, ...]]:
     """What holds where two records meet. Nothing of them is settled yet, so a condition asks what they show: it holds where
-    it holds for one of the sides that show the field."""
+    it holds for one of the sides that have the field. With it what may say otherwise and was not delivered:
+    "side.field"."""
     for rule, when in stream.contact_cases:
-        if all(any(_holds(one, (seen,)) for seen in _shown(stream.field(one.field), shown)) for one in when):
-            return rule
-    return stream.first_contact
+        unsaid: list[str] = []
+        for one in when:
+            answers = {
+                side: _holds(one, (_shown(stream.field(one.field), seen),)) for side, seen in shown.items()
+            }
+            if any(answers.values()):
+                continue
+            silent = [
+                side
+                for side, answer in answers.items()
+                if answer is None and stream.field(one.field).side(side)
+            ]
+            if not silent:
+                break
+            unsaid.extend(f"{side}.{one.field}" for side in silent)
+        else:
+            return rule, tuple(unsaid)
+    return stream.first_contact, ()
 
 
-def _shown(spec: FieldSpec, shown: Mapping[Side, Observation]) -> list[Mapping[str, Seen]]:
-    """A field as each side shows it; of a local one, as that side itself writes it."""
-    found: list[Mapping[str, Seen]] = []
-    for side, seen in shown.items():
-        place = spec.side(side)
-        if spec.name in seen.fields:
-            found.append({spec.name: seen.fields[spec.name]})
-        elif place is not None and len(place.paths) == 1 and place.paths[0] in seen.native:
-            found.append({spec.name: seen.native[place.paths[0]]})
-    return found
+def _shown(spec: FieldSpec, seen: Observation) -> Mapping[str, Seen]:
+    """A field as a side shows it; of a local one, as that side itself writes it."""
+    place = spec.side(seen.side)
+    if spec.name in seen.fields:
+        return {spec.name: seen.fields[spec.name]}
+    if place is not None and len(place.paths) == 1 and place.paths[0] in seen.native:
+        return {spec.name: seen.native[place.paths[0]]}
+    return NOTHING
 
 
 def owning_side(owner: Owner | None) -> Side | None:

@@ -42,6 +42,7 @@ LEFT = "left behind: it moved to "
 BESIDE = "stands beside "
 KEPT = "kept in its old object: it moved to "  # nothing is done about it, whatever becomes of the new one
 MOVED = "moved to "
+PLACES = (LEFT, BESIDE, KEPT, MOVED)  # every note of a place in which a record stood, or stands as well
 # What was seen there when it moved, among the side's deviations (see marks.py).
 PREFIX = "*left* "
 PLACE = "*left behind*"
@@ -184,12 +185,12 @@ def _half(stream: StreamSpec, side: Side, held: Held, note: str) -> Binding:
 
 def notes_of(record: str) -> tuple[str, ...]:
     """What stands with half bindings for places in which that record stood, or stands as well."""
-    return tuple(f"{said}{record}" for said in (LEFT, BESIDE, MOVED))
+    return tuple(f"{said}{record}" for said in PLACES)
 
 
 def moved_to(half: Binding) -> str:
     """The record that counts in the place of one that was left, or stands beside; "" where it is none of those."""
-    said = next((said for said in (LEFT, BESIDE, MOVED) if half.note.startswith(said)), None)
+    said = next((said for said in PLACES if half.note.startswith(said)), None)
     return half.note.removeprefix(said) if said is not None else ""
 
 
@@ -207,7 +208,7 @@ def is_back(half: Binding) -> bool:
     """Whether it stands for what was removed after its record had moved: whatever is seen under that id now is new."""
     held = half.a or half.b
     removed = held is not None and held.presence is not Presence.PRESENT
-    return removed and half.note.startswith((LEFT, BESIDE, KEPT, MOVED))
+    return removed and half.note.startswith(PLACES)
 
 
 def plan_left(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:

@@ -71,9 +71,10 @@ class Settings(settings_pb2_grpc.SettingsServicer):
     async def _holds(self, info: LinkInfo) -> VersionRow:
         """The version that holds now."""
         kept = rules.load(info.row.settings)
-        if kept.version > 1:
-            return await self._desk.admin.get_version(info.row.id, kept.version)
         chosen = rules.chosen(info.row.settings)
+        if kept.version > 1:
+            row = await self._desk.admin.get_version(info.row.id, kept.version)
+            return msgspec.structs.replace(row, chosen=chosen)
         return VersionRow(1, info.row.blueprint, kept.rules, "", info.created, "as created", chosen)
 
     async def RehearseSettings(self, request: pb.RehearseSettingsRequest, context: Any) -> runs_pb2.Run:

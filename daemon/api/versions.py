@@ -66,7 +66,8 @@ class Versions:
         old = self._known(row)
         if old is not None:
             _refuse_impossible(old, new, row, texts, standing)
-        changes = Changes() if old is None or not is_whole else rules.changes(old, new)
+        # Of an active link that lacks something now: once that is chosen, nobody knows any more what held before.
+        changes = rules.changes(old, new) if old is not None and (standing or is_whole) else Changes()
         calls = {side: await self._webhook(row, side) for side in SIDES}
         if strange := fitting.strange_events(new, calls):
             raise invalid(strange, f"the rules can't be used: {strange[0].field}: {strange[0].message}")
@@ -75,7 +76,7 @@ class Versions:
             return Checked(
                 old, new, Changes()
             )  # it is being set up: what is chosen is tried when it is to be active
-        if old is None or changes.reread or changes.added:
+        if old is None or (is_whole and (changes.reread or changes.added)):
             await self._refuse_unfit(new, row)
         return Checked(old, new, changes)
 

@@ -68,6 +68,7 @@ class AdminSettings(Base):
             await _keep(
                 db, link, VersionRow(1, row["blueprint"], old.rules, "", row["created"], CREATED, had)
             )
+            await db.execute(sql("rules_versions_had"), link, was, to_json(had))
             if now.chosen is None:
                 now = msgspec.structs.replace(now, chosen=had)
             remapped = {**old.remapped, **dict.fromkeys(changes.reread, now.at)}

@@ -359,6 +359,7 @@ def test_a_first_contact_under_conditions_is_compiled() -> None:
     [
         ([{"when": {"nobody": 1}, "is": "a"}, "b"], '"nobody" is not a field of this stream'),
         ([{"when": {"tags": "x"}, "is": "a"}, "b"], "tags is no plain value"),
+        ([{"when": {"joined": "x"}, "is": "a"}, "b"], "joined is no plain value"),
         ([{"when": {"number": "x"}, "is": "a"}], "the last one has no conditions"),
         ([{"is": "a"}, "b"], "when"),
         ({"when": {"number": "x"}, "is": "a"}, "else"),
@@ -367,6 +368,7 @@ def test_a_first_contact_under_conditions_is_compiled() -> None:
 )
 def test_a_first_contact_that_asks_for_nothing_it_can_know_is_a_fault(cases: Any, said: str) -> None:
     data = document()
+    fields(data)["joined"] = {"a": ["FIRST", "LAST"], "lens_a": "join", "owner": "local"}
     data["streams"]["customers"]["first_contact"] = cases
     with pytest.raises(BlueprintError, match=said):
         compile_blueprint(data, None, SET)

@@ -302,12 +302,12 @@ def test_a_side_changed_only_against_its_own_settled_value() -> None:
     assert not same("long", "long name")
 
 
-@pytest.mark.parametrize("mark, winner", [("x", "a"), (None, "b"), (UNKNOWN, "b")])
+@pytest.mark.parametrize("mark, winner", [("x", "a"), (None, "b"), (UNKNOWN, None)])
 @pytest.mark.parametrize("side", SIDES)
 def test_whose_value_stands_where_two_meet_may_depend_on_what_they_show(
-    mark: Seen, winner: Side, side: Side
+    mark: Seen, winner: Side | None, side: Side
 ) -> None:
-    """A local field, which only one side has, says which rule holds; what was not delivered says nothing."""
+    """A local field, which only one side has, says which rule holds; while it is not delivered nobody's value stands."""
     there, nowhere = place("M"), None
     a, b = (there, nowhere) if side == "a" else (nowhere, there)
     local = FieldSpec("mark", a, b, owner=Owner.LOCAL)
@@ -317,4 +317,7 @@ def test_whose_value_stands_where_two_meet_may_depend_on_what_they_show(
     shown = {} if mark is UNKNOWN else {"M": mark}
     looks[side] = msgspec.structs.replace(looks[side], native={**looks[side].native, **shown})
     merged = merge(spec, bound({}, state=State.MATCHED), looks["a"], looks["b"])
-    assert merged.writes == {other(winner): {"f": winner}, winner: {}}
+    if winner is None:
+        assert (merged.unseen, merged.writes, merged.disputes) == ((f"{side}.mark",), {"a": {}, "b": {}}, ())
+    else:
+        assert merged.writes == {other(winner): {"f": winner}, winner: {}}

@@ -210,6 +210,11 @@ async def test_u14_what_was_chosen_at_set_up_has_versions_and_is_gone_back_to(ma
         with pytest.raises(TandemError) as refused:
             await settings.RevertSettings(settings_pb2.RevertSettingsRequest(link=shown.id, version=version))
         assert refused.value.reason == reason and said in refused.value.message
+    # Rules that ask for something more wait for that; what they mean for records is known, and will not be once it is there.
+    text["settings"]["town"] = {"form": "text"}
+    text["streams"]["customers"]["fields"]["city"]["a"] = {"setting": "town"}
+    change = settings_pb2.ChangeSettingsRequest(link=shown.id, blueprint=yaml.safe_dump(text), check=True)
+    assert list((await settings.ChangeSettings(change)).reread) == ["customers"]
     await there("Gent")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.core import several
-from actors.core.several import BESIDE, LEFT, MOVED
+from actors.core.several import BESIDE, KEPT, LEFT, MOVED
 from actors.core.types import SIDES, ActionState, Binding, Deviation, Held, Op, Side, State, other
 from actors.core.values import Erased
 from actors.ports import Settlement
@@ -51,11 +51,12 @@ def stood(many: Side, id_: str, note: str) -> Binding:
 
 
 @pytest.mark.parametrize("many", SIDES)
-@pytest.mark.parametrize("named", ["clients:3", "prospects:1", "prospects:2"])
+@pytest.mark.parametrize("named", ["clients:3", "prospects:1", "prospects:2", "clients:4"])
 async def test_whichever_of_its_places_is_named_all_are_erased_and_nobody_elses(
     world: PgWorld, admin: Admin, many: Side, named: str
 ) -> None:
-    """Ada moved from prospects:1 to clients:2 and on to clients:3, and stands as prospects:2 beside that."""
+    """Ada moved from prospects:1 to clients:2 and on to clients:3, and stands as prospects:2 beside that;
+    as clients:4 she was kept by a rule."""
     one = other(many)
     ids = {many: "clients:3", one: "77"}
     pair, stranger = (
@@ -66,6 +67,7 @@ async def test_whichever_of_its_places_is_named_all_are_erased_and_nobody_elses(
         ("prospects:1", f"{MOVED}clients:2"),
         ("clients:2", f"{LEFT}clients:3"),
         ("prospects:2", f"{BESIDE}clients:3"),
+        ("clients:4", f"{KEPT}clients:3"),
     )
     halves = [stood(many, *place) for place in places]
     lease = await leased(world)

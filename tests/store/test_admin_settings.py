@@ -87,6 +87,21 @@ async def test_a_version_from_before_what_was_chosen_was_kept_says_so(world: PgW
     assert [one.chosen for one in (await admin.list_versions("l1", 9)).rows] == [{}, None]
 
 
+async def test_what_holds_when_it_is_replaced_is_kept_though_its_version_is_from_before_that(
+    world: PgWorld, admin: Admin
+) -> None:
+    """Whoever goes back to it gets what it had, not what is chosen by then."""
+    chosen = msgspec.structs.replace(version(2), chosen={"journal": "J1"})
+    await admin.change_rules("l1", 1, chosen, {}, NOTHING)
+    async with world.pool.acquire() as connection:
+        await connection.execute("update link_versions set chosen = null")
+    await admin.change_rules(
+        "l1", 2, msgspec.structs.replace(version(3), chosen={"journal": "J2"}), {}, NOTHING
+    )
+    kept = [one.chosen for one in (await admin.list_versions("l1", 9)).rows]
+    assert kept == [{"journal": "J2"}, {"journal": "J1"}, None]
+
+
 async def test_of_two_who_change_the_same_version_one_is_refused(world: PgWorld, admin: Admin) -> None:
     await admin.change_rules("l1", 1, version(2), {}, NOTHING)
     with pytest.raises(Refused, match="version 2 by now"):

@@ -14,6 +14,10 @@ insert into link_versions (link, version, blueprint, settings, by, at, note, cho
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict do nothing
 
+-- rules_versions_had
+-- A version from before that was kept holds until it is replaced; then what it had is known still.
+update link_versions set chosen = $3 where link = $1 and version = $2 and chosen is null
+
 -- rules_versions
 select * from link_versions where link = $1 and version < $2 order by version desc limit $3
 
