@@ -226,7 +226,7 @@ class Carrier:
         """What may go now, and what waits for its schedule; what somebody said yes to waits no longer."""
         state = self._state
         go, waiting = state.gate.sift(stream, actions)
-        now = state.clock.now()
+        now = state.clock.monotonic()
         go += [action for action in waiting if state.memory.was_asked(action, now)]
         waiting = [action for action in waiting if not state.memory.was_asked(action, now)]
         if waiting and await state.has_plan(stream.name):

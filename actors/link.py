@@ -462,7 +462,7 @@ class LinkActor(Actor):
             self._recover_at = now + result.again_s
         self._deliver_again_at = max(now + max(1.0, result.again_s or 0.0), *self._memory.again.values(), 0.0)
         self._memory.forget(self._ports.clock.monotonic() - 3600.0)
-        self._memory.forget_asked(self._ports.clock.now())
+        self._memory.forget_asked(self._ports.clock.monotonic())
         self._ports.telemetry.emit(
             "run.ended",
             link=self._link,

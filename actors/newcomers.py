@@ -428,7 +428,7 @@ class Newcomers:
 
     async def _undelayed(self, stream: StreamSpec, side: Side, halves: Sequence[Binding]) -> list[Binding]:
         """Those that wait for no schedule: somebody's run goes on for them, or a person decided."""
-        asked, now = self._state.memory.asked, self._state.clock.now()
+        asked, now = self._state.memory.asked, self._state.clock.monotonic()
         mine = [
             half for half in halves if asked.get((stream.name, side, id_on(half, side)), -math.inf) >= now
         ]
@@ -475,7 +475,7 @@ class Newcomers:
             if self._windows.too_early(stream, seen, half):
                 self._left = True
                 lag_s = self._sides[side].declaration.read_lag_s
-                self._state.goes_on(stream.name, seen, self._state.clock.now() + lag_s)
+                self._state.goes_on(stream.name, seen, self._state.clock.now() + lag_s, lags=True)
                 continue
             readable = seen.presence is Presence.PRESENT and not seen.problem
             # Its keys may have changed since it was matched: then it must be matched again first.

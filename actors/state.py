@@ -31,7 +31,7 @@ DAY_S = 86_400.0
 REMEMBERED_S = 3600.0  # no look in flight is older
 MEMORY_MAX = 100_000
 COUNT_KEPT_S = 60.0
-ASKED_S = 60.0  # so long after the look that it left behind a run that somebody asked for goes on
+ASKED_S = 30.0  # so long after the look that it left behind a run that somebody asked for goes on
 TRUST_LOST = 10  # one write that was refused outweighs so many looks saved
 TRUST_MAX = 1000
 HELD_UNTIL_KNOWN = "held until the look is complete and the totals are known"
@@ -59,8 +59,12 @@ class Memory:
         self._met: dict[tuple[str, Side, str], float] = {}
         self._news: dict[tuple[str, Side, str], float] = {}
         self._trust: dict[tuple[str, Side], int] = {}
-        self.asked: dict[tuple[str, Side, str], float] = {}  # records: until when a command goes on for them
-        self.put_off: dict[tuple[str, Side, str], float] = {}  # records: when they are looked at again
+        self.asked: dict[
+            tuple[str, Side, str], float
+        ] = {}  # records: until when a command goes on for them (monotonic)
+        self.put_off: dict[
+            tuple[str, Side, str], float
+        ] = {}  # records: when they are looked at again (likewise)
         self.again: dict[str, float] = {}  # stream -> when the last of what is tried again is (wall clock)
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
@@ -74,9 +78,9 @@ class Memory:
         """Something of the stream is tried again then: until it was, not all that was due has been delivered."""
         self.again[stream] = max(at, self.again.get(stream, 0.0))
 
-    def asks_again(self, stream: str, side: Side, record: str, until: float) -> None:
-        """A run that somebody asked for looks at this record again (wall clock): what comes of that was asked for, too."""
-        self.asked[stream, side, record] = until + ASKED_S
+    def asks_again(self, stream: str, side: Side, record: str, at: float) -> None:
+        """A run that somebody asked for looks at this record again (monotonic): what comes of that was asked for, too."""
+        self.asked[stream, side, record] = at + ASKED_S
 
     def commanded(self, now: float) -> None:
         """A command is given also for what was put off before it: that goes on in its name, too."""
@@ -84,7 +88,7 @@ class Memory:
 
     def was_asked(self, action: Action, now: float) -> bool:
         """Whether an action comes of a look that somebody's run left behind."""
-        return any(self.asked.get(place, 0.0) >= now for place in _records_of(action))
+        return any(self.asked.get(place, -math.inf) >= now for place in _records_of(action))
 
     def has_gone(self, action: Action) -> None:
         """What was asked for was done."""
@@ -178,7 +182,7 @@ class RunState:
         self.loaded = set(loaded)
         self.gate = Gate(spec, cursors, row, clock, self.loaded)
         if self.gate.commanded and not self.dry:
-            memory.commanded(clock.now())
+            memory.commanded(clock.monotonic())
         self._lease = lease
         self.begun = False
         self._beginning = anyio.Lock()
@@ -345,14 +349,17 @@ class RunState:
         """What the activation of the link said yes to: creates and first-contact overwrites of the initial load."""
         return () if stream in self.loaded else BUDGET_EXEMPT_WHILE_LOADING
 
-    def goes_on(self, stream: str, seen: Observation, until: float) -> None:
-        """A record is looked at again at `until` (wall clock): where this run was asked for, in its name."""
-        now, place = self.clock.now(), (stream, seen.side, seen.id)
-        is_asked = (self.gate.commanded and not self.dry) or self.memory.asked.get(place, 0.0) >= now
-        if self.spec.schedules and is_asked:
-            self.memory.asks_again(*place, until)
-        elif self.spec.schedules:
-            self.memory.put_off[place] = until
+    def goes_on(self, stream: str, seen: Observation, at: float, *, lags: bool = False) -> None:
+        """A record is looked at again (wall clock): where this run was asked for, in its name, if that is soon, or as soon
+        as a lagging side allows (`lags`). It is not put off any longer in that name."""
+        wait_s, place = at - self.clock.now(), (stream, seen.side, seen.id)
+        if not self.spec.schedules or (wait_s > ASKED_S and not lags):
+            return
+        then = self.clock.monotonic() + wait_s
+        if self.gate.commanded and not self.dry:
+            self.memory.asks_again(*place, then)
+        else:
+            self.memory.put_off[place] = then
 
     def held_over(self, stream: StreamSpec, text: str, *, is_over: bool) -> None:
         """Actions of this stream were held. `is_over`: the totals are known, and beyond a budget."""

@@ -181,7 +181,7 @@ class Windows:
         not_before = self._state.clock.now() + wait_s
         # Its direction stays open until then: a schedule's instant would be over every time the look comes.
         self._state.memory.tries_again(stream.name, not_before)
-        self._state.goes_on(stream.name, seen, not_before)
+        self._state.goes_on(stream.name, seen, not_before, lags=bool(lag_s))
         return Hint(
             stream=stream.name,
             side=seen.side,

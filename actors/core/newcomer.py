@@ -41,8 +41,6 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     side, target = seen.side, other(seen.side)
     if several.is_left(half):
         return several.plan_left(stream, half, seen, ctx)
-    if seen.presence is not Presence.PRESENT and effects.is_due(stream, half):
-        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if seen.presence is not Presence.PRESENT:
         return _gone(stream, half, seen, ctx)
     if seen.problem:
@@ -66,16 +64,11 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, park=(waits(stream, half, seen, reason),))
     half = _with_own_values(stream, half, seen)
     wanted = _told(stream, half, seen, restore)
-    unknown = [f"{side}.{spec.name}" for spec in shared(stream, side) if spec.name not in seen.fields]
+    unknown = _unseen(stream, half, seen)
     if unknown:
         park = tuple(not_delivered(stream, half, seen, unknown))
         return Verdict(half, park=park, again_s=UNSEEN_AGAIN_S)
-    missing = [
-        s.name
-        for s in stream.fields
-        if s.required and is_blank(seen.fields.get(s.name)) and _is_told(stream, s.name, seen.fields, target)
-    ]
-    if missing:
+    if missing := _missing(stream, seen):
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
     odd = units.unagreed(stream, half, seen) if stream.with_lines else None
     if odd is not None:
@@ -99,9 +92,25 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     return tried(half, (action,), (), ctx)
 
 
+def _missing(stream: StreamSpec, seen: Observation) -> list[str]:
+    """Fields that have to be filled, of those that the other side is told."""
+    empty = [one.name for one in stream.fields if one.required and is_blank(seen.fields.get(one.name))]
+    return [name for name in empty if _is_told(stream, name, seen.fields, other(seen.side))]
+
+
+def _unseen(stream: StreamSpec, half: Binding, seen: Observation) -> list[str]:
+    """Shared fields that were not delivered. An attachment that was never agreed on may still be on its way: it keeps nobody
+    waiting, and follows."""
+    side = seen.side
+    lacks = (spec for spec in shared(stream, side) if spec.name not in seen.fields)
+    return [f"{side}.{spec.name}" for spec in lacks if not spec.attachment or spec.name in half.base]
+
+
 def _gone(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) -> Verdict:
-    """A new record that is gone again leaves nothing; but what was to be put back waits, for its record may only have been
-    hidden."""
+    """A new record that is gone again leaves nothing; but what was to be put back, or is due with its document, waits: its
+    record may only have been hidden."""
+    if effects.is_due(stream, half):
+        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
     if RESTORE not in half.note or seen.side in ctx.reused:
         return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     held = half.side(seen.side)

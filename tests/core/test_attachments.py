@@ -20,9 +20,10 @@ from actors.core.attachments import (
 )
 from actors.core.blueprint import BlueprintError, compile_blueprint
 from actors.core.mapping import paths
+from actors.core.plan import Context, half_binding, plan_new
 from actors.core.policy import FieldSpec
 from tests.core.blueprint_samples import Document
-from tests.core.pairs import one, place, stream
+from tests.core.pairs import one, place, seen, stream
 
 PNG = b"\x89PNG\r\n\x1a\n"
 IMAGE = FieldSpec("image", place("BILD#"), place("image#"), attachment=True)
@@ -90,3 +91,13 @@ def test_a_blueprint_asks_for_the_description() -> None:
 def test_nothing_else_is_said_of_it(wrong: Document) -> None:
     with pytest.raises(BlueprintError):
         compile_blueprint(blueprint(**wrong))
+
+
+@pytest.mark.parametrize("shown, made", [({"name": "Ada"}, True), ({"image": None}, False)])
+def test_an_image_that_is_still_on_its_way_keeps_nobody_waiting(shown: Document, made: bool) -> None:
+    """Any other field that was not delivered does (REDTEAM: not delivered is read as empty)."""
+    spec = stream(one("name"), IMAGE)
+    look = seen("a", shown)
+    verdict = plan_new(spec, half_binding(spec, look, 1), look, Context(1.0))
+    assert [dict(action.fields) for action in verdict.actions] == ([{"name": "Ada"}] if made else [])
+    assert bool(verdict.park) is not made

@@ -93,8 +93,8 @@ NEWEST = (
         26,
         "what a command finds too early is left to the next command, and to the one after that",
         "actors/state.py",
-        "        is_asked = (self.gate.commanded and not self.dry) or",
-        "        is_asked = False and",
+        "        if self.gate.commanded and not self.dry:\n            self.memory.asks_again(",
+        "        if False:\n            self.memory.asks_again(",
         (f"{DELIVERY}test_a_command_goes_on_for_who_is_new_and_was_found_too_early",),
     ),
     Mutant(

@@ -344,7 +344,13 @@ def effects_once(evidence: Evidence) -> Iterator[Violation]:
         if not law.effect:
             continue
         (side,) = law.stages
-        made = {e.id: e for e in evidence.of(law, side) if e.op == "create" and not e.outside}
+        timeline = Timeline(evidence, law)
+        begun = [e for e in timeline.entries if e.op == "create" and e.side == side]
+        made = {e.id: e for e in begun if not e.outside}
+        # One that was given another id since is the same document.
+        refs = {timeline.given_ref(e) for e in made.values()}
+        ended = {timeline.given_ref(e) for e in timeline.entries if e.op == "delete" and e.side == side}
+        made |= {e.id: e for e in begun if e.outside and timeline.given_ref(e) in refs & ended}
         told: Counter[Value] = Counter()
         for entry in evidence.effects:
             if entry.stream != law.effect or entry.op != "create":

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from actors.core import schedule
-from actors.core.lenses import Empty, Same, Scale
+from actors.core.lenses import Empty, MapValues, Same, Scale
 from actors.core.lenses_one_way import Computed, Constant, OwnId
 from actors.core.policy import (
     ATTACHED,
@@ -38,6 +38,7 @@ from actors.core.values import Value
 from tests.sim.laws import (
     CELLS,
     DASH,
+    ENTRIES,
     MARK,
     MEMO,
     SIDES,
@@ -51,7 +52,11 @@ from tests.sim.laws import (
 )
 
 # What side b makes of a value, by the word of laws.py.
-LENSES: Mapping[str, Lens] = {"cents": Scale(places=0, factor=Decimal(100)), "dash": Empty((DASH,))}
+LENSES: Mapping[str, Lens] = {
+    "cents": Scale(places=0, factor=Decimal(100)),
+    "dash": Empty((DASH,)),
+    "map": MapValues(ENTRIES),
+}
 PLENTY = Budget(count=100_000, percent=100.0, free=100_000)
 
 

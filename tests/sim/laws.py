@@ -20,6 +20,10 @@ SIDES: tuple[Side, Side] = ("a", "b")
 MARK = "gone"  # the native field in which a record is marked as deleted on the other side
 MEMO = "memo"  # a native field that is shared with nobody
 DASH = "-"
+# A value map: what side b calls each word. It has no entry for every fourth one; "c8" stands for none of the words.
+CODES: Mapping[str, str] = {f"co{n}": f"c{n}" for n in range(3000)}
+MEANT: Mapping[str, str] = {code: word for word, code in CODES.items()}
+ENTRIES = tuple((code, word) for word, code in CODES.items() if int(code[1:]) % 4)
 OBJECT = "@object"  # the object that a record stands in, among its native values where a side has several
 CELLS = (
     "article",
@@ -43,10 +47,10 @@ class FieldLaw:
 
     `type` "list": merged item by item as a set; "lines": a list of lines, told by the first of CELLS if `keyed`, in an order
     that counts if `ordered`; "bytes": an attachment, known by what it is; "place": the object of its record on side `many`.
-    `lens` "cents": side b holds a hundred times as much; "dash": there a dash stands for nothing. `reference`: the stream
-    of the record whose id each side holds; what is meant by an id is that record's own reference. `once_bound`: the owner is
-    so only once the record is bound: what the other side made is told to it as it is. `first_contact`: where it is not the
-    stream's. `reports`: an edit on the side that does not own it is reported and left.
+    `lens` "cents": side b holds a hundred times as much; "dash": there a dash stands for nothing; "map": it holds codes.
+    `reference`: the stream of the record whose id each side holds; what is meant by an id is that record's own reference.
+    `once_bound`: the owner is so only once the record is bound: what the other side made is told to it as it is.
+    `first_contact`: where it is not the stream's. `reports`: an edit on the side that does not own it is reported and left.
     """
 
     name: str
@@ -77,6 +81,8 @@ class FieldLaw:
             return tuple(line_of({cell_on(side, n): v for n, v in line.cells}) for line in lines_of(value))
         if self.lens == "dash" and side == "b" and value is None:
             return DASH
+        if self.lens == "map" and side == "b":
+            return CODES.get(str(value), value)
         cents = self.lens == "cents" and side == "b" and isinstance(value, Decimal)
         return Decimal(int(value * 100)) if cents and isinstance(value, Decimal) else value
 
@@ -86,6 +92,8 @@ class FieldLaw:
             return self._lines_meant(side, value)
         if self.lens == "dash" and side == "b" and value == DASH:
             return None
+        if self.lens == "map" and side == "b":
+            return MEANT.get(str(value), value)
         if isinstance(value, bytes):
             return f"application/octet-stream {len(value)} {hashlib.sha256(value).hexdigest()}"
         cents = self.lens == "cents" and side == "b" and isinstance(value, int | Decimal)

@@ -99,6 +99,8 @@ class People:
             return Decimal(self._count) + Decimal("0.25")
         if law.type == "list":
             return tuple(f"it{self._count}.{number}" for number in range(self._luck.randint(0, 2)))
+        if law.lens == "map":
+            return f"co{self._count}"
         return f"{law.name[:2]}{self._count}" + self._luck.choice(["", "", " and a lot more"])
 
     def _special(self, law: FieldLaw) -> Value:

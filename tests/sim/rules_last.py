@@ -1,7 +1,8 @@
 """Rules drawn after all others, on top of rules_newest.py, from a source of their own: a seed without them is what it was.
 
 What becomes of newcomers of the initial load, first contact field by field and "filled, else", streams in which nobody is
-made, values that stand for nothing, edits of what the other side owns that are reported and left.
+made, values that stand for nothing, value maps without an entry for each value, edits of what the other side owns that are
+reported and left, loads that wait for no schedule.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def last_of(laws: Laws) -> set[str]:
             "first contact of a field": any(one.first_contact for one in law.fields),
             "nobody is made": not law.creates,
             "dashes": any(one.lens == "dash" for one in law.fields),
+            "value maps": any(one.lens == "map" for one in law.fields),
             "foreign edits reported": any(one.reports for one in law.fields),
             "load at once": law.load_at_once,
         }
@@ -77,17 +79,26 @@ def nobody(law: StreamLaw, luck: random.Random) -> StreamLaw:
 
 def dashes(law: StreamLaw, luck: random.Random) -> StreamLaw:
     """Nothing is a dash on side b, in a text that nothing is known by or worked out from."""
+    return _in_other_words(law, luck, "dash")
+
+
+def maps(law: StreamLaw, luck: random.Random) -> StreamLaw:
+    """Side b has codes, and there are values that have none: their records wait until they are given others."""
+    return _in_other_words(law, luck, "map")
+
+
+def _in_other_words(law: StreamLaw, luck: random.Random, lens: str) -> StreamLaw:
     read = {one.of for one in law.derived}
     texts = [
         one for one in law.fields if _is_plain(law, one) and not read & {one.native("a"), one.native("b")}
     ]
     chosen = luck.sample(texts, min(2, len(texts)))
-    fields = tuple(replace(one, lens="dash") if one in chosen else one for one in law.fields)
+    fields = tuple(replace(one, lens=lens) if one in chosen else one for one in law.fields)
     return replace(law, fields=fields)
 
 
 def _is_plain(law: StreamLaw, one: FieldLaw) -> bool:
-    special = one.reference or one.group or one.on_create_only or one.required
+    special = one.lens or one.reference or one.group or one.on_create_only or one.required
     return one.type == "text" and not special and one.name not in (law.ref, law.key)
 
 
@@ -112,6 +123,7 @@ RULES: dict[str, Rule] = {
     "first_contact": first_contact,
     "nobody": nobody,
     "dashes": dashes,
+    "maps": maps,
     "reports": reports,
     "load_at_once": load_at_once,
 }

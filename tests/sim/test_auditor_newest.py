@@ -109,6 +109,11 @@ def document(*effects: tuple[str, float]) -> Story:
     return told
 
 
+def _moved_on(told: Story) -> Story:
+    """The document is deleted, and stands there under another id."""
+    return told.delete("b", PERSON, "B1").create("b", PERSON, "B9", ref="r1", email="e1", name="n1")
+
+
 def _at_once(told: Story) -> Any:
     (one,) = told.evidence.decisions
     return type(one)(told.evidence.entries[1].asked, one.stream, one.ids, one.field, one.choose)
@@ -196,6 +201,7 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "merged by a rule that says so": (lambda: merged("delete"), ""),
     "told of once": (lambda: document(("B1", 1)), ""),
     "told of twice": (lambda: document(("B1", 1), ("B1", 2)), "effects"),
+    "told of what was given another id since": (lambda: _moved_on(document(("B9", 2))), ""),
     "told of what we did not make": (lambda: document(("B1", 1), ("B9", 2)), "effects"),
     "written on command": (lambda: commanded((1000, 1010)), ""),
     "written as the command came": (lambda: commanded((1000.5 + 1e-10, 1000.5 + 1e-10)), ""),

@@ -17,7 +17,7 @@ from actors.core import (
     lens_words,
 )
 from actors.core.blueprint_forms import Either, Entries, Entry, Exactly, Form, Listing, Shared, Words
-from actors.core.lenses import Empty, Same, Scale
+from actors.core.lenses import Empty, MapValues, Same, Scale
 from actors.core.lenses_one_way import Computed, Constant
 from actors.core.policy import (
     FieldSpec,
@@ -194,6 +194,7 @@ DRAWN: Mapping[str, Sign] = {
     "lens.same": of_lens(Same),
     "lens.empty": of_lens(Empty),
     "lens.scale": of_lens(Scale),
+    "lens.map": of_lens(MapValues),
     "lens.formula": of_lens(Computed),
 }
 
