@@ -12,6 +12,8 @@ from actors.core.errors import Kind, TandemError
 from actors.core.types import Op
 from actors.ports import Connector, Write, WriteResult, WriteStatus
 from clients.connectors.catalog import open_connector
+from clients.connectors.http.wire import Answer, Request
+from clients.connectors.systems.sage_sales_management_pictures import Pictures
 from clients.emulators.faults import Fault
 from clients.emulators.sage_sales_management import System
 from clients.emulators.stand import stand
@@ -178,3 +180,24 @@ async def test_a_picture_that_is_too_large_to_be_brought_is_not_delivered(
     goods.system.person.edit("documents", int(key), {"size": SIZE_MAX + 1})
     assert "image#" not in (await look(connector, goods, id_)).native
     assert goods.system.counters["GET /files/{key}"] == 0
+
+
+@pytest.mark.parametrize("product", [7, "7", {"id": "7"}])
+async def test_a_document_names_its_product_as_a_number_or_as_a_text(product: object) -> None:
+    """Told by neither, a product would have no picture, and get another one with every look."""
+
+    class Api:
+        """An account with one document."""
+
+        http = property(lambda self: self)
+
+        async def whole(self, resource: str, cases: Sequence[str]) -> list[dict[str, Any]]:
+            row = {"id": 1, "productId": product, "name": "Photo.png", "carrousel": True}
+            return [{**row, "link": "https://files.amazonaws.com/1"}]
+
+        async def elsewhere(self, request: Request, hosts: Sequence[str]) -> Answer:
+            return Answer(status=200, headers={}, body=PNG, cookies={})
+
+    api: Any = Api()
+    settings = {"picture_name": "Photo", "file_hosts": ["amazonaws.com"], "pictures": "list"}
+    assert await Pictures(api, settings).described(["7"]) == {"7": describe(PNG)}

@@ -160,15 +160,13 @@ class Pictures:
             answers = await together(asked_for, one, CONCURRENCY)
             found = {product: list(rows) for product, rows in zip(asked_for, answers, strict=True)}
         else:
-            wanted = numbers(products)
-            for cases, _ in asked("productId", wanted):
+            wanted = set(products)
+            for cases, _ in asked("productId", numbers(products)):
                 for row in await self._api.whole("documents", cases):
-                    told = row.get("productId")
-                    product = (
-                        told.get("id") if isinstance(told, Mapping) else told
-                    )  # bare here, in the vendor's examples
+                    told = row.get("productId")  # bare here, in the vendor's examples; a number or a text
+                    product = as_text(told.get("id") if isinstance(told, Mapping) else told)
                     if product in wanted:
-                        found.setdefault(as_text(product), []).append(row)
+                        found.setdefault(product, []).append(row)
         return {
             product: sorted(filter(self._is_ours, rows), key=lambda row: int(row["id"]))
             for product, rows in found.items()
