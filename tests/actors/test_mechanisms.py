@@ -274,7 +274,7 @@ def test_redteam_41_one_outside_record_has_one_past_whatever_the_streams_are_cal
         clock=nothing,
         telemetry=nothing,
         spec=LinkSpec("rig", "1", "memory", "memory", roles),
-        row=RunRow("r", "l"),
+        row=RunRow("r", "l", cause="poll"),
         lease=nothing,
         memory=memory,
         loaded=(),
