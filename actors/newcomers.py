@@ -30,6 +30,7 @@ from actors.core.types import (
     State,
     other,
 )
+from actors.core.verdict import newcomer_state
 from actors.keygroups import (
     AMBIGUOUS,
     beside_put_back,
@@ -469,7 +470,8 @@ class Newcomers:
 
     async def _looked(self, stream: StreamSpec, side: Side, halves: Sequence[Binding]) -> list[Pair]:
         ids = {held.id: half for half in halves if (held := half.side(side)) is not None}
-        out = []
+        out: list[Pair] = []
+        again: list[Binding] = []
         for seen in await self._sides[side].look(stream, list(ids)):
             half = ids[seen.id]
             if self._windows.too_early(stream, seen, half):
@@ -478,11 +480,17 @@ class Newcomers:
                 self._state.goes_on(stream.name, seen, self._state.clock.now() + lag_s, lags=True)
                 continue
             readable = seen.presence is Presence.PRESENT and not seen.problem
-            # Its keys may have changed since it was matched: then it must be matched again first.
-            if readable and match.keys(stream, seen.fields) != half.keys:
+            keys = match.keys(stream, seen.fields)
+            # Its keys have changed since it was noted, or could not be told then: it is matched by the new ones first.
+            if readable and keys != half.keys:
                 self._left = True
+                if newcomer_state(stream, seen) is State.UNSURE:
+                    continue  # a key that was not delivered tells nothing
+                again.append(msgspec.structs.replace(half, keys=keys, rev=half.rev + 1))
                 continue
             out.append(Pair(half, a=seen) if side == "a" else Pair(half, b=seen))
+        if again and not self._state.dry:
+            await self._state.settle(Settlement(run=self._state.run, bindings=tuple(again)))
         return out
 
 

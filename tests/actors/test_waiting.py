@@ -203,3 +203,28 @@ def test_nobody_is_told_of_a_record_that_is_gone_there_until_it_is_back(
     assert [room for room, _ in waits] == [Room.WAITING]
     assert waits[0][1].endswith(f"the customers record it refers to is not on side {there} any more")
     assert (told, parked) == (True, [])
+
+
+@MIRRORED
+def test_a_child_that_was_noted_before_its_parent_is_matched_by_the_key_that_names_it(
+    here: Side, there: Side
+) -> None:
+    """A hint brings an order, and its customer comes in the same moment: the order's match key could not be told then, and
+    nobody looked at it again until the next complete read."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await begun(rig)
+
+        async def comes() -> None:
+            if rig.rows(here, ORDERS):
+                del rig.on[here, "read"]
+                rig.systems[here].create(CUSTOMERS, {"name": "Eve", "phone": "1"}, "person", id="C77")
+
+        rig.on[here, "read"] = comes
+        rig.systems[here].create(ORDERS, {"name": "O1", "customer": "C77"}, "person")
+        await until(lambda: rig.rows(there, ORDERS), timeout_s=WHEN)
+        await at_rest(rig)
+        return shown(rig, there) == {"O1": partner_of(rig, there, "Eve")}, rig.parked()
+
+    plain = customers(fields=(field("name"), field("phone")), complete_read_s=86_400.0)
+    assert on(lambda: rig_of(plain, orders(match=(("customer",),))), body) == (True, [])
