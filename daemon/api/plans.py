@@ -71,7 +71,9 @@ class Plans(plans_pb2_grpc.PlansServicer):
         subject = undoing.Subject(plan=plan.row.id, stream=plan.row.stream)
         text = msgspec.json.encode(subject).decode()
         streams = (plan.row.stream,)
-        await self._desk.admin.request_run(plan.row.link, Mode.APPLY, streams, "approval", text)
+        await self._desk.admin.request_run(
+            plan.row.link, Mode.APPLY, streams, "approval", text, commanded=True
+        )
 
     async def _settled(self, link: str) -> None:
         await self._desk.admin.poke_link(link)

@@ -51,7 +51,8 @@ class AdminWork(Base):
         """Queue a run; the run and False, or the one of that mode and subject that is under way or queued and True.
 
         A queued one is widened to cover the new scope (empty = all streams). `commanded`: one under way that nobody asked
-        for won't do, since it leaves what waits for its schedule.
+        for won't do, since it leaves what waits for its schedule; nor one that was approved before this approval, whose
+        owner may be dead.
         """
         async with self._transaction() as db:
             # Locks the link's row too: of two requests at once the second meets the first.

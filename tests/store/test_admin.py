@@ -216,6 +216,22 @@ class TestRuns:
         again, joined = await admin.request_run("l1", "sync", [], "command", commanded=True)
         assert (joined, again.row.id) == (True, asked.row.id)
 
+    async def test_a_yes_to_an_undo_is_not_answered_by_a_run_whose_owner_may_be_dead(
+        self, world: PgWorld, admin: Admin
+    ) -> None:
+        """One that waits covers it; one that has begun may never end: its daemon was killed."""
+
+        async def approved() -> tuple[str, bool]:
+            found, joined = await admin.request_run("l1", "apply", [], "approval", "plan-1", commanded=True)
+            return found.row.id, joined
+
+        first, _ = await approved()
+        assert await approved() == (first, True)
+        begun = RunRow(first, "l1", mode="apply", cause="approval", subject="plan-1", started=START)
+        await world.store.begin_run(await leased(world), begun)
+        second, joined = await approved()
+        assert (second != first, joined) == (True, False)
+
     async def test_of_many_requests_at_once_one_run_comes(self, admin: Admin) -> None:
         found = []
 

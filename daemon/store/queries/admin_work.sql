@@ -3,7 +3,8 @@
 -- run_of_mode
 select *
 from runs
-where link = $1 and mode = $2 and subject = $3 and outcome = 'running' and (not $4 or cause = 'command')
+where link = $1 and mode = $2 and subject = $3 and outcome = 'running'
+    and (not $4 or cause = 'command' or (cause = 'approval' and started = 0))
 order by started = 0, number
 limit 1
 
