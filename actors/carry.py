@@ -226,9 +226,11 @@ class Carrier:
         """What may go now, and what waits for its schedule; what somebody said yes to waits no longer."""
         state = self._state
         go, waiting = state.gate.sift(stream, actions)
-        now = state.clock.monotonic()
-        go += [action for action in waiting if state.memory.was_asked(action, now)]
-        waiting = [action for action in waiting if not state.memory.was_asked(action, now)]
+        if waiting:
+            now = state.clock.monotonic()
+            asked = {action.binding for action in waiting if state.memory.was_asked(action, now)}
+            go += [action for action in waiting if action.binding in asked]
+            waiting = [action for action in waiting if action.binding not in asked]
         if waiting and await state.has_plan(stream.name):
             keys = [action.binding for action in waiting]
             said_yes = await state.store.approved(state.link, stream.name, keys)

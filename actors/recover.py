@@ -359,11 +359,7 @@ class Recovery:
         was = binding.side(action.side)  # in another object of that side: it was to be moved
         beside = (several.beside(stream, action.side, was.id, seen.id),) if was is not None else ()
         pair = msgspec.structs.replace(binding, state=State.MATCHED, note="", rev=binding.rev + 1)
-        pair = (
-            msgspec.structs.replace(pair, a=held)
-            if action.side == "a"
-            else msgspec.structs.replace(pair, b=held)
-        )
+        pair = pair.with_side(action.side, held)
         settlement = Settlement(
             run=state.run,
             bindings=(pair, *beside),

@@ -25,11 +25,7 @@ def left_alone(
         held = binding.side(side)
         assert held is not None
         held = msgspec.structs.replace(held, dev={**held.dev, name: Deviation(decision.chosen, REPORTED)})
-        binding = (
-            msgspec.structs.replace(binding, a=held)
-            if side == "a"
-            else msgspec.structs.replace(binding, b=held)
-        )
+        binding = binding.with_side(side, held)
         rule = decision.rule
         line = note_line(
             stream, binding, side, id_on(binding, other(side)), rule, f"{name}: {rule}", ActionState.CONFIRMED

@@ -60,4 +60,4 @@ def moved(gone: Binding, new: Binding) -> Binding:
     assert was is not None and here is not None
     held = Held(id=here.id, dev=was.dev, version=here.version, seen_gen=here.seen_gen)
     out = msgspec.structs.replace(gone, state=State.SETTLED, note="", rev=gone.rev + 1)
-    return msgspec.structs.replace(out, a=held) if side == "a" else msgspec.structs.replace(out, b=held)
+    return out.with_side(side, held)

@@ -118,8 +118,7 @@ def _gone(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) ->
     now = msgspec.structs.replace(held, presence=seen.presence)
     half = in_state(half, State.TOMBSTONE, RESTORE)
     half = msgspec.structs.replace(half, keys=tuple(0 for _ in half.keys))
-    half = msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
-    return Verdict(half)
+    return Verdict(half.with_side(seen.side, now))
 
 
 def is_to_be_put_back(half: Binding) -> bool:
@@ -134,14 +133,14 @@ def seen_again(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
     now = msgspec.structs.replace(held, presence=seen.presence, version=seen.version)
     half = in_state(half, newcomer_state(stream, seen), half.note)
     half = msgspec.structs.replace(half, keys=match.keys(stream, seen.fields), rev=half.rev + 1)
-    return msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
+    return half.with_side(seen.side, now)
 
 
 def _with_own_values(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
     held = half.side(seen.side)
     assert held is not None
     now = own_values.remembered(stream, held, seen)
-    return msgspec.structs.replace(half, a=now) if seen.side == "a" else msgspec.structs.replace(half, b=now)
+    return half.with_side(seen.side, now)
 
 
 def _own_values(half: Binding, side: Side) -> Mapping[str, Value]:

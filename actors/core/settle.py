@@ -163,10 +163,10 @@ def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observa
         held = msgspec.structs.replace(held, id=after.id)
     held = forgotten(held, action.native)
     held = msgspec.structs.replace(held, presence=Presence.PRESENT, version=after.version)
-    placed = _with(binding, action.side, held)
+    placed = binding.with_side(action.side, held)
     origin = placed.side(other(action.side))
     if action.op is Op.CREATE and origin is not None and binding.side(action.side) is None:
-        placed = _with(placed, other(action.side), without_back(origin))
+        placed = placed.with_side(other(action.side), without_back(origin))
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
     note = initial.MET if placed.note == initial.MET else ""
     return msgspec.structs.replace(placed, state=state, note=note, map_ver=stream.map_ver)
@@ -243,7 +243,7 @@ def _with_parts(out: Settled, action: Action, after: Observation, parts: Sequenc
         held = binding.side(action.side)
         assert held is not None
         dev = {**held.dev, name: Deviation(after.fields[name], CUT)}
-        binding = _with(binding, action.side, msgspec.structs.replace(held, dev=dev))
+        binding = binding.with_side(action.side, msgspec.structs.replace(held, dev=dev))
         binding = msgspec.structs.replace(binding, base={name: (), **binding.base})
     return msgspec.structs.replace(out, binding=binding, cut=tuple(parts))
 
@@ -378,7 +378,7 @@ def _deleted(binding: Binding, action: Action) -> Binding:
     side = action.side
     held = binding.side(side)
     assert held is not None
-    gone = _with(binding, side, msgspec.structs.replace(held, presence=Presence.DELETED))
+    gone = binding.with_side(side, msgspec.structs.replace(held, presence=Presence.DELETED))
     note = f"deleted on {other(side)}, removed on {side}"
     if binding.side(other(side)) is None:  # left behind in another object
         note = action.reason
@@ -391,7 +391,7 @@ def _marked(binding: Binding, action: Action) -> Binding:
     side = action.side
     held = binding.side(side)
     assert held is not None
-    binding = _with(binding, side, remembered(held, action))
+    binding = binding.with_side(side, remembered(held, action))
     note = action.reason or f"deleted on {other(side)}, marked on {side}"
     return msgspec.structs.replace(binding, state=State.TOMBSTONE, note=note)
 
@@ -402,12 +402,6 @@ def _contests(stream: StreamSpec, binding: Binding, action: Action, now: float) 
     names = (*action.fields, *put_back_by(stream, action))
     contests = contests_after(binding.contests, action.side, names, now)
     return msgspec.structs.replace(binding, contests=contests)
-
-
-def _with(binding: Binding, side: Side, held: Held) -> Binding:
-    return (
-        msgspec.structs.replace(binding, a=held) if side == "a" else msgspec.structs.replace(binding, b=held)
-    )
 
 
 def _with_devs(binding: Binding, devs: Mapping[str, Mapping[str, Deviation]]) -> Binding:

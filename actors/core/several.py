@@ -325,4 +325,4 @@ def at_new_place(stream: StreamSpec, bound: Binding, new: Binding) -> Binding:
     assert was is not None and now is not None
     held = Held(id=now.id, dev=was.dev, version=now.version, seen_gen=now.seen_gen)
     out = msgspec.structs.replace(bound, rev=bound.rev + 1)
-    return msgspec.structs.replace(out, a=held) if side == "a" else msgspec.structs.replace(out, b=held)
+    return out.with_side(side, held)

@@ -125,6 +125,10 @@ class Binding(msgspec.Struct, frozen=True):
         """What is held on `side`, or None for a half binding's other side."""
         return self.a if side == "a" else self.b
 
+    def with_side(self, side: Side, held: Held) -> Binding:
+        """The same with `held` on `side`."""
+        return msgspec.structs.replace(self, **{side: held})
+
 
 class Op(enum.StrEnum):
     """What an action does on its side."""
