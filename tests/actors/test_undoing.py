@@ -45,6 +45,17 @@ async def applied(rig: Rig, root: RootActor, plan: PlanRow, stream: str = CUSTOM
     return await asked(rig, root, Mode.APPLY, Subject(plan=plan.id, stream=stream), stream)
 
 
+async def applied_again_and_again(rig: Rig, root: RootActor, plan: PlanRow) -> None:
+    """A person has it carried out once more after a crash, at once and later."""
+    subject = msgspec.json.encode(Subject(plan=plan.id, stream=CUSTOMERS)).decode()
+    for again, rest_s in AGAIN:
+        name = f"{plan.id}{again}"
+        rig.store.request_run(RunRow(name, "l", mode=Mode.APPLY, scope=(CUSTOMERS,), subject=subject))
+        root.wake("l")
+        await at_rest(rig, rest_s)
+    rig.store.step = None
+
+
 def run_that(rig: Rig, op: Op, side: Side) -> str:
     """The run that did that last."""
     found = [run for run, one in rig.link().actions.values() if (one.op, one.side) == (op, side)]
@@ -257,17 +268,7 @@ def test_a_kill_while_it_is_taken_back_loses_and_doubles_nothing(
             assert plan is not None
             rig.store.approve_plan("l", plan.id, plan.rev)
             dies(rig, crash)
-            subject = msgspec.json.encode(Subject(plan=plan.id, stream=CUSTOMERS)).decode()
-            for (
-                again,
-                rest_s,
-            ) in AGAIN:  # a person has it carried out once more after the crash, at once and later
-                rig.store.request_run(
-                    RunRow(f"{run}{again}", "l", mode=Mode.APPLY, scope=(CUSTOMERS,), subject=subject)
-                )
-                root.wake("l")
-                await at_rest(rig, rest_s)
-            rig.store.step = None
+            await applied_again_and_again(rig, root, plan)
         unknown = [one for one in rig.actions() if one.state is ActionState.UNKNOWN]
         return phones(rig, there), rig.names(here), unknown
 

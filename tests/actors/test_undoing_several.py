@@ -9,15 +9,15 @@ import msgspec
 import pytest
 
 from actors.core.policy import DeletePolicy, LeftBehind, ObjectRules, StreamSpec
-from actors.core.types import ActionState, Mode, Op, Outcome, Side
+from actors.core.types import ActionState, Op, Outcome, Side
 from actors.core.undo import UNDONE
-from actors.ports import Find, RunRow
+from actors.ports import Find
 from actors.root import RootActor
-from actors.undoing import LEFT_BEHIND, Subject
+from actors.undoing import LEFT_BEHIND
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies
 from tests.actors.rig import CUSTOMERS, Rig, on, until, writes
 from tests.actors.test_several import BOTH, CLIENTS, PROSPECTS, accounts, person_moves
-from tests.actors.test_undoing import AGAIN, applied, left, planned, run_that
+from tests.actors.test_undoing import applied, applied_again_and_again, left, planned, run_that
 
 REMOVE = dict.fromkeys("ab", DeletePolicy.REMOVE)
 
@@ -194,15 +194,7 @@ def test_a_kill_while_a_move_is_taken_back_loses_and_doubles_nothing(
         assert plan is not None
         rig.store.approve_plan("l", plan.id, plan.rev)
         dies(rig, crash)
-        subject = msgspec.json.encode(Subject(plan=plan.id, stream=CUSTOMERS)).decode()
-        for (
-            again,
-            rest_s,
-        ) in AGAIN:  # a person has it carried out once more after the crash, at once and later
-            rig.store.request_run(RunRow(again, "l", mode=Mode.APPLY, scope=(CUSTOMERS,), subject=subject))
-            root.wake("l")
-            await at_rest(rig, rest_s)
-        rig.store.step = None
+        await applied_again_and_again(rig, root, plan)
         await at_rest(rig, 300)
         unknown = [one for one in rig.actions() if one.state is ActionState.UNKNOWN]
         unmarked = [

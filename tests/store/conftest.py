@@ -11,9 +11,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from daemon.store.admin import Admin
 from daemon.store.embedded import EmbeddedPostgres, PostgresSettings
 from daemon.store.migrate import migrate
 from daemon.store.pool import Pool, open_pool
+from tests.store.pgworld import PgWorld
 
 pytest.register_assert_rewrite(
     "tests.store.contract",
@@ -68,6 +70,20 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     await empty(pool)
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+async def world(pool: Pool) -> PgWorld:
+    """A store with two links of one tenant, as `PgWorld.fill` makes them; a module may have a world of its own."""
+    made = PgWorld(pool)
+    await made.fill()
+    return made
+
+
+@pytest.fixture
+def admin(world: PgWorld) -> Admin:
+    """What the API asks of it."""
+    return world.admin
 
 
 async def empty(pool: Pool) -> None:

@@ -14,24 +14,11 @@ from actors.ports import Closed, Counters, Cursor, RunRow, Settlement
 from daemon.secrets import SecretBox
 from daemon.store.admin import Admin
 from daemon.store.pg import PgStore
-from daemon.store.pool import Pool
 from daemon.store.rows import Listing, Missing, Refused, Stamp, T, Taken
 from tests.store.pgworld import PgWorld
 from tests.store.world import CREATED, START, create, full, half, hint, leased, line, park
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def world(pool: Pool) -> PgWorld:
-    world = PgWorld(pool)
-    await world.fill()
-    return world
-
-
-@pytest.fixture
-def admin(world: PgWorld) -> Admin:
-    return world.admin
 
 
 async def pages(fetch: Callable[[str], Awaitable[Listing[T]]]) -> list[list[T]]:

@@ -12,25 +12,12 @@ from actors.core.types import SIDES, ActionState, Binding, Deviation, Held, Op, 
 from actors.core.values import Erased
 from actors.ports import Settlement
 from daemon.store.admin import Admin
-from daemon.store.pool import Pool
 from tests.actors.test_several import accounts
 from tests.store.pgworld import PgWorld
 from tests.store.world import create, full, leased, park
 
 pytestmark = pytest.mark.anyio
 SECRET = "Grete Musterfrau"
-
-
-@pytest.fixture
-async def world(pool: Pool) -> PgWorld:
-    made = PgWorld(pool)
-    await made.fill()
-    return made
-
-
-@pytest.fixture
-def admin(world: PgWorld) -> Admin:
-    return world.admin
 
 
 async def remembered(world: PgWorld) -> list[str]:

@@ -13,25 +13,12 @@ from actors.core.settings import Changes
 from actors.core.types import Hint
 from actors.ports import Cursor, Settlement
 from daemon.store.admin import Admin
-from daemon.store.pool import Pool
 from daemon.store.rows import Missing, Refused, VersionRow
 from tests.store.pgworld import PgWorld
 from tests.store.world import START, create, half, hint, leased, park
 
 pytestmark = pytest.mark.anyio
 NOTHING = Changes()
-
-
-@pytest.fixture
-async def world(pool: Pool) -> PgWorld:
-    made = PgWorld(pool)
-    await made.fill()
-    return made
-
-
-@pytest.fixture
-def admin(world: PgWorld) -> Admin:
-    return world.admin
 
 
 def version(number: int, **more: str) -> VersionRow:

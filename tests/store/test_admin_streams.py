@@ -9,7 +9,6 @@ from actors.core.errors import LeaseLost
 from actors.core.types import Binding, Deviation, Held, Presence, Room, State
 from actors.ports import Cursor, Settlement
 from daemon.store.admin import Admin
-from daemon.store.pool import Pool
 from daemon.store.rows import Missing
 from tests.store.pgworld import PgWorld
 from tests.store.world import START, create, full, half, hint, leased, park
@@ -17,18 +16,6 @@ from tests.store.world import START, create, full, half, hint, leased, park
 pytestmark = pytest.mark.anyio
 STATES = (State.NEW, State.MATCHED, State.SETTLED, State.TOMBSTONE, State.HELD_BACK, State.GONE)
 READ = Cursor("customers", "a", cursor="c1", position="p", generation=7, began=1.0, token="t", completed=2.0)
-
-
-@pytest.fixture
-async def world(pool: Pool) -> PgWorld:
-    made = PgWorld(pool)
-    await made.fill()
-    return made
-
-
-@pytest.fixture
-def admin(world: PgWorld) -> Admin:
-    return world.admin
 
 
 async def bindings(world: PgWorld, stream: str = "customers") -> list[Binding]:

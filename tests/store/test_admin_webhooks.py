@@ -5,24 +5,11 @@ from __future__ import annotations
 import pytest
 
 from daemon.store.admin import Admin
-from daemon.store.pool import Pool
 from daemon.store.rows import CalledRow, CallsRow, Missing
 from tests.store.pgworld import PgWorld
 from tests.store.world import START
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def world(pool: Pool) -> PgWorld:
-    made = PgWorld(pool)
-    await made.fill()
-    return made
-
-
-@pytest.fixture
-def admin(world: PgWorld) -> Admin:
-    return world.admin
 
 
 async def test_an_address_is_found_by_its_secret_part(world: PgWorld, admin: Admin) -> None:
