@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import report, tables
+from actors.core.types import Op
+from bench import planner, report, tables
 from bench.catalog import FIGURES, NAMES, figure
 from bench.figures import MEASURES
 from bench.report import Result
@@ -94,6 +95,16 @@ async def test_a_wrong_row_in_b_fails_the_measurement() -> None:
             await b.execute("UPDATE customers SET credit = credit + 1 WHERE number = 'K00000077'")
         with pytest.raises(tables.WrongResult):
             await stand.check(200)
+
+
+def test_the_planner_is_measured_on_records_of_which_each_is_what_it_is_to_be() -> None:
+    sample = planner.Sample(20)
+    updates, creates = sample.updates(), sample.creates()
+    assert [(one.op, set(one.fields)) for one in updates] == [(Op.UPDATE, {"city"})] * 20
+    assert [one.op for one in creates] == [Op.CREATE] * 20
+    assert sample.differing() == 0
+    assert {one.base["city"] for one in sample.settled(updates)} == {"Ny by"}
+    assert set(planner.measured(20, 1)) == {"plan_pair", "plan_new", "differs", "settle"}
 
 
 def test_a_small_round_prints_one_line_per_figure() -> None:
