@@ -119,7 +119,7 @@ def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
         return max([*lost, one.at if one.outside else -math.inf])
 
     return all(
-        entry.asked - unknown_since(one) < evidence.laws.race_s
+        evidence.is_soon(unknown_since(one), entry.asked)
         or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=known(one))
         for one in there
     )

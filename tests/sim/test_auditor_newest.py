@@ -246,6 +246,18 @@ def reported(rule: bool) -> Story:
     return told
 
 
+def taken_over(rule: str, key: str) -> Story:
+    """Two pairs. In b the second record takes over a clash key (or gets another one), and the first one is deleted."""
+    keys = {"match": (("ref",), ("email",)), "clashes": 1}
+    told = story(on_merge=rule, restores="b", **keys)
+    for n in ("1", "2"):
+        told.create("a", PERSON, f"A{n}", ref=f"r{n}", email=f"e{n}")
+        told.create("b", "d1", f"B{n}", ref=f"r{n}", email=f"e{n}")
+        bound(told, f"A{n}", f"B{n}")
+    told.update("b", PERSON, "B2", email=key).update("a", "d1", "A2", email=key).delete("b", PERSON, "B1")
+    return told.counts("b", "created", 2).counts("a", "updated", 1)
+
+
 ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "every document is told of": (lambda: document(("B1", 1)), ""),
     "a document was never told of": (document, "effects"),
@@ -264,6 +276,11 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "a partner that nobody saw when it was to go is left": (lambda: one_is_left(True), ""),
     "an edit on the wrong side is reported": (lambda: reported(True), ""),
     "an edit on the wrong side is not put back": (lambda: reported(False), "convergence"),
+    "who was merged is to be put back, and a rule keeps its partner": (lambda: taken_over("keep", "e1"), ""),
+    "who was merged is to be put back, and no rule keeps its partner": (
+        lambda: taken_over("delete", "e1"), "convergence"
+    ),
+    "who is gone is to be put back, and nobody has its key": (lambda: taken_over("keep", "e9"), "convergence"),
     "what came after the load stays alone": (
         lambda: loading(story(initial_load=frozenset({"a"})).create("a", PERSON, "A1", ref="r1", email="e1"), 500),
         "convergence",
