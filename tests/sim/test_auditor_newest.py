@@ -248,8 +248,7 @@ def reported(rule: bool) -> Story:
 
 def taken_over(rule: str, key: str) -> Story:
     """Two pairs. In b the second record takes over a clash key (or gets another one), and the first one is deleted."""
-    keys = {"match": (("ref",), ("email",)), "clashes": 1}
-    told = story(on_merge=rule, restores="b", **keys)
+    told = story("", "b", on_merge=rule, match=(("ref",), ("email",)), clashes=1)
     for n in ("1", "2"):
         told.create("a", PERSON, f"A{n}", ref=f"r{n}", email=f"e{n}")
         told.create("b", "d1", f"B{n}", ref=f"r{n}", email=f"e{n}")
