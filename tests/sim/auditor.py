@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from actors.core.values import Value
 from tests.sim.auditor_more import (
     bounded,
+    came_back,
     documents,
     forgotten,
     gates_hold,
@@ -205,7 +206,7 @@ def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
             if (was := source_of(timeline, entry)) is not None and (was.after or {}).get(native) == value:
                 continue  # moved as it stood
             known = timeline.written_by_persons(entry, law.name) | decided(evidence, timeline, entry, law)
-            known |= came_back(evidence, timeline, entry, law)
+            known |= came_back(evidence, timeline, entry, law, value)
             if law.type == "list" and set(items_of(value)) <= {
                 item for one in known for item in items_of(one)
             }:
@@ -213,35 +214,6 @@ def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
             if value not in known:
                 text = f"{entry.who} wrote {law.name}={value!r}, which no person gave: {tell(entry)}"
                 yield Violation("no invention", text, entry.at)
-
-
-def came_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> set[Value]:
-    """What a system made of our values, where nobody can know that it did: in a write that it never answered (it is
-    taken for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands), and in
-    any before the daemon's own state was set back."""
-    return {
-        (past.after or {}).get(law.native(past.side))
-        for past in timeline.before(entry)
-        if past.side != entry.side
-        and (
-            not (past.outside or evidence.was_answered(past))
-            or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
-            or any(past.at < at < entry.at for at in evidence.set_back)
-            or takes_part_anew(timeline, past, entry)
-        )
-    }
-
-
-def takes_part_anew(timeline: Timeline, past: Entry, entry: Entry) -> bool:
-    """Whether the record of which a new one is made had lost its partner, and was let in by its gate once more: it is new,
-    as it stands."""
-    gate = timeline.stream.gate(past.side)
-    return (
-        gate is not None
-        and entry.op == "create"
-        and any(one.side == entry.side and one.op == "delete" for one in timeline.before(entry))
-        and any(not gate.lets(one.after) for one in timeline.record(past))
-    )
 
 
 def required(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:

@@ -201,3 +201,19 @@ def test_what_the_initial_load_left_apart_is_settled_and_the_next_edit_goes_over
         stands = Deviation("customers", "a", "A1", "remark", None, "initial load", of)
         told.evidence.left.append((left, stands))
     assert found(told.update("b", "d1", "B1", remark="a's")) == (set() if after and of == "b's" else {"rule"})
+
+
+def test_what_came_back_from_a_write_that_was_never_answered_is_put_back_as_both_sides_have_it() -> None:
+    def history(answered: bool, value: str) -> set[str]:
+        told = story("", "b", first_contact="b")
+        told.create("a", PERSON, "A1", ref="r1", email="e1", name="long name")
+        told.create("b", "d1", "B1", ref="r1", email="e1")
+        told.rewritten("b", "d1", "B1", "name", "long name", "long")
+        told = told if answered else told.unanswered()
+        told.update("a", "d1", "A1", name="long").names("name", "long name")
+        told.delete("b", PERSON, "B1").create("b", "d1", "B2", ref="r1", email="e1", name=value)
+        return found(told)
+
+    assert history(False, "long") == set()
+    assert history(False, "lo") == {"no invention"}
+    assert history(True, "long") == {"no invention"}
