@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from actors.access import Sides
+from actors.beside import led
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import remapped
 from actors.core.moved import gone_side, moved, told_by, was_told_by
@@ -48,11 +49,14 @@ class Moves:
         """Put new records in the place of what is gone: (key of what is gone, half binding of the new one). They are looked
         at next, as whatever they are now. Returns the bindings as they are then; a dry run only works them out."""
         bindings, items, hints, dropped = [], [], [], []
+        ids: dict[str, str] = {}
         for key, half in pairs:
             gone, side = self.known.pop(key), self.sides.pop(key)
             binding = moved(gone, half)
             reason = f"{id_on(gone, side)} on {side} is {id_on(binding, side)} now"
             bindings.append(binding)
+            if side == stream.several:
+                ids[id_on(gone, side)] = id_on(binding, side)
             items.append(
                 note_line(stream, binding, side, id_on(gone, side), "moved", reason, ActionState.CONFIRMED)
             )
@@ -65,7 +69,7 @@ class Moves:
             await state.settle(
                 Settlement(
                     run=state.run,
-                    bindings=tuple(bindings),
+                    bindings=(*bindings, *await led(state, stream, ids)),
                     dropped=tuple(dropped),
                     items=tuple(items),
                     hints=tuple(hints),

@@ -60,10 +60,21 @@ NEWEST = (
     Mutant(
         19,
         "who stood beside a record that is gone stays there, and it counts as deleted",
-        "actors/places.py",
-        "found.extend(half for half in page if stands_beside(half) in lost)",
-        "found.extend(half for half in page if False)",
+        "actors/beside.py",
+        "return [(half, stands_beside(half)) for half in halves]",
+        "return [(half, stands_beside(half)) for half in halves if False]",
         (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
+    ),
+    Mutant(
+        19,
+        "who stands beside a record that gets another id is not known beside that",
+        "actors/beside.py",
+        'notes = {f"{BESIDE}{old}": f"{BESIDE}{new}" for old, new in ids.items()}',
+        'notes = {f"{BESIDE}{old}": f"{BESIDE}{old}" for old, new in ids.items()}',
+        (
+            f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_whichever_id_the_other_one_had_last",
+            f"{FOUND}test_who_stands_beside_is_the_record_also_where_we_moved_the_other_one_since",
+        ),
     ),
     Mutant(
         19,
