@@ -321,7 +321,10 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
         return False
     past = list(timeline.before(entry))
     settled = any(
-        not one.outside and law.native(one.side) in one.sent and evidence.was_answered(one)
+        not one.outside
+        and law.native(one.side) in one.sent
+        and evidence.was_answered(one)
+        and not went_along(timeline, one, law)
         for one in past
         if one.side != entry.side or timeline.one_record(one, entry)
     )
@@ -332,6 +335,12 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
         or any(e.op == "delete" for e in past)
     )
     return not settled or bool(anew)
+
+
+def went_along(timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether a write made a record in another object of its side, and the value went along as it stood."""
+    was, native = source_of(timeline, entry), law.native(entry.side)
+    return was is not None and (was.after or {}).get(native) == entry.sent.get(native)
 
 
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:

@@ -291,3 +291,21 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
 def test_what_must_hold_in_the_end(name: str) -> None:
     told, violation = ENDS[name]
     assert found_at_the_end(told().ends()) == ({violation} if violation else set())
+
+
+@pytest.mark.parametrize("carried, invariants", [(False, set()), (True, {"ask"})])
+def test_what_goes_along_when_a_record_is_moved_was_not_agreed_on_with_anybody(
+    carried: bool, invariants: set[str]
+) -> None:
+    """Two that people made meet and differ. The object goes over first, which moves one of them; its website stands, or was
+    told to the other one before that."""
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),), first_contact="b")
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", website="w1", **{OBJECT: "one"})
+    told.create("a", PERSON, "A1", ref="r1", email="e1", website="w1" if carried else "w2", place="two")
+    if carried:
+        told.update("b", PERSON, "one:B1", website="w2").update("b", "d1", "one:B1", website="w1").names(
+            "website", "w2"
+        )
+        told.update("a", PERSON, "A1", website="w2")
+    told.create("b", "d1", "two:B2", ref="r1", email="e1", website="w1", **{OBJECT: "two"})
+    assert found(told.update("a", "d1", "A1", website="w1").names("website", "w2")) == invariants
