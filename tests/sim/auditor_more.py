@@ -3,6 +3,7 @@ on what may be written over."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
@@ -172,11 +173,13 @@ def takes_part(timeline: Timeline, entry: Entry) -> bool:
 
 
 def surely_anew(timeline: Timeline, entry: Entry, gate: GateLaw) -> bool:
-    """Whether a record was made, or let in after it had been shut out for long enough to be seen, once all was loaded."""
+    """Whether a record was made, or let in after it had been shut out for long enough to be seen, once all was loaded (and
+    remembered: what was seen before the daemon's own state was set back need not be)."""
     loaded = timeline.evidence.loaded.get(timeline.stream.name, 0.0)
     since: float | None = None
     for one in timeline.record(entry):
-        if set_anew(gate, one, loaded) and (since is None or one.at - since > UNDER_WAY_S):
+        forgotten = max((at for at in timeline.evidence.set_back if at <= one.at), default=-math.inf)
+        if set_anew(gate, one, loaded) and (since is None or one.at - max(since, forgotten) > UNDER_WAY_S):
             return True
         since = None if gate.lets(one.after) else (one.at if since is None else since)
     return False
