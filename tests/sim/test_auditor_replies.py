@@ -217,3 +217,20 @@ def test_what_came_back_from_a_write_that_was_never_answered_is_put_back_as_both
     assert history(False, "long") == set()
     assert history(False, "lo") == {"no invention"}
     assert history(True, "long") == {"no invention"}
+
+
+@pytest.mark.parametrize("held, invariants", [("long", set()), ("n2", {"ask", "no silent loss"})])
+def test_what_a_system_made_of_our_value_is_nobodys_under_another_id_either(
+    held: str, invariants: set[str]
+) -> None:
+    """B1 gets another id as it stands, or with another name; then A1's name goes over."""
+    told = (
+        Story()
+        .create("a", PERSON, "A1", ref="r1", email="e1", name="n0")
+        .create("b", "d1", "B1", ref="r1", email="e1", name="n0")
+    )
+    told.update("a", PERSON, "A1", name="long name").rewritten("b", "d1", "B1", "name", "long name", "long")
+    told.delete("b", PERSON, "B1")
+    told.at -= 1.0  # at the same moment
+    told.create("b", PERSON, "B2", ref="r1", email="e1", name=held).update("a", PERSON, "A1", name="n1")
+    assert found(told.update("b", "d1", "B2", name="n1")) == invariants
