@@ -21,6 +21,7 @@ from actors.core.rooms import unsure
 from actors.core.types import Action, Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
 from actors.ports import Counters, Cursor, Known
 from actors.state import RunState
+from actors.untold import Untold
 
 LOOK_PAUSE_MAX_S = 60
 
@@ -57,6 +58,7 @@ class Windows:
         self.stirred: set[str] = set()  # streams whose unbound records changed in this run
         # By stream, bindings of which a record was found gone after the look for who is new: it may be one of those.
         self.late: dict[str, set[int]] = {}
+        self.untold = Untold()
 
     async def take(self, stream: StreamSpec, window: Window) -> None:
         """Settle one window: everything it showed is settled, parked, carried out, or noted to be looked at again."""
@@ -131,6 +133,7 @@ class Windows:
         if binding is None:
             self._stranger(stream, window, seen, out)
         elif self.too_early(stream, seen, binding):
+            self.untold.note(stream, binding, seen)
             out.later.append(self._look_again(stream, window, seen))
         elif binding.side(other(window.side)) is None:
             self._half(stream, window, seen, binding, out)

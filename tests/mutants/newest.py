@@ -66,6 +66,14 @@ NEWEST = (
         (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
     ),
     Mutant(
+        9,
+        "who shows a key that is not stored yet is no reason to make nobody with it",
+        "actors/untold.py",
+        "        return bool(keys) and (UNKNOWN_KEY in keys or",
+        "        return False and (UNKNOWN_KEY in keys or",
+        ("tests/actors/test_untold.py",),
+    ),
+    Mutant(
         19,
         "who stands beside a record that gets another id is not known beside that",
         "actors/beside.py",
