@@ -315,8 +315,9 @@ def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: Fie
 def left_by_the_load(
     evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, writer: Entry
 ) -> bool:
-    """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer`, and
-    somebody edited it since (under whichever id; it may have moved while this was written)."""
+    """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer` (or
+    beside the same one, which he put back before another one was carried), and somebody edited it since (under whichever
+    id; it may have moved while this was written)."""
     value = (entry.before or {}).get(law.native(entry.side))
     unit = [one for one in timeline.stream.fields if one is law or (law.group and one.group == law.group)]
     there = {one.native(other(entry.side)) for one in unit}  # who edits one of a group gives all of it
@@ -325,10 +326,14 @@ def left_by_the_load(
     if edit is None or not edit.outside or edit.side in timeline.stream.initial_load:
         return False
     ids = timeline.ids(timeline.ref(entry))[edit.side]
+    carried = [
+        one.at for one in timeline.before(entry) if not one.outside and not there.isdisjoint(one.changed())
+    ]
     return any(
         (one.stream, one.side, one.field, one.of) == (edit.stream, edit.side, law.name, value)
         and one.id in ids
-        and writer.at <= at < edit.at
+        and at < edit.at
+        and (writer.at <= at or not any(at < one <= writer.at for one in carried))
         for at, one in evidence.left
     )
 

@@ -203,6 +203,19 @@ def test_what_the_initial_load_left_apart_is_settled_and_the_next_edit_goes_over
     assert found(told.update("b", "d1", "B1", remark="a's")) == (set() if after and of == "b's" else {"rule"})
 
 
+@pytest.mark.parametrize("carried", [False, True])
+def test_what_was_put_back_since_the_initial_load_left_it_counts_as_unedited(carried: bool) -> None:
+    told = (
+        ruled(initial_load=ONLY_B).update("b", PERSON, "B1", remark="b's").names("remark", "b's").wait(10.0)
+    )
+    stands = Deviation("customers", "a", "A1", "remark", None, "initial load", "b's")
+    told.evidence.left.append((told.at - 5.0, stands))
+    told.update("b", PERSON, "B1", remark="b2")
+    told = told.update("a", "d1", "A1", remark="b2") if carried else told
+    told.update("b", PERSON, "B1", remark="b's").update("a", PERSON, "A1", remark="a's").wait(50.0)
+    assert found(told.update("b", "d1", "B1", remark="a's")) == ({"rule"} if carried else set())
+
+
 def test_what_came_back_from_a_write_that_was_never_answered_is_put_back_as_both_sides_have_it() -> None:
     def history(answered: bool, value: str) -> set[str]:
         told = story("", "b", first_contact="b")
