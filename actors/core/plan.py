@@ -198,10 +198,12 @@ def _unwritten(
     ctx: Context,
 ) -> tuple[Binding, Mapping[str, Value]]:
     """What is left to be written on a side; what the initial load does not write there is settled as it stands."""
-    wanted = merged.writes[seen.side]
-    for name in (left := initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)):
+    wanted, there = merged.writes[seen.side], other(seen.side)
+    left = initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)
+    both = initial.left_as_it_is(stream, binding, there, merged, loading=ctx.loading) if left else {}
+    for name in left:
         stands = Deviation(seen.fields.get(name), initial.KEPT)
-        adopted = _settle_field(adopted, seen.side, name, wanted[name], stands)
+        adopted = _settle_field(adopted, seen.side, name, wanted[name], stands, keeps=name in both)
     return adopted, {name: value for name, value in wanted.items() if name not in left}
 
 
@@ -285,13 +287,19 @@ def _adopt(
 
 
 def _settle_field(
-    binding: Binding, side: Side | None, name: str, value: Value, dev: Deviation | None
+    binding: Binding,
+    side: Side | None,
+    name: str,
+    value: Value,
+    dev: Deviation | None,
+    *,
+    keeps: bool = False,
 ) -> Binding:
-    """Both sides are settled on `value`; `side` (if given) shows it as `dev`."""
+    """Both sides are settled on `value`; `side` (if given) shows it as `dev`, and the other one as it did (`keeps`)."""
     held: dict[Side, Held | None] = {"a": binding.a, "b": binding.b}
     for each in SIDES:
         one = held[each]
-        if one is None:
+        if one is None or (keeps and each != side):
             continue
         devs = {n: d for n, d in one.dev.items() if n != name}
         if each == side and dev is not None:

@@ -241,3 +241,39 @@ def test_a_number_that_is_given_to_a_record_which_the_load_made_is_told_to_its_o
     pair = bound({"name": "Ada"})
     (action,) = planned(spec, pair, here, 2).actions
     assert (action.side, action.fields) == (other(here), {"f": 1})
+
+
+# ------------------------------------------------------------------------------------------------------------- lists
+
+
+@MIRRORED
+@pytest.mark.parametrize("written", ["neither", "here"])
+def test_found_by_sim_lists_that_differ_are_left_as_they_are_and_nothing_counts_as_taken_out(
+    here: Side, written: str
+) -> None:
+    """Both belong into both, and one side is told nothing, or neither is. What the one left alone lacks was taken for taken
+    out, and was taken from the other one next (seed 900003)."""
+    there = other(here)
+    names = frozenset({here}) if written == "here" else frozenset()
+    spec = msgspec.structs.replace(towards(here, FirstContact.FILL_EMPTY), initial_load=names)
+    spec = msgspec.structs.replace(spec, fields=(one("name"), one("f", as_set=True)))
+    held = {here: ("x",), there: ("y",)}
+    looks = {side: seen(side, {"name": "Ada", "f": held[side]}) for side in SIDES}
+    ctx = Context(now=NOW, loading=True)
+    first = plan_pair(spec, bound({}, state=State.MATCHED), looks["a"], looks["b"], ctx)
+    pair = first.binding
+    if written == "here":
+        (action,) = first.actions
+        looks[here] = seen(here, {"name": "Ada", "f": ("x", "y")})
+        pair = settle(spec, pair, action, looks[here], now=NOW, by_reply=True).binding
+    assert pair.base["f"] == ("x", "y")
+    assert [
+        (at.dev["f"].value, at.dev["f"].reason) if "f" in at.dev else None
+        for at in (pair.side(here), pair.side(there))
+        if at
+    ] == [
+        (("x",), KEPT) if written == "neither" else None,
+        (("y",), KEPT),
+    ]
+    again = plan_pair(spec, pair, looks["a"], looks["b"], Context(now=NOW))
+    assert (again.actions, again.park, again.binding.base) == ((), (), pair.base)
