@@ -46,7 +46,11 @@ def is_listed(half: Binding) -> bool:
 
 def waiting_for_a_word(gone: Binding) -> Binding:
     """What is gone, while it can't be said which of several new records it is."""
-    return msgspec.structs.replace(gone, note=AMBIGUOUS, rev=gone.rev + 1)
+    return msgspec.structs.replace(gone, note=initial.noted(gone, AMBIGUOUS), rev=gone.rev + 1)
+
+
+def is_waiting(gone: Binding) -> bool:
+    return gone.note.startswith(AMBIGUOUS)
 
 
 def state_again(held: Binding) -> State:

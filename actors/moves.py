@@ -11,11 +11,13 @@ import msgspec
 
 from actors.access import Sides
 from actors.beside import led
+from actors.core import initial
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import remapped
 from actors.core.moved import gone_side, moved, told_by, was_told_by
 from actors.core.policy import StreamSpec
 from actors.core.types import ActionState, Binding, Hint, Presence, Side, State
+from actors.keygroups import is_waiting
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
 
@@ -23,7 +25,7 @@ PAGE = 1000
 
 
 class Moves:
-    """The bindings of one stream of which a record was found gone. `known` is filled by `begin`; those with a note wait for
+    """The bindings of one stream of which a record was found gone. `known` is filled by `begin`, without those that wait for
     a person."""
 
     def __init__(self, state: RunState, sides: Sides) -> None:
@@ -40,7 +42,7 @@ class Moves:
         after = 0
         while page := await state.store.bindings_in(state.link, stream.name, [State.GONE], after, PAGE):
             after = page[-1].key
-            whole = (remapped(stream, b) for b in page if not state.is_open(b.key) and not b.note)
+            whole = (remapped(stream, b) for b in page if not (state.is_open(b.key) or is_waiting(b)))
             found.update({binding.key: binding for binding in whole})
         self.known, self._waiting = found, set()
         self.sides = {key: gone_side(binding) for key, binding in found.items()}
@@ -140,9 +142,11 @@ class Moves:
             if rest.a if side == "a" else rest.b:
                 self._waiting.add(one.key)
                 continue
-            waited = one.note and rest != group and one.key not in self._waiting
+            waited = is_waiting(one) and rest != group and one.key not in self._waiting
             if waited and not self._state.is_open(one.key):
-                self.known[one.key] = msgspec.structs.replace(remapped(stream, one), note="")
+                self.known[one.key] = msgspec.structs.replace(
+                    remapped(stream, one), note=initial.noted(one, "")
+                )
                 self.sides[one.key] = side
         return bool(gone)
 

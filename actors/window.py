@@ -24,6 +24,7 @@ from actors.state import RunState
 from actors.untold import Untold
 
 LOOK_PAUSE_MAX_S = 60
+KEPT_NOTES = (RESTORE, initial.HELD, initial.ASKED, initial.LEFT, initial.MET)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -377,10 +378,8 @@ def _is_gone(pair: Pair) -> bool:
 
 
 def kept_note(half: Binding) -> str:
-    """What stays noted of a newcomer when it starts anew: that it is to be put back, or waits for a yes."""
-    return next(
-        (note for note in (RESTORE, initial.HELD, initial.ASKED, initial.LEFT) if note in half.note), ""
-    )
+    """What stays noted when it starts anew: that it is to be put back, or waits for a yes; of a pair, what is open."""
+    return next((note for note in KEPT_NOTES if note in half.note), "")
 
 
 def matched(a: Binding, b: Binding) -> Binding:

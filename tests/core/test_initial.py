@@ -11,9 +11,18 @@ import pytest
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger, guard, over_text
 from actors.core.initial import HELD, KEPT, MET, has_changed, held_over, is_held, let_go, met
 from actors.core.plan import Context, Verdict, half_binding, plan_new, plan_pair
-from actors.core.policy import INITIAL_CREATES, Budget, FirstContact, InitialCreates, Owner, StreamSpec
+from actors.core.policy import (
+    INITIAL_CREATES,
+    Budget,
+    DeleteEdit,
+    DeletePolicy,
+    FirstContact,
+    InitialCreates,
+    Owner,
+    StreamSpec,
+)
 from actors.core.settle import settle
-from actors.core.types import SIDES, Action, Binding, Deviation, Op, Side, State, other
+from actors.core.types import SIDES, Action, Binding, Deviation, Op, Presence, Side, State, other
 from tests.core.pairs import NOW, bound, one, seen, stream
 
 MIRRORED = pytest.mark.parametrize("here", SIDES)
@@ -202,6 +211,37 @@ def test_what_is_settled_later_of_a_pair_that_met_is_left_as_it_is_too(here: Sid
     assert held is not None
     assert (second.actions, held.dev["f"]) == ((), Deviation(2, KEPT))
     assert (second.binding.base["f"], second.binding.note) == (1, "")
+
+
+@MIRRORED
+@pytest.mark.parametrize("policy", list(DeletePolicy)[:2])
+@pytest.mark.parametrize("concluded", [False, True])
+def test_what_is_open_of_a_pair_that_met_is_left_also_where_a_record_was_gone_for_a_moment(
+    here: Side, policy: DeletePolicy, concluded: bool
+) -> None:
+    """It was out of sight, or was deleted and is back."""
+    there, spec = other(here), towards(here, FirstContact(here))
+    rules: dict[str, Any] = {
+        "deletes": dict.fromkeys(SIDES, policy),
+        "mark": {side: {"marked": "yes"} for side in SIDES},
+        "delete_vs_edit": DeleteEdit.REMOVE,
+    }
+    spec = msgspec.structs.replace(spec, **rules)
+    pair = planned(spec, bound({}, state=State.MATCHED), here, None).binding
+    ends = {there: Presence.DELETED, here: Presence.PRESENT}
+    looks = [seen(side, {"name": "Ada", "f": 1}, presence=ends[side]) for side in SIDES]
+    actions: list[Action] = []
+    for concludes in (False, True) if concluded else (False,):
+        verdict = plan_pair(spec, pair, looks[0], looks[1], Context(now=NOW, concludes=concludes))
+        pair, actions = verdict.binding, [*verdict.actions]
+    for action in actions:
+        pair = settle(spec, pair, action, None, now=NOW, by_reply=True).binding
+    assert pair.state is (State.TOMBSTONE if concluded else State.GONE)
+    back = planned(spec, pair, here, 2)
+    held = back.binding.side(there)
+    assert held is not None
+    assert (held.dev["f"], back.binding.base["f"], back.binding.note) == (Deviation(2, KEPT), 1, "")
+    assert [action.op for action in back.actions if action.side == there] == []
 
 
 @MIRRORED
