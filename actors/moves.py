@@ -47,6 +47,24 @@ class Moves:
         self.known, self._waiting = found, set()
         self.sides = {key: gone_side(binding) for key, binding in found.items()}
 
+    async def let_in(self, stream: StreamSpec) -> None:
+        """Who shares a match key with what is gone on his side, and was left where he is by the initial load, may be that
+        record under another id: he is matched like any newcomer, and left again if he is not."""
+        state = self._state
+        if state.dry or not self.known or not initial.leaves(stream):
+            return
+        found: dict[int, Binding] = {}
+        for level in range(len(stream.match)):
+            gone = {key: self.sides[one.key] for one in self.known.values() if (key := one.keys[level])}
+            hashes = sorted(gone) if stream.binds_by(level) else ()
+            for half in (
+                await state.store.sharing(state.link, stream.name, level, hashes, PAGE) if hashes else ()
+            ):
+                if initial.is_held(half) and half.side(gone[half.keys[level]]) is not None:
+                    found[half.key] = initial.matched_anew(half)
+        if found:
+            await state.settle(Settlement(run=state.run, bindings=tuple(found.values())))
+
     async def settle(self, stream: StreamSpec, pairs: Sequence[tuple[int, Binding]]) -> list[Binding]:
         """Put new records in the place of what is gone: (key of what is gone, half binding of the new one). They are looked
         at next, as whatever they are now. Returns the bindings as they are then; a dry run only works them out."""

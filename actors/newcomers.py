@@ -96,6 +96,7 @@ class Newcomers:
         if not unbound and stream.name not in self._state.gone:
             return True  # the common case, in one question
         await self._moves.begin(stream)
+        await self._moves.let_in(stream)
         if self._moves.known and not stirred and not self._state.dry:
             await self._reopen_listed(stream)
         taken = await self._match(stream)

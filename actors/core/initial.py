@@ -71,6 +71,11 @@ def has_changed(half: Binding, seen: Observation) -> bool:
     return any(not same(was[name], value) for name, value in seen.fields.items() if name in was)
 
 
+def matched_anew(half: Binding) -> Binding:
+    """It may be a record of its side that is gone, under another id: a newcomer that is left if it is not."""
+    return msgspec.structs.replace(half, state=State.NEW, note=LEFT, base={}, rev=half.rev + 1)
+
+
 def let_go(half: Binding) -> Binding:
     """It is a newcomer like any other from now on."""
     return msgspec.structs.replace(half, state=State.NEW, note="", base={})

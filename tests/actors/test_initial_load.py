@@ -9,6 +9,7 @@ import pytest
 
 from actors.core.initial import MET
 from actors.core.policy import FieldSpec, FirstContact, Owner, StreamSpec
+from actors.core.schedule import COMMAND
 from actors.core.types import Op, Room, Side, State
 from actors.ports import Find
 from actors.root import RootActor
@@ -285,3 +286,26 @@ def test_what_is_open_of_two_that_met_is_not_written_there_though_one_was_gone_m
         return rig
 
     assert on(made, body) == ({"Ada": "1"}, {"Ada": "2"}, [])
+
+
+@MIRRORED
+@FINDS
+def test_found_by_sim_who_gets_another_id_while_all_is_loaded_is_not_left_as_a_newcomer(
+    here: Side, there: Side, find: Find
+) -> None:
+    """Made here by the load itself, from a record there. Nobody is made there of newcomers of this side: so the record under
+    its new id rested, and the old one counted as deleted (seed 303191)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.create(there, "Ada", "1")
+        await until(lambda: rig.names(here) == ["Ada"])
+        await at_rest(rig, 60)
+        (old,) = rig.rows(here)
+        rig.systems[here].delete(CUSTOMERS, old, "person")
+        new = rig.create(here, "Ada", "1")
+        await at_rest(rig)
+        return loaded(rig), new in str(rig.bindings()), [(one.state, one.note) for one in rig.bindings()]
+
+    # The load is not complete while anything waits for its schedule.
+    rig_of = lambda: rig_with(towards(here, delivery={there: COMMAND}), find=find)  # noqa: E731
+    assert on(rig_of, body) == (False, True, [(State.SETTLED, "")])
