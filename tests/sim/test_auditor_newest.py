@@ -109,9 +109,9 @@ def document(*effects: tuple[str, float]) -> Story:
     return told
 
 
-def _moved_on(told: Story) -> Story:
-    """The document is deleted, and stands there under another id."""
-    return told.delete("b", PERSON, "B1").create("b", PERSON, "B9", ref="r1", email="e1", name="n1")
+def _moved_on(told: Story, id: str = "B9", who: str = PERSON) -> Story:
+    """The document is deleted, and stands there under another id, or is brought back."""
+    return told.delete("b", PERSON, "B1").wait(9).create("b", who, id, ref="r1", email="e1", name="n1")
 
 
 def _at_once(told: Story) -> Any:
@@ -201,7 +201,9 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "merged by a rule that says so": (lambda: merged("delete"), ""),
     "told of once": (lambda: document(("B1", 1)), ""),
     "told of twice": (lambda: document(("B1", 1), ("B1", 2)), "effects"),
-    "told of what was given another id since": (lambda: _moved_on(document(("B9", 2))), ""),
+    "told of what was given another id since": (lambda: _moved_on(document(("B9", 12))), ""),
+    "told of what a backup brought back after that": (lambda: _moved_on(document(("B1", 1)), "B1", BACKUP), ""),
+    "told of before a backup made it": (lambda: _moved_on(document(("B9", 1)), "B9", BACKUP), "effects"),
     "told of what we did not make": (lambda: document(("B1", 1), ("B9", 2)), "effects"),
     "written on command": (lambda: commanded((1000, 1010)), ""),
     "written as the command came": (lambda: commanded((1000.5 + 1e-10, 1000.5 + 1e-10)), ""),
