@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.core import gates, match
+from actors.core import gates, initial, match
 from actors.core.actions import action_for, id_on, note_line
 from actors.core.mapping import Shown, shared
 from actors.core.merge import changed_fields
@@ -40,7 +40,7 @@ def plan_gone(
     known = was.presence is Presence.DELETED
     after = presence_of(binding, *((gone, left) if side == "a" else (left, gone)))
     if after.state is State.GONE:
-        after = in_state(after, State.SETTLED, "")
+        after = in_state(after, State.SETTLED, initial.noted(after, ""))
     if gates.SHUT in binding.note and binding.state is State.TOMBSTONE and not known:
         return Verdict(tombstone(after, f"{binding.note}; deleted on {side}"))  # nothing passes
     policy = delete_policy(stream, binding, side)

@@ -115,7 +115,7 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
         return Verdict(tombstone(presence_of(binding, a, b), "deleted on both sides"))
     gone, left = (a, b) if a.presence is not Presence.PRESENT else (b, a)
     if not ctx.concludes and _unexplained(binding, gone):
-        return Verdict(in_state(presence_of(binding, a, b), State.GONE, ""))
+        return Verdict(in_state(presence_of(binding, a, b), State.GONE, initial.noted(binding, "")))
     return plan_gone(stream, binding, gone, left, ctx)
 
 
@@ -199,12 +199,14 @@ def _unwritten(
     ctx: Context,
 ) -> tuple[Binding, Mapping[str, Value]]:
     """What is left to be written on a side; what the initial load does not write there is settled as it stands."""
-    wanted = merged.writes[seen.side]
+    wanted, there = merged.writes[seen.side], other(seen.side)
     if not wanted:
         return adopted, wanted
-    for name in (left := initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)):
+    left = initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)
+    both = initial.left_as_it_is(stream, binding, there, merged, loading=ctx.loading) if left else {}
+    for name in left:
         stands = Deviation(seen.fields.get(name), initial.KEPT)
-        adopted = _settle_field(adopted, seen.side, name, wanted[name], stands)
+        adopted = _settle_field(adopted, seen.side, name, wanted[name], stands, keeps=name in both)
     return adopted, {name: value for name, value in wanted.items() if name not in left}
 
 
@@ -287,13 +289,19 @@ def _adopt(
 
 
 def _settle_field(
-    binding: Binding, side: Side | None, name: str, value: Value, dev: Deviation | None
+    binding: Binding,
+    side: Side | None,
+    name: str,
+    value: Value,
+    dev: Deviation | None,
+    *,
+    keeps: bool = False,
 ) -> Binding:
-    """Both sides are settled on `value`; `side` (if given) shows it as `dev`."""
+    """Both sides are settled on `value`; `side` (if given) shows it as `dev`, and the other one as it did (`keeps`)."""
     held: dict[Side, Held | None] = {"a": binding.a, "b": binding.b}
     for each in SIDES:
         one = held[each]
-        if one is None:
+        if one is None or (keeps and each != side):
             continue
         devs = {n: d for n, d in one.dev.items() if n != name}
         if each == side and dev is not None:

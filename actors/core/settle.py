@@ -399,7 +399,7 @@ def _marked(binding: Binding, action: Action) -> Binding:
     held = binding.side(side)
     assert held is not None
     binding = binding.with_side(side, remembered(held, action))
-    note = action.reason or f"deleted on {other(side)}, marked on {side}"
+    note = initial.noted(binding, action.reason or f"deleted on {other(side)}, marked on {side}")
     return msgspec.structs.replace(binding, state=State.TOMBSTONE, note=note)
 
 

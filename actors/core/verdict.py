@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from actors.core import match
+from actors.core import initial, match
 from actors.core.mapping import NO_REFS, Refs
 from actors.core.policy import StreamSpec
 from actors.core.types import Action, Binding, Observation, Parked, Room, Side, State
@@ -87,7 +87,7 @@ def in_state(binding: Binding, state: State, note: str) -> Binding:
 
 
 def tombstone(binding: Binding, note: str) -> Binding:
-    return in_state(binding, State.TOMBSTONE, note)
+    return in_state(binding, State.TOMBSTONE, initial.noted(binding, note))
 
 
 def tried(binding: Binding, actions: tuple[Action, ...], park: tuple[Parked, ...], ctx: Context) -> Verdict:
