@@ -27,7 +27,7 @@ from actors.core.types import (
     State,
 )
 from actors.core.values import UNKNOWN, BadValue, Seen, same
-from actors.core.verdict import Verdict
+from actors.core.verdict import RESTORE, Verdict
 
 WHOLE = ""  # in place of a field: the record is there on one side only
 UNSETTLED = frozenset({State.NEW, State.UNSURE, State.MATCHED, State.GONE})
@@ -60,7 +60,7 @@ def differences(
     if unread is not None:
         return (_of_rows(WHOLE, parked, verdict, f"{unread.side}: {unread.problem}"),)
     if len(present) < len(SIDES):
-        return (_alone(binding, looks, verdict, parked),)
+        return (_alone(stream, binding, looks, verdict, parked),)
     return tuple(_of_fields(stream, binding, looks, verdict, parked))
 
 
@@ -79,10 +79,19 @@ def moved(stream: StreamSpec, binding: Binding, looks: Mapping[Side, Observation
 
 
 def _alone(
-    binding: Binding, looks: Mapping[Side, Observation], verdict: Verdict, parked: Sequence[Parked]
+    stream: StreamSpec,
+    binding: Binding,
+    looks: Mapping[Side, Observation],
+    verdict: Verdict,
+    parked: Sequence[Parked],
 ) -> Difference:
     after = verdict.binding
-    if binding.key and binding.state in (State.TOMBSTONE, State.HELD_BACK) and after.state is binding.state:
+    if binding.key and binding.state in (State.TOMBSTONE, State.HELD_BACK):
+        # A rule that turned since brings nobody back by itself: no look finds anything new.
+        stands = after.state is binding.state or (after.note == RESTORE and not moved(stream, binding, looks))
+    else:
+        stands = False
+    if stands:
         if parked:
             return _of_rows(WHOLE, parked, verdict, "")
         rule = "gate" if gates.is_held_back(binding.note) or gates.SHUT in binding.note else _rule(binding)
