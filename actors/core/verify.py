@@ -134,7 +134,7 @@ def _of_fields(
         if same(now["a"], now["b"]):
             continue
         found = _missing(spec, now) or _ruled(spec, binding, now, out is not None)
-        found = found or _worked_on(spec, verdict, parked)
+        found = found or _worked_on(stream, spec, verdict, parked)
         if found is None:
             said = "both sides differ, and no rule, room or recorded deviation says why"
             found = Difference(spec.name, ActionState.DEFECT, "", said)
@@ -193,18 +193,21 @@ def _as_settled(spec: FieldSpec, binding: Binding, now: Mapping[Side, Seen]) -> 
     return True
 
 
-def _worked_on(spec: FieldSpec, verdict: Verdict, parked: Sequence[Parked]) -> Difference | None:
+def _worked_on(
+    stream: StreamSpec, spec: FieldSpec, verdict: Verdict, parked: Sequence[Parked]
+) -> Difference | None:
     """That it waits in a room, alone or with its record; or what a run is going to do about the field."""
     names = (spec.name, spec.unit)
-    rows = [row for row in parked if row.field in names] or [row for row in parked if _is_whole(row)]
+    one = bool(stream.with_lines)  # what of it waits holds back all of it
+    rows = [row for row in parked if row.field in names] or [row for row in parked if one or _is_whole(row)]
     if rows:
         return _of_rows(spec.name, rows, verdict, "")
     for action in verdict.actions:
         if spec.name in action.fields:
-            rules = (one.rule for one in action.decisions if one.field == spec.name)
+            rules = (said.rule for said in action.decisions if said.field == spec.name)
             rule = next(rules, action.rule)
             return Difference(spec.name, ActionState.PLANNED, rule, f"to be written on {action.side}: {rule}")
-    to_come = [row for row in verdict.park if row.field in names or _is_whole(row)]
+    to_come = [row for row in verdict.park if one or row.field in names or _is_whole(row)]
     return (
         _of_rows(spec.name, (), msgspec.structs.replace(verdict, park=tuple(to_come)), "")
         if to_come
