@@ -167,6 +167,28 @@ def test_the_error_of_one_request_ends_the_look_as_it_is() -> None:
     assert loop.run(main) < 6
 
 
+@pytest.mark.parametrize(
+    "id, is_fine",
+    [("x" * 2500, True), ("x" * 2501, False), ("ü" * 1251, False), ("a\x00b", False), ("a\ud800", False)],
+)
+def test_a_record_that_no_store_could_find_by_its_id_is_named(id: str, is_fine: bool) -> None:
+    """Found with a key of 9,000 characters: the link stood still, with the words of an index in the store."""
+
+    async def ask(call: Call) -> Any:
+        return [Record(id, dict.fromkeys(call.args[2], "x"))]
+
+    async def main() -> str:
+        access = Access("a", "l", DECLARATION, ask, MemoryStore(clock := SimClock("i")), clock, lambda: 60.0)
+        if is_fine:
+            return (await access.look(customers(), [id]))[0].id
+        with pytest.raises(TandemError) as caught:
+            await access.look(customers(), [id])
+        return f"{caught.value.kind} {caught.value.scope} {caught.value}"
+
+    named = f"rejected stream customers: the id {id[:40]!r} of a record on side a can't be kept"
+    assert loop.run(main).startswith(id if is_fine else named)
+
+
 # ------------------------------------------------------------------------------- touched in several objects
 
 
