@@ -236,7 +236,7 @@ def obstructed(reason: str, said: str, found: Iterable[Obstacle]) -> ApiError:
         Violation(f"{one.side}.{one.object}" if one.side else one.object, _with_ways(one)) for one in found
     ]
     ways = dict.fromkeys(way for one in found for way in one.ways_out)
-    hint = f"then say it again; ways out: {'; '.join(ways)}" if ways else "clear it, then say it again"
+    hint = f"{'; '.join(ways)}; then say it again" if ways else "clear it, then say it again"
     return precondition(reason, f"{said}: {'; '.join(one.text for one in found)}", hint, faults)
 
 
