@@ -80,10 +80,10 @@ class ApiError(Exception):
         self.retry_after_s = retry_after_s
 
 
-def invalid(violations: Sequence[Violation], message: str = "") -> ApiError:
+def invalid(violations: Sequence[Violation], message: str = "", hint: str = "") -> ApiError:
     """The request itself is wrong; every fault of it."""
     said = message or "; ".join(f"{one.field}: {one.message}" for one in violations[:3])
-    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID", said, violations=violations)
+    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID", said, hint=hint, violations=violations)
 
 
 def not_found(what: str, name: str, nearby: Iterable[str] = ()) -> ApiError:

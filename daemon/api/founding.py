@@ -37,7 +37,9 @@ def loaded(blueprints: Blueprints, text: str) -> LinkSpec:
             for one in error.faults
         ]
         said = f"the blueprint can't be used ({len(faults)} found): {error.faults[0]}"
-        raise invalid(faults, said) from error
+        raise invalid(
+            faults, said, "mend these lines; tandemctl blueprints check FILE looks at them again"
+        ) from error
 
 
 class Founder:
