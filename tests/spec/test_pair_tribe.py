@@ -39,7 +39,7 @@ WHOLE = {name: there for name, (_, there, _) in ORGANISATION.items()}
 REST = {name: value for name, value in WHOLE.items() if name != "Name"}
 
 
-async def test_t01_it_is_being_set_up_until_the_groups_of_the_country_are_linked(
+async def test_t01_t10_it_is_being_set_up_until_the_groups_of_the_country_and_a_journal_are_there(
     belgian: Pair, tribe_winbooks: Both
 ) -> None:
     both = tribe_winbooks

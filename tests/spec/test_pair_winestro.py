@@ -427,7 +427,7 @@ async def test_w06_w23_what_is_in_the_way_is_named_table_by_table_and_once_clear
         for one in (primary, secondary):
             await one.enable()
         # Whatever the sample winery holds counts, in each of the tables.
-        inserted = [
+        inserted: list[tuple[str, dict[str, Any], str]] = [
             ("kunden", {"adr_nr": "M1", "adr_nachname": "Muster"}, "delete the customers"),
             ("lieferadressen", {"la_id_adr": 1, "la_str": "Weg"}, "delete the delivery addresses"),
             ("ansprechpartner", {"ap_id_adr": 1, "ap_nachname": "Muster"}, "delete the contacts"),
