@@ -148,13 +148,18 @@ class ObjectRules(msgspec.Struct, frozen=True):
     deletes: Mapping[str, DeletePolicy]
 
 
-class FieldSide(msgspec.Struct, frozen=True):
+class FieldSide(msgspec.Struct, frozen=True, dict=True):
     """Where a field lives on one side: its native paths and the lens over them. `within`: which of the paths each of
     several objects has, where these differ (core/lenses_objects.py)."""
 
     paths: tuple[str, ...]
     lens: Lens
     within: Mapping[str, tuple[str, ...]] = {}
+
+    @cached_property
+    def nothing(self) -> tuple[Value, ...]:
+        """What stands there in a record that is new."""
+        return (None,) * len(self.paths)
 
 
 class Sum(msgspec.Struct, frozen=True):

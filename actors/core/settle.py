@@ -191,10 +191,12 @@ def _fields(
     doubted = not by_reply and not touched and not _edited_since(stream, binding, action, after, refs)
     for name, value in action.fields.items():
         seen = after.fields.get(name, UNKNOWN)
-        untaken = doubted and _to_try_again(binding, action, name, seen, now)
-        shows = (
-            "open" if name in skip or untaken else _shows(stream, binding, action, name, seen, by_reply, refs)
-        )
+        if name in skip or (doubted and _to_try_again(binding, action, name, seen, now)):
+            shows = "open"
+        elif same(seen, value):
+            shows = "as sent"
+        else:
+            shows = _shows(stream, binding, action, name, seen, by_reply, refs)
         if shows in ("open", "edited", "flows back", "doubtful"):
             still_open.append(name)
         if shows == "flows back":

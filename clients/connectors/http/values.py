@@ -60,6 +60,7 @@ def reader(form: Form) -> Callable[[Any], Value]:
     # A text is equal to texts alone, and nothing else is.
     texts = frozenset(null for null in form.nulls if isinstance(null, str))
     others = tuple(null for null in form.nulls if not isinstance(null, str))
+    is_text = form.type == "text"
 
     def value(raw: Any) -> Value:
         if raw is None:
@@ -67,6 +68,8 @@ def reader(form: Form) -> Callable[[Any], Value]:
         if isinstance(raw, str):
             if raw in texts:
                 return None
+            if is_text:
+                return canonical(raw)
         elif others and any(_equal(raw, null) for null in others):
             return None
         try:
