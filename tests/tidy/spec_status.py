@@ -54,7 +54,7 @@ def spec_tests() -> Tests:
 
 
 def on_emulators() -> frozenset[str]:
-    """The rows of the pairs that a test of a module on the vendors' emulators shows: over HTTP, with what a vendor refuses."""
+    """The rows of which a test on the vendors' emulators tells: over HTTP, with what a vendor refuses."""
     return frozenset(
         row
         for module in repository.modules()
