@@ -110,8 +110,11 @@ class ActionTelemetry:
     def emit(self, action: str, **fields: Any) -> None:
         """See the port (actors/ports/outside.py)."""
         reported = REPORTED.get(action, Reported("info"))
-        # Polls that find nothing new are the heartbeat of a healthy link, many times a minute.
-        level = "debug" if fields.get("outcome") == "nothing_new" else reported.level
+        # Polls that find nothing new are the heartbeat of a healthy link, many times a minute; or of one whose plan waits.
+        found_nothing = fields.get("outcome") == "nothing_new" or (
+            fields.get("outcome") == "awaiting_approval" and not fields.get("new", True)
+        )
+        level = "debug" if found_nothing else reported.level
         # Most of what is reported is below the level that is logged: asking costs less than being dropped later.
         if self._levels.isEnabledFor(_NUMBERS[level]):
             getattr(self._log, level)(action, **fields)

@@ -37,7 +37,9 @@ def loaded(blueprints: Blueprints, text: str) -> LinkSpec:
             for one in error.faults
         ]
         said = f"the blueprint can't be used ({len(faults)} found): {error.faults[0]}"
-        raise invalid(faults, said) from error
+        raise invalid(
+            faults, said, "mend these lines; tandemctl blueprints check FILE looks at them again"
+        ) from error
 
 
 class Founder:
@@ -236,7 +238,7 @@ def obstructed(reason: str, said: str, found: Iterable[Obstacle]) -> ApiError:
         Violation(f"{one.side}.{one.object}" if one.side else one.object, _with_ways(one)) for one in found
     ]
     ways = dict.fromkeys(way for one in found for way in one.ways_out)
-    hint = f"then say it again; ways out: {'; '.join(ways)}" if ways else "clear it, then say it again"
+    hint = f"{'; '.join(ways)}; then say it again" if ways else "clear it, then say it again"
     return precondition(reason, f"{said}: {'; '.join(one.text for one in found)}", hint, faults)
 
 

@@ -76,6 +76,8 @@ class Conflicts(rooms_pb2_grpc.ConflictsServicer):
         decision: dict[str, Any] = {"choose": request.choose}
         if request.choose == "value":
             decision["value"] = _value(request, info)
+        elif request.HasField("value"):
+            raise invalid([Violation("value", "goes with choose: value alone")])
         return await self._rooms.decide(info, decision, "conflict.resolve", request.fingerprint)
 
 

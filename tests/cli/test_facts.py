@@ -50,7 +50,7 @@ def test_outcomes_are_the_ones_the_proto_names(schema: Api) -> None:
     comment = schema.comment("tandem.v1.Run.outcome").rstrip(".")
     listed = {word.strip() for part in comment.split(" or ") for word in part.split(",")}
     assert listed == set(facts.ENDED) | {"queued", "running"}
-    assert facts.GOOD_END_OF_DRY_RUN[0] in {
+    assert facts.GOOD_END_OF_PLANNING[0] in {
         field.name
         for method in schema.methods()
         if method.name == "WatchRun"

@@ -411,7 +411,7 @@ async def test_w31_a_new_article_begins_with_these_fields_empty(two: Wineries) -
 # --------------------------------------------------------------------------------------------- set-up, invoices
 
 
-async def test_w06_what_is_in_the_way_is_named_and_once_cleared_it_passes(
+async def test_w06_w23_what_is_in_the_way_is_named_table_by_table_and_once_cleared_it_passes(
     daemon: DaemonProcess, tandem: Tandem
 ) -> None:
     async with two_wineries(daemon, tandem, "setup") as two:
@@ -426,11 +426,25 @@ async def test_w06_what_is_in_the_way_is_named_and_once_cleared_it_passes(
         assert refused.value.reason == "FEATURE" and primary.connection.identity in refused.value.message
         for one in (primary, secondary):
             await one.enable()
-        (old,) = secondary.person.insert("preiskategorien", {"pk_name": "Musterpreise"})
+        # Whatever the sample winery holds counts, in each of the tables.
+        inserted: list[tuple[str, dict[str, Any], str]] = [
+            ("kunden", {"adr_nr": "M1", "adr_nachname": "Muster"}, "delete the customers"),
+            ("lieferadressen", {"la_id_adr": 1, "la_str": "Weg"}, "delete the delivery addresses"),
+            ("ansprechpartner", {"ap_id_adr": 1, "ap_nachname": "Muster"}, "delete the contacts"),
+            ("preiskategorien", {"pk_name": "Musterpreise"}, "delete the price groups"),
+        ]
+        for table, values, _ in inserted:
+            secondary.person.insert(table, values)
         with pytest.raises(TandemError) as refused:
             await secondary.propose(primary, CUSTOMERS)
-        assert "preiskategorien" in refused.value.message and "leave the sample winery" in refused.value.hint
-        secondary.person.delete("preiskategorien", old)
+        assert refused.value.reason == "PREFLIGHT" and await primary.proposals() == []
+        for table, _, way in inserted:
+            assert f"{table} of " in refused.value.message and way in refused.value.hint
+        assert refused.value.message.count("holds 1 record") == len(inserted)
+        for way in ("leave the sample winery", "reset the system to factory settings"):
+            assert way in refused.value.hint
+        for table, *_ in reversed(inserted):
+            secondary.person.delete(table, next(iter(secondary.person.rows(table))))
         secondary.person.insert("artikel", {"artikel_nr": "1", "artikel_name": "Eigener Wein"})
         proposal = await secondary.propose(primary, CUSTOMERS)
         assert any("set up first" in text for text in texts(proposal.warnings))
