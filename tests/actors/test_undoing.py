@@ -293,3 +293,19 @@ def test_what_the_rules_keep_in_step_no_more_is_named_in_the_plan_of_an_undo() -
     rig = partial(rig_with, fields=(field("name"), field("phone"), field("city")))
     reason = "left as it is: the rules do not keep it in step any more: city"
     assert on(rig, body) == ([reason], Outcome.SUCCEEDED, {"name": "N1", "phone": "1", "city": "Ulm"})
+
+
+def test_a_yes_to_an_undo_in_a_stream_that_was_switched_off_takes_nothing_back_and_nothing_down() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = await in_step(rig, "a", "b", "N1")
+        rig.edit("a", ids["N1"], phone="2")
+        await until(lambda: phones(rig, "b")["N1"] == "2")
+        await at_rest(rig, 60)
+        plan = await planned(rig, root, run_that(rig, Op.UPDATE, "b"))
+        assert plan is not None
+        rig.change()
+        ended = await applied(rig, root, plan)
+        return ended.outcome, ended.error, phones(rig, "b"), rig.said("actor.crashed")
+
+    said = "its stream is no more: nothing was taken back"
+    assert on(rig_with, body) == (Outcome.NOTHING_NEW, said, {"N1": "2"}, [])
