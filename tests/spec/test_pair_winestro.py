@@ -208,6 +208,25 @@ async def test_w13_any_account_makes_edits_and_deletes_and_fields_are_merged_one
     await two.see(
         lambda: ("K3", "Sommer") in belong(primary, "ansprechpartner", "ap", "ap_nachname"), "the contact"
     )
+    # What belongs to a customer, and a price category, are edited at the Secondary and deleted at the Primary.
+    (place,) = secondary.person.find("lieferadressen", la_str="Gasse")
+    (holm,) = secondary.person.find("ansprechpartner", ap_nachname="Holm")
+    (trade,) = secondary.person.find("preiskategorien", pk_name="Handel")
+    secondary.person.edit("lieferadressen", place["la_id"], la_str_nr="9")
+    secondary.person.edit("ansprechpartner", holm["ap_id"], ap_vorname="Ida")
+    secondary.person.edit("preiskategorien", trade["pk_id"], pk_name="Großhandel")
+    await two.see(
+        lambda: ("Gasse", "9") in primary.table("lieferadressen", "la_str", "la_str_nr"), "the number"
+    )
+    await two.see(
+        lambda: ("Ida", "Holm") in primary.table("ansprechpartner", "ap_vorname", "ap_nachname"), "the name"
+    )
+    await two.see(lambda: ("K2", "Großhandel") in lists(primary), "the other name of the price category")
+    (place,) = primary.person.find("lieferadressen", la_str="Weg")
+    primary.person.delete("lieferadressen", place["la_id"])
+    await two.see(
+        lambda: secondary.table("lieferadressen", "la_str") == [("Gasse",)], "the address to be gone"
+    )
     # And a customer is deleted at the Secondary together with the contact whom he has.
     key = secondary.customer("K2")["adr_id"]
     (person,) = secondary.person.find("ansprechpartner", ap_id_adr=key)
