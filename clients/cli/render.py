@@ -138,7 +138,11 @@ def _rows(field: FieldDescriptor, messages: Sequence[Message]) -> RenderableType
         title = _title(field)
         return Text(f"no {title}" if title.endswith("s") else f"nothing {title}")
     # A column that is empty in every row only takes the others' place.
-    shown = [one for one in api.inner(field).fields if any(has_value(row, one) for row in messages)]
+    shown = [
+        one
+        for one in api.inner(field).fields
+        if one.full_name not in facts.ONE_ONLY and any(has_value(row, one) for row in messages)
+    ]
     below = [one for one in shown if one.full_name in facts.BELOW]
     if below:
         return _blocks(messages, below)

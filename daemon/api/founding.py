@@ -170,7 +170,8 @@ class Founder:
             raise precondition("BLUEPRINT_DOES_NOT_FIT", f"the blueprint does not fit: {said}", hint, lacks)
 
     async def _refuse_features(self) -> None:
-        lacks = []
+        lacks: list[Violation] = []
+        asks: dict[tuple[str, str], list[str]] = {}  # feature, connector -> who lacks it
         for feature in self._spec.setup.features:
             for side in SIDES:
                 one = self._pair[side]
@@ -179,14 +180,14 @@ class Founder:
                 }
                 if feature not in enabled:
                     lacks.append(Violation(side, f"{feature} is not enabled for {one.identity}"))
+                    asks.setdefault((feature, one.connector), []).append(one.identity)
         if lacks:
-            names = ", ".join(dict.fromkeys(one.message.rpartition(" for ")[2] for one in lacks))
-            raise precondition(
-                "FEATURE",
-                f"not enabled by the provider: {'; '.join(one.message for one in lacks)}",
-                f"ask for it: tandemctl features ask {self._spec.setup.features[0]} --identities {names}",
-                lacks,
-            )
+            ways = [
+                f"tandemctl features ask {feature} {connector} --identities {' --identities '.join(dict.fromkeys(who))}"
+                for (feature, connector), who in asks.items()
+            ]
+            said = f"not enabled by the provider: {'; '.join(one.message for one in lacks)}"
+            raise precondition("FEATURE", said, f"ask for it: {'; '.join(ways)}", lacks)
 
     def _refuse_access(self, known: Access | None) -> None:
         setup = self._spec.setup

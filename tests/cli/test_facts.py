@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
+from google.protobuf.descriptor import Descriptor
 
 from clients.cli import api, facts, options, shape
 from clients.cli.api import Api
@@ -43,6 +45,24 @@ def test_fields_given_as_files_are_positional_and_lists_of_faults_are_lists(sche
         assert field in options.positional_fields(schema, methods[name])
     for name, field in facts.FAULTS.items():
         assert methods[name].response.fields_by_name[field].is_repeated
+
+
+def test_fields_that_tables_treat_otherwise_exist(schema: Api) -> None:
+    known = {
+        field.full_name
+        for method in schema.methods()
+        for message in (method.response, *_inner(method.response))
+        for field in message.fields
+    }
+    assert {*facts.BELOW, *facts.SHORTENED, *facts.ONE_ONLY} <= known
+
+
+def _inner(message: Descriptor, depth: int = 3) -> Iterator[Descriptor]:
+    """The kinds of messages that a message holds."""
+    for field in message.fields if depth else ():
+        if api.is_message(field) and not api.is_map(field):
+            yield api.inner(field)
+            yield from _inner(api.inner(field), depth - 1)
 
 
 def test_outcomes_are_the_ones_the_proto_names(schema: Api) -> None:

@@ -47,6 +47,10 @@ async def test_w05_w32_a_tenant_asks_for_the_feature_and_nothing_is_set_up_befor
     assert numbers == sorted(f"winestro:{one.system.uid}" for one in (primary, secondary))
     said = await refused(secondary.propose(primary, CUSTOMERS))
     assert said.reason == "FEATURE" and all(number in said.message for number in numbers)
+    assert said.hint.endswith(
+        f"features ask data-sync winestro --identities {primary.connection.identity}"
+        f" --identities {secondary.connection.identity}"
+    )
     await secondary.tandem.features.AskFeature(
         features_pb2.AskFeatureRequest(feature="data-sync", connector="winestro", identities=numbers)
     )
