@@ -158,7 +158,7 @@ def _both_present(
         try:
             if wanted:
                 hot = _contested_units(stream, adopted, seen.side, merged, ctx)
-                park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
+                park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker, merged.owned))
                 park.extend(emptied(stream, binding, b if seen is a else a, wanted))
                 bare = bare_units(stream, wanted)
                 wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actors.core import ambiguous
+from actors.core.rooms import counts_for_nothing
 from actors.core.types import Room, other
 from actors.core.values import BadValue, canonical
 from daemon.api import access, convert, rules
@@ -76,6 +77,8 @@ class Conflicts(rooms_pb2_grpc.ConflictsServicer):
         decision: dict[str, Any] = {"choose": request.choose}
         if request.choose == "value":
             decision["value"] = _value(request, info)
+        if (refused := counts_for_nothing(info.row, request.choose)) is not None:
+            raise precondition("COUNTS_FOR_NOTHING", *refused, link=info.link)
         return await self._rooms.decide(info, decision, "conflict.resolve", request.fingerprint)
 
 

@@ -168,7 +168,9 @@ class ResolveConflictRequest(_message.Message):
     id: _builtins.int
     """Number of the conflict."""
     choose: _builtins.str
-    """Whose value stays: a, b, or value."""
+    """Whose value stays: a, b, or value. Of a record that was deleted on one side: keep (both stay as they are), remove (it
+    goes on the other side too), restore (it is put back); a and b say which side is right about it.
+    """
     fingerprint: _builtins.str
     """The fingerprint of the entry as it was shown: where it shows something else by now, the decision is refused. Empty =
     decide on what it shows now.

@@ -59,7 +59,9 @@ class ConflictsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveConflict(self, request, context):
-        """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again.
+        """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again. One that could
+        not be carried out is refused, with the way out: another value than its owner's for a field that one side owns, or one
+        value for several fields that go together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

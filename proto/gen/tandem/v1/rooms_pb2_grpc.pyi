@@ -36,7 +36,10 @@ class ConflictsStub:
     ListConflicts: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.ListConflictsRequest, _rooms_pb2.ListConflictsResponse]
     """List the open conflicts of a link, with base and both values."""
     ResolveConflict: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.ResolveConflictRequest, _rooms_pb2.Parked]
-    """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again."""
+    """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again. One that could
+    not be carried out is refused, with the way out: another value than its owner's for a field that one side owns, or one
+    value for several fields that go together.
+    """
 
 @_typing.type_check_only
 class ConflictsAsyncStub(ConflictsStub):
@@ -46,7 +49,10 @@ class ConflictsAsyncStub(ConflictsStub):
     ListConflicts: _aio.UnaryUnaryMultiCallable[_rooms_pb2.ListConflictsRequest, _rooms_pb2.ListConflictsResponse]  # type: ignore[assignment]
     """List the open conflicts of a link, with base and both values."""
     ResolveConflict: _aio.UnaryUnaryMultiCallable[_rooms_pb2.ResolveConflictRequest, _rooms_pb2.Parked]  # type: ignore[assignment]
-    """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again."""
+    """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again. One that could
+    not be carried out is refused, with the way out: another value than its owner's for a field that one side owns, or one
+    value for several fields that go together.
+    """
 
 class ConflictsServicer(metaclass=_abc_1.ABCMeta):
     """Conflicts: fields that both sides changed and no rule decides, and records that were deleted here and edited there."""
@@ -65,7 +71,10 @@ class ConflictsServicer(metaclass=_abc_1.ABCMeta):
         request: _rooms_pb2.ResolveConflictRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rooms_pb2.Parked, _abc.Awaitable[_rooms_pb2.Parked]]:
-        """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again."""
+        """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again. One that could
+        not be carried out is refused, with the way out: another value than its owner's for a field that one side owns, or one
+        value for several fields that go together.
+        """
 
 def add_ConflictsServicer_to_server(servicer: ConflictsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
