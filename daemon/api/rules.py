@@ -295,6 +295,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "stream": _text(NAME_SIZE_MAX),
     },
     "RetryParkedRequest": {"id": _positive},
+    "DismissParkedRequest": {"id": _positive},
     "GetStatusRequest": {},
     "ListActorsRequest": {},
     "DrainRequest": {"timeout": _duration(3600)},

@@ -89,6 +89,10 @@ class QuarantineStub:
     """List the records of a link in one room, with the reason."""
     RetryParked: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.RetryParkedRequest, _rooms_pb2.Parked]
     """Try a record again."""
+    DismissParked: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.DismissParkedRequest, _rooms_pb2.Parked]
+    """Give up what an entry of the room waiting waits for, where nothing else can end that: an effect of a document that was
+    imported, and whose own record is gone for good. It is never written then. Any other entry goes by itself.
+    """
 
 @_typing.type_check_only
 class QuarantineAsyncStub(QuarantineStub):
@@ -99,6 +103,10 @@ class QuarantineAsyncStub(QuarantineStub):
     """List the records of a link in one room, with the reason."""
     RetryParked: _aio.UnaryUnaryMultiCallable[_rooms_pb2.RetryParkedRequest, _rooms_pb2.Parked]  # type: ignore[assignment]
     """Try a record again."""
+    DismissParked: _aio.UnaryUnaryMultiCallable[_rooms_pb2.DismissParkedRequest, _rooms_pb2.Parked]  # type: ignore[assignment]
+    """Give up what an entry of the room waiting waits for, where nothing else can end that: an effect of a document that was
+    imported, and whose own record is gone for good. It is never written then. Any other entry goes by itself.
+    """
 
 class QuarantineServicer(metaclass=_abc_1.ABCMeta):
     """Quarantine: records that a system refused, and records that wait; they block nobody else."""
@@ -118,6 +126,16 @@ class QuarantineServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rooms_pb2.Parked, _abc.Awaitable[_rooms_pb2.Parked]]:
         """Try a record again."""
+
+    @_abc_1.abstractmethod
+    def DismissParked(
+        self,
+        request: _rooms_pb2.DismissParkedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rooms_pb2.Parked, _abc.Awaitable[_rooms_pb2.Parked]]:
+        """Give up what an entry of the room waiting waits for, where nothing else can end that: an effect of a document that was
+        imported, and whose own record is gone for good. It is never written then. Any other entry goes by itself.
+        """
 
 def add_QuarantineServicer_to_server(servicer: QuarantineServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
