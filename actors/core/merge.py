@@ -52,6 +52,7 @@ class Merged(msgspec.Struct, frozen=True):
     put_back: tuple[str, ...] = ()  # fields that were edited on the side that does not own them
     unseen: tuple[str, ...] = ()  # "side.field" that would be overwritten without having been seen: not now
     left: Mapping[str, tuple[Side, FieldDecision]] = {}  # edits of what the other side owns: they stay there
+    owned: Mapping[str, Side] = {}  # of the units that are to be written: those that one side owns, and which
 
 
 def settled(binding: Binding, side: Side, field: str) -> Seen:
@@ -97,6 +98,7 @@ def merge(
     put_back: list[str] = []
     unseen: list[str] = []
     left: dict[str, tuple[Side, FieldDecision]] = {}
+    owned: dict[str, Side] = {}
     touched = _touched(stream, binding, a) | _touched(stream, binding, b)
     for name, members in stream.units_with(touched):
         view = _View(stream, binding, members, a, b)
@@ -124,6 +126,9 @@ def merge(
             continue
         view.apply(values, agreed, writes)
         decisions.extend(view.decisions(values, rule))
+        owner = owning_side(view.owner)
+        if owner is not None:
+            owned[name] = owner
         if rule.startswith("put back"):
             put_back.extend(spec.name for spec in members)
     return Merged(
@@ -134,6 +139,7 @@ def merge(
         tuple(put_back),
         tuple(dict.fromkeys(unseen)),
         left,
+        owned,
     )
 
 

@@ -160,7 +160,7 @@ def _both_present(
                 hot = _contested_units(stream, adopted, seen.side, merged, ctx)
                 bare = bare_units(stream, wanted)
                 if hot or bare:
-                    park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
+                    park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker, merged.owned))
                     park.extend(emptied(stream, binding, b if seen is a else a, wanted))
                     wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
                 wanted, row = several.not_known(stream, seen.side, wanted, ctx)
