@@ -278,9 +278,16 @@ class RunState:
         return ids
 
     async def hold(self, kind: str, stream: str, reason: str, actions: Sequence[Action]) -> None:
-        """Put actions into the open plan of that kind."""
-        await self.begin()
+        """Put actions into the open plan of that kind. What waits in it already is nothing new: a poll that finds just that
+        leaves no run in the history, however long nobody says yes."""
+        waits = None if self.begun else await self.store.held(self.link, stream, kind)
+        if waits is None:
+            await self.begin()
         await self.store.hold(self.lease, kind, stream, reason, actions)
+        if waits is not None:
+            now = await self.store.held(self.link, stream, kind)
+            if now is None or (now.id, now.rev) != (waits.id, waits.rev):
+                await self.begin()
 
     # ------------------------------------------------------------------------------------------- open intents
 

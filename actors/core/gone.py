@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.core import gates, initial
+from actors.core import gates, initial, match
 from actors.core.actions import action_for, id_on, note_line
 from actors.core.mapping import Shown, shared
 from actors.core.merge import changed_fields
@@ -22,7 +22,6 @@ from actors.core.verdict import (
     UNSEEN_AGAIN_S,
     Context,
     Verdict,
-    adopt_keys,
     chosen,
     in_state,
     presence_of,
@@ -209,7 +208,7 @@ def _back(
     )
     reason = f"was deleted on both sides and is back on {left.side}"
     item = note_line(stream, after, left.side, gone.id, "back", reason, ActionState.CONFIRMED)
-    return Verdict(adopt_keys(stream, half, left.fields), items=(item,))
+    return Verdict(msgspec.structs.replace(half, keys=match.keys(stream, left.fields)), items=(item,))
 
 
 def _restore(stream: StreamSpec, after: Binding, gone: Observation, left: Observation) -> Verdict:

@@ -99,10 +99,8 @@ def merge(
     unseen: list[str] = []
     left: dict[str, tuple[Side, FieldDecision]] = {}
     owned: dict[str, Side] = {}
-    was = settled_on(binding, "a"), settled_on(binding, "b")
-    for name, members in stream.units:
-        if _untouched(members, was, (a.fields, b.fields)):
-            continue
+    touched = _touched(stream, binding, a) | _touched(stream, binding, b)
+    for name, members in stream.units_with(touched):
         view = _View(stream, binding, members, a, b)
         if members[0].owner_cases:
             decided = {**agreed, **writes["a"], **writes["b"]}
@@ -153,14 +151,15 @@ def dispute_of(
     return _View(stream, binding, members, a, b).dispute(unit, reason)
 
 
-def _untouched(members: Sequence[FieldSpec], was: tuple[Fields, Fields], now: tuple[Fields, Fields]) -> bool:
-    """Whether both sides show exactly what they held: most units of most records, and there is nothing to judge."""
-    for spec in members:
-        for held, shown in zip(was, now, strict=True):
-            value = shown.get(spec.name, UNKNOWN)
-            if value is UNKNOWN or not same(value, held.get(spec.name, UNKNOWN)):
-                return False
-    return True
+def _touched(stream: StreamSpec, binding: Binding, seen: Observation) -> set[str]:
+    """The fields of which a side does not show exactly what it held: few of most records, and of the others there is nothing
+    to judge."""
+    was, now = settled_on(binding, seen.side), seen.fields
+    return {
+        spec.name
+        for spec in stream.mergeable
+        if (value := now.get(spec.name, UNKNOWN)) is UNKNOWN or not same(value, was.get(spec.name, UNKNOWN))
+    }
 
 
 class _View:

@@ -88,7 +88,7 @@ def differs(stream: StreamSpec, binding: Binding, seen: Observation) -> bool:
     held = binding.side(seen.side)
     if held is None or binding.state is State.MATCHED or seen.problem:
         return True
-    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):
+    if held.presence is not seen.presence or (stream.gates and gates.stirs(stream, binding, seen)):
         return True
     if own_values.stirs(stream, held, seen):
         return True
@@ -158,10 +158,11 @@ def _both_present(
         try:
             if wanted:
                 hot = _contested_units(stream, adopted, seen.side, merged, ctx)
-                park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker, merged.owned))
-                park.extend(emptied(stream, binding, b if seen is a else a, wanted))
                 bare = bare_units(stream, wanted)
-                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
+                if hot or bare:
+                    park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker, merged.owned))
+                    park.extend(emptied(stream, binding, b if seen is a else a, wanted))
+                    wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
                 wanted, row = several.not_known(stream, seen.side, wanted, ctx)
                 park.extend(row)
                 adopted, wanted, row = _written_once(stream, adopted, seen, wanted, ctx)
@@ -199,6 +200,8 @@ def _unwritten(
 ) -> tuple[Binding, Mapping[str, Value]]:
     """What is left to be written on a side; what the initial load does not write there is settled as it stands."""
     wanted, there = merged.writes[seen.side], other(seen.side)
+    if not wanted:
+        return adopted, wanted
     left = initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)
     both = initial.left_as_it_is(stream, binding, there, merged, loading=ctx.loading) if left else {}
     for name in left:
@@ -287,8 +290,7 @@ def _adopt(
     state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE, State.GONE) else binding.state
     note = initial.rest(stream, binding, binding.base, loading=ctx.loading)
     binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note=note)
-    known = {**b.fields, **a.fields, **binding.base}
-    return adopt_keys(stream, binding, known)
+    return adopt_keys(stream, binding, a.fields, b.fields)
 
 
 def _settle_field(

@@ -214,7 +214,8 @@ def _of_several(row: Parked) -> bool:
 
 def bare_units(stream: StreamSpec, wanted: Mapping[str, Value]) -> list[str]:
     """The fields and groups that would be written without a value that is required."""
-    return list(dict.fromkeys(stream.field(name).unit for name in _bare(stream, wanted)))
+    names = _bare(stream, wanted)
+    return list(dict.fromkeys(stream.field(name).unit for name in names)) if names else []
 
 
 def _bare(stream: StreamSpec, wanted: Mapping[str, Value]) -> list[str]:

@@ -77,6 +77,8 @@ class Conflicts(rooms_pb2_grpc.ConflictsServicer):
         decision: dict[str, Any] = {"choose": request.choose}
         if request.choose == "value":
             decision["value"] = _value(request, info)
+        elif request.HasField("value"):
+            raise invalid([Violation("value", "goes with choose: value alone")])
         if (refused := counts_for_nothing(info.row, request.choose)) is not None:
             raise precondition("COUNTS_FOR_NOTHING", *refused, link=info.link)
         return await self._rooms.decide(info, decision, "conflict.resolve", request.fingerprint)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from actors.core.lenses import Same
-from actors.core.policy import DeletePolicy, FieldSide, FieldSpec, Owner
+from actors.core.policy import Budget, DeletePolicy, FieldSide, FieldSpec, Owner
 from actors.core.types import ActionState, Hint, Op, Outcome, Side, State
 from actors.messages import CHANGED
 from actors.ports import Find, Lease, RunRow, Settlement, Write, WriteResult, WriteStatus
@@ -54,6 +54,36 @@ def test_looks_that_show_nothing_new_leave_no_run_in_the_history() -> None:
         return len(rig.said("run.started")) > before, len(rig.runs()) - before
 
     assert on(Rig, body) == (True, 0)
+
+
+@pytest.mark.parametrize("find", [Find.MODIFIED, Find.FULL])
+def test_a_plan_that_waits_leaves_one_run_in_the_history_and_another_one_where_it_changes(find: Find) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = [rig.create("a", f"n{number}") for number in range(7)]
+        await until(lambda: loaded(rig) and len(rig.names("b")) == 7)
+        await anyio.sleep(30)
+        before = len(rig.runs())
+        for id in ids[:4]:
+            rig.edit("a", id, phone="9")
+        await until(lambda: rig.link().plans)
+        await anyio.sleep(600)
+        waits = len(rig.runs()) - before
+        for id in ids[4:]:
+            rig.edit("a", id, phone="9")
+        await anyio.sleep(600)
+        (plan,) = rig.link().plans.values()
+        outcomes = {run.outcome for run in rig.runs()[before:]}
+        phones = {row["phone"] for row in rig.rows("b").values()}
+        return waits, len(rig.runs()) - before, outcomes, plan.actions, phones
+
+    spec = customers(budgets={"overwrites": Budget(2, 0.0, free=0)}, complete_read_s=60.0)
+    assert on(lambda: Rig(spec, find=(find,), poll_s=5.0), body) == (
+        1,
+        2,
+        {Outcome.AWAITING_APPROVAL},
+        7,
+        {"1"},
+    )
 
 
 def test_what_was_touched_goes_between_the_windows_of_a_complete_read() -> None:

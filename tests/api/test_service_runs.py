@@ -134,6 +134,9 @@ async def test_a_conflict_is_listed_with_both_values_and_resolved_by_a_person(
     assert (await admin.refused(admin.quarantine.RetryParked, retry)).reason == "CONFLICT"
     incomplete = rooms_pb2.ResolveConflictRequest(id=conflict.id, choose="value")
     assert (await admin.refused(admin.conflicts.ResolveConflict, incomplete)).violations[0][0] == "value"
+    both = rooms_pb2.ResolveConflictRequest(id=conflict.id, choose="b")
+    both.value.string_value = "a third one"
+    assert (await admin.refused(admin.conflicts.ResolveConflict, both)).violations[0][0] == "value"
     stale = rooms_pb2.ResolveConflictRequest(id=conflict.id, choose="b", fingerprint="of other values")
     refused = await admin.refused(admin.conflicts.ResolveConflict, stale)
     assert (refused.code, "changed meanwhile" in refused.message) == ("FAILED_PRECONDITION", True)

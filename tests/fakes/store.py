@@ -59,7 +59,7 @@ from tests.fakes.store_rows import MemoryRows
 
 # Facts that the owner of a link reads and never writes.
 OF_PEOPLE = ("wish", "recovering", "establishment")
-ENDS = ("outcome", "ended", "phase", "error", "waiting", "backlog")  # what the end of a run tells
+ENDS = ("outcome", "ended", "phase", "error", "backlog")  # what the end of a run tells
 
 
 class MemoryStore(MemoryRows):
@@ -344,9 +344,10 @@ class MemoryStore(MemoryRows):
 
     async def end_run(self, lease: Lease, run: RunRow) -> None:
         async with self._transaction("end_run", lease):
-            runs = self.links[lease.link].runs
+            link = self.links[lease.link]
+            runs = link.runs
             if run.id in runs:
-                ends = {name: getattr(run, name) for name in ENDS}
+                ends = {**{name: getattr(run, name) for name in ENDS}, "waiting": len(link.parked)}
                 runs[run.id] = msgspec.structs.replace(runs[run.id], **ends)
 
     async def run_counters(self, run: str) -> Sequence[Counters]:
