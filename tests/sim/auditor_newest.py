@@ -279,7 +279,7 @@ def was_held_over(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
     stream = timeline.stream
     if other(entry.side) in stream.initial_load and stream.initial_creates != "off":
         return False
-    loaded = evidence.loaded.get(stream.name, float("inf"))
+    loaded = evidence.loaded.get(stream.name, float("inf")) + MOMENT_S  # one moment, by two clocks
     # Somebody may have edited it between the look at it and the end of the load.
     its = [one for one in timeline.about(timeline.ref(entry)) if (one.side, one.id) == (entry.side, entry.id)]
     early = [one for one in its if one.outside and one.at <= loaded]

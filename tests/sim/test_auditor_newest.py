@@ -296,6 +296,10 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
         lambda: loading(story(initial_load=frozenset({"a"})).create("a", PERSON, "A1", ref="r1", email="e1"), 5000),
         "",
     ),
+    "what came at the very moment at which all was loaded stays alone": (
+        lambda: loading(story(initial_load=frozenset({"a"})).create("a", PERSON, "A1", ref="r1", email="e1"), 1000 - 1e-7),
+        "",
+    ),
     "what the rule leaves out of the load stays alone": (
         lambda: loading(story(initial_creates="off").create("a", PERSON, "A1", ref="r1", email="e1"), 5000), ""
     ),
