@@ -15,6 +15,7 @@ import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from actors.access import Sides
+from actors.core.actions import NEW_ON
 from actors.core.errors import Kind, TandemError
 from actors.core.policy import StreamSpec
 from actors.core.rows import Creates, Made, RowShape, creates_for, kept_paths
@@ -221,7 +222,7 @@ class Bulk:
             side=self._there,
             op=Op.CREATE,
             binding=0,
-            rule=f"new on {self._origin}",
+            rule=NEW_ON.format(side=self._origin),
             reason=f"initial load of {len(planned.made.bindings)} records",
             deadline=clock.now() + allowed_s,
             kinds=("creates",),

@@ -17,6 +17,7 @@ import msgspec
 from actors import effects
 from actors.access import Sides, target_refs
 from actors.attached import brings, with_content
+from actors.beside import led, left
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import budgeted, guard, over_text, records_asked
@@ -436,6 +437,7 @@ class Carrier:
         """All that was done, and what goes with it, in one transaction."""
         state = self._state
         bindings = tuple(revised(b) for b in done.bindings.values() if b.key not in done.dropped)
+        bindings += await led(state, stream, left(stream, done.new))
         await state.settle(
             Settlement(
                 run=state.run,

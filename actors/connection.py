@@ -274,6 +274,9 @@ class ConnectionActor(Actor):
 
     async def _learn(self, error: TandemError) -> TandemError:
         """Pause the account after errors that concern all of it; AUTH counts only if a session check fails too."""
+        if error.raw:
+            told = {"kind": error.kind.value, "error": error.message, "answer": error.raw}
+            self._ports.telemetry.emit("call.failed", connection=self._id, **told)
         if error.scope is not Scope.CONNECTION or error.kind in (Kind.REJECTED, Kind.UNKNOWN, Kind.BUG):
             return error
         if error.kind is Kind.AUTH and self._connector is not None and await self._session_lives():

@@ -304,7 +304,7 @@ class LinkActor(Actor):
         due = min(due, math.inf if turn.hint_at is None else turn.hint_at)
         if look or due <= now or self._inflow:
             cause = "schedule" if now >= self._deliver_at else "poll" if look else "hint"
-            ran = RunRow(id=self._ports.clock.token(), link=self._link, cause=cause, started=now)
+            ran = RunRow(id=f"run-{self._ports.clock.token()}", link=self._link, cause=cause, started=now)
             return True, await self._do(turn, facts, ran, look=look)
         return False, max(0.0, due - now)
 
@@ -469,6 +469,7 @@ class LinkActor(Actor):
             run=ran.id,
             cause=ran.cause,
             outcome=result.outcome.value,
+            new=state is None or state.begun,
             duration_s=now - ran.started,
             error=str(result.error) if result.error is not None else "",
         )

@@ -13,6 +13,7 @@ import msgspec
 
 from actors import effects
 from actors.access import Access, Sides
+from actors.beside import led
 from actors.core import several
 from actors.core.actions import id_on
 from actors.core.errors import Kind, TandemError
@@ -336,8 +337,12 @@ class Recovery:
         hints += _again(action, out.binding) if out.cut else ()
         left: tuple[Binding, ...] = ()
         if several.is_move(stream, binding, action):
-            left = (several.left_behind(stream, binding, action, record),)
-            hints.append(Hint(stream.name, action.side, id_on(binding, action.side), "left behind"))
+            was = id_on(binding, action.side)
+            left = (
+                several.left_behind(stream, binding, action, record),
+                *await led(state, stream, {was: record}),
+            )
+            hints.append(Hint(stream.name, action.side, was, "left behind"))
         settlement = Settlement(
             run=state.run,
             bindings=(msgspec.structs.replace(out.binding, rev=binding.rev + 1), *free, *left, *told),

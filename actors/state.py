@@ -68,6 +68,8 @@ class Memory:
         self.again: dict[str, float] = {}  # stream -> when the last of what is tried again is (wall clock)
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
+        self.writes: dict[tuple[str, Side], int] = {}  # object -> how often we wrote to one of its records
+        self.read: dict[tuple[str, Side], int] = {}  # stream -> how often we had when it was read completely
         self.bound = 0  # transactions that may have changed bindings
         self.arrived: dict[str, int] = {}  # stream -> how often a record of it came to have a partner
         self.woken: dict[
@@ -102,6 +104,7 @@ class Memory:
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
         self._wrote[object_name, side, record] = at
+        self.writes[object_name, side] = self.writes.get((object_name, side), 0) + 1
 
     def last(self, object_name: str, side: Side, record: str) -> float:
         """When it was last written, or when this owner took over."""
@@ -275,9 +278,16 @@ class RunState:
         return ids
 
     async def hold(self, kind: str, stream: str, reason: str, actions: Sequence[Action]) -> None:
-        """Put actions into the open plan of that kind."""
-        await self.begin()
+        """Put actions into the open plan of that kind. What waits in it already is nothing new: a poll that finds just that
+        leaves no run in the history, however long nobody says yes."""
+        waits = None if self.begun else await self.store.held(self.link, stream, kind)
+        if waits is None:
+            await self.begin()
         await self.store.hold(self.lease, kind, stream, reason, actions)
+        if waits is not None:
+            now = await self.store.held(self.link, stream, kind)
+            if now is None or (now.id, now.rev) != (waits.id, waits.rev):
+                await self.begin()
 
     # ------------------------------------------------------------------------------------------- open intents
 

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from actors.core.blueprint import BlueprintError, Fault, compile_blueprint
-from actors.core.blueprint_nodes import dotted
+from actors.core.blueprint_nodes import Positions, dotted
 from actors.core.policy import LinkSpec
 from actors.core.settings import overlaid
 from clients.connectors.yaml_nodes import parse
@@ -29,7 +29,7 @@ def load(text: str, settings: str = "", chosen: Mapping[str, Any] | None = None)
     data, positions = parse(text)
     if not settings.strip():
         return compile_blueprint(data, positions, chosen)
-    ours, places = _in_settings(lambda: parse(settings))
+    ours, places = _in_settings(lambda: _entries(settings))
     data, changed = overlaid(data, ours)
     positions |= {path: places[path] for path in changed if path in places}
     try:
@@ -43,8 +43,19 @@ def effective(text: str, settings: str) -> str:
     """Blueprint and settings as one text: what holds."""
     data, _ = parse(text)
     if settings.strip():
-        data, _ = overlaid(data, parse(settings)[0])
+        data, _ = overlaid(data, _in_settings(lambda: _entries(settings))[0])
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _entries(settings: str) -> tuple[object, Positions]:
+    """A link's settings as data. Anything but entries would take the place of the whole blueprint, and be refused as one."""
+    data, positions = parse(settings)
+    if not isinstance(data, Mapping):
+        said = (
+            "settings are entries like a blueprint's, as in `streams: {customers: {budgets: {creates: 100}}}`"
+        )
+        raise BlueprintError((Fault(1, 1, "", said),))
+    return data, positions
 
 
 def _in_settings(read: Callable[[], T]) -> T:

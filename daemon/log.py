@@ -94,9 +94,10 @@ def _renderer(form: str, stream: TextIO) -> Processor:
 
 
 def action_first(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """`action` first, then when and how grave, then the rest as given."""
+    """`action` first, then when and how grave, then the rest as given; seconds to the millisecond."""
     head = {key: event.pop(key) for key in ("action", "timestamp", "level", "logger") if key in event}
-    return {**head, **event}
+    rest = {key: round(value, 3) if isinstance(value, float) else value for key, value in event.items()}
+    return {**head, **rest}
 
 
 def struck_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

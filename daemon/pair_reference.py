@@ -17,6 +17,7 @@ import yaml
 
 from actors.core.attachments import own_path
 from actors.core.policy import (
+    RECORD_OBJECT,
     DeletePolicy,
     FieldSide,
     FieldSpec,
@@ -36,8 +37,10 @@ NAMES: Final = {
     "sage50fr": "Sage 50",
     "sage_sales_management": "Sage Sales Management",
     "selectline": "SelectLine",
+    "tribe": "Tribe",
     "uniconta": "Uniconta",
     "webcrm": "webCRM",
+    "winbooks": "Winbooks",
     "winestro": "Winestro",
 }
 _MARKED: Final = re.compile(r"<!-- table: (rules|settings)(?: ([a-z0-9-]+))? -->\n.*?<!-- end -->", re.DOTALL)
@@ -115,7 +118,10 @@ def _deletes(stream: StreamSpec, a: str, b: str) -> str:
 
 
 def _becomes(policy: DeletePolicy, other: str) -> str:
-    return "put back" if policy is DeletePolicy.RESTORE else f"{policy.value} in {other}"
+    if policy is DeletePolicy.RESTORE:
+        return "put back"
+    words = {DeletePolicy.IGNORE: "stays", DeletePolicy.MARK: "marked", DeletePolicy.REMOVE: "removed"}
+    return f"{words[policy]} in {other}"
 
 
 def _match(stream: StreamSpec) -> str:
@@ -124,11 +130,15 @@ def _match(stream: StreamSpec) -> str:
 
 
 def _place(place: FieldSide | None) -> str:
-    return (
-        ""
-        if place is None
-        else ", ".join(f"`{own_path(path)}`" for path in place.paths) or "(always the same)"
-    )
+    if place is None:
+        return ""
+    # Where each object of a side calls the field otherwise, the object itself is read only to know which.
+    paths = [path for path in place.paths if path != RECORD_OBJECT or len(place.paths) == 1]
+    return ", ".join(_path(path) for path in paths) or "(always the same)"
+
+
+def _path(path: str) -> str:
+    return "(where it stands)" if path == RECORD_OBJECT else f"`{own_path(path)}`"
 
 
 def _owner(field: FieldSpec, a: str, b: str) -> str:

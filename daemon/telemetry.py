@@ -78,6 +78,7 @@ REPORTED: Final[Mapping[str, Reported]] = {
     "record.parked": Reported("info", (Counts("tandem_records_parked_total", ("link", "room"), "count"),)),
     "link.lease_lost": Reported("warning", (Counts("tandem_lease_losses_total", ("link",)),)),
     "link.degraded": Reported("error", (Counts("tandem_link_degradations_total", ("link",)),)),
+    "call.failed": Reported("debug"),  # with what the system answered: that may hold what it knows of people
     "connection.paused": Reported(
         "warning", (Counts("tandem_connection_pauses_total", ("connection", "kind")),)
     ),
@@ -110,8 +111,11 @@ class ActionTelemetry:
     def emit(self, action: str, **fields: Any) -> None:
         """See the port (actors/ports/outside.py)."""
         reported = REPORTED.get(action, Reported("info"))
-        # Polls that find nothing new are the heartbeat of a healthy link, many times a minute.
-        level = "debug" if fields.get("outcome") == "nothing_new" else reported.level
+        # Polls that find nothing new are the heartbeat of a healthy link, many times a minute; or of one whose plan waits.
+        found_nothing = fields.get("outcome") == "nothing_new" or (
+            fields.get("outcome") == "awaiting_approval" and not fields.get("new", True)
+        )
+        level = "debug" if found_nothing else reported.level
         # Most of what is reported is below the level that is logged: asking costs less than being dropped later.
         if self._levels.isEnabledFor(_NUMBERS[level]):
             getattr(self._log, level)(action, **fields)

@@ -10,6 +10,8 @@ from actors.core.policy import StreamSpec
 from actors.core.types import Action, ActionState, Binding, FieldDecision, Observation, Op, Room, Side, other
 from actors.core.values import Value, fingerprint
 
+NEW_ON: Final = "new on {side}"  # the rule by which a record is made
+
 
 def id_on(binding: Binding, side: Side) -> str:
     held = binding.side(side)
@@ -62,8 +64,10 @@ def _guarded(
 ) -> set[str]:
     """The native fields that must still be as seen: those written, all that the written fields are made of, and the
     rest of every group they belong to."""
-    groups = {spec.group for spec in stream.fields if spec.name in fields and spec.group}
-    members = (spec.side(side) for spec in stream.fields if spec.name in fields or spec.group in groups)
+    written = [stream.field(name) for name in fields]
+    groups = {spec.group for spec in written if spec.group}
+    rest = [spec for spec in stream.fields if spec.group in groups] if groups else []
+    members = (spec.side(side) for spec in (*written, *rest))
     return {*native, *(path for place in members if place is not None for path in place.paths)}
 
 
@@ -124,9 +128,12 @@ _OF_ROOM: Final = {
 }
 
 
-def decided_by_origin(name: str, value: Value, side: Side) -> FieldDecision:
-    unknown = ("base", other(side))
-    rule = f"new on {side}"
-    if side == "a":
-        return FieldDecision(name, rule, value, a=value, unknown=unknown)
-    return FieldDecision(name, rule, value, b=value, unknown=unknown)
+def decided_by_origin(action: Action) -> tuple[FieldDecision, ...]:
+    """Of a record that is new: each value as its origin has it. It follows from the rest, so it is not stored."""
+    side = other(action.side)
+    if action.op is not Op.CREATE or action.rule != NEW_ON.format(side=side):
+        return ()
+    return tuple(
+        FieldDecision(name, action.rule, value, unknown=("base", action.side), **{side: value})
+        for name, value in action.fields.items()
+    )

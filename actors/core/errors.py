@@ -34,8 +34,10 @@ class TandemError(Exception):
     """The one exception of the engine and its ports.
 
     `message` says what happened and names the thing; `hint` is the way out, for a person; `retry_after_s` is what
-    the outside asked for, if it did. Never carries credentials.
+    the outside asked for, if it did. `raw` is what a system answered, bounded; for the log alone. Never carries credentials.
     """
+
+    raw: str = ""
 
     def __init__(
         self,

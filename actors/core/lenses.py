@@ -23,7 +23,7 @@ from typing import Final, Literal
 import msgspec
 
 from actors.core.policy import Lens, LensError
-from actors.core.values import Scalar, Value, canonical, same
+from actors.core.values import UNKNOWN, Scalar, Seen, Value, canonical, same
 
 # Wide enough for every number a business system holds; beyond it a number is refused rather than rounded unseen.
 _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation])
@@ -59,6 +59,14 @@ class SingleLens(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, dict
         """The one spelling of a shared value that this lens reads and writes."""
         return value
 
+    @cached_property
+    def _nothing(self) -> Seen:
+        """What a native null reads as; UNKNOWN where it can't be read. Every new record asks."""
+        try:
+            return self.read(None)
+        except LensError:
+            return UNKNOWN
+
     def get(self, native: tuple[Value, ...]) -> Value:
         """See policy.Lens."""
         return self.read(native[0])
@@ -67,9 +75,8 @@ class SingleLens(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, dict
         """See policy.Lens."""
         before = old[0] if old else None
         wanted = self.normal(value)
-        if shows(self, before, wanted):
-            return (before,)
-        return (self.write(before, wanted),)
+        is_shown = same(self._nothing, wanted) if before is None else shows(self, before, wanted)
+        return (before,) if is_shown else (self.write(before, wanted),)
 
 
 class Same(SingleLens, frozen=True):
@@ -82,7 +89,7 @@ class Same(SingleLens, frozen=True):
         return value
 
 
-class Chain(msgspec.Struct, frozen=True, tag=True):
+class Chain(msgspec.Struct, frozen=True, tag=True, dict=True):
     """Lenses one after the other, native end first. Only the first may stand over several paths."""
 
     first: Lens
@@ -111,10 +118,20 @@ class Chain(msgspec.Struct, frozen=True, tag=True):
 
     def put(self, old: tuple[Value, ...], value: Value) -> tuple[Value, ...]:
         """See policy.Lens. Each link sees what the ones before it make of `old`; what can't be read counts as null."""
-        befores = self._between(old)
+        befores = self._between_nothing(len(old)) if old.count(None) == len(old) else self._between(old)
         for step, before in zip(reversed(self.rest), reversed(befores), strict=True):
             (value,) = step.put((before,), value)
         return self.first.put(old, value)
+
+    @cached_property
+    def _known(self) -> dict[int, list[Value]]:
+        return {}
+
+    def _between_nothing(self, parts: int) -> list[Value]:
+        """Every new record asks."""
+        if parts not in self._known:
+            self._known[parts] = self._between((None,) * parts)
+        return self._known[parts]
 
     def _between(self, old: tuple[Value, ...]) -> list[Value]:
         values: list[Value] = []

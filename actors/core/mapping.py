@@ -133,10 +133,25 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
 
 
 def show_new(stream: StreamSpec, side: Side, wanted: Fields, refs: Refs = NO_REFS) -> Shown:
-    """Translate `wanted` into the native fields of a record to be made on `side`. Raises `LensError`."""
-    begins = {RECORD_OBJECT: begins_in(stream)} if side == stream.several and begins_in(stream) else {}
-    told = {name: value for name, value in wanted.items() if value is not None}
-    return show(stream, side, begins, told, refs)
+    """Translate `wanted` into the native fields of a record to be made on `side`; what it will show is not worked out.
+    Raises `LensError`."""
+    begins: Fields = (
+        {RECORD_OBJECT: begins_in(stream)} if side == stream.several and begins_in(stream) else {}
+    )
+    native: dict[str, Value] = {}
+    for name, value in wanted.items():
+        spec = stream.field(name)
+        place = spec.side(side)
+        if value is None or place is None or place.lens.one_way:
+            continue
+        old = tuple([begins.get(path) for path in place.paths]) if begins else place.nothing
+        put = _put(spec, side, old, value, refs)
+        if spec.reference or spec.lines is not None:
+            _get_value(spec, place, side, put, refs)  # refused where it would not come back as it was told
+        for path, new, was in zip(place.paths, put, old, strict=True):
+            if not same(new, was):
+                native[path] = new
+    return Shown(native, {})
 
 
 def begun(stream: StreamSpec, side: Side, told: Shown) -> Shown:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from actors.core import initial
 from actors.core.merge import settled_on
 from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Held, Presence, Side, State
@@ -59,5 +60,5 @@ def moved(gone: Binding, new: Binding) -> Binding:
     was, here = gone.side(side), new.side(side)
     assert was is not None and here is not None
     held = Held(id=here.id, dev=was.dev, version=here.version, seen_gen=here.seen_gen)
-    out = msgspec.structs.replace(gone, state=State.SETTLED, note="", rev=gone.rev + 1)
+    out = msgspec.structs.replace(gone, state=State.SETTLED, note=initial.noted(gone, ""), rev=gone.rev + 1)
     return out.with_side(side, held)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.core import effects, initial, match, own_values, several, units
-from actors.core.actions import action_for, decided_by_origin, note_line
+from actors.core.actions import NEW_ON, action_for, note_line
 from actors.core.documents import never_imported, staged
 from actors.core.gates import admitted
 from actors.core.mapping import Shown, begun, shared, show_new
@@ -83,10 +83,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     line = None if restore else staged(stream, half, seen, wanted, ctx.parked)
     if line is not None:
         return Verdict(half, park=(line,))
-    decisions = tuple(decided_by_origin(n, v, side) for n, v in wanted.items())
-    action = action_for(
-        stream, half, target, Op.CREATE, f"new on {side}", wanted, write, {}, decisions, origin=seen.id
-    )
+    rule = NEW_ON.format(side=side)
+    action = action_for(stream, half, target, Op.CREATE, rule, wanted, write, {}, (), origin=seen.id)
     if initial.ASKED in half.note:
         action = msgspec.structs.replace(action, kinds=(*action.kinds, INITIAL_CREATES))
     return tried(half, (action,), (), ctx)
@@ -110,7 +108,13 @@ def _gone(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) ->
     """A new record that is gone again leaves nothing; but what was to be put back, or is due with its document, waits: its
     record may only have been hidden."""
     if effects.is_due(stream, half):
-        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
+        row = effects.without_record(stream, half, seen)
+        if not effects.is_dismissed(ctx.parked, row):
+            return Verdict(half, park=(row,))
+        reason = f"dismissed by a person: {effects.GONE}"
+        there = other(seen.side)
+        item = note_line(stream, half, there, seen.id, "effects: dismissed", reason, ActionState.CONFIRMED)
+        return Verdict(half, drop=True, items=(item,))
     if RESTORE not in half.note or seen.side in ctx.reused:
         return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     held = half.side(seen.side)
@@ -167,13 +171,20 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     """What a create tells the other side; for a record that is put back, also what that side itself had decided."""
     held = half.side(seen.side)
     assert held is not None
+    values = {**half.base, **seen.fields} if not held.dev else _with_edits(stream, half, held, seen)
     target = other(seen.side)
+    told = stream.kept_on(target)
+    return {
+        n: v for n, v in values.items() if n in told and (restore or _is_told(stream, n, seen.fields, target))
+    }
+
+
+def _with_edits(stream: StreamSpec, half: Binding, held: Held, seen: Observation) -> dict[str, Value]:
+    """What was agreed, and over it what this side has edited since, where it deviated from that."""
     values = dict(half.base)
     # A group of which a member was edited since is told as it stands there, as a whole, and so are lines and what they add
     # up to; so is an attachment: what was agreed is a description, and its content went with the record.
-    fresh = (
-        [*changed_fields(stream, half, seen), *(spec.name for spec in stream.attached)] if held.dev else []
-    )
+    fresh = [*changed_fields(stream, half, seen), *(spec.name for spec in stream.attached)]
     own = {
         name
         for name, value in seen.fields.items()
@@ -184,12 +195,11 @@ def _told(stream: StreamSpec, half: Binding, seen: Observation, restore: bool) -
     for name, value in seen.fields.items():
         if name in own or stream.field(name).unit in moved:
             values[name] = value
-    told = stream.kept_on(target)
-    return {
-        n: v for n, v in values.items() if n in told and (restore or _is_told(stream, n, seen.fields, target))
-    }
+    return values
 
 
 def _is_told(stream: StreamSpec, name: str, fields: Mapping[str, Value], target: Side) -> bool:
     # What the target owns (a number it draws) is not told to it; it comes back from there.
-    return owning_side(owner_of(stream.field(name), fields, bound=False)) != target
+    spec = stream.field(name)
+    owner = owner_of(spec, fields, bound=False) if spec.owner_cases else spec.owner
+    return owning_side(owner) != target

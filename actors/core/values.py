@@ -72,10 +72,10 @@ def canonical(value: object) -> Value:
     Text: NFC, line ends `\\n`. Numbers: `int` or finite `Decimal` without trailing zeros. Instants: UTC where a
     zone is given. Lists: tuples. Raises `BadValue` for what cannot be stored, so that the record can be parked.
     """
-    if value is None or isinstance(value, bool | int):
-        return value
     if isinstance(value, str):
         return _text(value)
+    if value is None or isinstance(value, bool | int):
+        return value
     if isinstance(value, Decimal):
         return _decimal(value)
     if isinstance(value, float):
@@ -114,6 +114,8 @@ def same(left: Seen, right: Seen) -> bool:
         return left == right
     if is_erased(left) or is_erased(right):
         return _same_erased(left, right)
+    if left is None or right is None:
+        return False
     if isinstance(left, bool) is not isinstance(right, bool):
         return False
     if isinstance(left, datetime) is not isinstance(right, datetime):
@@ -296,6 +298,8 @@ def _rich_line(cells: Mapping[str, Any]) -> Line:
 def _hashable(part: object) -> Any:
     if type(part) is str:
         return _text(part)
+    if part is None or type(part) is int:
+        return part
     if isinstance(part, dict | Mapping):
         return {name: _hashable(value) for name, value in part.items()}
     if part is UNKNOWN:

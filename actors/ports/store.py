@@ -94,6 +94,10 @@ class Store(Protocol):
         """Bindings in one of the states with key > after, in key order."""
         ...
 
+    async def noted(self, link: str, stream: str, notes: Sequence[str]) -> Sequence[Binding]:
+        """Half bindings that stand for what is gone or was left (tombstones), with one of these very notes; in key order."""
+        ...
+
     async def unseen(
         self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:
@@ -218,7 +222,10 @@ class Store(Protocol):
         """Note the phase; returns whether a person asked to cancel this run."""
         ...
 
-    async def end_run(self, lease: Lease, run: RunRow) -> None: ...
+    async def end_run(self, lease: Lease, run: RunRow) -> None:
+        """Note how a run ended, and how many entries stand in the rooms of its link then (`waiting`)."""
+        ...
+
     async def run_counters(self, run: str) -> Sequence[Counters]: ...
     async def hold(self, lease: Lease, kind: str, stream: str, reason: str, actions: Sequence[Action]) -> str:
         """Put actions into the one open plan of (link, stream, kind), replacing actions of the same (binding, side, op);

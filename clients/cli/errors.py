@@ -142,7 +142,9 @@ def as_text(failure: Failure) -> str:
     """`error:`, then what the details add, then one `hint:`."""
     name = failure.reason or failure.code.name
     lines = [f"error: {failure.message} [{name}]"]
-    lines += [f"  {where}: {what}" if where else f"  {what}" for where, what in failure.violations]
+    said = [f"{where}: {what}" if where else what for where, what in failure.violations]
+    # One fault alone is mostly the message itself.
+    lines += [f"  {one}" for one in said if len(said) > 1 or one not in failure.message]
     lines += [f"  {key}: {value}" for key, value in sorted(failure.metadata.items())]
     hint = "; ".join([failure.hint, *(": ".join(filter(None, link)) for link in failure.links)])
     return text.printable("\n".join([*lines, f"hint: {hint}"]))

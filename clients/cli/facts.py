@@ -10,6 +10,7 @@ from collections.abc import Mapping
 # Request fields that are given by position, in this order, where the rule in `options.positional_fields` (a first field
 # that names the thing itself) is not enough. Method -> fields.
 POSITIONAL: Mapping[str, tuple[str, ...]] = {
+    "tandem.v1.Blueprints.GetBlueprint": ("name",),
     "tandem.v1.Connections.CreateConnection": ("name", "connector"),
     "tandem.v1.Connections.DescribeObjects": ("connection", "object"),
     "tandem.v1.Connections.ProbeConnection": ("declaration",),
@@ -31,6 +32,7 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
 }
 # The positional fields that may be left out; they come last.
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "tandem.v1.Accesses.ListAccesses": ("connection",),
     "tandem.v1.Connections.DescribeObjects": ("object",),
     "tandem.v1.Connections.ProbeConnection": ("declaration",),
 }
@@ -40,6 +42,19 @@ FILES: Mapping[str, str] = {
     "tandem.v1.Blueprints.CheckBlueprint": "blueprint",
     "tandem.v1.Connections.ProbeConnection": "declaration",
 }
+# Lists within a row that are a table of their own below it, since a cell would not hold them.
+BELOW = frozenset(
+    (
+        "tandem.v1.Action.decisions",
+        "tandem.v1.Connector.settings",
+        "tandem.v1.Object.fields",
+        "tandem.v1.Stream.cursors",
+    )
+)
+# Long texts of which a table only says how long they are: what stands around them is what people look for.
+SHORTENED = frozenset(("tandem.v1.Link.blueprint", "tandem.v1.Proposal.blueprint"))
+# What only the table of one thing shows, and a list of many leaves out: it would be most of the list.
+ONE_ONLY = frozenset(f"tandem.v1.Link.{name}" for name in ("a", "b", "looks", "settings"))
 # Answers that are a refusal where this list of theirs is not empty.
 FAULTS: Mapping[str, str] = {
     "tandem.v1.Blueprints.CheckBlueprint": "faults",
@@ -63,8 +78,8 @@ OUTCOME_HINTS: Mapping[str, str] = {
     "cancelled": "nothing is lost: StartRun goes on from there",
     "awaiting_approval": "ListPlans shows the plan, ApprovePlan says yes to it",
 }
-# What a dry run that has made its plan is for: waiting for a yes is its good end. Field, value, outcome.
-GOOD_END_OF_DRY_RUN = ("mode", "plan", "awaiting_approval")
+# What a run is for that only makes a plan: waiting for a yes is its good end. Field, values, outcome.
+GOOD_END_OF_PLANNING = ("mode", ("plan", "undo"), "awaiting_approval")
 
 REFUSED, NOT_IN_TIME, INTERNAL, INTERRUPTED = 5, 6, 70, 130
 EXIT_STATUS: Mapping[int, str] = {

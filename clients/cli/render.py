@@ -17,7 +17,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from clients.cli import api, text
+from clients.cli import api, facts, text
 from clients.cli.shape import NEXT_TOKEN
 from clients.cli.target import Target
 
@@ -71,12 +71,22 @@ def table(message: Message) -> RenderableType:
     lists = [field for field in fields if is_rows(field)]
     if len(fields) == 1 and lists:
         return _rows(lists[0], getattr(message, lists[0].name))
-    single = [field for field in fields if field not in lists and has_value(message, field)]
+    present = [field for field in fields if has_value(message, field)]
+    whole = [field for field in present if _holds_rows(field, getattr(message, field.name))]
+    single = [field for field in present if field not in lists and field not in whole]
     parts: list[RenderableType] = [_pairs(message, single)] if single else []
-    for field in lists:
-        if getattr(message, field.name):
-            parts += [Text(f"\n{_title(field)}", style="bold"), _rows(field, getattr(message, field.name))]
+    for field in (*whole, *(one for one in lists if one in present)):
+        value = getattr(message, field.name)
+        shown = table(value) if field in whole else _rows(field, value)
+        parts += [Text(f"\n{_title(field)}", style="bold"), shown]
     return Group(*parts) if parts else Text("done" if not fields else "nothing to show")
+
+
+def _holds_rows(field: FieldDescriptor, value: Any) -> bool:
+    """Whether the value is a message with lists of its own, which one line would not hold."""
+    if field.is_repeated or not api.is_message(field) or _is_leaf(api.inner(field)):
+        return False
+    return any(is_rows(one) for one, _ in api.set_fields(value))
 
 
 def is_rows(field: FieldDescriptor) -> bool:
@@ -109,8 +119,14 @@ def _pairs(message: Message, fields: Sequence[FieldDescriptor]) -> RenderableTyp
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for field in fields:
-        grid.add_row(_title(field), Text(cell(field, getattr(message, field.name))))
+        grid.add_row(_title(field), Text(_shortened(field, cell(field, getattr(message, field.name)))))
     return grid
+
+
+def _shortened(field: FieldDescriptor, shown: str) -> str:
+    if field.full_name not in facts.SHORTENED:
+        return shown
+    return f"{len(shown.splitlines())} lines; --output yaml shows them"
 
 
 def _rows(field: FieldDescriptor, messages: Sequence[Message]) -> RenderableType:
@@ -119,9 +135,17 @@ def _rows(field: FieldDescriptor, messages: Sequence[Message]) -> RenderableType
     from rich.text import Text
 
     if not messages:
-        return Text(f"no {_title(field)}")
+        title = _title(field)
+        return Text(f"no {title}" if title.endswith("s") else f"nothing {title}")
     # A column that is empty in every row only takes the others' place.
-    shown = [one for one in api.inner(field).fields if any(has_value(row, one) for row in messages)]
+    shown = [
+        one
+        for one in api.inner(field).fields
+        if one.full_name not in facts.ONE_ONLY and any(has_value(row, one) for row in messages)
+    ]
+    below = [one for one in shown if one.full_name in facts.BELOW]
+    if below:
+        return _blocks(messages, below)
     found = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for one in shown:
         number = one.cpp_type in _NUMBERS and not one.is_repeated
@@ -129,6 +153,23 @@ def _rows(field: FieldDescriptor, messages: Sequence[Message]) -> RenderableType
     for row in messages:
         found.add_row(*(Text(_row_cell(row, one)) for one in shown))
     return found
+
+
+def _blocks(messages: Sequence[Message], below: Sequence[FieldDescriptor]) -> RenderableType:
+    """A line per message, and its lists as tables below it: they would not fit into a cell."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for message in messages:
+        fields = [(one, value) for one, value in api.set_fields(message) if one not in below]
+        parts.append(Text(" ".join(pair(one, value) for one, value in fields)))
+        lists = [one for one in below if has_value(message, one)]
+        parts += [
+            Padding(_rows(one, getattr(message, one.name)), (0, 0, 1, 4), expand=False) for one in lists
+        ]
+    return Group(*parts)
 
 
 _NUMBERS = frozenset(
@@ -146,7 +187,8 @@ _NUMBERS = frozenset(
 def _row_cell(message: Message, field: FieldDescriptor) -> str:
     if field.has_presence and not message.HasField(field.name):
         return ""
-    return cell(field, getattr(message, field.name))
+    value = getattr(message, field.name)
+    return "\n".join(_one(field, each) for each in value) if is_rows(field) else cell(field, value)
 
 
 def cell(field: FieldDescriptor, value: Any) -> str:
@@ -167,7 +209,7 @@ def _one(field: FieldDescriptor, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.10g}"
+        return f"{round(value, 3):.10g}"
     return value.hex() if isinstance(value, bytes) else text.printable(str(value))
 
 
@@ -187,6 +229,9 @@ def compact(message: Message) -> str:
     # A wrapper around a value (and nothing else set) reads as the value.
     if len(fields) == 1 and api.is_message(fields[0][0]) and api.inner(fields[0][0]).full_name in _VALUES:
         return compact(fields[0][1])
+    # So does a word about it: (unknown), as (erased).
+    if len(fields) == 1 and fields[0][1] is True:
+        return f"({_title(fields[0][0])})"
     return " ".join(pair(field, value) for field, value in fields)
 
 

@@ -37,8 +37,11 @@ class Text(Kind):
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return self._decoded(read(value, lambda message: self.fail(message, param, ctx)), param, ctx)
+
+    def _decoded(self, content: bytes, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return read(value, lambda message: self.fail(message, param, ctx)).decode()
+            return content.decode()
         except UnicodeDecodeError as error:
             self.fail(f"not UTF-8 text at byte {error.start}", param, ctx)
 
@@ -50,7 +53,8 @@ class FileText(Text):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         named = value if value == "-" or value.startswith("@") else f"@{value}"
-        return super().convert(named, param, ctx)
+        content = read(named, lambda message: self.fail(message, param, ctx), hint="")
+        return self._decoded(content, param, ctx)
 
 
 class Bytes(Kind):
@@ -161,7 +165,11 @@ class Entry(Kind):
         return {self._keys.convert(key, param, ctx): self._values.convert(text, param, ctx)}
 
 
-def read(value: str, fail: Callable[[str], NoReturn]) -> bytes:
+def read(
+    value: str,
+    fail: Callable[[str], NoReturn],
+    hint: str = "; write @@ for text that starts with @",
+) -> bytes:
     """The bytes meant by `value`: a file (`@path`), standard input (`-`), or the text itself."""
     if value == "-":
         return sys.stdin.buffer.read()
@@ -172,7 +180,7 @@ def read(value: str, fail: Callable[[str], NoReturn]) -> bytes:
     try:
         return Path(value[1:]).read_bytes()
     except OSError as error:
-        fail(f"can't read {value[1:]}: {error.strerror}; write @@ for text that starts with @")
+        fail(f"can't read {value[1:]}: {error.strerror}{hint}")
 
 
 def document(

@@ -53,13 +53,12 @@ def outcome_status(schema: Api, message: Message | None) -> int:
     if outcome not in facts.ENDED:
         click.echo("error: the daemon ended the stream before the end was known\nhint: watch again", err=True)
         return facts.NOT_IN_TIME
-    field, value, good = facts.GOOD_END_OF_DRY_RUN
-    if outcome == good and getattr(message, field, None) == value:
-        return 0
+    field, modes, good = facts.GOOD_END_OF_PLANNING
+    planned = outcome == good and getattr(message, field, None) in modes
     if outcome in facts.OUTCOME_HINTS:
         hint = naming.spell_methods(facts.OUTCOME_HINTS[outcome], naming.spelled_methods(schema))
         click.echo(f"ended: {outcome}\nhint: {hint}", err=True)
-    return facts.ENDED[outcome]
+    return 0 if planned else facts.ENDED[outcome]
 
 
 @contextmanager

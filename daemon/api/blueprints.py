@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from actors.core.blueprint import BlueprintError
+from actors.core.blueprint_nodes import Faults, guess
+from actors.core.policy import LinkSpec
+from clients.connectors.catalog import CATALOG
 from daemon import blueprints as builtin
 from daemon.api import convert
 from daemon.api.desk import Desk
 from daemon.api.errors import not_found
+from daemon.blueprints_yaml import parse
 from tandem.v1 import blueprints_pb2 as pb
 from tandem.v1 import blueprints_pb2_grpc
 
@@ -22,8 +26,10 @@ class Blueprints(blueprints_pb2_grpc.BlueprintsServicer):
     async def CheckBlueprint(
         self, request: pb.CheckBlueprintRequest, context: Any
     ) -> pb.CheckBlueprintResponse:
+        text = builtin.given(request.blueprint)
         try:
-            spec = self._desk.blueprints.load(builtin.given(request.blueprint))
+            spec = self._desk.blueprints.load(text)
+            _refuse_unknown(text, spec)
         except BlueprintError as error:
             return pb.CheckBlueprintResponse(faults=convert.faults(error))
         return pb.CheckBlueprintResponse(streams=[stream.name for stream in spec.streams])
@@ -50,3 +56,13 @@ class Blueprints(blueprints_pb2_grpc.BlueprintsServicer):
             b=spec.b_connector,
             streams=[stream.name for stream in spec.streams],
         )
+
+
+def _refuse_unknown(text: str, spec: LinkSpec) -> None:
+    """Raise `BlueprintError` where a side names a connector that this daemon has not: no link could be made of it."""
+    faults = Faults(parse(text)[1])
+    for side, connector in (("a", spec.a_connector), ("b", spec.b_connector)):
+        if connector not in CATALOG:
+            said = f"there is no connector {connector!r}{guess(connector, CATALOG)}; known are {', '.join(sorted(CATALOG))}"
+            faults.add((side, "connector"), said)
+    faults.check()

@@ -38,6 +38,10 @@ _OF_KIND: Final[Mapping[Kind, grpc.StatusCode]] = {
     Kind.UNSAFE: grpc.StatusCode.FAILED_PRECONDITION,
     Kind.BUG: grpc.StatusCode.INTERNAL,
 }
+# Where the error brings no hint of its own, and what a client would say of the status would mislead: the daemon is there.
+_HINT_OF_KIND: Final[Mapping[Kind, str]] = {
+    Kind.TRANSIENT: "the daemon answers, that system doesn't: is its address right, and is it up? Then repeat the command",
+}
 _OF_REFUSAL: Final[Mapping[type[TandemError], tuple[grpc.StatusCode, str]]] = {
     Missing: (grpc.StatusCode.NOT_FOUND, "NOT_FOUND"),
     Taken: (grpc.StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS"),
@@ -76,10 +80,10 @@ class ApiError(Exception):
         self.retry_after_s = retry_after_s
 
 
-def invalid(violations: Sequence[Violation], message: str = "") -> ApiError:
+def invalid(violations: Sequence[Violation], message: str = "", hint: str = "") -> ApiError:
     """The request itself is wrong; every fault of it."""
     said = message or "; ".join(f"{one.field}: {one.message}" for one in violations[:3])
-    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID", said, violations=violations)
+    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID", said, hint=hint, violations=violations)
 
 
 def not_found(what: str, name: str, nearby: Iterable[str] = ()) -> ApiError:
@@ -167,7 +171,7 @@ def _of(error: TandemError) -> ApiError:
         _OF_KIND[error.kind],
         error.kind.value.upper(),
         error.message,
-        hint=error.hint,
+        hint=error.hint or _HINT_OF_KIND.get(error.kind, ""),
         metadata={"scope": error.scope.value},
         retry_after_s=error.retry_after_s,
     )

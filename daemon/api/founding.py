@@ -37,7 +37,9 @@ def loaded(blueprints: Blueprints, text: str) -> LinkSpec:
             for one in error.faults
         ]
         said = f"the blueprint can't be used ({len(faults)} found): {error.faults[0]}"
-        raise invalid(faults, said) from error
+        raise invalid(
+            faults, said, "mend these lines; tandemctl blueprints check FILE looks at them again"
+        ) from error
 
 
 class Founder:
@@ -168,7 +170,8 @@ class Founder:
             raise precondition("BLUEPRINT_DOES_NOT_FIT", f"the blueprint does not fit: {said}", hint, lacks)
 
     async def _refuse_features(self) -> None:
-        lacks = []
+        lacks: list[Violation] = []
+        asks: dict[tuple[str, str], list[str]] = {}  # feature, connector -> who lacks it
         for feature in self._spec.setup.features:
             for side in SIDES:
                 one = self._pair[side]
@@ -177,14 +180,14 @@ class Founder:
                 }
                 if feature not in enabled:
                     lacks.append(Violation(side, f"{feature} is not enabled for {one.identity}"))
+                    asks.setdefault((feature, one.connector), []).append(one.identity)
         if lacks:
-            names = ", ".join(dict.fromkeys(one.message.rpartition(" for ")[2] for one in lacks))
-            raise precondition(
-                "FEATURE",
-                f"not enabled by the provider: {'; '.join(one.message for one in lacks)}",
-                f"ask for it: tandemctl features ask {self._spec.setup.features[0]} --identities {names}",
-                lacks,
-            )
+            ways = [
+                f"tandemctl features ask {feature} {connector} --identities {' --identities '.join(dict.fromkeys(who))}"
+                for (feature, connector), who in asks.items()
+            ]
+            said = f"not enabled by the provider: {'; '.join(one.message for one in lacks)}"
+            raise precondition("FEATURE", said, f"ask for it: {'; '.join(ways)}", lacks)
 
     def _refuse_access(self, known: Access | None) -> None:
         setup = self._spec.setup
@@ -236,7 +239,7 @@ def obstructed(reason: str, said: str, found: Iterable[Obstacle]) -> ApiError:
         Violation(f"{one.side}.{one.object}" if one.side else one.object, _with_ways(one)) for one in found
     ]
     ways = dict.fromkeys(way for one in found for way in one.ways_out)
-    hint = f"then say it again; ways out: {'; '.join(ways)}" if ways else "clear it, then say it again"
+    hint = f"{'; '.join(ways)}; then say it again" if ways else "clear it, then say it again"
     return precondition(reason, f"{said}: {'; '.join(one.text for one in found)}", hint, faults)
 
 

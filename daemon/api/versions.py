@@ -160,7 +160,8 @@ def _loaded(texts: Texts) -> tuple[LinkSpec, bool]:
 
 def _refused(faults: Sequence[Fault]) -> Exception:
     said = f"the rules can't be used ({len(faults)} found): {faults[0]}"
-    return invalid([_violation(one) for one in faults], said)
+    hint = "mend what is named; tandemctl settings change --check looks at it again and changes nothing"
+    return invalid([_violation(one) for one in faults], said, hint)
 
 
 def _violation(one: Fault) -> Violation:

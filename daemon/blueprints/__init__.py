@@ -14,6 +14,8 @@ from typing import Final
 from actors.core.errors import Kind, TandemError
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+# One word is a name, or the path of a file that somebody meant: a blueprint has at least a `key: value`.
+_WORD: Final = re.compile(r"@?[\w./~\\-]+")
 _END: Final = ".yaml"
 
 
@@ -34,7 +36,16 @@ def text(name: str) -> str:
 
 
 def given(said: str) -> str:
-    """The text of a blueprint that was given as a text or by the name of a built-in one. A name that there is not stays as
-    it is: it is no blueprint, and is refused as such."""
+    """The text of a blueprint that was given as a text or by the name of a built-in one; CONFIG where it is a word that is
+    neither, naming those there are and how a file is given."""
     name = said.strip()
-    return text(name) if _NAME.fullmatch(name) and name in names() else said
+    if _NAME.fullmatch(name) and name in names():
+        return text(name)
+    if _WORD.fullmatch(name):
+        known = ", ".join(names())
+        raise TandemError(
+            Kind.CONFIG,
+            f"there is no built-in blueprint '{name}'",
+            hint=f"there are: {known}; tandemctl takes a file as @{name.removeprefix('@')}",
+        )
+    return said

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from actors.core.actions import decided_by_origin
 from actors.core.changes import Change, Standing
 from actors.core.types import (
     Action,
@@ -267,7 +268,7 @@ def rebased_columns(changes: Sequence[Change]) -> list[list[Any]]:
 def action(row: Row, state: ActionState | None = None) -> Action:
     """A row of `actions`, or of `plan_actions` (which has no state of its own)."""
     data = msgspec.json.decode(row["data"], type=_ActionData)
-    return Action(
+    stored = Action(
         stream=row["stream"],
         side=row["side"],
         op=Op(row["op"]),
@@ -291,6 +292,7 @@ def action(row: Row, state: ActionState | None = None) -> Action:
         kinds=data.kinds,
         covers=data.covers,
     )
+    return stored if data.decisions else msgspec.structs.replace(stored, decisions=decided_by_origin(stored))
 
 
 class _Kinds(msgspec.Struct):

@@ -38,7 +38,6 @@ class Runs(Base):
             run.ended,
             clean(run.phase),
             clean(run.error),
-            run.waiting,
             clean(run.backlog),
         )
         query = sql("run_end_late" if run.cause in UNASKED else "run_end")

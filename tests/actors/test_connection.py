@@ -265,6 +265,19 @@ def test_an_error_of_one_record_or_stream_pauses_nobody() -> None:
     assert on_account(body) == 0
 
 
+def test_what_a_system_answered_is_told_to_the_log_and_to_nobody_else() -> None:
+    async def body(rig: Rig, actor: ConnectionActor) -> Any:
+        refused = TandemError(Kind.TRANSIENT, "a answered 200 with no JSON", scope=Scope.STREAM)
+        refused.raw = "<html>maintenance</html>"
+        rig.on["a", "read"] = fails(refused)
+        error = await failing(actor, read())
+        rig.on["a", "read"] = fails(TandemError(Kind.TRANSIENT, "the line was cut", scope=Scope.STREAM))
+        await failing(actor, read())
+        return str(error), [told["answer"] for told in rig.said("call.failed")]
+
+    assert on_account(body) == ("a answered 200 with no JSON", ["<html>maintenance</html>"])
+
+
 @pytest.mark.parametrize("writes, kind", [(True, Kind.UNKNOWN), (False, Kind.TRANSIENT)])
 def test_a_time_out_of_a_write_is_unknown_and_of_a_look_is_not(writes: bool, kind: Kind) -> None:
     async def body(rig: Rig, actor: ConnectionActor) -> Any:

@@ -78,6 +78,55 @@ async def _nobody(name: str, position: str) -> Page:
 
 
 @MIRRORED
+@FINDS
+def test_found_by_sim_who_stands_beside_is_the_record_whichever_id_the_other_one_had_last(
+    here: Side, there: Side, find: Find
+) -> None:
+    """Made as a client too, who gets another id and is deleted then: the prospect, there all the while, was taken for
+    nobody (seed 220549)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await pair(rig, here, there)
+        client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: all(row["kind"] == CLIENTS for row in rig.rows(here).values()))
+        await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, client, "person")
+        again = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: again in str(settled(rig)))
+        await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, again, "person")
+        await at_rest(rig)
+        return [(row["kind"], row["marked"]) for row in rig.rows(here).values()], len(settled(rig))
+
+    assert on(lambda: rig_with(accounts(here), find), body) == ([(PROSPECTS, None)], 1)
+
+
+@MIRRORED
+@pytest.mark.parametrize("left", [LeftBehind.REMOVE, LeftBehind.KEEP])
+def test_who_stands_beside_is_the_record_also_where_we_moved_the_other_one_since(
+    left: LeftBehind, here: Side, there: Side
+) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, prospect = await pair(rig, here, there)
+        rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: rig.rows(here)[mine]["kind"] == CLIENTS)
+        await at_rest(rig)
+        rig.edit(here, mine, kind=PROSPECTS)
+        await until(lambda: len(rig.rows(there, PROSPECTS)) == 2)
+        await at_rest(rig)
+        (moved,) = rig.rows(there, PROSPECTS).keys() - {prospect}
+        rig.systems[there].delete(PROSPECTS, moved, "person")
+        await at_rest(rig)
+        return (
+            list(rig.rows(there, PROSPECTS)) == [prospect],
+            prospect in str(settled(rig)),
+            len(rig.rows(here)),
+        )
+
+    assert on(lambda: rig_with(accounts(here, left_behind=left)), body) == (True, True, 1)
+
+
+@MIRRORED
 @pytest.mark.parametrize("made", [True, False])
 def test_a_create_without_a_reply_in_one_of_several_objects_is_looked_for_by_its_fields(
     here: Side, there: Side, made: bool

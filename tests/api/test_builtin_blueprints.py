@@ -35,6 +35,31 @@ async def test_a_name_is_taken_where_a_blueprint_is_asked_for(admin: Client) -> 
     assert by_name == by_text and by_name.streams
 
 
+@pytest.mark.parametrize(
+    "word", ["no-such-pair", "shop-books.yaml", "@shop-books.yaml", "rules/shop-books.yaml"]
+)
+async def test_a_word_that_is_no_name_says_which_there_are_and_how_a_file_is_given(
+    admin: Client, word: str
+) -> None:
+    refused = await admin.refused(
+        admin.blueprints.CheckBlueprint, blueprints_pb2.CheckBlueprintRequest(blueprint=word)
+    )
+    assert refused.code == "FAILED_PRECONDITION"
+    assert refused.message == f"there is no built-in blueprint '{word}'"
+    assert "webcrm-uniconta" in refused.hint
+    assert refused.hint.endswith(f" @{word.removeprefix('@')}")
+
+
+async def test_a_connector_that_there_is_not_is_named_with_its_line(admin: Client) -> None:
+    bad = blueprints.text("webcrm-uniconta").replace("connector: webcrm", "connector: webcrn")
+    line = next(number for number, text in enumerate(bad.splitlines(), 1) if "webcrn" in text)
+    found = await admin(admin.blueprints.CheckBlueprint, blueprints_pb2.CheckBlueprintRequest(blueprint=bad))
+    (fault,) = found.faults
+    assert (fault.line, fault.path) == (line, "a.connector")
+    assert fault.message.startswith("there is no connector 'webcrn' (did you mean webcrm?)")
+    assert not found.streams
+
+
 def test_how_often_a_pair_is_looked_at_may_be_a_setting() -> None:
     text = blueprints.text("webcrm-uniconta")
     assert blueprints_yaml.load(text, "", {}).poll_s == {"a": 300.0, "b": 300.0}

@@ -237,14 +237,74 @@ async def test_details_hold_nested_values(schema: Api, tandemctl: Run) -> None:
         result = await tandemctl("--address", daemon.address, "records", "get", "l", "customers", "a", "1001")
     text = " ".join(result.stdout.split())
     assert "a id=1001 presence=present" in text
-    assert "base credit=250, discount=[unknown=yes]" in text
+    assert "base credit=250, discount=(unknown)" in text
     assert "actions id side op" in text
     assert "9 b update" in text
+
+
+def decided(name: str, value: str) -> common_pb2.FieldDecision:
+    decision = common_pb2.FieldDecision(field=name, base=common_pb2.FieldValue(unknown=True), rule="new on a")
+    decision.a.value.string_value = decision.chosen.value.string_value = value
+    return decision
+
+
+async def test_the_fields_of_an_action_are_a_table_below_it(schema: Api, tandemctl: Run) -> None:
+    fields = [decided("name", "Anna Berg"), decided("email", "anna@berg.example")]
+    made = common_pb2.Action(side=common_pb2.SIDE_B, op="create", origin="C1", decisions=fields)
+    plain = common_pb2.Action(side=common_pb2.SIDE_A, op="none", state="parked")
+    answer = plans_pb2.ListPlanActionsResponse(actions=[made, plain])
+    record = records_pb2.RecordExplanation(
+        record=records_pb2.RecordBinding(binding=5, actions=[made]), a_presence="present"
+    )
+    answers = {"Plans.ListPlanActions": echo(answer), "Records.ExplainRecord": echo(record)}
+    async with serving(FakeDaemon(schema, answers)) as daemon:
+        listed = await tandemctl("--address", daemon.address, "plans", "list-actions", "p")
+        explained = await tandemctl(
+            "--address", daemon.address, "records", "explain", "l", "customers", "a", "C1"
+        )
+    below = [
+        "field base a chosen rule",
+        "name (unknown) Anna Berg Anna Berg new on a",
+        "email (unknown) anna@berg.example anna@berg.example new on a",
+    ]
+    lines = [" ".join(line.split()) for line in listed.stdout.splitlines() if line.strip(" ─")]
+    assert lines == ["side=b op=create origin=C1", *below, "side=a op=none state=parked"]
+    lines = [" ".join(line.split()) for line in explained.stdout.splitlines() if line.strip(" ─")]
+    assert lines == [
+        "a presence present",
+        "record",
+        "binding 5",
+        "actions",
+        "side=b op=create origin=C1",
+        *below,
+    ]
+
+
+async def test_a_long_text_does_not_bury_the_state_of_a_link(schema: Api, tandemctl: Run) -> None:
+    link = links_pb2.Link(name="erp-crm", state="in_step", blueprint="blueprint: erp-crm\nversion: 1\n")
+    async with serving(FakeDaemon(schema, {"Links.GetLink": echo(link)})) as daemon:
+        table = await tandemctl("--address", daemon.address, "links", "get", "erp-crm")
+        whole = await tandemctl("--address", daemon.address, "links", "get", "erp-crm", "--output", "yaml")
+    assert [line.split()[0] for line in table.stdout.splitlines()] == ["name", "state", "blueprint"]
+    assert "2 lines; --output yaml shows them" in table.stdout
+    assert yaml.safe_load(whole.stdout)["blueprint"] == link.blueprint
+
+
+async def test_an_empty_list_says_so(schema: Api, tandemctl: Run) -> None:
+    answers = {
+        "Quarantine.ListParked": echo(rooms_pb2.ListParkedResponse()),
+        "Conflicts.ListConflicts": echo(rooms_pb2.ListConflictsResponse()),
+    }
+    async with serving(FakeDaemon(schema, answers)) as daemon:
+        parked = await tandemctl("--address", daemon.address, "quarantine", "list-parked", "l")
+        conflicts = await tandemctl("--address", daemon.address, "conflicts", "list", "l")
+    assert (parked.stdout, conflicts.stdout) == ("nothing parked\n", "no conflicts\n")
 
 
 @pytest.mark.parametrize(
     "command, says",
     [
+        ("blueprints check no-such-file.yaml", "can't read no-such-file.yaml: No such file or directory\n"),
         ("runs start", "Missing argument 'LINK'"),
         ("runs start l --scope everything", "is not one of 'all', 'master', 'document'"),
         ("system drain --timeout soon", "like 30s"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
+from google.protobuf.descriptor import Descriptor
 
 from clients.cli import api, facts, options, shape
 from clients.cli.api import Api
@@ -45,12 +47,30 @@ def test_fields_given_as_files_are_positional_and_lists_of_faults_are_lists(sche
         assert methods[name].response.fields_by_name[field].is_repeated
 
 
+def test_fields_that_tables_treat_otherwise_exist(schema: Api) -> None:
+    known = {
+        field.full_name
+        for method in schema.methods()
+        for message in (method.response, *_inner(method.response))
+        for field in message.fields
+    }
+    assert {*facts.BELOW, *facts.SHORTENED, *facts.ONE_ONLY} <= known
+
+
+def _inner(message: Descriptor, depth: int = 3) -> Iterator[Descriptor]:
+    """The kinds of messages that a message holds."""
+    for field in message.fields if depth else ():
+        if api.is_message(field) and not api.is_map(field):
+            yield api.inner(field)
+            yield from _inner(api.inner(field), depth - 1)
+
+
 def test_outcomes_are_the_ones_the_proto_names(schema: Api) -> None:
     """The comment of Run.outcome is where the values are listed."""
     comment = schema.comment("tandem.v1.Run.outcome").rstrip(".")
     listed = {word.strip() for part in comment.split(" or ") for word in part.split(",")}
     assert listed == set(facts.ENDED) | {"queued", "running"}
-    assert facts.GOOD_END_OF_DRY_RUN[0] in {
+    assert facts.GOOD_END_OF_PLANNING[0] in {
         field.name
         for method in schema.methods()
         if method.name == "WatchRun"

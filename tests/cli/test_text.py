@@ -57,5 +57,5 @@ def test_a_whole_message_on_one_line(schema: Api) -> None:
     (shown,) = (render.cell(field, value) for field, value in api.set_fields(answer))
     assert shown == (
         'id=9 side=b reason="name\\\\x1b[2J changed" '
-        'decisions=[field=name base="Old Ltd" a=[unknown=yes] chosen="{\\"n\\": 17}"]'
+        'decisions=[field=name base="Old Ltd" a=(unknown) chosen="{\\"n\\": 17}"]'
     )

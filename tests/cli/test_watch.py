@@ -63,6 +63,8 @@ async def test_one_line_per_change(schema: Api, tandemctl: Run) -> None:
         ("sync", "cancelled", 1),
         ("sync", "awaiting_approval", 1),
         ("plan", "awaiting_approval", 0),
+        ("undo", "awaiting_approval", 0),
+        ("undo", "partial", 1),
         ("sync", "running", 6),
     ],
 )
@@ -72,7 +74,7 @@ async def test_exit_status_by_outcome(
     async with serving(FakeDaemon(schema, {"Runs.WatchRun": progress(outcome, mode=mode)})) as daemon:
         result = await tandemctl("--address", daemon.address, "runs", "watch", "r1")
     assert result.exit_code == status
-    assert ("hint: " in result.stderr) == bool(status)
+    assert ("hint: " in result.stderr) == (bool(status) or outcome == "awaiting_approval")
 
 
 async def test_start_and_watch(schema: Api, tandemctl: Run) -> None:

@@ -71,8 +71,7 @@ def test_each_object_is_asked_for_its_own_fields_and_shows_nothing_of_the_others
 def test_a_write_goes_to_the_fields_of_the_object_and_a_new_record_into_the_one_it_begins_in() -> None:
     spec = stream()
     told = show_new(spec, "a", {"name": "Ada Berg", "vat": "BE1", "city": "Gent"})
-    assert told.native == {"FIRST": "Ada", "LAST": "Berg", "CITY": "Gent"}
-    assert told.shown["vat"] is None  # a person has none there
+    assert told.native == {"FIRST": "Ada", "LAST": "Berg", "CITY": "Gent"}  # a person has no VAT number there
     there = {"@object": "companies", "NAME": "Old", "VAT": None, "FIRST": None, "LAST": None, "CITY": None}
     told = show(spec, "a", there, {"name": "Vin & Co", "vat": "BE1"})
     assert told.native == {"NAME": "Vin & Co", "VAT": "BE1"}

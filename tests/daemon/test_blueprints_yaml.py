@@ -289,3 +289,11 @@ BLUEPRINTS = [path for path in EXAMPLES.rglob("*.yaml") if "\nblueprint:" in pat
 @pytest.mark.parametrize("path", sorted(BLUEPRINTS), ids=lambda path: path.name)
 def test_every_blueprint_among_the_examples_loads(path: Path) -> None:
     assert load(path.read_text(encoding="utf-8")).streams
+
+
+@pytest.mark.parametrize("text", ["streams.customers.poll=1", "- streams", "42"])
+def test_settings_that_are_no_entries_take_the_place_of_no_blueprint(text: str) -> None:
+    with pytest.raises(BlueprintError) as refused:
+        load(SMALL, text)
+    (fault,) = refused.value.faults
+    assert str(fault).startswith("settings line 1: settings are entries like a blueprint's")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,3 +126,15 @@ def test_secrets_within_texts_are_struck_out(text: str) -> None:
 def test_texts_without_secrets_stay_as_they_are() -> None:
     text = "link tenant/orders: 3 records at 10:30, see https://example.com/a?b=c#d and ann@example.com"
     assert log.redacted_text(text) == text
+
+
+def test_no_word_of_a_connector_about_what_it_does_strikes_out_the_name_of_its_system() -> None:
+    """ "can't draw a token: shop answered 401" came out as "token: ***"."""
+    said = [
+        found
+        for path in sorted((Path(__file__).parents[2] / "clients/connectors").rglob("*.py"))
+        for found in re.findall(r'doing="([^"{]+)"', path.read_text(encoding="utf-8"))
+    ]
+    assert "log in" in said
+    lines = [f"can't {doing}: shop answered 401" for doing in said]
+    assert [log.redacted_text(line) for line in lines] == lines

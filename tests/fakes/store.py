@@ -9,7 +9,6 @@ Must not import the daemon.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import (
     Collection,
     Mapping,
@@ -60,7 +59,7 @@ from tests.fakes.store_rows import MemoryRows
 
 # Facts that the owner of a link reads and never writes.
 OF_PEOPLE = ("wish", "recovering", "establishment")
-ENDS = ("outcome", "ended", "phase", "error", "waiting", "backlog")  # what the end of a run tells
+ENDS = ("outcome", "ended", "phase", "error", "backlog")  # what the end of a run tells
 
 
 class MemoryStore(MemoryRows):
@@ -207,6 +206,10 @@ class MemoryStore(MemoryRows):
             found = self._state(link).ordered(stream)
             return [binding for binding in found if binding.state in states and binding.key > after][:limit]
 
+    async def noted(self, link: str, stream: str, notes: Sequence[str]) -> Sequence[Binding]:
+        async with self._transaction("noted"):
+            return self._state(link).noted(stream, notes)
+
     async def unseen(
         self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:
@@ -216,11 +219,7 @@ class MemoryStore(MemoryRows):
 
     async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
         async with self._transaction("count_bindings"):
-            found = self._state(link).ordered(stream)
-            full = (
-                row for row in found if row.state == "settled" and row.a is not None and row.b is not None
-            )
-            return sum(1 for _ in itertools.islice(full, up_to))
+            return min(up_to, self._state(link).pairs(stream))
 
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int
@@ -345,9 +344,10 @@ class MemoryStore(MemoryRows):
 
     async def end_run(self, lease: Lease, run: RunRow) -> None:
         async with self._transaction("end_run", lease):
-            runs = self.links[lease.link].runs
+            link = self.links[lease.link]
+            runs = link.runs
             if run.id in runs:
-                ends = {name: getattr(run, name) for name in ENDS}
+                ends = {**{name: getattr(run, name) for name in ENDS}, "waiting": len(link.parked)}
                 runs[run.id] = msgspec.structs.replace(runs[run.id], **ends)
 
     async def run_counters(self, run: str) -> Sequence[Counters]:

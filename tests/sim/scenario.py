@@ -88,7 +88,10 @@ class Scenario:
 
     @property
     def patchy(self) -> frozenset[Side]:
-        """The sides whose lists leave records out now and then."""
+        """The sides whose lists leave records out now and then: what came after a side was set back is not told among its
+        changes, as their numbers start again."""
+        if "rollback" in self.perils:
+            return frozenset(SIDES)
         return frozenset(side for side in SIDES if self.faults[side].hide_row)
 
     def luck(self, purpose: str) -> random.Random:

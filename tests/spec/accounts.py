@@ -149,6 +149,8 @@ def article_sync(**changed: Any) -> str:
 class Account:
     """One account as its tenant uses it: its tables, and the API with a token of this tenant alone."""
 
+    customer_rules = customer_sync()  # what its customers are kept in step by
+
     def __init__(self, tandem: Tandem, admin: Tandem, tenant: str, url: str) -> None:
         self.tandem = tandem
         self.admin = admin
@@ -299,6 +301,7 @@ class Accounts:
         self._server_url = server_url
         self._name = name
         self._stack = stack
+        self.tenants: set[str] = set()
 
     async def account(self, name: str, **rows: Any) -> Account:
         """A fresh account that its tenant has connected. `rows`: table -> rows to begin with."""

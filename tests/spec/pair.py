@@ -128,6 +128,16 @@ class Pair:
         assert run is not None
         return run
 
+    async def told(self, words: str) -> list[common_pb2.Action]:
+        """What the protocols of all runs say under a rule that begins so."""
+        of = runs_pb2.ListRunsRequest(link=self.name, tenant=self.tenant, page_size=100)
+        found: list[common_pb2.Action] = []
+        for run in (await self.tandem.runs.ListRuns(of)).runs:
+            request = runs_pb2.ListRunItemsRequest(run=run.id, page_size=500)
+            items = (await self.tandem.runs.ListRunItems(request)).items
+            found += [item for item in items if item.rule.startswith(words)]
+        return found
+
     async def parked(self, room: str) -> list[rooms_pb2.Parked]:
         """What waits in a room."""
         request = rooms_pb2.ListParkedRequest(link=self.name, tenant=self.tenant, room=room, page_size=500)

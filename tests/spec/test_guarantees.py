@@ -153,7 +153,8 @@ async def test_b12_a_refused_record_blocks_nobody_and_goes_by_itself_once_mended
     await world.quiet()
     # While it waits, it is not sent again and again.
     writes = await world.crm.writes()
-    assert (await world.sync()).outcome == "nothing_new"
+    run = await world.sync()
+    assert (run.outcome, run.waiting) == ("nothing_new", 1)  # it says what still waits
     assert await world.crm.writes() == writes
     world.erp.edit({"K00002": {"NAME": "Gasthaus Zum Anker"}})
     await world.in_step()

@@ -310,12 +310,17 @@ async def test_g25_sales_rep_is_written_once_and_never_read_back(pair: Pair, bot
     both.sales.person.insert("accounts", company("Nouvelle", statusId=CLIENT, extId="NOUV"))
     await pair.see(lambda: "NOUV" in both.rows("clients"), "the customer in Sage 50")
     await pair.quiet()
-    both.sage.person.edit("clients", "NOUV", {"Nom Représentant": "Admin Istrateur"})
+    first = both.rows("clients")["NOUV"]["Nom Représentant"]
+    assert first and first != "Admin Istrateur"
+    # Another owner in Sales Management: what Sage 50 was told at the creation stays.
     both.sales.data.edit("accounts", both.company("NOUV")["id"], {"salesRepId1": ADMIN}, by="automation")
     both.sage.person.edit("clients", "NOUV", {"Ville": "Lyon"})
     await pair.see(lambda: both.company("NOUV")["city"] == "Lyon", "the town")
     await pair.quiet()
-    assert both.rows("clients")["NOUV"]["Nom Représentant"] == "Admin Istrateur"
-    both.sage.person.edit("clients", "NOUV", {"Nom Représentant": "Quelqu'un d'autre"})
+    assert both.rows("clients")["NOUV"]["Nom Représentant"] == first
+    # Another name in Sage 50: it is no owner, and nobody puts it back.
+    both.sage.person.edit("clients", "NOUV", {"Nom Représentant": "Quelqu'un d'autre", "Ville": "Metz"})
+    await pair.see(lambda: both.company("NOUV")["city"] == "Metz", "the other town")
     await pair.quiet()
     assert both.company("NOUV")["salesRepId1"] == ADMIN
+    assert both.rows("clients")["NOUV"]["Nom Représentant"] == "Quelqu'un d'autre"

@@ -26,7 +26,7 @@ async def tills(tandem: Tandem, request: pytest.FixtureRequest) -> AsyncIterator
         yield made
 
 
-async def test_s07_company_tills_entered_articles_with_gross_prices_and_entered_employees_go_up(
+async def test_s07_s13_company_tills_entered_articles_with_gross_prices_and_entered_employees_go_up(
     tills: Tills,
 ) -> None:
     erp = tills.erp.person
@@ -40,6 +40,8 @@ async def test_s07_company_tills_entered_articles_with_gross_prices_and_entered_
     tills.article("100", values={"EuropeanArticleNumber": "4006381333931", "ArticleGroupNumber": "WEIN"})
     tills.article("101", values={"Payment.ListPrice": Decimal("4.665"), "Payment.SaleTaxCode": "2"})
     tills.article("102", entered=False)
+    # Half a cent: 1.50 and 7 % is 1.605.
+    tills.article("103", values={"Payment.ListPrice": Decimal("1.50"), "Payment.SaleTaxCode": "2"})
     erp.insert("Employees", {"EmployeeNumber": "7", "FirstName": "Ada", "LastName": "Berg"})
     erp.insert("Employees", {"EmployeeNumber": "8", "FirstName": "Bo", "LastName": "Holm"})
     erp.insert("XCLOUDKASSEMITARBEITER", {"_MITARBEITERNUMMER": "7"})
@@ -61,6 +63,7 @@ async def test_s07_company_tills_entered_articles_with_gross_prices_and_entered_
     assert articles == {
         "100": ("Artikel 100", Decimal("11.90"), 1, True),
         "101": ("Artikel 101", Decimal("4.99"), 2, True),
+        "103": ("Artikel 103", Decimal("1.61"), 2, True),
     }
     wine = tills.at_till("articles", "100")
     assert (wine["gtin"], wine["group"], wine["unit"]) == ("4006381333931", "WEIN", "Stk")

@@ -39,7 +39,7 @@ WHOLE = {name: there for name, (_, there, _) in ORGANISATION.items()}
 REST = {name: value for name, value in WHOLE.items() if name != "Name"}
 
 
-async def test_t01_it_is_being_set_up_until_the_groups_of_the_country_are_linked(
+async def test_t01_t10_it_is_being_set_up_until_the_groups_of_the_country_and_a_journal_are_there(
     belgian: Pair, tribe_winbooks: Both
 ) -> None:
     both = tribe_winbooks
@@ -56,6 +56,9 @@ async def test_t01_it_is_being_set_up_until_the_groups_of_the_country_are_linked
     assert "the setting customers_as" in first and "the setting journal" in first
     await prepare(belgian, **{**CHOSEN, "journal": "NOPE", "vat_codes": {"HIGH": "21"}})
     assert "LOW" in (left := await lacking()) and "NOPE" in left
+    # A code that Winbooks has not is no link, either.
+    await prepare(belgian, **{**CHOSEN, "vat_codes": {**CHOSEN["vat_codes"], "LOW": "60"}})
+    assert "names what is not there (LOW: 60)" in await lacking()
     with pytest.raises(TandemError) as refused:
         await activate(belgian)
     assert refused.value.reason == "BEING_SET_UP" and not both.relations()

@@ -101,9 +101,16 @@ async def test_u03_u20_the_word_is_put_back_while_the_debtor_exists_and_is_free_
     assert (
         crm.person.row("Organisations", one)["OrganisationStatus"] == "Aktiv"
     )  # the other of the two is free
+    await pair.quiet()
+    (report,) = await pair.told("gate: put back")
+    assert report.record == str(one) and "OrganisationType" in report.reason
     ((_, made),) = debtors(erp).items()
     erp.person.delete("DebtorClient", made["PrimaryKeyId"])
     await pair.backfill("debtors")
+    # The word stands there still; whatever else somebody edits, he is no debtor again.
+    crm.person.edit("Organisations", one, OrganisationCity="Ribe")
+    await pair.backfill("debtors")
+    assert not debtors(erp)
     crm.person.edit("Organisations", one, OrganisationType="Emne")
     await pair.quiet()
     await pair.quiet()

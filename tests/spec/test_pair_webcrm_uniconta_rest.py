@@ -171,6 +171,10 @@ async def test_u16_every_mapped_field_has_to_exist_and_who_renames_one_is_told(
         return any("Region" in reason for reason in link.reasons)
 
     await until(named_in_reasons, "the field to be named")
+    assert (await pair.shown()).state == "misconfigured"
+    crm.person.edit("Organisations", one, OrganisationCity="Varde")
+    assert (await pair.sync()).outcome == "failed"
+    assert debtors(erp)[account]["City"] == "Ribe"
 
 
 async def test_u15_fields_of_three_areas_are_mapped_by_id_and_by_name(

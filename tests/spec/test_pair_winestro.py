@@ -1,4 +1,4 @@
-"""Two accounts of Winestro.Cloud: customers, articles, invoices (rows W4-W7, W10-W17, W19, W29-W31), on a real daemon."""
+"""Two accounts of Winestro.Cloud: customers and articles (rows W6, W10-W17, W22, W23, W29-W31), on a real daemon."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from tandem.v1 import accesses_pb2
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
-from tests.spec.accounts import SIDE_A, texts
+from tests.spec.accounts import texts
 from tests.spec.names import own_name
-from tests.spec.pair import struct
 from tests.spec.systems import until
-from tests.spec.wine import ARTICLES, CUSTOMERS, ELEVEN, INVOICES, Wineries, Winery, two_wineries
+from tests.spec.wine import ARTICLES, CUSTOMERS, ELEVEN, Wineries, Winery, two_wineries
 
 pytestmark = pytest.mark.anyio
 CONSENT = ("adr_newsletter_aktiv", "adr_werbung_email", "adr_werbung_post", "adr_werbung_telefon")
@@ -207,6 +205,25 @@ async def test_w13_any_account_makes_edits_and_deletes_and_fields_are_merged_one
     await two.see(lambda: ("K3", "Weg") in belong(primary, "lieferadressen", "la", "la_str"), "the address")
     await two.see(
         lambda: ("K3", "Sommer") in belong(primary, "ansprechpartner", "ap", "ap_nachname"), "the contact"
+    )
+    # What belongs to a customer, and a price category, are edited at the Secondary and deleted at the Primary.
+    (place,) = secondary.person.find("lieferadressen", la_str="Gasse")
+    (holm,) = secondary.person.find("ansprechpartner", ap_nachname="Holm")
+    (trade,) = secondary.person.find("preiskategorien", pk_name="Handel")
+    secondary.person.edit("lieferadressen", place["la_id"], la_str_nr="9")
+    secondary.person.edit("ansprechpartner", holm["ap_id"], ap_vorname="Ida")
+    secondary.person.edit("preiskategorien", trade["pk_id"], pk_name="Großhandel")
+    await two.see(
+        lambda: ("Gasse", "9") in primary.table("lieferadressen", "la_str", "la_str_nr"), "the number"
+    )
+    await two.see(
+        lambda: ("Ida", "Holm") in primary.table("ansprechpartner", "ap_vorname", "ap_nachname"), "the name"
+    )
+    await two.see(lambda: ("K2", "Großhandel") in lists(primary), "the other name of the price category")
+    (place,) = primary.person.find("lieferadressen", la_str="Weg")
+    primary.person.delete("lieferadressen", place["la_id"])
+    await two.see(
+        lambda: secondary.table("lieferadressen", "la_str") == [("Gasse",)], "the address to be gone"
     )
     # And a customer is deleted at the Secondary together with the contact whom he has.
     key = secondary.customer("K2")["adr_id"]
@@ -408,10 +425,10 @@ async def test_w31_a_new_article_begins_with_these_fields_empty(two: Wineries) -
         assert set(own(secondary, number).values()) == {None}
 
 
-# --------------------------------------------------------------------------------------------- set-up, invoices
+# ------------------------------------------------------------------------------------------------------- set-up
 
 
-async def test_w06_what_is_in_the_way_is_named_and_once_cleared_it_passes(
+async def test_w06_w23_what_is_in_the_way_is_named_table_by_table_and_once_cleared_it_passes(
     daemon: DaemonProcess, tandem: Tandem
 ) -> None:
     async with two_wineries(daemon, tandem, "setup") as two:
@@ -426,11 +443,25 @@ async def test_w06_what_is_in_the_way_is_named_and_once_cleared_it_passes(
         assert refused.value.reason == "FEATURE" and primary.connection.identity in refused.value.message
         for one in (primary, secondary):
             await one.enable()
-        (old,) = secondary.person.insert("preiskategorien", {"pk_name": "Musterpreise"})
+        # Whatever the sample winery holds counts, in each of the tables.
+        inserted: list[tuple[str, dict[str, Any], str]] = [
+            ("kunden", {"adr_nr": "M1", "adr_nachname": "Muster"}, "delete the customers"),
+            ("lieferadressen", {"la_id_adr": 1, "la_str": "Weg"}, "delete the delivery addresses"),
+            ("ansprechpartner", {"ap_id_adr": 1, "ap_nachname": "Muster"}, "delete the contacts"),
+            ("preiskategorien", {"pk_name": "Musterpreise"}, "delete the price groups"),
+        ]
+        for table, values, _ in inserted:
+            secondary.person.insert(table, values)
         with pytest.raises(TandemError) as refused:
             await secondary.propose(primary, CUSTOMERS)
-        assert "preiskategorien" in refused.value.message and "leave the sample winery" in refused.value.hint
-        secondary.person.delete("preiskategorien", old)
+        assert refused.value.reason == "PREFLIGHT" and await primary.proposals() == []
+        for table, _, way in inserted:
+            assert f"{table} of " in refused.value.message and way in refused.value.hint
+        assert refused.value.message.count("holds 1 record") == len(inserted)
+        for way in ("leave the sample winery", "reset the system to factory settings"):
+            assert way in refused.value.hint
+        for table, *_ in reversed(inserted):
+            secondary.person.delete(table, next(iter(secondary.person.rows(table))))
         secondary.person.insert("artikel", {"artikel_nr": "1", "artikel_name": "Eigener Wein"})
         proposal = await secondary.propose(primary, CUSTOMERS)
         assert any("set up first" in text for text in texts(proposal.warnings))
@@ -442,43 +473,3 @@ async def test_w06_what_is_in_the_way_is_named_and_once_cleared_it_passes(
         with pytest.raises(TandemError) as refused:
             await secondary.propose(primary, ARTICLES)
         assert "artikel" in refused.value.message and "delete the articles" in refused.value.hint
-
-
-def invoice(number: str, to: str, gross: str) -> dict[str, Any]:
-    return {
-        "re_nr": number,
-        "re_mandant": to,
-        "re_datum": "2026-03-01",
-        "re_netto": "100",
-        "re_brutto": gross,
-    }
-
-
-async def test_w04_in_mode_4_an_invoice_arrives_as_an_incoming_one_each_way_by_itself(
-    daemon: DaemonProcess, tandem: Tandem
-) -> None:
-    async with two_wineries(daemon, tandem, "invoices") as two:
-        a, b = two.primary, two.secondary
-        fill(a)
-        await a.know(b, mode=accesses_pb2.ACCESS_MODE_NOBODY)
-        chosen = struct({"number_a": a.system.uid, "number_b": b.system.uid})
-        proposal = await a.propose(b, INVOICES, side=SIDE_A, settings=chosen)
-        two.link = (await b.confirm(proposal, a)).link
-        await two.rules(
-            {"settings": {"number_a": {"default": a.system.uid}, "number_b": {"default": b.system.uid}}}
-        )
-        a.person.insert("rechnungen", invoice("R1", b.system.uid, "119"), invoice("R2", "4799", "5"))
-        b.person.insert("rechnungen", invoice("R1", a.system.uid, "80"))
-        fields = ("er_nr", "er_mandant", "er_brutto")
-        arrived = [("R1", a.system.uid, Decimal(119))]
-        await two.see(lambda: b.table("eingangsrechnungen", *fields) == arrived, "the invoice")
-        await two.quiet()
-        assert b.table("eingangsrechnungen", *fields) == arrived
-        assert a.table("eingangsrechnungen", *fields) == [] and b.table("kunden", "adr_nr") == []
-        # The other direction is a link of its own.
-        turned = struct({"number_a": b.system.uid, "number_b": a.system.uid})
-        proposal = await b.propose(a, INVOICES, name="back", side=SIDE_A, settings=turned)
-        await a.confirm(proposal, b)
-        arrived = [("R1", b.system.uid, Decimal(80))]
-        await two.see(lambda: a.table("eingangsrechnungen", *fields) == arrived, "the invoice of the other")
-        assert len(b.table("eingangsrechnungen", *fields)) == 1

@@ -1,18 +1,21 @@
-"""Two accounts of Winestro.Cloud: what a link may choose before it begins (rows W6, W28, W34), on a real daemon."""
+"""Two accounts of Winestro.Cloud: what a link may choose before it begins, and invoices (rows W4, W6, W28, W34), on a real
+daemon."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from tandem.v1 import accesses_pb2
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
-from tests.spec.accounts import texts
+from tests.spec.accounts import SIDE_A, texts
 from tests.spec.names import own_name
 from tests.spec.pair import struct
-from tests.spec.wine import ARTICLES, CUSTOMERS, Wineries, two_wineries
+from tests.spec.wine import ARTICLES, CUSTOMERS, INVOICES, Wineries, two_wineries
 
 pytestmark = pytest.mark.anyio
 
@@ -67,3 +70,46 @@ async def test_w34_in_mode_4_a_link_that_chose_so_is_in_step(two: Wineries) -> N
     for mode in (accesses_pb2.ACCESS_MODE_BOTH, accesses_pb2.ACCESS_MODE_NOBODY):
         change = accesses_pb2.UpdateAccessRequest(access=known.id, mode=mode)
         assert (await two.secondary.tandem.accesses.UpdateAccess(change)).mode == mode
+
+
+# ----------------------------------------------------------------------------------------------------- invoices
+
+
+def invoice(number: str, to: str, gross: str) -> dict[str, Any]:
+    return {
+        "re_nr": number,
+        "re_mandant": to,
+        "re_datum": "2026-03-01",
+        "re_netto": "100",
+        "re_brutto": gross,
+    }
+
+
+async def test_w04_in_mode_4_an_invoice_arrives_as_an_incoming_one_each_way_by_itself(
+    daemon: DaemonProcess, tandem: Tandem
+) -> None:
+    async with two_wineries(daemon, tandem, "invoices") as two:
+        a, b = two.primary, two.secondary
+        a.person.insert("kunden", {"adr_nr": "K1", "adr_nachname": "Berg"})
+        await a.know(b, mode=accesses_pb2.ACCESS_MODE_NOBODY)
+        chosen = struct({"number_a": a.system.uid, "number_b": b.system.uid})
+        proposal = await a.propose(b, INVOICES, side=SIDE_A, settings=chosen)
+        two.link = (await b.confirm(proposal, a)).link
+        await two.rules(
+            {"settings": {"number_a": {"default": a.system.uid}, "number_b": {"default": b.system.uid}}}
+        )
+        a.person.insert("rechnungen", invoice("R1", b.system.uid, "119"), invoice("R2", "4799", "5"))
+        b.person.insert("rechnungen", invoice("R1", a.system.uid, "80"))
+        fields = ("er_nr", "er_mandant", "er_brutto")
+        arrived = [("R1", a.system.uid, Decimal(119))]
+        await two.see(lambda: b.table("eingangsrechnungen", *fields) == arrived, "the invoice")
+        await two.quiet()
+        assert b.table("eingangsrechnungen", *fields) == arrived
+        assert a.table("eingangsrechnungen", *fields) == [] and b.table("kunden", "adr_nr") == []
+        # The other direction is a link of its own.
+        turned = struct({"number_a": b.system.uid, "number_b": a.system.uid})
+        proposal = await b.propose(a, INVOICES, name="back", side=SIDE_A, settings=turned)
+        await a.confirm(proposal, b)
+        arrived = [("R1", b.system.uid, Decimal(80))]
+        await two.see(lambda: a.table("eingangsrechnungen", *fields) == arrived, "the invoice of the other")
+        assert len(b.table("eingangsrechnungen", *fields)) == 1

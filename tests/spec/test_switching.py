@@ -1,4 +1,5 @@
-"""W1 to W3, W24 to W26, W33 in general form: accounts that are connected, and who may switch into whom."""
+"""W1 to W3, W24 to W26, W33: accounts that are connected, and who may switch into whom. On databases, and where nothing but
+the accounts themselves matters on accounts of Winestro.Cloud, too."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import Account, Accounts, accounts, customer_sync, row
 from tests.spec.names import own_name
+from tests.spec.wine import cellar
 
 pytestmark = pytest.mark.anyio
 STAFF, ADMIN = system_pb2.ROLE_OPERATOR, system_pb2.ROLE_ADMIN
@@ -30,11 +32,25 @@ MODES = [
 
 
 @pytest.fixture
-async def made(
+async def databases(
     daemon: DaemonProcess, tandem: Tandem, postgres_url: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Accounts]:
     name = own_name(request, 30)
     async with accounts(daemon, tandem, postgres_url, name) as found:
+        yield found
+
+
+@pytest.fixture(params=["databases", "winestro"])
+async def made(
+    daemon: DaemonProcess, tandem: Tandem, postgres_url: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Accounts]:
+    name = own_name(request, 30)
+    kind = (
+        cellar(daemon, tandem, name)
+        if request.param == "winestro"
+        else accounts(daemon, tandem, postgres_url, name)
+    )
+    async with kind as found:
         yield found
 
 
@@ -181,9 +197,11 @@ async def test_w03_every_connected_account_is_listed_with_the_reason_and_a_grant
     assert "mode 4" in refused.value.message
 
 
-async def test_w24_entering_with_data_synchronization_waits_and_says_what_is_left(made: Accounts) -> None:
-    primary = await made.account("north", customers=[row(n) for n in range(1, 101)])
-    secondary = await made.account("south")
+async def test_w24_entering_with_data_synchronization_waits_and_says_what_is_left(
+    databases: Accounts,
+) -> None:
+    primary = await databases.account("north", customers=[row(n) for n in range(1, 101)])
+    secondary = await databases.account("south")
     access = (await secondary.know(primary)).id
     with pytest.raises(TandemError) as refused:
         await enter(secondary.tandem, access, with_sync=True)
@@ -201,8 +219,8 @@ async def test_w24_entering_with_data_synchronization_waits_and_says_what_is_lef
     assert len(left) == 1 and "does not run" in left[0]  # bounded: it is given all the same
 
 
-async def test_w25_every_list_grant_and_answer_names_the_account(made: Accounts) -> None:
-    here, there = await made.account("here", customers=[row(1)]), await made.account("there")
+async def test_w25_every_list_grant_and_answer_names_the_account(databases: Accounts) -> None:
+    here, there = await databases.account("here", customers=[row(1)]), await databases.account("there")
     for account, own_mark in ((here, "blue"), (there, "the old cellar")):
         await account.sql("INSERT INTO display (background) VALUES ($1)", own_mark)
         assert (await account.mark(own_mark)).own_mark == own_mark
@@ -221,7 +239,7 @@ async def test_w25_every_list_grant_and_answer_names_the_account(made: Accounts)
         identities=[here.connection.identity, there.connection.identity],
     )
     features = list((await here.tandem.features.AskFeature(named)).features)
-    provider = await made.admin.features.ListFeatures(features_pb2.ListFeaturesRequest(only_asked=True))
+    provider = await databases.admin.features.ListFeatures(features_pb2.ListFeaturesRequest(only_asked=True))
     wanted = [one.identity for one in features]
     known = {one.identity: one.accounts for one in provider.features if one.identity in wanted}
     assert [len(one.accounts) for one in features] == [
@@ -248,9 +266,9 @@ async def test_w25_every_list_grant_and_answer_names_the_account(made: Accounts)
 
 
 async def test_w25_an_own_mark_is_its_tenants_and_is_changed_without_trying_the_account(
-    made: Accounts,
+    databases: Accounts,
 ) -> None:
-    here, there = await made.account("here"), await made.account("there")
+    here, there = await databases.account("here"), await databases.account("there")
     await here.know(there)
     await here.mark("blue")
     stranger = connections_pb2.UpdateConnectionRequest(connection=here.connection.id, own_mark="red")
@@ -303,6 +321,6 @@ async def test_w33_many_connections_each_with_its_mode_and_none_by_way_of_anothe
             await call
         assert refused.value.reason == "NOT_FOUND"
     with pytest.raises(TandemError) as refused:
-        await a.propose(c, customer_sync())
+        await a.propose(c, a.customer_rules)
     assert refused.value.reason == "NOT_CONNECTED"
     assert len(list(itertools.chain(await a.accesses(), await b.accesses(), await c.accesses()))) == 4

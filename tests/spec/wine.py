@@ -30,10 +30,9 @@ from tandem.v1 import (
 )
 from tandem_client import Tandem
 from tests.daemon.process import DaemonProcess
-from tests.spec.accounts import Account
+from tests.spec.accounts import Account, Accounts
 from tests.spec.pair import struct
 from tests.spec.systems import until
-from tests.spec.world import CALL_TIMEOUT_S
 
 T = TypeVar("T")
 CUSTOMERS: Final = "winestro-accounts-customers"
@@ -65,6 +64,8 @@ class Winery(Account):
         super().__init__(tandem, admin, tenant, system.address)
         self.system = system
         self.person = system.person
+
+    customer_rules = CUSTOMERS
 
     def credentials(self, password: str = "") -> Struct:
         """What leads to this account."""
@@ -168,6 +169,42 @@ class Wineries:
         return await until(asked, what)
 
 
+class Cellar(Accounts):
+    """Makes accounts of Winestro.Cloud for one test, each with a tenant of its own, on one daemon."""
+
+    def __init__(self, daemon: DaemonProcess, admin: Tandem, name: str, stack: AsyncExitStack) -> None:
+        super().__init__(daemon, admin, "", name, stack)
+
+    async def account(self, name: str, **rows: Any) -> Winery:
+        """A fresh account that its tenant has connected. `rows`: table -> rows to begin with."""
+        uid = str(next(_NUMBERS))
+        options = {"uid": uid, "numbers": "comma" if name == "primary" else "text"}
+        system = await self._stack.enter_async_context(stand("winestro", options))
+        assert isinstance(system, Winestro)
+        for table, values in rows.items():
+            system.person.insert(table, *values)
+        tenant = f"{name}-{uid}-{self._name}"[:50].strip("-")
+        await self.admin.system.CreateTenant(system_pb2.CreateTenantRequest(id=tenant))
+        winery = Winery(await self.tandem(tenant), self.admin, tenant, system)
+        await winery.connect()
+        self.tenants.add(winery.tenant)
+        return winery
+
+
+@asynccontextmanager
+async def cellar(daemon: DaemonProcess, admin: Tandem, name: str) -> AsyncIterator[Cellar]:
+    """Accounts of one test; at the end the links are paused, since most of them are for good."""
+    async with AsyncExitStack() as stack:
+        made = Cellar(daemon, admin, name, stack)
+        try:
+            yield made
+        finally:
+            listed = await admin.links.ListLinks(links_pb2.ListLinksRequest(page_size=1000))
+            for link in listed.links:
+                if made.tenants & {link.tenant, link.partner}:
+                    await admin.links.PauseLink(links_pb2.PauseLinkRequest(link=link.id))
+
+
 @asynccontextmanager
 async def two_wineries(daemon: DaemonProcess, admin: Tandem, name: str) -> AsyncIterator[Wineries]:
     """A Primary and a Secondary, both empty."""
@@ -179,27 +216,6 @@ async def two_wineries(daemon: DaemonProcess, admin: Tandem, name: str) -> Async
 async def wineries(
     daemon: DaemonProcess, admin: Tandem, name: str, *roles: str
 ) -> AsyncIterator[list[Winery]]:
-    """Empty accounts; at the end the links are paused, since most of them are for good."""
-    async with AsyncExitStack() as stack:
-        made: list[Winery] = []
-        for role in roles:
-            uid = str(next(_NUMBERS))
-            options = {"uid": uid, "numbers": "comma" if role == "primary" else "text"}
-            system = await stack.enter_async_context(stand("winestro", options))
-            assert isinstance(system, Winestro)
-            tenant = f"{role}-{uid}-{name}"[:50].strip("-")
-            await admin.system.CreateTenant(system_pb2.CreateTenantRequest(id=tenant))
-            token = system_pb2.CreateTokenRequest(name="t", role=system_pb2.ROLE_ADMIN, tenant=tenant)
-            secret = (await admin.system.CreateToken(token)).token
-            client = Tandem(daemon.grpc, token=secret, timeout_s=CALL_TIMEOUT_S)
-            winery = Winery(await stack.enter_async_context(client), admin, tenant, system)
-            await winery.connect()
-            made.append(winery)
-        try:
-            yield made
-        finally:
-            listed = await admin.links.ListLinks(links_pb2.ListLinksRequest(page_size=1000))
-            ours = {winery.tenant for winery in made}
-            for link in listed.links:
-                if ours & {link.tenant, link.partner}:
-                    await admin.links.PauseLink(links_pb2.PauseLinkRequest(link=link.id))
+    """Empty accounts, one for each role."""
+    async with cellar(daemon, admin, name) as made:
+        yield [await made.account(role) for role in roles]

@@ -95,9 +95,10 @@ class RunContract:
     async def test_the_end_of_a_run_is_kept(self, world: World) -> None:
         store, lease = world.store, await leased(world)
         await store.begin_run(lease, RunRow("r1", "l1", cause="poll", scope=("customers",), started=START))
-        ended = RunRow(
-            "r1", "l1", outcome=Outcome.PARTIAL, ended=START + 9, error="3 refused", waiting=3, backlog="[]"
+        await store.settle(
+            lease, Settlement("r1", park=(park(5), park(5, field="phone"), park(6, Room.CONFLICT)))
         )
+        ended = RunRow("r1", "l1", outcome=Outcome.PARTIAL, ended=START + 9, error="3 refused", backlog="[]")
         await store.end_run(lease, ended)
         row = await world.run("r1")
         assert (row.outcome, row.ended, row.error, row.waiting, row.backlog) == (

@@ -28,6 +28,11 @@ ROW = re.compile(r"^\| ([A-Z]\d+|\d+) \| (.+) \|([^|]*)\|$", re.MULTILINE)
 NAMED = re.compile(rf"`(test_\w+)`(?P<fails>{re.escape(FAILS)})?")
 _SPEC_TEST = re.compile(r"test((?:_[wstugdb]\d\d)+)(?:_|$)")
 _REDTEAM_TEST = re.compile(r"test_redteam_(\d\d)_")
+# What a module imports that stands on the emulators of a pair: one of these, or an emulator itself.
+STANDS = (
+    "clients.emulators.",
+    *(f"tests.spec.{stage}" for stage in ("belgian", "danish", "french", "tills", "wine")),
+)
 Tests = Mapping[str, Sequence[str]]
 
 
@@ -46,6 +51,19 @@ def spec_tests() -> Tests:
             for row in rows_shown(name):
                 found.setdefault(row, []).append(name)
     return found
+
+
+def on_emulators() -> frozenset[str]:
+    """The rows of which a test on the vendors' emulators tells: over HTTP, with what a vendor refuses."""
+    return frozenset(
+        row
+        for module in repository.modules()
+        if module.path.startswith("tests/spec/test_")
+        and any(name.startswith(STANDS) for name, _ in repository.imported(module.tree))
+        for name in _bare_names(module)
+        if name not in fails_as_yet()
+        for row in rows_shown(name)
+    )
 
 
 def rows_shown(name: str) -> list[str]:

@@ -40,6 +40,12 @@ def test_the_status_of_every_row_is_what_the_tests_say() -> None:
     assert not stale, "run python -m tests.tidy.spec_status for\n" + "\n".join(stale)
 
 
+def test_every_row_of_a_pair_is_shown_on_the_emulators_of_its_systems() -> None:
+    """What the engine can do with tables is one thing; that the built-in rules and connectors of the pair do it, another."""
+    wanted = [f"{letter}{n}" for letter in "WSTUG" for n in range(1, spec_status.ROWS[letter] + 1)]
+    assert [row for row in wanted if row not in spec_status.on_emulators()] == []
+
+
 def test_a_row_is_filled_from_the_names_of_its_tests() -> None:
     page = "| D1 | it runs | open |\n| D2 | one at a time | `test_d02_gone` |\n"
     after = "| D1 | it runs | `test_d01_a`, `test_d01_b` |\n| D2 | one at a time | open |\n"

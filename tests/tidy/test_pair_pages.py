@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
+from actors.core.errors import TandemError
 from daemon import blueprints, blueprints_yaml, pair_reference
 from tests.tidy import repository
 
@@ -32,8 +33,9 @@ def test_every_built_in_blueprint_has_its_rules_and_settings_on_a_page() -> None
     assert shown == set(blueprints.names())
 
 
-def test_a_name_stands_for_its_text_and_anything_else_for_itself() -> None:
+def test_a_name_stands_for_its_text_another_word_for_nothing_and_anything_else_for_itself() -> None:
     name = blueprints.names()[0]
     assert blueprints.given(f" {name}\n") == blueprints.text(name)
-    assert blueprints.given("no-such-pair") == "no-such-pair"
+    with pytest.raises(TandemError, match="there is no built-in blueprint 'no-such-pair'"):
+        blueprints.given("no-such-pair")
     assert blueprints.given("blueprint: x") == "blueprint: x"

@@ -206,6 +206,8 @@ class HttpClient:
     def _told(self, request: Request, answer: Answer, verdict: Verdict) -> Answer:
         if verdict.meaning is None:
             raise raised(verdict, self.name, request, answer, self._blotter)
+        if verdict.meaning == "ok":
+            return answer  # as it is made
         words = self._blotter.clean(verdict.words, EXCERPT_MAX)
         return msgspec.structs.replace(answer, meaning=verdict.meaning, words=words)
 

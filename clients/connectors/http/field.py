@@ -25,6 +25,9 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 def put(body: dict[str, Any], path: str, raw: Any) -> None:
     """Put a value at `a.b.c`, with the objects on the way."""
+    if "." not in path:  # nearly always
+        body[path] = raw
+        return
     *heads, last = path.split(".")
     for head in heads:
         inner = body.setdefault(head, {})

@@ -17,7 +17,7 @@ from actors.core.values import BadValue, Value, same
 from actors.ports import FieldInfo, ObjectInfo, Write
 from clients.connectors.http.field import Field, put
 from clients.connectors.http.nested import Nested, cells_of
-from clients.connectors.http.values import as_text, read_value, reader, write_value
+from clients.connectors.http.values import as_text, reader, write_value
 from clients.connectors.http.wire import at, getter
 from clients.connectors.lines import asked_lines
 
@@ -81,10 +81,10 @@ class Shape:
         return wanted
 
     def _has(self, name: str) -> bool:
+        if name in self.fields or name in self.lines:
+            return True
         path, within, cell = name.partition(IN_LINES)
-        if within:
-            return path in self.lines and cell in self.lines[path].cells
-        return name in self.fields or name in self.lines
+        return bool(within) and path in self.lines and cell in self.lines[path].cells
 
     def id_of(self, row: Any) -> str:
         """The id of a row as a text; CONFIG where it has none, for such a row is no record."""
@@ -107,9 +107,7 @@ class Shape:
             found = self.lines[path].of(row, cells)
             if found is not None:
                 native[path] = found
-        for name in plain:
-            if name in self.lines:
-                continue
+        for name in [one for one in plain if one not in self.lines] if self.lines else plain:
             get, read = self._readers[name]
             raw = get(row)
             if raw is not msgspec.UNSET:
@@ -161,8 +159,9 @@ class Shape:
     def _modified_of(self, row: Any) -> float | None:
         if self._modified is None:
             return None
-        raw = at(row, self._modified.read or self._modified.name)
-        value = read_value(None if raw is msgspec.UNSET else raw, self._modified.form)
+        get, read = self._readers[self._modified.name]
+        raw = get(row)
+        value = read(None if raw is msgspec.UNSET else raw)
         stamp = getattr(value, "timestamp", None)
         return float(stamp()) if stamp is not None and getattr(value, "tzinfo", None) is not None else None
 

@@ -55,10 +55,8 @@ class Transport:
         """The answer, whatever its status. Raises `HttpError`: TRANSIENT, UNKNOWN or CONFIG."""
         told = SimpleNamespace(may_have_arrived=False)
         try:
-            with anyio.fail_after(deadline_s):
+            with anyio.move_on_after(deadline_s):
                 return await self._exchange(request, url, headers, body, told)
-        except TimeoutError as error:
-            raise self._lost(request, told, f"did not answer within {deadline_s:g} s") from error
         except _TooLarge as error:
             raise self._lost(
                 request,
@@ -92,6 +90,7 @@ class Transport:
         except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
             words = self._clean(str(error)) or type(error).__name__
             raise self._lost(request, told, f"can't be reached or broke off: {words}") from error
+        raise self._lost(request, told, f"did not answer within {deadline_s:g} s")
 
     async def aclose(self) -> None:
         """Cut all lines; safe to call twice."""
@@ -121,7 +120,9 @@ class Transport:
                 status=response.status,
                 headers={name.lower(): value for name, value in response.headers.items()},
                 body=await self._body(response),
-                cookies={name: morsel.value for name, morsel in response.cookies.items()},
+                cookies={name: morsel.value for name, morsel in response.cookies.items()}
+                if "Set-Cookie" in response.headers
+                else {},
             )
 
     def _proxy_for(self, url: str) -> str | None:

@@ -74,7 +74,13 @@ def reader(form: Form) -> Callable[[Any], Value]:
         except (Misfit, ValueError, OverflowError, InvalidOperation):
             return canonical(as_text(raw))
 
-    return value
+    def text(raw: Any) -> Value:
+        # What most values of most records are: canonical as it is.
+        if type(raw) is str and raw.isascii() and "\r" not in raw and "\x00" not in raw and raw not in texts:
+            return raw
+        return value(raw)
+
+    return text if form.type == "text" else value
 
 
 def fits(raw: Any, form: Form) -> bool:

@@ -72,7 +72,8 @@ class Answer(msgspec.Struct, kw_only=True):
         """Whether it is a page for people: an error page, a maintenance page, a log-in form."""
         if "html" in self.headers.get("content-type", "").lower():
             return True
-        return self.body.lstrip(b"\xef\xbb\xbf \r\n\t")[:15].lower().startswith((b"<!doctype html", b"<html"))
+        bare = self.body.lstrip(b"\xef\xbb\xbf \r\n\t")
+        return bare[:1] == b"<" and bare[:15].lower().startswith((b"<!doctype html", b"<html"))
 
     def text(self) -> str:
         """The body as text, never failing: for words and excerpts."""
@@ -87,13 +88,18 @@ class Answer(msgspec.Struct, kw_only=True):
         return self.parsed
 
     def _charset(self) -> str:
-        found = re.search(r"charset=\"?([\w.:-]+)", self.headers.get("content-type", ""), re.IGNORECASE)
-        name = found.group(1) if found else "utf-8"
-        try:
-            "".encode(name)
-        except LookupError:
-            return "utf-8"
-        return name
+        return _charset_in(self.headers.get("content-type", ""))
+
+
+@lru_cache(maxsize=64)
+def _charset_in(content_type: str) -> str:
+    found = re.search(r"charset=\"?([\w.:-]+)", content_type, re.IGNORECASE)
+    name = found.group(1) if found else "utf-8"
+    try:
+        "".encode(name)
+    except LookupError:
+        return "utf-8"
+    return name
 
 
 class Unreadable(ValueError):
@@ -209,6 +215,8 @@ class Blotter:
 
     def clean(self, text: str, size_max: int = RAW_MAX) -> str:
         """The text without secrets, on one line, bounded: for a system's words."""
+        if not text:
+            return text
         # A secret may stand across the cut: it is taken out before.
         bare = self.known(text[: size_max * 4])
         bare = " ".join(_SECRET_NAMES.sub(rf"\1{_BLOT}", bare).split())

@@ -317,7 +317,7 @@ class Service:
 
     async def _fetch_csrf(self) -> None:
         request = Request(
-            doing="fetch a CSRF token",
+            doing="fetch a CSRF token for writing",
             path=self._path(""),
             headers={"Accept": "application/json", **VERSIONS, _CSRF: "Fetch"},
             scope=Scope.CONNECTION,

@@ -14,7 +14,7 @@ from clients.connectors.http import auth
 from clients.connectors.http.client import HttpClient
 from clients.connectors.http.judge import Judge, Verdict
 from clients.connectors.http.pace import Pace
-from clients.connectors.http.wire import Answer, Request, Unreadable, at
+from clients.connectors.http.wire import Answer, Request, Unreadable
 from clients.connectors.systems.uniconta_connector import UnicontaConnector
 from clients.connectors.systems.uniconta_objects import MODIFIED, entities
 
@@ -95,12 +95,8 @@ def _error_in(answer: Answer) -> str:
         return "" if start in b"{[<" else answer.text().strip()
     if isinstance(body, str):
         return body
-    err = at(body, "Err")
-    return (
-        str(err)
-        if isinstance(body, dict) and err not in (0, "0", None, "") and isinstance(err, int | str)
-        else ""
-    )
+    err = body.get("Err") if isinstance(body, dict) else None
+    return str(err) if err not in (0, "0", None, "") and isinstance(err, int | str) else ""
 
 
 def _verdict(code: str, words: str, request: Request) -> Verdict:

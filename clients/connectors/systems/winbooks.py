@@ -87,7 +87,7 @@ def tokens(email: str, exchange_token: str) -> auth.Drawn:
     def drawn(grant: str, code: str) -> Request:
         form = {"grant_type": grant, "code": code}
         return Request(
-            doing="draw a token", method="POST", path="OAuth20/Token", form=form, headers=who, writes=False
+            doing="log in", method="POST", path="OAuth20/Token", form=form, headers=who, writes=False
         )
 
     return auth.logged_in(

@@ -42,7 +42,8 @@ select coalesce((select cancel from updated), false) as cancel from fence, late
 -- The rules that were rehearsed are of no use any more.
 with {fence}, ended as (
     update runs
-    set outcome = $5, ended = $6, phase = $7, error = $8, waiting = $9, backlog = $10,
+    set outcome = $5, ended = $6, phase = $7, error = $8, backlog = $9,
+        waiting = (select count(*) from parked where parked.link = $1),
         subject = case when mode = 'rehearse' then '' else subject end
     where id = $4 and link = $1 and exists (select from fence)
 )
@@ -52,7 +53,8 @@ select 1 from fence
 -- Of a run that nobody asked for: should the end be lost, the run shows as interrupted, and what it did stands.
 with {fence}, {late}, ended as (
     update runs
-    set outcome = $5, ended = $6, phase = $7, error = $8, waiting = $9, backlog = $10
+    set outcome = $5, ended = $6, phase = $7, error = $8, backlog = $9,
+        waiting = (select count(*) from parked where parked.link = $1)
     where id = $4 and link = $1 and exists (select from fence)
 )
 select 1 from fence, late

@@ -95,7 +95,8 @@ class PlansServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RejectPlan(self, request, context):
-        """Say no to a plan. Its records stay as they are until they change again; what it would have deleted stays, and is not asked about again.
+        """Say no to a plan. Its records stay as they are; what still differs at the next look at them, after a change or in a complete
+        read, is asked about again. What it would have deleted stays, and is not asked about again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

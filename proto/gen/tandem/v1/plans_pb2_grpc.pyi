@@ -42,7 +42,9 @@ class PlansStub:
     ApprovePlan: _grpc.UnaryUnaryMultiCallable[_plans_pb2.ApprovePlanRequest, _plans_pb2.Plan]
     """Say yes to a plan as it stood at a revision. Exactly the actions that are unchanged since are carried out."""
     RejectPlan: _grpc.UnaryUnaryMultiCallable[_plans_pb2.RejectPlanRequest, _plans_pb2.Plan]
-    """Say no to a plan. Its records stay as they are until they change again; what it would have deleted stays, and is not asked about again."""
+    """Say no to a plan. Its records stay as they are; what still differs at the next look at them, after a change or in a complete
+    read, is asked about again. What it would have deleted stays, and is not asked about again.
+    """
 
 @_typing.type_check_only
 class PlansAsyncStub(PlansStub):
@@ -58,7 +60,9 @@ class PlansAsyncStub(PlansStub):
     ApprovePlan: _aio.UnaryUnaryMultiCallable[_plans_pb2.ApprovePlanRequest, _plans_pb2.Plan]  # type: ignore[assignment]
     """Say yes to a plan as it stood at a revision. Exactly the actions that are unchanged since are carried out."""
     RejectPlan: _aio.UnaryUnaryMultiCallable[_plans_pb2.RejectPlanRequest, _plans_pb2.Plan]  # type: ignore[assignment]
-    """Say no to a plan. Its records stay as they are until they change again; what it would have deleted stays, and is not asked about again."""
+    """Say no to a plan. Its records stay as they are; what still differs at the next look at them, after a change or in a complete
+    read, is asked about again. What it would have deleted stays, and is not asked about again.
+    """
 
 class PlansServicer(metaclass=_abc_1.ABCMeta):
     """Plans: what a run would do, saved to be read first."""
@@ -101,6 +105,8 @@ class PlansServicer(metaclass=_abc_1.ABCMeta):
         request: _plans_pb2.RejectPlanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_plans_pb2.Plan, _abc.Awaitable[_plans_pb2.Plan]]:
-        """Say no to a plan. Its records stay as they are until they change again; what it would have deleted stays, and is not asked about again."""
+        """Say no to a plan. Its records stay as they are; what still differs at the next look at them, after a change or in a complete
+        read, is asked about again. What it would have deleted stays, and is not asked about again.
+        """
 
 def add_PlansServicer_to_server(servicer: PlansServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
