@@ -16,7 +16,20 @@ import msgspec
 from actors.core import erasure
 from actors.core.policy import LinkSpec
 from actors.core.settings import Mappings, changes, remember, with_stale
-from actors.core.types import OPEN_STATES, SIDES, ActionState, Hint, Mode, Op, Outcome, Room, Side
+from actors.core.types import (
+    OPEN_STATES,
+    SIDES,
+    ActionState,
+    Hint,
+    Mode,
+    Op,
+    Outcome,
+    Presence,
+    Room,
+    Side,
+    State,
+    other,
+)
 from actors.core.values import line_of
 from actors.ports import Find, RunRow
 from actors.root import RootActor
@@ -273,7 +286,15 @@ class Meddling:
 
     def _look_at(self, streams: set[str], reason: str) -> None:
         whole = [Hint(name, side, "", reason=reason) for name in sorted(streams) for side in SIDES]
-        self.rig.link().add_hints(whole)
+        pending = (
+            Hint(one.stream, side, held.id, reason=reason)
+            for one in self.rig.bindings()
+            for side in SIDES
+            if one.stream in streams and one.state is State.SETTLED
+            if (held := one.side(side)) is not None and held.presence is Presence.PRESENT
+            if (gone := one.side(other(side))) is not None and gone.presence is Presence.DELETED
+        )
+        self.rig.link().add_hints([*whole, *pending])
 
     # ------------------------------------------------------------------------------------------------ what goes wrong
 
