@@ -11,7 +11,7 @@ import msgspec
 from actors.core.actions import id_on
 from actors.core.policy import StreamSpec
 from actors.core.several import BESIDE, moved_to, stands_beside
-from actors.core.types import Binding
+from actors.core.types import Binding, Hint, Presence, State, other
 from actors.state import RunState
 
 
@@ -31,6 +31,25 @@ async def led(state: RunState, stream: StreamSpec, ids: Mapping[str, str]) -> tu
     notes = {f"{BESIDE}{old}": f"{BESIDE}{new}" for old, new in ids.items()}
     halves = await state.store.noted(state.link, stream.name, list(notes))
     return tuple(msgspec.structs.replace(half, note=notes[half.note], rev=half.rev + 1) for half in halves)
+
+
+async def alone(
+    state: RunState, stream: StreamSpec, bindings: Iterable[Binding]
+) -> tuple[tuple[int, ...], tuple[Hint, ...]]:
+    """What stood beside records that were deleted, and partners with them, is a stranger now: keys of half bindings to be
+    dropped, and hints to look at what they stand for."""
+    side = stream.several
+    gone = {
+        held.id
+        for one in bindings
+        if side is not None and one.state is State.TOMBSTONE and one.side(other(side)) is not None
+        if (held := one.side(side)) is not None and held.presence is Presence.DELETED
+    }
+    if side is None or not gone:
+        return (), ()
+    halves = [half for half, _ in await standing(state, stream, gone)]
+    hints = (Hint(stream=stream.name, side=side, id=id_on(half, side), reason="alone") for half in halves)
+    return tuple(half.key for half in halves), tuple(hints)
 
 
 def left(stream: StreamSpec, halves: Iterable[Binding]) -> dict[str, str]:

@@ -105,6 +105,13 @@ def rest(stream: StreamSpec, binding: Binding, base: Fields, *, loading: bool = 
     return MET if any(spec.name not in base for spec in stream.mergeable) else ""
 
 
+def keeps(binding: Binding, side: Side, name: str) -> bool:
+    """Whether a side was left as it is beside what is being agreed on for the first time: lists of both, joined."""
+    held = binding.side(side)
+    said = held.dev.get(name) if held is not None else None
+    return said is not None and said.reason == KEPT and name not in binding.base
+
+
 def left_as_it_is(
     stream: StreamSpec, binding: Binding, side: Side, merged: Merged, *, loading: bool
 ) -> Mapping[str, Value]:

@@ -206,7 +206,12 @@ def _unwritten(
     both = initial.left_as_it_is(stream, binding, there, merged, loading=ctx.loading) if left else {}
     for name in left:
         stands = Deviation(seen.fields.get(name), initial.KEPT)
-        adopted = _settle_field(adopted, seen.side, name, wanted[name], stands, keeps=name in both)
+        if name in merged.writes[there] and name not in both:
+            adopted = _shows(
+                adopted, seen.side, name, stands
+            )  # settled with the write there, should it be done
+        else:
+            adopted = _settle_field(adopted, seen.side, name, wanted[name], stands, keeps=name in both)
     return adopted, {name: value for name, value in wanted.items() if name not in left}
 
 
@@ -309,6 +314,13 @@ def _settle_field(
         if devs != one.dev:
             held[each] = msgspec.structs.replace(one, dev=devs)
     return msgspec.structs.replace(binding, base={**binding.base, name: value}, a=held["a"], b=held["b"])
+
+
+def _shows(binding: Binding, side: Side, name: str, dev: Deviation) -> Binding:
+    """`side` shows `name` as `dev`, whatever will be agreed on."""
+    held = binding.side(side)
+    assert held is not None
+    return binding.with_side(side, msgspec.structs.replace(held, dev={**held.dev, name: dev}))
 
 
 # ------------------------------------------------------------------------------------------- contested, decided

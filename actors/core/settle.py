@@ -205,7 +205,7 @@ def _fields(
             devs["b"].pop(name, None)
         if shows in ("open", "flows back", "doubtful"):
             continue
-        if not same(base.get(name, UNKNOWN), value):
+        if not same(base.get(name, UNKNOWN), value) and not initial.keeps(binding, other(side), name):
             devs[other(side)].pop(
                 name, None
             )  # the origin held it; where it was the base, it may still deviate

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.core.policy import LeftBehind
-from actors.core.types import OPEN_STATES, Op, Side
+from actors.core.types import OPEN_STATES, Op, Room, Side
 from actors.ports import Find, Page
 from actors.root import RootActor
 from actors.several import scanned
@@ -71,6 +71,32 @@ def test_found_by_sim_a_read_that_was_cut_short_behind_its_last_page_is_taken_up
         return await scanned(spec, there, end.cursor, _nobody)
 
     assert loop.run(read) == end
+
+
+@MIRRORED
+@FINDS
+def test_found_by_sim_who_stood_beside_a_record_that_was_deleted_on_both_sides_is_told_to_a_person(
+    here: Side, there: Side, find: Find
+) -> None:
+    """A prospect too, who stays when the client and its partner go: nobody ever heard of it (seed 1012, `left_marked`)."""
+
+    async def main() -> Any:
+        rig = rig_with(accounts(here), find)
+        async with rig.daemon():
+            client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+            await until(lambda: len(settled(rig)) == 1)
+            prospect = rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "1"}, "person")
+            await until(lambda: "stands beside" in str(rig.bindings()))
+            await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, client, "person")
+        (mine,) = rig.rows(here)
+        rig.systems[here].delete("customers", mine, "person")
+        async with rig.daemon("d2"):
+            await at_rest(rig)
+        rooms = [(row.room, row.record == f"{PROSPECTS}:{prospect}") for row in rig.parked()]
+        return rooms, len(rig.rows(here)), len(rig.rows(there, PROSPECTS))
+
+    assert loop.run(main) == ([(Room.AMBIGUOUS, True)], 0, 1)
 
 
 async def _nobody(name: str, position: str) -> Page:

@@ -66,6 +66,24 @@ NEWEST = (
         (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
     ),
     Mutant(
+        19,
+        "who stood beside a record that was deleted on both sides stays there, and nobody hears of him",
+        "actors/beside.py",
+        "    halves = [half for half, _ in await standing(state, stream, gone)]",
+        "    halves = list[Binding]()",
+        (
+            f"{FOUND}test_found_by_sim_who_stood_beside_a_record_that_was_deleted_on_both_sides_is_told_to_a_person",
+        ),
+    ),
+    Mutant(
+        11,
+        "a list of a pair that meets is settled before the side that the initial load writes is written",
+        "actors/core/plan.py",
+        "        if name in merged.writes[there] and name not in both:",
+        "        if False and name not in both:",
+        ("tests/core/test_initial.py",),
+    ),
+    Mutant(
         9,
         "who shows a key that is not stored yet is no reason to make nobody with it",
         "actors/untold.py",

@@ -75,7 +75,7 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
         same = [one for one in there.values() if not is_another(timeline, one, entry)]
         if source_of(timeline, entry) is not None:
             # Moved: who stands in the same object is the same, unless nobody knows which of several counts.
-            several = len({one.id for one in same}) > 1
+            several = len({one.id for one in there.values()}) > 1
             here = [one for one in same if place_of(timeline, one) == place_of(timeline, entry)]
             same = [] if several else here
         if (

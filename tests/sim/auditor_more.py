@@ -64,6 +64,8 @@ def is_marked(timeline: Timeline, entry: Entry) -> bool:
     origin = other(entry.side)
     if entry.op != "update":
         return False
+    if timeline.stream.left == "mark" and moved_away(timeline, entry):
+        return True
     gate = timeline.stream.gate(origin)
     if gate is not None and gate.then == "deactivate" and was_shut(timeline, entry, origin, gate):
         return True
@@ -71,6 +73,12 @@ def is_marked(timeline: Timeline, entry: Entry) -> bool:
         e.side == origin and e.op == "delete" for e in timeline.before(entry)
     )
     return origin in timeline.stream.marks and bool(gone)
+
+
+def moved_away(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a daemon had made the entry's record in another object of its side."""
+    made = (one for one in timeline.before(entry) if not one.outside and one.side == entry.side)
+    return any((was := source_of(timeline, one)) is not None and was.id == entry.id for one in made)
 
 
 def was_shut(timeline: Timeline, entry: Entry, side: Side, gate: GateLaw) -> bool:
