@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from actors.core.backlog import Report
-from actors.core.errors import LeaseLost
+from actors.core.errors import Kind, LeaseLost, Scope, TandemError
 from actors.core.mapping import Refs, observe, paths, references, referred
-from actors.core.places import by_object, lacking, parted, qualified, written_in
+from actors.core.places import ID_SIZE_MAX, by_object, can_be_kept, lacking, parted, qualified, written_in
 from actors.core.policy import StreamSpec
 from actors.core.rooms import why_alone
 from actors.core.rows import RowShape
@@ -220,8 +220,16 @@ class Access:
     ) -> list[Observation]:
         """Records in shared values, references to other streams translated."""
         records = tuple(records)
+        for record in records:
+            if not can_be_kept(record.id):
+                raise self._odd(stream, record.id)
         refs = await self.refs(stream, records)
         return [observe(stream, self.side, record, asked, refs) for record in records]
+
+    def _odd(self, stream: StreamSpec, id: str) -> TandemError:
+        said = f"{stream.object(self.side)}: the id {id[:40]!r} of a record on side {self.side} can't be kept"
+        hint = f"an id is text without NUL, of at most {ID_SIZE_MAX:,} bytes; correct it there, or name another key"
+        return TandemError(Kind.REJECTED, said, scope=Scope.STREAM, hint=hint)
 
     async def refs(self, stream: StreamSpec, records: Sequence[Record]) -> Refs:
         """What the records of this side refer to, as bindings."""

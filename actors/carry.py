@@ -17,6 +17,7 @@ import msgspec
 from actors import effects
 from actors.access import Sides, target_refs
 from actors.attached import brings, with_content
+from actors.beside import alone, led, left
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import budgeted, guard, over_text, records_asked
@@ -436,17 +437,19 @@ class Carrier:
         """All that was done, and what goes with it, in one transaction."""
         state = self._state
         bindings = tuple(revised(b) for b in done.bindings.values() if b.key not in done.dropped)
+        bindings += await led(state, stream, left(stream, done.new))
+        dropped, hints = await alone(state, stream, bindings)
         await state.settle(
             Settlement(
                 run=state.run,
                 bindings=(*bindings, *extra.bindings, *done.new),
-                dropped=tuple(dict.fromkeys(done.dropped)),
+                dropped=tuple(dict.fromkeys([*done.dropped, *dropped])),
                 closed=tuple(done.closed),
                 items=(*extra.items, *done.items),
                 park=tuple(one_per_place([*extra.park, *done.park])),
                 unpark=(*extra.unpark, *done.unpark),
                 acks=extra.acks,
-                hints=(*extra.hints, *done.hints),
+                hints=(*extra.hints, *done.hints, *hints),
                 cursors=extra.cursors,
                 seen=extra.seen,
                 spend=done.spend,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from actors.core import initial
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Binding, Parked, Room, Side, State, other
 from actors.ports import KeyGroup
@@ -45,7 +46,18 @@ def is_listed(half: Binding) -> bool:
 
 def waiting_for_a_word(gone: Binding) -> Binding:
     """What is gone, while it can't be said which of several new records it is."""
-    return msgspec.structs.replace(gone, note=AMBIGUOUS, rev=gone.rev + 1)
+    return msgspec.structs.replace(gone, note=initial.noted(gone, AMBIGUOUS), rev=gone.rev + 1)
+
+
+def is_waiting(gone: Binding) -> bool:
+    return gone.note.startswith(AMBIGUOUS)
+
+
+def state_again(held: Binding) -> State:
+    """Where a member of an unclear group stands once it is matched again."""
+    if initial.HELD in held.note:
+        return State.HELD_BACK
+    return State.GONE if held.state is State.GONE else State.NEW
 
 
 def lookalikes(sides: Mapping[int, Side], keys: Sequence[int], halves: Sequence[Binding]) -> KeyGroup:

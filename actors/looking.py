@@ -308,10 +308,13 @@ class Looking:
         return True
 
     async def _due(self, stream: StreamSpec, side: Side, cursor: Cursor) -> str | None:
-        """The look token to note when a complete read is due, else None."""
-        full = self._find(stream, side) is Find.FULL
+        """The look token to note when a complete read is due, else None. Since we wrote there it says nothing: what was put
+        back since is what was read before."""
+        full, memory, place = self._find(stream, side) is Find.FULL, self._state.memory, (stream.name, side)
+        wrote = memory.writes.get((stream.object(side), side), 0)
         token = await self._sides[side].look_token(stream) if full else ""
-        if full and (not token or token != cursor.token):
+        if full and (not token or token != cursor.token or wrote != memory.read.get(place, 0)):
+            memory.read[place] = wrote
             return token
         overdue = self._state.clock.now() - cursor.completed >= stream.complete_read_s
         return token if not cursor.completed or overdue else None

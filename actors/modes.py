@@ -19,6 +19,7 @@ from actors.state import RunState
 from actors.undoing import Undoing
 from actors.verifying import Verifying
 
+NO_STREAM: Final = "its stream is no more: nothing was taken back"
 ORDINARY: Final = frozenset({Mode.SYNC, Mode.PLAN})
 
 
@@ -73,6 +74,8 @@ async def _undone(asked: Asked, streams: Sequence[StreamSpec]) -> RunResult:
     try:
         if state.row.mode == Mode.UNDO:
             ended = await undoing.plan(streams)
+        elif not streams:  # switched off since somebody said yes
+            return RunResult(Outcome.NOTHING_NEW, frozenset(state.loaded), None, NO_STREAM)
         else:
             ended = await undoing.apply(streams[0])
     except TandemError as error:

@@ -10,11 +10,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from actors.access import Sides
+from actors.beside import led
+from actors.core import initial
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import remapped
 from actors.core.moved import gone_side, moved, told_by, was_told_by
 from actors.core.policy import StreamSpec
 from actors.core.types import ActionState, Binding, Hint, Presence, Side, State
+from actors.keygroups import is_waiting
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
 
@@ -22,7 +25,7 @@ PAGE = 1000
 
 
 class Moves:
-    """The bindings of one stream of which a record was found gone. `known` is filled by `begin`; those with a note wait for
+    """The bindings of one stream of which a record was found gone. `known` is filled by `begin`, without those that wait for
     a person."""
 
     def __init__(self, state: RunState, sides: Sides) -> None:
@@ -39,20 +42,41 @@ class Moves:
         after = 0
         while page := await state.store.bindings_in(state.link, stream.name, [State.GONE], after, PAGE):
             after = page[-1].key
-            whole = (remapped(stream, b) for b in page if not state.is_open(b.key) and not b.note)
+            whole = (remapped(stream, b) for b in page if not (state.is_open(b.key) or is_waiting(b)))
             found.update({binding.key: binding for binding in whole})
         self.known, self._waiting = found, set()
         self.sides = {key: gone_side(binding) for key, binding in found.items()}
+
+    async def let_in(self, stream: StreamSpec) -> None:
+        """Who shares a match key with what is gone on his side, and was left where he is by the initial load, may be that
+        record under another id: he is matched like any newcomer, and left again if he is not."""
+        state = self._state
+        if state.dry or not self.known or not initial.leaves(stream):
+            return
+        found: dict[int, Binding] = {}
+        for level in range(len(stream.match)):
+            gone = {key: self.sides[one.key] for one in self.known.values() if (key := one.keys[level])}
+            hashes = sorted(gone) if stream.binds_by(level) else ()
+            for half in (
+                await state.store.sharing(state.link, stream.name, level, hashes, PAGE) if hashes else ()
+            ):
+                if initial.is_held(half) and half.side(gone[half.keys[level]]) is not None:
+                    found[half.key] = initial.matched_anew(half)
+        if found:
+            await state.settle(Settlement(run=state.run, bindings=tuple(found.values())))
 
     async def settle(self, stream: StreamSpec, pairs: Sequence[tuple[int, Binding]]) -> list[Binding]:
         """Put new records in the place of what is gone: (key of what is gone, half binding of the new one). They are looked
         at next, as whatever they are now. Returns the bindings as they are then; a dry run only works them out."""
         bindings, items, hints, dropped = [], [], [], []
+        ids: dict[str, str] = {}
         for key, half in pairs:
             gone, side = self.known.pop(key), self.sides.pop(key)
             binding = moved(gone, half)
             reason = f"{id_on(gone, side)} on {side} is {id_on(binding, side)} now"
             bindings.append(binding)
+            if side == stream.several:
+                ids[id_on(gone, side)] = id_on(binding, side)
             items.append(
                 note_line(stream, binding, side, id_on(gone, side), "moved", reason, ActionState.CONFIRMED)
             )
@@ -65,7 +89,7 @@ class Moves:
             await state.settle(
                 Settlement(
                     run=state.run,
-                    bindings=tuple(bindings),
+                    bindings=(*bindings, *await led(state, stream, ids)),
                     dropped=tuple(dropped),
                     items=tuple(items),
                     hints=tuple(hints),
@@ -136,9 +160,11 @@ class Moves:
             if rest.a if side == "a" else rest.b:
                 self._waiting.add(one.key)
                 continue
-            waited = one.note and rest != group and one.key not in self._waiting
+            waited = is_waiting(one) and rest != group and one.key not in self._waiting
             if waited and not self._state.is_open(one.key):
-                self.known[one.key] = msgspec.structs.replace(remapped(stream, one), note="")
+                self.known[one.key] = msgspec.structs.replace(
+                    remapped(stream, one), note=initial.noted(one, "")
+                )
                 self.sides[one.key] = side
         return bool(gone)
 

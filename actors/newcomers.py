@@ -11,7 +11,7 @@ import msgspec
 from actors.access import Sides
 from actors.carry import Carrier
 from actors.conclude import Pair
-from actors.core import ambiguous, initial, match
+from actors.core import ambiguous, match
 from actors.core.actions import id_on, note_line
 from actors.core.documents import decided
 from actors.core.moved import by_key
@@ -40,6 +40,7 @@ from actors.keygroups import (
     listed,
     lookalikes,
     row_of,
+    state_again,
     waiting_for_a_word,
     without,
 )
@@ -95,6 +96,7 @@ class Newcomers:
         if not unbound and stream.name not in self._state.gone:
             return True  # the common case, in one question
         await self._moves.begin(stream)
+        await self._moves.let_in(stream)
         if self._moves.known and not stirred and not self._state.dry:
             await self._reopen_listed(stream)
         taken = await self._match(stream)
@@ -267,7 +269,7 @@ class Newcomers:
                 return
             after = held[-1].key
             again = tuple(
-                msgspec.structs.replace(b, state=_again(b), note=kept_note(b), rev=b.rev + 1)
+                msgspec.structs.replace(b, state=state_again(b), note=kept_note(b), rev=b.rev + 1)
                 for b in held
                 if b.note.startswith(AMBIGUOUS)
             )
@@ -417,7 +419,9 @@ class Newcomers:
                     ones = self._places.not_twice(stream, side, looked, made)
                     self._left = self._left or len(ones) < len(looked)
                     pairs.extend(await self._claimed(stream, side, ones))
-            yield pairs, len(halves) < self._window
+            sure = self._windows.untold.without(stream, pairs)
+            self._left = self._left or len(sure) < len(pairs)
+            yield sure, len(halves) < self._window
 
     async def _decided(self, stream: StreamSpec, there: Side, halves: Sequence[Binding]) -> list[Binding]:
         """Those that a person decided to import: a decision waits for no schedule."""
@@ -474,6 +478,7 @@ class Newcomers:
         again: list[Binding] = []
         for seen in await self._sides[side].look(stream, list(ids)):
             half = ids[seen.id]
+            self._windows.untold.note(stream, half, seen)
             if self._windows.too_early(stream, seen, half):
                 self._left = True
                 lag_s = self._sides[side].declaration.read_lag_s
@@ -492,9 +497,3 @@ class Newcomers:
         if again and not self._state.dry:
             await self._state.settle(Settlement(run=self._state.run, bindings=tuple(again)))
         return out
-
-
-def _again(held: Binding) -> State:
-    if initial.HELD in held.note:
-        return State.HELD_BACK
-    return State.GONE if held.state is State.GONE else State.NEW

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from actors.access import Sides
+from actors.beside import led, left, standing
 from actors.conclude import Pair
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import native_of
@@ -17,15 +18,12 @@ from actors.core.several import (
     at_new_place,
     beside,
     place_of,
-    stands_beside,
     stands_in_both,
     steps_aside,
 )
 from actors.core.types import Action, ActionState, Binding, Hint, Presence, Side, State
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
-
-PAGE = 1000
 
 
 class Places:
@@ -107,7 +105,7 @@ class Places:
         await state.settle(
             Settlement(
                 run=state.run,
-                bindings=tuple(bindings),
+                bindings=(*bindings, *await led(state, stream, left(stream, bindings))),
                 dropped=tuple(new.key for _, new in pairs),
                 items=tuple(items),
                 hints=tuple(hints),
@@ -146,25 +144,12 @@ class Places:
                 for one in await self._with_its_key(stream, side, binding):
                     found.add(binding.key)
                     hints.append(Hint(stream=stream.name, side=side, id=one, reason="moved"))
-        for half in await self._beside(stream, lost) if lost else ():
-            found.add(lost[stands_beside(half)].key)
+        for half, record in await standing(state, stream, lost):
+            found.add(lost[record].key)
             beside.append(half.key)
             hints.append(Hint(stream=stream.name, side=side, id=id_on(half, side), reason="moved"))
         if hints:
             await state.settle(Settlement(run=state.run, dropped=tuple(beside), hints=tuple(hints)))
-        return found
-
-    async def _beside(self, stream: StreamSpec, lost: Collection[str]) -> list[Binding]:
-        """What stood beside records that are gone: a stranger, when it is looked at next. What our own move kept in the
-        old object is none of them."""
-        found: list[Binding] = []
-        after, state = 0, self._state
-        while True:
-            page = await state.store.bindings_in(state.link, stream.name, [State.TOMBSTONE], after, PAGE)
-            found.extend(half for half in page if stands_beside(half) in lost)
-            if len(page) < PAGE:
-                break
-            after = page[-1].key
         return found
 
     async def _with_its_key(self, stream: StreamSpec, side: Side, binding: Binding) -> list[str]:

@@ -68,6 +68,8 @@ class Memory:
         self.again: dict[str, float] = {}  # stream -> when the last of what is tried again is (wall clock)
         self.records: dict[str, tuple[int, int, float]] = {}  # stream -> counted, up to how many, when
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
+        self.writes: dict[tuple[str, Side], int] = {}  # object -> how often we wrote to one of its records
+        self.read: dict[tuple[str, Side], int] = {}  # stream -> how often we had when it was read completely
         self.bound = 0  # transactions that may have changed bindings
         self.arrived: dict[str, int] = {}  # stream -> how often a record of it came to have a partner
         self.woken: dict[
@@ -102,6 +104,7 @@ class Memory:
     def wrote(self, object_name: str, side: Side, record: str, at: float) -> None:
         """Note a write (or a request whose outcome is not known)."""
         self._wrote[object_name, side, record] = at
+        self.writes[object_name, side] = self.writes.get((object_name, side), 0) + 1
 
     def last(self, object_name: str, side: Side, record: str) -> float:
         """When it was last written, or when this owner took over."""

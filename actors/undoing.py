@@ -108,8 +108,8 @@ class Undoing:
         for write, _, taken_back in await self._undone(stream, done, self._subject.run):
             if taken_back.action is not None:
                 actions.append(taken_back.action)
-            else:
-                await self._name_all([write], taken_back.reason)
+            if said := taken_back.reason or taken_back.left:
+                await self._name_all([write], said)
         if actions:
             await self._give_way(stream)
             self.planned += len(actions)

@@ -21,8 +21,10 @@ from actors.core.rooms import unsure
 from actors.core.types import Action, Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
 from actors.ports import Counters, Cursor, Known
 from actors.state import RunState
+from actors.untold import Untold
 
 LOOK_PAUSE_MAX_S = 60
+KEPT_NOTES = (RESTORE, initial.HELD, initial.ASKED, initial.LEFT, initial.MET)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -57,6 +59,7 @@ class Windows:
         self.stirred: set[str] = set()  # streams whose unbound records changed in this run
         # By stream, bindings of which a record was found gone after the look for who is new: it may be one of those.
         self.late: dict[str, set[int]] = {}
+        self.untold = Untold()
 
     async def take(self, stream: StreamSpec, window: Window) -> None:
         """Settle one window: everything it showed is settled, parked, carried out, or noted to be looked at again."""
@@ -131,6 +134,7 @@ class Windows:
         if binding is None:
             self._stranger(stream, window, seen, out)
         elif self.too_early(stream, seen, binding):
+            self.untold.note(stream, binding, seen)
             out.later.append(self._look_again(stream, window, seen))
         elif binding.side(other(window.side)) is None:
             self._half(stream, window, seen, binding, out)
@@ -374,10 +378,8 @@ def _is_gone(pair: Pair) -> bool:
 
 
 def kept_note(half: Binding) -> str:
-    """What stays noted of a newcomer when it starts anew: that it is to be put back, or waits for a yes."""
-    return next(
-        (note for note in (RESTORE, initial.HELD, initial.ASKED, initial.LEFT) if note in half.note), ""
-    )
+    """What stays noted when it starts anew: that it is to be put back, or waits for a yes; of a pair, what is open."""
+    return next((note for note in KEPT_NOTES if note in half.note), "")
 
 
 def matched(a: Binding, b: Binding) -> Binding:

@@ -10,7 +10,7 @@ import anyio
 
 from bench import report
 from bench.catalog import NAMES
-from bench.figures import MEASURES
+from bench.figures import MEASURES, OWN_SYSTEMS
 from bench.report import Result
 from bench.session import Options, say, session
 
@@ -19,7 +19,7 @@ async def measure(names: Sequence[str], options: Options) -> list[Result]:
     """These figures, in the order of the catalogue; each is printed when it is known."""
     results: dict[str, Result] = {}
     wanted = [name for name in NAMES if name in names]
-    async with session(options) as running:
+    async with session(options, databases=not OWN_SYSTEMS.issuperset(wanted)) as running:
         for name in wanted:
             if name in results:
                 continue

@@ -40,15 +40,20 @@ PAIRS: dict[str, tuple[float, float]] = {
 }
 
 SILENT = ("selectline-cloudkasse",)  # neither system calls anybody
+LIMITED = (
+    "sage50fr-sage-sales-management",
+)  # one side is a folder, of the other a plan says how much it answers
 
 
 def _of_pair(pair: str, most: float, aim: float) -> tuple[Figure, ...]:
-    loads = (
+    loads = [
         Figure(f"pair_load_over_script:{pair}", "x", 1.5, 1.2),
         Figure(f"requests_per_record:{pair}", "", most, aim, "the script"),
-    )
+    ]
+    if pair not in LIMITED:
+        loads.append(Figure(f"pair_load_at_20ms_over_script:{pair}", "x", 1.5, 1.2))
     if pair in SILENT:
-        return loads
+        return tuple(loads)
     return (
         *loads,
         Figure(f"webhook_to_write_p50_ms:{pair}", "ms", 25, 10, "the relay's own, taken off,"),

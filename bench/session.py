@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +35,13 @@ class Options:
 
 
 class Session:
-    """The databases a (filled) and b, those of the scripts (c, d and their state s), and a daemon."""
+    """The databases a (filled) and b, those of the scripts (c, d and their state s), and a daemon. `found`: None where no
+    figure is measured that needs a database."""
 
-    def __init__(self, folder: Path, found: Systems, options: Options) -> None:
+    def __init__(self, folder: Path, found: Systems | None, options: Options) -> None:
         self.folder = folder
-        self.systems = found
         self.options = options
+        self._systems = found
         self._rows = 0
         self._stand: Stand | None = None
         self._find = ""
@@ -99,6 +100,13 @@ class Session:
         return self._stand
 
     @property
+    def systems(self) -> Systems:
+        """The server of all databases."""
+        if self._systems is None:
+            raise RuntimeError("this session was begun without databases")
+        return self._systems
+
+    @property
     def rows(self) -> int:
         """How many rows a holds."""
         return self._rows
@@ -113,17 +121,19 @@ class Session:
 
 
 @asynccontextmanager
-async def session(options: Options) -> AsyncIterator[Session]:
-    """Everything a run of the bench needs, in a temporary folder that goes with it."""
+async def session(options: Options, *, databases: bool = True) -> AsyncIterator[Session]:
+    """Everything a run of the bench needs, in a temporary folder that goes with it; the databases where they are wanted."""
     folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
     folder.chmod(0o755)
     try:
-        async with systems(folder / "systems", "2GB" if options.scale == 1 else "128MB") as found:
+        async with AsyncExitStack() as stack:
+            found = None
+            if databases:
+                buffers = "2GB" if options.scale == 1 else "128MB"
+                found = await stack.enter_async_context(systems(folder / "systems", buffers))
             running = Session(folder, found, options)
-            try:
-                yield running
-            finally:
-                await running.drop_stand()
+            stack.push_async_callback(running.drop_stand)
+            yield running
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

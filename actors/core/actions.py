@@ -64,8 +64,10 @@ def _guarded(
 ) -> set[str]:
     """The native fields that must still be as seen: those written, all that the written fields are made of, and the
     rest of every group they belong to."""
-    groups = {spec.group for spec in stream.fields if spec.name in fields and spec.group}
-    members = (spec.side(side) for spec in stream.fields if spec.name in fields or spec.group in groups)
+    written = [stream.field(name) for name in fields]
+    groups = {spec.group for spec in written if spec.group}
+    rest = [spec for spec in stream.fields if spec.group in groups] if groups else []
+    members = (spec.side(side) for spec in (*written, *rest))
     return {*native, *(path for place in members if place is not None for path in place.paths)}
 
 

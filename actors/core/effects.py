@@ -7,16 +7,18 @@ the very transaction that settles the document. A document that was there alread
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from actors.core.policy import StreamSpec
-from actors.core.types import Binding, Held, Hint, Side, State
+from actors.core.rooms import waits as waiting
+from actors.core.types import Binding, Held, Hint, Observation, Parked, Room, Side, State
 
 UNTOLD: Final = "effect: waits until its document is imported"
 GONE: Final = "its record, which is gone: the document was imported, and this was not written with it yet"
+DISMISS: Final = "dismiss"  # a person's word: it is gone for good, and what waits for it is given up
 IMPORTED: Final = "its document was imported"  # the reason of the hint
 DOCUMENT: Final = "document"  # the field by which an effect knows its document
 
@@ -39,6 +41,23 @@ def waits(half: Binding) -> bool:
 def is_due(stream: StreamSpec, half: Binding) -> bool:
     """Whether it is an effect whose document was imported, and which is not told yet."""
     return bool(stream.follows) and not waits(half)
+
+
+def without_record(stream: StreamSpec, half: Binding, gone: Observation) -> Parked:
+    """The line of an effect that is due, and whose record is gone: it may only have been hidden."""
+    hint = "it goes by itself when that is back; or say that it is gone for good: dismiss it"
+    return msgspec.structs.replace(waiting(stream, half, gone, GONE), hint=hint)
+
+
+def may_be_dismissed(row: Parked) -> bool:
+    """Whether a person can end that an entry waits: nothing else may ever do."""
+    return row.room is Room.WAITING and row.reason == GONE
+
+
+def is_dismissed(parked: Sequence[Parked], row: Parked) -> bool:
+    """Whether a person said so of what is still so."""
+    said = (one for one in parked if may_be_dismissed(one) and one.fingerprint == row.fingerprint)
+    return any((one.decision or {}).get("choose") == DISMISS for one in said)
 
 
 def told(stream: StreamSpec, side: Side, ids: list[str], known: Mapping[str, Binding]) -> list[Binding]:

@@ -138,6 +138,8 @@ def detached(
 
 def remembered(stream: StreamSpec, binding: Binding, looks: tuple[Observation, Observation]) -> Binding:
     """The binding with the value by which each record takes part, where it may have to be put back."""
+    if not stream.gates:
+        return binding
     out = {side: binding.side(side) for side in SIDES}
     for seen in looks:
         gate, held = stream.gates.get(seen.side), out[seen.side]

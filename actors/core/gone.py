@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.core import gates
+from actors.core import gates, initial, match
 from actors.core.actions import action_for, id_on, note_line
 from actors.core.mapping import Shown, shared
 from actors.core.merge import changed_fields
@@ -22,7 +22,6 @@ from actors.core.verdict import (
     UNSEEN_AGAIN_S,
     Context,
     Verdict,
-    adopt_keys,
     chosen,
     in_state,
     presence_of,
@@ -41,7 +40,7 @@ def plan_gone(
     known = was.presence is Presence.DELETED
     after = presence_of(binding, *((gone, left) if side == "a" else (left, gone)))
     if after.state is State.GONE:
-        after = in_state(after, State.SETTLED, "")
+        after = in_state(after, State.SETTLED, initial.noted(after, ""))
     if gates.SHUT in binding.note and binding.state is State.TOMBSTONE and not known:
         return Verdict(tombstone(after, f"{binding.note}; deleted on {side}"))  # nothing passes
     policy = delete_policy(stream, binding, side)
@@ -209,7 +208,7 @@ def _back(
     )
     reason = f"was deleted on both sides and is back on {left.side}"
     item = note_line(stream, after, left.side, gone.id, "back", reason, ActionState.CONFIRMED)
-    return Verdict(adopt_keys(stream, half, left.fields), items=(item,))
+    return Verdict(msgspec.structs.replace(half, keys=match.keys(stream, left.fields)), items=(item,))
 
 
 def _restore(stream: StreamSpec, after: Binding, gone: Observation, left: Observation) -> Verdict:

@@ -30,7 +30,8 @@ ASKED = "initial load: made on a yes"
 LEFT = "initial load: left"
 _NOTES: Final = {InitialCreates.PLAN: ASKED, InitialCreates.OFF: LEFT}
 KEPT = "initial load"  # the reason of a deviation
-MET = "initial load: met, and not settled in every field"  # the note of a pair
+# The note of a pair, alone, or after what is noted of it while one of its records is gone:
+MET = "initial load: met, and not settled in every field"
 
 
 def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: bool) -> Binding:
@@ -70,6 +71,11 @@ def has_changed(half: Binding, seen: Observation) -> bool:
     return any(not same(was[name], value) for name, value in seen.fields.items() if name in was)
 
 
+def matched_anew(half: Binding) -> Binding:
+    """It may be a record of its side that is gone, under another id: a newcomer that is left if it is not."""
+    return msgspec.structs.replace(half, state=State.NEW, note=LEFT, base={}, rev=half.rev + 1)
+
+
 def let_go(half: Binding) -> Binding:
     """It is a newcomer like any other from now on."""
     return msgspec.structs.replace(half, state=State.NEW, note="", base={})
@@ -80,12 +86,30 @@ def met(half: Binding) -> Binding:
     return msgspec.structs.replace(half, base={}) if HELD in half.note else half
 
 
+def is_met(pair: Binding) -> bool:
+    """Whether it met in the initial load, and is not settled in every field."""
+    return MET in pair.note
+
+
+def noted(pair: Binding, note: str) -> str:
+    """The note of a pair of which one record is gone, or gone no longer: what is open of it stays open, should both be there
+    again."""
+    return "; ".join(one for one in (note, MET) if one) if is_met(pair) and MET not in note else note
+
+
 def rest(stream: StreamSpec, binding: Binding, base: Fields, *, loading: bool = False) -> str:
     """The note of a pair that meets, or met, in an initial load that does not write everywhere, until all is settled."""
     meets = loading and binding.state is State.MATCHED and stream.initial_load != frozenset(SIDES)
-    if not meets and binding.note != MET:
+    if not meets and not is_met(binding):
         return ""
     return MET if any(spec.name not in base for spec in stream.mergeable) else ""
+
+
+def keeps(binding: Binding, side: Side, name: str) -> bool:
+    """Whether a side was left as it is beside what is being agreed on for the first time: lists of both, joined."""
+    held = binding.side(side)
+    said = held.dev.get(name) if held is not None else None
+    return said is not None and said.reason == KEPT and name not in binding.base
 
 
 def left_as_it_is(
@@ -95,7 +119,7 @@ def left_as_it_is(
     a part is settled already: what was never settled on both sides. (A number that is given to a record which the load made
     is no such thing: that pair never met.)"""
     meets = loading and binding.state is State.MATCHED
-    if side in stream.initial_load or not (meets or binding.note == MET):
+    if side in stream.initial_load or not (meets or is_met(binding)):
         return {}
     told = {one.field for one in merged.decisions if one.rule.startswith(DECIDED)}
     if not meets:

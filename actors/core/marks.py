@@ -49,7 +49,9 @@ def outlived(stream: StreamSpec, binding: Binding, a: Observation, b: Observatio
 def put_back(stream: StreamSpec, binding: Binding, seen: Observation, update: Action | None) -> Action | None:
     """The update of a side together with taking its mark away; the update as it is where there is none."""
     held = binding.side(seen.side)
-    marked = {n: d.value for n, d in held.dev.items() if n.startswith(PREFIX)} if held is not None else {}
+    if held is None or not held.dev:
+        return update
+    marked = {n: d.value for n, d in held.dev.items() if n.startswith(PREFIX)}
     back = {n.removeprefix(PREFIX): v for n, v in marked.items() if n.removeprefix(PREFIX) in seen.native}
     if not back:
         return update

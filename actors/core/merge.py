@@ -52,6 +52,7 @@ class Merged(msgspec.Struct, frozen=True):
     put_back: tuple[str, ...] = ()  # fields that were edited on the side that does not own them
     unseen: tuple[str, ...] = ()  # "side.field" that would be overwritten without having been seen: not now
     left: Mapping[str, tuple[Side, FieldDecision]] = {}  # edits of what the other side owns: they stay there
+    owned: Mapping[str, Side] = {}  # of the units that are to be written: those that one side owns, and which
 
 
 def settled(binding: Binding, side: Side, field: str) -> Seen:
@@ -97,10 +98,9 @@ def merge(
     put_back: list[str] = []
     unseen: list[str] = []
     left: dict[str, tuple[Side, FieldDecision]] = {}
-    was = settled_on(binding, "a"), settled_on(binding, "b")
-    for name, members in stream.units:
-        if _untouched(members, was, (a.fields, b.fields)):
-            continue
+    owned: dict[str, Side] = {}
+    touched = _touched(stream, binding, a) | _touched(stream, binding, b)
+    for name, members in stream.units_with(touched):
         view = _View(stream, binding, members, a, b)
         if members[0].owner_cases:
             decided = {**agreed, **writes["a"], **writes["b"]}
@@ -126,6 +126,9 @@ def merge(
             continue
         view.apply(values, agreed, writes)
         decisions.extend(view.decisions(values, rule))
+        owner = owning_side(view.owner)
+        if owner is not None:
+            owned[name] = owner
         if rule.startswith("put back"):
             put_back.extend(spec.name for spec in members)
     return Merged(
@@ -136,6 +139,7 @@ def merge(
         tuple(put_back),
         tuple(dict.fromkeys(unseen)),
         left,
+        owned,
     )
 
 
@@ -147,14 +151,15 @@ def dispute_of(
     return _View(stream, binding, members, a, b).dispute(unit, reason)
 
 
-def _untouched(members: Sequence[FieldSpec], was: tuple[Fields, Fields], now: tuple[Fields, Fields]) -> bool:
-    """Whether both sides show exactly what they held: most units of most records, and there is nothing to judge."""
-    for spec in members:
-        for held, shown in zip(was, now, strict=True):
-            value = shown.get(spec.name, UNKNOWN)
-            if value is UNKNOWN or not same(value, held.get(spec.name, UNKNOWN)):
-                return False
-    return True
+def _touched(stream: StreamSpec, binding: Binding, seen: Observation) -> set[str]:
+    """The fields of which a side does not show exactly what it held: few of most records, and of the others there is nothing
+    to judge."""
+    was, now = settled_on(binding, seen.side), seen.fields
+    return {
+        spec.name
+        for spec in stream.mergeable
+        if (value := now.get(spec.name, UNKNOWN)) is UNKNOWN or not same(value, was.get(spec.name, UNKNOWN))
+    }
 
 
 class _View:

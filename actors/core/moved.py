@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from actors.core import initial
 from actors.core.merge import settled_on
 from actors.core.policy import StreamSpec
 from actors.core.types import Binding, Held, Presence, Side, State
-from actors.core.values import UNKNOWN, Fields, fingerprint
+from actors.core.values import UNKNOWN, Fields, fingerprint, is_erased
 
 # So many fields beside the match keys must say who a record is, or nothing is told by them.
 TELLING_MIN = 2
@@ -34,13 +35,13 @@ def by_key(a: Sequence[int], b: Sequence[int], taken: Sequence[int], gone: Mappi
 
 
 def told_by(stream: StreamSpec, fields: Fields) -> str | None:
-    """Everything that a record shows beside its match keys, as a fingerprint; None where that is too little to tell it by
-    or was not seen."""
+    """Everything that a record shows beside its match keys, as a fingerprint; None where that is too little to tell it by,
+    was not seen, or was erased."""
     keys = {name for names in stream.match for name in names}
     skipped = stream.object_field  # where it stands is what changed
     names = [spec.name for spec in stream.mergeable if spec.name not in keys and spec is not skipped]
     values = [fields.get(name, UNKNOWN) for name in names]
-    if any(value is UNKNOWN for value in values):
+    if any(value is UNKNOWN or is_erased(value) for value in values):
         return None
     if sum(value not in (None, "", ()) for value in values) < TELLING_MIN:
         return None
@@ -59,5 +60,5 @@ def moved(gone: Binding, new: Binding) -> Binding:
     was, here = gone.side(side), new.side(side)
     assert was is not None and here is not None
     held = Held(id=here.id, dev=was.dev, version=here.version, seen_gen=here.seen_gen)
-    out = msgspec.structs.replace(gone, state=State.SETTLED, note="", rev=gone.rev + 1)
+    out = msgspec.structs.replace(gone, state=State.SETTLED, note=initial.noted(gone, ""), rev=gone.rev + 1)
     return out.with_side(side, held)

@@ -108,7 +108,13 @@ def _gone(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context) ->
     """A new record that is gone again leaves nothing; but what was to be put back, or is due with its document, waits: its
     record may only have been hidden."""
     if effects.is_due(stream, half):
-        return Verdict(half, park=(waits(stream, half, seen, effects.GONE),))
+        row = effects.without_record(stream, half, seen)
+        if not effects.is_dismissed(ctx.parked, row):
+            return Verdict(half, park=(row,))
+        reason = f"dismissed by a person: {effects.GONE}"
+        there = other(seen.side)
+        item = note_line(stream, half, there, seen.id, "effects: dismissed", reason, ActionState.CONFIRMED)
+        return Verdict(half, drop=True, items=(item,))
     if RESTORE not in half.note or seen.side in ctx.reused:
         return Verdict(half, drop=True, items=never_imported(stream, half, seen, ctx.parked))
     held = half.side(seen.side)

@@ -19,7 +19,18 @@ from actors.core.types import SIDES, Binding, Observation, Side, other
 from actors.core.values import UNKNOWN, Seen, Value
 
 SEPARATOR = ":"
+ID_SIZE_MAX = 2500  # bytes; an index of PostgreSQL takes 2,704, with the names of link and stream
 _LACKING = "_lacking"
+
+
+def can_be_kept(id: str) -> bool:
+    """Whether a store can find a record by this id."""
+    if id.isascii():
+        return len(id) <= ID_SIZE_MAX and "\x00" not in id
+    try:
+        return len(id.encode()) <= ID_SIZE_MAX and "\x00" not in id
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
 
 
 def qualified(stream: StreamSpec, side: Side, name: str, id: str) -> str:

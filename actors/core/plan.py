@@ -88,7 +88,7 @@ def differs(stream: StreamSpec, binding: Binding, seen: Observation) -> bool:
     held = binding.side(seen.side)
     if held is None or binding.state is State.MATCHED or seen.problem:
         return True
-    if held.presence is not seen.presence or gates.stirs(stream, binding, seen):
+    if held.presence is not seen.presence or (stream.gates and gates.stirs(stream, binding, seen)):
         return True
     if own_values.stirs(stream, held, seen):
         return True
@@ -115,7 +115,7 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
         return Verdict(tombstone(presence_of(binding, a, b), "deleted on both sides"))
     gone, left = (a, b) if a.presence is not Presence.PRESENT else (b, a)
     if not ctx.concludes and _unexplained(binding, gone):
-        return Verdict(in_state(presence_of(binding, a, b), State.GONE, ""))
+        return Verdict(in_state(presence_of(binding, a, b), State.GONE, initial.noted(binding, "")))
     return plan_gone(stream, binding, gone, left, ctx)
 
 
@@ -158,10 +158,11 @@ def _both_present(
         try:
             if wanted:
                 hot = _contested_units(stream, adopted, seen.side, merged, ctx)
-                park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker))
-                park.extend(emptied(stream, binding, b if seen is a else a, wanted))
                 bare = bare_units(stream, wanted)
-                wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
+                if hot or bare:
+                    park.extend(contested(stream, adopted, (a, b), seen.side, hot, ctx.breaker, merged.owned))
+                    park.extend(emptied(stream, binding, b if seen is a else a, wanted))
+                    wanted = {n: v for n, v in wanted.items() if stream.field(n).unit not in {*hot, *bare}}
                 wanted, row = several.not_known(stream, seen.side, wanted, ctx)
                 park.extend(row)
                 adopted, wanted, row = _written_once(stream, adopted, seen, wanted, ctx)
@@ -198,10 +199,19 @@ def _unwritten(
     ctx: Context,
 ) -> tuple[Binding, Mapping[str, Value]]:
     """What is left to be written on a side; what the initial load does not write there is settled as it stands."""
-    wanted = merged.writes[seen.side]
-    for name in (left := initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)):
+    wanted, there = merged.writes[seen.side], other(seen.side)
+    if not wanted:
+        return adopted, wanted
+    left = initial.left_as_it_is(stream, binding, seen.side, merged, loading=ctx.loading)
+    both = initial.left_as_it_is(stream, binding, there, merged, loading=ctx.loading) if left else {}
+    for name in left:
         stands = Deviation(seen.fields.get(name), initial.KEPT)
-        adopted = _settle_field(adopted, seen.side, name, wanted[name], stands)
+        if name in merged.writes[there] and name not in both:
+            adopted = _shows(
+                adopted, seen.side, name, stands
+            )  # settled with the write there, should it be done
+        else:
+            adopted = _settle_field(adopted, seen.side, name, wanted[name], stands, keeps=name in both)
     return adopted, {name: value for name, value in wanted.items() if name not in left}
 
 
@@ -280,18 +290,23 @@ def _adopt(
     state = State.SETTLED if binding.state in (State.MATCHED, State.TOMBSTONE, State.GONE) else binding.state
     note = initial.rest(stream, binding, binding.base, loading=ctx.loading)
     binding = msgspec.structs.replace(binding, state=state, map_ver=stream.map_ver, note=note)
-    known = {**b.fields, **a.fields, **binding.base}
-    return adopt_keys(stream, binding, known)
+    return adopt_keys(stream, binding, a.fields, b.fields)
 
 
 def _settle_field(
-    binding: Binding, side: Side | None, name: str, value: Value, dev: Deviation | None
+    binding: Binding,
+    side: Side | None,
+    name: str,
+    value: Value,
+    dev: Deviation | None,
+    *,
+    keeps: bool = False,
 ) -> Binding:
-    """Both sides are settled on `value`; `side` (if given) shows it as `dev`."""
+    """Both sides are settled on `value`; `side` (if given) shows it as `dev`, and the other one as it did (`keeps`)."""
     held: dict[Side, Held | None] = {"a": binding.a, "b": binding.b}
     for each in SIDES:
         one = held[each]
-        if one is None:
+        if one is None or (keeps and each != side):
             continue
         devs = {n: d for n, d in one.dev.items() if n != name}
         if each == side and dev is not None:
@@ -299,6 +314,13 @@ def _settle_field(
         if devs != one.dev:
             held[each] = msgspec.structs.replace(one, dev=devs)
     return msgspec.structs.replace(binding, base={**binding.base, name: value}, a=held["a"], b=held["b"])
+
+
+def _shows(binding: Binding, side: Side, name: str, dev: Deviation) -> Binding:
+    """`side` shows `name` as `dev`, whatever will be agreed on."""
+    held = binding.side(side)
+    assert held is not None
+    return binding.with_side(side, msgspec.structs.replace(held, dev={**held.dev, name: dev}))
 
 
 # ------------------------------------------------------------------------------------------- contested, decided

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
@@ -338,6 +338,11 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         return {spec.name: spec for spec in reversed(self.fields)}
 
     @cached_property
+    def key_names(self) -> frozenset[str]:
+        """The fields that match keys are made of."""
+        return frozenset(name for names in self.match for name in names)
+
+    @cached_property
     def made(self) -> dict[Side, Any]:
         """What was made of the rules for many records at once (actors/core/changes.py)."""
         return {}
@@ -345,14 +350,8 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def mergeable(self) -> tuple[FieldSpec, ...]:
         """The fields that both sides have and keep in step after a record was made."""
-        return tuple(
-            spec
-            for spec in self.fields
-            if spec.owner is not Owner.LOCAL
-            and spec.a is not None
-            and spec.b is not None
-            and not spec.on_create_only
-        )
+        kept = (spec for spec in self.fields if spec.owner is not Owner.LOCAL and not spec.on_create_only)
+        return tuple(spec for spec in kept if spec.a is not None and spec.b is not None)
 
     @cached_property
     def units(self) -> tuple[tuple[str, tuple[FieldSpec, ...]], ...]:
@@ -364,6 +363,14 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
         for spec in sorted(self.mergeable, key=lambda spec: bool(spec.owner_cases)):
             grouped.setdefault(spec.unit, []).append(spec)
         return tuple((name, tuple(members)) for name, members in grouped.items())
+
+    def units_with(self, names: Iterable[str]) -> list[tuple[str, tuple[FieldSpec, ...]]]:
+        """Those of the units to which these mergeable fields belong, in their order."""
+        return [self.units[place] for place in sorted({self._place_of[name] for name in names})]
+
+    @cached_property
+    def _place_of(self) -> Mapping[str, int]:
+        return {spec.name: place for place, (_, members) in enumerate(self.units) for spec in members}
 
     @cached_property
     def attached(self) -> tuple[FieldSpec, ...]:

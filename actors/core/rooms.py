@@ -11,12 +11,15 @@ from actors.core import match
 from actors.core.actions import id_on
 from actors.core.merge import Dispute, dispute_of
 from actors.core.policy import StreamSpec
-from actors.core.types import Binding, Observation, Parked, Room, Side, other
-from actors.core.values import Value, fingerprint, is_blank
+from actors.core.types import SIDES, Binding, Observation, Parked, Room, Side, other
+from actors.core.values import Value, fingerprint, is_blank, lines_of
 
 # The place of a line that says: a create was sent and nobody knows whether it took place.
 OUTCOME = "*outcome*"
 CONTESTED = "contested: "  # how the reason begins of what was written too often
+DELETE = "*delete*"  # the place of a conflict about a record that is gone on one side
+DELETE_WORDS = ("keep", "remove", "restore")  # what may be said of that, beside a and b
+OWNER = "owner"  # in the detail of a conflict: the side that owns what it is about, where one does
 
 
 def parked(
@@ -109,11 +112,15 @@ def deleted_edited(
         Room.CONFLICT,
         left,
         f"{reason}; side {gone.side} is never written to" if read_only else reason,
-        field="*delete*",
+        field=DELETE,
         hint="decide: remove it there too, or keep it"
         if read_only
         else "decide: remove it there too, keep it, or restore it",
-        detail={"base": dict(binding.base), left.side: dict(left.fields)},
+        detail={
+            "base": dict(binding.base),
+            left.side: dict(left.fields),
+            **({OWNER: gone.side} if read_only else {}),
+        },
         fingerprint=delete_print(binding, left),
     )
 
@@ -133,7 +140,7 @@ def perhaps_merged(
         Room.CONFLICT,
         left,
         f"gone on {gone.side}, and {into} there has its {key}: it may have been merged into that",
-        field="*delete*",
+        field=DELETE,
         hint="decide: keep it (both stay), remove it there too (once it was merged there), or restore what is gone",
         detail={"base": dict(binding.base), left.side: dict(left.fields), "survivor": into},
         fingerprint=delete_print(binding, left),
@@ -148,9 +155,7 @@ def still_referred(
     reason = f"merged into {survivor} on {other(left.side)}, and still referred to on {left.side}: {named}"
     hint = "it goes by itself when they refer to the other record; mend there those that no rule carries over"
     print_ = fingerprint([reason])
-    return parked(
-        stream, binding, Room.WAITING, left, reason, hint=hint, field="*delete*", fingerprint=print_
-    )
+    return parked(stream, binding, Room.WAITING, left, reason, hint=hint, field=DELETE, fingerprint=print_)
 
 
 def contested(
@@ -160,21 +165,57 @@ def contested(
     side: Side,
     hot: Sequence[str],
     breaker: int,
+    owned: Mapping[str, Side],
 ) -> Iterable[Parked]:
-    """The units that were written too often on one side: listed like any conflict, so that a person's word settles it."""
-    hint = (
-        "decide whose value stays (it is written once more); if something there answers our writes, stop it, or "
-        "give the field to that side"
-    )
+    """The units that were written too often on one side: listed like any conflict, so that a person's word settles it.
+    `owned`: the units that one side owns: only its value can stay."""
+    stop = "if something there answers our writes, stop it, or give the field to that side"
     for unit in hot:
         reason = f"{CONTESTED}{unit} was written {breaker} times on side {side} within a day"
         row = disputed(stream, binding, dispute_of(stream, binding, *looks, unit, reason))
-        yield msgspec.structs.replace(row, hint=hint)
+        hint, detail = f"decide whose value stays (it is written once more); {stop}", row.detail
+        if (owner := owned.get(unit)) is not None:
+            hint = f"side {owner} owns it: decide {owner}, and its value is written once more; {stop}"
+            detail = {**detail, OWNER: owner}
+        yield msgspec.structs.replace(row, hint=hint, detail=detail)
+
+
+def counts_for_nothing(row: Parked, choose: str) -> tuple[str, str] | None:
+    """Why a person's word about a conflict could not be carried out, and the way out; None where it can."""
+    owner: Side | None = row.detail.get(OWNER)
+    of_deletion = row.field == DELETE
+    if choose in DELETE_WORDS and not of_deletion:
+        return f"{choose} is said of a record that was deleted on one side", "choose a, b or value"
+    if choose == "value" and _of_several(row):
+        return f"{row.field or 'the conflict'} is no single value", "choose a or b"
+    if owner is None or choose == owner:
+        return None
+    there = other(owner)
+    if of_deletion:
+        why = (
+            f"side {owner} owns every field and is never written to: what was deleted there can't be put back"
+        )
+        return (
+            (why, f"choose remove: it goes on {there} too; or keep") if choose in ("restore", there) else None
+        )
+    why = f"{row.field} is owned by side {owner}, and no decision gives it another value than that side's"
+    way = (
+        f"choose {owner}; or edit it on side {owner}; for the value on side {there} to stay, give the field to that "
+        "side in the blueprint (owner), or have edits there left as they are (foreign_edit: report)"
+    )
+    return why, way
+
+
+def _of_several(row: Parked) -> bool:
+    """Whether a conflict is about a record, about several fields that go together, or about lines."""
+    shown = [held for side in SIDES if isinstance(held := row.detail.get(side), Mapping)]
+    return any(len(held) != 1 or row.field not in held or any(map(lines_of, held.values())) for held in shown)
 
 
 def bare_units(stream: StreamSpec, wanted: Mapping[str, Value]) -> list[str]:
     """The fields and groups that would be written without a value that is required."""
-    return list(dict.fromkeys(stream.field(name).unit for name in _bare(stream, wanted)))
+    names = _bare(stream, wanted)
+    return list(dict.fromkeys(stream.field(name).unit for name in names)) if names else []
 
 
 def _bare(stream: StreamSpec, wanted: Mapping[str, Value]) -> list[str]:

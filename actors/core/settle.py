@@ -205,7 +205,7 @@ def _fields(
             devs["b"].pop(name, None)
         if shows in ("open", "flows back", "doubtful"):
             continue
-        if not same(base.get(name, UNKNOWN), value):
+        if not same(base.get(name, UNKNOWN), value) and not initial.keeps(binding, other(side), name):
             devs[other(side)].pop(
                 name, None
             )  # the origin held it; where it was the base, it may still deviate
@@ -216,10 +216,15 @@ def _fields(
         if shows == "differs":
             differs.append(name)
     still_open.extend(_unsettled(stream, after, base, devs[side], action))
-    note = initial.rest(stream, binding, base)
-    out = _with_devs(msgspec.structs.replace(binding, base=base, note=note), devs)
-    out = _contests(stream, out, action, now)
-    out = adopt_keys(stream, out, {**after.fields, **base})
+    out = msgspec.structs.replace(
+        binding,
+        base=base,
+        note=initial.rest(stream, binding, base),
+        a=_with_dev(binding.a, devs["a"]),
+        b=_with_dev(binding.b, devs["b"]),
+        contests=_contests(stream, binding, action, now),
+    )
+    out = adopt_keys(stream, out, after.fields)
     return Settled(
         out,
         tuple(dict.fromkeys(still_open)),
@@ -394,19 +399,17 @@ def _marked(binding: Binding, action: Action) -> Binding:
     held = binding.side(side)
     assert held is not None
     binding = binding.with_side(side, remembered(held, action))
-    note = action.reason or f"deleted on {other(side)}, marked on {side}"
+    note = initial.noted(binding, action.reason or f"deleted on {other(side)}, marked on {side}")
     return msgspec.structs.replace(binding, state=State.TOMBSTONE, note=note)
 
 
-def _contests(stream: StreamSpec, binding: Binding, action: Action, now: float) -> Binding:
+def _contests(
+    stream: StreamSpec, binding: Binding, action: Action, now: float
+) -> Mapping[str, tuple[int, float]]:
     if action.op is not Op.UPDATE:
-        return binding
-    names = (*action.fields, *put_back_by(stream, action))
-    contests = contests_after(binding.contests, action.side, names, now)
-    return msgspec.structs.replace(binding, contests=contests)
+        return binding.contests
+    return contests_after(binding.contests, action.side, (*action.fields, *put_back_by(stream, action)), now)
 
 
-def _with_devs(binding: Binding, devs: Mapping[str, Mapping[str, Deviation]]) -> Binding:
-    a = msgspec.structs.replace(binding.a, dev=devs["a"]) if binding.a is not None else None
-    b = msgspec.structs.replace(binding.b, dev=devs["b"]) if binding.b is not None else None
-    return msgspec.structs.replace(binding, a=a, b=b)
+def _with_dev(held: Held | None, dev: Mapping[str, Deviation]) -> Held | None:
+    return held if held is None or held.dev == dev else msgspec.structs.replace(held, dev=dev)

@@ -42,10 +42,11 @@ UNDONE: Final = "undone"
 
 
 class Undo(msgspec.Struct, frozen=True):
-    """The write that takes one back; without one, `reason` says why."""
+    """The write that takes one back; without one, `reason` says why. `left`: what of it stays all the same, and why."""
 
     reason: str = ""
     action: Action | None = None
+    left: str = ""
 
 
 Looks = Mapping[Side, Observation]
@@ -120,8 +121,12 @@ def _changed(stream: StreamSpec, done: Action, binding: Binding, looks: Looks, r
         return Undo("its values were erased")
     if not done.fields:
         return Undo("it put back a mark, or who takes part: there is no field to take back")
-    known = {spec.name for spec in stream.fields}
-    names = [n for n in done.fields if n in known and not same(done.before.get(n, UNKNOWN), done.fields[n])]
+    lost = _lost(stream, side, done.fields)
+    if len(lost) == len(done.fields):
+        return Undo(_no_more(lost))
+    names = [
+        n for n in done.fields if n not in lost and not same(done.before.get(n, UNKNOWN), done.fields[n])
+    ]
     blind = [n for n in names if n not in done.before or stream.field(n).lines is not None]
     if blind or not names:
         return Undo(f"what was there before is not known: {', '.join(blind or done.fields)}")
@@ -136,8 +141,18 @@ def _changed(stream: StreamSpec, done: Action, binding: Binding, looks: Looks, r
     before = {n: seen.fields[n] for n in names}
     if several.wants_move(write):
         back = several.move(stream, binding, seen, UNDO, wanted, write, before, decisions)
-        return Undo(action=_told(back, run))
-    return _act(stream, binding, seen, Op.UPDATE, run, wanted, write, before, decisions)
+        return Undo(action=_told(back, run), left=_no_more(lost))
+    return _act(stream, binding, seen, Op.UPDATE, run, wanted, write, before, decisions, left=_no_more(lost))
+
+
+def _lost(stream: StreamSpec, side: Side, fields: Mapping[str, Value]) -> list[str]:
+    """Fields that were written, and that the rules do not keep in step any more."""
+    shared = {spec.name for spec, _ in stream.shared(side)}
+    return [name for name in fields if name not in shared]
+
+
+def _no_more(lost: Sequence[str]) -> str:
+    return f"the rules do not keep it in step any more: {', '.join(lost)}" if lost else ""
 
 
 def _moved(stream: StreamSpec, done: Action, binding: Binding, looks: Looks, names: Sequence[str]) -> str:
@@ -190,11 +205,14 @@ def _removed(stream: StreamSpec, done: Action, binding: Binding, looks: Looks, r
         return Undo(f"it is there again on {there.side}: the next run that looks sees to it")
     if binding.state is not State.TOMBSTONE or not done.before:
         return Undo("what it held is not known")
-    write = _in_its_object(stream, done, show_new(stream, side, done.before, refs))
+    lost = _lost(stream, side, done.before)
+    held = {name: value for name, value in done.before.items() if name not in lost}
+    write = _in_its_object(stream, done, show_new(stream, side, held, refs))
     own = {path: value for path, value in done.seen_native.items() if path in _own(stream, side)}
     write = Shown({**{p: v for p, v in own.items() if v is not None}, **write.native}, write.shown)
-    decisions = tuple(_decision(binding, looks, name, value) for name, value in done.before.items())
-    return _act(stream, binding, None, Op.CREATE, run, done.before, write, {}, decisions, side=side)
+    decisions = tuple(_decision(binding, looks, name, value) for name, value in held.items())
+    left = _no_more([name for name in lost if done.before[name] is not None])
+    return _act(stream, binding, None, Op.CREATE, run, held, write, {}, decisions, side=side, left=left)
 
 
 def _in_its_object(stream: StreamSpec, done: Action, write: Shown) -> Shown:
@@ -240,13 +258,14 @@ def _act(
     decisions: tuple[FieldDecision, ...],
     *,
     side: Side | None = None,
+    left: str = "",
 ) -> Undo:
     where = side or (seen.side if seen is not None else "a")
     origin = id_on(binding, other(where))
     one = action_for(
         stream, binding, where, op, UNDO, fields, write, before, decisions, origin=origin, seen=seen
     )
-    return Undo(action=_told(one, run))
+    return Undo(action=_told(one, run), left=left)
 
 
 def _told(action: Action, run: str) -> Action:

@@ -99,12 +99,14 @@ def cut(spec: FieldSpec, before: Seen, sent: Seen, seen: Observation) -> bool:
 def let_go(stream: StreamSpec, binding: Binding, seen: Observation, update: Action | None) -> Action | None:
     """The update of a side together with the lines that were begun there and that stand there all: they are written over
     themselves, by which the side lets the record go. As it is where there is nothing to let go."""
+    if not seen.unfinished:
+        return update
     begun = [
         (spec.name, place.paths[0])
         for spec in stream.with_lines
         if (place := spec.side(seen.side)) is not None and is_begun(binding, seen.side, spec.name)
     ]
-    if not seen.unfinished or not begun:
+    if not begun:
         return update
     stands = {path: seen.native[path] for _, path in begun if path in seen.native}
     if update is not None:

@@ -298,6 +298,8 @@ def _rich_line(cells: Mapping[str, Any]) -> Line:
 def _hashable(part: object) -> Any:
     if type(part) is str:
         return _text(part)
+    if part is None or type(part) is int:
+        return part
     if isinstance(part, dict | Mapping):
         return {name: _hashable(value) for name, value in part.items()}
     if part is UNKNOWN:

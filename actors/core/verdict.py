@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from actors.core import match
+from actors.core import initial, match
 from actors.core.mapping import NO_REFS, Refs
 from actors.core.policy import StreamSpec
 from actors.core.types import Action, Binding, Observation, Parked, Room, Side, State
-from actors.core.values import Value
+from actors.core.values import Fields
 
 UNSEEN_AGAIN_S = 10.0
 RESTORE = "deleted on the other side, to be put back"
@@ -58,9 +58,14 @@ class Verdict(msgspec.Struct, frozen=True):
     again_side: Side | None = None
 
 
-def adopt_keys(stream: StreamSpec, binding: Binding, fields: Mapping[str, Value]) -> Binding:
-    """The binding with its match keys brought up to date from `fields`."""
-    return msgspec.structs.replace(binding, keys=match.keys(stream, fields))
+def adopt_keys(stream: StreamSpec, binding: Binding, *looks: Fields) -> Binding:
+    """The binding with its match keys brought up to date: from what is settled, and for what is not from these looks, the
+    first of them first."""
+    known: Fields = binding.base
+    if not stream.key_names <= known.keys():
+        known = {name: value for fields in reversed(looks) for name, value in fields.items()}
+        known = {**known, **binding.base}
+    return msgspec.structs.replace(binding, keys=match.keys(stream, known))
 
 
 def newcomer_state(stream: StreamSpec, seen: Observation) -> State:
@@ -82,7 +87,7 @@ def in_state(binding: Binding, state: State, note: str) -> Binding:
 
 
 def tombstone(binding: Binding, note: str) -> Binding:
-    return in_state(binding, State.TOMBSTONE, note)
+    return in_state(binding, State.TOMBSTONE, initial.noted(binding, note))
 
 
 def tried(binding: Binding, actions: tuple[Action, ...], park: tuple[Parked, ...], ctx: Context) -> Verdict:

@@ -27,7 +27,7 @@ from actors.core.types import (
     State,
 )
 from actors.core.values import UNKNOWN, BadValue, Seen, same
-from actors.core.verdict import Verdict
+from actors.core.verdict import RESTORE, Verdict
 
 WHOLE = ""  # in place of a field: the record is there on one side only
 UNSETTLED = frozenset({State.NEW, State.UNSURE, State.MATCHED, State.GONE})
@@ -60,7 +60,7 @@ def differences(
     if unread is not None:
         return (_of_rows(WHOLE, parked, verdict, f"{unread.side}: {unread.problem}"),)
     if len(present) < len(SIDES):
-        return (_alone(binding, looks, verdict, parked),)
+        return (_alone(stream, binding, looks, verdict, parked),)
     return tuple(_of_fields(stream, binding, looks, verdict, parked))
 
 
@@ -79,10 +79,19 @@ def moved(stream: StreamSpec, binding: Binding, looks: Mapping[Side, Observation
 
 
 def _alone(
-    binding: Binding, looks: Mapping[Side, Observation], verdict: Verdict, parked: Sequence[Parked]
+    stream: StreamSpec,
+    binding: Binding,
+    looks: Mapping[Side, Observation],
+    verdict: Verdict,
+    parked: Sequence[Parked],
 ) -> Difference:
     after = verdict.binding
-    if binding.key and binding.state in (State.TOMBSTONE, State.HELD_BACK) and after.state is binding.state:
+    if binding.key and binding.state in (State.TOMBSTONE, State.HELD_BACK):
+        # A rule that turned since brings nobody back by itself: no look finds anything new.
+        stands = after.state is binding.state or (after.note == RESTORE and not moved(stream, binding, looks))
+    else:
+        stands = False
+    if stands:
         if parked:
             return _of_rows(WHOLE, parked, verdict, "")
         rule = "gate" if gates.is_held_back(binding.note) or gates.SHUT in binding.note else _rule(binding)
@@ -125,7 +134,7 @@ def _of_fields(
         if same(now["a"], now["b"]):
             continue
         found = _missing(spec, now) or _ruled(spec, binding, now, out is not None)
-        found = found or _worked_on(spec, verdict, parked)
+        found = found or _worked_on(stream, spec, verdict, parked)
         if found is None:
             said = "both sides differ, and no rule, room or recorded deviation says why"
             found = Difference(spec.name, ActionState.DEFECT, "", said)
@@ -184,18 +193,21 @@ def _as_settled(spec: FieldSpec, binding: Binding, now: Mapping[Side, Seen]) -> 
     return True
 
 
-def _worked_on(spec: FieldSpec, verdict: Verdict, parked: Sequence[Parked]) -> Difference | None:
+def _worked_on(
+    stream: StreamSpec, spec: FieldSpec, verdict: Verdict, parked: Sequence[Parked]
+) -> Difference | None:
     """That it waits in a room, alone or with its record; or what a run is going to do about the field."""
     names = (spec.name, spec.unit)
-    rows = [row for row in parked if row.field in names] or [row for row in parked if _is_whole(row)]
+    one = bool(stream.with_lines)  # what of it waits holds back all of it
+    rows = [row for row in parked if row.field in names] or [row for row in parked if one or _is_whole(row)]
     if rows:
         return _of_rows(spec.name, rows, verdict, "")
     for action in verdict.actions:
         if spec.name in action.fields:
-            rules = (one.rule for one in action.decisions if one.field == spec.name)
+            rules = (said.rule for said in action.decisions if said.field == spec.name)
             rule = next(rules, action.rule)
             return Difference(spec.name, ActionState.PLANNED, rule, f"to be written on {action.side}: {rule}")
-    to_come = [row for row in verdict.park if row.field in names or _is_whole(row)]
+    to_come = [row for row in verdict.park if one or row.field in names or _is_whole(row)]
     return (
         _of_rows(spec.name, (), msgspec.structs.replace(verdict, park=tuple(to_come)), "")
         if to_come

@@ -94,6 +94,10 @@ class Store(Protocol):
         """Bindings in one of the states with key > after, in key order."""
         ...
 
+    async def noted(self, link: str, stream: str, notes: Sequence[str]) -> Sequence[Binding]:
+        """Half bindings that stand for what is gone or was left (tombstones), with one of these very notes; in key order."""
+        ...
+
     async def unseen(
         self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:

@@ -12,6 +12,10 @@ from bench.session import Session
 
 Measure = Callable[[Session], Awaitable[Sequence[Result]]]
 
+_SERVED = {f"load_over_script_{connector}": partial(served.load, connector) for connector in served.SERVERS}
+# Measured together, pair by pair.
+_PAIRS = {name: partial(pairs.pair, name.partition(":")[2]) for name in NAMES if ":" in name}
+
 MEASURES: Mapping[str, Measure] = {
     "noop_ms_10k": changes.noop_10k,
     "change_latency_p50_over_relay": latency.changes,
@@ -26,7 +30,7 @@ MEASURES: Mapping[str, Measure] = {
     "rss_mb_1m": memory.rss,
     "idle_link_bytes": idle.idle_links,
     "grpc_status_over_echo": status.over_echo,
-    **{f"load_over_script_{connector}": partial(served.load, connector) for connector in served.SERVERS},
-    # Measured together, pair by pair.
-    **{name: partial(pairs.pair, name.partition(":")[2]) for name in NAMES if ":" in name},
+    **_SERVED,
+    **_PAIRS,
 }
+OWN_SYSTEMS = frozenset((*_SERVED, *_PAIRS))  # figures that bring their systems, and need no database

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from statistics import median
 
 import aiohttp
 import anyio
 
+from bench.catalog import LIMITED
 from bench.pairs import PAIRS
-from bench.pairs.emulated import Called, Emulated, called, emulated
+from bench.pairs.emulated import Called, Emulated, Rows, called, emulated
 from bench.pairs.pair import Pair, TellingPair
 from bench.report import Result
 from bench.servers import start_daemon
@@ -24,6 +27,8 @@ from bench.stand import LINK, TENANT, Steered
 from tandem.v1 import webhooks_pb2
 
 FULL = 20_000
+SLOW = 4_000  # records of the load between systems that take their time
+ANSWER_S = 0.02  # and how much of it for an answer
 WARM = 5  # the first ones, of which nothing is said
 AT_ONCE = 4
 RECORDS_PER_S_MIN = 50
@@ -47,6 +52,7 @@ class _Measured:
         self._session = session
         self._count = session.options.rows(FULL)
         self._ratios: list[float] = []
+        self._slow: list[tuple[float, float]] = []  # seconds, of the daemon and of the script
         self._seconds: list[tuple[float, float]] = []
         self._requests: list[tuple[float, float]] = []
         self._cpu_s: list[tuple[float, float]] = []  # of the daemon without its database, and of the script
@@ -60,11 +66,11 @@ class _Measured:
         rows = one.rows(self._count)
         async with emulated(http, folder / "a", system_a, rows, options_a) as a:
             async with emulated(http, folder / "script", system_b, one.there, options_b) as b:
-                script_s, script_requests, script_cpu_s = await self._script(http, a, b)
+                script_s, script_requests, script_cpu_s = await self._script(http, a, b, self._count)
             async with emulated(http, folder / "b", system_b, one.there, options_b) as b:
                 stand = Steered(await start_daemon(folder / "daemon"))
                 try:
-                    took_s, requests, cpu_s = await self._load(stand, a, b)
+                    took_s, requests, cpu_s = await self._load(stand, a, b, self._count)
                     self._ratios.append(took_s / script_s)
                     self._seconds.append((took_s, script_s))
                     self._requests.append((requests, script_requests))
@@ -73,9 +79,26 @@ class _Measured:
                         await self._changes(one, http, stand, a, b)
                 finally:
                     await stand.stop()
+        if one.name not in LIMITED:
+            await self._slowly(http, folder)
+
+    async def _slowly(self, http: aiohttp.ClientSession, folder: Path) -> None:
+        """The load once more, smaller, between systems that take their time for each answer, as those of vendors do."""
+        one, count = self._pair, self._session.options.rows(SLOW)
+        (system_a, options_a), (system_b, options_b) = one.systems
+        async with _slow(http, folder / "slow-a", system_a, one.rows(count), options_a) as a:
+            async with _slow(http, folder / "slow-script", system_b, one.there, options_b) as b:
+                script_s, _, _ = await self._script(http, a, b, count)
+            async with _slow(http, folder / "slow-b", system_b, one.there, options_b) as b:
+                stand = Steered(await start_daemon(folder / "slow-daemon"))
+                try:
+                    took_s, _, _ = await self._load(stand, a, b, count)
+                finally:
+                    await stand.stop()
+        self._slow.append((took_s, script_s))
 
     async def _script(
-        self, http: aiohttp.ClientSession, a: Emulated, b: Emulated
+        self, http: aiohttp.ClientSession, a: Emulated, b: Emulated, count: int
     ) -> tuple[float, float, float]:
         before = await a.requests() + await b.requests()
         began, used_s = time.perf_counter(), time.process_time()
@@ -83,23 +106,23 @@ class _Measured:
         took_s, used_s = time.perf_counter() - began, time.process_time() - used_s
         requests = await a.requests() + await b.requests() - before
         await self._pair.check(a, b)
-        return took_s, requests / self._count, used_s
+        return took_s, requests / count, used_s
 
-    async def _load(self, stand: Steered, a: Emulated, b: Emulated) -> tuple[float, float, float]:
+    async def _load(self, stand: Steered, a: Emulated, b: Emulated, count: int) -> tuple[float, float, float]:
         """Seconds until the run of the load had ended, requests for each record until the daemon had seen its own writes,
         too, and processor time of the load."""
         await stand.make_link(*self._pair.ends(a, b), self._pair.text())
         before = await a.requests() + await b.requests()
         await anyio.sleep(self._pair.allowance_s * min(1.0, self._session.options.scale))
         used_s = stand.daemon.cpu_s()
-        began, ended = await stand.let_go(60 + self._count / RECORDS_PER_S_MIN)
+        began, ended = await stand.let_go(60 + count / RECORDS_PER_S_MIN)
         used_s = stand.daemon.cpu_s() - used_s
         await stand.run()
         requests = await a.requests() + await b.requests() - before
         await stand.quiet()
         await self._pair.check(a, b)
-        await stand.all_bound(self._count + self._pair.beside)
-        return ended - began, requests / self._count, used_s
+        await stand.all_bound(count + self._pair.beside)
+        return ended - began, requests / count, used_s
 
     async def _changes(
         self, pair: TellingPair, http: aiohttp.ClientSession, stand: Steered, a: Emulated, b: Emulated
@@ -162,14 +185,32 @@ class _Measured:
         return [
             Result(f"pair_load_over_script:{name}", tuple(self._ratios), None, notes),
             Result(f"requests_per_record:{name}", mine, median(theirs)),
+            *self._slow_results(),
             *late,
         ]
+
+    def _slow_results(self) -> list[Result]:
+        if not self._slow:
+            return []
+        took_s, script_s = self._slow[-1]
+        notes = f"{took_s:.1f} s, script {script_s:.1f} s, {self._session.options.rows(SLOW):,} records"
+        ratios = tuple(mine / theirs for mine, theirs in self._slow)
+        return [Result(f"pair_load_at_20ms_over_script:{self._pair.name}", ratios, None, notes)]
 
     def _late(self, word: str, part: float) -> Result:
         mine, theirs = _at(self._mine, part), _at(self._theirs, part)
         notes = f"{mine:.1f} ms from the change to the write, {len(self._mine)} changes"
         over = (mine - theirs,)
         return Result(f"webhook_to_write_{word}_ms:{self._pair.name}", over, theirs, notes)
+
+
+@asynccontextmanager
+async def _slow(
+    http: aiohttp.ClientSession, folder: Path, system: str, rows: Rows, options: Mapping[str, str]
+) -> AsyncIterator[Emulated]:
+    async with emulated(http, folder, system, rows, options) as one:
+        await one.person("POST", "faults", {"kind": "slow", "seconds": ANSWER_S, "times": -1})
+        yield one
 
 
 class _Written:

@@ -119,6 +119,7 @@ NEEDED: Final[Mapping[str, Need]] = {
     "/tandem.v1.Documents/ImportDocuments": _OPERATE,
     "/tandem.v1.Quarantine/ListParked": _VIEW,
     "/tandem.v1.Quarantine/RetryParked": _OPERATE,
+    "/tandem.v1.Quarantine/DismissParked": _OPERATE,
     "/tandem.v1.System/GetStatus": _VIEW,
     "/tandem.v1.System/ListActors": Need(Role.VIEWER, global_=True),
     "/tandem.v1.System/Drain": Need(Role.ADMIN, global_=True),

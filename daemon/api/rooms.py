@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actors.core import ambiguous
+from actors.core import ambiguous, effects
+from actors.core.rooms import counts_for_nothing
 from actors.core.types import Room, other
 from actors.core.values import BadValue, canonical
 from daemon.api import access, convert, rules
@@ -78,6 +79,8 @@ class Conflicts(rooms_pb2_grpc.ConflictsServicer):
             decision["value"] = _value(request, info)
         elif request.HasField("value"):
             raise invalid([Violation("value", "goes with choose: value alone")])
+        if (refused := counts_for_nothing(info.row, request.choose)) is not None:
+            raise precondition("COUNTS_FOR_NOTHING", *refused, link=info.link)
         return await self._rooms.decide(info, decision, "conflict.resolve", request.fingerprint)
 
 
@@ -169,3 +172,12 @@ class Quarantine(rooms_pb2_grpc.QuarantineServicer):
                 f"say whose value stays: tandemctl conflicts resolve {request.id} --choose a",
             )
         return await self._rooms.decide(info, {"choose": "retry"}, "parked.retry")
+
+    async def DismissParked(self, request: pb.DismissParkedRequest, context: Any) -> pb.Parked:
+        info = await self._rooms.entry("entry", request.id)
+        if not effects.may_be_dismissed(info.row):
+            said = f"entry {request.id} is in the room {info.row.room.value}, and not given up by a word: {info.row.reason}"
+            raise precondition(
+                "GOES_BY_ITSELF", said, info.row.hint or "mend what is named, and it goes", link=info.link
+            )
+        return await self._rooms.decide(info, {"choose": effects.DISMISS}, "parked.dismiss")

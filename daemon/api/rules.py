@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
+from actors.core.rooms import DELETE_WORDS
 from daemon.api.errors import Violation, invalid
 
 Rule = Callable[[Any], str]  # the fault in words, or ""
@@ -274,7 +275,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "ListConflictsRequest": {**_LINK, **_PAGE},
     "ResolveConflictRequest": {
         "id": _positive,
-        "choose": _required(_one_of("a", "b", "value")),
+        "choose": _required(_one_of("a", "b", "value", *DELETE_WORDS)),
         "value": _anything,
         "fingerprint": _text(200),
     },
@@ -294,6 +295,7 @@ RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "stream": _text(NAME_SIZE_MAX),
     },
     "RetryParkedRequest": {"id": _positive},
+    "DismissParkedRequest": {"id": _positive},
     "GetStatusRequest": {},
     "ListActorsRequest": {},
     "DrainRequest": {"timeout": _duration(3600)},

@@ -64,7 +64,7 @@ async def _everywhere(db: Connection, link: str, stream: StreamSpec, known: Bind
         one = ways.pop()
         held = one.side(side)
         notes = several.notes_of(held.id) if held is not None else ()
-        rows = list(await db.fetch(sql("erasure_beside"), link, stream.name, list(notes)))
+        rows = list(await db.fetch(sql("bindings_noted"), link, stream.name, list(notes)))
         rows += await db.fetch(sql("bindings_by_id", side=side), link, stream.name, [several.moved_to(one)])
         for other in map(binding, rows):
             if other.key not in found:

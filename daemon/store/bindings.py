@@ -44,6 +44,9 @@ class Bindings(Base):
         query = sql("bindings_in" if State.SETTLED in states else "bindings_in_unsettled")
         return await self._bindings(query, link, stream, list(states), after, limit)
 
+    async def noted(self, link: str, stream: str, notes: Sequence[str]) -> Sequence[Binding]:
+        return await self._bindings(sql("bindings_noted"), link, stream, list(notes))
+
     async def unseen(
         self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:

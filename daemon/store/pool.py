@@ -24,6 +24,7 @@ else:
 
 KEPT_MAX = 4
 WAY_OUT = "check that PostgreSQL runs and can be reached; the work goes on by itself once it answers"
+MAKE_ROOM = "make room on the disk of the daemon's own database; the work goes on by itself once there is"
 CHECK = "check the database's address, user and password"
 NOT_LET_IN = (
     asyncpg.ClientConfigurationError,
@@ -35,7 +36,7 @@ NOT_LET_IN = (
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutdown, crash, cancelled statement
-    asyncpg.InsufficientResourcesError,  # too many connections, disk full
+    asyncpg.InsufficientResourcesError,  # too many connections, out of memory
     asyncpg.TransactionRollbackError,  # deadlock, serialisation
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
@@ -62,6 +63,10 @@ def translated() -> Iterator[None]:
     except NOT_LET_IN as error:
         raise TandemError(
             Kind.CONFIG, f"the store does not let us in: {error}", scope=Scope.LINK, hint=CHECK
+        ) from error
+    except asyncpg.DiskFullError as error:
+        raise TandemError(
+            Kind.TRANSIENT, f"the store's disk is full: {error}", scope=Scope.LINK, hint=MAKE_ROOM
         ) from error
     except AWAY as error:
         said = str(error) or type(error).__name__

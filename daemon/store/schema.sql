@@ -122,6 +122,8 @@ alter sequence binding_key owned by bindings.key;
 create unique index bindings_a on bindings (stream_id, a_id) where a_id is not null;
 create unique index bindings_b on bindings (stream_id, b_id) where b_id is not null;
 create index bindings_unsettled on bindings (stream_id, key) where state <> 'settled';
+-- Few: what was left behind in one of several objects, or stands there as well, is told from the record by its note.
+create index bindings_noted on bindings (stream_id, note) where state = 'tombstone' and (a_id is null or b_id is null);
 
 -- Matching by key. A look-up starts from the few NEW half bindings (one small index per level, in order of hash, so
 -- that a page is a range) and probes all bindings that carry the same hash (one index per level, on the hash alone: another

@@ -13,7 +13,7 @@ from actors.core.types import Side
 from actors.ports import Find
 from actors.root import RootActor
 from tests.actors.odds import MIRRORED, at_rest
-from tests.actors.rig import CUSTOMERS, Rig, customers, loaded, on, until, writes
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until, writes
 
 
 def erase(rig: Rig) -> None:
@@ -83,3 +83,23 @@ def test_an_erased_record_that_is_put_back_is_put_back_from_the_other_side(here:
 
     spec = customers(complete_read_s=200.0, deletes=dict.fromkeys("ab", DeletePolicy.RESTORE))
     assert on(lambda: Rig(spec, poll_s=20.0), body) == (["7"], 1, [])
+
+
+@MIRRORED
+def test_a_record_that_is_told_by_its_fields_is_deleted_after_it_was_erased(here: Side, there: Side) -> None:
+    """What is gone is looked for among what is new, by all that it held: where that is known as a hash, by nothing. The link
+    fell over at it, again and again."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = [rig.create(here, name, city="Ulm") for name in ("N1", "N2")]
+        await until(lambda: loaded(rig) and len(rig.names(there)) == 2)
+        await at_rest(rig, 60)
+        erase(rig)
+        rig.systems[here].delete(CUSTOMERS, ids[0], "person")
+        rig.create(here, "N3", city="Bonn")
+        await until(lambda: rig.names(there) == ["N2", "N3"])
+        return rig.said("actor.crashed"), rig.parked()
+
+    fields = (field("name"), field("phone"), field("city"))
+    spec = customers(fields=fields, deletes=dict.fromkeys("ab", DeletePolicy.REMOVE))
+    assert on(lambda: Rig(spec, poll_s=20.0), body) == ([], [])

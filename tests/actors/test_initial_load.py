@@ -7,8 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
+from actors.core.initial import MET
 from actors.core.policy import FieldSpec, FirstContact, Owner, StreamSpec
-from actors.core.types import Op, Room, Side
+from actors.core.schedule import COMMAND
+from actors.core.types import Op, Room, Side, State
 from actors.ports import Find
 from actors.root import RootActor
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies
@@ -237,3 +239,73 @@ def test_found_by_sim_where_it_writes_nothing_at_all_records_of_both_sides_meet_
         {**both, "Eve": "3"},
         both,
     )
+
+
+@MIRRORED
+@pytest.mark.parametrize("how", ["hidden", "moved"])
+def test_what_is_open_of_two_that_met_is_not_written_there_though_one_was_gone_meanwhile(
+    how: str, here: Side, there: Side
+) -> None:
+    """The phone of one was not delivered when they met; then that one is out of sight, or gets another id."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        system = rig.systems[there]
+        (id,) = rig.rows(there)
+        await until(lambda: any(MET in one.note for one in rig.bindings()))
+        await at_rest(rig, 60)
+        if how == "hidden":
+            system.hide(CUSTOMERS, id, by_id=True)
+            system.edit(CUSTOMERS, id, {"note": "x"}, "person")
+        else:
+            held = dict(rig.rows(there)[id])
+            system.delete(CUSTOMERS, id, "person")
+            system.create(CUSTOMERS, held, "person")
+        await until(
+            lambda: (
+                how == "moved"
+                or any(one.state is State.GONE or one.state is State.TOMBSTONE for one in rig.bindings())
+            )
+        )
+        await at_rest(rig, 60)
+        system.hidden.clear()
+        system.withheld.clear()
+        (id,) = rig.rows(there)
+        system.edit(CUSTOMERS, id, {"note": "y"}, "person")
+        await until(lambda: not any(MET in one.note for one in rig.bindings()))
+        await at_rest(rig)
+        return phones(rig, here), phones(rig, there), made_by_us(rig, there)
+
+    def made() -> Rig:
+        spec = towards(
+            here, fields=(field("name"), field("phone"), field("note")), first_contact=FirstContact(here)
+        )
+        rig = rig_with(spec)
+        rig.create(here, "Ada", "1", note="n")
+        rig.create(there, "Ada", "2", note="n")
+        rig.systems[there].withheld.add((CUSTOMERS, "phone"))
+        return rig
+
+    assert on(made, body) == ({"Ada": "1"}, {"Ada": "2"}, [])
+
+
+@MIRRORED
+@FINDS
+def test_found_by_sim_who_gets_another_id_while_all_is_loaded_is_not_left_as_a_newcomer(
+    here: Side, there: Side, find: Find
+) -> None:
+    """Made here by the load itself, from a record there. Nobody is made there of newcomers of this side: so the record under
+    its new id rested, and the old one counted as deleted (seed 303191)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.create(there, "Ada", "1")
+        await until(lambda: rig.names(here) == ["Ada"])
+        await at_rest(rig, 60)
+        (old,) = rig.rows(here)
+        rig.systems[here].delete(CUSTOMERS, old, "person")
+        new = rig.create(here, "Ada", "1")
+        await at_rest(rig)
+        return loaded(rig), new in str(rig.bindings()), [(one.state, one.note) for one in rig.bindings()]
+
+    # The load is not complete while anything waits for its schedule.
+    rig_of = lambda: rig_with(towards(here, delivery={there: COMMAND}), find=find)  # noqa: E731
+    assert on(rig_of, body) == (False, True, [(State.SETTLED, "")])

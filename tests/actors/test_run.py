@@ -10,12 +10,13 @@ import pytest
 
 from actors.core.lenses import Same
 from actors.core.policy import Budget, DeletePolicy, FieldSide, FieldSpec, Owner
-from actors.core.types import ActionState, Hint, Op, Outcome, State
+from actors.core.types import ActionState, Hint, Op, Outcome, Side, State
 from actors.messages import CHANGED
 from actors.ports import Find, Lease, RunRow, Settlement, Write, WriteResult, WriteStatus
 from actors.root import RootActor
 from clients.connectors.systems.memory import MemoryConnector
 from clients.connectors.systems.memory_system import Faults
+from tests.actors.odds import MIRRORED, at_rest
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, takes, until, writes
 from tests.sim import loop
 
@@ -305,3 +306,42 @@ def test_hints_are_only_reasons_to_look() -> None:
         return writes(rig), len(rig.bindings())
 
     assert on(Rig, body) == (0, 0)
+
+
+class ByContent(MemoryConnector):
+    """A system whose look token says what it holds, as that of a file does: it is the same again when that is."""
+
+    async def look_token(self, object_name: str) -> str:
+        await self.request()
+        return repr(
+            sorted(
+                (id, sorted((state.fields or {}).items(), key=str))
+                for id, state in self.system.rows(object_name)
+            )
+        )
+
+
+@MIRRORED
+def test_what_is_edited_again_right_after_it_was_put_back_is_seen_though_all_is_as_it_was_read_before(
+    here: Side, there: Side
+) -> None:
+    """A file holds, byte for byte, what it did when it was read last, before we wrote to it: nobody looked until the next
+    complete read was due."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.create(here, "Ada", "1")
+        await until(lambda: rig.names(there) == ["Ada"])
+        await at_rest(rig, 60)
+        (partner,) = rig.rows(there)
+        for _ in range(2):
+            rig.edit(there, partner, phone="2")
+            await until(lambda: rig.rows(there)[partner]["phone"] == "1")
+        return [dict(action.fields) for action in rig.actions() if action.op is Op.UPDATE]
+
+    def made() -> Rig:
+        fields = (field("name"), field("phone", owner=Owner(here)))
+        rig = Rig(customers(fields=fields, complete_read_s=86_400.0), find=(Find.FULL,), poll_s=10.0)
+        rig.connector = ByContent
+        return rig
+
+    assert on(made, body) == [{"phone": "1"}, {"phone": "1"}]

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from actors.core.policy import LeftBehind
-from actors.core.types import Side
+from actors.core.types import OPEN_STATES, Op, Room, Side
 from actors.ports import Find, Page
 from actors.root import RootActor
 from actors.several import scanned
+from clients.connectors.systems.memory_system import Faults
 from tests.actors.odds import MIRRORED, at_rest
 from tests.actors.rig import Rig, on, until
 from tests.actors.test_several import CLIENTS, FINDS, PROSPECTS, accounts, pair, rig_with, shown
@@ -72,5 +73,110 @@ def test_found_by_sim_a_read_that_was_cut_short_behind_its_last_page_is_taken_up
     assert loop.run(read) == end
 
 
+@MIRRORED
+@FINDS
+def test_found_by_sim_who_stood_beside_a_record_that_was_deleted_on_both_sides_is_told_to_a_person(
+    here: Side, there: Side, find: Find
+) -> None:
+    """A prospect too, who stays when the client and its partner go: nobody ever heard of it (seed 1012, `left_marked`)."""
+
+    async def main() -> Any:
+        rig = rig_with(accounts(here), find)
+        async with rig.daemon():
+            client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+            await until(lambda: len(settled(rig)) == 1)
+            prospect = rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "1"}, "person")
+            await until(lambda: "stands beside" in str(rig.bindings()))
+            await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, client, "person")
+        (mine,) = rig.rows(here)
+        rig.systems[here].delete("customers", mine, "person")
+        async with rig.daemon("d2"):
+            await at_rest(rig)
+        rooms = [(row.room, row.record == f"{PROSPECTS}:{prospect}") for row in rig.parked()]
+        return rooms, len(rig.rows(here)), len(rig.rows(there, PROSPECTS))
+
+    assert loop.run(main) == ([(Room.AMBIGUOUS, True)], 0, 1)
+
+
 async def _nobody(name: str, position: str) -> Page:
     raise AssertionError(f"{name} was asked once more, at {position!r}")
+
+
+@MIRRORED
+@FINDS
+def test_found_by_sim_who_stands_beside_is_the_record_whichever_id_the_other_one_had_last(
+    here: Side, there: Side, find: Find
+) -> None:
+    """Made as a client too, who gets another id and is deleted then: the prospect, there all the while, was taken for
+    nobody (seed 220549)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await pair(rig, here, there)
+        client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: all(row["kind"] == CLIENTS for row in rig.rows(here).values()))
+        await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, client, "person")
+        again = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: again in str(settled(rig)))
+        await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, again, "person")
+        await at_rest(rig)
+        return [(row["kind"], row["marked"]) for row in rig.rows(here).values()], len(settled(rig))
+
+    assert on(lambda: rig_with(accounts(here), find), body) == ([(PROSPECTS, None)], 1)
+
+
+@MIRRORED
+@pytest.mark.parametrize("left", [LeftBehind.REMOVE, LeftBehind.KEEP])
+def test_who_stands_beside_is_the_record_also_where_we_moved_the_other_one_since(
+    left: LeftBehind, here: Side, there: Side
+) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, prospect = await pair(rig, here, there)
+        rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: rig.rows(here)[mine]["kind"] == CLIENTS)
+        await at_rest(rig)
+        rig.edit(here, mine, kind=PROSPECTS)
+        await until(lambda: len(rig.rows(there, PROSPECTS)) == 2)
+        await at_rest(rig)
+        (moved,) = rig.rows(there, PROSPECTS).keys() - {prospect}
+        rig.systems[there].delete(PROSPECTS, moved, "person")
+        await at_rest(rig)
+        return (
+            list(rig.rows(there, PROSPECTS)) == [prospect],
+            prospect in str(settled(rig)),
+            len(rig.rows(here)),
+        )
+
+    assert on(lambda: rig_with(accounts(here, left_behind=left)), body) == (True, True, 1)
+
+
+@MIRRORED
+@pytest.mark.parametrize("made", [True, False])
+def test_a_create_without_a_reply_in_one_of_several_objects_is_looked_for_by_its_fields(
+    here: Side, there: Side, made: bool
+) -> None:
+    """Where nothing else can tell, a record is looked for by all that it was sent with: the object field is none of those.
+    Found by seeds that change much: the intent stayed open, and with it everybody who is new."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await pair(rig, here, there)
+        rig.systems[there].faults = Faults(lose_reply=1.0) if made else Faults(lose_request=1.0)
+        rig.create(here, "Bob", "7", kind=PROSPECTS)
+        await until(lambda: any(one.side == there and one.op is Op.CREATE for one in rig.actions()))
+        await at_rest(rig, 1)
+        if made:  # and somebody changes the very key that it would be found by
+            bob = next(id for id, row in rig.rows(there, PROSPECTS).items() if row["name"] == "Bob")
+            rig.systems[there].edit(PROSPECTS, bob, {"name": "Robert"}, "person")
+        rig.systems[there].faults = Faults()
+        await at_rest(rig, 600)
+        return shown(rig, there, PROSPECTS), len(rig.rows(here)), {one.state for one in rig.actions()}
+
+    def rig_of() -> Rig:
+        declared: dict[str, Any] = {"draws_ids": False, "tag": False, "find_by_field": True}
+        return Rig(accounts(here), find=(Find.FEED,), poll_s=20.0, **declared)
+
+    prospects, accounts_here, states = on(rig_of, body)
+    assert prospects == [("Ada", "1"), ("Robert" if made else "Bob", "7")]
+    assert accounts_here == 2 and not states & OPEN_STATES

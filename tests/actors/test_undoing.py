@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -274,3 +275,37 @@ def test_a_kill_while_it_is_taken_back_loses_and_doubles_nothing(
 
     expected: Any = ({"N1": "1", "N2": "1", "N3": "1"}, ["N2", "N3"], [])
     assert on(lambda: rig_with(deletes=REMOVE), body) == expected
+
+
+def test_what_the_rules_keep_in_step_no_more_is_named_in_the_plan_of_an_undo() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = await in_step(rig, "a", "b", "N1")
+        rig.edit("a", ids["N1"], phone="2", city="Ulm")
+        await until(lambda: phones(rig, "b")["N1"] == "2")
+        await at_rest(rig, 60)
+        rig.change(customers(map_ver="2"))
+        plan = await planned(rig, root, run_that(rig, Op.UPDATE, "b"))
+        assert plan is not None
+        ended = await applied(rig, root, plan)
+        (row,) = rig.rows("b").values()
+        return left(rig), ended.outcome, row
+
+    rig = partial(rig_with, fields=(field("name"), field("phone"), field("city")))
+    reason = "left as it is: the rules do not keep it in step any more: city"
+    assert on(rig, body) == ([reason], Outcome.SUCCEEDED, {"name": "N1", "phone": "1", "city": "Ulm"})
+
+
+def test_a_yes_to_an_undo_in_a_stream_that_was_switched_off_takes_nothing_back_and_nothing_down() -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = await in_step(rig, "a", "b", "N1")
+        rig.edit("a", ids["N1"], phone="2")
+        await until(lambda: phones(rig, "b")["N1"] == "2")
+        await at_rest(rig, 60)
+        plan = await planned(rig, root, run_that(rig, Op.UPDATE, "b"))
+        assert plan is not None
+        rig.change()
+        ended = await applied(rig, root, plan)
+        return ended.outcome, ended.error, phones(rig, "b"), rig.said("actor.crashed")
+
+    said = "its stream is no more: nothing was taken back"
+    assert on(rig_with, body) == (Outcome.NOTHING_NEW, said, {"N1": "2"}, [])

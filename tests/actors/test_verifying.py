@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.core.policy import DeletePolicy
-from actors.core.types import Action, ActionState, Mode, Op, Outcome, Side
+from actors.core.types import SIDES, Action, ActionState, Hint, Mode, Op, Outcome, Side
 from actors.ports import Counters, Find, RunRow
 from actors.root import RootActor
 from tests.actors.odds import MIRRORED, at_rest
@@ -140,3 +140,24 @@ def test_a_verification_is_cancelled_at_the_next_safe_point() -> None:
         return (await verified(rig, root))[0].outcome, writes(rig)
 
     assert on(rig_with, body) == (Outcome.CANCELLED, 1)
+
+
+@MIRRORED
+def test_a_deletion_from_before_the_rule_turned_is_no_defect_and_is_not_put_back(
+    here: Side, there: Side
+) -> None:
+    """Found by rules that change: each complete read passes it by, and each verification said that none would."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = await two_in_step(rig, here, there)
+        rig.systems[here].delete(CUSTOMERS, ids[0], "person")
+        await at_rest(rig, 60)
+        rig.change(customers(deletes=dict.fromkeys("ab", DeletePolicy.RESTORE), **often))
+        rig.store.links["l"].add_hints([Hint(CUSTOMERS, side, "", reason="rules changed") for side in SIDES])
+        await at_rest(rig, 500)
+        run, lines = await verified(rig, root)
+        return run.outcome, told(lines), rig.names(here), rig.names(there)
+
+    often: dict[str, Any] = {"complete_read_s": 100.0}
+    expected = Outcome.SUCCEEDED, [(ActionState.EXPLAINED, "deletes")], ["N2"], ["N1", "N2"]
+    assert on(lambda: Rig(customers(**often), poll_s=20.0), body) == expected

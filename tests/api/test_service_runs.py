@@ -18,7 +18,7 @@ from tandem.v1 import (
     runs_pb2,
     system_pb2,
 )
-from tests.api.world import Client
+from tests.api.world import BLUEPRINT, Client
 from tests.daemon.process import DaemonProcess, eventually
 
 pytestmark = pytest.mark.anyio
@@ -152,6 +152,38 @@ async def test_a_conflict_is_listed_with_both_values_and_resolved_by_a_person(
     await eventually(resolved)
     empty = await admin(admin.quarantine.ListParked, rooms_pb2.ListParkedRequest(link=link.id))
     assert not empty.parked
+
+
+async def test_a_word_that_would_count_for_nothing_is_refused_with_the_way_out(
+    admin: Client, tenant: str, pair: Pair
+) -> None:
+    """What side a owns, and b sets back each time."""
+    rules = BLUEPRINT.replace("version: 1", "version: 1\nbreaker: 1")
+    rules = rules.replace("city: {a: city, b: ort, conflict: ask}", "city: {a: city, b: ort, owner: a}")
+    link = await admin.link(tenant, blueprint=rules)
+    theirs = pair[1] / "kunden.csv"
+
+    async def settled() -> bool:
+        return "Bonn" in theirs.read_text()
+
+    async def conflicts() -> Any:
+        list_ = rooms_pb2.ListConflictsRequest(link=link.id)
+        return (await admin(admin.conflicts.ListConflicts, list_)).conflicts
+
+    await eventually(settled)
+    theirs.write_text(theirs.read_text().replace("Bonn", "Jena"))
+    await eventually(settled)
+    theirs.write_text(theirs.read_text().replace("Bonn", "Jena"))
+    (conflict,) = await eventually(conflicts)
+    for choose in ("b", "value", "keep"):
+        request = rooms_pb2.ResolveConflictRequest(id=conflict.id, choose=choose)
+        if choose == "value":
+            request.value.string_value = "Kiel"
+        refused = await admin.refused(admin.conflicts.ResolveConflict, request)
+        assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "COUNTS_FOR_NOTHING")
+        assert "choose a" in refused.hint
+    await admin(admin.conflicts.ResolveConflict, rooms_pb2.ResolveConflictRequest(id=conflict.id, choose="a"))
+    await eventually(settled)
 
 
 async def test_a_record_that_is_not_known_and_a_stream_that_is_not_there(

@@ -29,7 +29,7 @@ from clients.cli.api import Api
         ("plans", "list get list-actions approve reject"),
         ("conflicts", "list resolve"),
         ("documents", "list import"),
-        ("quarantine", "list-parked retry-parked"),
+        ("quarantine", "list-parked retry-parked dismiss-parked"),
         ("records", "get explain erase refresh"),
         (
             "system",

@@ -127,6 +127,7 @@ def test_a_cut_within_a_character_is_no_other_encoding() -> None:
         (b"id;name\n1;a\n2;b\n\x00\x00\x00", True, 4, "line|NUL"),
         (b"id;name\n1;a\n\n1;b\n", False, 4, "key '1' twice, in line 2 and in line 4"),
         (b"id;name\n;a\n2;b\n", False, 2, "without a key"),
+        (b"id;name\n" + b"1" * 501 + b";a\n2;b\n", False, 2, "key of 501 characters, '1{20}…'"),
         (b"id;name;name\n1;a;b\n", False, 1, "more than one column 'name'"),
     ],
 )

@@ -109,3 +109,15 @@ def test_an_effect_that_is_due_is_not_forgotten_with_a_record_that_no_look_shows
     kept = plan_new(stock, due, look, Context(1.0))
     (row,) = kept.park
     assert (kept.drop, row.room, "the document was imported" in row.reason) == (False, Room.WAITING, True)
+    # Only a person can say that it is gone for good.
+    assert effects.may_be_dismissed(row) and "dismiss" in row.hint
+    for choose, dropped in (("retry", False), (effects.DISMISS, True)):
+        said = msgspec.structs.replace(row, decision={"choose": choose})
+        verdict = plan_new(stock, due, look, Context(1.0, parked=(said,)))
+        assert (verdict.drop, [item.rule for item in verdict.items]) == (
+            dropped,
+            ["effects: dismissed"] * dropped,
+        )
+        back = plan_new(stock, due, Observation("a", "R1", 1.0, problem="odd"), Context(1.0, parked=(said,)))
+        assert (back.drop, len(back.park)) == (False, 1)
+    assert not effects.may_be_dismissed(msgspec.structs.replace(row, reason="needs a customer"))

@@ -11,9 +11,18 @@ import pytest
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger, guard, over_text
 from actors.core.initial import HELD, KEPT, MET, has_changed, held_over, is_held, let_go, met
 from actors.core.plan import Context, Verdict, half_binding, plan_new, plan_pair
-from actors.core.policy import INITIAL_CREATES, Budget, FirstContact, InitialCreates, Owner, StreamSpec
+from actors.core.policy import (
+    INITIAL_CREATES,
+    Budget,
+    DeleteEdit,
+    DeletePolicy,
+    FirstContact,
+    InitialCreates,
+    Owner,
+    StreamSpec,
+)
 from actors.core.settle import settle
-from actors.core.types import SIDES, Action, Binding, Deviation, Op, Side, State, other
+from actors.core.types import SIDES, Action, Binding, Deviation, Observation, Op, Presence, Side, State, other
 from tests.core.pairs import NOW, bound, one, seen, stream
 
 MIRRORED = pytest.mark.parametrize("here", SIDES)
@@ -205,6 +214,37 @@ def test_what_is_settled_later_of_a_pair_that_met_is_left_as_it_is_too(here: Sid
 
 
 @MIRRORED
+@pytest.mark.parametrize("policy", list(DeletePolicy)[:2])
+@pytest.mark.parametrize("concluded", [False, True])
+def test_what_is_open_of_a_pair_that_met_is_left_also_where_a_record_was_gone_for_a_moment(
+    here: Side, policy: DeletePolicy, concluded: bool
+) -> None:
+    """It was out of sight, or was deleted and is back."""
+    there, spec = other(here), towards(here, FirstContact(here))
+    rules: dict[str, Any] = {
+        "deletes": dict.fromkeys(SIDES, policy),
+        "mark": {side: {"marked": "yes"} for side in SIDES},
+        "delete_vs_edit": DeleteEdit.REMOVE,
+    }
+    spec = msgspec.structs.replace(spec, **rules)
+    pair = planned(spec, bound({}, state=State.MATCHED), here, None).binding
+    ends = {there: Presence.DELETED, here: Presence.PRESENT}
+    looks = [seen(side, {"name": "Ada", "f": 1}, presence=ends[side]) for side in SIDES]
+    actions: list[Action] = []
+    for concludes in (False, True) if concluded else (False,):
+        verdict = plan_pair(spec, pair, looks[0], looks[1], Context(now=NOW, concludes=concludes))
+        pair, actions = verdict.binding, [*verdict.actions]
+    for action in actions:
+        pair = settle(spec, pair, action, None, now=NOW, by_reply=True).binding
+    assert pair.state is (State.TOMBSTONE if concluded else State.GONE)
+    back = planned(spec, pair, here, 2)
+    held = back.binding.side(there)
+    assert held is not None
+    assert (held.dev["f"], back.binding.base["f"], back.binding.note) == (Deviation(2, KEPT), 1, "")
+    assert [action.op for action in back.actions if action.side == there] == []
+
+
+@MIRRORED
 def test_an_edit_of_what_is_settled_goes_though_the_rest_of_the_pair_is_not(here: Side) -> None:
     there = other(here)
     spec = towards(here, FirstContact.ASK)
@@ -241,3 +281,59 @@ def test_a_number_that_is_given_to_a_record_which_the_load_made_is_told_to_its_o
     pair = bound({"name": "Ada"})
     (action,) = planned(spec, pair, here, 2).actions
     assert (action.side, action.fields) == (other(here), {"f": 1})
+
+
+# ------------------------------------------------------------------------------------------------------------- lists
+
+
+def met_with_lists(
+    here: Side, names: Collection[Side]
+) -> tuple[StreamSpec, dict[Side, Observation], Verdict]:
+    """Ada, with x in her list here and y there; the initial load writes on the sides `names`."""
+    held = {here: ("x",), other(here): ("y",)}
+    spec = msgspec.structs.replace(
+        towards(here, FirstContact.FILL_EMPTY),
+        initial_load=frozenset(names),
+        fields=(one("name"), one("f", as_set=True)),
+    )
+    looks = {side: seen(side, {"name": "Ada", "f": held[side]}) for side in SIDES}
+    ctx = Context(now=NOW, loading=True)
+    return spec, looks, plan_pair(spec, bound({}, state=State.MATCHED), looks["a"], looks["b"], ctx)
+
+
+def stands(pair: Binding, side: Side) -> Deviation | None:
+    held = pair.side(side)
+    assert held is not None
+    return held.dev.get("f")
+
+
+@MIRRORED
+@pytest.mark.parametrize("written", ["neither", "here"])
+def test_found_by_sim_lists_that_differ_are_left_as_they_are_and_nothing_counts_as_taken_out(
+    here: Side, written: str
+) -> None:
+    """Both belong into both, and one side is told nothing, or neither is. What the one left alone lacks was taken for taken
+    out, and was taken from the other one next (seed 900003)."""
+    there = other(here)
+    spec, looks, first = met_with_lists(here, [here] if written == "here" else [])
+    pair = first.binding
+    if written == "here":
+        (action,) = first.actions
+        looks[here] = seen(here, {"name": "Ada", "f": ("x", "y")})
+        pair = settle(spec, pair, action, looks[here], now=NOW, by_reply=True).binding
+    assert pair.base["f"] == ("x", "y")
+    assert stands(pair, here) == (Deviation(("x",), KEPT) if written == "neither" else None)
+    assert stands(pair, there) == Deviation(("y",), KEPT)
+    again = plan_pair(spec, pair, looks["a"], looks["b"], Context(now=NOW))
+    assert (again.actions, again.park, again.binding.base) == ((), (), pair.base)
+
+
+@MIRRORED
+def test_found_by_sim_a_list_is_settled_once_it_is_written_and_what_was_not_yet_is_no_less_then(
+    here: Side,
+) -> None:
+    """One side is written, and its write waits, or fails: what it lacks was taken for taken out (seed 1008, left_marked)."""
+    spec, looks, first = met_with_lists(here, [here])
+    again = plan_pair(spec, first.binding, looks["a"], looks["b"], Context(now=NOW))
+    assert [(one.side, one.fields) for one in again.actions] == [(here, {"f": ("x", "y")})]
+    assert (again.park, again.binding.note) == ((), MET)

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.core.lenses import Same
 from actors.core.mapping import NO_REFS
 from actors.core.plan import Context, plan_pair
-from actors.core.policy import DeletePolicy, StreamSpec
+from actors.core.policy import DeletePolicy, FieldSide, FieldSpec, Owner, StreamSpec
 from actors.core.settle import both_written, settle
 from actors.core.types import SIDES, Action, Binding, Held, Observation, Op, Presence, Side, State, other
 from actors.core.undo import UNDO, UNDONE, Undo, combined, done_by, undo
@@ -104,6 +105,32 @@ def test_what_can_not_be_taken_back_says_why(
     assert found.action is None and said in found.reason
     missing = taken_back(stream(one()), wrote(here), binding, gone(here), seen(other(here), {"f": "new"}))
     assert missing == Undo(f"the record is gone on {here}")
+
+
+@MIRRORED
+def test_a_field_that_the_rules_no_longer_keep_in_step_is_named_and_the_others_go_back(here: Side) -> None:
+    """Found by changing the rules between a run and its undo: `g` stayed as it was, and nobody was told; where the record
+    had been deleted, the undo fell over."""
+    fields: dict[str, Any] = {"fields": {"f": "new", "g": "newer"}, "before": {"f": "old", "g": "older"}}
+    now, binding = {"f": "new"}, bound({"f": "new"})
+    left = "the rules do not keep it in step any more: g"
+    for spec in (stream(one()), stream(one(), local_on(here, "g"))):
+        found = taken_back(spec, wrote(here, **fields), binding, seen(here, now), seen(other(here), now))
+        assert found.action is not None and (dict(found.action.native), found.left) == ({"f": "old"}, left)
+    gone_field = wrote(here, fields={"g": "newer"}, before={"g": "older"})
+    assert taken_back(stream(one()), gone_field, binding, seen(here, now)) == Undo(left)
+    made_again = wrote(here, Op.DELETE, fields={}, before={"f": "x", "g": "y"})
+    dead = Held(f"{here.upper()}1", presence=Presence.DELETED)
+    tombstone = bound({"f": "x"}, state=State.TOMBSTONE).with_side(here, dead)
+    again = taken_back(stream(one()), made_again, tombstone, gone(here))
+    assert again.action is not None and (dict(again.action.native), again.left) == ({"f": "x"}, left)
+
+
+def local_on(side: Side, name: str) -> FieldSpec:
+    """A field of that side alone."""
+    place = FieldSide((name,), Same())
+    a, b = (place if at == side else None for at in SIDES)
+    return FieldSpec(name, a=a, b=b, owner=Owner.LOCAL)
 
 
 @MIRRORED

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.core.gates import SHUT
 from actors.core.merge import DECIDED
 from actors.core.plan import Context, half_binding, plan_new, plan_pair
-from actors.core.policy import DeletePolicy, FieldSpec, ForeignEdit, Owner, StreamSpec
+from actors.core.policy import DeletePolicy, FieldSpec, ForeignEdit, LinesSpec, Owner, StreamSpec
 from actors.core.stream_rules import Gate, Ineligible
 from actors.core.types import (
     SIDES,
@@ -110,6 +111,20 @@ def test_what_stands_in_a_room_names_the_room_and_what_is_to_be_listed_is_planne
     refused = Parked("customers", Room.QUARANTINE, 1, "too long")
     edited = looks(here, {"f": "1"}, {"f": "x"})
     assert told(compared(spec, binding, *edited, refused)) == [("f", PARKED, "quarantine")]
+
+
+@MIRRORED
+def test_a_field_of_a_record_with_lines_waits_with_whatever_of_it_waits(here: Side) -> None:
+    """Found by seeds that change much: the record waits as a whole, and each other field of it was called a defect."""
+    lines = msgspec.structs.replace(one("items"), lines=LinesSpec((one("article"),)))
+    binding = bound({"f": "x", "g": "1"})
+    now = looks(here, {"f": None, "g": "2"}, {"f": "x", "g": "1"})
+    plain, whole = stream(one("f", required=True), one("g")), stream(one("f", required=True), one("g"), lines)
+    (row,) = plan_pair(whole, binding, *now, Context(now=NOW)).park
+    assert told(compared(whole, binding, *now, row)) == [("f", PARKED, "waiting"), ("g", PARKED, "waiting")]
+    assert told(compared(whole, binding, *now)) == [("f", PLANNED, "waiting"), ("g", PLANNED, "waiting")]
+    edited = f"changed on {here}"
+    assert told(compared(plain, binding, *now, row)) == [("f", PARKED, "waiting"), ("g", PLANNED, edited)]
 
 
 @MIRRORED

@@ -9,7 +9,6 @@ Must not import the daemon.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import (
     Collection,
     Mapping,
@@ -207,6 +206,10 @@ class MemoryStore(MemoryRows):
             found = self._state(link).ordered(stream)
             return [binding for binding in found if binding.state in states and binding.key > after][:limit]
 
+    async def noted(self, link: str, stream: str, notes: Sequence[str]) -> Sequence[Binding]:
+        async with self._transaction("noted"):
+            return self._state(link).noted(stream, notes)
+
     async def unseen(
         self, link: str, stream: str, side: Side, generation: int, after: str, limit: int
     ) -> Sequence[Binding]:
@@ -216,11 +219,7 @@ class MemoryStore(MemoryRows):
 
     async def count_bindings(self, link: str, stream: str, up_to: int) -> int:
         async with self._transaction("count_bindings"):
-            found = self._state(link).ordered(stream)
-            full = (
-                row for row in found if row.state == "settled" and row.a is not None and row.b is not None
-            )
-            return sum(1 for _ in itertools.islice(full, up_to))
+            return min(up_to, self._state(link).pairs(stream))
 
     async def key_groups(
         self, link: str, stream: str, level: int, after: int | None, limit: int

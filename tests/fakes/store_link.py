@@ -7,7 +7,7 @@ Must not know of leases (the store checks them before it calls) nor of time, whi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 
 import msgspec
@@ -318,6 +318,14 @@ class LinkState:
             and held.seen_gen < generation
         ]
         return sorted(found, key=lambda pair: pair[0])
+
+    def noted(self, stream: str, notes: Collection[str]) -> list[Binding]:
+        halves = (one for one in self.ordered(stream) if one.a is None or one.b is None)
+        return [one for one in halves if one.state == "tombstone" and one.note in notes]
+
+    def pairs(self, stream: str) -> int:
+        found = (one for one in self.ordered(stream) if one.a is not None and one.b is not None)
+        return sum(one.state == "settled" for one in found)
 
     def ordered(self, stream: str) -> list[Binding]:
         """All bindings of a stream in key order."""

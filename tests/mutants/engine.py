@@ -40,7 +40,7 @@ ENGINE = (
         4,
         "what was not done is not put into the inbox",
         "actors/carry.py",
-        "hints=(*extra.hints, *done.hints),",
+        "hints=(*extra.hints, *done.hints, *hints),",
         "hints=extra.hints,",
         (f"{TOLD}test_redteam_04_what_a_cursor_passed_unsettled_is_in_the_inbox",),
     ),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from actors.core.values import Value
 from tests.sim.auditor_more import (
     bounded,
+    came_back,
     documents,
     forgotten,
     gates_hold,
@@ -74,7 +75,7 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
         same = [one for one in there.values() if not is_another(timeline, one, entry)]
         if source_of(timeline, entry) is not None:
             # Moved: who stands in the same object is the same, unless nobody knows which of several counts.
-            several = len({one.id for one in same}) > 1
+            several = len({one.id for one in there.values()}) > 1
             here = [one for one in same if place_of(timeline, one) == place_of(timeline, entry)]
             same = [] if several else here
         if (
@@ -119,7 +120,7 @@ def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
         return max([*lost, one.at if one.outside else -math.inf])
 
     return all(
-        entry.asked - unknown_since(one) < evidence.laws.race_s
+        evidence.is_soon(unknown_since(one), entry.asked)
         or evidence.out_of_sight(one.side, one.stream, one.id, entry.asked, by_id=known(one))
         for one in there
     )
@@ -205,7 +206,7 @@ def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
             if (was := source_of(timeline, entry)) is not None and (was.after or {}).get(native) == value:
                 continue  # moved as it stood
             known = timeline.written_by_persons(entry, law.name) | decided(evidence, timeline, entry, law)
-            known |= came_back(evidence, timeline, entry, law)
+            known |= came_back(evidence, timeline, entry, law, value)
             if law.type == "list" and set(items_of(value)) <= {
                 item for one in known for item in items_of(one)
             }:
@@ -213,35 +214,6 @@ def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violatio
             if value not in known:
                 text = f"{entry.who} wrote {law.name}={value!r}, which no person gave: {tell(entry)}"
                 yield Violation("no invention", text, entry.at)
-
-
-def came_back(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> set[Value]:
-    """What a system made of our values, where nobody can know that it did: in a write that it never answered (it is
-    taken for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands), and in
-    any before the daemon's own state was set back."""
-    return {
-        (past.after or {}).get(law.native(past.side))
-        for past in timeline.before(entry)
-        if past.side != entry.side
-        and (
-            not (past.outside or evidence.was_answered(past))
-            or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
-            or any(past.at < at < entry.at for at in evidence.set_back)
-            or takes_part_anew(timeline, past, entry)
-        )
-    }
-
-
-def takes_part_anew(timeline: Timeline, past: Entry, entry: Entry) -> bool:
-    """Whether the record of which a new one is made had lost its partner, and was let in by its gate once more: it is new,
-    as it stands."""
-    gate = timeline.stream.gate(past.side)
-    return (
-        gate is not None
-        and entry.op == "create"
-        and any(one.side == entry.side and one.op == "delete" for one in timeline.before(entry))
-        and any(not gate.lets(one.after) for one in timeline.record(past))
-    )
 
 
 def required(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -349,7 +321,10 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
         return False
     past = list(timeline.before(entry))
     settled = any(
-        not one.outside and law.native(one.side) in one.sent and evidence.was_answered(one)
+        not one.outside
+        and law.native(one.side) in one.sent
+        and evidence.was_answered(one)
+        and not went_along(timeline, one, law)
         for one in past
         if one.side != entry.side or timeline.one_record(one, entry)
     )
@@ -360,6 +335,12 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
         or any(e.op == "delete" for e in past)
     )
     return not settled or bool(anew)
+
+
+def went_along(timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether a write made a record in another object of its side, and the value went along as it stood."""
+    was, native = source_of(timeline, entry), law.native(entry.side)
+    return was is not None and (was.after or {}).get(native) == entry.sent.get(native)
 
 
 def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:

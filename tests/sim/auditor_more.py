@@ -3,6 +3,7 @@ on what may be written over."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
@@ -63,6 +64,8 @@ def is_marked(timeline: Timeline, entry: Entry) -> bool:
     origin = other(entry.side)
     if entry.op != "update":
         return False
+    if timeline.stream.left == "mark" and moved_away(timeline, entry):
+        return True
     gate = timeline.stream.gate(origin)
     if gate is not None and gate.then == "deactivate" and was_shut(timeline, entry, origin, gate):
         return True
@@ -70,6 +73,12 @@ def is_marked(timeline: Timeline, entry: Entry) -> bool:
         e.side == origin and e.op == "delete" for e in timeline.before(entry)
     )
     return origin in timeline.stream.marks and bool(gone)
+
+
+def moved_away(timeline: Timeline, entry: Entry) -> bool:
+    """Whether a daemon had made the entry's record in another object of its side."""
+    made = (one for one in timeline.before(entry) if not one.outside and one.side == entry.side)
+    return any((was := source_of(timeline, one)) is not None and was.id == entry.id for one in made)
 
 
 def was_shut(timeline: Timeline, entry: Entry, side: Side, gate: GateLaw) -> bool:
@@ -172,11 +181,13 @@ def takes_part(timeline: Timeline, entry: Entry) -> bool:
 
 
 def surely_anew(timeline: Timeline, entry: Entry, gate: GateLaw) -> bool:
-    """Whether a record was made, or let in after it had been shut out for long enough to be seen, once all was loaded."""
+    """Whether a record was made, or let in after it had been shut out for long enough to be seen, once all was loaded (and
+    remembered: what was seen before the daemon's own state was set back need not be)."""
     loaded = timeline.evidence.loaded.get(timeline.stream.name, 0.0)
     since: float | None = None
     for one in timeline.record(entry):
-        if set_anew(gate, one, loaded) and (since is None or one.at - since > UNDER_WAY_S):
+        forgotten = max((at for at in timeline.evidence.set_back if at <= one.at), default=-math.inf)
+        if set_anew(gate, one, loaded) and (since is None or one.at - max(since, forgotten) > UNDER_WAY_S):
             return True
         since = None if gate.lets(one.after) else (one.at if since is None else since)
     return False
@@ -235,6 +246,43 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
             yield Violation("staged", text, entry.at)
 
 
+# ------------------------------------------------------------------------------------------------ what comes back
+
+
+def came_back(
+    evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, value: Value
+) -> set[Value]:
+    """What a system made of our values, where nobody can know that it did: in a write that it never answered (it is taken
+    for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands), and in any before
+    the daemon's own state was set back. `value` is also what had come back before in such a way: by then both sides have it.
+    """
+    there = [past for past in timeline.before(entry) if past.side != entry.side]
+    found = {
+        (past.after or {}).get(law.native(past.side))
+        for past in there
+        if not (past.outside or evidence.was_answered(past))
+        or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
+        or any(past.at < at < entry.at for at in evidence.set_back)
+        or takes_part_anew(timeline, past, entry)
+    }
+    told = (past for past in there if not past.outside and past.sent.get(law.native(past.side)) == value)
+    if value not in found and any(value in came_back(evidence, timeline, one, law, value) for one in told):
+        found.add(value)
+    return found
+
+
+def takes_part_anew(timeline: Timeline, past: Entry, entry: Entry) -> bool:
+    """Whether the record of which a new one is made had lost its partner, and was let in by its gate once more: it is new,
+    as it stands."""
+    gate = timeline.stream.gate(past.side)
+    return (
+        gate is not None
+        and entry.op == "create"
+        and any(one.side == entry.side and one.op == "delete" for one in timeline.before(entry))
+        and any(not gate.lets(one.after) for one in timeline.record(past))
+    )
+
+
 # ------------------------------------------------------------------------------------- what may be written over
 
 
@@ -275,8 +323,9 @@ def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: Fie
 def left_by_the_load(
     evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, writer: Entry
 ) -> bool:
-    """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer`, and
-    somebody edited it since (under whichever id; it may have moved while this was written)."""
+    """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer` (or
+    beside the same one, which he put back before another one was carried), and somebody edited it since (under whichever
+    id; it may have moved while this was written)."""
     value = (entry.before or {}).get(law.native(entry.side))
     unit = [one for one in timeline.stream.fields if one is law or (law.group and one.group == law.group)]
     there = {one.native(other(entry.side)) for one in unit}  # who edits one of a group gives all of it
@@ -285,10 +334,14 @@ def left_by_the_load(
     if edit is None or not edit.outside or edit.side in timeline.stream.initial_load:
         return False
     ids = timeline.ids(timeline.ref(entry))[edit.side]
+    carried = [
+        one.at for one in timeline.before(entry) if not one.outside and not there.isdisjoint(one.changed())
+    ]
     return any(
         (one.stream, one.side, one.field, one.of) == (edit.stream, edit.side, law.name, value)
         and one.id in ids
-        and writer.at <= at < edit.at
+        and at < edit.at
+        and (writer.at <= at or not any(at < one <= writer.at for one in carried))
         for at, one in evidence.left
     )
 

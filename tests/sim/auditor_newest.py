@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
+from actors.core.policy import MERGES
 from actors.core.values import Scalar, Value, lines_of
 from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
-from tests.sim.laws import CELLS, FieldLaw, Side, other
+from tests.sim.laws import CELLS, MARK, FieldLaw, Side, other
 from tests.sim.timeline import Timeline
 
 Cell = tuple[str, Scalar]
@@ -146,7 +147,7 @@ def left_behind(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         made = moved_from(timeline, entry) if not entry.outside else None
         if made is None or any(one.choose in ("a", "b") for one in evidence.decisions):
             continue
-        if stream.left == "keep" and other(entry.side) not in stream.removes:
+        if stream.left != "remove" and other(entry.side) not in stream.removes:
             yield Violation("left behind", f"{entry.who} deleted {entry.id}, which was to stay", entry.at)
         seen = {
             (law.name, value)
@@ -167,9 +168,10 @@ def left_behind(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 
 def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
-    """In the end what a daemon moved is gone from its old object, unless somebody touched it there or is asked."""
+    """In the end what a daemon moved is gone from its old object, or marked there, unless somebody touched it there or is
+    asked."""
     stream = timeline.stream
-    if stream.several is None or stream.left != "remove" or evidence.set_back:
+    if stream.several is None or stream.left == "keep" or evidence.set_back:
         return
     parked = {id for row in (*evidence.store.parked, *evidence.store.held) for id in row.ids.values()}
     bound = {id for _, *ids in evidence.store.pairs for id in ids}  # it is another record
@@ -182,6 +184,7 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 if not one.outside and (was := source_of(timeline, one)) is not None and was.id == entry.id
             ]
             sure = bool(made) and evidence.was_answered(made[-1])  # else somebody else may have made it
+            sure = sure and not (stream.left == "mark" and (entry.after or {}).get(MARK) == "yes")
             if sure and not parked & set(there) and not _touched_since(timeline, entry, made[-1]):
                 yield Violation(
                     "convergence", f"{entry.id} is left where {made[-1].id} was moved from", entry.at
@@ -276,7 +279,7 @@ def was_held_over(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
     stream = timeline.stream
     if other(entry.side) in stream.initial_load and stream.initial_creates != "off":
         return False
-    loaded = evidence.loaded.get(stream.name, float("inf"))
+    loaded = evidence.loaded.get(stream.name, float("inf")) + MOMENT_S  # one moment, by two clocks
     # Somebody may have edited it between the look at it and the end of the load.
     its = [one for one in timeline.about(timeline.ref(entry)) if (one.side, one.id) == (entry.side, entry.id)]
     early = [one for one in its if one.outside and one.at <= loaded]
@@ -301,6 +304,8 @@ def merges_by_rule(evidence: Evidence, timeline: Timeline) -> Iterator[Violation
             continue
         ids = timeline.ids(timeline.ref(entry))
         if any(i in ids[s] for one in evidence.decisions for s, i in one.ids.items()):
+            continue
+        if stream.on_merge == "follow" and evidence.approved[stream.name, MERGES]:
             continue
         if (one := _survivor(evidence, timeline, entry, origin)) is not None:
             text = f"{entry.who} deleted {entry.side}:{entry.id}, whose partner was merged into {one}"
@@ -350,7 +355,8 @@ def effects_once(evidence: Evidence) -> Iterator[Violation]:
         # One that was given another id since is the same document.
         refs = {timeline.given_ref(e) for e in made.values()}
         ended = {timeline.given_ref(e) for e in timeline.entries if e.op == "delete" and e.side == side}
-        made |= {e.id: e for e in begun if e.outside and timeline.given_ref(e) in refs & ended}
+        # (One that a backup brings back under its own id was made when we made it.)
+        made = {e.id: e for e in begun if e.outside and timeline.given_ref(e) in refs & ended} | made
         told: Counter[Value] = Counter()
         for entry in evidence.effects:
             if entry.stream != law.effect or entry.op != "create":

@@ -10,9 +10,11 @@ import msgspec
 from actors.core import schedule
 from actors.core.lenses import Empty, MapValues, Same, Scale
 from actors.core.lenses_one_way import Computed, Constant, OwnId
+from actors.core.lenses_text import ListText, NumberText
 from actors.core.policy import (
     ATTACHED,
     BUDGET_KINDS,
+    MERGES,
     RECORD_ID,
     Budget,
     Choice,
@@ -56,6 +58,8 @@ LENSES: Mapping[str, Lens] = {
     "cents": Scale(places=0, factor=Decimal(100)),
     "dash": Empty((DASH,)),
     "map": MapValues(ENTRIES),
+    "number": NumberText(),
+    "list": ListText(),
 }
 PLENTY = Budget(count=100_000, percent=100.0, free=100_000)
 
@@ -87,7 +91,7 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         creates=law.creates,
         deletes={side: deletion(law, side) for side in SIDES},
         delete_vs_edit=DeleteEdit(law.delete_vs_edit),
-        mark={other(side): {MARK: "yes"} for side in SIDES if side in law.marks or deactivates(law, side)},
+        mark={side: {MARK: "yes"} for side in SIDES if is_marked_on(law, side)},
         gates={
             side: Gate(one.path, one.values, GateOn(one.on), Ineligible(one.then)) for side, one in law.gates
         },
@@ -95,7 +99,7 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         stages=law.stages,
         requires=law.requires,
         first_contact=FirstContact(law.first_contact),
-        budgets=plenty | budgets,
+        budgets=plenty | budgets | ({MERGES: Budget(0, 0.0, free=0)} if law.on_merge == "follow" else {}),
         complete_read_s=75.0,
         map_ver="1",
         delivery=dict(deliveries(law)),
@@ -172,6 +176,12 @@ def lines(law: FieldLaw, adds_up: bool) -> LinesSpec | None:
     )
     sums = (Sum("sum", CELLS[1], (CELLS[1],)),) if adds_up else ()
     return LinesSpec(tuple(cells), CELLS[:1] if law.keyed else (), law.ordered, sums=sums)
+
+
+def is_marked_on(law: StreamLaw, side: Side) -> bool:
+    """Whether records of a side may have to be marked."""
+    left = law.left == "mark" and side == law.several
+    return left or other(side) in law.marks or deactivates(law, other(side))
 
 
 def deactivates(law: StreamLaw, side: Side) -> bool:

@@ -5,6 +5,7 @@ Knows nothing of the engine; whoever fills it in (`world.py`, or a test by hand)
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -177,6 +178,7 @@ class Evidence:
     what runs had counted, what records had named and what nobody was sure of when the state of the link was set back, at
     the times `set_back`.
 
+    `turned_back`: when a clock was turned back, and by how many seconds: what goes by it comes so much later;
     `left`: what the store said that the initial load left where it is, and when;
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
     complete; `effects`: what was told of documents once more, by object; `commanded`: when a run was under way that somebody
@@ -201,6 +203,7 @@ class Evidence:
     lost_unsure: int = 0
     set_back: list[float] = field(default_factory=list)
     jumps: list[float] = field(default_factory=list)
+    turned_back: list[tuple[float, float]] = field(default_factory=list)
     dry_runs: list[Span] = field(default_factory=list)
     store: StoreView = field(default_factory=StoreView)
     loaded: dict[str, float] = field(default_factory=dict)
@@ -234,6 +237,13 @@ class Evidence:
     def has_id(self, entry: Entry) -> bool:
         """Whether the daemon knows the id of a record that it made: drawn beforehand, in the reply, or from a look."""
         return (entry.stream, entry.side, entry.id) in self.store.made or self.was_answered(entry)
+
+    def is_soon(self, since: float, asked: float) -> bool:
+        """Whether what is there since then need not have been seen by anybody when a daemon asked."""
+        due = since
+        for at, by_s in self.turned_back:
+            due = max(due, at) + by_s if -math.inf < since and at < asked else due
+        return asked - due < self.laws.race_s
 
     def was_hidden(self, side: Side, stream: str, id: str, at: float) -> bool:
         """Whether no look would show a record at some time before."""

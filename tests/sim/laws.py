@@ -47,7 +47,8 @@ class FieldLaw:
 
     `type` "list": merged item by item as a set; "lines": a list of lines, told by the first of CELLS if `keyed`, in an order
     that counts if `ordered`; "bytes": an attachment, known by what it is; "place": the object of its record on side `many`.
-    `lens` "cents": side b holds a hundred times as much; "dash": there a dash stands for nothing; "map": it holds codes.
+    `lens` "cents": side b holds a hundred times as much; "dash": there a dash stands for nothing; "map": it holds codes;
+    "number": it writes numbers with a comma; "list": it writes a list into one text.
     `reference`: the stream of the record whose id each side holds; what is meant by an id is that record's own reference.
     `once_bound`: the owner is so only once the record is bound: what the other side made is told to it as it is.
     `first_contact`: where it is not the stream's. `reports`: an edit on the side that does not own it is reported and left.
@@ -75,6 +76,11 @@ class FieldLaw:
             return OBJECT
         return self.name if side == "a" else f"{self.name}_b"
 
+    def kept(self, side: Side) -> str:
+        """The type of the native field."""
+        spelt = side == "b" and self.lens in ("number", "list")
+        return "text" if spelt else TYPES.get(self.type, self.type)
+
     def told(self, side: Side, value: Value) -> Value:
         """A shared value as the system of `side` holds it."""
         if self.type == "lines":
@@ -83,6 +89,10 @@ class FieldLaw:
             return DASH
         if self.lens == "map" and side == "b":
             return CODES.get(str(value), value)
+        if self.lens == "number" and side == "b" and isinstance(value, int | Decimal):
+            return format(value, "f").replace(".", ",")
+        if self.lens == "list" and side == "b" and value is not None:
+            return ";".join(map(str, items_of(value))) or None
         cents = self.lens == "cents" and side == "b" and isinstance(value, Decimal)
         return Decimal(int(value * 100)) if cents and isinstance(value, Decimal) else value
 
@@ -94,6 +104,10 @@ class FieldLaw:
             return None
         if self.lens == "map" and side == "b":
             return MEANT.get(str(value), value)
+        if self.lens == "number" and side == "b" and isinstance(value, str):
+            return Decimal(value.replace(",", "."))
+        if self.lens == "list" and side == "b" and isinstance(value, str):
+            return tuple(value.split(";"))
         if isinstance(value, bytes):
             return f"application/octet-stream {len(value)} {hashlib.sha256(value).hexdigest()}"
         cents = self.lens == "cents" and side == "b" and isinstance(value, int | Decimal)
@@ -229,7 +243,7 @@ class StreamLaw:
 
     def natives(self, side: Side) -> dict[str, str]:
         """The native fields of a side and their types, those of every rule among them."""
-        shared = {law.native(side): TYPES.get(law.type, law.type) for law in self.fields if law.many != side}
+        shared = {law.native(side): law.kept(side) for law in self.fields if law.many != side}
         more = [law.path for at, law in self.gates if at == side]
         more += [name for at, name, _ in self.starts if at == side]
         more += [law.name for law in self.derived if law.shown == side]

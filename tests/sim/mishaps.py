@@ -175,8 +175,15 @@ async def clock_jumps(world: Struck, luck: random.Random) -> None:
         return
     host = luck.choice(sorted(world.skews))
     world.note(f"the clock of {host} jumps by {by_s:+.0f} s")
-    world.turned_back_s += max(0.0, -by_s)
+    _turned_back(world, -by_s)
     world.skews[host] += by_s
+
+
+def _turned_back(world: Struck, by_s: float) -> None:
+    """What goes by that clock comes so much later (by less than nothing: it went forwards)."""
+    if by_s > 0:
+        world.turned_back_s += by_s
+        world.evidence.turned_back.append((anyio.current_time(), by_s))
 
 
 async def database_clock_jumps(world: Struck, luck: random.Random) -> None:
@@ -185,7 +192,7 @@ async def database_clock_jumps(world: Struck, luck: random.Random) -> None:
     by_s = luck.choice([-1, 1]) * luck.choice(JUMPS_S)
     world.note(f"the clock of the database jumps by {by_s:+.0f} s")
     world.store_skew_s += by_s
-    world.turned_back_s += max(0.0, -by_s)
+    _turned_back(world, -by_s)
     world.evidence.jumps.append(anyio.current_time())
 
 

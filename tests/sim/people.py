@@ -295,11 +295,16 @@ class People:
             for law in stream.fields
             if law.name != stream.ref
             and (value := gone[law.native(side)]) is not None
-            and (kept[law.native(side)] is None or self._luck.random() < 0.2)
+            and (kept[law.native(side)] is None or self._takes_over(stream, law) or self._luck.random() < 0.2)
         }
         if moved:
             self._set(stream, side, stays, moved)
         self._end(stream, side, goes)
+
+    @staticmethod
+    def _takes_over(stream: StreamLaw, law: FieldLaw) -> bool:
+        """Whether who stays has the key of who goes, as far as the rules make anything of it."""
+        return stream.on_merge == "follow" and law.name == stream.key
 
     def _move(self) -> None:
         """A record gets another id, as in a system whose key is edited: it is gone, and there under the new one."""

@@ -22,6 +22,8 @@ from tests.sim.rules_last import RULES as LAST
 from tests.sim.rules_last import last_of, with_last
 from tests.sim.rules_more import names_of, with_more
 from tests.sim.rules_newest import draw_budgets, newest_of, with_newest
+from tests.sim.rules_since import RULES as SINCE
+from tests.sim.rules_since import since_of, with_since
 
 HONEST = Faults(delay_s=0.2)
 EFFECT = ObjectShape(
@@ -63,7 +65,14 @@ class Scenario:
         }
         found |= {"two daemons"} if self.daemons > 1 else set()
         return tuple(
-            sorted(found | self.perils | names_of(self.laws) | newest_of(self.laws) | last_of(self.laws))
+            sorted(
+                found
+                | self.perils
+                | names_of(self.laws)
+                | newest_of(self.laws)
+                | last_of(self.laws)
+                | since_of(self.laws)
+            )
         )
 
     @property
@@ -88,7 +97,10 @@ class Scenario:
 
     @property
     def patchy(self) -> frozenset[Side]:
-        """The sides whose lists leave records out now and then."""
+        """The sides whose lists leave records out now and then: what came after a side was set back is not told among its
+        changes, as their numbers start again."""
+        if "rollback" in self.perils:
+            return frozenset(SIDES)
         return frozenset(side for side in SIDES if self.faults[side].hide_row)
 
     def luck(self, purpose: str) -> random.Random:
@@ -115,8 +127,8 @@ def shape(law: StreamLaw, side: Side, rewrites: Mapping[str, str]) -> ObjectShap
 
 
 def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scenario:
-    """The world of a seed; `also`: perils that it has in any case; `rules`: those of rules_newest.py and
-    rules_last.py that it has."""
+    """The world of a seed; `also`: perils that it has in any case; `rules`: those of rules_newest.py,
+    rules_last.py and rules_since.py that it has."""
     luck = source(seed, "scenario")
     perils = draw_perils(source(seed, "perils")) | frozenset(also)
     nasty = luck.choice([0.0, 0.3, 1.0])
@@ -138,9 +150,18 @@ def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scen
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
         freezes=draw_freezes(luck, "two owners" in perils),
     )
-    last = frozenset(rules) & LAST.keys()
-    drawn = _newest(drawn, frozenset(rules) - last)
-    return replace(drawn, laws=with_last(drawn.laws, source(seed, "last rules"), last))
+    last, since = frozenset(rules) & LAST.keys(), frozenset(rules) & SINCE.keys()
+    drawn = _newest(drawn, frozenset(rules) - last - since)
+    laws = with_last(drawn.laws, source(seed, "last rules"), last)
+    return _searched(replace(drawn, laws=with_since(laws, source(seed, "rules since"), since)))
+
+
+def _searched(drawn: Scenario) -> Scenario:
+    """The same world; where merged records are followed, both systems can be asked who has a key, and who refers to whom."""
+    if all(law.on_merge != "follow" for law in drawn.laws.streams):
+        return drawn
+    asked = {s: msgspec.structs.replace(drawn.declarations[s], find_by_field=True) for s in SIDES}
+    return replace(drawn, declarations=asked)
 
 
 def _newest(drawn: Scenario, rules: frozenset[str]) -> Scenario:

@@ -155,6 +155,8 @@ def one_sided(
                 continue
             if not ended and side in stream.creates:
                 yield Violation("convergence", f"{tell(entry)} ({ref}) never came to {gone}", entry.at)
+            elif ended and was_kept(timeline, ended[-1]):
+                continue
             elif ended and gone in stream.restores:
                 yield Violation("convergence", f"{ref} was deleted on {gone} and not put back", ended[-1].at)
             elif ended and evidence.out_of_sight(side, stream.name, entry.id, ended[-1].at, by_id=True):
@@ -169,6 +171,22 @@ def one_sided(
                 yield Violation(
                     "convergence", f"{ref} was deleted on {gone} and still is on {side}", ended[-1].at
                 )
+
+
+def was_kept(timeline: Timeline, end: Entry) -> bool:
+    """Whether a rule keeps what was left, since another record of that side had taken over a key of the one that is gone (of
+    a clash key, which makes no two records one)."""
+    stream = timeline.stream
+    names = [
+        one[0] for one in stream.match[len(stream.keys) :] if stream.on_merge == "keep" and len(one) == 1
+    ]
+    for native in (stream.named(name).native(end.side) for name in names):
+        value = (end.before or {}).get(native)
+        for one in timeline.entries:
+            same = (one.after or {}).get(native) == value and one.side == end.side and one.id != end.id
+            if value is not None and same and one.at <= end.at:
+                return True
+    return False
 
 
 def was_away(evidence: Evidence, entry: Entry, end: Entry) -> bool:

@@ -328,6 +328,22 @@ def test_what_was_hidden_is_no_deletion_long_after() -> None:
     assert found(story) == {"deletes"}
 
 
+@pytest.mark.parametrize(
+    "turned_back, violations",
+    [((), {"no duplicates"}), (((900.0, 200.0),), set()), (((900.0, 100.0),), {"no duplicates"})],
+)
+def test_what_nobody_saw_may_go_unseen_for_longer_where_the_clock_was_turned_back(
+    turned_back: tuple[tuple[float, float], ...], violations: set[str]
+) -> None:
+    story = (
+        Story()
+        .create("a", PERSON, "A1", ref="r1", email="e1")
+        .create("b", PERSON, "B1", ref="r1", email="e1")
+    )
+    story.evidence.turned_back += turned_back
+    assert found(story.wait(250.0).create("b", "d1", "B2", ref="r1", email="e1")) == violations
+
+
 def test_a_copy_whose_id_never_came_may_be_made_again_while_no_list_shows_it() -> None:
     def again(story: Story) -> set[str]:
         return found(story.wait(1.0).create("b", "d1", "B2", ref="r1", email="e1", name="n1"))

@@ -196,6 +196,9 @@ AT_THE_END: dict[str, tuple[Callable[[], Story], str]] = {
         lambda: _loaded(gated(on="edge").create("a", PERSON, "A1", ref="r1", email="e1", **OPEN), 10.0),
         "convergence",
     ),
+    "shut for long and anew, on an edge": (lambda: _opened_anew(), "convergence"),
+    "shut, forgotten, and anew, on an edge": (lambda: _opened_anew(forgotten_s=20.0), ""),
+    "shut, forgotten long ago, and anew, on an edge": (lambda: _opened_anew(forgotten_s=200.0), "convergence"),
     "nothing passes, and they differ": (lambda: pairs(shut_out(gated("detach"), 1)), ""),
     "it stays in step, and they differ": (lambda: pairs(shut_out(gated("keep"), 1)), "convergence"),
     "not put back": (
@@ -212,6 +215,15 @@ AT_THE_END: dict[str, tuple[Callable[[], Story], str]] = {
     "the old name is still said, and listed": (lambda: _old_name("says"), ""),
     "the old name is still said, and something else is listed": (lambda: _old_name("phone"), "convergence"),
 }  # fmt: skip
+
+
+def _opened_anew(forgotten_s: float = 0.0) -> Story:
+    """A record that took part when all was loaded, was shut out for long, and takes part anew; so long before that the state
+    of the daemon was set back."""
+    told = _loaded(gated(on="edge").create("a", PERSON, "A1", ref="r1", email="e1", **OPEN), 1001.0)
+    told.update("a", PERSON, "A1", **SHUT).wait(300.0)
+    told.evidence.set_back += [told.at - forgotten_s] if forgotten_s else []
+    return told.update("a", PERSON, "A1", **OPEN)
 
 
 def _old_name(listed: str = "") -> Story:

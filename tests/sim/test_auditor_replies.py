@@ -201,3 +201,49 @@ def test_what_the_initial_load_left_apart_is_settled_and_the_next_edit_goes_over
         stands = Deviation("customers", "a", "A1", "remark", None, "initial load", of)
         told.evidence.left.append((left, stands))
     assert found(told.update("b", "d1", "B1", remark="a's")) == (set() if after and of == "b's" else {"rule"})
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_what_was_put_back_since_the_initial_load_left_it_counts_as_unedited(carried: bool) -> None:
+    told = (
+        ruled(initial_load=ONLY_B).update("b", PERSON, "B1", remark="b's").names("remark", "b's").wait(10.0)
+    )
+    stands = Deviation("customers", "a", "A1", "remark", None, "initial load", "b's")
+    told.evidence.left.append((told.at - 5.0, stands))
+    told.update("b", PERSON, "B1", remark="b2")
+    told = told.update("a", "d1", "A1", remark="b2") if carried else told
+    told.update("b", PERSON, "B1", remark="b's").update("a", PERSON, "A1", remark="a's").wait(50.0)
+    assert found(told.update("b", "d1", "B1", remark="a's")) == ({"rule"} if carried else set())
+
+
+def test_what_came_back_from_a_write_that_was_never_answered_is_put_back_as_both_sides_have_it() -> None:
+    def history(answered: bool, value: str) -> set[str]:
+        told = story("", "b", first_contact="b")
+        told.create("a", PERSON, "A1", ref="r1", email="e1", name="long name")
+        told.create("b", "d1", "B1", ref="r1", email="e1")
+        told.rewritten("b", "d1", "B1", "name", "long name", "long")
+        told = told if answered else told.unanswered()
+        told.update("a", "d1", "A1", name="long").names("name", "long name")
+        told.delete("b", PERSON, "B1").create("b", "d1", "B2", ref="r1", email="e1", name=value)
+        return found(told)
+
+    assert history(False, "long") == set()
+    assert history(False, "lo") == {"no invention"}
+    assert history(True, "long") == {"no invention"}
+
+
+@pytest.mark.parametrize("held, invariants", [("long", set()), ("n2", {"ask", "no silent loss"})])
+def test_what_a_system_made_of_our_value_is_nobodys_under_another_id_either(
+    held: str, invariants: set[str]
+) -> None:
+    """B1 gets another id as it stands, or with another name; then A1's name goes over."""
+    told = (
+        Story()
+        .create("a", PERSON, "A1", ref="r1", email="e1", name="n0")
+        .create("b", "d1", "B1", ref="r1", email="e1", name="n0")
+    )
+    told.update("a", PERSON, "A1", name="long name").rewritten("b", "d1", "B1", "name", "long name", "long")
+    told.delete("b", PERSON, "B1")
+    told.at -= 1.0  # at the same moment
+    told.create("b", PERSON, "B2", ref="r1", email="e1", name=held).update("a", PERSON, "A1", name="n1")
+    assert found(told.update("b", "d1", "B2", name="n1")) == invariants

@@ -136,8 +136,12 @@ class Timeline:
         return None
 
     def _first_writer(self, entry: Entry, native: str) -> Entry:
-        """Who gave the value that an entry did: of what a backup brought back, whoever had written it into that record."""
+        """Who gave the value that an entry did: of what a backup brought back, and of a record that got another id, whoever
+        had written it into that record."""
         value = (entry.after or {}).get(native)
+        was = self._under_another_id(entry)
+        if was is not None and (was.before or {}).get(native) == value:
+            return self.writer(was, native) or entry
         wrote = (
             one
             for one in self.before(entry)
@@ -147,6 +151,18 @@ class Timeline:
             and (one.after or {}).get(native) == value
         )
         return next(wrote, entry) if entry.who == BACKUP else entry
+
+    def _under_another_id(self, entry: Entry) -> Entry | None:
+        """The end of the record that an entry, at the same moment, made again under another id."""
+        if entry.op != "create" or not entry.outside:
+            return None
+        ref = self.given_ref(entry)
+        ends = (
+            one
+            for one in self.before(entry)
+            if one.op == "delete" and one.outside and (one.side, one.at) == (entry.side, entry.at)
+        )
+        return next((one for one in ends if self.given_ref(one) == ref), None)
 
     def last_write(self, entry: Entry, side: Side, law: FieldLaw) -> Entry | None:
         """Who gave a shared field its value on `side`, as it was when `entry` took effect; None where it is gone."""

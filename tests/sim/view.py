@@ -43,7 +43,7 @@ def view(
         ],
         held=[held_row(link, action) for action in live_held(link)],
         counted=counted(link),
-        unsure=sum(action.state in NEVER_SURE for action in actions),
+        unsure=sum(len(covered(action)) or 1 for action in actions if action.state in NEVER_SURE),
         found=found(actions),
         given_up=Counter((a.stream, a.side, a.target) for a in actions if a.state is ActionState.DROPPED),
         looked_up={(a.stream, a.side, a.target) for a in actions if a.error.startswith(FOUND)},
@@ -154,9 +154,9 @@ def made(link: LinkState, actions: Iterable[Action]) -> set[tuple[str, Side, str
     return found
 
 
-def covered(action: Action) -> Iterable[int]:
+def covered(action: Action) -> range:
     """The bindings of one request for many records."""
-    return range(action.covers[0], action.covers[1] + 1) if action.covers is not None else ()
+    return range(action.covers[0], action.covers[1] + 1) if action.covers is not None else range(0)
 
 
 def counted(link: LinkState) -> dict[tuple[str, Side, str], int]:

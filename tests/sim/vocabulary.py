@@ -19,6 +19,7 @@ from actors.core import (
 from actors.core.blueprint_forms import Either, Entries, Entry, Exactly, Form, Listing, Shared, Words
 from actors.core.lenses import Empty, MapValues, Same, Scale
 from actors.core.lenses_one_way import Computed, Constant
+from actors.core.lenses_text import ListText, NumberText
 from actors.core.policy import (
     FieldSpec,
     Lens,
@@ -118,7 +119,7 @@ DRAWN: Mapping[str, Sign] = {
     "link.breaker": lambda spec: spec.breaker > 0,
     "stream.kind: master": of_stream(lambda one: one.kind == "master"),
     "stream.kind: document": of_stream(lambda one: one.kind == "document"),
-    **worded("stream.left_behind", ("remove", "keep"), of_stream),
+    **worded("stream.left_behind", ("remove", "keep", "mark"), of_stream),
     "stream.parents": of_stream(lambda one: one.parents),
     "stream.requires": of_stream(lambda one: one.requires),
     "stream.match": of_stream(lambda one: one.match),
@@ -129,7 +130,7 @@ DRAWN: Mapping[str, Sign] = {
         for word in ("ignore", "mark", "remove", "restore")
     },
     **worded("stream.delete_vs_edit", ("keep", "restore", "remove"), of_stream),
-    **worded("stream.on_merge", ("ask", "keep", "delete"), of_stream),
+    **worded("stream.on_merge", ("ask", "keep", "delete", "follow"), of_stream),
     "stream.mark": of_stream(lambda one: one.mark),
     **{f"stream.once: {s}": of_stream(lambda one, s=s: s in one.once) for s in SIDES},  # type: ignore[misc]
     **{f"stream.stages: {s}": of_stream(lambda one, s=s: s in one.stages) for s in SIDES},  # type: ignore[misc]
@@ -196,6 +197,8 @@ DRAWN: Mapping[str, Sign] = {
     "lens.scale": of_lens(Scale),
     "lens.map": of_lens(MapValues),
     "lens.formula": of_lens(Computed),
+    "lens.number": of_lens(NumberText),
+    "lens.list": of_lens(ListText),
 }
 
 
@@ -229,8 +232,6 @@ NOT_DRAWN: Mapping[str, str] = {
         (f"stream.active: {word}" for word in ("yes", "on", "no", "off")),
         "a stream that is off is not in the rules (tests/core/test_blueprint_chosen.py, tests/spec/test_switching.py)",
     ),
-    "stream.left_behind: mark": "a mark like any other, at the place of `remove` (tests/actors/test_several.py)",
-    "stream.on_merge: follow": "follows references of streams of its own (tests/actors/test_merges.py)",
     "stream.delivery: nightly": "once a day: a seed lasts ten minutes; cron by the minute is drawn",
     "stream.triggers": "calls from systems: a hint by another way in (tests/daemon/test_webhooks.py)",
     "field.within": "a reference that waits; drawn without (tests/actors/test_several.py)",

@@ -147,6 +147,36 @@ async def test_s11_an_effect_that_is_refused_waits_with_the_reason_and_goes_once
     assert len(await moved(world)) == 2
 
 
+async def test_s11_an_effect_whose_record_is_gone_for_good_is_given_up_on_a_persons_word_and_nothing_else_is(
+    world: World,
+) -> None:
+    await with_receipts(world, 2)
+    await world.crm.script("ALTER TABLE stock_moves ADD CONSTRAINT closed CHECK (amount <> 2.50)")
+    await bring_in(world, every=True)
+    await have_moved(world, 1)
+
+    async def only(room: str, *words: str) -> Sequence[rooms_pb2.Parked]:
+        rows = await world.parked(room)
+        return [row for row in rows if any(word in row.reason for word in words)]
+
+    (row,) = await until(lambda: only("quarantine", "closed"), "the refusal")
+    request = rooms_pb2.DismissParkedRequest(id=row.id)
+    with pytest.raises(TandemError, match="not given up by a word"):
+        await world.tandem.quarantine.DismissParked(request)
+    world.erp.save([order(1, total="1,50")], "AUFTRAEGE")
+    (row,) = await until(lambda: only("waiting", "which is gone"), "what waits for it")
+    assert "dismiss" in row.hint
+    await world.tandem.quarantine.DismissParked(rooms_pb2.DismissParkedRequest(id=row.id))
+
+    async def nobody() -> bool:
+        return not await world.parked("waiting")
+
+    await until(nobody, "its end")
+    await world.crm.script("ALTER TABLE stock_moves DROP CONSTRAINT closed")
+    await world.quiet()
+    assert sorted(await moved(world)) == ["B00001"]
+
+
 async def test_s11_what_can_not_be_imported_is_refused_as_a_whole(world: World) -> None:
     (one,) = await with_receipts(world, 1)
     with pytest.raises(TandemError, match="no staged document 999999"):

@@ -132,6 +132,24 @@ class BindingContract:
         assert [row.key for row in await store.bindings_in("l1", "customers", ["settled"], 0, 9)] == [keys[2]]
         assert len(await store.bindings_in("l1", "customers", ["settled", "new"], 0, 9)) == 4
 
+    async def test_half_tombstones_are_found_by_their_note(self, world: World) -> None:
+        store, lease = world.store, await leased(world)
+        gone = State.TOMBSTONE
+        rows = (
+            half("b", "B1", state=gone, note="stands beside B9"),
+            half("b", "B2", state=gone, note="stands beside B8"),
+            half("b", "B3", state=gone, note="moved to B9"),
+            half("b", "B4", state=State.NEW, note="stands beside B9"),
+            half("b", "B5", stream="articles", state=gone, note="stands beside B9"),
+            msgspec.structs.replace(full("A6", "B6", state=gone), note="stands beside B9"),
+            half("b", "B7", state=gone),
+        )
+        keys = await stored(world, lease, *rows)
+        wanted = ["moved to B9", "stands beside B9", "kept"]
+        assert [row.key for row in await store.noted("l1", "customers", wanted)] == [keys[0], keys[2]]
+        assert await store.noted("l2", "customers", wanted) == []
+        assert await store.noted("l1", "customers", []) == []
+
     async def test_only_full_settled_bindings_are_counted(self, world: World) -> None:
         rows = (full("A1", "B1"), full("A2", "B2", state=State.MATCHED), half("a", "A3", state=State.SETTLED))
         await stored(world, await leased(world), *rows)

@@ -22,6 +22,16 @@ def test_found_by_chaos_a_session_whose_server_was_killed_in_mid_answer_is_a_sto
     assert raised.value.kind is Kind.TRANSIENT
 
 
+def test_a_full_disk_under_the_store_is_called_that_and_waited_for() -> None:
+    """It was called a store that can't be reached, with the advice to check that it runs."""
+    with (
+        pytest.raises(TandemError, match=r"disk is full: could not extend .*make room") as raised,
+        translated(),
+    ):
+        raise asyncpg.DiskFullError('could not extend file "base/1/2": No space left on device')
+    assert raised.value.kind is Kind.TRANSIENT
+
+
 @pytest.mark.anyio
 async def test_found_by_chaos_a_frozen_daemon_holds_its_links_row_no_longer_than_a_lease(
     postgres_url: str,

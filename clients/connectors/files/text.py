@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 QUOTE: Final = '"'
 SEPARATORS: Final = (";", ",", "\t", "|")
+KEY_SIZE_MAX: Final = 500  # characters; what is longer goes on from a quote that somebody forgot
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -226,7 +227,7 @@ def _indexed(
     for place, (row, cells) in enumerate(rows):
         if len(cells) == width:
             key = said(cells[key_place], dialect)
-            if key not in index and key.strip():  # nearly always
+            if key not in index and key.strip() and len(key) <= KEY_SIZE_MAX:  # nearly always
                 index[key] = place
                 continue
         if not any(said(cell, dialect) for cell in cells):
@@ -239,6 +240,11 @@ def _indexed(
         key = said(cells[key_place], dialect)
         if not key.strip():
             raise BrokenText(row.line, "has a row without a key")
+        if len(key) > KEY_SIZE_MAX:
+            said_of_it = (
+                f"has a key of {len(key):,} characters, '{key[:20]}…'; at most {KEY_SIZE_MAX} are one"
+            )
+            raise BrokenText(row.line, said_of_it)
         if key in index:
             first = rows[index[key]][0].line
             raise BrokenText(row.line, f"has the key '{key}' twice, in line {first} and in line {row.line}")

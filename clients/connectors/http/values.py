@@ -60,7 +60,6 @@ def reader(form: Form) -> Callable[[Any], Value]:
     # A text is equal to texts alone, and nothing else is.
     texts = frozenset(null for null in form.nulls if isinstance(null, str))
     others = tuple(null for null in form.nulls if not isinstance(null, str))
-    is_text = form.type == "text"
 
     def value(raw: Any) -> Value:
         if raw is None:
@@ -68,8 +67,6 @@ def reader(form: Form) -> Callable[[Any], Value]:
         if isinstance(raw, str):
             if raw in texts:
                 return None
-            if is_text:
-                return canonical(raw)
         elif others and any(_equal(raw, null) for null in others):
             return None
         try:
@@ -77,7 +74,13 @@ def reader(form: Form) -> Callable[[Any], Value]:
         except (Misfit, ValueError, OverflowError, InvalidOperation):
             return canonical(as_text(raw))
 
-    return value
+    def text(raw: Any) -> Value:
+        # What most values of most records are: canonical as it is.
+        if type(raw) is str and raw.isascii() and "\r" not in raw and "\x00" not in raw and raw not in texts:
+            return raw
+        return value(raw)
+
+    return text if form.type == "text" else value
 
 
 def fits(raw: Any, form: Form) -> bool:

@@ -12,13 +12,6 @@ where link = $1 and stream = $2 and id > $6 and (
 order by id
 limit $7
 
--- erasure_beside
--- Half bindings that stand for a record in another object of its side.
-select $2::text as stream, bindings.*
-from bindings
-where stream_id = {stream} and state <> 'settled' and note = any ($3::text[])
-order by key
-
 -- erase_actions
 update actions
 set reason = n.reason, target = n.target, origin = n.origin, error = n.error, data = n.data

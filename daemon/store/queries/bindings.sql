@@ -54,6 +54,13 @@ where stream_id = {stream} and state = any ($3::text[]) and key > $4 and state <
 order by key
 limit $5
 
+-- bindings_noted
+-- Half bindings by their note, of those that stand for what is gone or was left: the small index serves.
+select $2::text as stream, bindings.*
+from bindings
+where stream_id = {stream} and state = 'tombstone' and (a_id is null or b_id is null) and note = any ($3::text[])
+order by key
+
 -- bindings_unseen
 select $2::text as stream, bindings.*
 from bindings

@@ -168,7 +168,9 @@ class ResolveConflictRequest(_message.Message):
     id: _builtins.int
     """Number of the conflict."""
     choose: _builtins.str
-    """Whose value stays: a, b, or value."""
+    """Whose value stays: a, b, or value. Of a record that was deleted on one side: keep (both stay as they are), remove (it
+    goes on the other side too), restore (it is put back); a and b say which side is right about it.
+    """
     fingerprint: _builtins.str
     """The fingerprint of the entry as it was shown: where it shows something else by now, the decision is refused. Empty =
     decide on what it shows now.
@@ -366,3 +368,23 @@ class RetryParkedRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryParkedRequest: _TypeAlias = RetryParkedRequest  # noqa: Y015
+
+@_typing.final
+class DismissParkedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Number of the entry."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DismissParkedRequest: _TypeAlias = DismissParkedRequest  # noqa: Y015

@@ -59,7 +59,9 @@ class ConflictsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveConflict(self, request, context):
-        """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again.
+        """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again. One that could
+        not be carried out is refused, with the way out: another value than its owner's for a field that one side owns, or one
+        value for several fields that go together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +167,11 @@ class QuarantineStub:
                 request_serializer=tandem_dot_v1_dot_rooms__pb2.RetryParkedRequest.SerializeToString,
                 response_deserializer=tandem_dot_v1_dot_rooms__pb2.Parked.FromString,
                 _registered_method=True)
+        self.DismissParked = channel.unary_unary(
+                '/tandem.v1.Quarantine/DismissParked',
+                request_serializer=tandem_dot_v1_dot_rooms__pb2.DismissParkedRequest.SerializeToString,
+                response_deserializer=tandem_dot_v1_dot_rooms__pb2.Parked.FromString,
+                _registered_method=True)
 
 
 class QuarantineServicer:
@@ -185,6 +192,14 @@ class QuarantineServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DismissParked(self, request, context):
+        """Give up what an entry of the room waiting waits for, where nothing else can end that: an effect of a document that was
+        imported, and whose own record is gone for good. It is never written then. Any other entry goes by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QuarantineServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +211,11 @@ def add_QuarantineServicer_to_server(servicer, server):
             'RetryParked': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryParked,
                     request_deserializer=tandem_dot_v1_dot_rooms__pb2.RetryParkedRequest.FromString,
+                    response_serializer=tandem_dot_v1_dot_rooms__pb2.Parked.SerializeToString,
+            ),
+            'DismissParked': grpc.unary_unary_rpc_method_handler(
+                    servicer.DismissParked,
+                    request_deserializer=tandem_dot_v1_dot_rooms__pb2.DismissParkedRequest.FromString,
                     response_serializer=tandem_dot_v1_dot_rooms__pb2.Parked.SerializeToString,
             ),
     }
@@ -253,6 +273,33 @@ class Quarantine:
             target,
             '/tandem.v1.Quarantine/RetryParked',
             tandem_dot_v1_dot_rooms__pb2.RetryParkedRequest.SerializeToString,
+            tandem_dot_v1_dot_rooms__pb2.Parked.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DismissParked(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tandem.v1.Quarantine/DismissParked',
+            tandem_dot_v1_dot_rooms__pb2.DismissParkedRequest.SerializeToString,
             tandem_dot_v1_dot_rooms__pb2.Parked.FromString,
             options,
             channel_credentials,

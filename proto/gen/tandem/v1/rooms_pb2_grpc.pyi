@@ -36,7 +36,10 @@ class ConflictsStub:
     ListConflicts: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.ListConflictsRequest, _rooms_pb2.ListConflictsResponse]
     """List the open conflicts of a link, with base and both values."""
     ResolveConflict: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.ResolveConflictRequest, _rooms_pb2.Parked]
-    """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again."""
+    """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again. One that could
+    not be carried out is refused, with the way out: another value than its owner's for a field that one side owns, or one
+    value for several fields that go together.
+    """
 
 @_typing.type_check_only
 class ConflictsAsyncStub(ConflictsStub):
@@ -46,7 +49,10 @@ class ConflictsAsyncStub(ConflictsStub):
     ListConflicts: _aio.UnaryUnaryMultiCallable[_rooms_pb2.ListConflictsRequest, _rooms_pb2.ListConflictsResponse]  # type: ignore[assignment]
     """List the open conflicts of a link, with base and both values."""
     ResolveConflict: _aio.UnaryUnaryMultiCallable[_rooms_pb2.ResolveConflictRequest, _rooms_pb2.Parked]  # type: ignore[assignment]
-    """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again."""
+    """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again. One that could
+    not be carried out is refused, with the way out: another value than its owner's for a field that one side owns, or one
+    value for several fields that go together.
+    """
 
 class ConflictsServicer(metaclass=_abc_1.ABCMeta):
     """Conflicts: fields that both sides changed and no rule decides, and records that were deleted here and edited there."""
@@ -65,7 +71,10 @@ class ConflictsServicer(metaclass=_abc_1.ABCMeta):
         request: _rooms_pb2.ResolveConflictRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rooms_pb2.Parked, _abc.Awaitable[_rooms_pb2.Parked]]:
-        """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again."""
+        """Resolve a conflict. The decision counts only for the values that were shown; a later edit lists it again. One that could
+        not be carried out is refused, with the way out: another value than its owner's for a field that one side owns, or one
+        value for several fields that go together.
+        """
 
 def add_ConflictsServicer_to_server(servicer: ConflictsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -80,6 +89,10 @@ class QuarantineStub:
     """List the records of a link in one room, with the reason."""
     RetryParked: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.RetryParkedRequest, _rooms_pb2.Parked]
     """Try a record again."""
+    DismissParked: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.DismissParkedRequest, _rooms_pb2.Parked]
+    """Give up what an entry of the room waiting waits for, where nothing else can end that: an effect of a document that was
+    imported, and whose own record is gone for good. It is never written then. Any other entry goes by itself.
+    """
 
 @_typing.type_check_only
 class QuarantineAsyncStub(QuarantineStub):
@@ -90,6 +103,10 @@ class QuarantineAsyncStub(QuarantineStub):
     """List the records of a link in one room, with the reason."""
     RetryParked: _aio.UnaryUnaryMultiCallable[_rooms_pb2.RetryParkedRequest, _rooms_pb2.Parked]  # type: ignore[assignment]
     """Try a record again."""
+    DismissParked: _aio.UnaryUnaryMultiCallable[_rooms_pb2.DismissParkedRequest, _rooms_pb2.Parked]  # type: ignore[assignment]
+    """Give up what an entry of the room waiting waits for, where nothing else can end that: an effect of a document that was
+    imported, and whose own record is gone for good. It is never written then. Any other entry goes by itself.
+    """
 
 class QuarantineServicer(metaclass=_abc_1.ABCMeta):
     """Quarantine: records that a system refused, and records that wait; they block nobody else."""
@@ -109,6 +126,16 @@ class QuarantineServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rooms_pb2.Parked, _abc.Awaitable[_rooms_pb2.Parked]]:
         """Try a record again."""
+
+    @_abc_1.abstractmethod
+    def DismissParked(
+        self,
+        request: _rooms_pb2.DismissParkedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rooms_pb2.Parked, _abc.Awaitable[_rooms_pb2.Parked]]:
+        """Give up what an entry of the room waiting waits for, where nothing else can end that: an effect of a document that was
+        imported, and whose own record is gone for good. It is never written then. Any other entry goes by itself.
+        """
 
 def add_QuarantineServicer_to_server(servicer: QuarantineServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

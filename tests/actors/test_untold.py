@@ -1,0 +1,66 @@
+"""Newcomers whose match keys are other ones by now than those that are stored with them: nobody is made beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.core.types import Side
+from actors.ports import Find
+from tests.actors.odds import MIRRORED, at_rest
+from tests.actors.rig import Rig, customers, loaded, until
+from tests.sim import loop
+
+
+def alone(here: Side, there: Side) -> Rig:
+    """Nobody is made from records of `here`, whose reads lag by 12 s."""
+    rig = Rig(customers(creates=frozenset({there})), find=(Find.MODIFIED,), poll_s=20.0)
+    rig.declared[here] = msgspec.structs.replace(rig.declared[here], read_lag_s=12.0)
+    return rig
+
+
+@MIRRORED
+def test_found_by_sim_who_shows_another_key_in_a_look_that_comes_too_early_is_not_made_once_more(
+    here: Side, there: Side
+) -> None:
+    """Edited while nobody looked, to the name that somebody else is entered with on the other side. Who takes a link over
+    trusts no look that comes within the lag, and made him there as well (seed 301927)."""
+
+    async def main() -> tuple[list[str], list[str], int]:
+        rig = alone(here, there)
+        async with rig.daemon():
+            id = rig.create(here, "Ada")
+            await until(lambda: loaded(rig) and bool(rig.bindings()))
+            await at_rest(rig)
+        rig.edit(here, id, name="Eve")
+        rig.create(there, "Eve")
+        await at_rest(rig, 60)
+        async with rig.daemon("d2"):
+            await at_rest(rig)
+        return rig.names(here), rig.names(there), len(rig.bindings())
+
+    assert loop.run(main) == (["Eve"], ["Eve"], 1)
+
+
+@MIRRORED
+def test_found_by_sim_who_shows_no_key_in_a_look_that_comes_too_early_may_be_anybody(
+    here: Side, there: Side
+) -> None:
+    async def main() -> Mapping[str, object]:
+        rig = alone(here, there)
+        async with rig.daemon():
+            id = rig.create(here, "Ada")
+            await until(lambda: loaded(rig) and bool(rig.bindings()))
+            await at_rest(rig)
+        rig.edit(here, id, name="Eve")
+        rig.create(there, "Eve")
+        await at_rest(rig, 60)
+        rig.systems[here].withheld.add(("customers", "name"))
+        async with rig.daemon("d2"):
+            await at_rest(rig, 30)
+            rig.systems[here].withheld.clear()
+            await at_rest(rig)
+        return {"here": rig.names(here), "pairs": len(rig.bindings())}
+
+    assert loop.run(main) == {"here": ["Eve"], "pairs": 1}

@@ -1,0 +1,89 @@
+"""Rules drawn after those of rules_last.py, from a source of their own: a seed without them is what it was.
+
+Numbers and lists that side b holds as texts, what a move leaves behind marked, and what becomes of merged records once
+nothing refers to them any more.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.sim.laws import SIDES, Laws, Side, StreamLaw
+from tests.sim.rules_newest import several
+
+SHARE = 0.2  # of the seeds that have one of them
+REWRITTEN = ("credit",)  # side b may round it, as the number that it is
+
+Rule = Callable[[StreamLaw, Laws, random.Random], StreamLaw]
+
+
+def with_since(laws: Laws, luck: random.Random, also: frozenset[str] = frozenset()) -> Laws:
+    """One of these rules on one stream; `also`: rules that there are in any case."""
+    chosen = set(also)
+    if luck.random() < SHARE:
+        chosen.add(luck.choice(sorted(RULES)))
+    for name in sorted(chosen):
+        at = 0 if name == "follows" else luck.randrange(len(laws.streams))  # people merge in the first one
+        streams = list(laws.streams)
+        streams[at] = RULES[name](streams[at], laws, luck)
+        laws = replace(laws, streams=tuple(streams))
+    return laws
+
+
+def since_of(laws: Laws) -> set[str]:
+    """Which of these rules there are, for the figures."""
+    found: set[str] = set()
+    for law in laws.streams:
+        lenses = {one.lens for one in law.fields}
+        there = {
+            "numbers as texts": "number" in lenses,
+            "lists as texts": "list" in lenses,
+            "left behind, marked": law.left == "mark" and law.objects,
+        }
+        found |= {name for name, held in there.items() if held}
+    return found
+
+
+def numbers(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
+    """Side b writes its numbers with a comma."""
+    return _as_texts(law, "decimal", "number")
+
+
+def lists(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
+    """Side b writes a list into one text."""
+    return _as_texts(law, "list", "list")
+
+
+def _as_texts(law: StreamLaw, kind: str, lens: str) -> StreamLaw:
+    read = {one.of for one in law.derived}
+    fields = (
+        replace(one, lens=lens)
+        if one.type == kind and not one.lens and one.name not in REWRITTEN and one.native("b") not in read
+        else one
+        for one in law.fields
+    )
+    return replace(law, fields=tuple(fields))
+
+
+def left_marked(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
+    """What a record leaves behind in one of several objects is marked there."""
+    law = law if law.objects else several(law, laws, luck)
+    return replace(law, left="mark")
+
+
+def follows(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
+    """What was merged there is merged here too, each on a yes."""
+    side: Side = luck.choice(SIDES)
+    if not law.removes | law.marks:
+        law = replace(law, removes=frozenset({side}), restores=law.restores - {side})
+    return replace(law, on_merge="follow")
+
+
+RULES: dict[str, Rule] = {
+    "numbers": numbers,
+    "lists": lists,
+    "left_marked": left_marked,
+    "follows": follows,
+}
