@@ -1,4 +1,4 @@
-"""Two accounts of Winestro.Cloud: what a link may choose, a budget, and invoices (rows W4, W6, W22, W28, W34), on a real daemon."""
+"""Two accounts of Winestro.Cloud: what a link chooses, a budget, invoices (rows W4, W6, W22, W28, W34), on a real daemon."""
 
 from __future__ import annotations
 
