@@ -74,7 +74,8 @@ class RunHandle:
     async def done(self, *, check: bool = False) -> runs_pb2.Run:
         """Wait for the end; returns the last state.
 
-        With `check`, RunFailed is raised unless the run succeeded or found nothing new; a dry run and an undo may also await approval.
+        With `check`, RunFailed is raised unless the run succeeded or found nothing new; a dry run and an undo may await
+        approval, too.
         """
         async for run in self:
             if self._watch is not None:
