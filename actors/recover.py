@@ -19,7 +19,7 @@ from actors.core.actions import id_on
 from actors.core.errors import Kind, TandemError
 from actors.core.guard import spend
 from actors.core.places import parted, written_in
-from actors.core.policy import StreamSpec
+from actors.core.policy import RECORD_OBJECT, StreamSpec
 from actors.core.rooms import OUTCOME
 from actors.core.settle import both_written, resolve, settle, touched_since, unseen
 from actors.core.types import (
@@ -282,6 +282,7 @@ class Recovery:
         keys = {
             path for names in stream.match for name in names for path in _paths(stream, name, action.side)
         }
+        keys.add(RECORD_OBJECT)  # where it was to be made is no field of its own
         told = {p: v for p, v in action.native.items() if p not in keys and v is not None and not is_lines(v)}
         if len(told) < 2:
             return []  # too little to tell it by

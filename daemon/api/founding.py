@@ -271,7 +271,18 @@ def chosen(spec: LinkSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if faults:
         raise invalid(faults)
-    return {name: convert.plain(value) for name, value in settings.items()}
+    texts = {one.name for one in spec.setup.settings if one.keys is None}
+    texts |= {one.name for one in spec.settings if one.form == "text"}
+    return {
+        name: _as_text(convert.plain(value)) if name in texts else convert.plain(value)
+        for name, value in settings.items()
+    }
+
+
+def _as_text(value: Any) -> Any:
+    """A whole number as it is written: `journal=17` means the journal of that code, and a text is what has to be given."""
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
+    return str(int(value)) if is_whole else value
 
 
 def _shares(spec: LinkSpec) -> tuple[tuple[str, str], ...]:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from actors.core.policy import LeftBehind
-from actors.core.types import Room, Side
+from actors.core.types import OPEN_STATES, Op, Room, Side
 from actors.ports import Find, Page
 from actors.root import RootActor
 from actors.several import scanned
+from clients.connectors.systems.memory_system import Faults
 from tests.actors.odds import MIRRORED, at_rest
 from tests.actors.rig import Rig, on, until
 from tests.actors.test_several import CLIENTS, FINDS, PROSPECTS, accounts, pair, rig_with, shown
@@ -149,3 +150,33 @@ def test_who_stands_beside_is_the_record_also_where_we_moved_the_other_one_since
         )
 
     assert on(lambda: rig_with(accounts(here, left_behind=left)), body) == (True, True, 1)
+
+
+@MIRRORED
+@pytest.mark.parametrize("made", [True, False])
+def test_a_create_without_a_reply_in_one_of_several_objects_is_looked_for_by_its_fields(
+    here: Side, there: Side, made: bool
+) -> None:
+    """Where nothing else can tell, a record is looked for by all that it was sent with: the object field is none of those.
+    Found by seeds that change much: the intent stayed open, and with it everybody who is new."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await pair(rig, here, there)
+        rig.systems[there].faults = Faults(lose_reply=1.0) if made else Faults(lose_request=1.0)
+        rig.create(here, "Bob", "7", kind=PROSPECTS)
+        await until(lambda: any(one.side == there and one.op is Op.CREATE for one in rig.actions()))
+        await at_rest(rig, 1)
+        if made:  # and somebody changes the very key that it would be found by
+            bob = next(id for id, row in rig.rows(there, PROSPECTS).items() if row["name"] == "Bob")
+            rig.systems[there].edit(PROSPECTS, bob, {"name": "Robert"}, "person")
+        rig.systems[there].faults = Faults()
+        await at_rest(rig, 600)
+        return shown(rig, there, PROSPECTS), len(rig.rows(here)), {one.state for one in rig.actions()}
+
+    def rig_of() -> Rig:
+        declared: dict[str, Any] = {"draws_ids": False, "tag": False, "find_by_field": True}
+        return Rig(accounts(here), find=(Find.FEED,), poll_s=20.0, **declared)
+
+    prospects, accounts_here, states = on(rig_of, body)
+    assert prospects == [("Ada", "1"), ("Robert" if made else "Bob", "7")]
+    assert accounts_here == 2 and not states & OPEN_STATES

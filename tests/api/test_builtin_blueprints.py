@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daemon import blueprints, blueprints_yaml
+from daemon.api.founding import chosen
 from tandem.v1 import blueprints_pb2
 from tests.api.world import Client
 
@@ -65,3 +66,11 @@ def test_how_often_a_pair_is_looked_at_may_be_a_setting() -> None:
     assert blueprints_yaml.load(text, "", {}).poll_s == {"a": 300.0, "b": 300.0}
     quick = "settings: {poll: {default: 30s}}"
     assert blueprints_yaml.load(text, quick, {}).poll_s == {"a": 30.0, "b": 30.0}
+
+
+def test_a_whole_number_is_taken_for_the_text_that_it_is_written_as() -> None:
+    spec = blueprints_yaml.load(blueprints.text("sage50fr-sage-sales-management"))
+    assert chosen(spec, {"administrator": 12.0, "branch": 1}) == {"administrator": "12", "branch": "1"}
+    assert chosen(spec, {"administrator": "012", "branch": 1.5}) == {"administrator": "012", "branch": 1.5}
+    other = blueprints_yaml.load(blueprints.text("webcrm-uniconta"))
+    assert chosen(other, {"gate_word": 7, "need_phone": False}) == {"gate_word": "7", "need_phone": False}

@@ -135,7 +135,7 @@ async def made(pair: Pair, rules: dict[str, Any] | None = None, **settings: Any)
 async def activated(pair: Pair) -> None:
     """What every link has to be given is given, and it works."""
     prepare = links_pb2.PrepareLinkRequest(link=pair.name, tenant=pair.tenant)
-    prepare.settings.update({"administrator": str(ADMIN), "branch": "1"})
+    prepare.settings.update({"administrator": ADMIN, "branch": 1})  # as tandemctl sends them
     await pair.tandem.links.PrepareLink(prepare)
     await pair.tandem.links.ActivateLink(links_pb2.ActivateLinkRequest(link=pair.name, tenant=pair.tenant))
 

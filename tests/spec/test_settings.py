@@ -111,6 +111,7 @@ async def test_u14_a_change_that_would_overwrite_much_waits_as_a_plan(world: Wor
     text["streams"]["customers"] |= {"first_contact": "a", "budgets": {"overwrites": {"count": 5, "free": 2}}}
     await world.connect(yaml.safe_dump(text, sort_keys=False))
     await world.in_step()
+    await world.quiet()  # the load has ended: until then nothing that it overwrites counts
     await change(world, settings=CITY_FROM % "INTERN")
     plan = await world.plan("held")
     assert await cities(world) != [f"Ort {n}" for n in range(1, 31)]
