@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
-from tests.sim.auditor_newest import source_of
+from tests.sim.auditor_newest import place_of, source_of
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
@@ -76,9 +76,13 @@ def is_marked(timeline: Timeline, entry: Entry) -> bool:
 
 
 def moved_away(timeline: Timeline, entry: Entry) -> bool:
-    """Whether a daemon had made the entry's record in another object of its side."""
-    made = (one for one in timeline.before(entry) if not one.outside and one.side == entry.side)
-    return any((was := source_of(timeline, one)) is not None and was.id == entry.id for one in made)
+    """Whether a daemon had made the entry's record in another object of its side, since it was there."""
+    born = timeline.record(entry)[0].at
+    made = (
+        one for one in timeline.before(entry) if not one.outside and one.op == "create" and one.at >= born
+    )
+    places = [place_of(timeline, one) for one in made if one.side == entry.side and one.id != entry.id]
+    return any(place != place_of(timeline, entry) for place in places)
 
 
 def was_shut(timeline: Timeline, entry: Entry, side: Side, gate: GateLaw) -> bool:
@@ -187,7 +191,8 @@ def surely_anew(timeline: Timeline, entry: Entry, gate: GateLaw) -> bool:
     since: float | None = None
     for one in timeline.record(entry):
         forgotten = max((at for at in timeline.evidence.set_back if at <= one.at), default=-math.inf)
-        if set_anew(gate, one, loaded) and (since is None or one.at - max(since, forgotten) > UNDER_WAY_S):
+        seen_s = timeline.evidence.laws.race_s
+        if set_anew(gate, one, loaded) and (since is None or one.at - max(since, forgotten) > seen_s):
             return True
         since = None if gate.lets(one.after) else (one.at if since is None else since)
     return False

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from actors.core import schedule
+from actors.core.conditions import Condition, Test
 from actors.core.lenses import Empty, MapValues, Same, Scale
 from actors.core.lenses_one_way import Computed, Constant, OwnId
 from actors.core.lenses_text import ListText, NumberText
@@ -85,7 +86,7 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         kind="master",
         a_object=" + ".join(law.objects_on("a")),
         b_object=" + ".join(law.objects_on("b")),
-        fields=(*(field(one, law.adds_up) for one in law.fields), *more_fields(law)),
+        fields=(*(field(one, law.adds_up, law.ref) for one in law.fields), *more_fields(law)),
         parents=law.parents,
         match=law.match or ((law.key,),),
         creates=law.creates,
@@ -228,15 +229,26 @@ def deletion(law: StreamLaw, side: Side) -> DeletePolicy:
     return DeletePolicy.RESTORE if side in law.restores else DeletePolicy.IGNORE
 
 
-def field(law: FieldLaw, adds_up: bool = False) -> FieldSpec:
-    """One field; `adds_up`: of a stream whose lines add up to its `sum`."""
+def owners(law: FieldLaw, ref: str) -> tuple[Owner, tuple[OwnerCase, ...]]:
+    """Who owns a field: in any case, and in the cases that go before that. `ref`: the field that every record has filled."""
+    if law.when:
+        asks = Condition(ref, Test.FILLED) if law.when == "filled" else Condition(ref, Test.NOT, ("nobody",))
+        return Owner(law.unless), (OwnerCase(Owner(law.owner), when=(asks,), once_bound=law.once_bound),)
+    if law.once_bound:
+        return Owner.BOTH, (OwnerCase(Owner(law.owner), once_bound=True),)
+    return Owner(law.owner), ()
+
+
+def field(law: FieldLaw, adds_up: bool = False, ref: str = "") -> FieldSpec:
+    """One field; `adds_up`: of a stream whose lines add up to its `sum`. `ref`: the field that every record has filled."""
+    owner, cases = owners(law, ref)
     mark = ATTACHED if law.type == "bytes" else ""
     return FieldSpec(
         name=law.name,
         a=FieldSide((f"{law.native('a')}{mark}",), Same()),
         b=FieldSide((f"{law.native('b')}{mark}",), LENSES.get(law.lens, Same())),
-        owner=Owner.BOTH if law.once_bound else Owner(law.owner),
-        owner_cases=(OwnerCase(Owner(law.owner), once_bound=True),) if law.once_bound else (),
+        owner=owner,
+        owner_cases=cases,
         conflict=Choice(law.conflict),
         first_contact=FirstContact(law.first_contact) if law.first_contact else None,
         foreign_edit=ForeignEdit.REPORT if law.reports else ForeignEdit.PUT_BACK,

@@ -51,7 +51,9 @@ class FieldLaw:
     "number": it writes numbers with a comma; "list": it writes a list into one text.
     `reference`: the stream of the record whose id each side holds; what is meant by an id is that record's own reference.
     `once_bound`: the owner is so only once the record is bound: what the other side made is told to it as it is.
-    `first_contact`: where it is not the stream's. `reports`: an edit on the side that does not own it is reported and left.
+    `when`: "filled" or "not": the owner is so under a condition that holds of every record, once its reference is known;
+    `unless` would be otherwise. `first_contact`: where it is not the stream's. `reports`: an edit on the side that does not
+    own it is reported and left.
     """
 
     name: str
@@ -69,6 +71,8 @@ class FieldLaw:
     many: Side | None = None
     first_contact: str = ""
     reports: bool = False
+    when: str = ""
+    unless: Owner = "both"
 
     def native(self, side: Side) -> str:
         """The field's name in the system of `side`."""

@@ -1,7 +1,7 @@
 """Rules drawn after those of rules_last.py, from a source of their own: a seed without them is what it was.
 
-Numbers and lists that side b holds as texts, what a move leaves behind marked, and what becomes of merged records once
-nothing refers to them any more.
+Numbers and lists that side b holds as texts, what a move leaves behind marked, what becomes of merged records once nothing
+refers to them any more, and owners under conditions.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.sim.laws import SIDES, Laws, Side, StreamLaw
+from tests.sim.laws import SIDES, FieldLaw, Laws, Owner, Side, StreamLaw
 from tests.sim.rules_newest import several
 
 SHARE = 0.2  # of the seeds that have one of them
 REWRITTEN = ("credit",)  # side b may round it, as the number that it is
+
+WHEN = ("", "filled", "not")
+OWNERS: tuple[Owner, ...] = ("both", "a", "b")
 
 Rule = Callable[[StreamLaw, Laws, random.Random], StreamLaw]
 
@@ -40,6 +43,7 @@ def since_of(laws: Laws) -> set[str]:
         there = {
             "numbers as texts": "number" in lenses,
             "lists as texts": "list" in lenses,
+            "owners under conditions": any(one.when for one in law.fields),
             "left behind, marked": law.left == "mark" and law.objects,
         }
         found |= {name for name, held in there.items() if held}
@@ -81,9 +85,21 @@ def follows(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
     return replace(law, on_merge="follow")
 
 
+def owners_when(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
+    """Owners under conditions, which hold of every record; the fields of a group share theirs."""
+    of_groups = {one.group: (luck.choice(WHEN), luck.choice(OWNERS)) for one in law.fields}
+    fields: list[FieldLaw] = []
+    for one in law.fields:
+        when, unless = of_groups[one.group] if one.group else (luck.choice(WHEN), luck.choice(OWNERS))
+        special = one.name in (law.ref, law.key, "place") or (one.once_bound and unless != "both")
+        fields.append(one if special else replace(one, when=when, unless=unless))
+    return replace(law, fields=tuple(fields))
+
+
 RULES: dict[str, Rule] = {
     "numbers": numbers,
     "lists": lists,
     "left_marked": left_marked,
     "follows": follows,
+    "owners_when": owners_when,
 }

@@ -197,6 +197,7 @@ AT_THE_END: dict[str, tuple[Callable[[], Story], str]] = {
         "convergence",
     ),
     "shut for long and anew, on an edge": (lambda: _opened_anew(), "convergence"),
+    "shut for no longer than it may go unseen, and anew, on an edge": (lambda: _opened_anew(shut_s=100.0), ""),
     "shut, forgotten, and anew, on an edge": (lambda: _opened_anew(forgotten_s=20.0), ""),
     "shut, forgotten long ago, and anew, on an edge": (lambda: _opened_anew(forgotten_s=200.0), "convergence"),
     "nothing passes, and they differ": (lambda: pairs(shut_out(gated("detach"), 1)), ""),
@@ -217,11 +218,11 @@ AT_THE_END: dict[str, tuple[Callable[[], Story], str]] = {
 }  # fmt: skip
 
 
-def _opened_anew(forgotten_s: float = 0.0) -> Story:
-    """A record that took part when all was loaded, was shut out for long, and takes part anew; so long before that the state
-    of the daemon was set back."""
+def _opened_anew(forgotten_s: float = 0.0, shut_s: float = 300.0) -> Story:
+    """A record that took part when all was loaded, was shut out for so long, and takes part anew; `forgotten_s` before that
+    the state of the daemon was set back."""
     told = _loaded(gated(on="edge").create("a", PERSON, "A1", ref="r1", email="e1", **OPEN), 1001.0)
-    told.update("a", PERSON, "A1", **SHUT).wait(300.0)
+    told.update("a", PERSON, "A1", **SHUT).wait(shut_s)
     told.evidence.set_back += [told.at - forgotten_s] if forgotten_s else []
     return told.update("a", PERSON, "A1", **OPEN)
 

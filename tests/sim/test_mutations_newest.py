@@ -26,7 +26,7 @@ SEEDS = 60
 FIRST = {
     "what a move leaves behind stays": 6,
     "lines that stand there are written again": 14,
-    "who stands elsewhere is deleted": 28,
+    "who stands elsewhere is deleted": 284,  # a person is told of most of them
     "budgets hold nothing": 6,
     "documents that were found made have no effects": 7,
 }
@@ -90,7 +90,8 @@ FAULTS: dict[str, tuple[str, Any, str, Any, set[str]]] = {
 def test_a_planted_fault_of_a_newest_rule_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rule, place, attribute, planted, expected = FAULTS[name]
     monkeypatch.setattr(place, attribute, planted)
-    for seed in range(FIRST.get(name, 0), SEEDS):
+    first = FIRST.get(name, 0)
+    for seed in range(first, first + SEEDS):
         if {found.invariant for found in play(draw(seed, rules={rule})).violations} & expected:
             return
     pytest.fail(f"{SEEDS} seeds saw nothing of it")

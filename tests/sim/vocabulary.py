@@ -17,6 +17,7 @@ from actors.core import (
     lens_words,
 )
 from actors.core.blueprint_forms import Either, Entries, Entry, Exactly, Form, Listing, Shared, Words
+from actors.core.conditions import Test
 from actors.core.lenses import Empty, MapValues, Same, Scale
 from actors.core.lenses_one_way import Computed, Constant
 from actors.core.lenses_text import ListText, NumberText
@@ -99,6 +100,10 @@ def of_lens(kind: type) -> Sign:
 
 def of_gate(sign: Callable[[object], object]) -> Sign:
     return of_stream(lambda stream: any(sign(gate) for gate in stream.gates.values()))
+
+
+def of_condition(test: Test) -> Sign:
+    return of_field(lambda one: any(asked.test is test for case in one.owner_cases for asked in case.when))
 
 
 def worded(
@@ -188,10 +193,16 @@ DRAWN: Mapping[str, Sign] = {
     ),
     **{
         f"case.is: {word}": of_field(lambda one, w=word: w in {x.owner.value for x in one.owner_cases})  # type: ignore[misc]
-        for word in SIDES
+        for word in (*SIDES, "both")
     },
+    "case.when": of_field(lambda one: any(x.when for x in one.owner_cases)),
+    "condition.not": of_condition(Test.NOT),
+    "condition.filled": of_condition(Test.FILLED),
     "case.once: bound": of_field(lambda one: any(x.once_bound for x in one.owner_cases)),
-    "case.else: both": of_field(lambda one: one.owner_cases and one.owner is Owner.BOTH),
+    **{
+        f"case.else: {word.value}": of_field(lambda one, w=word: one.owner_cases and one.owner is w)  # type: ignore[misc]
+        for word in (Owner.BOTH, Owner.A, Owner.B)
+    },
     "lens.same": of_lens(Same),
     "lens.empty": of_lens(Empty),
     "lens.scale": of_lens(Scale),
@@ -216,9 +227,6 @@ def _deleted(stream: StreamSpec, word: str) -> bool:
 TEXT = "says nothing about what is done in a run"
 SET_UP = "chosen when a link is set up, not in a run (tests/core/test_settings.py, tests/spec)"
 PURE = "a pure function with laws of its own, checked by properties (tests/core/test_lenses*.py)"
-CONDITION = (
-    "judged on what was settled alone, by tables (tests/core/test_blueprint_rules.py); drawn as `once: bound`"
-)
 ELSEWHERE = "the same machinery as what is drawn beside it"
 NOT_DRAWN: Mapping[str, str] = {
     **dict.fromkeys(("link.blueprint", "link.version", "link.description"), TEXT),
@@ -244,8 +252,8 @@ NOT_DRAWN: Mapping[str, str] = {
     "schedule.at: instant": "no schedule at all, drawn as such",
     "schedule.at: nightly": "once a day: a seed lasts ten minutes",
     "schedule.zone": "a schedule's, and the simulation's is UTC (tests/core/test_schedule.py)",
-    **dict.fromkeys(("condition.not", "condition.filled", "case.when"), CONDITION),
-    **dict.fromkeys(("case.is: both", "case.is: local"), CONDITION),
-    **dict.fromkeys(("case.else: a", "case.else: b", "case.else: local"), CONDITION),
+    **dict.fromkeys(
+        ("case.is: local", "case.else: local"), "refused: a field is local for all records or for none"
+    ),
     **dict.fromkeys((f"lens.{w}" for w in lens_words.WORDS if f"lens.{w}" not in DRAWN), PURE),
 }
