@@ -53,8 +53,13 @@ BELOW = frozenset(
 )
 # Long texts of which a table only says how long they are: what stands around them is what people look for.
 SHORTENED = frozenset(("tandem.v1.Link.blueprint", "tandem.v1.Proposal.blueprint"))
-# What only the table of one thing shows, and a list of many leaves out: it would be most of the list.
-ONE_ONLY = frozenset(f"tandem.v1.Link.{name}" for name in ("a", "b", "looks", "settings"))
+# What only the table of one thing shows, and a list of many leaves out: it would be most of the list, or is what was asked.
+ONE_ONLY = frozenset(
+    (
+        *(f"tandem.v1.Link.{name}" for name in ("a", "b", "looks", "settings")),
+        *(f"tandem.v1.{kind}.link" for kind in ("LinkSettings", "Parked", "Plan", "Run", "Stream")),
+    )
+)
 # Answers that are a refusal where this list of theirs is not empty.
 FAULTS: Mapping[str, str] = {
     "tandem.v1.Blueprints.CheckBlueprint": "faults",
