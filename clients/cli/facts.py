@@ -89,7 +89,7 @@ GOOD_END_OF_PLANNING = ("mode", ("plan", "undo"), "awaiting_approval")
 REFUSED, NOT_IN_TIME, INTERNAL, INTERRUPTED = 5, 6, 70, 130
 EXIT_STATUS: Mapping[int, str] = {
     0: "done",
-    1: "a watched run ended partial, failed, cancelled or awaiting approval",
+    1: "a watched run ended partial, failed, cancelled or awaiting approval (a dry run or an undo with its plan: 0)",
     2: "wrong usage",
     3: "not found",
     4: "not authenticated, or not permitted",
