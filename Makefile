@@ -7,6 +7,7 @@ SEEDS ?= 20
 KILLS ?= 50
 RECORDS ?= 10000
 PYTEST_ARGS ?=
+WORKERS ?= 2
 FIGURES ?=
 BENCH_ARGS ?=
 
@@ -53,9 +54,9 @@ run: $(VENV)/.run-stamp ## Start the quickstart: an ERP folder and a CRM kept in
 demo: $(VENV)/.run-stamp ## Play the quickstart as a story that ends (edits, plan, conflict, kill -9, comparison), or a pair (PAIR=sage50fr-sage-sales-management)
 	$(BIN)/python -m $(if $(PAIR),examples.pairs $(PAIR),examples.quickstart.demo)
 
-test: $(VENV)/.dev-stamp ## Run every test
+test: $(VENV)/.dev-stamp ## Run every test, in WORKERS processes (most of them wait for servers)
 	@$(BIN)/python -m tests.connectors.odata_server --install || true
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.dev-stamp ## The quick gate: style, types, import rules, tidiness, the pure core
 	$(BIN)/ruff check .

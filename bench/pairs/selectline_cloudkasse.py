@@ -39,7 +39,9 @@ class SelectlineCloudkasse(Pair):
     def rows(self, count: int) -> Rows:
         """A till, without which no article goes up, and articles."""
         till = {"Id": 1, "_NUMMER": "1", "_BEZEICHNUNG": "Kasse 1", "_AKTIV": True}
-        return {"XCLOUDKASSEN": [till], "Articles": [_article(n) for n in range(1, count + 1)]}
+        buyer = {"Number": "10000", "Company": "Barverkauf"}
+        articles = [_article(n) for n in range(1, count + 1)]
+        return {"XCLOUDKASSEN": [till], "Customers": [buyer], "Articles": articles}
 
     def ends(self, a: Emulated, b: Emulated) -> tuple[End, End]:
         """Without a limit: the cloud's is not known."""

@@ -53,8 +53,13 @@ BELOW = frozenset(
 )
 # Long texts of which a table only says how long they are: what stands around them is what people look for.
 SHORTENED = frozenset(("tandem.v1.Link.blueprint", "tandem.v1.Proposal.blueprint"))
-# What only the table of one thing shows, and a list of many leaves out: it would be most of the list.
-ONE_ONLY = frozenset(f"tandem.v1.Link.{name}" for name in ("a", "b", "looks", "settings"))
+# What only the table of one thing shows, and a list of many leaves out: it would be most of the list, or is what was asked.
+ONE_ONLY = frozenset(
+    (
+        *(f"tandem.v1.Link.{name}" for name in ("a", "b", "looks", "settings")),
+        *(f"tandem.v1.{kind}.link" for kind in ("LinkSettings", "Parked", "Plan", "Run", "Stream")),
+    )
+)
 # Answers that are a refusal where this list of theirs is not empty.
 FAULTS: Mapping[str, str] = {
     "tandem.v1.Blueprints.CheckBlueprint": "faults",
@@ -84,7 +89,7 @@ GOOD_END_OF_PLANNING = ("mode", ("plan", "undo"), "awaiting_approval")
 REFUSED, NOT_IN_TIME, INTERNAL, INTERRUPTED = 5, 6, 70, 130
 EXIT_STATUS: Mapping[int, str] = {
     0: "done",
-    1: "a watched run ended partial, failed, cancelled or awaiting approval",
+    1: "a watched run ended partial, failed, cancelled or awaiting approval (a dry run or an undo with its plan: 0)",
     2: "wrong usage",
     3: "not found",
     4: "not authenticated, or not permitted",

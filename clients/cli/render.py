@@ -149,7 +149,9 @@ def _rows(field: FieldDescriptor, messages: Sequence[Message]) -> RenderableType
     found = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for one in shown:
         number = one.cpp_type in _NUMBERS and not one.is_repeated
-        found.add_column(_title(one), justify="right" if number else "left", overflow="fold")
+        # An id is there to be copied.
+        whole = one.name == "id"
+        found.add_column(_title(one), justify="right" if number else "left", overflow="fold", no_wrap=whole)
     for row in messages:
         found.add_row(*(Text(_row_cell(row, one)) for one in shown))
     return found
@@ -163,7 +165,8 @@ def _blocks(messages: Sequence[Message], below: Sequence[FieldDescriptor]) -> Re
 
     parts: list[RenderableType] = []
     for message in messages:
-        fields = [(one, value) for one, value in api.set_fields(message) if one not in below]
+        left_out = {*(field.full_name for field in below), *facts.ONE_ONLY}
+        fields = [(one, value) for one, value in api.set_fields(message) if one.full_name not in left_out]
         parts.append(Text(" ".join(pair(one, value) for one, value in fields)))
         lists = [one for one in below if has_value(message, one)]
         parts += [

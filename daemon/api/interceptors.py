@@ -248,7 +248,7 @@ async def _caller(rpc: Rpc, find: FindCaller) -> Caller:
     who = await find(given if isinstance(given, str) else given.decode("ascii", "replace"))
     if who is None:
         said = "the access token is not valid" if given else "the call carries no access token"
-        hint = "send `authorization: Bearer <token>`; the first admin token is in <data_dir>/admin.token"
+        hint = "it goes into the header `authorization` (tandemctl --token-file); the first one is <data_dir>/admin.token"
         raise ApiError(grpc.StatusCode.UNAUTHENTICATED, "NO_TOKEN", said, hint=hint)
     return who
 

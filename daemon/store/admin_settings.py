@@ -98,6 +98,8 @@ async def _follow(db: Connection, link: str, changes: Changes, now: float) -> No
     if changes.added:
         back = await db.fetch(sql("rules_back"), link, list(changes.added))
         hints += _whole(sorted(row["stream"] for row in back))
+    pending = await db.fetch(sql("rules_pending"), link, [*changes.reread, *changes.added])
+    hints += [Hint(row["stream"], row["side"], row["id"], reason=REREAD) for row in pending]
     if hints:
         await put_hints(db, link, hints, now)
 

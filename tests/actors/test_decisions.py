@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from actors.core import schedule
-from actors.core.policy import LinesSpec, StreamSpec
-from actors.core.types import SIDES, Parked, Room, Side, State
+from actors.core.policy import Budget, DeletePolicy, LinesSpec, StreamSpec
+from actors.core.types import SIDES, Hint, Parked, Room, Side, State
 from actors.core.values import line_of
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
 from tests.actors.odds import MIRRORED, at_rest
-from tests.actors.rig import Rig, customers, field, on, until
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, on, until
 
 SLOWLY = schedule.every("every 1h", 3600.0, 0.0)
 
@@ -102,3 +102,29 @@ def test_a_word_whose_direction_is_closed_outlives_what_is_refused_the_other_way
     fields = (field("name"), field("phone"), field("note"))
     late = customers(fields=fields, delivery={there: SLOWLY})
     assert on(lambda: Rig(late, poll_s=5.0, precondition="reread"), body) == {"phone": True}
+
+
+@MIRRORED
+def test_a_deletion_that_waits_for_a_yes_is_derived_again_under_other_rules(here: Side, there: Side) -> None:
+    """Its plan gives way when the rules change, and its record is told of (daemon/store/admin_settings.py)."""
+
+    def rules(**more: Any) -> StreamSpec:
+        return customers(deletes=dict.fromkeys(SIDES, DeletePolicy.REMOVE), **more)
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        ids = [rig.create(here, name) for name in ("Ada", "Bob")]
+        await until(lambda: len(rig.names(there)) == 2 and not rig.link().inbox)
+        await at_rest(rig, 60)
+        rig.systems[here].delete(CUSTOMERS, ids[0], "person")
+        await until(lambda: bool(rig.link().plans))
+        plans = rig.link().plans
+        plans |= {id: msgspec.structs.replace(plan, state="superseded") for id, plan in plans.items()}
+        left = next(id for id, row in rig.rows(there).items() if row["name"] == "Ada")
+        rig.change(rules())
+        rig.link().add_hints([Hint(CUSTOMERS, there, left, reason="rules changed")])
+        root.wake("l")
+        await until(lambda: rig.names(there) == ["Bob"])
+        return rig.parked()
+
+    tight = rules(budgets={"deletes": Budget(0, 0.0, free=0)})
+    assert on(lambda: Rig(tight, poll_s=5.0), body) == []

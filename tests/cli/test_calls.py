@@ -290,6 +290,19 @@ async def test_a_long_text_does_not_bury_the_state_of_a_link(schema: Api, tandem
     assert yaml.safe_load(whole.stdout)["blueprint"] == link.blueprint
 
 
+async def test_a_list_leaves_out_what_was_asked_for_and_an_id_is_whole(schema: Api, tandemctl: Run) -> None:
+    runs = [
+        runs_pb2.Run(id=f"run-{n:016d}", link="link-0123456789abcdef", outcome="succeeded") for n in (1, 2)
+    ]
+    async with serving(
+        FakeDaemon(schema, {"Runs.ListRuns": echo(runs_pb2.ListRunsResponse(runs=runs))})
+    ) as daemon:
+        listed = await tandemctl("--address", daemon.address, "runs", "list", "erp-crm")
+    header, _, *rows = listed.stdout.splitlines()
+    assert header.split() == ["id", "outcome"]
+    assert [row.split()[0] for row in rows] == [run.id for run in runs]
+
+
 async def test_an_empty_list_says_so(schema: Api, tandemctl: Run) -> None:
     answers = {
         "Quarantine.ListParked": echo(rooms_pb2.ListParkedResponse()),

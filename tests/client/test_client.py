@@ -102,14 +102,15 @@ async def test_a_run_that_did_not_end_as_wished(schema: Api, outcome: str, mode:
     assert caught.value.run.outcome == outcome
 
 
-async def test_a_dry_run_may_await_approval(schema: Api) -> None:
+@pytest.mark.parametrize("mode", ["plan", "undo"])
+async def test_a_run_that_only_plans_may_await_approval(schema: Api, mode: str) -> None:
     answers: dict[str, Answer] = {
         "Runs.StartRun": start,
-        "Runs.WatchRun": watched("awaiting_approval", mode="plan"),
+        "Runs.WatchRun": watched("awaiting_approval", mode=mode),
     }
     async with serving(FakeDaemon(schema, answers)) as daemon, Tandem(daemon.address) as tandem:
         run = await tandem.start_run("erp-crm", dry_run=True)
-        assert (await run.done(check=True)).mode == "plan"
+        assert (await run.done(check=True)).mode == mode
 
 
 async def test_a_lost_stream_is_taken_up_again(schema: Api) -> None:

@@ -145,7 +145,7 @@ async def test_t01_what_the_rules_are_made_of_is_chosen_in_the_same_way(made: Ac
         await activate(crm)
     assert refused.value.reason == "BEING_SET_UP"
     with pytest.raises(TandemError) as refused:
-        await prepare(crm, place=7)
+        await prepare(crm, place=7.5)
     assert refused.value.reason == "INVALID" and "a text is needed" in refused.value.message
     await prepare(crm, place="city")
     await activate(crm)

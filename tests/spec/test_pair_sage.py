@@ -248,9 +248,15 @@ async def test_g10_prospects_and_customers_are_one_table_here_and_two_there(pair
 async def test_g11_every_fifteen_minutes_by_itself(pair: Pair, both: Both) -> None:
     both.enter("prospects", client("MARTIN"))
     await linked(pair)
-    await pair.change({**INSTANT, "delivery": "every 15m"})
+    # As the blueprint says, for every stream and in both directions.
+    await pair.change({side: INSTANT[side] for side in ("a", "b")})
     link = await pair.shown()
     assert {one.schedule for one in link.deliveries} == {"every 15m"}
+    assert {(one.stream, one.side) for one in link.deliveries} >= {
+        ("companies", 1),
+        ("companies", 2),
+        ("invoices", 2),
+    }
     both.edit("MARTIN", city="Nice")
     await until(lambda: waits(pair), "the change to wait for its time")
     assert both.rows("prospects")["MARTIN"]["Ville"] == "Bordeaux"

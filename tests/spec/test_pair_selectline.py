@@ -15,7 +15,7 @@ from tandem_client import Tandem, TandemError
 from tests.spec.accounts import texts
 from tests.spec.names import own_name
 from tests.spec.systems import until
-from tests.spec.tills import Tills, shop
+from tests.spec.tills import CUSTOMER, Tills, shop
 
 pytestmark = pytest.mark.anyio
 
@@ -127,6 +127,15 @@ async def test_s08_s14_a_start_is_refused_without_a_till_and_articles_wait_until
     assert [one for one in missing if "no till is entered" in one], missing
     assert [one for one in missing if "till_customer" in one] and len(missing) == 2, missing
     tills.new_till("1")
+    customer = tills.erp.person.row("Customers", CUSTOMER)
+    tills.erp.person.delete("Customers", CUSTOMER)
+    with pytest.raises(TandemError) as refused:
+        await tills.activate()
+    assert (
+        refused.value.reason == "BEING_SET_UP"
+        and "the customer of the tills is not there" in refused.value.message
+    )
+    tills.erp.person.insert("Customers", customer)
     await tills.activate()
     # The till can't be written yet: the article waits for it.
     tills.cloud.options["busy"] = "yes"

@@ -1,4 +1,4 @@
-"""Tribe CRM <-> Winbooks before and at the activation (rows T17, T21), under the built-in blueprint, on a real daemon."""
+"""Tribe CRM <-> Winbooks before and at the activation (rows T3, T17, T21): the built-in blueprint on a real daemon."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ async def listed(pair: Pair) -> list[str]:
     return [one.text for one in (await pair.tandem.links.ListPreparations(asked)).preparations]
 
 
-async def test_t17_relations_without_a_number_or_with_a_doubled_one_are_listed_and_a_person_mends_them_or_goes_on(
+async def test_t03_t17_relations_without_a_number_or_with_a_doubled_one_are_listed_and_mended_or_go_to_a_person(
     belgian: Pair,  # noqa: F811
     tribe_winbooks: Both,  # noqa: F811
 ) -> None:
     both = tribe_winbooks
-    both.keeper.partner("Customer", "C1", "Vin & Co")
+    for code in ("C1", "C7"):
+        both.keeper.partner("Customer", code, f"Firma {code}")
     both.customer(Name="Vin", DebtorNumber="C1")
     twice = [both.customer(Name=name, DebtorNumber="C7") for name in ("Noord", "Zuid")]
+    mended = [both.customer(Name=name, DebtorNumber="C6") for name in ("Oost", "West")]
     both.customer(PERSON_CUSTOMER, FirstName="Ada", LastName="Berg", DebtorNumber="C8")
     none = both.customer(SUPPLIER, Name="Cave", CreditorNumber="S1")
     company = both.crm.person.row(SUPPLIER, none)["Organization"]
@@ -34,18 +36,24 @@ async def test_t17_relations_without_a_number_or_with_a_doubled_one_are_listed_a
     assert (await made(belgian)).state == "being_set_up"
     await prepare(belgian, **CHOSEN)
     doubled, lacking = sorted(await listed(belgian), key=lambda text: "lack" in text)
-    assert "2 records in Relationship_Organization_CommercialRelationship_Customer" in doubled
-    assert all(one in doubled for one in twice) and "Organization.DebtorNumber" in doubled
+    assert "4 records in Relationship_Organization_CommercialRelationship_Customer" in doubled
+    assert all(one in doubled for one in (*twice, *mended)) and "Organization.DebtorNumber" in doubled
     assert "1 record in Relationship_Organization_Supplier" in lacking and none in lacking
     with pytest.raises(TandemError) as refused:
         await activate(belgian)
     assert refused.value.reason == "WARNINGS" and "--go-on" in refused.value.hint
-    # One is mended, with the other one somebody goes on.
-    both.edit(twice[1], DebtorNumber="C9")
-    assert await listed(belgian) == [lacking]
+    # One pair of them is mended, with the rest somebody goes on.
+    both.edit(mended[1], DebtorNumber="C9")
+    doubled, _ = sorted(await listed(belgian), key=lambda text: "lack" in text)
+    assert "2 records" in doubled and all(one in doubled for one in twice)
     assert (await activate(belgian, go_on=True)).establishment == "established"
     await belgian.quiet()
-    assert sorted(str(one["DebtorNumber"]) for one in both.relations()) == ["C1", "C7", "C8", "C9", "None"]
+    numbers = sorted(str(one["DebtorNumber"]) for one in both.relations())
+    assert numbers == ["C1", "C6", "C7", "C7", "C8", "C9", "None"]
+    # Two candidates for one customer of Winbooks: nobody is made, nobody is guessed, a person is asked.
+    found = await belgian.parked("ambiguous")
+    assert {one.record.rpartition(":")[2] for one in found} == {*twice, both.partners()["C7"]["Id"]}
+    assert {both.relation(one)["Name"] for one in twice} == {"Noord", "Zuid"}
 
 
 async def test_t21_a_failed_log_in_leaves_nothing_activated_and_nothing_loaded(

@@ -1,4 +1,4 @@
-"""webCRM <-> Uniconta: organisations and debtors, in real time (rows U1-U7, U13, U20, U23-U25), on a real daemon."""
+"""webCRM <-> Uniconta: organisations and debtors, in real time (rows U1-U7, U13, U20, U21, U23-U25), on a real daemon."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import pytest
 
 from clients.emulators.uniconta import System as Uniconta
 from clients.emulators.webcrm import System as Webcrm
+from tandem.v1 import webhooks_pb2
 from tests.spec.danish import BLUEPRINT, NUMBER, add, crm, debtor, debtors, erp, named, organisation, pair  # noqa: F401 - the fixtures
 from tests.spec.pair import Pair
+from tests.spec.systems import until
 
 pytestmark = pytest.mark.anyio
 # ruff: noqa: F811 - a fixture is an argument
@@ -240,7 +242,7 @@ async def test_u25_one_entered_with_the_word_becomes_a_debtor(pair: Pair, crm: W
 # ---------------------------------------------------------------------------------------------- real time
 
 
-async def test_u01_u13_webhooks_bring_changes_without_a_poll_and_forged_ones_nothing(
+async def test_u01_u13_u21_webhooks_bring_changes_without_a_poll_and_show_when_each_address_was_called(
     pair: Pair, crm: Webcrm, erp: Uniconta
 ) -> None:
     (one,) = add(crm, organisation(1))
@@ -274,6 +276,32 @@ async def test_u01_u13_webhooks_bring_changes_without_a_poll_and_forged_ones_not
     await pair.see(lambda: len(crm.person.rows("QuotationLinesLinkedData")) == 1, "an item")
     assert {call.status for call in (*crm.calls.sent, *erp.calls.sent)} == {200}
     assert {call.method for call in erp.calls.sent} == {"GET"}
+    # Each address shows whether it was called; those that nobody registered were not.
+    organisations = (await addresses(pair, "a"))["Organisations"]
+    called = {
+        name
+        for side in ("a", "b")
+        for name, one in (await addresses(pair, side)).items()
+        if one.HasField("last_called")
+    }
+    assert called == {"Organisations", "DebtorClientUser", "InvItemClient"}
+    # Which events count is set per link: from now on an update leads to nothing.
+    triggers = {"streams": {"debtors": {"triggers": {"a": ["Create"]}}}}
+    await pair.change({"a": {"poll": "1h"}, "b": {"poll": "1h"}, **triggers})
+    await pair.quiet()
+    crm.person.edit("Organisations", one, OrganisationCity="Varde")
+
+    async def ignored() -> bool:
+        return (await addresses(pair, "a"))["Organisations"].ignored > organisations.ignored
+
+    await until(ignored, "the call to be counted, and to lead to nothing")
+    assert debtors(erp)[account]["City"] == "Tønder"
+
+
+async def addresses(pair: Pair, connection: str) -> dict[str, webhooks_pb2.WebhookAddress]:
+    """What the daemon shows of the addresses of a connection, by object."""
+    request = webhooks_pb2.GetWebhookRequest(connection=connection, tenant=pair.tenant)
+    return {one.object: one for one in (await pair.tandem.webhooks.GetWebhook(request)).addresses}
 
 
 async def test_u01_what_a_webhook_lost_the_next_poll_makes_good(

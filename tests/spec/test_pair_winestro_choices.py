@@ -1,5 +1,4 @@
-"""Two accounts of Winestro.Cloud: what a link may choose before it begins, and invoices (rows W4, W6, W28, W34), on a real
-daemon."""
+"""Two accounts of Winestro.Cloud: what a link chooses, a budget, invoices (rows W4, W6, W22, W28, W34), on a real daemon."""
 
 from __future__ import annotations
 
@@ -9,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from tandem.v1 import accesses_pb2
+from tandem.v1 import accesses_pb2, plans_pb2
 from tandem_client import Tandem, TandemError
 from tests.daemon.process import DaemonProcess
 from tests.spec.accounts import SIDE_A, texts
 from tests.spec.names import own_name
 from tests.spec.pair import struct
+from tests.spec.systems import until
 from tests.spec.wine import ARTICLES, CUSTOMERS, INVOICES, Wineries, two_wineries
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +70,30 @@ async def test_w34_in_mode_4_a_link_that_chose_so_is_in_step(two: Wineries) -> N
     for mode in (accesses_pb2.ACCESS_MODE_BOTH, accesses_pb2.ACCESS_MODE_NOBODY):
         change = accesses_pb2.UpdateAccessRequest(access=known.id, mode=mode)
         assert (await two.secondary.tandem.accesses.UpdateAccess(change)).mode == mode
+
+
+async def test_w22_deletions_travel_under_a_budget_and_what_is_beyond_waits_for_a_yes(two: Wineries) -> None:
+    primary, secondary = two.primary, two.secondary
+    await secondary.know(primary)
+    primary.person.insert("kunden", *({"adr_nr": f"K{n}", "adr_nachname": "Berg"} for n in range(1, 16)))
+    await two.agree(CUSTOMERS)
+    await two.see(lambda: len(secondary.table("kunden", "adr_nr")) == 15, "all customers")
+    await two.pause()
+    for key in list(secondary.person.rows("kunden"))[:12]:
+        secondary.person.delete("kunden", key)
+    await two.resume()
+
+    async def held() -> plans_pb2.Plan | None:
+        request = plans_pb2.ListPlansRequest(link=two.link, state="open")
+        found = (await secondary.tandem.plans.ListPlans(request)).plans
+        left = len(primary.table("kunden", "adr_nr"))
+        return found[0] if found and left - found[0].actions == 3 else None
+
+    plan = await until(held, "a plan of all that was not deleted yet")
+    assert plan is not None and "deletes in customers" in plan.reason and plan.actions >= 2
+    yes = plans_pb2.ApprovePlanRequest(plan=plan.id, revision=plan.revision)
+    await secondary.tandem.plans.ApprovePlan(yes)
+    await two.see(lambda: len(primary.table("kunden", "adr_nr")) == 3, "those of the plan to be gone")
 
 
 # ----------------------------------------------------------------------------------------------------- invoices

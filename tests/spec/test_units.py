@@ -123,7 +123,11 @@ async def test_u17_an_article_is_offered_once_and_a_line_finds_it_on_the_other_s
     await are(trade, **{"2": [("A", 2)]})
     (id_,) = [row["id"] for row in await crm.sql("SELECT id FROM shop.articles WHERE sku = 'D'")]
     told = f"field items: line 2, article: articles {id_} is not in step yet"
-    assert [reason for reason in await waiting(trade) if reason.startswith(told)]
+
+    async def is_told() -> bool:
+        return any(reason.startswith(told) for reason in await waiting(trade))
+
+    await until(is_told, told)
     await crm.script("UPDATE shop.articles SET name = 'the fourth' WHERE sku = 'D'")
     await are(trade, **{"2": [("A", 2)], "1": [("A", 1), ("D", 1)]})
     await trade.save("quote", ("A", 1))  # the order that it becomes does

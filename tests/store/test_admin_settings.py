@@ -10,12 +10,12 @@ import pytest
 from actors.core import settings
 from actors.core.errors import LeaseLost
 from actors.core.settings import Changes
-from actors.core.types import Hint
+from actors.core.types import Held, Hint, Presence, Side, State
 from actors.ports import Cursor, Settlement
 from daemon.store.admin import Admin
 from daemon.store.rows import Missing, Refused, VersionRow
 from tests.store.pgworld import PgWorld
-from tests.store.world import START, create, half, hint, leased, park
+from tests.store.world import START, create, full, half, hint, leased, park
 
 pytestmark = pytest.mark.anyio
 NOTHING = Changes()
@@ -147,3 +147,22 @@ async def test_a_stream_that_comes_back_is_read_completely_and_a_new_one_is_load
     await admin.change_rules("l1", 1, version(2), {}, Changes(added=("back", "new")))
     due = await store.hints("l1", ["back", "new"], START + 9, 9)
     assert [(one.stream, one.side, one.id) for one in due] == [("back", "a", ""), ("back", "b", "")]
+
+
+@pytest.mark.parametrize("changes", [Changes(reread=("customers",)), Changes(added=("customers",))])
+@pytest.mark.parametrize("gone", ["a", "b"])
+async def test_what_was_found_deleted_and_waits_for_a_yes_is_looked_at_again_under_other_rules(
+    world: PgWorld, admin: Admin, gone: Side, changes: Changes
+) -> None:
+    """Its plan gives way, and no look finds anything new: the other record stayed for good, and nothing said why."""
+    lease = await leased(world)
+    pairs = [full(f"A{number}", f"B{number}") for number in range(3)]
+    waits, done = (
+        one.with_side(gone, Held(f"{gone.upper()}{number}", presence=Presence.DELETED))
+        for number, one in enumerate(pairs[1:], 1)
+    )
+    rows = (pairs[0], waits, msgspec.structs.replace(done, state=State.TOMBSTONE))
+    await world.store.settle(lease, Settlement("r1", bindings=rows))
+    await admin.change_rules("l1", 1, version(2), {}, changes)
+    due = {(one.side, one.id) for one in await world.store.hints("l1", ["customers"], START, 9) if one.id}
+    assert due == {("b", "B1") if gone == "a" else ("a", "A1")}

@@ -74,7 +74,8 @@ class RunHandle:
     async def done(self, *, check: bool = False) -> runs_pb2.Run:
         """Wait for the end; returns the last state.
 
-        With `check`, RunFailed is raised unless the run succeeded or found nothing new; a dry run may also await approval.
+        With `check`, RunFailed is raised unless the run succeeded or found nothing new; a dry run and an undo may await
+        approval, too.
         """
         async for run in self:
             if self._watch is not None:
@@ -84,7 +85,7 @@ class RunHandle:
         return self.run
 
     def _as_wished(self) -> bool:
-        planned = self.run.mode == "plan" and self.run.outcome == "awaiting_approval"
+        planned = self.run.mode in ("plan", "undo") and self.run.outcome == "awaiting_approval"
         return planned or self.run.outcome in _AS_WISHED
 
     async def cancel(self) -> runs_pb2.Run:

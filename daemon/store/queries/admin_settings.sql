@@ -31,6 +31,16 @@ update plans set state = 'superseded' where link = $1 and stream = any ($2::text
 -- Of these streams those that were looked at before: what was told of them meanwhile, nobody noted.
 select distinct stream from cursors where link = $1 and stream = any ($2::text[])
 
+-- rules_pending
+-- Gone on one side, and nothing done about it yet: it waited in a plan or in a room, and no look finds anything new.
+select s.name as stream, case when b.a_presence is null then 'a' else 'b' end as side,
+    case when b.a_presence is null then b.a_id else b.b_id end as id
+from bindings as b
+join streams as s on s.id = b.stream_id
+where s.link = $1 and s.name = any ($2::text[]) and b.state = 'settled' and b.a_id is not null and b.b_id is not null
+  and (b.a_presence = 'deleted' and b.b_presence is null or b.b_presence = 'deleted' and b.a_presence is null)
+order by b.key
+
 -- rules_forget
 -- What waits for a stream that is no more would wait for ever; its bindings stay, should it come back.
 with gone_hints as (delete from inbox where link = $1 and stream = any ($2::text[]))
