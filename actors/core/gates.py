@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.core import match
+from actors.core import initial, match
 from actors.core.actions import action_for, id_on, note_line
 from actors.core.mapping import Shown
 from actors.core.policy import StreamSpec
@@ -57,7 +57,10 @@ def admitted(stream: StreamSpec, half: Binding, seen: Observation, note: str | N
     gate = stream.gates.get(seen.side)
     if gate is None or RESTORE in half.note:
         return half
-    if not is_open(gate, seen):
+    is_in = is_open(gate, seen)
+    if is_in is None and initial.is_held(half):
+        return half  # it rests as it is, and would count as let in anew
+    if not is_in:
         return _held_back(stream, half, seen, SHUT)
     if note is None and gate.on is GateOn.EDGE and not loaded:
         return _held_back(stream, half, seen, BEFORE)

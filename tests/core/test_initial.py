@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.core.gates import admitted
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger, guard, over_text
 from actors.core.initial import HELD, KEPT, MET, has_changed, held_over, is_held, let_go, met
 from actors.core.plan import Context, Verdict, half_binding, plan_new, plan_pair
@@ -22,6 +23,7 @@ from actors.core.policy import (
     StreamSpec,
 )
 from actors.core.settle import settle
+from actors.core.stream_rules import Gate, GateOn, Ineligible
 from actors.core.types import SIDES, Action, Binding, Deviation, Observation, Op, Presence, Side, State, other
 from tests.core.pairs import NOW, bound, one, seen, stream
 
@@ -337,3 +339,23 @@ def test_found_by_sim_a_list_is_settled_once_it_is_written_and_what_was_not_yet_
     again = plan_pair(spec, first.binding, looks["a"], looks["b"], Context(now=NOW))
     assert [(one.side, one.fields) for one in again.actions] == [(here, {"f": ("x", "y")})]
     assert (again.park, again.binding.note) == ((), MET)
+
+
+@MIRRORED
+def test_found_by_sim_who_was_left_where_he_is_rests_also_while_his_gate_is_not_delivered(here: Side) -> None:
+    """It counted as shut, and as opened once it was delivered: he was made on the side that the load does not write to
+    (seed 4020 with `initial_load`). Who is shut out, and let in, is a newcomer."""
+    spec = msgspec.structs.replace(
+        towards(here, FirstContact.ASK), gates={here: Gate("kind", ("in",), GateOn.LEVEL, Ineligible.DETACH)}
+    )
+    shows = {
+        kind: seen(here, {"name": "Ada", "f": 1, **({"kind": kind} if kind else {})})
+        for kind in ("", "in", "out")
+    }
+    half = held_over(spec, half_binding(spec, shows["in"], 0), shows["in"], loaded=False)
+    assert is_held(half)
+    for kind, held in (("", True), ("out", False)):
+        between = admitted(spec, half, shows[kind], half.note, False)
+        assert (between == half) is held
+        after = admitted(spec, between, shows["in"], between.note, False)
+        assert (is_held(after), after.state is State.NEW) == (held, not held)

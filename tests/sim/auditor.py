@@ -22,6 +22,7 @@ from tests.sim.auditor_more import (
     required_streams,
     right_account,
     starts_as_told,
+    taken_back,
     told_to_restore,
 )
 from tests.sim.auditor_newest import (
@@ -320,11 +321,13 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
     if not wins:
         return False
     past = list(timeline.before(entry))
+    fills = rule.startswith("fill") and (entry.before or {}).get(law.native(entry.side)) is None
     settled = any(
         not one.outside
         and law.native(one.side) in one.sent
         and evidence.was_answered(one)
         and not went_along(timeline, one, law)
+        and not (fills and taken_back(evidence, timeline, one, law))
         for one in past
         if one.side != entry.side or timeline.one_record(one, entry)
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
 from tests.sim.auditor_newest import place_of, source_of
-from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
+from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
 
@@ -308,6 +308,18 @@ def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
     again = any(shared(one.before) == shared(ours[-1].before) for one in ours[:-1])
     in_time = past[last].at - ours[-1].at <= evidence.laws.race_s
     return in_time and not again and shared(past[last].after) == shared(ours[-1].before)
+
+
+def taken_back(evidence: Evidence, timeline: Timeline, write: Entry, law: FieldLaw) -> bool:
+    """Whether a backup took back what a daemon had written, where no reply told it, before anybody need have looked: it need
+    not have been settled (and where nothing is written over, nobody is asked for it)."""
+    native = law.native(write.side)
+    return write.side in evidence.blind and any(
+        one.who == BACKUP
+        and write.at < one.at <= write.at + evidence.laws.race_s
+        and (one.after or {}).get(native) == (write.before or {}).get(native)
+        for one in timeline.record(write)
+    )
 
 
 def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:

@@ -388,6 +388,8 @@ def effects_all(evidence: Evidence) -> Iterator[Violation]:
             for id in row.ids.values()
         }
         ended = {(e.side, e.id) for e in timeline.entries if e.op == "delete"}
+        # What was told of once is not told again, should the document be put back under another id.
+        before = {timeline.given_ref(e) for e in timeline.entries if e.side == side and e.id in told}
         for stream, a, b in evidence.store.pairs:
             origin, document = (a, b) if side == "b" else (b, a)
             if stream != law.name or document in told or origin in waits or (other(side), origin) in ended:
@@ -400,12 +402,10 @@ def effects_all(evidence: Evidence) -> Iterator[Violation]:
             ):
                 continue  # put back by us: the one it was imported from had ended
             made = [e for e in timeline.entries if (e.side, e.id, e.op) == (side, document, "create")]
-            known = (
-                law.name,
-                side,
-                document,
-            ) in evidence.store.looked_up  # found by a look, where no reply came
-            if made and not made[0].outside and (known or evidence.was_answered(made[0])):
+            if not made or made[0].outside or timeline.given_ref(made[0]) in before:
+                continue
+            # Found by a look, where no reply came; or answered.
+            if (law.name, side, document) in evidence.store.looked_up or evidence.was_answered(made[0]):
                 yield Violation("effects", f"{document} was made, and never told of", made[0].at)
 
 

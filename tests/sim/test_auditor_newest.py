@@ -119,6 +119,13 @@ def _moved_on(told: Story, id: str = "B9", who: str = PERSON) -> Story:
     return told.delete("b", PERSON, "B1").wait(9).create("b", who, id, ref="r1", email="e1", name="n1")
 
 
+def _put_back(told: Story) -> Story:
+    """A backup takes the document away, and a person has it put back."""
+    told.delete("b", BACKUP, "B1").decides("A1", "*delete*", "restore")
+    told.create("b", "d1", "B2", ref="r1", email="e1", name="n1").counts("b", "created", 2)
+    return bound(told, "A1", "B2")
+
+
 def _at_once(told: Story) -> Any:
     (one,) = told.evidence.decisions
     return type(one)(told.evidence.entries[1].asked, one.stream, one.ids, one.field, one.choose)
@@ -277,6 +284,8 @@ def taken_over(rule: str, key: str) -> Story:
 ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "every document is told of": (lambda: document(("B1", 1)), ""),
     "a document was never told of": (document, "effects"),
+    "a document that was told of is put back under another id": (lambda: _put_back(document(("B1", 1))), ""),
+    "a document that was never told of is put back under another id": (lambda: _put_back(document()), "effects"),
     "what a move left is still there": (
         lambda: bound(placed().counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2"),
         "convergence",

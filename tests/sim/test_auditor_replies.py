@@ -247,3 +247,18 @@ def test_what_a_system_made_of_our_value_is_nobodys_under_another_id_either(
     told.at -= 1.0  # at the same moment
     told.create("b", PERSON, "B2", ref="r1", email="e1", name=held).update("a", PERSON, "A1", name="n1")
     assert found(told.update("b", "d1", "B2", name="n1")) == invariants
+
+
+@pytest.mark.parametrize(
+    "blind, after_s, invariants", [(True, 5.0, set()), (False, 5.0, {"rule"}), (True, 500.0, {"rule"})]
+)
+def test_what_a_backup_took_back_before_anybody_looked_was_never_settled(
+    blind: bool, after_s: float, invariants: set[str]
+) -> None:
+    """Two meet, and B's empty remark is filled. A backup empties it, somebody edits both, B's is emptied by an old form."""
+    told = story(first_contact="fill_empty").create("a", PERSON, "A1", ref="r1", email="e1", remark="x")
+    told.create("b", PERSON, "B1", ref="r1", email="e1").update("b", "d1", "B1", remark="x")
+    told.evidence.blind = ONLY_B if blind else frozenset()
+    told.wait(after_s).update("b", BACKUP, "B1", remark=None).update("a", PERSON, "A1", remark="y")
+    told.update("b", PERSON, "B1", remark="z", phone="p1").update("b", PERSON, "B1", remark=None)
+    assert found(told.update("b", "d1", "B1", remark="y")) == invariants
