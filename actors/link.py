@@ -17,7 +17,7 @@ import msgspec
 from actors import foundation
 from actors.access import Sides
 from actors.core import lifecycle
-from actors.core.errors import Kind, LeaseLost, TandemError
+from actors.core.errors import Kind, LeaseLost, RulesChanged, TandemError
 from actors.core.lifecycle import Facts
 from actors.core.policy import LinkSpec
 from actors.core.types import Mode, Outcome, Side
@@ -123,15 +123,15 @@ class LinkActor(Actor):
                 self._cancel |= await self._must_stop()
         except TandemError:
             pass  # the next safe point asks again
-        except LeaseLost:
-            self._lose()
+        except LeaseLost as lost:
+            self._lose(lost)
         self._event.set()
 
     async def _must_stop(self) -> bool:
         """Whether it was paused, turned off or deleted since, by whichever process (a plan may go on under a pause)."""
         row = await self._ports.store.link(self._link)
-        if row is not None and row.epoch != self.lease.epoch:
-            raise LeaseLost  # its rules were changed, or somebody else has it
+        if row is not None:
+            self._still_mine(row)
         dry = self._run is not None and self._run.looks_only
         return row is None or not (lifecycle.plans if dry else lifecycle.works)(lifecycle.load(row.facts))
 
@@ -206,8 +206,13 @@ class LinkActor(Actor):
                 self._lose()
                 return
 
-    def _lose(self) -> None:
-        self._ports.telemetry.emit("link.lease_lost", link=self._link)
+    def _still_mine(self, row: LinkRow) -> None:
+        if row.epoch != self.lease.epoch:
+            raise LeaseLost if row.owner else RulesChanged
+
+    def _lose(self, lost: LeaseLost | None = None) -> None:
+        said = "link.rules_changed" if isinstance(lost, RulesChanged) else "link.lease_lost"
+        self._ports.telemetry.emit(said, link=self._link)
         self._lease = None
         self.mailbox.close()
 
@@ -225,8 +230,8 @@ class LinkActor(Actor):
                 at_rest = idle_s >= self._options.idle_s and wait_s >= self._options.idle_s
                 if at_rest and not noted:
                     await self._note_due()
-            except LeaseLost:
-                self._lose()
+            except LeaseLost as lost:
+                self._lose(lost)
                 return
             except TandemError as error:
                 self._ports.telemetry.emit("link.store_away", link=self._link, error=error.message)
@@ -280,8 +285,7 @@ class LinkActor(Actor):
         if turn is None:
             self._stop = True
             return False, 0.0
-        if turn.row.epoch != self.lease.epoch:
-            raise LeaseLost
+        self._still_mine(turn.row)
         if self._interrupted:
             await self._ports.store.interrupt_runs(self.lease)
             self._interrupted = False

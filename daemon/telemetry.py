@@ -77,6 +77,7 @@ REPORTED: Final[Mapping[str, Reported]] = {
     ),
     "record.parked": Reported("info", (Counts("tandem_records_parked_total", ("link", "room"), "count"),)),
     "link.lease_lost": Reported("warning", (Counts("tandem_lease_losses_total", ("link",)),)),
+    "link.rules_changed": Reported("info"),
     "link.degraded": Reported("error", (Counts("tandem_link_degradations_total", ("link",)),)),
     "call.failed": Reported("debug"),  # with what the system answered: that may hold what it knows of people
     "connection.paused": Reported(

@@ -61,3 +61,7 @@ class TandemError(Exception):
 
 class LeaseLost(Exception):
     """Another owner holds the link, or the lease ran out: stop at once, write nothing more."""
+
+
+class RulesChanged(LeaseLost):
+    """The lease was taken away with a change of the rules, and given to nobody: whoever comes first begins anew."""

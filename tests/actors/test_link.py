@@ -111,6 +111,22 @@ def test_a_lost_lease_stops_writes_before_the_next_request() -> None:
     assert living(body) == ([], 0, [])
 
 
+def test_a_link_whose_rules_were_changed_begins_anew_and_nobody_is_said_to_have_taken_it() -> None:
+    """Whoever changes rules or settings takes the lease away, and gives it to nobody."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: rig.said("run.ended"))
+        row = rig.link().row
+        rig.link().row = msgspec.structs.replace(row, owner="", epoch=row.epoch + 1)
+        await actor_of(root).poked("")
+        await until(lambda: rig.said("link.rules_changed"))
+        rig.create("a", "Ada")
+        await until(lambda: rig.names("b") == ["Ada"])
+        return rig.said("link.lease_lost")
+
+    assert living(body, idle_s=NEVER_RESTS_S) == []
+
+
 def test_an_owner_that_cannot_renew_stops_when_its_lease_is_over() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         await until(lambda: rig.said("run.ended"))
