@@ -228,7 +228,9 @@ class Meddling:
     def erase(self) -> None:
         """What is remembered of a record is erased, as daemon/store/admin_erasure.py does it."""
         link = self.rig.link()
-        key = self.luck.choice(sorted(link.bindings)) if link.bindings else 0
+        if not link.bindings:
+            return
+        key = self.luck.choice(sorted(link.bindings))
         mine = [(at, run, one) for at, (run, one) in link.actions.items() if one.binding == key]
         if not mine or not self.rig.spec.streams or any(one.state in OPEN_STATES for _, _, one in mine):
             return
