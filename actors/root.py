@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from actors.runtime.supervisor import RESTARTS_MAX, Supervisor, root_cause
 from actors.state import REMEMBERED_S, Memory
 
 FORGET_EVERY_S = 60.0
+FULL_PAUSES_S = (0.01, 0.1, 1.0)  # a full mailbox is asked again after these: it is read as fast as others fill it
 
 
 class RootActor:
@@ -150,6 +152,16 @@ class RootActor:
         return child.actor if child is not None else None
 
     async def _ask(self, connection: str, message: Any) -> Any:
+        for pause_s in FULL_PAUSES_S:
+            with contextlib.suppress(MailboxFull):
+                return await self._asked(connection, message)
+            await anyio.sleep(pause_s * (0.5 + self._ports.clock.jitter()))
+        try:
+            return await self._asked(connection, message)
+        except MailboxFull as error:
+            raise TandemError(Kind.TRANSIENT, f"connection {connection} is overloaded") from error
+
+    async def _asked(self, connection: str, message: Any) -> Any:
         if self._supervisor is None:
             raise TandemError(Kind.TRANSIENT, "the daemon is not up yet")
         child = self._supervisor.get(f"connection/{connection}", lambda: self._connection(connection))
@@ -159,8 +171,6 @@ class RootActor:
             return await child.actor.mailbox.ask(message)
         except MailboxClosed as error:
             raise TandemError(Kind.TRANSIENT, f"connection {connection} is being restarted") from error
-        except MailboxFull as error:
-            raise TandemError(Kind.TRANSIENT, f"connection {connection} is overloaded") from error
 
     def _connection(self, connection: str) -> Actor:
         return ConnectionActor(connection, self._ports, self._options.account_wait_s, self.wake, self._hand)

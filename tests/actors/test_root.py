@@ -10,10 +10,11 @@ import msgspec
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.types import ActionState
 from actors.ports import Find
-from actors.root import FORGET_EVERY_S
+from actors.root import FORGET_EVERY_S, RootActor
 from actors.state import REMEMBERED_S
 from tests.actors.rig import Rig, customers, takes, until
 from tests.sim import loop
+from tests.sim.capacity import capacity_1
 
 
 def test_a_lost_poke_costs_one_scan_never_work() -> None:
@@ -84,6 +85,25 @@ def test_redteam_36_capacity_one_everywhere_does_not_deadlock() -> None:
         return len(rig.names("a")), len(rig.rows("b", "articles"))
 
     assert loop.run(main) == (4, 4)
+
+
+def test_who_finds_a_mailbox_full_asks_again_in_a_moment() -> None:
+    """Seed 310685: looks that go out at once, of which one has a place; the run failed, and so did each one after it."""
+
+    async def main() -> Any:
+        rig = Rig()
+        answers: list[str] = []
+
+        async def ask(root: RootActor) -> None:
+            answers.extend(info.name for info in await root.call("a", "describe"))
+
+        async with rig.daemon() as root, anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(ask, root)
+        return answers
+
+    with capacity_1():
+        assert loop.run(main) == ["customers"] * 4
 
 
 def test_drain_brings_links_to_rest_at_once_where_nothing_is_under_way() -> None:
