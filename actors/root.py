@@ -19,7 +19,8 @@ from actors.runtime.supervisor import RESTARTS_MAX, Supervisor, root_cause
 from actors.state import REMEMBERED_S, Memory
 
 FORGET_EVERY_S = 60.0
-FULL_PAUSES_S = (0.01, 0.1, 1.0)  # a full mailbox is asked again after these: it is read as fast as others fill it
+# A full mailbox is asked again after these: it is read as fast as others fill it.
+FULL_PAUSES_S = (0.01, 0.1, 1.0)
 
 
 class RootActor:
