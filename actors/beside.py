@@ -39,14 +39,14 @@ async def alone(
     """What stood beside records that were deleted, and partners with them, is a stranger now: keys of half bindings to be
     dropped, and hints to look at what they stand for."""
     side = stream.several
+    if side is None:
+        return (), ()
     gone = {
         held.id
         for one in bindings
-        if side is not None and one.state is State.TOMBSTONE and one.side(other(side)) is not None
+        if one.state is State.TOMBSTONE and one.side(other(side)) is not None
         if (held := one.side(side)) is not None and held.presence is Presence.DELETED
     }
-    if side is None or not gone:
-        return (), ()
     halves = [half for half, _ in await standing(state, stream, gone)]
     hints = (Hint(stream=stream.name, side=side, id=id_on(half, side), reason="alone") for half in halves)
     return tuple(half.key for half in halves), tuple(hints)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -117,18 +117,12 @@ def show(stream: StreamSpec, side: Side, native: Fields, wanted: Fields, refs: R
     """
     changes: dict[str, Value] = {}
     shown: dict[str, Value] = {}
-    for name, value in wanted.items():
-        spec = stream.field(name)
-        place = spec.side(side)
-        if place is None or place.lens.one_way:
-            continue  # what is only read is not written, not even where a record is put back
+    for name, spec, place in _written(stream, side, wanted):
         paths = place.paths
         old = (native.get(paths[0]),) if len(paths) == 1 else tuple([native.get(path) for path in paths])
-        put = _put(spec, side, old, value, refs)
+        put = _put(spec, side, old, wanted[name], refs)
         shown[name] = _get_value(spec, place, side, put, refs)
-        for path, new, was in zip(paths, put, old, strict=True):
-            if not same(new, was):
-                changes[path] = new
+        _note_changes(changes, place, old, put)
     return Shown(native=changes, shown=shown)
 
 
@@ -139,19 +133,34 @@ def show_new(stream: StreamSpec, side: Side, wanted: Fields, refs: Refs = NO_REF
         {RECORD_OBJECT: begins_in(stream)} if side == stream.several and begins_in(stream) else {}
     )
     native: dict[str, Value] = {}
-    for name, value in wanted.items():
-        spec = stream.field(name)
-        place = spec.side(side)
-        if value is None or place is None or place.lens.one_way:
+    for name, spec, place in _written(stream, side, wanted):
+        if wanted[name] is None:
             continue
         old = tuple([begins.get(path) for path in place.paths]) if begins else place.nothing
-        put = _put(spec, side, old, value, refs)
+        put = _put(spec, side, old, wanted[name], refs)
         if spec.reference or spec.lines is not None:
             _get_value(spec, place, side, put, refs)  # refused where it would not come back as it was told
-        for path, new, was in zip(place.paths, put, old, strict=True):
-            if not same(new, was):
-                native[path] = new
+        _note_changes(native, place, old, put)
     return Shown(native, {})
+
+
+def _written(
+    stream: StreamSpec, side: Side, wanted: Iterable[str]
+) -> Iterator[tuple[str, FieldSpec, FieldSide]]:
+    """Those of the fields that are written on `side`: what is only read is not, not even where a record is put back."""
+    for name in wanted:
+        spec = stream.field(name)
+        place = spec.side(side)
+        if place is not None and not place.lens.one_way:
+            yield name, spec, place
+
+
+def _note_changes(
+    changes: dict[str, Value], place: FieldSide, old: tuple[Value, ...], put: tuple[Value, ...]
+) -> None:
+    for path, new, was in zip(place.paths, put, old, strict=True):
+        if not same(new, was):
+            changes[path] = new
 
 
 def begun(stream: StreamSpec, side: Side, told: Shown) -> Shown:

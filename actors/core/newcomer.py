@@ -200,6 +200,4 @@ def _with_edits(stream: StreamSpec, half: Binding, held: Held, seen: Observation
 
 def _is_told(stream: StreamSpec, name: str, fields: Mapping[str, Value], target: Side) -> bool:
     # What the target owns (a number it draws) is not told to it; it comes back from there.
-    spec = stream.field(name)
-    owner = owner_of(spec, fields, bound=False) if spec.owner_cases else spec.owner
-    return owning_side(owner) != target
+    return owning_side(owner_of(stream.field(name), fields, bound=False)) != target

@@ -182,7 +182,7 @@ def _both_present(
     in_doubt = len(park)
     if stream.with_lines:
         actions, park = units.whole(stream, adopted, (a, b), actions, park)
-    if adopted.note == initial.MET:
+    if initial.is_met(adopted):
         adopted = msgspec.structs.replace(adopted, note=initial.rest(stream, adopted, adopted.base))
     verdict = tried(adopted, tuple(actions), tuple(park), ctx)
     again_s = UNSEEN_AGAIN_S if merged.unseen or len(park) > in_doubt else 0.0
@@ -207,9 +207,8 @@ def _unwritten(
     for name in left:
         stands = Deviation(seen.fields.get(name), initial.KEPT)
         if name in merged.writes[there] and name not in both:
-            adopted = _shows(
-                adopted, seen.side, name, stands
-            )  # settled with the write there, should it be done
+            # It is settled with the write there, should that be done.
+            adopted = _shows(adopted, seen.side, name, stands)
         else:
             adopted = _settle_field(adopted, seen.side, name, wanted[name], stands, keeps=name in both)
     return adopted, {name: value for name, value in wanted.items() if name not in left}

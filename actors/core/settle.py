@@ -168,7 +168,7 @@ def _placed(stream: StreamSpec, binding: Binding, action: Action, after: Observa
     if action.op is Op.CREATE and origin is not None and binding.side(action.side) is None:
         placed = placed.with_side(other(action.side), without_back(origin))
     state = State.SETTLED if action.op is Op.CREATE or binding.state is State.MATCHED else binding.state
-    note = initial.MET if placed.note == initial.MET else ""
+    note = initial.MET if initial.is_met(placed) else ""
     return msgspec.structs.replace(placed, state=state, note=note, map_ver=stream.map_ver)
 
 
@@ -330,17 +330,15 @@ def _shows(
     by_reply: bool,
     refs: Refs,
 ) -> str:
-    """What the target shows of one written field.
+    """What the target shows of one written field that it does not show as it was sent.
 
-    as sent | open (not delivered, or not taken: not settled) | edited (a value where none was sent: the planner
-    decides) | flows back (its owner gave another one) | doubtful (found long after, neither sent nor before) | the reason
-    of a deviation: default, lossy, rewritten, differs.
+    as sent (there is nothing to be shown) | open (not delivered, or not taken: not settled) | edited (a value where none
+    was sent: the planner decides) | flows back (its owner gave another one) | doubtful (found long after, neither sent nor
+    before) | the reason of a deviation: default, lossy, rewritten, differs.
     """
     value = action.fields[name]
     if seen is UNKNOWN:
         return "open" if name in _shown_on(stream, action.side) else "as sent"
-    if same(seen, value):
-        return "as sent"
     if action.op is Op.CREATE and value is None and not by_reply:
         return "edited"
     owner = owner_of(stream.field(name), binding.base, bound=True, decided=action.fields)

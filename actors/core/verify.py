@@ -86,12 +86,11 @@ def _alone(
     parked: Sequence[Parked],
 ) -> Difference:
     after = verdict.binding
-    if binding.key and binding.state in (State.TOMBSTONE, State.HELD_BACK):
-        # A rule that turned since brings nobody back by itself: no look finds anything new.
-        stands = after.state is binding.state or (after.note == RESTORE and not moved(stream, binding, looks))
-    else:
-        stands = False
-    if stands:
+    rests = binding.key and binding.state in (State.TOMBSTONE, State.HELD_BACK)
+    # A rule that turned since brings nobody back by itself: no look finds anything new.
+    if rests and (
+        after.state is binding.state or (after.note == RESTORE and not moved(stream, binding, looks))
+    ):
         if parked:
             return _of_rows(WHOLE, parked, verdict, "")
         rule = "gate" if gates.is_held_back(binding.note) or gates.SHUT in binding.note else _rule(binding)
