@@ -6,7 +6,8 @@ Must not: reach into the daemon's state.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,6 +195,16 @@ class Stand(Steered):
         async with self.systems.session("a") as a, self.systems.session("b") as b:
             await tables.check_equal(a, b)
         await self.all_bound(rows)
+
+
+@asynccontextmanager
+async def steered(data_dir: Path) -> AsyncIterator[Steered]:
+    """A tandemd on this data directory, as long as it is needed."""
+    stand = Steered(await start_daemon(data_dir))
+    try:
+        yield stand
+    finally:
+        await stand.stop()
 
 
 def _found_by(find: str) -> Mapping[str, object]:

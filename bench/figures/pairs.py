@@ -21,9 +21,8 @@ from bench.pairs import PAIRS
 from bench.pairs.emulated import Called, Emulated, Rows, called, emulated
 from bench.pairs.pair import Pair, TellingPair
 from bench.report import Result
-from bench.servers import start_daemon
 from bench.session import Session, say
-from bench.stand import LINK, TENANT, Steered
+from bench.stand import LINK, TENANT, Steered, steered
 from tandem.v1 import webhooks_pb2
 
 FULL = 20_000
@@ -67,18 +66,17 @@ class _Measured:
         async with emulated(http, folder / "a", system_a, rows, options_a) as a:
             async with emulated(http, folder / "script", system_b, one.there, options_b) as b:
                 script_s, script_requests, script_cpu_s = await self._script(http, a, b, self._count)
-            async with emulated(http, folder / "b", system_b, one.there, options_b) as b:
-                stand = Steered(await start_daemon(folder / "daemon"))
-                try:
-                    took_s, requests, cpu_s = await self._load(stand, a, b, self._count)
-                    self._ratios.append(took_s / script_s)
-                    self._seconds.append((took_s, script_s))
-                    self._requests.append((requests, script_requests))
-                    self._cpu_s.append((cpu_s, script_cpu_s))
-                    if isinstance(one, TellingPair):
-                        await self._changes(one, http, stand, a, b)
-                finally:
-                    await stand.stop()
+            async with (
+                emulated(http, folder / "b", system_b, one.there, options_b) as b,
+                steered(folder / "daemon") as stand,
+            ):
+                took_s, requests, cpu_s = await self._load(stand, a, b, self._count)
+                self._ratios.append(took_s / script_s)
+                self._seconds.append((took_s, script_s))
+                self._requests.append((requests, script_requests))
+                self._cpu_s.append((cpu_s, script_cpu_s))
+                if isinstance(one, TellingPair):
+                    await self._changes(one, http, stand, a, b)
         if one.name not in LIMITED:
             await self._slowly(http, folder)
 
@@ -89,12 +87,11 @@ class _Measured:
         async with _slow(http, folder / "slow-a", system_a, one.rows(count), options_a) as a:
             async with _slow(http, folder / "slow-script", system_b, one.there, options_b) as b:
                 script_s, _, _ = await self._script(http, a, b, count)
-            async with _slow(http, folder / "slow-b", system_b, one.there, options_b) as b:
-                stand = Steered(await start_daemon(folder / "slow-daemon"))
-                try:
-                    took_s, _, _ = await self._load(stand, a, b, count)
-                finally:
-                    await stand.stop()
+            async with (
+                _slow(http, folder / "slow-b", system_b, one.there, options_b) as b,
+                steered(folder / "slow-daemon") as stand,
+            ):
+                took_s, _, _ = await self._load(stand, a, b, count)
         self._slow.append((took_s, script_s))
 
     async def _script(

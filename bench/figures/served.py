@@ -22,9 +22,9 @@ import anyio.to_thread
 
 from bench.pairs.pair import at_once
 from bench.report import Result
-from bench.servers import REPOSITORY, start_daemon
+from bench.servers import REPOSITORY
 from bench.session import Session, say
-from bench.stand import End, Steered
+from bench.stand import End, steered
 from bench.tables import WrongResult
 
 FULL: Mapping[str, int] = {
@@ -280,17 +280,13 @@ async def _script(http: aiohttp.ClientSession, connector: str, folder: Path, led
 
 async def _load(http: aiohttp.ClientSession, connector: str, folder: Path, ledger: Path, count: int) -> float:
     (folder / "b").mkdir()
-    async with SERVERS[connector](http, folder / "b") as server:
-        stand = Steered(await start_daemon(folder / "daemon"))
-        try:
-            source = {"path": str(ledger.parent), "quiet_s": 0, "objects": {"debitors": {"key": "number"}}}
-            rules = RULES.format(connector=connector, **server.names)
-            await stand.make_link(("csv", source), server.end, rules)
-            began, ended = await stand.let_go(60 + count / RECORDS_PER_S_MIN)
-            await _check(server, ledger)
-            await stand.all_bound(count)
-        finally:
-            await stand.stop()
+    async with SERVERS[connector](http, folder / "b") as server, steered(folder / "daemon") as stand:
+        source = {"path": str(ledger.parent), "quiet_s": 0, "objects": {"debitors": {"key": "number"}}}
+        rules = RULES.format(connector=connector, **server.names)
+        await stand.make_link(("csv", source), server.end, rules)
+        began, ended = await stand.let_go(60 + count / RECORDS_PER_S_MIN)
+        await _check(server, ledger)
+        await stand.all_bound(count)
     return ended - began
 
 
