@@ -20,22 +20,27 @@ def alone(here: Side, there: Side) -> Rig:
     return rig
 
 
+async def edited_unseen(here: Side, there: Side) -> Rig:
+    """Somebody was edited while nobody looked, to the name that somebody else is entered with on the other side."""
+    rig = alone(here, there)
+    async with rig.daemon():
+        id = rig.create(here, "Ada")
+        await until(lambda: loaded(rig) and bool(rig.bindings()))
+        await at_rest(rig)
+    rig.edit(here, id, name="Eve")
+    rig.create(there, "Eve")
+    await at_rest(rig, 60)
+    return rig
+
+
 @MIRRORED
 def test_found_by_sim_who_shows_another_key_in_a_look_that_comes_too_early_is_not_made_once_more(
     here: Side, there: Side
 ) -> None:
-    """Edited while nobody looked, to the name that somebody else is entered with on the other side. Who takes a link over
-    trusts no look that comes within the lag, and made him there as well (seed 301927)."""
+    """Who takes a link over trusts no look that comes within the lag, and made him there as well (seed 301927)."""
 
     async def main() -> tuple[list[str], list[str], int]:
-        rig = alone(here, there)
-        async with rig.daemon():
-            id = rig.create(here, "Ada")
-            await until(lambda: loaded(rig) and bool(rig.bindings()))
-            await at_rest(rig)
-        rig.edit(here, id, name="Eve")
-        rig.create(there, "Eve")
-        await at_rest(rig, 60)
+        rig = await edited_unseen(here, there)
         async with rig.daemon("d2"):
             await at_rest(rig)
         return rig.names(here), rig.names(there), len(rig.bindings())
@@ -48,14 +53,7 @@ def test_found_by_sim_who_shows_no_key_in_a_look_that_comes_too_early_may_be_any
     here: Side, there: Side
 ) -> None:
     async def main() -> Mapping[str, object]:
-        rig = alone(here, there)
-        async with rig.daemon():
-            id = rig.create(here, "Ada")
-            await until(lambda: loaded(rig) and bool(rig.bindings()))
-            await at_rest(rig)
-        rig.edit(here, id, name="Eve")
-        rig.create(there, "Eve")
-        await at_rest(rig, 60)
+        rig = await edited_unseen(here, there)
         rig.systems[here].withheld.add(("customers", "name"))
         async with rig.daemon("d2"):
             await at_rest(rig, 30)
