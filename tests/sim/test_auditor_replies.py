@@ -262,3 +262,16 @@ def test_what_a_backup_took_back_before_anybody_looked_was_never_settled(
     told.wait(after_s).update("b", BACKUP, "B1", remark=None).update("a", PERSON, "A1", remark="y")
     told.update("b", PERSON, "B1", remark="z", phone="p1").update("b", PERSON, "B1", remark=None)
     assert found(told.update("b", "d1", "B1", remark="y")) == invariants
+
+
+@pytest.mark.parametrize("email, invariants", [("e1", set()), ("e2", {"convergence"})])
+def test_who_stands_beside_a_record_that_a_daemon_made_had_no_partner_for_that(
+    email: str, invariants: set[str]
+) -> None:
+    """A1 and B1 mean the same one, and are known by reference and mail address together. A2 is made of B1, and a person
+    deletes both: A1 goes with them only if it has B1's address."""
+    told = story(removes="b", creates=ONLY_B, match=(("ref", "email"),))
+    told.create("a", PERSON, "A1", ref="r1", email=email).create("b", PERSON, "B1", ref="r1", email="e2")
+    told.create("a", "d1", "A2", ref="r1", email="e2").counts("a", "created", 1)
+    told.delete("a", PERSON, "A2").delete("b", PERSON, "B1")
+    assert found_at_the_end(told.ends()) == invariants
