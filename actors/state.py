@@ -26,6 +26,7 @@ from actors.ports import (
     Telemetry,
     WriteResult,
 )
+from actors.untold import Shown
 
 DAY_S = 86_400.0
 REMEMBERED_S = 3600.0  # no look in flight is older
@@ -71,6 +72,7 @@ class Memory:
         self.writes: dict[tuple[str, Side], int] = {}  # object -> how often we wrote to one of its records
         self.read: dict[tuple[str, Side], int] = {}  # stream -> how often we had when it was read completely
         self.came: set[Came] = set()  # see delivery.py
+        self.untold: Shown = {}  # see untold.py
         self.bound = 0  # transactions that may have changed bindings
         self.arrived: dict[str, int] = {}  # stream -> how often a record of it came to have a partner
         self.woken: dict[
