@@ -68,7 +68,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if unknown:
         park = tuple(not_delivered(stream, half, seen, unknown))
         return Verdict(half, park=park, again_s=UNSEEN_AGAIN_S)
-    if missing := _missing(stream, seen):
+    if missing := _missing(stream, seen, wanted):
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
     odd = units.unagreed(stream, half, seen) if stream.with_lines else None
     if odd is not None:
@@ -90,9 +90,10 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     return tried(half, (action,), (), ctx)
 
 
-def _missing(stream: StreamSpec, seen: Observation) -> list[str]:
-    """Fields that have to be filled, of those that the other side is told."""
-    empty = [one.name for one in stream.fields if one.required and is_blank(seen.fields.get(one.name))]
+def _missing(stream: StreamSpec, seen: Observation, wanted: Mapping[str, Value]) -> list[str]:
+    """Fields that have to be filled, of those that the other side is told: with what it is told, as what is put back may be
+    told what was agreed on, whatever its own side shows."""
+    empty = [one.name for one in stream.fields if one.required and is_blank(wanted.get(one.name))]
     return [name for name in empty if _is_told(stream, name, seen.fields, other(seen.side))]
 
 

@@ -51,6 +51,18 @@ def test_a_record_is_put_back_with_the_image_that_is_still_there() -> None:
     assert dict(action.fields) == {"f": "x", "image": "of b"}
 
 
+def test_a_record_is_not_put_back_without_what_it_needs() -> None:
+    """A's record never had a street, B's was left as it was by the initial load, and A's was deleted, to be put back. Seed
+    502908: it was to be made without one, since B shows one."""
+    spec = stream(one("f"), one("street", required=True))
+    for agreed, reasons in ((None, ["needs street"]), ("Ring 2", [])):
+        half = bound({"f": "x", "street": agreed}, b_dev={"street": "Ring 1"}, state=State.NEW, note=RESTORE)
+        look = seen("b", {"f": "x", "street": "Ring 1"})
+        verdict = plan_new(spec, msgspec.structs.replace(half, a=None), look, Context(NOW))
+        assert [row.reason for row in verdict.park] == reasons
+        assert [dict(action.fields) for action in verdict.actions] == ([] if reasons else [half.base])
+
+
 def test_what_was_not_delivered_is_not_deleted_with_the_record() -> None:
     """A deletes; B's price was edited, and this one look at B brings no price. Seed 3391: the record went with the edit,
     which no list named. It waits until the price is delivered, and then it is a deletion against an edit."""
