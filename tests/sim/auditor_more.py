@@ -325,7 +325,7 @@ def taken_back(evidence: Evidence, timeline: Timeline, write: Entry, law: FieldL
 def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
     said that both stay as they are, or the initial load left them so: then it is settled, and whoever edits the field next
-    on either side is carried. (Who puts back what stood there when that was said edits nothing, until something is carried.)"""
+    on either side is carried. (Who puts back what stood there then edits nothing, until something is carried.)"""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
     if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
         return True
