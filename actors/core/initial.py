@@ -51,6 +51,11 @@ def left(half: Binding, seen: Observation) -> Binding | None:
     return _rests(half, seen) if LEFT in half.note else None
 
 
+def not_settled(half: Binding) -> str:
+    """Of a note what the initial load makes of a newcomer that is matched first; "" where it makes nothing of him."""
+    return next((note for note in _NOTES.values() if note in half.note), "")
+
+
 def leaves(stream: StreamSpec) -> bool:
     """Whether the initial load leaves records of the stream where they are."""
     return stream.initial_load != frozenset(SIDES) or stream.initial_creates is InitialCreates.OFF

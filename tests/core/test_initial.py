@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.core.gates import admitted
+from actors.core.gates import admitted, is_held_back
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger, guard, over_text
 from actors.core.initial import HELD, KEPT, MET, has_changed, held_over, is_held, let_go, met
 from actors.core.plan import Context, Verdict, half_binding, plan_new, plan_pair
@@ -359,3 +359,22 @@ def test_found_by_sim_who_was_left_where_he_is_rests_also_while_his_gate_is_not_
         assert (between == half) is held
         after = admitted(spec, between, shows["in"], between.note, False)
         assert (is_held(after), after.state is State.NEW) == (held, not held)
+
+
+@MIRRORED
+@pytest.mark.parametrize("creates", [InitialCreates.OFF, InitialCreates.PLAN])
+def test_found_by_sim_what_the_load_makes_of_a_newcomer_holds_when_his_gate_was_not_delivered_meanwhile(
+    creates: InitialCreates, here: Side
+) -> None:
+    """He is matched first. Then his gate was not delivered, once: that counted as shut, and he as let in anew, and was made
+    though the load makes nobody (seed 502304), or asks. Who is shut out, and let in, is a newcomer."""
+    gates = {here: Gate("kind", ("in",), GateOn.LEVEL, Ineligible.DETACH)}
+    spec = stream(one("name"), one("f"), match=(("name",),), gates=gates, initial_creates=creates)
+    shows = {kind: {"name": "Ada", "f": 1, **({"kind": kind} if kind else {})} for kind in ("", "in", "out")}
+    looks = {kind: seen(here, fields) for kind, fields in shows.items()}
+    new = held_over(spec, half_binding(spec, looks["in"], 0), looks["in"], loaded=False)
+    for kind, kept in (("", new.note), ("out", "")):
+        shut = plan_new(spec, new, looks[kind], Context(now=NOW)).binding
+        assert (shut.state, is_held_back(shut.note)) == (State.HELD_BACK, True)
+        again = admitted(spec, shut, looks["in"], shut.note, True)
+        assert (again.state, again.note) == (State.NEW, kept)
