@@ -227,7 +227,7 @@ class Windows:
         if is_held_back(half.note):
             return
         if initial.is_held(half):
-            if initial.has_changed(half, seen):
+            if initial.has_changed(stream, half, seen):
                 now = initial.let_go(half)
                 keys = match.keys(stream, seen.fields)
                 out.strangers.append(msgspec.structs.replace(now, keys=keys, rev=half.rev + 1))

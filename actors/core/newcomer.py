@@ -44,7 +44,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if seen.presence is not Presence.PRESENT:
         return _gone(stream, half, seen, ctx)
     if seen.problem:
-        return Verdict(half, park=(unreadable(stream, half, seen),))
+        rests = initial.left(stream, half, seen)  # nothing is done about it, and a person need not be told
+        return Verdict(rests) if rests is not None else Verdict(half, park=(unreadable(stream, half, seen),))
     unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)
     if unclear is not None and (unclear.decision or {}).get("choose") != "retry":
         return Verdict(half, park=(unclear,))  # it may be there, whatever this record was edited to since
@@ -57,7 +58,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         reason = NOT_FROM_THERE.format(side=side)
         item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
         return Verdict(in_state(half, State.HELD_BACK, reason), items=(item,))
-    if (left := initial.left(half, seen)) is not None:
+    if (left := initial.left(stream, half, seen)) is not None:
         return Verdict(left)
     if ctx.lacks:
         reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
