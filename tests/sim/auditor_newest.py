@@ -193,11 +193,13 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 
 def was_kept_behind(timeline: Timeline, entry: Entry) -> bool:
-    """Whether a record is what a daemon left in its old object, where a rule keeps that: it stands there for nobody, also
-    once the one in the new object is gone."""
+    """Whether a record is what a daemon left in its old object, where a rule keeps that, or has marked it: it stands there for
+    nobody, also once the one in the new object is gone."""
     made = (one for one in timeline.about(timeline.ref(entry)) if not one.outside)
     was = (source_of(timeline, one) for one in made)
-    return timeline.stream.left == "keep" and any(one is not None and one.id == entry.id for one in was)
+    marked = timeline.stream.left == "mark" and (entry.after or {}).get(MARK) == "yes"
+    kept = timeline.stream.left == "keep" or marked
+    return kept and any(one is not None and one.id == entry.id for one in was)
 
 
 def _was_known(timeline: Timeline, entry: Entry, made: Entry) -> bool:

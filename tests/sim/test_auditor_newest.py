@@ -70,10 +70,12 @@ def beside(after_s: float) -> Story:
     return bound(told.counts("b", "created", 1), "A1", "two:B2")
 
 
-def parted(left: str) -> Story:
+def parted(left: str, marked: bool = False) -> Story:
     """A record that a daemon moved, by a rule for what it leaves behind; then it is deleted on both sides, and a deletion on
     a is to be undone."""
     told = placed(left)
+    if marked:
+        told.update("b", "d1", "one:B1", gone="yes").counts("b", "updated", 1)
     laws = told.evidence.laws
     told.evidence.laws = Laws((replace(laws.streams[0], restores=frozenset({"a"})), *laws.streams[1:]))
     told.counts("a", "created", 1).counts("b", "created", 1)
@@ -312,6 +314,7 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "what nobody knew of is still there beside what was made": (lambda: beside(9), ""),
     "what was there for long is still there": (lambda: beside(500), "convergence"),
     "what a move kept in the old object, and both others are deleted": (lambda: parted("keep"), ""),
+    "what a move marked in the old object, and both others are deleted": (lambda: parted("mark", True), ""),
     "what a move should have marked, and both others are deleted": (lambda: parted("mark"), "convergence"),
     "what a move left is not marked": (
         lambda: bound(placed("mark").counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2"),
