@@ -193,7 +193,7 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 
 def was_kept_behind(timeline: Timeline, entry: Entry) -> bool:
-    """Whether a record is what a daemon left in its old object, where a rule keeps that, or has marked it: it stands there for
+    """Whether a record is what a daemon left in its old object, where a rule keeps that, or marked there: it stands for
     nobody, also once the one in the new object is gone."""
     made = (one for one in timeline.about(timeline.ref(entry)) if not one.outside)
     was = (source_of(timeline, one) for one in made)
