@@ -59,7 +59,7 @@ class Windows:
         self.stirred: set[str] = set()  # streams whose unbound records changed in this run
         # By stream, bindings of which a record was found gone after the look for who is new: it may be one of those.
         self.late: dict[str, set[int]] = {}
-        self.untold = Untold()
+        self.untold = Untold({} if state.dry else state.memory.untold)
 
     async def take(self, stream: StreamSpec, window: Window) -> None:
         """Settle one window: everything it showed is settled, parked, carried out, or noted to be looked at again."""
@@ -131,10 +131,11 @@ class Windows:
         parked: Collection[int],
         out: _Sorted,
     ) -> None:
+        self.untold.forget(stream, seen)
         if binding is None:
             self._stranger(stream, window, seen, out)
         elif self.too_early(stream, seen, binding):
-            self.untold.note(stream, binding, seen)
+            self.untold.keep(stream, binding, seen)
             out.later.append(self._look_again(stream, window, seen))
         elif binding.side(other(window.side)) is None:
             self._half(stream, window, seen, binding, out)
@@ -293,8 +294,11 @@ class Windows:
             assert held is not None
             partner = looks[held.id]
             if self.too_early(stream, partner, binding):
+                for one in (seen, partner):
+                    self.untold.keep(stream, binding, one)
                 sorted_.later.append(self._look_again(stream, window, seen, there))
                 continue
+            self.untold.forget(stream, partner)
             pairs.append(_pair(binding, seen, partner, window.attempts.get(seen.id, 0)))
         pairs.extend(_half_pair(half, seen) for half, seen in (*sorted_.gone, *sorted_.left))
         return pairs

@@ -93,12 +93,18 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
 def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
     """Whether a record that people made has, by a person's hand, other keys by now than the new one: nobody can tell
     that they were meant to be the same. (Nor of one that a daemon made, if its state was set back since, or if people
-    deleted its partner and made another.)"""
+    deleted its partner and made another, or no look showed that for a while.)"""
     last = timeline.held(one, new)
     forgotten = any(one.at < at < new.at for at in timeline.evidence.set_back)
     parted = any(
         e.outside and e.op == "delete" and e.side != one.side and one.at < e.at < new.at
         for e in timeline.about(timeline.ref(new))
+    )
+    theirs = timeline.ids(timeline.ref(new))[other(one.side)]
+    parted = parted or any(
+        hidden.by_id and hidden.id in theirs and one.at < hidden.span.began < new.at
+        for hidden in timeline.evidence.hidden
+        if (hidden.side, hidden.stream) == (other(one.side), one.stream)
     )
     if not (one.outside or forgotten or parted) or last is None:
         return False

@@ -61,6 +61,25 @@ def placed(left: str = "remove", was: str = "", now: str = "", gone: bool = Fals
     return told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n1", **{OBJECT: "two"}, **begins)
 
 
+def beside(after_s: float) -> Story:
+    """A record that a daemon made in b's second object, some time after people had made it in a, and in b's first one."""
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
+    told.create("a", PERSON, "A1", ref="r1", email="e1", name="n2", place="two").wait(after_s)
+    told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n2", **{OBJECT: "two"})
+    return bound(told.counts("b", "created", 1), "A1", "two:B2")
+
+
+def parted(left: str) -> Story:
+    """A record that a daemon moved, by a rule for what it leaves behind; then it is deleted on both sides, and a deletion on
+    a is to be undone."""
+    told = placed(left)
+    laws = told.evidence.laws
+    told.evidence.laws = Laws((replace(laws.streams[0], restores=frozenset({"a"})), *laws.streams[1:]))
+    told.counts("a", "created", 1).counts("b", "created", 1)
+    return told.delete("a", PERSON, "A1").delete("b", PERSON, "two:B2")
+
+
 def with_starts(told: Story, start: tuple[Side, str, Value]) -> Laws:
     first, *others = told.evidence.laws.streams
     return Laws((replace(first, starts=(start,)), *others))
@@ -290,6 +309,10 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
         lambda: bound(placed().counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2"),
         "convergence",
     ),
+    "what nobody knew of is still there beside what was made": (lambda: beside(9), ""),
+    "what was there for long is still there": (lambda: beside(500), "convergence"),
+    "what a move kept in the old object, and both others are deleted": (lambda: parted("keep"), ""),
+    "what a move should have marked, and both others are deleted": (lambda: parted("mark"), "convergence"),
     "what a move left is not marked": (
         lambda: bound(placed("mark").counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2"),
         "convergence",

@@ -262,3 +262,30 @@ def test_what_a_backup_took_back_before_anybody_looked_was_never_settled(
     told.wait(after_s).update("b", BACKUP, "B1", remark=None).update("a", PERSON, "A1", remark="y")
     told.update("b", PERSON, "B1", remark="z", phone="p1").update("b", PERSON, "B1", remark=None)
     assert found(told.update("b", "d1", "B1", remark="y")) == invariants
+
+
+@pytest.mark.parametrize("email, invariants", [("e1", set()), ("e2", {"convergence"})])
+def test_who_stands_beside_a_record_that_a_daemon_made_had_no_partner_for_that(
+    email: str, invariants: set[str]
+) -> None:
+    """A1 and B1 mean the same one, and are known by reference and mail address together. A2 is made of B1, and a person
+    deletes both: A1 goes with them only if it has B1's address."""
+    told = story(removes="b", creates=ONLY_B, match=(("ref", "email"),))
+    told.create("a", PERSON, "A1", ref="r1", email=email).create("b", PERSON, "B1", ref="r1", email="e2")
+    told.create("a", "d1", "A2", ref="r1", email="e2").counts("a", "created", 1)
+    told.delete("a", PERSON, "A2").delete("b", PERSON, "B1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("by_id, key, invariants", [
+    (True, "e2", set()), (False, "e2", {"no duplicates"}), (True, "e1", {"no duplicates"}),
+])  # fmt: skip
+def test_who_was_not_shown_while_his_partner_was_made_one_with_another_gets_a_new_partner(
+    by_id: bool, key: str, invariants: set[str]
+) -> None:
+    """While no look shows A1, people make B1 the one that B2 was. A1 is back, and B1 has its key no longer, or still."""
+    told = made(story())
+    told.create("a", PERSON, "A2", ref="r2", email="e2").create("b", "d1", "B2", ref="r2", email="e2")
+    told.hides("a", "A1", 100.0, by_id=by_id).wait(50.0)
+    told.update("b", PERSON, "B1", email=key).delete("b", PERSON, "B2").wait(500.0)
+    assert found(told.create("b", "d1", "B3", ref="r1", email="e1", name="n1")) == invariants

@@ -39,6 +39,11 @@ def test_the_invariants_hold(part: int) -> None:
     assert not found.failed, "\n\n".join(told)
 
 
+def test_people_write_what_lines_add_up_to_as_their_side_writes_numbers() -> None:
+    """Side b writes them as texts there: the simulation itself fell over (seeds 502572, 502723, 503381, 504427)."""
+    assert play(draw(504427)).violations == []
+
+
 @pytest.mark.parametrize("peril", PERILS)
 def test_every_peril_is_drawn_and_survived(peril: str) -> None:
     """Each one at least twice, whatever the seeds of the test above drew."""
