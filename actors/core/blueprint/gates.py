@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from actors.core.blueprint_entries import GATE
-from actors.core.blueprint_nodes import Node
+from actors.core.blueprint.entries import GATE
+from actors.core.blueprint.nodes import Node
 from actors.core.owners import may_change
 from actors.core.policy import StreamSpec
 from actors.core.stream_rules import Gate, GateKeys, GateOn, Ineligible
