@@ -206,9 +206,9 @@ def _was_known(timeline: Timeline, entry: Entry, made: Entry) -> bool:
     """Whether who was made in another object must have been made of that record: it had stood there for long, or something
     was written of it, or of its partner, since it was there. Else a look may have left it out (and its partner is made), or
     it had not come to the place where it was looked for (and who seems gone is put back)."""
-    born = timeline.record(entry)[0]
-    wrote = (one for one in timeline.before(made) if not one.outside and one.at >= born.at)
-    return any(wrote) or not timeline.evidence.is_soon(born.at, made.asked)
+    born, ref = timeline.record(entry)[0], timeline.given_ref(entry)
+    since = (one for one in timeline.before(made) if one.at >= born.at and timeline.given_ref(one) == ref)
+    return any(not one.outside for one in since) or not timeline.evidence.is_soon(born.at, made.asked)
 
 
 def _touched_since(timeline: Timeline, entry: Entry, made: Entry) -> bool:

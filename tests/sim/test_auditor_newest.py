@@ -61,11 +61,17 @@ def placed(left: str = "remove", was: str = "", now: str = "", gone: bool = Fals
     return told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n1", **{OBJECT: "two"}, **begins)
 
 
-def beside(after_s: float) -> Story:
-    """A record that a daemon made in b's second object, some time after people had made it in a, and in b's first one."""
+def beside(after_s: float, wrote: str = "") -> Story:
+    """A record that a daemon made in b's second object, some time after people had made it in a, and in b's first one.
+    `wrote`: which other record of a it wrote to before; A2 is made one with A1 by hand."""
     told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
     told.create("b", PERSON, "one:B1", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
     told.create("a", PERSON, "A1", ref="r1", email="e1", name="n2", place="two").wait(after_s)
+    if wrote:
+        told.create("a", PERSON, "A2", ref="r2", email="e2", name="n3", place="two")
+        told.update("a", "d1", wrote, name="n1").counts("a", "updated", 1)
+        told.update("a", PERSON, "A1", email="e2", name="n2").delete("a", PERSON, "A2")
+        told.update("a", PERSON, "A1", email="e1")
     told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n2", **{OBJECT: "two"})
     return bound(told.counts("b", "created", 1), "A1", "two:B2")
 
@@ -312,6 +318,8 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
         "convergence",
     ),
     "what nobody knew of is still there beside what was made": (lambda: beside(9), ""),
+    "what nobody knew of is still there, and another one was made one with it": (lambda: beside(9, "A2"), ""),
+    "what was written to is still there beside what was made": (lambda: beside(9, "A1"), "convergence"),
     "what was there for long is still there": (lambda: beside(500), "convergence"),
     "what a move kept in the old object, and both others are deleted": (lambda: parted("keep"), ""),
     "what a move marked in the old object, and both others are deleted": (lambda: parted("mark", True), ""),
