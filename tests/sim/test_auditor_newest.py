@@ -76,16 +76,17 @@ def beside(after_s: float, wrote: str = "") -> Story:
     return bound(told.counts("b", "created", 1), "A1", "two:B2")
 
 
-def parted(left: str, marked: bool = False) -> Story:
-    """A record that a daemon moved, by a rule for what it leaves behind; then it is deleted on both sides, and a deletion on
-    a is to be undone."""
+def parted(left: str, marked: bool = False, sides: str = "ab") -> Story:
+    """A record that a daemon moved, by a rule for what it leaves behind; then it is deleted on both sides (or one), and a
+    deletion on a is to be undone."""
     told = placed(left)
     if marked:
         told.update("b", "d1", "one:B1", gone="yes").counts("b", "updated", 1)
     laws = told.evidence.laws
     told.evidence.laws = Laws((replace(laws.streams[0], restores=frozenset({"a"})), *laws.streams[1:]))
     told.counts("a", "created", 1).counts("b", "created", 1)
-    return told.delete("a", PERSON, "A1").delete("b", PERSON, "two:B2")
+    told = told.delete("a", PERSON, "A1") if "a" in sides else told
+    return told.update("b", PERSON, "one:B1", name="n7").delete("b", PERSON, "two:B2")
 
 
 def with_starts(told: Story, start: tuple[Side, str, Value]) -> Laws:
@@ -322,6 +323,10 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "what was written to is still there beside what was made": (lambda: beside(9, "A1"), "convergence"),
     "what was there for long is still there": (lambda: beside(500), "convergence"),
     "what a move kept in the old object, and both others are deleted": (lambda: parted("keep"), ""),
+    "what a move kept in the old object, and the one in the new one is deleted": (lambda: parted("keep", sides="b"), ""),
+    "what a move should have marked, and the one in the new one is deleted": (
+        lambda: parted("mark", sides="b"), "convergence"
+    ),
     "what a move marked in the old object, and both others are deleted": (lambda: parted("mark", True), ""),
     "what a move should have marked, and both others are deleted": (lambda: parted("mark"), "convergence"),
     "what a move left is not marked": (
