@@ -29,9 +29,8 @@ HELD = "initial load: only here so far"
 ASKED = "initial load: made on a yes"
 LEFT = "initial load: left"
 _NOTES: Final = {InitialCreates.PLAN: ASKED, InitialCreates.OFF: LEFT}
-UNREAD = (
-    "*unread* "  # a field that could not be read when its record was left: a fingerprint of what stood there
-)
+# A field that could not be read when its record was left, or refers to another record: a fingerprint of what stood there.
+UNREAD = "*unread* "
 KEPT = "initial load"  # the reason of a deviation
 # The note of a pair, alone, or after what is noted of it while one of its records is gone:
 MET = "initial load: met, and not settled in every field"
@@ -65,7 +64,12 @@ def leaves(stream: StreamSpec) -> bool:
 
 
 def _rests(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
-    unread = {f"{UNREAD}{name}": one for name, one in _prints(stream, seen) if name not in seen.fields}
+    unread = {
+        f"{UNREAD}{name}": one
+        for name, one in _prints(stream, seen)
+        if name not in seen.fields
+        or stream.field(name).reference  # it may be unreadable for its target's sake
+    }
     return msgspec.structs.replace(half, state=State.HELD_BACK, note=HELD, base={**seen.fields, **unread})
 
 
@@ -87,8 +91,16 @@ def has_changed(stream: StreamSpec, half: Binding, seen: Observation) -> bool:
     was = settled_on(half, seen.side)
     if any(not same(was[name], value) for name, value in seen.fields.items() if name in was):
         return True
-    unread = any(name.startswith(UNREAD) for name in was)
-    return unread and any(was.get(f"{UNREAD}{name}", one) != one for name, one in _prints(stream, seen))
+    odd = seen.problem or any(name.startswith(UNREAD) for name in was)
+    return bool(odd) and any(_is_another(was, seen, name, one) for name, one in _prints(stream, seen))
+
+
+def _is_another(was: Fields, seen: Observation, name: str, print_: str) -> bool:
+    """Whether a field that can't be read now, or could not be then, holds something else."""
+    if name in was and name in seen.fields:
+        return False  # compared already
+    known = was.get(f"{UNREAD}{name}")
+    return known != print_ if known is not None else name in was
 
 
 def matched_anew(half: Binding) -> Binding:
