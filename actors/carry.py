@@ -145,6 +145,7 @@ class Carrier:
                 survivor=merge.survivor if merge is not None else None,
                 referring=merge.referring if merge is not None else None,
                 lacks=lacking,
+                just_staged=pair.binding.key in state.staged,
                 loading=stream.name not in state.loaded,
                 reused=reused,
             )

@@ -17,6 +17,7 @@ from actors.core.blueprint_entries_rules import (
     CONTACT_FORM,
     CUSTOM,
     FIELD_RULES,
+    IMPORTS,
     ON_MERGE,
     OWNER_FORM,
     REFERENCE,
@@ -336,11 +337,12 @@ STREAM: Final = (
     Entry(
         "stages",
         Listing(Words(SIDES)),
-        "the sides on which a record is made only when a person says so: it waits in the room `staged`",
+        "the sides on which a record is made only when `imports` says so: it waits in the room `staged`",
         absent="`[]`",
         example="stages: [b]",
         rows=("S10", "S11", "S18", "S19"),
     ),
+    IMPORTS,
     Entry(
         "effects",
         Named(Entries(EFFECT), NAME),

@@ -25,7 +25,7 @@ from actors.core.blueprint_forms import (
     each,
 )
 from actors.core.policy import FirstContact, ForeignEdit, Owner
-from actors.core.stream_rules import OnMerge
+from actors.core.stream_rules import Imports, OnMerge
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -123,6 +123,16 @@ ON_MERGE: Final = Entry(
     "what becomes of it, each on a yes; see [below](#two-records-that-become-one)",
     absent="`ask`",
     example="on_merge: keep",
+)
+
+IMPORTS: Final = Entry(
+    "imports",
+    Words(tuple(member.value for member in Imports)),
+    "when what is staged is made: when a person says so (`ask`), by itself in the run after the one that staged it "
+    "(`always`), or not at all (`never`): it stays staged, and an import is refused; see [Documents](#documents)",
+    absent="`ask`",
+    example="imports: always",
+    rows=("S11", "S19"),
 )
 
 # A field that is added: its entries are checked where the fields are.

@@ -38,7 +38,7 @@ from actors.core.policy import (
     LeftBehind,
     StreamSpec,
 )
-from actors.core.stream_rules import OnMerge
+from actors.core.stream_rules import Imports, OnMerge
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -63,7 +63,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
     left, active = node.get("left_behind"), node.get("active")
     contact, contact_cases = read_first_contact(node.get("first_contact"))
-    merge = node.get("on_merge")
+    merge, imports = node.get("on_merge"), node.get("imports")
     on_merge = merge.choice(OnMerge, OnMerge.ASK) if merge else OnMerge.ASK
     if active is not None and not isinstance(active.value, bool):
         active.word(WORDS, "yes")
@@ -85,6 +85,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         requires=_texts(node.get("requires")),
         once=read_sides(node.get("once")),
         stages=read_sides(node.get("stages")),
+        imports=imports.choice(Imports, Imports.ASK) if imports else Imports.ASK,
         initial_load=read_creates(node.get("initial_load")),
         initial_creates=initial_creates,
         creates=creates,

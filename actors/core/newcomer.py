@@ -80,7 +80,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         write = several.placed(stream, target, again if restore else begun(stream, target, write))
     except LensError as error:
         return Verdict(half, park=(waits(stream, half, seen, str(error)),))
-    line = None if restore else staged(stream, half, seen, wanted, ctx.parked)
+    line = None if restore else staged(stream, half, seen, wanted, ctx.parked, ctx.just_staged)
     if line is not None:
         return Verdict(half, park=(line,))
     rule = NEW_ON.format(side=side)

@@ -1,4 +1,5 @@
-"""Rules of a stream about whole records, as data: gates (gates.py, blueprint_gates.py), what follows a merge (gone.py)."""
+"""Rules of a stream about whole records, as data: gates (gates.py, blueprint_gates.py), imports (documents.py), what follows
+a merge (gone.py)."""
 
 from __future__ import annotations
 
@@ -41,6 +42,14 @@ class Gate(msgspec.Struct, frozen=True):
     on: GateOn = GateOn.LEVEL
     then: Ineligible = Ineligible.KEEP
     keys: GateKeys = GateKeys.HELD
+
+
+class Imports(enum.StrEnum):
+    """When a staged record is made."""
+
+    ASK = "ask"  # when a person says so
+    ALWAYS = "always"  # by itself, in the run after the one that staged it
+    NEVER = "never"  # not at all: it stays staged, whatever anybody says
 
 
 class OnMerge(enum.StrEnum):

@@ -240,6 +240,10 @@ NOT_DRAWN: Mapping[str, str] = {
         (f"stream.active: {word}" for word in ("yes", "on", "no", "off")),
         "a stream that is off is not in the rules (tests/core/test_blueprint_chosen.py, tests/spec/test_switching.py)",
     ),
+    **dict.fromkeys(
+        (f"stream.imports: {word}" for word in ("ask", "always", "never")),
+        "who says yes to what `stages` draws: a person there (tests/actors/test_imports.py)",
+    ),
     "stream.delivery: nightly": "once a day: a seed lasts ten minutes; cron by the minute is drawn",
     "stream.triggers": "calls from systems: a hint by another way in (tests/daemon/test_webhooks.py)",
     "field.within": "a reference that waits; drawn without (tests/actors/test_several.py)",
