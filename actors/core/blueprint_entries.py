@@ -21,6 +21,7 @@ from actors.core.blueprint_entries_rules import (
     ON_MERGE,
     OWNER_FORM,
     REFERENCE,
+    REQUIRES,
     SETTINGS,
 )
 from actors.core.blueprint_entries_when import DAY_S, DELIVERY
@@ -274,14 +275,7 @@ STREAM: Final = (
         example="parents: [customers]",
         rows=("G12",),
     ),
-    Entry(
-        "requires",
-        Listing(Text()),
-        "streams of which at least one record has to be in step before anything is made in this one",
-        absent="none",
-        example="requires: [tills]",
-        rows=("S8",),
-    ),
+    REQUIRES,
     Entry(
         "match",
         Listing(Either((Text(), Listing(Text(), least=1)))),

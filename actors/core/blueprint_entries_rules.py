@@ -125,6 +125,36 @@ ON_MERGE: Final = Entry(
     example="on_merge: keep",
 )
 
+ASSIGNED: Final = "assigned"
+REQUIRED: Final = (
+    Entry(
+        "which",
+        Words(("any", ASSIGNED)),
+        "`any`: one record of that stream is enough; `assigned`: all those that the record names, any where it names none",
+        absent="`any`",
+        example="which: assigned",
+        rows=("S8",),
+    ),
+    *(
+        Entry(
+            side,
+            Text(),
+            f"the native path on side {side} that names them: one, a list, or a text with commas, by what the first match "
+            "key of one field holds there",
+            example=f"{side}: TILLS",
+        )
+        for side in SIDES
+    ),
+)
+REQUIRES: Final = Entry(
+    "requires",
+    Either((Listing(Text()), Named(Entries(REQUIRED)))),
+    "streams of which at least one record has to be in step before anything is made in this one; or, by stream, [which "
+    "ones](#what-a-record-waits-for)",
+    absent="none",
+    example="requires: [tills]",
+    rows=("S8",),
+)
 IMPORTS: Final = Entry(
     "imports",
     Words(tuple(member.value for member in Imports)),

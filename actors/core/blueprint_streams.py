@@ -26,6 +26,7 @@ from actors.core.blueprint_fields import check_name, read_fields
 from actors.core.blueprint_gates import read_gates
 from actors.core.blueprint_nodes import Node, described
 from actors.core.blueprint_objects import object_name, read_creates, read_deletes, read_objects, read_sides
+from actors.core.blueprint_requires import read_requires
 from actors.core.blueprint_rules import read_first_contact
 from actors.core.blueprint_when import When, read_delivery
 from actors.core.policy import (
@@ -69,6 +70,7 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         active.word(WORDS, "yes")
     creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
     clash = _match(node.get("clash"))
+    requires, named = read_requires(node.get("requires"))
     newcomers = node.get("initial_creates")
     initial_creates = newcomers.choice(InitialCreates, InitialCreates.ON) if newcomers else InitialCreates.ON
     return StreamSpec(
@@ -82,7 +84,8 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         match=(*_match(node.get("match")), *clash),
         clashes=len(clash),
         parents=_texts(node.get("parents")),
-        requires=_texts(node.get("requires")),
+        requires=requires,
+        named=named,
         once=read_sides(node.get("once")),
         stages=read_sides(node.get("stages")),
         imports=imports.choice(Imports, Imports.ASK) if imports else Imports.ASK,

@@ -60,8 +60,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if (left := initial.left(half, seen)) is not None:
         return Verdict(left)
     if ctx.lacks:
-        reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
-        return Verdict(half, park=(waits(stream, half, seen, reason),))
+        return Verdict(half, park=(waits(stream, half, seen, "; ".join(ctx.lacks)),))
     half = _with_own_values(stream, half, seen)
     wanted = _told(stream, half, seen, restore)
     unknown = _unseen(stream, half, seen)

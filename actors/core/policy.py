@@ -251,9 +251,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
     `creates`: the sides on which a new record leads to one on the other side. `requires`: nothing is made while one of
-    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`: native
-    values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a complete read
-    at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing is said.
+    these streams has no pair; `named`: nor while those lack one that the record names at that path (core/needed.py).
+    `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`: native values that mark a record
+    as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a complete read at least this often,
+    seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing is said.
     `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch seconds.
     `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a record is
     made and never changed after. `stages`: sides on which one is made when `imports` says so. `effects`: the streams of
@@ -272,6 +273,7 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     match: tuple[tuple[str, ...], ...] = ()
     parents: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    named: Mapping[str, Mapping[Side, str]] = {}
     once: frozenset[Side] = frozenset()
     stages: frozenset[Side] = frozenset()
     imports: Imports = Imports.ASK

@@ -37,6 +37,7 @@ TABLES: Mapping[str, Sequence[Entry]] = {
     "side": blueprint_entries.SIDE,
     "stream": blueprint_entries.STREAM,
     "field": blueprint_entries.FIELD,
+    "required": blueprint_entries_rules.REQUIRED,
     "gate": blueprint_entries.GATE,
     "budget": blueprint_entries.BUDGET_ENTRIES,
     "effect": blueprint_entries.EFFECT,
@@ -243,6 +244,10 @@ NOT_DRAWN: Mapping[str, str] = {
     **dict.fromkeys(
         (f"stream.imports: {word}" for word in ("ask", "always", "never")),
         "who says yes to what `stages` draws: a person there (tests/actors/test_imports.py)",
+    ),
+    **dict.fromkeys(
+        ("required.which: any", "required.which: assigned", "required.a", "required.b"),
+        "which of the records that `requires` waits for (tests/core/test_needed.py, tests/actors/test_waiting.py)",
     ),
     "stream.delivery: nightly": "once a day: a seed lasts ten minutes; cron by the minute is drawn",
     "stream.triggers": "calls from systems: a hint by another way in (tests/daemon/test_webhooks.py)",

@@ -146,6 +146,37 @@ async def test_s08_s14_a_start_is_refused_without_a_till_and_articles_wait_until
     assert tills.at_till("tills", "1") and tills.at_till("articles", "100")
 
 
+async def test_s08_where_the_setting_says_so_an_article_waits_for_the_tills_that_it_is_assigned_to(
+    tills: Tills,
+) -> None:
+    for number, of in (("100", "2"), ("101", None), ("102", "1, 2"), ("103", "1")):
+        tills.article(number, values={"MatchCode": of})
+    tills.new_till("1")
+    with pytest.raises(TandemError) as refused:
+        await tills.created(need_till="assigned")
+    assert "requires.tills: `a` or `b` is missing" in refused.value.message
+    given = {**TAX, "need_till": "assigned", "article_tills_field": "MatchCode"}
+    await tills.change(
+        {
+            "a": {"poll": "1s"},
+            "b": {"poll": "1s"},
+            "settings": {name: {"default": value} for name, value in given.items()},
+        }
+    )
+    await tills.activate()
+    await tills.start()
+
+    def up() -> list[str]:
+        return sorted(row["number"] for row in tills.cloud.person.rows("articles").values())
+
+    assert up() == ["101", "103"]
+    waiting = {row.record: row.reason for row in await tills.parked("waiting")}
+    assert waiting == {"100": "tills 2 not in step yet", "102": "tills 2 not in step yet"}
+    tills.new_till("2")
+    await tills.start()
+    assert up() == ["100", "101", "102", "103"] and not await tills.parked("waiting")
+
+
 # --------------------------------------------------------------------------------------------------- receipts
 
 
