@@ -23,6 +23,7 @@ from actors.core.blueprint_entries_rules import (
     REFERENCE,
     REQUIRES,
     SETTINGS,
+    SINCE,
 )
 from actors.core.blueprint_entries_when import DAY_S, DELIVERY
 from actors.core.blueprint_forms import (
@@ -204,6 +205,7 @@ GATE: Final = (
         example="on: edge",
         rows=("T7", "U2", "U25"),
     ),
+    *SINCE,
     Entry(
         "then",
         words(Ineligible),

@@ -125,6 +125,19 @@ ON_MERGE: Final = Entry(
     example="on_merge: keep",
 )
 
+ACTIVATION: Final = "activation"
+SINCE: Final = (
+    Entry(
+        "since",
+        Either((Exactly(ACTIVATION), Text(r"\d{4}-\d{2}-\d{2}"))),
+        "with `on: edge`: a day; what took part before the initial load was complete goes as well if it is `dated` from "
+        "that day on. `activation`: it does not",
+        absent="`activation`",
+        example='since: "2026-01-01"',
+        rows=("T7",),
+    ),
+    Entry("dated", Text(), "the field that says of which day a record is", example="dated: date"),
+)
 ASSIGNED: Final = "assigned"
 REQUIRED: Final = (
     Entry(

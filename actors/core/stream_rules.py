@@ -4,6 +4,7 @@ a merge (gone.py)."""
 from __future__ import annotations
 
 import enum
+from datetime import date
 
 import msgspec
 
@@ -35,13 +36,16 @@ class GateKeys(enum.StrEnum):
 
 class Gate(msgspec.Struct, frozen=True):
     """Which records of one side take part: those whose native field `path` holds one of `values` (none named: anything
-    but nothing)."""
+    but nothing). `since`: with `on: edge`, those go as well that took part before and are dated from that day on, by
+    the field `dated`."""
 
     path: str
     values: tuple[Value, ...] = ()
     on: GateOn = GateOn.LEVEL
     then: Ineligible = Ineligible.KEEP
     keys: GateKeys = GateKeys.HELD
+    since: date | None = None
+    dated: str = ""
 
 
 class Imports(enum.StrEnum):

@@ -255,6 +255,10 @@ NOT_DRAWN: Mapping[str, str] = {
     "field.lossy": "a declaration; the lossy lens that is drawn is a system that cuts (`rewrites`)",
     "lines.position": "a path within the line, by tables (tests/core/test_unit_lines.py)",
     "lines.tolerance": "a number in one comparison (tests/core/test_units.py)",
+    **dict.fromkeys(
+        ("gate.since: activation", "gate.dated"),
+        "which of what was so before `edge` holds (tests/actors/test_gates_since.py)",
+    ),
     "gate.set": "another question of one value (tests/core/test_blueprint_rules.py)",
     "gate.keys: free": "roles: two streams over the same objects (tests/actors/test_gates_keys.py)",
     "budget.percent": "the larger of the two counts, by tables (tests/core/test_guard.py)",
