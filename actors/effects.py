@@ -40,5 +40,7 @@ async def led(
         moved, gone = effects.led(effect, side, ids, known)
         bindings += moved
         dropped += gone
-        hints += (effects.hint(effect, side, held.id) for one in moved if (held := one.side(side)) is not None)
+        hints += (
+            effects.hint(effect, side, held.id) for one in moved if (held := one.side(side)) is not None
+        )
     return tuple(bindings), tuple(dropped), tuple(hints)
