@@ -87,11 +87,14 @@ class Bulk:
             self._state.link, self._stream.name, 1
         )
         self._met = Met() if is_first else None
-        async with together() as tasks:
-            tasks.start_soon(self._read, lap, planned_in)
-            tasks.start_soon(self._bind, lap, planned_out, sent_in)
-            tasks.start_soon(self._make, sent_out)
-        if done := tuple(self._done):
+        try:
+            async with together() as tasks:
+                tasks.start_soon(self._read, lap, planned_in)
+                tasks.start_soon(self._bind, lap, planned_out, sent_in)
+                tasks.start_soon(self._make, sent_out)
+        except TandemError as error:  # what was answered before is settled as it was answered
+            lap.stopped = error
+        if done := self._answered():
             await self._state.settle(joined(self._state.run, done))
             self._committed(done)
         if lap.stopped is not None:
@@ -108,29 +111,35 @@ class Bulk:
                 except Exception as stopped:  # a person's: what is under way comes to its end first
                     lap.stopped = stopped
                     return
-                began = self._state.clock.monotonic()
-                rows, _ = await self._from.scan_rows(
-                    self._stream, lap.cursor.position, self._creates.paths, self._window
-                )
-                lines = rows.block.split("\n")[:-1]
-                ids = await self._to.reserve(self._stream, len(lines)) if self._creates.draws else ()
-                if self._creates.draws and len(ids) < len(lines):
-                    self.refused = True  # this side draws its ids itself
-                    return
-                made = self._creates.plan(lines, rows.block, ids)
-                cursor = msgspec.structs.replace(
-                    lap.cursor, position=rows.cursor, looked=self._state.clock.now()
-                )
-                self._told(len(lines) + len(rows.unsaid), began)
-                left = [*map(_id, made.odd), *rows.unsaid]
                 try:
-                    await send.send(Planned(lines, left, made, cursor))
+                    planned, more = await self._planned(lap.cursor)
+                except TandemError as error:  # likewise
+                    lap.stopped = error
+                    return
+                if planned is None:
+                    self.refused = True
+                    return
+                try:
+                    await send.send(planned)
                 except anyio.BrokenResourceError:  # refused: nobody binds any more
                     return
-                lap.cursor, lap.more = cursor, rows.more
+                lap.cursor, lap.more = planned.cursor, more
                 due = await self._state.store.next_hint(self._state.link)
                 if due is not None and due <= self._state.clock.now():
                     return
+
+    async def _planned(self, cursor: Cursor) -> tuple[Planned | None, bool]:
+        """The window behind the cursor, and whether there is more; None: the other side draws its ids itself."""
+        began = self._state.clock.monotonic()
+        rows, _ = await self._from.scan_rows(self._stream, cursor.position, self._creates.paths, self._window)
+        lines = rows.block.split("\n")[:-1]
+        ids = await self._to.reserve(self._stream, len(lines)) if self._creates.draws else ()
+        if self._creates.draws and len(ids) < len(lines):
+            return None, rows.more
+        made = self._creates.plan(lines, rows.block, ids)
+        cursor = msgspec.structs.replace(cursor, position=rows.cursor, looked=self._state.clock.now())
+        self._told(len(lines) + len(rows.unsaid), began)
+        return Planned(lines, [*map(_id, made.odd), *rows.unsaid], made, cursor), rows.more
 
     def _told(self, records: int, began: float) -> None:
         self._state.telemetry.emit(
@@ -229,7 +238,7 @@ class Bulk:
         )
         until = clock.monotonic() + allowed_s
         rows = NewRows(self._stream.name, self._there, planned.made.bindings, self._stream.map_ver)
-        done = tuple(self._done)
+        done = self._answered()
         work = joined(state.run, done, planned.cursor)
         state.memory.bound += 1
         state.memory.arrives(self._stream.name)
@@ -238,9 +247,13 @@ class Bulk:
         state.open[intent.id] = intent
         return Sent(planned, intent, until)
 
+    def _answered(self) -> list[Settlement]:
+        """What finished windows settle, for one transaction: if nobody knows what became of that, a look will tell."""
+        done, self._done = self._done, []
+        return done
+
     def _committed(self, done: Sequence[Settlement]) -> None:
         """What these windows settle is stored: their intents are open no longer."""
-        del self._done[: len(done)]
         for closed in (closed for one in done for closed in one.closed):
             del self._state.open[closed.action]
 

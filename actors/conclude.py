@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from actors import untold
 from actors.core import several
 from actors.core.actions import id_on
 from actors.core.changes import Change
@@ -197,6 +198,9 @@ class Conclusions:
         done: Done,
     ) -> None:
         status = result.status
+        if status not in (WriteStatus.DONE, WriteStatus.REFUSED):
+            for seen in pair.seen:
+                untold.keep(self._state.memory.untold, stream, pair.binding, seen)
         if status is WriteStatus.DONE or (status is WriteStatus.GONE and action.op is Op.DELETE):
             self._took_effect(stream, pair, binding, action, result, skip, done)
             return

@@ -19,6 +19,7 @@ from actors.messages import Ports
 from actors.ports import Clock, Cursor, RunRow, Turn
 
 SCHEDULED = "scheduled"
+Came = tuple[str, Side, int]  # stream, the side that is written to, binding
 
 
 class Gate:
@@ -35,8 +36,11 @@ class Gate:
         row: RunRow,
         clock: Clock,
         loaded: Collection[str] = (),
+        came: set[Came] | None = None,
     ) -> None:
-        """`loaded`: the streams whose initial load is complete, as the run goes on."""
+        """`loaded`: the streams whose initial load is complete, as the run goes on. `came`: of what both sides are to be
+        told, for which of them the time has come already; kept from run to run."""
+        self._came = came if came is not None else set()
         self._clock = clock
         self._loaded = loaded
         self._started = row.started
@@ -72,7 +76,8 @@ class Gate:
         return not any(self.is_closed(stream, side) for side in stream.delivery)
 
     def sift(self, stream: StreamSpec, actions: Sequence[Action]) -> tuple[list[Action], list[Action]]:
-        """Those that may go now, and those that wait. What both sides are to be told goes to both or to neither."""
+        """Those that may go now, and those that wait. What both sides are to be told goes to both or to neither: once the
+        time of one has come it waits for that of the other alone, as the two may never be open at once."""
         waiting = {
             i
             for i, one in enumerate(actions)
@@ -80,12 +85,19 @@ class Gate:
         }
         if not waiting:
             return list(actions), []
-        late: dict[int, set[str]] = {}
-        for i in waiting:
-            late.setdefault(actions[i].binding, set()).update(actions[i].fields)
-        waiting |= {i for i, one in enumerate(actions) if late.get(one.binding, set()) & one.fields.keys()}
+        both = _of_both_sides(actions)
+        came = {i for i in waiting & both.keys() if self._place(actions[i]) in self._came}
+        waiting -= {i for i in came if waiting.isdisjoint(both[i])}
+        parted = {i for i, others in both.items() if i not in waiting and not waiting.isdisjoint(others)}
+        self._came |= {self._place(actions[i]) for i in parted}
+        waiting |= parted
         go = [one for i, one in enumerate(actions) if i not in waiting]
+        self._came -= {self._place(one) for one in go}
         return go, [actions[i] for i in sorted(waiting)]
+
+    @staticmethod
+    def _place(action: Action) -> Came:
+        return action.stream, action.side, action.binding
 
     def hints(self, waiting: Iterable[Action]) -> list[Hint]:
         """What brings the waiting ones back when their time has come."""
@@ -105,6 +117,19 @@ class Gate:
                 )
             )
         return out
+
+
+def _of_both_sides(actions: Sequence[Action]) -> dict[int, set[int]]:
+    """Actions that tell of something which others of their record tell of as well, each with those."""
+    records: dict[int, list[int]] = {}
+    for i, one in enumerate(actions):
+        records.setdefault(one.binding, []).append(i)
+    return {
+        i: others
+        for those in records.values()
+        for i in those
+        if (others := {j for j in those if j != i and actions[j].fields.keys() & actions[i].fields.keys()})
+    }
 
 
 def _decided(stream: StreamSpec, action: Action) -> bool:

@@ -5,21 +5,24 @@ Knows no stream's rules: which record is which says `core/moved.py`, what a dele
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from actors import effects
 from actors.access import Sides
 from actors.beside import led
-from actors.core import initial
+from actors.core import initial, match
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import remapped
 from actors.core.moved import gone_side, moved, told_by, was_told_by
 from actors.core.policy import StreamSpec
-from actors.core.types import ActionState, Binding, Hint, Presence, Side, State
+from actors.core.types import SIDES, ActionState, Binding, Hint, Presence, Side, State
 from actors.keygroups import is_waiting
 from actors.ports import KeyGroup, Settlement
 from actors.state import RunState
+from actors.untold import not_stored
 
 PAGE = 1000
 
@@ -69,14 +72,13 @@ class Moves:
         """Put new records in the place of what is gone: (key of what is gone, half binding of the new one). They are looked
         at next, as whatever they are now. Returns the bindings as they are then; a dry run only works them out."""
         bindings, items, hints, dropped = [], [], [], []
-        ids: dict[str, str] = {}
+        ids: dict[Side, dict[str, str]] = {"a": {}, "b": {}}
         for key, half in pairs:
             gone, side = self.known.pop(key), self.sides.pop(key)
             binding = moved(gone, half)
             reason = f"{id_on(gone, side)} on {side} is {id_on(binding, side)} now"
             bindings.append(binding)
-            if side == stream.several:
-                ids[id_on(gone, side)] = id_on(binding, side)
+            ids[side][id_on(gone, side)] = id_on(binding, side)
             items.append(
                 note_line(stream, binding, side, id_on(gone, side), "moved", reason, ActionState.CONFIRMED)
             )
@@ -86,10 +88,14 @@ class Moves:
             state = self._state
             state.confirmed += len(items)
             state.memory.arrives(stream.name)  # whoever refers to it can go
+            beside = await led(state, stream, ids[stream.several]) if stream.several else ()
+            for side in SIDES:
+                due, given_up, more = await effects.led(state, stream, side, ids[side])
+                beside, dropped, hints = (*beside, *due), [*dropped, *given_up], [*hints, *more]
             await state.settle(
                 Settlement(
                     run=state.run,
-                    bindings=(*bindings, *await led(state, stream, ids)),
+                    bindings=(*bindings, *beside),
                     dropped=tuple(dropped),
                     items=tuple(items),
                     hints=tuple(hints),
@@ -100,23 +106,61 @@ class Moves:
     async def by_content(
         self, stream: StreamSpec, spoken_for: Collection[int], blind: Collection[Side]
     ) -> tuple[list[tuple[int, Binding]], list[tuple[list[int], list[Binding]]]]:
-        """What is gone and what is new on the same side, told by everything but the match keys: one with one; and groups in
-        which it can't be said who is who (keys of what is gone, half bindings)."""
+        """What is gone and what is new on the same side, told by a key that the partner has by now, else by everything but
+        the match keys: one with one; and groups in which it can't be said who is who (keys of what is gone, halves)."""
+        sure = await self._by_partners_key(stream, spoken_for)
+        told_already = {key for key, _ in sure}
         wanted: dict[tuple[Side, str], list[int]] = {}
         for key, binding in self.known.items():
             told = was_told_by(stream, binding)
-            if told is not None and self.sides[key] not in blind:
+            if told is not None and self.sides[key] not in blind and key not in told_already:
                 wanted.setdefault((self.sides[key], told), []).append(key)
         if not wanted:
-            return [], []
+            return sure, []
+        spoken_for = {*spoken_for, *(half.key for _, half in sure)}
         found = await self._found(stream, {side for side, _ in wanted}, wanted, spoken_for)
-        sure, unclear = [], []
+        unclear = []
         for place, halves in found.items():
             if len(halves) == 1 and len(wanted[place]) == 1:
                 sure.append((wanted[place][0], halves[0]))
             else:
                 unclear.append((wanted[place], halves))
         return sure, unclear
+
+    async def _by_partners_key(
+        self, stream: StreamSpec, spoken_for: Collection[int]
+    ) -> list[tuple[int, Binding]]:
+        """Who is new, with the very match key that the partner of what is gone shows by now, and that is not stored with the
+        two yet: somebody edited it, and it moved before that was settled. One with one, and nobody else has that key."""
+        state = self._state
+        if not self.known or not await state.store.bindings_in(state.link, stream.name, [State.NEW], 0, 1):
+            return []
+        gone = await self._shown_by_partners(stream)
+        sure: dict[int, Binding] = {}
+        for level in {level for level, _ in gone}:
+            hashes = sorted(key for at, key in gone if at == level)
+            members: dict[int, list[Binding]] = {}
+            for one in await state.store.sharing(state.link, stream.name, level, hashes, PAGE):
+                members.setdefault(one.keys[level], []).append(one)
+            for key, those in members.items():
+                lost, (first, *rest) = gone[level, key], those
+                is_new = first.state is State.NEW and first.key not in spoken_for
+                if is_new and not rest and len(lost) == 1 and first.side(self.sides[lost[0]]) is not None:
+                    sure.setdefault(lost[0], first)
+        taken = Counter(half.key for half in sure.values())
+        return [(key, half) for key, half in sure.items() if taken[half.key] == 1]
+
+    async def _shown_by_partners(self, stream: StreamSpec) -> dict[tuple[int, int], list[int]]:
+        """Match keys (level, hash) that partners of what is gone show, and that are not stored with them: what is gone."""
+        shown: dict[tuple[int, int], list[int]] = {}
+        for side in SIDES:
+            there = {id_on(one, side): one for one in self.known.values() if self.sides[one.key] != side}
+            for seen in await self._sides[side].look(stream, list(there)) if there else ():
+                binding = there[seen.id]
+                for level, key in enumerate(match.keys(stream, seen.fields)):
+                    if key in not_stored(stream, binding, seen) and stream.binds_by(level):
+                        shown.setdefault((level, key), []).append(binding.key)
+        return shown
 
     async def _found(
         self,

@@ -416,7 +416,7 @@ class Newcomers:
                     continue  # until the stranger there can be matched; the waiting room says whom they wait for
                 elif mine:
                     looked = await self._looked(stream, side, mine)
-                    ones = self._places.not_twice(stream, side, looked, made)
+                    ones = await self._places.not_twice(stream, side, looked, made)
                     self._left = self._left or len(ones) < len(looked)
                     pairs.extend(await self._claimed(stream, side, ones))
             sure = self._windows.untold.without(stream, pairs)

@@ -11,6 +11,7 @@ import msgspec
 from actors.access import Sides
 from actors.beside import led, left, standing
 from actors.conclude import Pair
+from actors.core import match
 from actors.core.actions import id_on, note_line
 from actors.core.mapping import native_of
 from actors.core.policy import StreamSpec
@@ -112,22 +113,32 @@ class Places:
             )
         )
 
-    def not_twice(self, stream: StreamSpec, side: Side, pairs: Sequence[Pair], seen: set[int]) -> list[Pair]:
-        """Of newcomers that share a match key the one in the later object: the rest are told from it once it is bound.
-        `seen`: keys of those that were let through before."""
+    async def not_twice(
+        self, stream: StreamSpec, side: Side, pairs: Sequence[Pair], seen: set[int]
+    ) -> list[Pair]:
+        """Of newcomers that share a match key (one that makes two the same) the one in the later object: the rest are told
+        from it once it is bound. Who waits for something else comes last: nobody may wait for that unheard of. `seen`:
+        keys of those that were let through before."""
         if side != stream.several:
             return list(pairs)
+        waiting = await self._waiting([pair.binding.key for pair in pairs])
         out: list[Pair] = []
-        for pair in sorted(pairs, key=lambda one: -place_of(stream, one.binding)):
-            keys = {hash_ for hash_ in pair.binding.keys if hash_}
-            if keys.isdisjoint(seen):
-                seen |= keys
+        for pair in sorted(pairs, key=lambda p: (-place_of(stream, p.binding), p.binding.key in waiting)):
+            every = enumerate(pair.binding.keys)
+            shared = {hash_ for level, hash_ in every if hash_ and stream.binds_by(level)}
+            if shared.isdisjoint(seen):
+                seen |= shared
                 out.append(pair)
         return out
 
+    async def _waiting(self, keys: Sequence[int]) -> set[int]:
+        """Those of which a room says already why they are not made."""
+        rows = await self._state.store.parked(self._state.link, keys) if len(keys) > 1 else ()
+        return {row.binding for row in rows}
+
     async def elsewhere(self, stream: StreamSpec, gone: Sequence[Binding]) -> set[int]:
         """Keys of bindings of which the record is gone, and stands in another object: where no look met it yet (asked by a
-        match key of one field), or where it has stood beside all the while. It is looked at next."""
+        match key, by one of its fields), or where it has stood beside all the while. It is looked at next."""
         side, state = stream.several, self._state
         if side is None or state.dry:
             return set()
@@ -154,17 +165,17 @@ class Places:
 
     async def _with_its_key(self, stream: StreamSpec, side: Side, binding: Binding) -> list[str]:
         """Records of nobody's that nobody has noted yet."""
-        for names in stream.match:
-            value = binding.base.get(names[0])
-            native = (
-                native_of(stream.field(names[0]), side, value)
-                if len(names) == 1 and value is not None
-                else {}
-            )
-            if len(native) != 1:
+        for level, names in enumerate(stream.match):
+            values = [(name, binding.base.get(name)) for name in names]
+            asked = (native_of(stream.field(n), side, v) for n, v in values if v is not None)
+            native = next((one for one in asked if len(one) == 1), None)
+            if native is None or not binding.keys[level] or not stream.binds_by(level):
                 continue
             ((path, wanted),) = native.items()
-            ids = [one.id for one in await self._sides[side].holding(stream, path, wanted)]
+            found = await self._sides[side].holding(stream, path, wanted)
+            # Of a key of several fields the others have to be the same as well.
+            whole = len(names) == 1
+            ids = [o.id for o in found if whole or match.keys(stream, o.fields)[level] == binding.keys[level]]
             known = await self._state.store.bindings(self._state.link, stream.name, side, ids) if ids else ()
             taken = {held.id for one in known if (held := one.side(side)) is not None}
             return [one for one in ids if one not in taken]

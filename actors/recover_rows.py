@@ -6,6 +6,8 @@ the system's tail and its read lag, nothing took place: the records are newcomer
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from actors.access import Sides
@@ -77,6 +79,13 @@ def _judged(
         )
         out = settle(stream, binding, one, seen, now=state.clock.now(), by_reply=False)
         if out.open or out.differs:
-            changed.append(revised(msgspec.structs.replace(out.binding, rev=binding.rev)))
+            unsure = _without(out.binding, [name for name in out.open if binding.base.get(name) is not None])
+            changed.append(revised(msgspec.structs.replace(unsure, rev=binding.rev)))
             hints.append(Hint(stream.name, action.side, held.id, "follow-up"))
     return changed, hints
+
+
+def _without(binding: Binding, fields: Collection[str]) -> Binding:
+    """A binding in which these fields are not settled: it was stored as if all were to be shown as it was sent, and what is
+    not may be what the system makes of it, so it is first contact that decides, as where one record was made."""
+    return msgspec.structs.replace(binding, base={n: v for n, v in binding.base.items() if n not in fields})

@@ -13,7 +13,7 @@ from actors.core.errors import TandemError
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.types import SIDES, Action, Binding, Observation, Op, Parked, Room, Side, other
-from actors.delivery import Gate
+from actors.delivery import Came, Gate
 from actors.ports import (
     ChangeIntents,
     Clock,
@@ -26,6 +26,7 @@ from actors.ports import (
     Telemetry,
     WriteResult,
 )
+from actors.untold import Shown
 
 DAY_S = 86_400.0
 REMEMBERED_S = 3600.0  # no look in flight is older
@@ -70,6 +71,8 @@ class Memory:
         self.compared: dict[tuple[str, Side], Compared] = {}  # of the last complete read as lines
         self.writes: dict[tuple[str, Side], int] = {}  # object -> how often we wrote to one of its records
         self.read: dict[tuple[str, Side], int] = {}  # stream -> how often we had when it was read completely
+        self.came: set[Came] = set()  # see delivery.py
+        self.untold: Shown = {}  # see untold.py
         self.bound = 0  # transactions that may have changed bindings
         self.arrived: dict[str, int] = {}  # stream -> how often a record of it came to have a partner
         self.woken: dict[
@@ -183,7 +186,7 @@ class RunState:
         self.dry = row.looks_only
         self.memory = memory
         self.loaded = set(loaded)
-        self.gate = Gate(spec, cursors, row, clock, self.loaded)
+        self.gate = Gate(spec, cursors, row, clock, self.loaded, memory.came)
         if self.gate.commanded and not self.dry:
             memory.commanded(clock.monotonic())
         self._lease = lease

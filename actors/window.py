@@ -59,7 +59,7 @@ class Windows:
         self.stirred: set[str] = set()  # streams whose unbound records changed in this run
         # By stream, bindings of which a record was found gone after the look for who is new: it may be one of those.
         self.late: dict[str, set[int]] = {}
-        self.untold = Untold()
+        self.untold = Untold({} if state.dry else state.memory.untold)
 
     async def take(self, stream: StreamSpec, window: Window) -> None:
         """Settle one window: everything it showed is settled, parked, carried out, or noted to be looked at again."""
@@ -131,10 +131,11 @@ class Windows:
         parked: Collection[int],
         out: _Sorted,
     ) -> None:
+        self.untold.forget(stream, seen)
         if binding is None:
             self._stranger(stream, window, seen, out)
         elif self.too_early(stream, seen, binding):
-            self.untold.note(stream, binding, seen)
+            self.untold.keep(stream, binding, seen)
             out.later.append(self._look_again(stream, window, seen))
         elif binding.side(other(window.side)) is None:
             self._half(stream, window, seen, binding, out)
@@ -151,8 +152,9 @@ class Windows:
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
             loaded = stream.name in self._state.loaded
+            # What the load makes of it comes first: it holds also for who can't be admitted yet.
+            half = half if stream.follows else initial.held_over(stream, half, seen, loaded=loaded)
             half = effects.noted(stream, admitted(stream, half, seen, None, loaded))
-            half = initial.held_over(stream, half, seen, loaded=loaded)
             out.strangers.append(half)
             out.skipped += is_held_back(half.note) or effects.waits(half) or initial.is_held(half)
             if self._sides[seen.side].declaration.read_lag_s > 0:
@@ -225,7 +227,7 @@ class Windows:
         if is_held_back(half.note):
             return
         if initial.is_held(half):
-            if initial.has_changed(half, seen):
+            if initial.has_changed(stream, half, seen):
                 now = initial.let_go(half)
                 keys = match.keys(stream, seen.fields)
                 out.strangers.append(msgspec.structs.replace(now, keys=keys, rev=half.rev + 1))
@@ -293,8 +295,11 @@ class Windows:
             assert held is not None
             partner = looks[held.id]
             if self.too_early(stream, partner, binding):
+                for one in (seen, partner):
+                    self.untold.keep(stream, binding, one)
                 sorted_.later.append(self._look_again(stream, window, seen, there))
                 continue
+            self.untold.forget(stream, partner)
             pairs.append(_pair(binding, seen, partner, window.attempts.get(seen.id, 0)))
         pairs.extend(_half_pair(half, seen) for half, seen in (*sorted_.gone, *sorted_.left))
         return pairs

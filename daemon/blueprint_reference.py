@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from actors.core.blueprint_entries import EFFECT, FIELD, GATE, LINK, SIDE, STREAM
-from actors.core.blueprint_entries_lines import lines_table
-from actors.core.blueprint_entries_objects import OBJECT
-from actors.core.blueprint_entries_rules import REQUIRED
-from actors.core.blueprint_entries_when import SCHEDULE
-from actors.core.blueprint_forms import Entry
-from actors.core.blueprint_schema import schema
-from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
-from actors.core.lens_words import WORDS
+from actors.core.blueprint.entries import EFFECT, FIELD, GATE, LINK, SIDE, STREAM
+from actors.core.blueprint.entries_lines import lines_table
+from actors.core.blueprint.entries_objects import OBJECT
+from actors.core.blueprint.entries_rules import REQUIRED
+from actors.core.blueprint.entries_when import SCHEDULE
+from actors.core.blueprint.forms import Entry
+from actors.core.blueprint.lens_words import WORDS
+from actors.core.blueprint.schema import schema
+from actors.core.blueprint.setup_entries import CHECK, PLACE, SETTING, SETUP
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 SCHEMA: Final = DOCS / "blueprint.schema.json"

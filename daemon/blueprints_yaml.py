@@ -1,4 +1,4 @@
-"""Blueprints as YAML text: read by clients/connectors/yaml_nodes.py into plain data for actors/core/blueprint.py.
+"""Blueprints as YAML text: read by clients/connectors/yaml_nodes.py into plain data for actors/core/blueprint/compiler.py.
 
 Must not: know what a blueprint means; open files.
 """
@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 import yaml
 
-from actors.core.blueprint import BlueprintError, Fault, compile_blueprint
-from actors.core.blueprint_nodes import Positions, dotted
+from actors.core.blueprint.compiler import BlueprintError, Fault, compile_blueprint
+from actors.core.blueprint.nodes import Positions, dotted
 from actors.core.policy import LinkSpec
 from actors.core.settings import overlaid
 from clients.connectors.yaml_nodes import parse

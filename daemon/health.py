@@ -17,7 +17,7 @@ import anyio
 import msgspec
 
 from actors.core import lifecycle
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.errors import TandemError
 from actors.core.lifecycle import Establishment, Facts, Shown, Wish
 from actors.core.policy import LinkSpec

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.errors import Kind, TandemError
 from actors.core.places import qualified
 from actors.core.policy import LinkSpec

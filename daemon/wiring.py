@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.core import settings as link_settings
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.policy import LinkSpec
 from actors.ports import ConnectionRow, Connector, LinkRow, Store, Webhook

@@ -1,7 +1,7 @@
 """The named lenses for single values, and what every lens shares: chains, and `put` that writes nothing needlessly.
 
 Lenses over text forms (names, dates, phone numbers, lists) are in lenses_text.py; building them from a blueprint is
-lens_build.py. Must not: know streams, sides or systems; guess (a value that fits no rule is a `LensError`).
+blueprint/lens_build.py. Must not: know streams, sides or systems; guess (a value that fits no rule is a `LensError`).
 
 Laws, with `old` the native values before (all None, or (), where the record is new):
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.blueprint import field_versions
-from actors.core.blueprint_nodes import Fault, Path, dotted
+from actors.core.blueprint.compiler import field_versions
+from actors.core.blueprint.nodes import Fault, Path, dotted
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.roles import Role
 from actors.core.types import SIDES, Side
@@ -190,7 +190,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 def chosen(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What a link has for what its blueprint asks for by name (blueprint_settings.py), from what the store keeps."""
+    """What a link has for what its blueprint asks for by name (blueprint/settings.py), from what the store keeps."""
     return {name: value for name, value in data.items() if name not in Kept.__struct_fields__}
 
 

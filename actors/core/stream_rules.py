@@ -1,4 +1,4 @@
-"""Rules of a stream about whole records, as data: gates (gates.py, blueprint_gates.py), imports (documents.py), what follows
+"""Rules of a stream about whole records, as data: gates (gates.py, blueprint/gates.py), imports (documents.py), what follows
 a merge (gone.py)."""
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-from actors.core.blueprint_nodes import BlueprintError, Fault
+from actors.core.blueprint.nodes import BlueprintError, Fault
 
 SIZE_MAX: Final = 256 * 1024  # characters
 NODES_MAX: Final = 50_000  # aliases count as often as they are used

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from actors.core import permissions
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.permissions import Access, Directions, Grant, Login, Mode
 from actors.core.roles import Role
 from actors.core.types import Side

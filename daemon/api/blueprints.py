@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.core.blueprint import BlueprintError
-from actors.core.blueprint_nodes import Faults, guess
+from actors.core.blueprint.compiler import BlueprintError
+from actors.core.blueprint.nodes import Faults, guess
 from actors.core.policy import LinkSpec
 from clients.connectors.catalog import CATALOG
 from daemon import blueprints as builtin

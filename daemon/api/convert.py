@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from actors.core import schedule
 from actors.core.actions import way_out
 from actors.core.backlog import Backlog, unpacked
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.preflight import Obstacle
 from actors.core.schedule import Place
 from actors.core.types import Action, Binding, FieldDecision, Held, Outcome, Parked, Side

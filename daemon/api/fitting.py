@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from actors.core.blueprint_setup import objects_of
+from actors.core.blueprint.setup import objects_of
 from actors.core.places import lacking
 from actors.core.policy import RECORD_ID, RECORD_OBJECT, LinkSpec, StreamSpec
 from actors.core.types import SIDES, Side

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from actors.core import preflight, roles
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.lifecycle import Establishment
 from actors.core.permissions import Access, Mode
 from actors.core.policy import LinkSpec

@@ -9,7 +9,7 @@ from typing import Any
 
 from actors.core import lifecycle, preflight
 from actors.core import settings as link_settings
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.lifecycle import Establishment, NoStep, Step
 from actors.core.policy import LinkSpec
 from actors.core.preflight import Obstacle

@@ -12,7 +12,7 @@ from typing import Final
 import anyio
 
 from actors.core import lifecycle
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.types import Outcome
 from actors.ports import LinkRow
 from daemon.api import access

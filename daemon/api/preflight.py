@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from actors.core import preflight
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.lifecycle import Establishment
 from actors.core.places import qualified
 from actors.core.policy import LinkSpec, StreamSpec

@@ -13,8 +13,8 @@ import msgspec
 
 from actors.core import lifecycle
 from actors.core import settings as rules
-from actors.core.blueprint import BlueprintError
-from actors.core.blueprint_nodes import Fault
+from actors.core.blueprint.compiler import BlueprintError
+from actors.core.blueprint.nodes import Fault
 from actors.core.lifecycle import Establishment
 from actors.core.policy import LinkSpec
 from actors.core.settings import Changes, Kept, Mappings

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.types import SIDES, Side
 from actors.ports import LinkRow, Webhook
 from daemon.api import access, convert

@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 
-from actors.core.blueprint import compile_blueprint
+from actors.core.blueprint.compiler import compile_blueprint
 from actors.core.policy import StreamSpec
 from actors.core.types import Action, Parked
 from actors.delivery import SCHEDULED

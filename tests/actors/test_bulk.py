@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from actors.core.errors import Kind, Scope, TandemError
-from actors.core.policy import DeletePolicy, StreamSpec
+from actors.core.policy import DeletePolicy, FirstContact, StreamSpec
 from actors.core.types import Action, ActionState, Op, Outcome, Room, State
 from actors.ports import Find
 from actors.root import RootActor
@@ -131,6 +131,16 @@ def test_a_stranger_who_turns_up_during_the_load_ends_it() -> None:
     assert on(slow_rig, body, rows_window=2) == (names(7), names(7))
 
 
+def shortening(made: Rig) -> Rig:
+    """B keeps the first letter of a name."""
+    made.systems["b"].add_objects({})
+    shape = made.systems["b"].objects[CUSTOMERS]
+    made.systems["b"].objects[CUSTOMERS] = ObjectShape(
+        shape.fields, shape.key, rewrites={"name": "truncate:1"}
+    )
+    return made
+
+
 def test_what_the_other_system_rewrites_is_a_deviation_and_comes_not_back() -> None:
     async def body(rig: Rig, root: RootActor) -> Any:
         await until(lambda: loaded(rig) and not rig.link().inbox)
@@ -138,16 +148,8 @@ def test_what_the_other_system_rewrites_is_a_deviation_and_comes_not_back() -> N
         reasons = {d.reason for b in rig.bindings() if b.b for d in b.b.dev.values()}
         return set(rig.names("b")), reasons, rig.names("a"), writes(rig)
 
-    def rewriting() -> Rig:
-        made = rig(customers(match=()))
-        made.systems["b"].add_objects({})
-        shape = made.systems["b"].objects[CUSTOMERS]
-        made.systems["b"].objects[CUSTOMERS] = ObjectShape(
-            shape.fields, shape.key, rewrites={"name": "truncate:1"}
-        )
-        return made
-
-    assert on(rewriting, body) == ({"n"}, {"rewritten"}, names(7), 0)
+    rewriting = on(lambda: shortening(rig(customers(match=()))), body)
+    assert rewriting == ({"n"}, {"rewritten"}, names(7), 0)
 
 
 # -------------------------------------------------------------------------------------------- what may go wrong
@@ -166,6 +168,41 @@ def test_a_request_without_a_reply_is_looked_up_and_nothing_is_made_twice(faults
         return rig.names("b"), rig.names("a")
 
     assert on(rig, body, rows_window=3) == (names(7), names(7))
+
+
+def test_found_by_sim_what_was_answered_before_a_load_was_cut_short_is_settled_as_it_was_answered() -> None:
+    """The third window can't be read: what the system made of the names of the first two is known from its replies."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        async def third_read() -> None:
+            if len(rig.asked("a", "scan_rows")) == 3:
+                raise TandemError(Kind.TRANSIENT, "no answer", scope=Scope.CONNECTION)
+
+        rig.on["a", "scan_rows"] = third_read
+        await until(lambda: loaded(rig) and not rig.link().inbox, timeout_s=600)
+        await anyio.sleep(200)
+        reasons = {d.reason for b in rig.bindings() if b.b for d in b.b.dev.values()}
+        return rig.names("a"), reasons, rig.parked(), writes(rig)
+
+    rewritten = on(lambda: shortening(rig(customers(match=()))), body, rows_window=2)
+    assert rewritten == (names(7), {"rewritten"}, [], 0)
+
+
+def test_found_by_sim_what_a_load_without_a_reply_shows_otherwise_is_nobodys_edit() -> None:
+    """As where one record is made and no reply comes: the two values are put to a person, and none is written over."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.systems["b"].faults = Faults(lose_reply=1.0)
+        await until(lambda: rig.asked("b", "create_rows"))
+        await anyio.sleep(0.5)
+        rig.systems["b"].faults = Faults()
+        await until(lambda: loaded(rig) and len(rig.names("b")) >= 7, timeout_s=600)
+        await anyio.sleep(300)
+        return rig.names("a"), {(row.room, row.field) for row in rig.parked()}, len(rig.parked())
+
+    spec = customers(match=(), first_contact=FirstContact.ASK)
+    unanswered = on(lambda: shortening(rig(spec)), body)
+    assert unanswered == (names(7), {(Room.CONFLICT, "name")}, 7)
 
 
 def test_a_window_that_is_refused_goes_record_by_record() -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from actors.core.policy import LeftBehind
-from actors.core.types import OPEN_STATES, Op, Room, Side
+from actors.core.policy import DeletePolicy, LeftBehind, ObjectRules, StreamSpec
+from actors.core.types import OPEN_STATES, SIDES, Op, Room, Side
 from actors.ports import Find, Page
 from actors.root import RootActor
 from actors.several import scanned
 from clients.connectors.systems.memory_system import Faults
 from tests.actors.odds import MIRRORED, at_rest
-from tests.actors.rig import Rig, on, until
-from tests.actors.test_several import CLIENTS, FINDS, PROSPECTS, accounts, pair, rig_with, shown
+from tests.actors.rig import Rig, field, on, until
+from tests.actors.test_several import BOTH, CLIENTS, FINDS, PROSPECTS, accounts, pair, rig_with, shown
 from tests.actors.test_several import _settled as settled
 from tests.sim import loop
 
@@ -180,3 +180,65 @@ def test_a_create_without_a_reply_in_one_of_several_objects_is_looked_for_by_its
     prospects, accounts_here, states = on(rig_of, body)
     assert prospects == [("Ada", "1"), ("Robert" if made else "Bob", "7")]
     assert accounts_here == 2 and not states & OPEN_STATES
+
+
+@MIRRORED
+@pytest.mark.parametrize("clashes", [0, 1])
+def test_found_by_sim_who_shares_a_key_with_one_that_waits_is_made_and_the_other_one_is_told_to_a_person(
+    clashes: int, here: Side, there: Side
+) -> None:
+    """Of two prospects with one mail address the first lacks what is required: the second waited for it for good, and
+    nobody was told (seeds 310697, 331967)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.systems[there].create(PROSPECTS, {"name": "Ada", "mail": "m"}, "person")
+        rig.systems[there].create(PROSPECTS, {"name": "Bob", "mail": "m", "note": "full"}, "person")
+        await at_rest(rig)
+        return rig.names(here), {row.room for row in rig.parked()}
+
+    spec = strict(here, clashes=clashes)
+    assert on(lambda: rig_with(spec), body) == (["Bob"], {Room.AMBIGUOUS, Room.WAITING})
+
+
+def strict(here: Side, **rules: Any) -> StreamSpec:
+    """Accounts with a mail address, and a note that each of them needs."""
+    fields = (*accounts(here).fields, field("mail"), field("note", required=True))
+    return accounts(here, fields=fields, match=(("name",), ("mail",)), **rules)
+
+
+@MIRRORED
+def test_found_by_sim_who_moves_while_all_is_read_is_not_put_back_where_his_key_has_several_fields(
+    here: Side, there: Side
+) -> None:
+    """A client becomes a prospect when the prospects were read already: the record was made once more as a client
+    (seed 340026)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: len(settled(rig)) == 1)
+        await at_rest(rig)
+        prospects_read = False
+
+        async def read() -> None:
+            nonlocal prospects_read
+            object_name = rig.requests[-1][3][0]
+            if object_name == CLIENTS and not prospects_read:
+                prospects_read = True
+                rig.systems[there].delete(CLIENTS, client, "person")
+                rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "1"}, "person")
+
+        rig.on[there, "scan"] = read
+        await until(lambda: prospects_read, 600)
+        await at_rest(rig)
+        rows = rig.rows(here).values()
+        return [(row["kind"], row["marked"]) for row in rows], shown(rig, there, CLIENTS)
+
+    kept = {CLIENTS: DeletePolicy.RESTORE, PROSPECTS: DeletePolicy.RESTORE}
+    rules = {name: ObjectRules(name, BOTH, dict.fromkeys(SIDES, policy)) for name, policy in kept.items()}
+    objects = {there: (rules[PROSPECTS], rules[CLIENTS])}
+
+    def rig_of() -> Rig:
+        spec = accounts(here, match=(("name", "phone"),), objects=objects, complete_read_s=30.0)
+        return Rig(spec, find=(Find.FULL,), poll_s=20.0, find_by_field=True)
+
+    assert on(rig_of, body) == ([(PROSPECTS, None)], [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+import pytest
 
 from actors.core.types import Side
 from actors.ports import Find
@@ -62,3 +63,31 @@ def test_found_by_sim_who_shows_no_key_in_a_look_that_comes_too_early_may_be_any
         return {"here": rig.names(here), "pairs": len(rig.bindings())}
 
     assert loop.run(main) == {"here": ["Eve"], "pairs": 1}
+
+
+@MIRRORED
+@pytest.mark.parametrize("find", [Find.FEED, Find.MODIFIED, Find.FULL])
+@pytest.mark.parametrize("lag_s", [0.0, 12.0])
+def test_found_by_sim_who_moved_with_a_key_that_only_his_partner_shows_is_not_made_once_more(
+    lag_s: float, find: Find, here: Side, there: Side
+) -> None:
+    """Both got another name while nobody looked, and one another id and another phone. What the other one showed in a look
+    that did not count was forgotten by the next run, and he was made there as well (seed 506040)."""
+
+    async def main() -> tuple[list[str], list[str], list[str]]:
+        rig = Rig(find=(find,), poll_s=20.0)
+        rig.declared[there] = msgspec.structs.replace(rig.declared[there], read_lag_s=lag_s)
+        async with rig.daemon():
+            id = rig.create(here, "Ada")
+            await until(lambda: loaded(rig) and rig.names(there) == ["Ada"])
+            await at_rest(rig)
+        (old,) = rig.rows(there)
+        rig.edit(here, id, name="Eve")
+        rig.systems[there].delete("customers", old, "person")
+        rig.create(there, "Eve", "9")
+        async with rig.daemon("d2"):
+            await at_rest(rig)
+        phones = sorted(row["phone"] for side in (here, there) for row in rig.rows(side).values())
+        return rig.names(here), rig.names(there), phones
+
+    assert loop.run(main) == (["Eve"], ["Eve"], ["9", "9"])

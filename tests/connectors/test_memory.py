@@ -218,6 +218,12 @@ async def test_a_dropped_field_is_missing_not_null() -> None:
     assert dict(record.native) == {"id": "K1"}
 
 
+async def test_what_was_made_of_lines_is_told_whole_whatever_reads_leave_out() -> None:
+    """A null in a line is a null: an answer that leaves a field out would say that nothing is stored there."""
+    connector, *_ = lying(Faults(drop_field=1), rows=True, version="none")
+    assert await connector.create_rows("people", ("name",), "K2\tnew\n") == "K2\tnew\n"
+
+
 @pytest.mark.parametrize(
     "faults, first, later",
     [

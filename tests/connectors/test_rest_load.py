@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from actors.core.blueprint_schema import plain
+from actors.core.blueprint.schema import plain
 from actors.core.errors import Kind, TandemError
 from actors.ports import Find
 from clients.connectors.catalog import CATALOG

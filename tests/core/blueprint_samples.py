@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from actors.core.blueprint import compile_blueprint
+from actors.core.blueprint.compiler import compile_blueprint
 from actors.core.policy import LinkSpec
 
 Document = dict[str, Any]

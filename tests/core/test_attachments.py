@@ -18,7 +18,7 @@ from actors.core.attachments import (
     read_description,
     to_bring,
 )
-from actors.core.blueprint import BlueprintError, compile_blueprint
+from actors.core.blueprint.compiler import BlueprintError, compile_blueprint
 from actors.core.mapping import paths
 from actors.core.plan import Context, half_binding, plan_new
 from actors.core.policy import FieldSpec

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from actors.core.blueprint import field_versions
+from actors.core.blueprint.compiler import field_versions
 from actors.core.lens_laws import law_faults
 from actors.core.lenses import Chain, MapValues, Same, Scale, Trim
 from actors.core.lenses_text import Join

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.blueprint import BlueprintError, compile_blueprint
+from actors.core.blueprint.compiler import BlueprintError, compile_blueprint
 from actors.core.policy import LinkSpec
 from actors.core.settings import changes, fixed, impossible
 

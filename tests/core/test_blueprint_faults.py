@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.blueprint import BlueprintError, compile_blueprint
+from actors.core.blueprint.compiler import BlueprintError, compile_blueprint
 from tests.core.blueprint_samples import Document, compiled, document, fields
 
 

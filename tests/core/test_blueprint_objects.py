@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.blueprint import BlueprintError, compile_blueprint
+from actors.core.blueprint.compiler import BlueprintError, compile_blueprint
 from actors.core.policy import DeletePolicy, LeftBehind, LinkSpec
 from actors.core.types import Side
 

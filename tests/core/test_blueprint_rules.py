@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.blueprint import BlueprintError, compile_blueprint
+from actors.core.blueprint.compiler import BlueprintError, compile_blueprint
 from actors.core.conditions import Condition
 from actors.core.conditions import Test as Asked
 from actors.core.lenses import MapValues

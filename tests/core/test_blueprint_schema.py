@@ -13,15 +13,15 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.core import lens_build
-from actors.core.blueprint import BlueprintError, compile_blueprint
-from actors.core.blueprint_entries import FIELD, GATE, LINK, SIDE, STREAM
-from actors.core.blueprint_entries_lines import lines_table
-from actors.core.blueprint_entries_when import SCHEDULE
-from actors.core.blueprint_forms import Entry
-from actors.core.blueprint_schema import plain, schema, table_schema
-from actors.core.blueprint_setup_entries import CHECK, PLACE, SETTING, SETUP
-from actors.core.lens_words import WORDS
+from actors.core.blueprint import lens_build
+from actors.core.blueprint.compiler import BlueprintError, compile_blueprint
+from actors.core.blueprint.entries import FIELD, GATE, LINK, SIDE, STREAM
+from actors.core.blueprint.entries_lines import lines_table
+from actors.core.blueprint.entries_when import SCHEDULE
+from actors.core.blueprint.forms import Entry
+from actors.core.blueprint.lens_words import WORDS
+from actors.core.blueprint.schema import plain, schema, table_schema
+from actors.core.blueprint.setup_entries import CHECK, PLACE, SETTING, SETUP
 from daemon import blueprint_reference as reference
 from daemon import blueprints_yaml
 from tests.core.blueprint_samples import Document, document

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from actors.core import effects
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.plan import Context, half_binding, plan_new
 from actors.core.policy import RECORD_ID, LinkSpec, Owner
 from actors.core.types import Binding, Held, Observation, Presence, Room, Side, State

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.blueprint import BlueprintError, compile_blueprint
+from actors.core.blueprint.compiler import BlueprintError, compile_blueprint
 from actors.core.lens_laws import lens_faults
 from actors.core.mapping import observe, paths, show, show_new
 from actors.core.policy import StreamSpec

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.core import match, needed
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.lenses_text import NumberText
 from actors.core.mapping import paths
 from actors.core.policy import LinkSpec

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from actors.core import preflight
-from actors.core.blueprint import BlueprintError, compile_blueprint
-from actors.core.blueprint_setup import TAKEN, objects_of
+from actors.core.blueprint.compiler import BlueprintError, compile_blueprint
+from actors.core.blueprint.setup import TAKEN, objects_of
 from actors.core.policy import SettingSpec
 from actors.core.preflight import Found
 from actors.core.roles import Role

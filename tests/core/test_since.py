@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.gates import BEFORE, admitted
 from actors.core.plan import half_binding
 from actors.core.stream_rules import Gate, GateOn

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.core.blueprint import BlueprintError, Fault
+from actors.core.blueprint.compiler import BlueprintError, Fault
 from actors.core.lens_laws import law_faults
 from actors.core.mapping import observe, show
 from actors.core.policy import DeletePolicy, LinkSpec, Owner

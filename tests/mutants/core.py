@@ -305,7 +305,7 @@ CORE = (
     Mutant(
         17,
         "a mapping keeps its version whatever its lenses say",
-        "actors/core/blueprint.py",
+        "actors/core/blueprint/compiler.py",
         "map_ver=fingerprint([versions])",
         'map_ver="1"',
         ("tests/core/test_blueprint.py::test_a_version_changes_with_the_meaning_of_shared_values_only",),
@@ -342,7 +342,7 @@ CORE = (
     Mutant(
         26,
         "a required circle is no fault",
-        "actors/core/blueprint_checks.py",
+        "actors/core/blueprint/checks.py",
         "    _check_circles(streams, node)\n",
         "",
         ("tests/core/test_blueprint_faults.py", "tests/core/test_blueprint.py"),

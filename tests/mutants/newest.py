@@ -220,7 +220,7 @@ NEWEST = (
     Mutant(
         26,
         "who refers to a stream that is not active waits for it",
-        "actors/core/blueprint_chosen.py",
+        "actors/core/blueprint/chosen.py",
         '        if isinstance(field, Mapping) and field.get("reference") in off:\n            continue\n',
         "",
         (

@@ -258,8 +258,9 @@ def came_back(
     evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, value: Value
 ) -> set[Value]:
     """What a system made of our values, where nobody can know that it did: in a write that it never answered (it is taken
-    for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands), and in any before
-    the daemon's own state was set back. `value` is also what had come back before in such a way: by then both sides have it.
+    for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands) or whose partner
+    none had (then that one counts as deleted), and in any before the daemon's own state was set back. `value` is also what
+    had come back before in such a way: by then both sides have it.
     """
     there = [past for past in timeline.before(entry) if past.side != entry.side]
     found = {
@@ -269,11 +270,20 @@ def came_back(
         or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
         or any(past.at < at < entry.at for at in evidence.set_back)
         or takes_part_anew(timeline, past, entry)
+        or lost_its_partner(evidence, timeline, past, entry)
     }
     told = (past for past in there if not past.outside and past.sent.get(law.native(past.side)) == value)
     if value not in found and any(value in came_back(evidence, timeline, one, law, value) for one in told):
         found.add(value)
     return found
+
+
+def lost_its_partner(evidence: Evidence, timeline: Timeline, past: Entry, entry: Entry) -> bool:
+    """Whether no look showed a partner of the written record for a while after that: then it was new, as it stood."""
+    return any(
+        evidence.was_hidden(entry.side, past.stream, id, entry.asked, since=past.at)
+        for id in timeline.ids(timeline.ref(past))[entry.side]
+    )
 
 
 def takes_part_anew(timeline: Timeline, past: Entry, entry: Entry) -> bool:
@@ -325,16 +335,27 @@ def taken_back(evidence: Evidence, timeline: Timeline, write: Entry, law: FieldL
 def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
     said that both stay as they are, or the initial load left them so: then it is settled, and whoever edits the field next
-    on either side is carried."""
+    on either side is carried. (Who puts back what stood there then edits nothing, until something is carried.)"""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
     if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
         return True
     return writer is not None and any(
         (one.stream, one.field) == (timeline.stream.name, "*once*")
-        and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
+        and one.at <= entry.at + MOMENT_S
+        and (writer.at <= one.at + MOMENT_S or _stood(timeline, entry, law, one.at))
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
     )
+
+
+def _stood(timeline: Timeline, entry: Entry, law: FieldLaw, at: float) -> bool:
+    """Whether the record of an entry held then what the entry found there, and no daemon wrote the field since."""
+    native = law.native(entry.side)
+    since = [one for one in timeline.before(entry) if one.at > at]
+    if any(not one.outside and law.native(one.side) in one.changed() for one in since):
+        return False
+    held = [one for one in timeline.record(entry) if one.at <= at]
+    return bool(held) and (held[-1].after or {}).get(native) == (entry.before or {}).get(native)
 
 
 def left_by_the_load(

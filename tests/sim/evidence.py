@@ -245,10 +245,13 @@ class Evidence:
             due = max(due, at) + by_s if -math.inf < since and at < asked else due
         return asked - due < self.laws.race_s
 
-    def was_hidden(self, side: Side, stream: str, id: str, at: float) -> bool:
-        """Whether no look would show a record at some time before."""
+    def was_hidden(self, side: Side, stream: str, id: str, at: float, since: float = -math.inf) -> bool:
+        """Whether no look would show a record at some time before `at`, and after `since`."""
         return any(
-            (one.side, one.stream, one.id) == (side, stream, id) and one.by_id and one.span.began < at
+            (one.side, one.stream, one.id) == (side, stream, id)
+            and one.by_id
+            and one.span.began < at
+            and one.span.ended > since
             for one in self.hidden
         )
 

@@ -55,7 +55,8 @@ class BusyPeople(People):
             )
         saved: dict[str, Value] = {law.native(side): tuple(lines)}
         if stream.adds_up and self._luck.random() < 0.9:
-            saved[stream.named("sum").native(side)] = total(lines, cell_on(side, CELLS[1]))
+            sum_ = stream.named("sum")
+            saved[sum_.native(side)] = sum_.told(side, total(lines, cell_on(side, CELLS[1])))
         self._set(stream, side, id, saved)
 
     def _add(self, side: Side, lines: list[Line]) -> None:

@@ -122,7 +122,9 @@ def effects(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
     if law.objects:
         return law
     side: Side = luck.choice(SIDES)
-    if all(one.owner == side for one in law.fields):  # nothing would be told to who owns it all
+    if (
+        law.named(law.ref).owner == side
+    ):  # nobody would be told to who owns that: what he is made with is nothing
         side = other(side)
     there, here = frozenset({side}), frozenset({other(side)})
     return replace(

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -72,8 +73,11 @@ def report(outcome: Outcome, lines: int = TRACE_LINES) -> str:
 
 
 def run_one(seed: int) -> Told:
-    """Run one seed."""
-    outcome = simulate(seed)
+    """Run one seed. What it raises is told of it, and does not end the run of the others."""
+    try:
+        outcome = simulate(seed)
+    except Exception:
+        return Told(seed, (), 0, f"seed {seed}: {traceback.format_exc()}")
     return Told(seed, outcome.drawn, outcome.rounds, report(outcome) if outcome.violations else "")
 
 

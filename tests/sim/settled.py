@@ -15,7 +15,7 @@ from tests.sim.auditor_more import (
     nothing_passes,
     takes_part,
 )
-from tests.sim.auditor_newest import effects_all, nobody_left, was_held_over
+from tests.sim.auditor_newest import effects_all, nobody_left, was_held_over, was_kept_behind
 from tests.sim.evidence import AUTOMATION, Entry, Evidence, ParkedRow, Violation
 from tests.sim.laws import MARK, SIDES, FieldLaw, Side, StreamLaw, items_of, other
 from tests.sim.operator import REST_S
@@ -66,13 +66,13 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             yield from one_sided(evidence, timeline, ref, live)
 
 
-def keys_differ(stream: StreamLaw, a: Entry, b: Entry) -> bool:
-    """Whether two records share no match key."""
+def keys_differ(stream: StreamLaw, one: Entry, another: Entry) -> bool:
+    """Whether two records, of one side or both, share no match key."""
 
-    def held(names: tuple[str, ...], side: Side, entry: Entry) -> list[Value]:
-        return [(entry.after or {}).get(stream.named(name).native(side)) for name in names]
+    def held(names: tuple[str, ...], entry: Entry) -> list[Value]:
+        return [(entry.after or {}).get(stream.named(name).native(entry.side)) for name in names]
 
-    return all(held(names, "a", a) != held(names, "b", b) for names in stream.keys)
+    return all(held(names, one) != held(names, another) for names in stream.keys)
 
 
 def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Iterator[Violation]:
@@ -148,6 +148,8 @@ def one_sided(
             gone = other(side)
             if not takes_part(timeline, entry) or was_held_over(evidence, timeline, entry):
                 continue
+            if was_kept_behind(timeline, entry):
+                continue
             ended = [one for one in timeline.about(ref) if one.side == gone and one.op == "delete"]
             if ended and ever_shut(timeline, ref):
                 continue
@@ -219,14 +221,16 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
 
 def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
     """Whether a daemon's write says that the entry's record had a partner: of another record that people made one with
-    it later, only what was written while the two shared a match key."""
-    if timeline.given_ref(write) == timeline.given_ref(entry):
-        return True
+    it later, or that stood beside it on its side, only what was written while the two shared a match key."""
+    same_ref = timeline.given_ref(write) == timeline.given_ref(entry)
+    same_side = write.side == entry.side
     held = [one for one in timeline.record(entry) if one.at < write.at]
-    if write.side == entry.side or not held:
+    beside = same_side and bool(held) and not timeline.one_record(write, entry)
+    if same_ref and not beside:
+        return True
+    if not held or (same_side and not same_ref):
         return False
-    a, b = (held[-1], write) if entry.side == "a" else (write, held[-1])
-    return not keys_differ(timeline.stream, a, b)
+    return not keys_differ(timeline.stream, held[-1], write)
 
 
 def is_marked(timeline: Timeline, entry: Entry, end: Entry) -> bool:

@@ -49,8 +49,11 @@ def test_what_was_put_back_as_a_whole_before_anybody_looked_may_be_written_over_
     assert found(tell()) == invariants
 
 
-def _written_once(edited: str = "before", field: str = "*once*", decided: bool = True) -> Story:
-    """A1 was written once, B's remark was edited after that, and a person said that both stay; then A1 is edited by hand."""
+def _written_once(
+    edited: str = "before", field: str = "*once*", decided: bool = True, back: str = "r2"
+) -> Story:
+    """A1 was written once, B's remark was edited after that, and a person said that both stay; then A1 is edited by hand.
+    `back`: to what B's remark was edited once more, after another edit."""
     told = story(once=ONLY_A).create("b", PERSON, "B1", ref="r1", email="e1", remark="r1")
     told.create("a", "d1", "A1", ref="r1", email="e1", remark="r1").counts("a", "created", 1)
     for when in ("before", "after"):
@@ -58,12 +61,17 @@ def _written_once(edited: str = "before", field: str = "*once*", decided: bool =
             told.update("b", PERSON, "B1", remark="r2").names("remark", "r2")
         if when == "before" and decided:
             told.decides("A1", field).wait(1.0)
+    if edited == "before":
+        told.update("b", PERSON, "B1", remark="r8").update("b", PERSON, "B1", remark=back).names(
+            "remark", back
+        )
     return told.update("a", PERSON, "A1", remark="r3").update("b", "d1", "B1", remark="r3")
 
 
 def test_a_persons_word_that_both_stay_settles_what_he_was_shown() -> None:
     assert found(_written_once()) == set()
     assert found(_written_once(edited="after")) == {"rule"}
+    assert found(_written_once(back="r9")) == {"rule"}
     assert found(_written_once(decided=False)) == {"rule"}
     assert found(_written_once(field="name")) == {"rule"}
 
@@ -262,3 +270,61 @@ def test_what_a_backup_took_back_before_anybody_looked_was_never_settled(
     told.wait(after_s).update("b", BACKUP, "B1", remark=None).update("a", PERSON, "A1", remark="y")
     told.update("b", PERSON, "B1", remark="z", phone="p1").update("b", PERSON, "B1", remark=None)
     assert found(told.update("b", "d1", "B1", remark="y")) == invariants
+
+
+@pytest.mark.parametrize("email, invariants", [("e1", set()), ("e2", {"convergence"})])
+def test_who_stands_beside_a_record_that_a_daemon_made_had_no_partner_for_that(
+    email: str, invariants: set[str]
+) -> None:
+    """A1 and B1 mean the same one, and are known by reference and mail address together. A2 is made of B1, and a person
+    deletes both: A1 goes with them only if it has B1's address."""
+    told = story(removes="b", creates=ONLY_B, match=(("ref", "email"),))
+    told.create("a", PERSON, "A1", ref="r1", email=email).create("b", PERSON, "B1", ref="r1", email="e2")
+    told.create("a", "d1", "A2", ref="r1", email="e2").counts("a", "created", 1)
+    told.delete("a", PERSON, "A2").delete("b", PERSON, "B1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("by_id, key, invariants", [
+    (True, "e2", set()), (False, "e2", {"no duplicates"}), (True, "e1", {"no duplicates"}),
+])  # fmt: skip
+def test_who_was_not_shown_while_his_partner_was_made_one_with_another_gets_a_new_partner(
+    by_id: bool, key: str, invariants: set[str]
+) -> None:
+    """While no look shows A1, people make B1 the one that B2 was. A1 is back, and B1 has its key no longer, or still."""
+    told = made(story())
+    told.create("a", PERSON, "A2", ref="r2", email="e2").create("b", "d1", "B2", ref="r2", email="e2")
+    told.hides("a", "A1", 100.0, by_id=by_id).wait(50.0)
+    told.update("b", PERSON, "B1", email=key).delete("b", PERSON, "B2").wait(500.0)
+    assert found(told.create("b", "d1", "B3", ref="r1", email="e1", name="n1")) == invariants
+
+
+@pytest.mark.parametrize("called, invariants", [(True, set()), (False, {"no duplicates"})])
+def test_each_of_two_that_are_called_the_same_by_now_may_have_its_own_partner(
+    called: bool, invariants: set[str]
+) -> None:
+    """People make B1 the one that B2 was, so A2 is called as B1 is (or is not); A1 and A2 both get a new partner."""
+    told = made(story())
+    told.create("a", PERSON, "A2", ref="r2", email="e2").create("b", "d1", "B2", ref="r2", email="e2")
+    told.update("b", PERSON, "B1", email="e2").delete("b", PERSON, "B2")
+    told = told.update("a", "d1", "A2", ref="r1") if called else told
+    told.create("b", "d1", "B3", ref="r1", email="e1", name="n1").delete("b", PERSON, "B1").wait(500.0)
+    assert found(told.create("b", "d1", "B4", ref="r1", email="e2", name="n1")) == invariants
+
+
+@pytest.mark.parametrize(
+    "hidden, by_id, invariants",
+    [("after", True, set()), ("after", False, {"no invention"}), ("before", True, {"no invention"})],
+)
+def test_what_a_system_made_of_our_value_is_new_as_it_stands_once_no_look_shows_its_partner(
+    hidden: str, by_id: bool, invariants: set[str]
+) -> None:
+    """B holds its own short form of A1's name; A1 is in no look, and back: they meet, and B's values win."""
+    told = story("", "b", first_contact="b")
+    told.create("a", PERSON, "A1", ref="r1", email="e1", name="long name")
+    told = told.hides("a", "A1", 1.0, by_id=by_id).wait(5.0) if hidden == "before" else told
+    told.create("b", "d1", "B1", ref="r1", email="e1")
+    told.rewritten("b", "d1", "B1", "name", "long name", "long")
+    told = told.hides("a", "A1", 60.0, by_id=by_id).wait(200.0) if hidden == "after" else told
+    told.update("a", "d1", "A1", name="long").names("name", "long name")
+    assert found(told) == invariants

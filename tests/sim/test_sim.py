@@ -16,7 +16,7 @@ import pytest
 from actors.core.policy import LinkSpec
 from actors.core.types import Op
 from actors.ports import ConnectionRow, Write
-from tests.sim import loop
+from tests.sim import loop, runner
 from tests.sim.blueprint import blueprint
 from tests.sim.evidence import Answer, Entry
 from tests.sim.life import Dead
@@ -24,7 +24,7 @@ from tests.sim.perils import GAPS, PERILS
 from tests.sim.runner import figures, report
 from tests.sim.scenario import draw
 from tests.sim.simulation import play, simulate
-from tests.sim.world import World, without_addresses
+from tests.sim.world import Outcome, World, without_addresses
 
 SEEDS = int(os.environ.get("TANDEM_SIM_SEEDS", "500"))
 WORKERS = int(os.environ.get("TANDEM_SIM_WORKERS", "2"))
@@ -37,6 +37,11 @@ def test_the_invariants_hold(part: int) -> None:
     found = figures(range(part, SEEDS, PARTS), WORKERS, told.append)
     print("\n".join(found.lines()))
     assert not found.failed, "\n\n".join(told)
+
+
+def test_people_write_what_lines_add_up_to_as_their_side_writes_numbers() -> None:
+    """Side b writes them as texts there: the simulation itself fell over (seeds 502572, 502723, 503381, 504427)."""
+    assert play(draw(504427)).violations == []
 
 
 @pytest.mark.parametrize("peril", PERILS)
@@ -132,3 +137,16 @@ def test_a_run_that_somebody_asked_for_is_over_when_the_next_begins_or_the_daemo
     assert evidence is not None
     first, second, *_ = evidence.commanded
     assert (first.ended - first.began, second.ended - second.began) == (1, 2)
+
+
+def test_a_seed_that_falls_over_is_told_of_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def falls(seed: int) -> Outcome:
+        if seed == 1:
+            raise StopIteration
+        return Outcome(seed)
+
+    monkeypatch.setattr(runner, "simulate", falls)
+    told: list[str] = []
+    found = figures(range(3), 1, told.append)
+    assert (found.seeds, found.failed) == (3, [1])
+    assert "seed 1" in told[0] and "StopIteration" in told[0]

@@ -27,3 +27,10 @@ def test_what_counts_as_drawn_is() -> None:
         if not missing:
             return
     assert missing == set()
+
+
+def test_a_document_is_never_made_on_the_side_that_owns_what_people_call_it() -> None:
+    """It would be told nothing, and what was entered elsewhere would give way to that (seeds 311422, 500246, 510307)."""
+    drawn = (law for seed in range(200) for law in draw(seed, rules={"effects", "attachment"}).laws.streams)
+    made = [(law.stages, law.named(law.ref).owner) for law in drawn if law.effect]
+    assert len(made) > 100 and not [sides for sides, owner in made if owner in sides]

@@ -1,7 +1,7 @@
 """The whole rule vocabulary of blueprints, beside what the simulation draws of it: every entry and every word is drawn, by
 the sign that the compiled rules bear of it, or named with the reason why not.
 
-A rule that is new in the tables of actors/core/blueprint_entries*.py fails `test_vocabulary.py` until it is in one of the
+A rule that is new in the tables of actors/core/blueprint/entries*.py fails `test_vocabulary.py` until it is in one of the
 two. Must not: draw anything.
 """
 
@@ -9,14 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from actors.core import (
-    blueprint_entries,
-    blueprint_entries_objects,
-    blueprint_entries_rules,
-    blueprint_entries_when,
-    lens_words,
-)
-from actors.core.blueprint_forms import Either, Entries, Entry, Exactly, Form, Listing, Shared, Words
+from actors.core.blueprint import entries, entries_objects, entries_rules, entries_when, lens_words
+from actors.core.blueprint.forms import Either, Entries, Entry, Exactly, Form, Listing, Shared, Words
 from actors.core.conditions import Test
 from actors.core.lenses import Empty, MapValues, Same, Scale
 from actors.core.lenses_one_way import Computed, Constant
@@ -33,25 +27,25 @@ from actors.core.types import SIDES
 Sign = Callable[[LinkSpec], bool]
 BOTH_WAYS = ({"a", "b"}, {"a_to_b", "b_to_a"})
 TABLES: Mapping[str, Sequence[Entry]] = {
-    "link": blueprint_entries.LINK,
-    "side": blueprint_entries.SIDE,
-    "stream": blueprint_entries.STREAM,
-    "field": blueprint_entries.FIELD,
-    "required": blueprint_entries_rules.REQUIRED,
-    "gate": blueprint_entries.GATE,
-    "budget": blueprint_entries.BUDGET_ENTRIES,
-    "effect": blueprint_entries.EFFECT,
-    "object": blueprint_entries_objects.OBJECT,
-    "schedule": blueprint_entries_when.SCHEDULE,
-    "condition": blueprint_entries_rules.CONDITION,
-    "case": blueprint_entries_rules.LONE_CASE,
+    "link": entries.LINK,
+    "side": entries.SIDE,
+    "stream": entries.STREAM,
+    "field": entries.FIELD,
+    "required": entries_rules.REQUIRED,
+    "gate": entries.GATE,
+    "budget": entries.BUDGET_ENTRIES,
+    "effect": entries.EFFECT,
+    "object": entries_objects.OBJECT,
+    "schedule": entries_when.SCHEDULE,
+    "condition": entries_rules.CONDITION,
+    "case": entries_rules.LONE_CASE,
 }
 
 
 def vocabulary() -> Iterator[str]:
     """`table.entry` of every entry, or `table.entry: word` of every word that it may be."""
-    for table, entries in TABLES.items():
-        for entry in entries:
+    for table, told in TABLES.items():
+        for entry in told:
             if entry.name in ("lens", "lens_a", "lens_b"):
                 continue
             if entry.name == "lines":

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from actors.core.blueprint_setup_entries import SETUP
+from actors.core.blueprint.setup_entries import SETUP
 from actors.core.lifecycle import TRANSITIONS
 from actors.core.permissions import Mode
 from actors.core.setup import CheckKind

@@ -27,8 +27,6 @@ class Opened(Protocol):
 
     def apply(self, object_name: str, write: Write, asked: float) -> WriteResult: ...
 
-    def stored(self, object_name: str, id: str, fields: Sequence[str]) -> Record | None: ...
-
 
 async def row_shape(of: Opened, object_name: str, fields: Sequence[str]) -> RowShape | None:
     """Every object crosses as lines, but for lists."""
@@ -73,8 +71,7 @@ async def create_rows(of: Opened, object_name: str, fields: Sequence[str], block
     if system.happens(system.faults.lose_reply):
         raise _unknown(len(writes), object_name)
     await anyio.lowlevel.checkpoint()
-    records = (of.stored(object_name, result.id, fields) for result in results)
-    return "".join(_line(record, fields) + "\n" for record in records if record is not None)
+    return _stored(of, object_name, fields, [result.id for result in results])
 
 
 async def update_rows(
@@ -100,9 +97,13 @@ async def update_rows(
     if system.happens(system.faults.lose_reply):
         raise _unknown(len(writes), object_name)
     await anyio.lowlevel.checkpoint()
-    # Whole, whatever reads leave out at the time: an answer says of each line all that is stored.
-    states = ((id_, system.get(object_name, id_)) for id_ in written)
-    key = system.objects[object_name].key
+    return _stored(of, object_name, fields, written)
+
+
+def _stored(of: Opened, object_name: str, fields: Sequence[str], ids: Sequence[str]) -> str:
+    """The answer to a request for many: of each line all that is stored, whatever reads leave out at the time."""
+    states = ((id_, of.system.get(object_name, id_)) for id_ in ids)
+    key = of.system.objects[object_name].key
     records = (Record(id_, {key: id_, **(state.fields or {})}) for id_, state in states if state is not None)
     return "".join(_line(record, fields) + "\n" for record in records)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.core.blueprint_forms import (
+from actors.core.blueprint.forms import (
     Anything,
     Duration,
     Either,

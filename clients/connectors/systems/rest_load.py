@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from actors.core.blueprint_nodes import BlueprintError, Faults, Node, Positions
+from actors.core.blueprint.nodes import BlueprintError, Faults, Node, Positions
 from actors.core.errors import Kind, TandemError
 from actors.ports import Declaration, Find, Setting, Webhook
 from clients.connectors.http.client import checked_base

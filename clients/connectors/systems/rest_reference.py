@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from actors.core.blueprint_forms import Entry
-from actors.core.blueprint_schema import table_schema
+from actors.core.blueprint.forms import Entry
+from actors.core.blueprint.schema import table_schema
 from clients.connectors.systems import rest_entries as entries
 
 DOCS: Final = Path(__file__).parents[3] / "docs"

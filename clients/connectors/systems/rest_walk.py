@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from actors.core.blueprint_forms import (
+from actors.core.blueprint.forms import (
     Anything,
     Duration,
     Either,
@@ -27,7 +27,7 @@ from actors.core.blueprint_forms import (
     Whole,
     Words,
 )
-from actors.core.blueprint_nodes import Node
+from actors.core.blueprint.nodes import Node
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 

@@ -1,4 +1,4 @@
-"""Tables of entries: the lines of a record, such as those of an order. Taken up by blueprint_entries.py, which is the whole.
+"""Tables of entries: the lines of a record, such as those of an order. Taken up by entries.py, which is the whole.
 
 Must not: read a blueprint.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from actors.core.blueprint_entries_rules import CUSTOM
-from actors.core.blueprint_forms import Entries, Entry, Flag, Form, Listing, Named, Number, Text, each
+from actors.core.blueprint.entries_rules import CUSTOM
+from actors.core.blueprint.forms import Entries, Entry, Flag, Form, Listing, Named, Number, Text, each
 from actors.core.types import SIDES
 
 # What a field of a line may say of what a field may say: the rest is decided for all lines at once.

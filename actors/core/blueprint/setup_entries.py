@@ -1,4 +1,4 @@
-"""The tables of the entry `setup`: how links of a blueprint come to stand. Part of blueprint_entries.py, by which the
+"""The tables of the entry `setup`: how links of a blueprint come to stand. Part of entries.py, by which the
 loader, the JSON schema and the reference go. What it all means: docs/LINKS.md. Must not: read a blueprint.
 """
 
@@ -7,8 +7,8 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from actors.core.blueprint_entries_rules import REFERENCE
-from actors.core.blueprint_forms import (
+from actors.core.blueprint.entries_rules import REFERENCE
+from actors.core.blueprint.forms import (
     Duration,
     Either,
     Entries,

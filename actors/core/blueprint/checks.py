@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from actors.core.blueprint_documents import check_documents
-from actors.core.blueprint_gates import check_gates
-from actors.core.blueprint_lines import check_lines
-from actors.core.blueprint_nodes import Node, guess, listed
-from actors.core.blueprint_objects import check_objects
-from actors.core.blueprint_owners import check_conditions, check_values
-from actors.core.blueprint_requires import check_requires
+from actors.core.blueprint.documents import check_documents
+from actors.core.blueprint.gates import check_gates
+from actors.core.blueprint.lines import check_lines
+from actors.core.blueprint.nodes import Node, guess, listed
+from actors.core.blueprint.objects import check_objects
+from actors.core.blueprint.owners import check_conditions, check_values
+from actors.core.blueprint.requires import check_requires
 from actors.core.lenses import written_paths
 from actors.core.owners import may_change
 from actors.core.policy import DeletePolicy, FieldSpec, LeftBehind, Owner, StreamSpec

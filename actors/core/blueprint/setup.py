@@ -1,6 +1,6 @@
 """The entry `setup` of a blueprint: plain data -> `SetupSpec`, all faults noted.
 
-Every entry is in the tables of blueprint_setup_entries.py, and for people in docs/LINKS.md.
+Every entry is in the tables of setup_entries.py, and for people in docs/LINKS.md.
 
 Where one side is the Primary, every object of a stream has to be empty on the Secondary's side, unless a check of the same
 object says otherwise. Must not: know connectors; stop at the first fault.
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from actors.core.blueprint_nodes import Node
-from actors.core.blueprint_settings import named_setting
-from actors.core.blueprint_setup_entries import CHECK, EXPIRES, IN_MODE_4, NEEDED, PLACE, SETTING, SETUP
+from actors.core.blueprint.nodes import Node
+from actors.core.blueprint.settings import named_setting
+from actors.core.blueprint.setup_entries import CHECK, EXPIRES, IN_MODE_4, NEEDED, PLACE, SETTING, SETUP
 from actors.core.policy import StreamSpec
 from actors.core.roles import Role, first_role
 from actors.core.setup import (

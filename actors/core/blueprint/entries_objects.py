@@ -1,4 +1,4 @@
-"""Tables of entries: the objects of a stream, where there are several on a side. Taken up by blueprint_entries.py, which is
+"""Tables of entries: the objects of a stream, where there are several on a side. Taken up by entries.py, which is
 the whole. Must not: read a blueprint.
 """
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.core.blueprint_forms import Either, Entries, Entry, Listing, Named, Shared, Text, Words, each
+from actors.core.blueprint.forms import Either, Entries, Entry, Listing, Named, Shared, Text, Words, each
 from actors.core.policy import DeletePolicy, LeftBehind
 from actors.core.types import SIDES
 

@@ -10,8 +10,8 @@ from typing import cast
 
 import msgspec
 
-from actors.core.blueprint_entries_objects import OBJECT
-from actors.core.blueprint_nodes import Node, guess, listed
+from actors.core.blueprint.entries_objects import OBJECT
+from actors.core.blueprint.nodes import Node, guess, listed
 from actors.core.lenses import written_paths
 from actors.core.places import SEPARATOR, begins_in
 from actors.core.policy import (

@@ -1,6 +1,6 @@
 """One stream of a blueprint: from its entries to a `StreamSpec`, budgets and their defaults included.
 
-Must not: compare streams with each other; that is blueprint_checks.py.
+Must not: compare streams with each other; that is checks.py.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from actors.core.blueprint_chosen import WORDS
-from actors.core.blueprint_entries import (
+from actors.core.blueprint.chosen import WORDS
+from actors.core.blueprint.entries import (
     BUDGET,
     BUDGET_ENTRIES,
     COMPLETE_READ,
@@ -22,13 +22,13 @@ from actors.core.blueprint_entries import (
     STREAM,
     UNLIMITED,
 )
-from actors.core.blueprint_fields import check_name, read_fields
-from actors.core.blueprint_gates import read_gates
-from actors.core.blueprint_nodes import Node, described
-from actors.core.blueprint_objects import object_name, read_creates, read_deletes, read_objects, read_sides
-from actors.core.blueprint_requires import read_requires
-from actors.core.blueprint_rules import read_first_contact
-from actors.core.blueprint_when import When, read_delivery
+from actors.core.blueprint.fields import check_name, read_fields
+from actors.core.blueprint.gates import read_gates
+from actors.core.blueprint.nodes import Node, described
+from actors.core.blueprint.objects import object_name, read_creates, read_deletes, read_objects, read_sides
+from actors.core.blueprint.requires import read_requires
+from actors.core.blueprint.rules import read_first_contact
+from actors.core.blueprint.when import When, read_delivery
 from actors.core.policy import (
     BUDGET_KINDS,
     INITIAL_CREATES,

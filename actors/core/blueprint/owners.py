@@ -6,7 +6,7 @@ Each check notes all it finds. Must not: read entries; by now everything is comp
 
 from __future__ import annotations
 
-from actors.core.blueprint_nodes import Node, guess
+from actors.core.blueprint.nodes import Node, guess
 from actors.core.conditions import Condition, Test
 from actors.core.policy import FieldSpec, Owner, StreamSpec
 from actors.core.stream_rules import Reactivation

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from actors.core.blueprint_entries import GATE
-from actors.core.blueprint_entries_rules import ACTIVATION
-from actors.core.blueprint_nodes import Node, described, guess
+from actors.core.blueprint.entries import GATE
+from actors.core.blueprint.entries_rules import ACTIVATION
+from actors.core.blueprint.nodes import Node, described, guess
 from actors.core.owners import may_change
 from actors.core.policy import StreamSpec
 from actors.core.stream_rules import Gate, GateKeys, GateOn, Ineligible

@@ -1,6 +1,6 @@
 """The effects of a stream's imports: each becomes a stream of its own, over the same object of the documents' side.
 
-Must not: compare streams with each other; that is blueprint_checks.py.
+Must not: compare streams with each other; that is checks.py.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from actors.core.blueprint_entries import EFFECT
-from actors.core.blueprint_fields import check_name, read_fields
-from actors.core.blueprint_nodes import Node
+from actors.core.blueprint.entries import EFFECT
+from actors.core.blueprint.fields import check_name, read_fields
+from actors.core.blueprint.nodes import Node
 from actors.core.effects import DOCUMENT
 from actors.core.lenses import Same
 from actors.core.lenses_one_way import OwnId

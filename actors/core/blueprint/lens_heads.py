@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, Literal, cast
 
-from actors.core.blueprint_entries_rules import GROSS, GROSS_PLACES, NET_PLACES, RATE
-from actors.core.blueprint_nodes import Node
-from actors.core.blueprint_settings import FromSetting
+from actors.core.blueprint.entries_rules import GROSS, GROSS_PLACES, NET_PLACES, RATE
+from actors.core.blueprint.nodes import Node
+from actors.core.blueprint.settings import FromSetting
 from actors.core.formula import FormulaError, compiled
 from actors.core.lenses_money import Gross
 from actors.core.lenses_one_way import Computed

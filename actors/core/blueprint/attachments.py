@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.core.blueprint_nodes import Node
+from actors.core.blueprint.nodes import Node
 from actors.core.lenses import Same
 from actors.core.policy import ATTACHED, RECORD_ID, FieldSide, FieldSpec, Owner
 from actors.core.types import SIDES

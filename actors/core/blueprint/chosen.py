@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from actors.core.blueprint_nodes import Node
-from actors.core.blueprint_settings import named_setting
+from actors.core.blueprint.nodes import Node
+from actors.core.blueprint.settings import named_setting
 
 YES: Final = ("yes", "on")
 NO: Final = ("no", "off")

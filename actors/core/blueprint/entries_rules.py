@@ -1,4 +1,4 @@
-"""Tables of entries: owners under conditions, constants, settings. Taken up by blueprint_entries.py, which is the whole.
+"""Tables of entries: owners under conditions, constants, settings. Taken up by entries.py, which is the whole.
 
 Must not: read a blueprint.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.core.blueprint_forms import (
+from actors.core.blueprint.forms import (
     Either,
     Entries,
     Entry,

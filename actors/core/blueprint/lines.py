@@ -1,6 +1,6 @@
 """The lines of a field of a blueprint: from its entry `lines` to a `LinesSpec`, and what it owes the rest of its stream.
 
-Must not: read a field's own entries; that is blueprint_fields.py.
+Must not: read a field's own entries; that is fields.py.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from actors.core.blueprint_entries_lines import TOLERANCE
-from actors.core.blueprint_forms import Entry
-from actors.core.blueprint_nodes import Node, guess
+from actors.core.blueprint.entries_lines import TOLERANCE
+from actors.core.blueprint.forms import Entry
+from actors.core.blueprint.nodes import Node, guess
 from actors.core.formula import FormulaError, compiled
 from actors.core.lenses import Same
 from actors.core.policy import RECORD_ID, FieldSpec, LinesSpec, Owner, StreamSpec, Sum

@@ -1,4 +1,4 @@
-"""The words that name lenses in a blueprint, with the options of each: what blueprint_entries.py says of `lens`.
+"""The words that name lenses in a blueprint, with the options of each: what entries.py says of `lens`.
 
 What becomes of them is in lens_build.py, which has one builder for every word here. Must not: build a lens.
 """
@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from actors.core.blueprint_entries_rules import GROSS
-from actors.core.blueprint_forms import (
+from actors.core.blueprint.entries_rules import GROSS
+from actors.core.blueprint.forms import (
     Either,
     Entries,
     Entry,

@@ -1,6 +1,6 @@
 """Rules of a field that are more than a word: owners under conditions, constants, what a new record starts with.
 
-Must not: compare fields with each other; that is blueprint_checks.py.
+Must not: compare fields with each other; that is checks.py.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from actors.core.blueprint_entries_rules import CASE, CONDITION, CONTACT_CASE, LONE_CASE, LONE_CONTACT
-from actors.core.blueprint_forms import Entry
-from actors.core.blueprint_nodes import Node
+from actors.core.blueprint.entries_rules import CASE, CONDITION, CONTACT_CASE, LONE_CASE, LONE_CONTACT
+from actors.core.blueprint.forms import Entry
+from actors.core.blueprint.nodes import Node
 from actors.core.conditions import Condition, Test
 from actors.core.lenses_one_way import Constant, OwnId
 from actors.core.policy import (

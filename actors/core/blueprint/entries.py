@@ -1,6 +1,6 @@
 """THE tables of what a blueprint may say: every entry with its form, its meaning and what holds where it is absent.
 
-The loader (blueprint*.py) takes names, bounds and words from here; the JSON schema (blueprint_schema.py) and the reference
+The loader (the files beside it) takes names, bounds and words from here; the JSON schema (schema.py) and the reference
 in docs/BLUEPRINTS.md are made from here. A new rule begins with a line here. Must not: read a blueprint.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from actors.core.blueprint_chosen import WORDS
-from actors.core.blueprint_entries_lines import lines_entry
-from actors.core.blueprint_entries_objects import LEFT_BEHIND, OBJECTS
-from actors.core.blueprint_entries_rules import (
+from actors.core.blueprint.chosen import WORDS
+from actors.core.blueprint.entries_lines import lines_entry
+from actors.core.blueprint.entries_objects import LEFT_BEHIND, OBJECTS
+from actors.core.blueprint.entries_rules import (
     CLASH,
     CONTACT_FORM,
     CUSTOM,
@@ -25,8 +25,8 @@ from actors.core.blueprint_entries_rules import (
     SETTINGS,
     SINCE,
 )
-from actors.core.blueprint_entries_when import DAY_S, DELIVERY
-from actors.core.blueprint_forms import (
+from actors.core.blueprint.entries_when import DAY_S, DELIVERY
+from actors.core.blueprint.forms import (
     Duration,
     Either,
     Empty,
@@ -45,8 +45,8 @@ from actors.core.blueprint_forms import (
     Words,
     each,
 )
-from actors.core.blueprint_setup_entries import SETUP
-from actors.core.lens_words import LENS
+from actors.core.blueprint.lens_words import LENS
+from actors.core.blueprint.setup_entries import SETUP
 from actors.core.policy import BUDGET_KINDS, Choice, DeleteEdit, DeletePolicy, FirstContact, InitialCreates
 from actors.core.stream_rules import GateKeys, GateOn, Ineligible
 from actors.core.types import SIDES

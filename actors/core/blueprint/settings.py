@@ -28,8 +28,8 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.blueprint_entries_rules import SETTING, SETTING_FORMS, SETTING_NAME
-from actors.core.blueprint_nodes import Node, Path, guess
+from actors.core.blueprint.entries_rules import SETTING, SETTING_FORMS, SETTING_NAME
+from actors.core.blueprint.nodes import Node, Path, guess
 from actors.core.policy import SettingSpec
 from actors.core.types import SIDES
 

@@ -11,10 +11,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Literal, cast
 
-from actors.core import lens_words
-from actors.core.blueprint_nodes import Node, described, guess, listed
-from actors.core.blueprint_settings import FromSetting
-from actors.core.lens_heads import Head, read_formula, read_gross
+from actors.core.blueprint import lens_words
+from actors.core.blueprint.lens_heads import Head, read_formula, read_gross
+from actors.core.blueprint.nodes import Node, described, guess, listed
+from actors.core.blueprint.settings import FromSetting
 from actors.core.lenses import (
     Case,
     Chain,

@@ -1,4 +1,4 @@
-"""Tables of entries: schedules. Taken up by blueprint_entries.py, which is the whole.
+"""Tables of entries: schedules. Taken up by entries.py, which is the whole.
 
 Must not: read a blueprint.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.core.blueprint_forms import Duration, Either, Entries, Entry, Shared, Text, Words, each
+from actors.core.blueprint.forms import Duration, Either, Entries, Entry, Shared, Text, Words, each
 
 DAY_S: Final = 86_400.0
 EVERY: Final = r"every\s+(\S.*)"

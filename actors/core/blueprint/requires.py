@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from actors.core.blueprint_entries_rules import ASSIGNED, REQUIRED
-from actors.core.blueprint_nodes import Node
+from actors.core.blueprint.entries_rules import ASSIGNED, REQUIRED
+from actors.core.blueprint.nodes import Node
 from actors.core.needed import key_of
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Side

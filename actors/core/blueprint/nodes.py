@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from actors.core.blueprint_forms import Duration, Entry, names, required
+from actors.core.blueprint.forms import Duration, Entry, names, required
 from actors.core.lenses import shown
 from actors.core.values import Scalar
 

@@ -1,6 +1,6 @@
 """One field of a blueprint: from its entries to a `FieldSpec`.
 
-Must not: compare fields with each other; that is blueprint_checks.py.
+Must not: compare fields with each other; that is checks.py.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Final
 
 import msgspec
 
-from actors.core.blueprint_attachments import read_attachment
-from actors.core.blueprint_entries import FIELD, IN_OBJECT, NAME, NEWEST
-from actors.core.blueprint_entries_lines import line_table, lines_table
-from actors.core.blueprint_lines import check_lines_field, read_lines
-from actors.core.blueprint_nodes import Node, described, listed
-from actors.core.blueprint_rules import check_one_way, own_id, read_constant, read_owner, read_starts
-from actors.core.lens_build import build, join_for_paths
+from actors.core.blueprint.attachments import read_attachment
+from actors.core.blueprint.entries import FIELD, IN_OBJECT, NAME, NEWEST
+from actors.core.blueprint.entries_lines import line_table, lines_table
+from actors.core.blueprint.lens_build import build, join_for_paths
+from actors.core.blueprint.lines import check_lines_field, read_lines
+from actors.core.blueprint.nodes import Node, described, listed
+from actors.core.blueprint.rules import check_one_way, own_id, read_constant, read_owner, read_starts
 from actors.core.lenses_objects import ByObject, InObject
 from actors.core.policy import RECORD_OBJECT, Choice, FieldSide, FieldSpec, FirstContact, ForeignEdit, Owner
 from actors.core.stream_rules import Reactivation

@@ -1,4 +1,4 @@
-"""What an entry of a blueprint is, and the forms that its value may have: the tables in blueprint_entries.py are made of
+"""What an entry of a blueprint is, and the forms that its value may have: the tables in entries.py are made of
 these. The loader takes names, bounds and words from them; the JSON schema and the reference page are made from them.
 
 Must not: know any entry, or read a blueprint.

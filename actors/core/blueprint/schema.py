@@ -1,4 +1,4 @@
-"""The JSON schema of blueprints, made from the tables that the loader uses (blueprint_entries.py), so that editors complete
+"""The JSON schema of blueprints, made from the tables that the loader uses (entries.py), so that editors complete
 and check the YAML while it is written.
 
 It says what may stand where. What entries owe each other (a `mark` for `deletes: mark`, fields that `match` names) is the
@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from actors.core.blueprint_entries import LINK
-from actors.core.blueprint_entries_rules import REFERENCE
-from actors.core.blueprint_forms import (
+from actors.core.blueprint.entries import LINK
+from actors.core.blueprint.entries_rules import REFERENCE
+from actors.core.blueprint.forms import (
     Anything,
     Duration,
     Either,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.core.blueprint_nodes import Node
+from actors.core.blueprint.nodes import Node
 from actors.core.policy import DeletePolicy, StreamSpec
 from actors.core.stream_rules import Imports, Ineligible
 from actors.core.types import SIDES, other

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from actors.core import schedule
-from actors.core.blueprint_entries_when import DIRECTIONS, EVERY, JITTER, LOADS, SCHEDULE
-from actors.core.blueprint_nodes import Node, described
+from actors.core.blueprint.entries_when import DIRECTIONS, EVERY, JITTER, LOADS, SCHEDULE
+from actors.core.blueprint.nodes import Node, described
 from actors.core.schedule import COMMAND, INSTANT, Schedule
 from actors.core.types import SIDES, Side
 

@@ -1,6 +1,6 @@
 """Blueprints: the rules of one kind of link, from plain data to a compiled `LinkSpec`; all faults at once.
 
-Every entry, with its form and meaning, is in the tables of blueprint_entries.py, and for people in docs/BLUEPRINTS.md.
+Every entry, with its form and meaning, is in the tables of entries.py, and for people in docs/BLUEPRINTS.md.
 
 Pure: the text is read in daemon/blueprints_yaml.py. Must not: know connectors; stop at the first fault.
 """
@@ -13,16 +13,16 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.blueprint_checks import all_parents, check_streams, working_order
-from actors.core.blueprint_chosen import switched_off, without_inactive
-from actors.core.blueprint_effects import read_effects
-from actors.core.blueprint_entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
-from actors.core.blueprint_nodes import BlueprintError, Fault, Faults, Node, Positions, described
-from actors.core.blueprint_objects import pointing
-from actors.core.blueprint_settings import awaited_settings, read_settings, settled_data
-from actors.core.blueprint_setup import read_setup
-from actors.core.blueprint_streams import read_stream
-from actors.core.blueprint_when import When, read_when
+from actors.core.blueprint.checks import all_parents, check_streams, working_order
+from actors.core.blueprint.chosen import switched_off, without_inactive
+from actors.core.blueprint.effects import read_effects
+from actors.core.blueprint.entries import BREAKER, LINK, LINK_NAME, POLL, SIDE
+from actors.core.blueprint.nodes import BlueprintError, Fault, Faults, Node, Positions, described
+from actors.core.blueprint.objects import pointing
+from actors.core.blueprint.settings import awaited_settings, read_settings, settled_data
+from actors.core.blueprint.setup import read_setup
+from actors.core.blueprint.streams import read_stream
+from actors.core.blueprint.when import When, read_when
 from actors.core.policy import DeletePolicy, FieldSpec, LinkSpec, StreamSpec
 from actors.core.types import SIDES
 from actors.core.values import fingerprint
