@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.blueprint import BlueprintError
+from actors.core.blueprint.compiler import BlueprintError
 from actors.core.merge import NOT_FOLLOWED
 from actors.core.policy import Choice
 from actors.core.stream_rules import Reactivation
