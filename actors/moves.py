@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from actors import effects
 from actors.access import Sides
 from actors.beside import led
 from actors.core import initial, match
@@ -71,14 +72,13 @@ class Moves:
         """Put new records in the place of what is gone: (key of what is gone, half binding of the new one). They are looked
         at next, as whatever they are now. Returns the bindings as they are then; a dry run only works them out."""
         bindings, items, hints, dropped = [], [], [], []
-        ids: dict[str, str] = {}
+        ids: dict[Side, dict[str, str]] = {"a": {}, "b": {}}
         for key, half in pairs:
             gone, side = self.known.pop(key), self.sides.pop(key)
             binding = moved(gone, half)
             reason = f"{id_on(gone, side)} on {side} is {id_on(binding, side)} now"
             bindings.append(binding)
-            if side == stream.several:
-                ids[id_on(gone, side)] = id_on(binding, side)
+            ids[side][id_on(gone, side)] = id_on(binding, side)
             items.append(
                 note_line(stream, binding, side, id_on(gone, side), "moved", reason, ActionState.CONFIRMED)
             )
@@ -88,10 +88,14 @@ class Moves:
             state = self._state
             state.confirmed += len(items)
             state.memory.arrives(stream.name)  # whoever refers to it can go
+            beside = await led(state, stream, ids[stream.several]) if stream.several else ()
+            for side in SIDES:
+                due, given_up, more = await effects.led(state, stream, side, ids[side])
+                beside, dropped, hints = (*beside, *due), [*dropped, *given_up], [*hints, *more]
             await state.settle(
                 Settlement(
                     run=state.run,
-                    bindings=(*bindings, *await led(state, stream, ids)),
+                    bindings=(*bindings, *beside),
                     dropped=tuple(dropped),
                     items=tuple(items),
                     hints=tuple(hints),

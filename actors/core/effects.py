@@ -14,7 +14,7 @@ import msgspec
 
 from actors.core.policy import StreamSpec
 from actors.core.rooms import waits as waiting
-from actors.core.types import Binding, Held, Hint, Observation, Parked, Room, Side, State
+from actors.core.types import Binding, Held, Hint, Observation, Parked, Room, Side, State, other
 
 UNTOLD: Final = "effect: waits until its document is imported"
 GONE: Final = "its record, which is gone: the document was imported, and this was not written with it yet"
@@ -82,6 +82,25 @@ def told(stream: StreamSpec, side: Side, ids: list[str], known: Mapping[str, Bin
         elif waits(half):
             out.append(msgspec.structs.replace(half, state=State.NEW, note="", rev=half.rev + 1))
     return out
+
+
+def led(
+    stream: StreamSpec, side: Side, ids: Mapping[str, str], known: Mapping[str, Binding]
+) -> tuple[list[Binding], list[int]]:
+    """The half bindings of effects that are due, of records that have another id now (`ids`: old -> new), as they go on with
+    that; and keys of those that rested under the new ids. `known`: by id on `side`, where the documents come from."""
+    out: list[Binding] = []
+    dropped: list[int] = []
+    for old, new in ids.items():
+        half, there = known.get(old), known.get(new)
+        if half is None or half.side(other(side)) is not None or not is_due(stream, half):
+            continue
+        if there is not None and not waits(there):
+            continue  # it has an effect of its own
+        moved = half.with_side(side, Held(id=new))
+        out.append(msgspec.structs.replace(moved, state=State.NEW, rev=half.rev + 1))
+        dropped += [there.key] if there is not None else []
+    return out, dropped
 
 
 def hint(stream: StreamSpec, side: Side, id_: str) -> Hint:
