@@ -152,8 +152,9 @@ class Windows:
         elif seen.presence is Presence.PRESENT:
             half = half_binding(stream, seen, window.generation)
             loaded = stream.name in self._state.loaded
+            # What the load makes of it comes first: it holds also for who can't be admitted yet.
+            half = half if stream.follows else initial.held_over(stream, half, seen, loaded=loaded)
             half = effects.noted(stream, admitted(stream, half, seen, None, loaded))
-            half = initial.held_over(stream, half, seen, loaded=loaded)
             out.strangers.append(half)
             out.skipped += is_held_back(half.note) or effects.waits(half) or initial.is_held(half)
             if self._sides[seen.side].declaration.read_lag_s > 0:
@@ -226,7 +227,7 @@ class Windows:
         if is_held_back(half.note):
             return
         if initial.is_held(half):
-            if initial.has_changed(half, seen):
+            if initial.has_changed(stream, half, seen):
                 now = initial.let_go(half)
                 keys = match.keys(stream, seen.fields)
                 out.strangers.append(msgspec.structs.replace(now, keys=keys, rev=half.rev + 1))

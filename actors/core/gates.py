@@ -61,14 +61,16 @@ def admitted(stream: StreamSpec, half: Binding, seen: Observation, note: str | N
     if is_in is None and initial.is_held(half):
         return half  # it rests as it is, and would count as let in anew
     if not is_in:
-        return _held_back(stream, half, seen, SHUT)
+        # Where that was not delivered nothing says that it is let in anew: what the initial load makes of it stays.
+        kept = initial.not_settled(half) if is_in is None else ""
+        return _held_back(stream, half, seen, f"{SHUT}; {kept}" if kept else SHUT)
     if note is None and gate.on is GateOn.EDGE and not loaded:
         return _held_back(stream, half, seen, BEFORE)
     if note is not None and note.startswith(BEFORE):
         return _held_back(stream, half, seen, BEFORE)
     if note is not None and note.startswith(SHUT):
         state, keys = newcomer_state(stream, seen), match.keys(stream, seen.fields)
-        return msgspec.structs.replace(half, state=state, note="", keys=keys)
+        return msgspec.structs.replace(half, state=state, note=initial.not_settled(half), keys=keys)
     return half
 
 
@@ -79,7 +81,7 @@ def is_held_back(note: str) -> bool:
 
 def _held_back(stream: StreamSpec, half: Binding, seen: Observation, note: str) -> Binding:
     keys = _held_keys(stream, half, seen)
-    if half.note.startswith(note) and half.keys == keys:
+    if half.note == note and half.keys == keys:
         return half
     return msgspec.structs.replace(half, state=State.HELD_BACK, note=note, keys=keys, base={})
 

@@ -14,7 +14,7 @@ one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -22,13 +22,16 @@ import msgspec
 from actors.core.merge import DECIDED, Merged, settled_on
 from actors.core.policy import InitialCreates, StreamSpec
 from actors.core.types import SIDES, Binding, Observation, Side, State, other
-from actors.core.values import Fields, Value, same
+from actors.core.values import Fields, Value, fingerprint, same
 
 HELD = "initial load: only here so far"
 # Of newcomers that are matched first, like any other:
 ASKED = "initial load: made on a yes"
 LEFT = "initial load: left"
 _NOTES: Final = {InitialCreates.PLAN: ASKED, InitialCreates.OFF: LEFT}
+UNREAD = (
+    "*unread* "  # a field that could not be read when its record was left: a fingerprint of what stood there
+)
 KEPT = "initial load"  # the reason of a deviation
 # The note of a pair, alone, or after what is noted of it while one of its records is gone:
 MET = "initial load: met, and not settled in every field"
@@ -41,14 +44,19 @@ def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: b
     if not stream.initial_load:  # of two that rest neither is new, and nobody would look whether they are one
         return msgspec.structs.replace(half, note=LEFT) if not half.note else half
     if other(seen.side) not in stream.initial_load:
-        return _rests(half, seen)
+        return _rests(stream, half, seen)
     note = _NOTES.get(stream.initial_creates)
     return msgspec.structs.replace(half, note=note) if note and not half.note else half
 
 
-def left(half: Binding, seen: Observation) -> Binding | None:
+def left(stream: StreamSpec, half: Binding, seen: Observation) -> Binding | None:
     """A newcomer that matched nobody and is left where it is; None: it is not one of those."""
-    return _rests(half, seen) if LEFT in half.note else None
+    return _rests(stream, half, seen) if LEFT in half.note else None
+
+
+def not_settled(half: Binding) -> str:
+    """Of a note what the initial load makes of a newcomer that is matched first; "" where it makes nothing of him."""
+    return next((note for note in _NOTES.values() if note in half.note), "")
 
 
 def leaves(stream: StreamSpec) -> bool:
@@ -56,8 +64,16 @@ def leaves(stream: StreamSpec) -> bool:
     return stream.initial_load != frozenset(SIDES) or stream.initial_creates is InitialCreates.OFF
 
 
-def _rests(half: Binding, seen: Observation) -> Binding:
-    return msgspec.structs.replace(half, state=State.HELD_BACK, note=HELD, base=dict(seen.fields))
+def _rests(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
+    unread = {f"{UNREAD}{name}": one for name, one in _prints(stream, seen) if name not in seen.fields}
+    return msgspec.structs.replace(half, state=State.HELD_BACK, note=HELD, base={**seen.fields, **unread})
+
+
+def _prints(stream: StreamSpec, seen: Observation) -> Iterator[tuple[str, str]]:
+    """Fingerprints of what was delivered of each shared field, whether it can be read or not."""
+    for spec, place in stream.shared(seen.side):
+        if all(path in seen.native for path in place.paths):
+            yield spec.name, fingerprint([seen.native[path] for path in place.paths])
 
 
 def is_held(half: Binding) -> bool:
@@ -65,10 +81,14 @@ def is_held(half: Binding) -> bool:
     return HELD in half.note and half.state is State.HELD_BACK
 
 
-def has_changed(half: Binding, seen: Observation) -> bool:
-    """Whether it shows something else than at the initial load; what was not delivered then or now tells nothing."""
+def has_changed(stream: StreamSpec, half: Binding, seen: Observation) -> bool:
+    """Whether it shows something else than at the initial load; what was not delivered then or now tells nothing, nor that
+    it can be read by now."""
     was = settled_on(half, seen.side)
-    return any(not same(was[name], value) for name, value in seen.fields.items() if name in was)
+    if any(not same(was[name], value) for name, value in seen.fields.items() if name in was):
+        return True
+    unread = any(name.startswith(UNREAD) for name in was)
+    return unread and any(was.get(f"{UNREAD}{name}", one) != one for name, one in _prints(stream, seen))
 
 
 def matched_anew(half: Binding) -> Binding:

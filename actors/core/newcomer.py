@@ -44,7 +44,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if seen.presence is not Presence.PRESENT:
         return _gone(stream, half, seen, ctx)
     if seen.problem:
-        return Verdict(half, park=(unreadable(stream, half, seen),))
+        rests = initial.left(stream, half, seen)  # nothing is done about it, and a person need not be told
+        return Verdict(rests) if rests is not None else Verdict(half, park=(unreadable(stream, half, seen),))
     unclear = next((row for row in ctx.parked if row.field == OUTCOME), None)
     if unclear is not None and (unclear.decision or {}).get("choose") != "retry":
         return Verdict(half, park=(unclear,))  # it may be there, whatever this record was edited to since
@@ -57,7 +58,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         reason = NOT_FROM_THERE.format(side=side)
         item = note_line(stream, half, target, seen.id, "creates", reason, ActionState.PARKED)
         return Verdict(in_state(half, State.HELD_BACK, reason), items=(item,))
-    if (left := initial.left(half, seen)) is not None:
+    if (left := initial.left(stream, half, seen)) is not None:
         return Verdict(left)
     if ctx.lacks:
         reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
@@ -68,7 +69,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if unknown:
         park = tuple(not_delivered(stream, half, seen, unknown))
         return Verdict(half, park=park, again_s=UNSEEN_AGAIN_S)
-    if missing := _missing(stream, seen):
+    if missing := _missing(stream, seen, wanted):
         return Verdict(half, park=(waits(stream, half, seen, f"needs {', '.join(missing)}"),))
     odd = units.unagreed(stream, half, seen) if stream.with_lines else None
     if odd is not None:
@@ -90,9 +91,10 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     return tried(half, (action,), (), ctx)
 
 
-def _missing(stream: StreamSpec, seen: Observation) -> list[str]:
-    """Fields that have to be filled, of those that the other side is told."""
-    empty = [one.name for one in stream.fields if one.required and is_blank(seen.fields.get(one.name))]
+def _missing(stream: StreamSpec, seen: Observation, wanted: Mapping[str, Value]) -> list[str]:
+    """Fields that have to be filled, of those that the other side is told: with what it is told, as what is put back may be
+    told what was agreed on, whatever its own side shows."""
+    empty = [one.name for one in stream.fields if one.required and is_blank(wanted.get(one.name))]
     return [name for name in empty if _is_told(stream, name, seen.fields, other(seen.side))]
 
 

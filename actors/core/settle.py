@@ -85,7 +85,7 @@ def settle(
         parts = _parts(stream, action, after) if in_steps else ()
         out = _fields(stream, base, action, after, now, by_reply, {*skip, *parts}, refs, touched)
         out = _with_parts(out, action, after, parts)
-        out = _agreed(out, action, after, origin)
+        out = _on_its_way(stream, binding, action, after, _agreed(out, action, after, origin))
     if action.rule == UNDO:
         return msgspec.structs.replace(
             out, binding=settled_after(stream, binding, out.binding, action, out.open)
@@ -231,6 +231,24 @@ def _fields(
         tuple(differs),
         not_taken=bool(action.fields) and all(n in still_open for n in action.fields),
     )
+
+
+def _on_its_way(
+    stream: StreamSpec, binding: Binding, action: Action, after: Observation, out: Settled
+) -> Settled:
+    """Attachments that a new record was made without, since they were not delivered: nothing is what was sent of them, and
+    no value of the new record that could win where the two are compared for the first time. They stay open."""
+    if action.op is not Op.CREATE or binding.side(action.side) is not None:
+        return out
+    told, known = stream.kept_on(action.side), {*action.fields, *out.binding.base}
+    late = [
+        spec.name
+        for spec in stream.attached
+        if spec.name in told and spec.name not in known and after.fields.get(spec.name, UNKNOWN) is None
+        if owning_side(owner_of(spec, action.fields, bound=False)) != action.side
+    ]
+    base = {**out.binding.base, **dict.fromkeys(late)}
+    return msgspec.structs.replace(out, binding=msgspec.structs.replace(out.binding, base=base))
 
 
 def _parts(stream: StreamSpec, action: Action, after: Observation) -> tuple[str, ...]:

@@ -137,7 +137,7 @@ def test_a_document_that_was_there_already_has_had_its_effects(here: Side, there
 def test_found_by_sim_an_effect_that_is_due_goes_with_its_record_that_gets_another_id(
     here: Side, there: Side
 ) -> None:
-    """The sale is made, its movement is not done for a while; meanwhile the sale is known by another id where it came from."""
+    """The sale is made, its movement is not done for a while; meanwhile the sale gets another id where it came from."""
 
     async def body(rig: Rig, root: RootActor) -> Any:
         busy = True

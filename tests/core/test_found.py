@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from actors.core.plan import RESTORE, Context, plan_new, plan_pair
 from actors.core.policy import (
     Choice,
     DeletePolicy,
+    FirstContact,
     Owner,
     OwnerCase,
 )
+from actors.core.settle import settle
 from actors.core.types import (
     SIDES,
     Op,
@@ -49,6 +52,33 @@ def test_a_record_is_put_back_with_the_image_that_is_still_there() -> None:
     look = seen("b", {"f": "x", "image": "of b"})
     (action,) = plan_new(spec, msgspec.structs.replace(half, a=None), look, Context(NOW)).actions
     assert dict(action.fields) == {"f": "x", "image": "of b"}
+
+
+def test_a_record_is_not_put_back_without_what_it_needs() -> None:
+    """A's record never had a street, B's was left as it was by the initial load, and A's was deleted, to be put back. Seed
+    502908: it was to be made without one, since B shows one."""
+    spec = stream(one("f"), one("street", required=True))
+    for agreed, reasons in ((None, ["needs street"]), ("Ring 2", [])):
+        half = bound({"f": "x", "street": agreed}, b_dev={"street": "Ring 1"}, state=State.NEW, note=RESTORE)
+        look = seen("b", {"f": "x", "street": "Ring 1"})
+        verdict = plan_new(spec, msgspec.structs.replace(half, a=None), look, Context(NOW))
+        assert [row.reason for row in verdict.park] == reasons
+        assert [dict(action.fields) for action in verdict.actions] == ([] if reasons else [half.base])
+
+
+@pytest.mark.parametrize("rule", FirstContact)
+def test_an_image_that_came_late_is_not_taken_away_for_the_record_was_made_without_it(
+    rule: FirstContact,
+) -> None:
+    """A's image was not delivered when B's record was made. Seed 510217: B's rule at first contact took it from A."""
+    spec = stream(one("f"), one("image", attachment=True), first_contact=rule)
+    half = msgspec.structs.replace(bound({}, state=State.NEW), b=None)
+    (action,) = plan_new(spec, half, seen("a", {"f": "x"}), Context(NOW)).actions
+    out = settle(spec, half, action, seen("b", {"f": "x", "image": None}), now=NOW, by_reply=True)
+    assert out.open == ("image",)
+    there, here = seen("a", {"f": "x", "image": "of a"}), seen("b", {"f": "x", "image": None})
+    (write,) = plan_pair(spec, out.binding, there, here, Context(NOW)).actions
+    assert (write.side, dict(write.fields)) == ("b", {"image": "of a"})
 
 
 def test_what_was_not_delivered_is_not_deleted_with_the_record() -> None:

@@ -41,11 +41,12 @@ from tests.sim.auditor_newest import (
     within_budgets,
 )
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
-from tests.sim.laws import FieldLaw, StreamLaw, items_of, other
+from tests.sim.laws import FieldLaw, Side, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
 
 LEASE_S = 15.0  # so long a lease lasts
 
+Live = dict[tuple[str, Value], dict[str, Entry]]  # by side and reference: what there is, by id
 Check = Callable[[Evidence, Timeline], Iterator[Violation]]
 
 
@@ -65,7 +66,7 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
 
     Where the other side holds several of one reference (a race of two people), each of them may get its own copy.
     """
-    live: dict[tuple[str, Value], dict[str, Entry]] = {}
+    live: Live = {}
     for entry in timeline.entries:
         ref = timeline.given_ref(entry)
         there = live.setdefault((entry.side, ref), {})
@@ -82,12 +83,20 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
         if (
             made
             and not was_told(evidence, timeline, entry, "different")
-            and len(same) >= len(live.get((other(entry.side), ref), ()))
+            and len(same) >= len(called(timeline, live, other(entry.side), ref, entry))
             and not may_be_unseen(evidence, same, entry)
         ):
             text = f"{entry.who} made {tell(entry)} though there is {', '.join(one.id for one in same)}"
             yield Violation("no duplicates", text, entry.at)
         there.setdefault(entry.id, entry)
+
+
+def called(timeline: Timeline, live: Live, side: Side, ref: Value, until: Entry) -> set[str]:
+    """The records of a side that were made with a reference, or were called so since (by who made two of them one)."""
+    native = timeline.stream.named(timeline.stream.ref).native(side)
+    others = (one for (at, _), those in live.items() if at == side for one in those.values())
+    renamed = {one.id for one in others if (timeline.held(one, until) or {}).get(native) == ref}
+    return {*live.get((side, ref), ()), *renamed}
 
 
 def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:

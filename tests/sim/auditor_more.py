@@ -335,16 +335,27 @@ def taken_back(evidence: Evidence, timeline: Timeline, write: Entry, law: FieldL
 def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether a person was asked about the value (it was given after the record had been written once on the other side) and
     said that both stay as they are, or the initial load left them so: then it is settled, and whoever edits the field next
-    on either side is carried."""
+    on either side is carried. (Who puts back what stood there then edits nothing, until something is carried.)"""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
     if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
         return True
     return writer is not None and any(
         (one.stream, one.field) == (timeline.stream.name, "*once*")
-        and writer.at <= one.at + MOMENT_S <= entry.at + 2 * MOMENT_S
+        and one.at <= entry.at + MOMENT_S
+        and (writer.at <= one.at + MOMENT_S or _stood(timeline, entry, law, one.at))
         and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
     )
+
+
+def _stood(timeline: Timeline, entry: Entry, law: FieldLaw, at: float) -> bool:
+    """Whether the record of an entry held then what the entry found there, and no daemon wrote the field since."""
+    native = law.native(entry.side)
+    since = [one for one in timeline.before(entry) if one.at > at]
+    if any(not one.outside and law.native(one.side) in one.changed() for one in since):
+        return False
+    held = [one for one in timeline.record(entry) if one.at <= at]
+    return bool(held) and (held[-1].after or {}).get(native) == (entry.before or {}).get(native)
 
 
 def left_by_the_load(

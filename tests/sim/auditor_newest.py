@@ -193,20 +193,22 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 
 def was_kept_behind(timeline: Timeline, entry: Entry) -> bool:
-    """Whether a record is what a daemon left in its old object, where a rule keeps that: it stands there for nobody, also
-    once the one in the new object is gone."""
+    """Whether a record is what a daemon left in its old object, where a rule keeps that, or marked there: it stands for
+    nobody, also once the one in the new object is gone."""
     made = (one for one in timeline.about(timeline.ref(entry)) if not one.outside)
     was = (source_of(timeline, one) for one in made)
-    return timeline.stream.left == "keep" and any(one is not None and one.id == entry.id for one in was)
+    marked = timeline.stream.left == "mark" and (entry.after or {}).get(MARK) == "yes"
+    kept = timeline.stream.left == "keep" or marked
+    return kept and any(one is not None and one.id == entry.id for one in was)
 
 
 def _was_known(timeline: Timeline, entry: Entry, made: Entry) -> bool:
     """Whether who was made in another object must have been made of that record: it had stood there for long, or something
     was written of it, or of its partner, since it was there. Else a look may have left it out (and its partner is made), or
     it had not come to the place where it was looked for (and who seems gone is put back)."""
-    born = timeline.record(entry)[0]
-    wrote = (one for one in timeline.before(made) if not one.outside and one.at >= born.at)
-    return any(wrote) or not timeline.evidence.is_soon(born.at, made.asked)
+    born, ref = timeline.record(entry)[0], timeline.given_ref(entry)
+    since = (one for one in timeline.before(made) if one.at >= born.at and timeline.given_ref(one) == ref)
+    return any(not one.outside for one in since) or not timeline.evidence.is_soon(born.at, made.asked)
 
 
 def _touched_since(timeline: Timeline, entry: Entry, made: Entry) -> bool:

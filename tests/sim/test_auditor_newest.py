@@ -61,23 +61,32 @@ def placed(left: str = "remove", was: str = "", now: str = "", gone: bool = Fals
     return told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n1", **{OBJECT: "two"}, **begins)
 
 
-def beside(after_s: float) -> Story:
-    """A record that a daemon made in b's second object, some time after people had made it in a, and in b's first one."""
+def beside(after_s: float, wrote: str = "") -> Story:
+    """A record that a daemon made in b's second object, some time after people had made it in a, and in b's first one.
+    `wrote`: which other record of a it wrote to before; A2 is made one with A1 by hand."""
     told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
     told.create("b", PERSON, "one:B1", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
     told.create("a", PERSON, "A1", ref="r1", email="e1", name="n2", place="two").wait(after_s)
+    if wrote:
+        told.create("a", PERSON, "A2", ref="r2", email="e2", name="n3", place="two")
+        told.update("a", "d1", wrote, name="n1").counts("a", "updated", 1)
+        told.update("a", PERSON, "A1", email="e2", name="n2").delete("a", PERSON, "A2")
+        told.update("a", PERSON, "A1", email="e1")
     told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n2", **{OBJECT: "two"})
     return bound(told.counts("b", "created", 1), "A1", "two:B2")
 
 
-def parted(left: str) -> Story:
-    """A record that a daemon moved, by a rule for what it leaves behind; then it is deleted on both sides, and a deletion on
-    a is to be undone."""
+def parted(left: str, marked: bool = False, sides: str = "ab") -> Story:
+    """A record that a daemon moved, by a rule for what it leaves behind; then it is deleted on both sides (or one), and a
+    deletion on a is to be undone."""
     told = placed(left)
+    if marked:
+        told.update("b", "d1", "one:B1", gone="yes").counts("b", "updated", 1)
     laws = told.evidence.laws
     told.evidence.laws = Laws((replace(laws.streams[0], restores=frozenset({"a"})), *laws.streams[1:]))
     told.counts("a", "created", 1).counts("b", "created", 1)
-    return told.delete("a", PERSON, "A1").delete("b", PERSON, "two:B2")
+    told = told.delete("a", PERSON, "A1") if "a" in sides else told
+    return told.update("b", PERSON, "one:B1", name="n7").delete("b", PERSON, "two:B2")
 
 
 def with_starts(told: Story, start: tuple[Side, str, Value]) -> Laws:
@@ -310,8 +319,15 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
         "convergence",
     ),
     "what nobody knew of is still there beside what was made": (lambda: beside(9), ""),
+    "what nobody knew of is still there, and another one was made one with it": (lambda: beside(9, "A2"), ""),
+    "what was written to is still there beside what was made": (lambda: beside(9, "A1"), "convergence"),
     "what was there for long is still there": (lambda: beside(500), "convergence"),
     "what a move kept in the old object, and both others are deleted": (lambda: parted("keep"), ""),
+    "what a move kept in the old object, and the one in the new one is deleted": (lambda: parted("keep", sides="b"), ""),
+    "what a move should have marked, and the one in the new one is deleted": (
+        lambda: parted("mark", sides="b"), "convergence"
+    ),
+    "what a move marked in the old object, and both others are deleted": (lambda: parted("mark", True), ""),
     "what a move should have marked, and both others are deleted": (lambda: parted("mark"), "convergence"),
     "what a move left is not marked": (
         lambda: bound(placed("mark").counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2"),

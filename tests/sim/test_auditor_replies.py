@@ -49,8 +49,11 @@ def test_what_was_put_back_as_a_whole_before_anybody_looked_may_be_written_over_
     assert found(tell()) == invariants
 
 
-def _written_once(edited: str = "before", field: str = "*once*", decided: bool = True) -> Story:
-    """A1 was written once, B's remark was edited after that, and a person said that both stay; then A1 is edited by hand."""
+def _written_once(
+    edited: str = "before", field: str = "*once*", decided: bool = True, back: str = "r2"
+) -> Story:
+    """A1 was written once, B's remark was edited after that, and a person said that both stay; then A1 is edited by hand.
+    `back`: to what B's remark was edited once more, after another edit."""
     told = story(once=ONLY_A).create("b", PERSON, "B1", ref="r1", email="e1", remark="r1")
     told.create("a", "d1", "A1", ref="r1", email="e1", remark="r1").counts("a", "created", 1)
     for when in ("before", "after"):
@@ -58,12 +61,17 @@ def _written_once(edited: str = "before", field: str = "*once*", decided: bool =
             told.update("b", PERSON, "B1", remark="r2").names("remark", "r2")
         if when == "before" and decided:
             told.decides("A1", field).wait(1.0)
+    if edited == "before":
+        told.update("b", PERSON, "B1", remark="r8").update("b", PERSON, "B1", remark=back).names(
+            "remark", back
+        )
     return told.update("a", PERSON, "A1", remark="r3").update("b", "d1", "B1", remark="r3")
 
 
 def test_a_persons_word_that_both_stay_settles_what_he_was_shown() -> None:
     assert found(_written_once()) == set()
     assert found(_written_once(edited="after")) == {"rule"}
+    assert found(_written_once(back="r9")) == {"rule"}
     assert found(_written_once(decided=False)) == {"rule"}
     assert found(_written_once(field="name")) == {"rule"}
 
@@ -307,3 +315,16 @@ def test_what_a_system_made_of_our_value_is_new_as_it_stands_once_no_look_shows_
     told = told.hides("a", "A1", 60.0, by_id=by_id).wait(200.0) if hidden == "after" else told
     told.update("a", "d1", "A1", name="long").names("name", "long name")
     assert found(told) == invariants
+
+
+@pytest.mark.parametrize("called, invariants", [(True, set()), (False, {"no duplicates"})])
+def test_each_of_two_that_are_called_the_same_by_now_may_have_its_own_partner(
+    called: bool, invariants: set[str]
+) -> None:
+    """People make B1 the one that B2 was, so A2 is called as B1 is (or is not); A1 and A2 both get a new partner."""
+    told = made(story())
+    told.create("a", PERSON, "A2", ref="r2", email="e2").create("b", "d1", "B2", ref="r2", email="e2")
+    told.update("b", PERSON, "B1", email="e2").delete("b", PERSON, "B2")
+    told = told.update("a", "d1", "A2", ref="r1") if called else told
+    told.create("b", "d1", "B3", ref="r1", email="e1", name="n1").delete("b", PERSON, "B1").wait(500.0)
+    assert found(told.create("b", "d1", "B4", ref="r1", email="e2", name="n1")) == invariants
