@@ -299,6 +299,19 @@ def test_who_was_not_shown_while_his_partner_was_made_one_with_another_gets_a_ne
     assert found(told.create("b", "d1", "B3", ref="r1", email="e1", name="n1")) == invariants
 
 
+@pytest.mark.parametrize("called, invariants", [(True, set()), (False, {"no duplicates"})])
+def test_each_of_two_that_are_called_the_same_by_now_may_have_its_own_partner(
+    called: bool, invariants: set[str]
+) -> None:
+    """People make B1 the one that B2 was, so A2 is called as B1 is (or is not); A1 and A2 both get a new partner."""
+    told = made(story())
+    told.create("a", PERSON, "A2", ref="r2", email="e2").create("b", "d1", "B2", ref="r2", email="e2")
+    told.update("b", PERSON, "B1", email="e2").delete("b", PERSON, "B2")
+    told = told.update("a", "d1", "A2", ref="r1") if called else told
+    told.create("b", "d1", "B3", ref="r1", email="e1", name="n1").delete("b", PERSON, "B1").wait(500.0)
+    assert found(told.create("b", "d1", "B4", ref="r1", email="e2", name="n1")) == invariants
+
+
 @pytest.mark.parametrize(
     "hidden, by_id, invariants",
     [("after", True, set()), ("after", False, {"no invention"}), ("before", True, {"no invention"})],
@@ -315,19 +328,6 @@ def test_what_a_system_made_of_our_value_is_new_as_it_stands_once_no_look_shows_
     told = told.hides("a", "A1", 60.0, by_id=by_id).wait(200.0) if hidden == "after" else told
     told.update("a", "d1", "A1", name="long").names("name", "long name")
     assert found(told) == invariants
-
-
-@pytest.mark.parametrize("called, invariants", [(True, set()), (False, {"no duplicates"})])
-def test_each_of_two_that_are_called_the_same_by_now_may_have_its_own_partner(
-    called: bool, invariants: set[str]
-) -> None:
-    """People make B1 the one that B2 was, so A2 is called as B1 is (or is not); A1 and A2 both get a new partner."""
-    told = made(story())
-    told.create("a", PERSON, "A2", ref="r2", email="e2").create("b", "d1", "B2", ref="r2", email="e2")
-    told.update("b", PERSON, "B1", email="e2").delete("b", PERSON, "B2")
-    told = told.update("a", "d1", "A2", ref="r1") if called else told
-    told.create("b", "d1", "B3", ref="r1", email="e1", name="n1").delete("b", PERSON, "B1").wait(500.0)
-    assert found(told.create("b", "d1", "B4", ref="r1", email="e2", name="n1")) == invariants
 
 
 def test_that_a_write_was_found_done_by_a_look_is_known_though_the_protocol_was_lost_with_the_state() -> None:
