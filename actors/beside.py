@@ -4,14 +4,15 @@ for by that note, and led to the id that the record has by now. Decides nothing 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import msgspec
+from msgspec.structs import replace
 
 from actors.core.actions import id_on
+from actors.core.newcomer import is_to_be_put_back
 from actors.core.policy import StreamSpec
 from actors.core.several import BESIDE, moved_to, stands_beside
-from actors.core.types import Binding, Hint, Presence, State, other
+from actors.core.types import Binding, Held, Hint, Presence, Side, State
 from actors.state import RunState
 
 
@@ -30,26 +31,53 @@ async def led(state: RunState, stream: StreamSpec, ids: Mapping[str, str]) -> tu
         return ()
     notes = {f"{BESIDE}{old}": f"{BESIDE}{new}" for old, new in ids.items()}
     halves = await state.store.noted(state.link, stream.name, list(notes))
-    return tuple(msgspec.structs.replace(half, note=notes[half.note], rev=half.rev + 1) for half in halves)
+    return tuple(replace(half, note=notes[half.note], rev=half.rev + 1) for half in halves)
 
 
 async def alone(
-    state: RunState, stream: StreamSpec, bindings: Iterable[Binding]
-) -> tuple[tuple[int, ...], tuple[Hint, ...]]:
-    """What stood beside records that were deleted, and partners with them, is a stranger now: keys of half bindings to be
-    dropped, and hints to look at what they stand for."""
+    state: RunState, stream: StreamSpec, bindings: Sequence[Binding], dropped: Collection[int]
+) -> tuple[tuple[Binding, ...], tuple[int, ...], tuple[Hint, ...]]:
+    """What stood beside records that were deleted, with their partners or without any, is a stranger now, or takes the place
+    of one that is to be put back: the bindings, keys of half bindings to be dropped (those that took a place), and hints to
+    look at them all. `dropped`: of half bindings whose record is gone."""
     side = stream.several
     if side is None:
-        return (), ()
-    gone = {
-        held.id
-        for one in bindings
-        if one.state is State.TOMBSTONE and one.side(other(side)) is not None
-        if (held := one.side(side)) is not None and held.presence is Presence.DELETED
-    }
-    halves = [half for half, _ in await standing(state, stream, gone)]
-    hints = (Hint(stream=stream.name, side=side, id=id_on(half, side), reason="alone") for half in halves)
-    return tuple(half.key for half in halves), tuple(hints)
+        return tuple(bindings), (), ()
+    found = await state.store.bindings_by_key(state.link, sorted(dropped)) if dropped else ()
+    gone = {held.id for one in found if (held := one.side(side)) is not None}
+    ended = {one.key: held.id for one in bindings if (held := _ended(one, side)) is not None}
+    halves: dict[str, list[Binding]] = {}
+    for half, record in await standing(state, stream, gone.union(ended.values())):
+        halves.setdefault(record, []).append(half)
+    out, taken = list[Binding](), set[int]()
+    for one in bindings:
+        first = next(iter(halves.get(ended.get(one.key, ""), ())), None)
+        if first is None or not is_to_be_put_back(one):
+            out.append(one)
+            continue
+        out.append(_instead(one, side, first))
+        taken.add(first.key)
+    free = [half for those in halves.values() for half in those]
+    # Nobody is made there until it is known whom each of them matches.
+    out += [
+        replace(half, state=State.UNSURE, note="", rev=half.rev + 1) for half in free if half.key not in taken
+    ]
+    hints = (Hint(stream=stream.name, side=side, id=id_on(half, side), reason="alone") for half in free)
+    return tuple(out), tuple(taken), tuple(hints)
+
+
+def _ended(one: Binding, side: Side) -> Held | None:
+    """The record of a tombstone that was deleted."""
+    held = one.side(side)
+    was_deleted = held is not None and held.presence is Presence.DELETED
+    return held if one.state is State.TOMBSTONE and was_deleted else None
+
+
+def _instead(one: Binding, side: Side, beside: Binding) -> Binding:
+    """What was to be put back, and is gone itself, goes on with who stood beside it."""
+    held = one.side(side)
+    assert held is not None
+    return one.with_side(side, replace(held, id=id_on(beside, side), version=None))
 
 
 def left(stream: StreamSpec, halves: Iterable[Binding]) -> dict[str, str]:

@@ -242,3 +242,62 @@ def test_found_by_sim_who_moves_while_all_is_read_is_not_put_back_where_his_key_
         return Rig(spec, find=(Find.FULL,), poll_s=20.0, find_by_field=True)
 
     assert on(rig_of, body) == ([(PROSPECTS, None)], [])
+
+
+def made_from(here: Side, there: Side, policy: DeletePolicy = DeletePolicy.IGNORE) -> StreamSpec:
+    """Accounts that are made from records of `here` alone; what a deletion here does there."""
+    rules = [
+        ObjectRules(name, frozenset({here}), {here: policy, there: DeletePolicy.IGNORE})
+        for name in (PROSPECTS, CLIENTS)
+    ]
+    return accounts(here, objects={there: tuple(rules)})
+
+
+@MIRRORED
+@FINDS
+def test_who_stood_beside_a_newcomer_that_is_gone_is_a_newcomer_himself(
+    here: Side, there: Side, find: Find
+) -> None:
+    """A client may be either of two accounts, and is deleted: of the prospect who is the same nobody heard any more."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        for kind in (PROSPECTS, CLIENTS):
+            rig.create(here, "Ada", "1", kind=kind)
+        client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        prospect = rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: "stands beside" in str(rig.bindings()))
+        await at_rest(rig)
+        rig.systems[there].delete(CLIENTS, client, "person")
+        await at_rest(rig)
+        return {row.room for row in rig.parked()}, f"{PROSPECTS}:{prospect}" in str(rig.parked())
+
+    assert on(lambda: rig_with(accounts(here), find), body) == ({Room.AMBIGUOUS}, True)
+
+
+@MIRRORED
+@FINDS
+def test_found_by_sim_who_moves_before_he_is_put_back_is_put_back_where_he_is_now(
+    here: Side, there: Side, find: Find
+) -> None:
+    """He stood beside the old one for a moment, and was forgotten with that (seed 512016)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.create(here, "Ada", "1", kind=CLIENTS)
+        await until(lambda: len(settled(rig)) == 1)
+        await at_rest(rig)
+        rig.systems[there].withheld.add((CLIENTS, "phone"))  # so it can't be put back at once
+        (mine,) = rig.rows(here)
+        rig.systems[here].delete("customers", mine, "person")
+        await until(lambda: not settled(rig))
+        await at_rest(rig)
+        (client,) = rig.rows(there, CLIENTS)
+        rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: "stands beside" in str(rig.bindings()))
+        rig.systems[there].delete(CLIENTS, client, "person")
+        await at_rest(rig)
+        rig.systems[there].withheld.clear()
+        await at_rest(rig)
+        return [(row["name"], row["kind"]) for row in rig.rows(here).values()], len(settled(rig))
+
+    spec = made_from(here, there, DeletePolicy.RESTORE)
+    assert on(lambda: rig_with(spec, find), body) == ([("Ada", PROSPECTS)], 1)

@@ -74,7 +74,7 @@ def _as_texts(law: StreamLaw, kind: str, lens: str) -> StreamLaw:
 def left_marked(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:
     """What a record leaves behind in one of several objects is marked there."""
     law = law if law.objects else several(law, laws, luck)
-    return replace(law, left="mark")
+    return replace(law, left="mark") if law.objects else law
 
 
 def follows(law: StreamLaw, laws: Laws, luck: random.Random) -> StreamLaw:

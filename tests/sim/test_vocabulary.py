@@ -29,6 +29,12 @@ def test_what_counts_as_drawn_is() -> None:
     assert missing == set()
 
 
+def test_nothing_is_left_behind_where_there_is_but_one_object() -> None:
+    """The auditor fell over one that was marked there (seed 510392)."""
+    drawn = [law for seed in range(200) for law in draw(seed, rules={"left_marked"}).laws.streams]
+    assert {bool(law.objects) for law in drawn if law.left == "mark"} == {True}
+
+
 def test_a_document_is_never_made_on_the_side_that_owns_what_people_call_it() -> None:
     """It would be told nothing, and what was entered elsewhere would give way to that (seeds 311422, 500246, 510307)."""
     drawn = (law for seed in range(200) for law in draw(seed, rules={"effects", "attachment"}).laws.streams)
