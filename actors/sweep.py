@@ -209,7 +209,7 @@ class Sweep:
         if lines.count == len(rows) and "\n".join(read) == lines.block:
             self._met += len(rows)
             return []
-        stored = set(lines.block.split("\n"))
+        stored = set(lines.block.split("\n")) - {""}  # that is what a line that can't be read reads as
         known = {line.rpartition("\t")[0] for line in stored}
         ids = _ids(block)
         self._met += sum(id_ in known for id_ in ids)

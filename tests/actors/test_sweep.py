@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.access import Access
-from actors.core.lenses import Trim
+from actors.core.lenses import MapValues, Trim
 from actors.core.policy import LinkSpec
 from actors.core.rows import Looks, RowShape, looks_for
 from actors.core.texts import line_of
@@ -321,5 +321,25 @@ def test_lines_that_are_read_otherwise_are_compared_anew() -> None:
         assert await world.read() == len(NUMBERS)
         world.spec = stream(one("f"))
         assert await world.read() == 0 and world.taken == list(NUMBERS)
+
+    run(body)
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_found_by_sim_who_is_new_and_can_not_be_read_is_looked_at_also_where_nobody_is_known(
+    window: int,
+) -> None:
+    """Where a window held nobody that is stored, a line that can't be read counted as unchanged: nobody ever heard of that
+    record (seed 512868)."""
+
+    async def body() -> None:
+        world = World(NUMBERS, window)
+        await world.begin()
+        lens = MapValues((("x", "y"),))
+        world.spec = msgspec.structs.replace(stream(one("f", a=lens, b=lens)), map_ver="m1")
+        for id_ in NUMBERS:
+            await world.happens("x" if id_ == "1" else "odd", id_)
+        assert await world.read() == 0
+        assert world.taken == list(NUMBERS)
 
     run(body)
