@@ -125,7 +125,7 @@ class Carrier:
             parked.setdefault(row.binding, []).append(row)
         refs = await target_refs(state.store, state.link, stream, (seen for p in pairs for seen in p.seen))
         verdicts = []
-        lacking = await lacks(state, stream) if stream.requires else ()
+        lacking = await lacks(state, stream, [s for p in pairs for s in p.seen]) if stream.requires else {}
         if not state.dry:
             await let_go_needed(state, stream, [s for p in pairs for s in p.seen if s.problem])
         reused = self.reused()
@@ -144,7 +144,8 @@ class Carrier:
                 concludes=concludes,
                 survivor=merge.survivor if merge is not None else None,
                 referring=merge.referring if merge is not None else None,
-                lacks=lacking,
+                lacks=lacking.get((pair.seen[0].side, pair.seen[0].id), ()),
+                just_staged=pair.binding.key in state.staged,
                 loading=stream.name not in state.loaded,
                 reused=reused,
             )

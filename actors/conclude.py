@@ -10,11 +10,13 @@ from actors import untold
 from actors.core import several
 from actors.core.actions import id_on
 from actors.core.changes import Change
+from actors.core.documents import decided
 from actors.core.guard import Spent, spend
 from actors.core.mapping import Refs, observe
 from actors.core.plan import Verdict
 from actors.core.policy import StreamSpec
 from actors.core.settle import settle as settle_action
+from actors.core.stream_rules import Imports
 from actors.core.types import (
     SIDES,
     Action,
@@ -148,11 +150,14 @@ class Conclusions:
                 done.items.append(parked_line(row))
                 state.waited += row.room is not Room.STAGED
                 state.confirmed += row.room is Room.STAGED  # that is what was to become of it
+                if row.room is Room.STAGED and stream.imports is Imports.ALWAYS:
+                    state.staged.add(key)
                 done.add(row.side or "a", "waiting")
         for place, row in before.items():
             if place in now:
                 continue
-            if row.decision is not None and any(_carries(stream, one, place) for one in verdict.actions):
+            said = row.decision is not None or decided(stream, row)
+            if said and any(_carries(stream, one, place) for one in verdict.actions):
                 done.decided.setdefault(key, []).append(place)  # it stands until what it decided is done
             elif row.decision is not None and place[0] is Room.AMBIGUOUS and None in (binding.a, binding.b):
                 continue  # it is none of the others, also while something else keeps it from being created

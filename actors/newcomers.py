@@ -428,7 +428,7 @@ class Newcomers:
         if there not in stream.stages or not halves:
             return []
         rows = await self._state.store.parked(self._state.link, [half.key for half in halves])
-        said_yes = {row.binding for row in rows if decided(row)}
+        said_yes = {row.binding for row in rows if decided(stream, row)}
         return [half for half in halves if half.key in said_yes]
 
     async def _undelayed(self, stream: StreamSpec, side: Side, halves: Sequence[Binding]) -> list[Binding]:

@@ -121,7 +121,9 @@ class Run:
             )
         error = state.errors[0] if state.errors else None
         again_s = next((e.retry_after_s for e in state.errors if e.retry_after_s is not None), None)
-        if again_s is None and (state.open or state.left_for_later or state.claimed_elsewhere):
+        if again_s is None and (
+            state.open or state.left_for_later or state.staged or state.claimed_elsewhere
+        ):
             soon_s = CLAIMED_AGAIN_S if state.claimed_elsewhere else 1.0
             again_s = max(soon_s, *(side.declaration.read_lag_s for side in self._sides.values()))
         return RunResult(

@@ -199,6 +199,7 @@ class RunState:
         self.unknown_outcome = False
         self.left_for_later = False  # newcomers that could not be looked at freshly yet
         self.claimed_elsewhere = False  # another link makes some of them
+        self.staged: set[int] = set()  # bindings of what this run staged, and the next one imports
         self.confirmed = self.failed = self.waited = self.planned = 0
         self.awaiting: dict[str, str] = {}  # stream -> why a plan waits
         self.gone: dict[str, dict[int, Binding]] = {}  # what a dry run found gone, by stream and key

@@ -7,19 +7,21 @@ wakes everybody, so nothing is lost with the process that noticed it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from actors.core import initial
+from actors.core import initial, needed
 from actors.core.mapping import references
 from actors.core.policy import StreamSpec
-from actors.core.types import SIDES, Hint, Observation, Record
+from actors.core.types import SIDES, Hint, Observation, Record, Side, State
+from actors.core.values import Value
 from actors.ports import Settlement
 from actors.state import RunState
 
 PAGE = 500
 WOKEN_MAX = 5000  # in one run; the rest is tried by the next complete read
+SHARING_MAX = 20  # records that share a key: the pair that is in step is among the first
 ARRIVED = "what it may wait for has come"
 NEEDED = "another record needs it"
 
@@ -64,8 +66,37 @@ async def let_go_needed(state: RunState, stream: StreamSpec, seen: Sequence[Obse
             await state.settle(Settlement(run=state.run, bindings=tuple(bindings), hints=tuple(hints)))
 
 
-async def lacks(state: RunState, stream: StreamSpec) -> tuple[str, ...]:
-    """The streams without a single pair, of those that a stream requires."""
-    return tuple(
-        [name for name in stream.requires if not await state.store.count_bindings(state.link, name, 1)]
-    )
+async def lacks(
+    state: RunState, stream: StreamSpec, seen: Sequence[Observation]
+) -> Mapping[tuple[Side, str], tuple[str, ...]]:
+    """What of the streams that it requires is not in step yet, in words, by the side and id of each of these records."""
+    none = [name for name in stream.requires if not await state.store.count_bindings(state.link, name, 1)]
+    every = (f"no record of {', '.join(none)} is in step yet",) if none else ()
+    out = {(one.side, one.id): every for one in seen}
+    for name, paths in stream.named.items() if not none else ():
+        for side, path in paths.items():
+            of = {one.id: needed.named(path, one) for one in seen if one.side == side}
+            missing = await _missing(state, name, side, [v for values in of.values() for v in values or ()])
+            for id_, values in of.items():
+                late = ", ".join(str(value) for value in values or () if value in missing)
+                if late or values is None:
+                    said = (
+                        f"{name} {late} not in step yet"
+                        if late
+                        else f"{path} not delivered, which names {name}"
+                    )
+                    out[side, id_] = (*out[side, id_], said)
+    return out
+
+
+async def _missing(state: RunState, name: str, side: Side, values: Sequence[Value]) -> Collection[Value]:
+    """Those of the values that name no pair of the stream which is in step."""
+    stream = state.spec.stream(name)
+    key = needed.key_of(stream) if values else None
+    if key is None:
+        return values
+    wanted = needed.hashes(stream, side, values)
+    limit = SHARING_MAX * len(wanted)
+    found = await state.store.sharing(state.link, name, key[0], sorted(set(wanted.values())), limit)
+    there = {one.keys[key[0]] for one in found if one.state is State.SETTLED and one.a and one.b} - {0}
+    return [value for value, hash_ in wanted.items() if hash_ not in there]

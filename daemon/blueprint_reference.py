@@ -13,6 +13,7 @@ from typing import Final
 from actors.core.blueprint.entries import EFFECT, FIELD, GATE, LINK, SIDE, STREAM
 from actors.core.blueprint.entries_lines import lines_table
 from actors.core.blueprint.entries_objects import OBJECT
+from actors.core.blueprint.entries_rules import REQUIRED
 from actors.core.blueprint.entries_when import SCHEDULE
 from actors.core.blueprint.forms import Entry
 from actors.core.blueprint.lens_words import WORDS
@@ -28,6 +29,7 @@ TABLES: Final[Mapping[str, Sequence[Entry]]] = {
     "schedule": SCHEDULE,
     "stream": STREAM,
     "object": OBJECT,
+    "required": REQUIRED,
     "gate": GATE,
     "effect": EFFECT,
     "field": FIELD,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from actors.core.actions import note_line
 from actors.core.policy import StreamSpec
+from actors.core.stream_rules import Imports
 from actors.core.types import Action, ActionState, Binding, Observation, Parked, Presence, Room, Side, other
 from actors.core.values import Value, fingerprint
 
@@ -18,6 +19,15 @@ ONCE = "*once*"
 IMPORTED = ("import", "retry")
 FAILED = "import failed: "
 TRIED = "failed action"
+CHANGED = "staged: changed since"
+_WORDS: Mapping[Imports, tuple[str, str]] = {
+    Imports.ASK: ("to be imported on {}", "import it, now or later"),
+    Imports.ALWAYS: ("imported on {} after the run", "it is imported by itself"),
+    Imports.NEVER: (
+        "never imported on {}",
+        "let the link import (imports: ask or always), or enter it there by hand",
+    ),
+}
 NAMED_MAX = 12  # values that a line of the protocol names
 
 
@@ -27,8 +37,10 @@ def staged(
     seen: Observation,
     wanted: Mapping[str, Value],
     parked: Sequence[Parked],
+    just_staged: bool,
 ) -> Parked | None:
-    """The line of a record that waits for its import; None where it need not, or a person said so for what it shows now."""
+    """The line of a record that waits for its import; None where it need not: a person, or the rule, said so for what it
+    shows now. `just_staged`: by this very run, which ends with staged documents."""
     target = other(seen.side)
     if target not in stream.stages:
         return None
@@ -36,19 +48,21 @@ def staged(
     tried = before.detail.get(TRIED, 0) if before is not None else 0
     print_ = staged_print(stream, target, wanted, tried)
     as_shown = before is not None and before.fingerprint == print_
-    if as_shown and before is not None and (before.decision or {}).get("choose") in IMPORTED:
+    if as_shown and before is not None and decided(stream, before, just_staged=just_staged):
         return None
-    reason = f"staged: to be imported on {target}"
-    if before is not None and not as_shown:
-        reason = f"staged: changed since, to be imported on {target}"
+    words, hint = _WORDS[stream.imports]
+    changed = before is not None and (not as_shown or before.reason.startswith(CHANGED))
+    reason = f"{CHANGED}, {words.format(target)}" if changed else f"staged: {words.format(target)}"
+    if as_shown and before is not None and tried:
+        reason, hint = before.reason, before.hint
     return Parked(
         stream=stream.name,
         room=Room.STAGED,
         binding=half.key,
         side=seen.side,
         record=seen.id,
-        reason=before.reason if as_shown and before is not None else reason,
-        hint="import it, now or later",
+        reason=reason,
+        hint=hint,
         detail=detail_of(wanted, tried if as_shown else 0),
         fingerprint=print_ if as_shown else staged_print(stream, target, wanted, 0),
     )
@@ -74,9 +88,13 @@ def never_imported(
     return (note_line(stream, half, side, seen.id, rule, words, ActionState.DROPPED),)
 
 
-def decided(row: Parked) -> bool:
-    """Whether a person said that it is to be imported. Whether that counts for what it shows now is `staged`'s to say."""
-    return row.room is Room.STAGED and (row.decision or {}).get("choose") in IMPORTED
+def decided(stream: StreamSpec, row: Parked, *, just_staged: bool = False) -> bool:
+    """Whether a line says that its record is to be imported: by a person's word, or by the rule, which tries once. Whether
+    that counts for what the record shows now is `staged`'s to say."""
+    if row.room is not Room.STAGED or stream.imports is Imports.NEVER:
+        return False
+    by_rule = stream.imports is Imports.ALWAYS and TRIED not in row.detail and not just_staged
+    return by_rule or (row.decision or {}).get("choose") in IMPORTED
 
 
 def detail_of(wanted: Mapping[str, Value], tried: int) -> dict[str, object]:

@@ -8,6 +8,8 @@ G21, S16; REDTEAM 8, 31.
 
 from __future__ import annotations
 
+from datetime import date, datetime
+
 import msgspec
 
 from actors.core import initial, match
@@ -64,14 +66,22 @@ def admitted(stream: StreamSpec, half: Binding, seen: Observation, note: str | N
         # Where that was not delivered nothing says that it is let in anew: what the initial load makes of it stays.
         kept = initial.not_settled(half) if is_in is None else ""
         return _held_back(stream, half, seen, f"{SHUT}; {kept}" if kept else SHUT)
-    if note is None and gate.on is GateOn.EDGE and not loaded:
+    was_before = note.startswith(BEFORE) if note is not None else gate.on is GateOn.EDGE and not loaded
+    if was_before and not goes_all_the_same(gate, seen):
         return _held_back(stream, half, seen, BEFORE)
-    if note is not None and note.startswith(BEFORE):
-        return _held_back(stream, half, seen, BEFORE)
-    if note is not None and note.startswith(SHUT):
+    if note is not None and is_held_back(note):
         state, keys = newcomer_state(stream, seen), match.keys(stream, seen.fields)
         return msgspec.structs.replace(half, state=state, note=initial.not_settled(half), keys=keys)
     return half
+
+
+def goes_all_the_same(gate: Gate, seen: Observation) -> bool:
+    """Whether a record that took part before is dated from the day on from which those go as well; of an instant the day in
+    UTC counts. What shows no day does not go."""
+    day = seen.fields.get(gate.dated, UNKNOWN)
+    if gate.since is None or not isinstance(day, date):
+        return False
+    return (day.date() if isinstance(day, datetime) else day) >= gate.since
 
 
 def is_held_back(note: str) -> bool:

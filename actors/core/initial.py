@@ -7,6 +7,9 @@ say stands, but a side that is not written to keeps what it holds, as a deviatio
 the other side's. Where not every field is settled at once (a person is asked, one was not delivered) the pair is noted, and
 what is left of it is settled likewise.
 
+Where both sides are left, or newcomers are, they are matched first, and rest then; who has to wait for that, and is edited
+meanwhile, is left no longer.
+
 Where newcomers wait for a yes (`plan`) each one is noted, so that it still waits when the load is over, whatever is edited
 meanwhile; they spend of a budget of nothing (core/guard.py). Who stops taking part, and takes part anew, is no longer
 one of them.
@@ -41,21 +44,35 @@ def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: b
     if loaded or half.state is not State.NEW:
         return half
     if not stream.initial_load:  # of two that rest neither is new, and nobody would look whether they are one
-        return msgspec.structs.replace(half, note=LEFT) if not half.note else half
+        return msgspec.structs.replace(half, note=_left_as(stream, seen)) if not half.note else half
     if other(seen.side) not in stream.initial_load:
         return _rests(stream, half, seen)
     note = _NOTES.get(stream.initial_creates)
+    note = _left_as(stream, seen) if note == LEFT else note
     return msgspec.structs.replace(half, note=note) if note and not half.note else half
 
 
 def left(stream: StreamSpec, half: Binding, seen: Observation) -> Binding | None:
-    """A newcomer that matched nobody and is left where it is; None: it is not one of those."""
-    return _rests(stream, half, seen) if LEFT in half.note else None
+    """A newcomer that matched nobody and is left where it is; None: it is not one of those, or shows something else by now
+    than when it was met (somebody it may be could not be told for a while)."""
+    if LEFT not in half.note:
+        return None
+    was, now = half.note[half.note.index(LEFT) :], _left_as(stream, seen)
+    edited = LEFT not in (was, now) and was != now
+    return None if edited else _rests(stream, half, seen)
+
+
+def _left_as(stream: StreamSpec, seen: Observation) -> str:
+    """The note of a newcomer that is to be left: with what it showed, where all of it was delivered."""
+    prints = dict(_prints(stream, seen))
+    if len(prints) < len(stream.shared(seen.side)):
+        return LEFT
+    return f"{LEFT} {fingerprint([seen.fields.get(name, one) for name, one in prints.items()])}"
 
 
 def not_settled(half: Binding) -> str:
     """Of a note what the initial load makes of a newcomer that is matched first; "" where it makes nothing of him."""
-    return next((note for note in _NOTES.values() if note in half.note), "")
+    return next((half.note[half.note.index(note) :] for note in _NOTES.values() if note in half.note), "")
 
 
 def leaves(stream: StreamSpec) -> bool:

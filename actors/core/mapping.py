@@ -73,6 +73,9 @@ def paths(stream: StreamSpec, side: Side, name: str = "") -> tuple[str, ...]:
             seen.update(dict.fromkeys(place.paths))
     for path in stream.mark.get(side, {}):
         seen.setdefault(path)
+    for at in stream.named.values():
+        if side in at:
+            seen.setdefault(at[side])
     if side in stream.gates:
         seen.setdefault(stream.gates[side].path)
     for path in (RECORD_ID, RECORD_OBJECT, *(lacking(stream, side, name) if name else ())):

@@ -61,8 +61,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
     if (left := initial.left(stream, half, seen)) is not None:
         return Verdict(left)
     if ctx.lacks:
-        reason = f"no record of {', '.join(ctx.lacks)} is in step yet"
-        return Verdict(half, park=(waits(stream, half, seen, reason),))
+        return Verdict(half, park=(waits(stream, half, seen, "; ".join(ctx.lacks)),))
     half = _with_own_values(stream, half, seen)
     wanted = _told(stream, half, seen, restore)
     unknown = _unseen(stream, half, seen)
@@ -81,7 +80,7 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         write = several.placed(stream, target, again if restore else begun(stream, target, write))
     except LensError as error:
         return Verdict(half, park=(waits(stream, half, seen, str(error)),))
-    line = None if restore else staged(stream, half, seen, wanted, ctx.parked)
+    line = None if restore else staged(stream, half, seen, wanted, ctx.parked, ctx.just_staged)
     if line is not None:
         return Verdict(half, park=(line,))
     rule = NEW_ON.format(side=side)

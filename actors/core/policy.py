@@ -13,7 +13,7 @@ import msgspec
 from actors.core.conditions import Condition
 from actors.core.schedule import Place, Schedule
 from actors.core.setup import SetupSpec
-from actors.core.stream_rules import Gate, OnMerge
+from actors.core.stream_rules import Gate, Imports, OnMerge, Reactivation
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -208,6 +208,7 @@ class FieldSpec(msgspec.Struct, frozen=True):
     reference: str = ""  # the stream whose bindings translate this field
     owner_cases: tuple[OwnerCase, ...] = ()
     foreign_edit: ForeignEdit = ForeignEdit.PUT_BACK
+    reactivation: Reactivation = Reactivation.FOLLOW
     starts_with: Mapping[str, Mapping[str, Value]] = {}
     attachment: bool = False  # the value describes an attachment; its content crosses beside it
     lines: LinesSpec | None = None  # the value is a list of lines, part of the record
@@ -251,12 +252,13 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     """One kind of record of a link.
 
     `creates`: the sides on which a new record leads to one on the other side. `requires`: nothing is made while one of
-    these streams has no pair. `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`: native
-    values that mark a record as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a complete read
-    at least this often, seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing is said.
+    these streams has no pair; `named`: nor while those lack one that the record names at that path (core/needed.py).
+    `deletes[x]`: what happens on the other side when a record is deleted on x. `mark[x]`: native values that mark a record
+    as deleted on x. `gates[x]`: which records of x take part. `complete_read_s`: a complete read at least this often,
+    seconds. `delivery[x]`: when what is to be written on x goes; at once where nothing is said.
     `stale[v]`: fields that meant something else under mapping version v; `remapped`: since when not, epoch seconds.
     `triggers[x]`: events of x's webhook that lead to a look; all where nothing is said. `once`: sides on which a record is
-    made and never changed after. `stages`: sides on which one is made only when a person says so. `effects`: the streams of
+    made and never changed after. `stages`: sides on which one is made when `imports` says so. `effects`: the streams of
     what is written together with a record that is made; each of them `follows` this one (core/effects.py). `objects[x]`:
     the objects of side x where there are several (core/several.py); `creates` and `deletes` stand with them then.
     `initial_load`: the sides that the initial load may write to, `initial_creates`: what it does about records that the
@@ -272,8 +274,10 @@ class StreamSpec(msgspec.Struct, frozen=True, dict=True):
     match: tuple[tuple[str, ...], ...] = ()
     parents: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    named: Mapping[str, Mapping[Side, str]] = {}
     once: frozenset[Side] = frozenset()
     stages: frozenset[Side] = frozenset()
+    imports: Imports = Imports.ASK
     initial_load: frozenset[Side] = frozenset({"a", "b"})
     initial_creates: InitialCreates = InitialCreates.ON
     creates: frozenset[Side] = frozenset({"a", "b"})

@@ -261,15 +261,21 @@ def _parts(stream: StreamSpec, action: Action, after: Observation) -> tuple[str,
 
 
 def _with_parts(out: Settled, action: Action, after: Observation, parts: Sequence[str]) -> Settled:
-    """The base stays what it was (none, of a new record) and the part is a deviation of that side: so the other one has
-    changed, this one has not, and the next plan writes the whole list over the part."""
-    binding = out.binding
+    """The base stays what it was (none, of a new record, whatever was agreed on before it was deleted) and the part is a
+    deviation of that side: so the other one has changed, this one has not, and the next plan writes the whole list over the
+    part."""
+    binding, there = out.binding, other(action.side)
     for name in parts:
-        held = binding.side(action.side)
+        held, origin = binding.side(action.side), binding.side(there)
         assert held is not None
         dev = {**held.dev, name: Deviation(after.fields[name], CUT)}
         binding = binding.with_side(action.side, msgspec.structs.replace(held, dev=dev))
-        binding = msgspec.structs.replace(binding, base={name: (), **binding.base})
+        base = {name: (), **binding.base}
+        if action.op is Op.CREATE and origin is not None:
+            base[name] = ()
+            devs = {n: stands for n, stands in origin.dev.items() if n != name}
+            binding = binding.with_side(there, msgspec.structs.replace(origin, dev=devs))
+        binding = msgspec.structs.replace(binding, base=base)
     return msgspec.structs.replace(out, binding=binding, cut=tuple(parts))
 
 

@@ -1,8 +1,10 @@
-"""Rules of a stream about whole records, as data: gates (gates.py, blueprint/gates.py), what follows a merge (gone.py)."""
+"""Rules of a stream about whole records, as data: gates (gates.py, blueprint/gates.py), imports (documents.py), what follows
+a merge (gone.py)."""
 
 from __future__ import annotations
 
 import enum
+from datetime import date
 
 import msgspec
 
@@ -34,13 +36,31 @@ class GateKeys(enum.StrEnum):
 
 class Gate(msgspec.Struct, frozen=True):
     """Which records of one side take part: those whose native field `path` holds one of `values` (none named: anything
-    but nothing)."""
+    but nothing). `since`: with `on: edge`, those go as well that took part before and are dated from that day on, by
+    the field `dated`."""
 
     path: str
     values: tuple[Value, ...] = ()
     on: GateOn = GateOn.LEVEL
     then: Ineligible = Ineligible.KEEP
     keys: GateKeys = GateKeys.HELD
+    since: date | None = None
+    dated: str = ""
+
+
+class Imports(enum.StrEnum):
+    """When a staged record is made."""
+
+    ASK = "ask"  # when a person says so
+    ALWAYS = "always"  # by itself, in the run after the one that staged it
+    NEVER = "never"  # not at all: it stays staged, whatever anybody says
+
+
+class Reactivation(enum.StrEnum):
+    """What becomes of a field that was false on a side, and is so there no longer: it says whether a record is active."""
+
+    FOLLOW = "follow"  # an edit like any other
+    IGNORE = "ignore"  # it stays on that side: only a deactivation crosses
 
 
 class OnMerge(enum.StrEnum):

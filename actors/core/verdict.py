@@ -23,7 +23,8 @@ class Context(msgspec.Struct, frozen=True):
     `concludes`: what is new was compared with what is gone, so that a record that is gone was deleted, not moved.
     `survivor`: the record that has one of the keys of the one that is gone, and the key's name; `referring`: records beside
     the one that is left that refer to it, None where that is not to be known.
-    `lacks`: streams that this one requires, and of which no record is in step yet.
+    `lacks`: what it requires of other streams and is not in step yet, in words.
+    `just_staged`: this very run has staged it.
     `loading`: the stream's initial load is not complete.
     `reused`: sides that may give the id of a record that was deleted to another one.
     """
@@ -36,6 +37,7 @@ class Context(msgspec.Struct, frozen=True):
     survivor: tuple[str, str] | None = None
     referring: tuple[str, ...] | None = None
     lacks: tuple[str, ...] = ()
+    just_staged: bool = False
     loading: bool = False
     reused: frozenset[Side] = frozenset()
 

@@ -11,6 +11,7 @@ from actors.core.types import Room, other
 from actors.core.values import BadValue, canonical
 from daemon.api import access, convert, rules
 from daemon.api.desk import Desk
+from daemon.api.documents import refuse_closed
 from daemon.api.errors import Violation, invalid, not_found, precondition
 from daemon.store.rows import Listing, Missing, ParkedInfo
 from tandem.v1 import rooms_pb2 as pb
@@ -40,6 +41,12 @@ class Rooms:
         if not access.caller().sees(info.tenant, info.partner):
             raise not_found(what, str(id_))
         return info
+
+    async def refuse_closed(self, info: ParkedInfo) -> None:
+        """A staged record that its link never imports waits for no word."""
+        link = await self._desk.store.link(info.link)
+        if link is not None:
+            refuse_closed(self._desk.blueprints.of(link), {info.row.stream})
 
     async def decide(
         self, info: ParkedInfo, decision: Mapping[str, Any], action: str, shown: str = ""
@@ -171,6 +178,8 @@ class Quarantine(rooms_pb2_grpc.QuarantineServicer):
                 f"entry {request.id} is a conflict: trying again would find it again",
                 f"say whose value stays: tandemctl conflicts resolve {request.id} --choose a",
             )
+        if info.row.room is Room.STAGED:
+            await self._rooms.refuse_closed(info)
         return await self._rooms.decide(info, {"choose": "retry"}, "parked.retry")
 
     async def DismissParked(self, request: pb.DismissParkedRequest, context: Any) -> pb.Parked:

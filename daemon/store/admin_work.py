@@ -198,14 +198,18 @@ class AdminWork(Base):
             await put_hints(db, row["link"], hints, now)
         return await self.get_parked(parked_id)
 
-    async def import_staged(self, link: str, stream: str, ids: Sequence[int], by: str) -> int:
+    async def import_staged(
+        self, link: str, stream: str, ids: Sequence[int], by: str, but: Sequence[str] = ()
+    ) -> int:
         """Decide to import staged documents as they are shown now: those with these numbers, or all of `stream` ("" = of the
-        link). How many. `Missing` where one of the numbers is not staged in the link; then nothing is decided."""
+        link), without those of the streams in `but`. How many. `Missing` where one of the numbers is not staged in the link;
+        then nothing is decided."""
         decision, now = pack({"choose": "import"}), self._clock.now()
         async with self._transaction() as db:
             await db.execute(sql("link_poke"), link)
             await db.fetchval(sql("inbox_lock"), link)
-            done = await db.fetch(sql("staged_import"), link, stream, list(ids), decision, clean(by), now)
+            asked = (link, stream, list(ids), decision, clean(by), now, list(but))
+            done = await db.fetch(sql("staged_import"), *asked)
             found = {row["id"] for row in done}
             if lost := [one for one in ids if one not in found]:
                 raise Missing("staged document", ", ".join(map(str, lost)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import msgspec
 
 from actors.core.effects import DOCUMENT
+from actors.core.errors import Kind, Scope, TandemError
 from actors.core.lenses import MapValues, Same
 from actors.core.lenses_one_way import OwnId
 from actors.core.policy import RECORD_ID, FieldSide, FieldSpec, Owner, StreamSpec
@@ -156,3 +158,34 @@ def test_found_by_sim_an_effect_that_waits_is_not_looked_at_again_and_again_whil
         return rig
 
     assert on(rig_of, body) == []
+
+
+@MIRRORED
+def test_found_by_sim_an_effect_that_is_due_goes_with_its_record_that_gets_another_id(
+    here: Side, there: Side
+) -> None:
+    """The sale is made, its movement is not done for a while; meanwhile the sale gets another id where it came from."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        busy = True
+
+        async def no_moves() -> None:
+            if busy and rig.requests[-1][3][0] == MOVES:
+                raise TandemError(Kind.TRANSIENT, "busy", scope=Scope.STREAM)
+
+        rig.on[there, "write"] = no_moves
+        id = rig.create(here, "R1", "1")
+        await until(lambda: len(staged(rig)) == 1)
+        bring_in(rig, staged(rig)[0])
+        await until(lambda: rig.names(there) == ["R1"] and rig.asked(there, "write"))
+        await anyio.sleep(30)
+        rig.systems[here].delete(CUSTOMERS, id, "person")
+        rig.create(here, "R1", "1")
+        await anyio.sleep(700)
+        busy = False
+        await until(lambda: len(moves(rig, there)) == 1, 900.0)
+        await at_rest(rig, 700)
+        return moves(rig, there), rig.names(there), rig.parked()
+
+    expected: Any = [("R1", "1")], ["R1"], []
+    assert on(lambda: Rig(*receipts(here, there), poll_s=20.0), body) == expected

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.core.lenses import Same
-from actors.core.policy import FieldSide, FieldSpec, StreamSpec
+from actors.core.policy import FieldSide, FieldSpec, Owner, StreamSpec
 from actors.core.types import Room, Side
 from actors.ports import Find
 from actors.root import RootActor
@@ -145,6 +145,43 @@ def test_nothing_is_made_before_the_stream_that_is_required_has_a_record(here: S
 
     rig = lambda: rig_of(people(), orders(parents=(), requires=(CUSTOMERS,), match=(("name",),)))  # noqa: E731
     assert on(rig, body) == (({}, {"no record of customers is in step yet"}), [])
+
+
+@MIRRORED
+def test_a_record_that_names_those_that_it_needs_waits_for_each_of_them_and_for_any_where_it_names_none(
+    here: Side, there: Side
+) -> None:
+    """O1 needs Ada, O2 both; O3 names nobody, and O4 somebody who isn't there."""
+    at = FieldSide(("needs",), Same())
+    fields = (field("name"), FieldSpec("needs", at, at, owner=Owner.LOCAL))
+    needing = orders(parents=(), requires=(CUSTOMERS,), named={CUSTOMERS: {here: "needs"}}, fields=fields)
+
+    def made(rig: Rig) -> list[str]:
+        return sorted(row["name"] for row in rig.rows(there, ORDERS).values())
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        for name, needs in (("O1", "ada"), ("O2", "Ada, Eve"), ("O3", None), ("O4", "Zoe")):
+            rig.systems[here].create(ORDERS, {"name": name, "needs": needs}, "person")
+        eve = rig.create(here, "Eve", None)
+        rig.create(there, "Zoe", None)  # there, and on one side only
+        await at_rest(rig, 100)
+        before = made(rig), {row.reason for row in rig.parked() if row.stream == ORDERS}
+        rig.create(here, "Ada", "1")
+        await until(lambda: made(rig) == ["O1", "O3"], timeout_s=WHEN)
+        await at_rest(rig, 60)
+        late = sorted(row.reason for row in rig.parked() if row.stream == ORDERS)
+        rig.edit(here, eve, phone="1")
+        await until(lambda: made(rig) == ["O1", "O2", "O3"], timeout_s=WHEN)
+        (fourth,) = (id for id, row in rig.rows(here, ORDERS).items() if row["name"] == "O4")
+        rig.systems[here].edit(ORDERS, fourth, {"needs": "Ada"}, "person")
+        await until(lambda: len(made(rig)) == 4, timeout_s=WHEN)
+        return before, late
+
+    expected: Any = (
+        ([], {"no record of customers is in step yet"}),
+        ["customers Eve not in step yet", "customers Zoe not in step yet"],
+    )
+    assert on(lambda: rig_of(people(), needing), body) == expected
 
 
 @MIRRORED

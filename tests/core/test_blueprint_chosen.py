@@ -54,8 +54,13 @@ def compiled(chosen: dict[str, Any] | None, **changed: Any) -> LinkSpec:
         ({"tags": "no", "notes": "on"}, ["customers", "notes"]),
     ],
 )
-def test_what_is_not_chosen_is_not_there(chosen: dict[str, Any] | None, streams: list[str]) -> None:
-    spec = compiled(chosen)
+@pytest.mark.parametrize("requires", [["groups", "tags"], {"groups": {"which": "any"}, "tags": {}}])
+def test_what_is_not_chosen_is_not_there(
+    chosen: dict[str, Any] | None, streams: list[str], requires: list[str] | dict[str, Any]
+) -> None:
+    rules = copy.deepcopy(RULES["streams"])
+    rules["customers"]["requires"] = requires
+    spec = compiled(chosen, streams=rules)
     customers = spec.stream("customers")
     assert {stream.name for stream in spec.streams} == set(streams)
     assert ("groups" in streams) == ("group" in [field.name for field in customers.fields])

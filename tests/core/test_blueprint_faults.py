@@ -150,6 +150,10 @@ FAULTY: dict[str, tuple[Callable[[Document], object], str]] = {
         ),
         "orders.gate.a.then: what is written once on b is not marked",
     ),
+    "nothing to import": (
+        lambda d: d["streams"]["customers"].update(imports="always"),
+        "customers.imports: nothing is staged, so there is nothing to import",
+    ),
     "staged where nothing is made": (
         lambda d: d["streams"]["customers"].update(stages=["a"]),
         "customers.stages: nothing is made on a, so nothing is staged: `creates` has to name b",

@@ -439,3 +439,22 @@ def test_found_by_sim_who_is_left_goes_also_once_he_is_edited_to_what_can_not_be
     half = held_over(spec, half_binding(spec, look(), 0), look(), loaded=False)
     shows = [has_changed(spec, half, seen) for seen in (look(), look(known=()), look(of="c2"), look(f="odd"))]
     assert is_held(half) and shows == [False, False, True, True]
+
+
+@MIRRORED
+@pytest.mark.parametrize("rule", ["off", "neither side"])
+def test_found_by_sim_who_is_edited_before_he_comes_to_rest_is_left_no_longer(rule: str, here: Side) -> None:
+    """Somebody who may be he could not be told until long after the load; he was edited meanwhile (seed 500779)."""
+    neither, off = {"initial_load": frozenset[Side]()}, {"initial_creates": InitialCreates.OFF}
+    rules: dict[str, Any] = off if rule == "off" else neither
+    spec = stream(one("name"), one("f"), match=(("name",),), creates=frozenset(SIDES), **rules)
+    first = seen(here, {"name": "Ada", "f": 1})
+    half = held_over(spec, half_binding(spec, first, 0), first, loaded=False)
+    assert half.state is State.NEW
+    later = seen(here, {"name": "Ada", "f": 2})
+    (action,) = plan_new(spec, half, later, Context(now=NOW)).actions
+    assert (action.side, action.op, action.fields["f"]) == (other(here), Op.CREATE, 2)
+    in_part = msgspec.structs.replace(later, fields={"name": "Ada"}, native={})
+    for look in (first, in_part):  # what was not delivered tells nothing
+        verdict = plan_new(spec, half, look, Context(now=NOW))
+        assert is_held(verdict.binding) and not verdict.actions

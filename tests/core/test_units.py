@@ -17,6 +17,7 @@ from actors.core.types import (
     Action,
     ActionState,
     Binding,
+    Deviation,
     Held,
     Observation,
     Op,
@@ -264,6 +265,25 @@ def test_what_was_cut_is_completed_over_what_stands(
     rows = [item.get("@id") for item in fill.native["items"] if "@id" in dict(item.cells)]  # type: ignore[union-attr]
     kept = [at for at, item in enumerate(stands) if item in wanted]
     assert rows == [str(at) for at in kept]
+
+
+@pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize("shows", [(A, B), (A, C)])
+def test_what_was_cut_while_it_was_put_back_is_completed_too(here: Side, shows: tuple[Line, ...]) -> None:
+    """Its lines had been settled before it was deleted (seed 314297); its own side may have shown others for a reason."""
+    there = other(here)
+    before = msgspec.structs.replace(half(here), base={"number": "1", "items": (A, B)})
+    if shows != (A, B):
+        held = Held(id=f"{here.upper()}1", dev={"items": Deviation(shows, "differs")})
+        before = before.with_side(here, held)
+    after = shown(there, (A,))
+    out = settle(
+        PLAIN, before, sent(here, Op.CREATE, (), (A, B)), after, now=NOW, by_reply=False, in_steps=True
+    )
+    mine = shown(here, shows)
+    a, b = (mine, after) if here == "a" else (after, mine)
+    (fill,) = plan_pair(PLAIN, out.binding, a, b, CTX).actions
+    assert (fill.side, fill.op, fill.fields) == (there, Op.UPDATE, {"items": shows})
 
 
 @pytest.mark.parametrize("here", SIDES)

@@ -145,8 +145,8 @@ STREAMS = (
         31,
         "what took part before the activation counts as newly taking part",
         "actors/core/gates.py",
-        "    if note is None and gate.on is GateOn.EDGE and not loaded:",
-        "    if False:",
+        " if note is not None else gate.on is GateOn.EDGE and not loaded",
+        " if note is not None else False",
         (f"{GATES}test_redteam_31_what_was_so_before_the_activation_does_not_go_whoever_saves_it_again",),
     ),
     Mutant(

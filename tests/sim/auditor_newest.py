@@ -186,7 +186,8 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             sure = bool(made) and evidence.was_answered(made[-1])  # else somebody else may have made it
             sure = sure and _was_known(timeline, entry, made[-1])
             sure = sure and not (stream.left == "mark" and (entry.after or {}).get(MARK) == "yes")
-            if sure and not parked & set(there) and not _touched_since(timeline, entry, made[-1]):
+            # Who touched it since it was left was asked about it, also if the one in the new object was put back after that.
+            if sure and not parked & set(there) and not _touched_since(timeline, entry, made[0]):
                 yield Violation(
                     "convergence", f"{entry.id} is left where {made[-1].id} was moved from", entry.at
                 )

@@ -175,8 +175,8 @@ class StoreView:
 @dataclass
 class Evidence:
     """Everything the auditor gets. `astray`: what was written into an account that is none of the link's; `lost...`:
-    what runs had counted, what records had named and what nobody was sure of when the state of the link was set back, at
-    the times `set_back`.
+    what runs had counted, what records had named, what nobody was sure of and what was found done by a look when the state
+    of the link was set back, at the times `set_back`.
 
     `turned_back`: when a clock was turned back, and by how many seconds: what goes by it comes so much later;
     `left`: what the store said that the initial load left where it is, and when;
@@ -201,6 +201,7 @@ class Evidence:
     lost: dict[tuple[str, Side, str], int] = field(default_factory=dict)
     lost_names: list[Named] = field(default_factory=list)
     lost_unsure: int = 0
+    lost_looks: set[tuple[str, Side, str]] = field(default_factory=set)
     set_back: list[float] = field(default_factory=list)
     jumps: list[float] = field(default_factory=list)
     turned_back: list[tuple[float, float]] = field(default_factory=list)
@@ -222,7 +223,7 @@ class Evidence:
 
     def was_answered(self, entry: Entry) -> bool:
         """Whether the daemon heard what became of a write of its own, and could put it down."""
-        if (entry.stream, entry.side, entry.id) in self.store.looked_up:
+        if (entry.stream, entry.side, entry.id) in self.store.looked_up | self.lost_looks:
             return False
         return any(
             (one.side, one.who, one.stream, one.id) == (entry.side, entry.who, entry.stream, entry.id)
@@ -245,10 +246,13 @@ class Evidence:
             due = max(due, at) + by_s if -math.inf < since and at < asked else due
         return asked - due < self.laws.race_s
 
-    def was_hidden(self, side: Side, stream: str, id: str, at: float) -> bool:
-        """Whether no look would show a record at some time before."""
+    def was_hidden(self, side: Side, stream: str, id: str, at: float, since: float = -math.inf) -> bool:
+        """Whether no look would show a record at some time before `at`, and after `since`."""
         return any(
-            (one.side, one.stream, one.id) == (side, stream, id) and one.by_id and one.span.began < at
+            (one.side, one.stream, one.id) == (side, stream, id)
+            and one.by_id
+            and one.span.began < at
+            and one.span.ended > since
             for one in self.hidden
         )
 

@@ -53,6 +53,8 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             known = (a.stream, a.id, b.id) in evidence.store.pairs
             if not known and ever_shut(timeline, ref):
                 continue  # nobody is matched with what a gate keeps out
+            if not known and any(was_kept_behind(timeline, one) for one in (a, b)):
+                continue  # what a move left stands there for nobody, also once the record is gone
             ended = any(one.op == "delete" for one in timeline.about(ref))
             if not known and ended and timeline.is_merged(a):
                 continue  # made one by hand, and of the others some are gone: what is left may have had another partner

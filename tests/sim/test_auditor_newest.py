@@ -89,6 +89,16 @@ def parted(left: str, marked: bool = False, sides: str = "ab") -> Story:
     return told.update("b", PERSON, "one:B1", name="n7").delete("b", PERSON, "two:B2")
 
 
+def again(edited: bool) -> Story:
+    """A record that a daemon moved, and moves again from where it was left, since people deleted it in the new object."""
+    told = placed("mark")
+    told = told.update("b", PERSON, "one:B1", name="n7") if edited else told
+    told.delete("b", PERSON, "two:B2").create(
+        "b", "d1", "two:B3", ref="r1", email="e1", name="n1", **{OBJECT: "two"}
+    )
+    return bound(told.counts("a", "created", 1).counts("b", "created", 2), "A1", "two:B3")
+
+
 def with_starts(told: Story, start: tuple[Side, str, Value]) -> Laws:
     first, *others = told.evidence.laws.streams
     return Laws((replace(first, starts=(start,)), *others))
@@ -329,6 +339,8 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     ),
     "what a move marked in the old object, and both others are deleted": (lambda: parted("mark", True), ""),
     "what a move should have marked, and both others are deleted": (lambda: parted("mark"), "convergence"),
+    "what a move left and people edited is not marked when it is put back": (lambda: again(True), ""),
+    "what a move left is not marked when it is put back": (lambda: again(False), "convergence"),
     "what a move left is not marked": (
         lambda: bound(placed("mark").counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2"),
         "convergence",

@@ -310,3 +310,33 @@ def test_each_of_two_that_are_called_the_same_by_now_may_have_its_own_partner(
     told = told.update("a", "d1", "A2", ref="r1") if called else told
     told.create("b", "d1", "B3", ref="r1", email="e1", name="n1").delete("b", PERSON, "B1").wait(500.0)
     assert found(told.create("b", "d1", "B4", ref="r1", email="e2", name="n1")) == invariants
+
+
+@pytest.mark.parametrize(
+    "hidden, by_id, invariants",
+    [("after", True, set()), ("after", False, {"no invention"}), ("before", True, {"no invention"})],
+)
+def test_what_a_system_made_of_our_value_is_new_as_it_stands_once_no_look_shows_its_partner(
+    hidden: str, by_id: bool, invariants: set[str]
+) -> None:
+    """B holds its own short form of A1's name; A1 is in no look, and back: they meet, and B's values win."""
+    told = story("", "b", first_contact="b")
+    told.create("a", PERSON, "A1", ref="r1", email="e1", name="long name")
+    told = told.hides("a", "A1", 1.0, by_id=by_id).wait(5.0) if hidden == "before" else told
+    told.create("b", "d1", "B1", ref="r1", email="e1")
+    told.rewritten("b", "d1", "B1", "name", "long name", "long")
+    told = told.hides("a", "A1", 60.0, by_id=by_id).wait(200.0) if hidden == "after" else told
+    told.update("a", "d1", "A1", name="long").names("name", "long name")
+    assert found(told) == invariants
+
+
+def test_that_a_write_was_found_done_by_a_look_is_known_though_the_protocol_was_lost_with_the_state() -> None:
+    """B's short form is taken for somebody's edit, and the state is set back after that."""
+    told = story("", "b", first_contact="b")
+    told.create("a", PERSON, "A1", ref="r1", email="e1", name="long name").create("b", "d1", "B1", ref="r1")
+    told.rewritten("b", "d1", "B1", "name", "long name", "long")
+    told.update("a", "d1", "A1", name="long").names("name", "long name")
+    told.evidence.set_back.append(told.at)
+    assert found(told) == {"no invention"}
+    told.evidence.lost_looks.add(("customers", "b", "B1"))
+    assert found(told) == set()

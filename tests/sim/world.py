@@ -303,6 +303,7 @@ class World:
         self.evidence.set_back.append(loop.now())
         self.evidence.lost_names += was.named
         self.evidence.lost_unsure += was.unsure
+        self.evidence.lost_looks |= was.looked_up
         for at, count in was.counted.items():
             more = count - left.counted.get(at, 0)
             self.evidence.lost[at] = self.evidence.lost.get(at, 0) + more

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from clients.emulators.faults import Fault
-from tandem.v1 import links_pb2, runs_pb2
+from tandem.v1 import links_pb2, rooms_pb2, runs_pb2
 from tandem_client import Tandem, TandemError
 from tests.spec.accounts import texts
 from tests.spec.names import own_name
 from tests.spec.systems import until
-from tests.spec.tills import CUSTOMER, Tills, shop
+from tests.spec.tills import CUSTOMER, TAX, Tills, shop
 
 pytestmark = pytest.mark.anyio
 
@@ -146,6 +146,37 @@ async def test_s08_s14_a_start_is_refused_without_a_till_and_articles_wait_until
     assert tills.at_till("tills", "1") and tills.at_till("articles", "100")
 
 
+async def test_s08_where_the_setting_says_so_an_article_waits_for_the_tills_that_it_is_assigned_to(
+    tills: Tills,
+) -> None:
+    for number, of in (("100", "2"), ("101", None), ("102", "1, 2"), ("103", "1")):
+        tills.article(number, values={"MatchCode": of})
+    tills.new_till("1")
+    with pytest.raises(TandemError) as refused:
+        await tills.created(need_till="assigned")
+    assert "requires.tills: `a` or `b` is missing" in refused.value.message
+    given = {**TAX, "need_till": "assigned", "article_tills_field": "MatchCode"}
+    await tills.change(
+        {
+            "a": {"poll": "1s"},
+            "b": {"poll": "1s"},
+            "settings": {name: {"default": value} for name, value in given.items()},
+        }
+    )
+    await tills.activate()
+    await tills.start()
+
+    def up() -> list[str]:
+        return sorted(row["number"] for row in tills.cloud.person.rows("articles").values())
+
+    assert up() == ["101", "103"]
+    waiting = {row.record: row.reason for row in await tills.parked("waiting")}
+    assert waiting == {"100": "tills 2 not in step yet", "102": "tills 2 not in step yet"}
+    tills.new_till("2")
+    await tills.start()
+    assert up() == ["100", "101", "102", "103"] and not await tills.parked("waiting")
+
+
 # --------------------------------------------------------------------------------------------------- receipts
 
 
@@ -257,9 +288,56 @@ async def test_s11_a_line_that_is_cut_in_the_middle_of_an_import_loses_and_doubl
     assert tills.sales()[sold]["StatusFlag"] == "0" and len(tills.erp.person.rows("Movements")) == 2
 
 
-async def test_s11_where_the_setting_says_so_a_run_imports_at_once(tills: Tills) -> None:
-    await selling(tills, receipts_wait=[])
+async def test_s11_s19_where_the_setting_says_so_a_run_stages_and_the_next_one_imports_by_itself(
+    tills: Tills,
+) -> None:
+    await selling(tills, import_after_run="always")
     sold = tills.sell({"article": "100"})
-    await tills.start()
+    strange = tills.sell({"text": "Tagesgericht", "price": "9.50", "vatKey": 1, "article": "999"})
+    run = await tills.start(runs_pb2.SCOPE_DOCUMENT)
+    # It ends with staged receipts; the import is a step of its own, with a result of its own.
+    assert run.outcome == "succeeded" and {one.rule for one in await tills.items(run)} == {"staged"}
+    await tills.see(lambda: list(tills.sales()) == [sold], "the sale, by itself")
+    (left,) = await tills.documents(1)
+    assert "999" in left.reason and left.record.endswith(strange.rpartition("-")[2]), left.reason
+    assert tills.stock("100") == [99]
+    request = runs_pb2.ListRunsRequest(link=tills.name, tenant=tills.tenant)
+
+    async def imported() -> list[runs_pb2.Run]:
+        runs = (await tills.tandem.runs.ListRuns(request)).runs
+        return [one for one in runs if any(n.created for n in one.counters if n.stream == "receipts")]
+
+    (step,) = await until(imported, "the run that imported")
+    assert (step.outcome, step.id != run.id) == ("partial", True)
+    # What was refused is tried once, and waits for somebody then.
+    tills.article("999")
+    await tills.quiet()
+    assert len(tills.sales()) == 1
+    await tills.bring_in()
+    await tills.documents(0)
+    assert set(tills.sales()) == {sold, strange}
+
+
+async def test_s11_where_the_setting_says_never_an_import_is_refused_and_what_is_staged_can_go_once_it_is_another_one(
+    tills: Tills,
+) -> None:
+    await selling(tills, import_after_run="never")
+    sold = tills.sell({"article": "100"})
+    await tills.start(runs_pb2.SCOPE_DOCUMENT)
+    (row,) = await tills.documents(1)
+    assert row.reason == "staged: never imported on a" and "ask or always" in row.hint
+    for ids in ((), (row.id,)):
+        with pytest.raises(TandemError) as refused:
+            await tills.bring_in(*ids)
+        assert refused.value.reason == "IMPORTS_NEVER" and "receipts" in refused.value.message
+    retry = rooms_pb2.RetryParkedRequest(id=row.id)
+    with pytest.raises(TandemError) as refused:
+        await tills.tandem.quarantine.RetryParked(retry)
+    assert refused.value.reason == "IMPORTS_NEVER"
+    await tills.quiet()
+    assert not tills.sales() and tills.stock("100") == [100]
+    given = {name: {"default": value} for name, value in {**TAX, "import_after_run": "ask"}.items()}
+    await tills.change({"a": {"poll": "1s"}, "b": {"poll": "1s"}, "settings": given})
+    assert await tills.bring_in() == 1
+    await tills.documents(0)
     assert list(tills.sales()) == [sold] and tills.stock("100") == [99]
-    assert not await tills.documents(0)

@@ -9,7 +9,8 @@ import pytest
 
 from clients.emulators.faults import Fault
 from clients.emulators.tribe_tables import INVOICE, LINE, VAT_GROUP
-from tests.spec.belgian import CHOSEN, Both, belgian, linked, prepare, tribe_winbooks  # noqa: F401 - fixtures
+from tandem_client import TandemError
+from tests.spec.belgian import CHOSEN, QUICK, Both, activate, belgian, linked, made, prepare, tribe_winbooks  # noqa: F401 - fixtures
 from tests.spec.pair import Pair
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +67,35 @@ async def test_t07_t13_t19_an_invoice_that_is_sent_is_booked_once_with_all_four_
     await belgian.waits("conflict", "")
     assert both.booked()[both.number(mine)]["sold"][0][1] == 100
     assert group and not await belgian.parked("quarantine")
+
+
+async def test_t07_invoices_that_were_sent_before_are_booked_from_the_day_on_that_the_setting_names(
+    belgian: Pair, tribe_winbooks: Both
+) -> None:
+    both = tribe_winbooks
+    both.keeper.partner("Customer", "C1", "Vin & Co")
+    mine = both.customer(Name="Vin & Co", DebtorNumber="C1")
+    days = (date(2026, 2, 28), date(2026, 3, 1), date(2026, 3, 31))
+    old, first, by_hand = (both.invoice(mine, *WINE, phase="Sent", InvoiceDate=day) for day in days)
+    draft = both.invoice(mine, *WINE, InvoiceDate=days[1])
+    both.book_by_hand("C1", both.number(by_hand))
+    with pytest.raises(TandemError) as refused:
+        await made(belgian, invoices_since="March")
+    assert '"March" is neither activation nor a day' in refused.value.message
+    given = {"invoices_since": {"default": "2026-03-01"}}
+    await belgian.change({**QUICK, "settings": given})
+    await prepare(belgian, **CHOSEN)
+    await activate(belgian, go_on=True)
+    await belgian.see(lambda: len(both.booked()) == 2, "the invoice of the first day")
+    assert both.booked()[both.number(first)]["BookDate"] == days[1]
+    # The day is moved back: what is dated from there on follows, and nothing is booked twice.
+    given = {"invoices_since": {"default": "2026-02-28"}}
+    await belgian.change({**QUICK, "settings": given})
+    await belgian.see(lambda: len(both.booked()) == 3, "the one of the day before")
+    both.crm.person.edit(INVOICE, first, Subject="Again")
+    await belgian.quiet()
+    assert set(both.booked()) == {both.number(key) for key in (old, first, by_hand)}
+    assert both.status(draft) == "Draft" and not await belgian.parked("ambiguous")
 
 
 async def test_t08_what_is_paid_in_winbooks_is_paid_in_tribe(belgian: Pair, tribe_winbooks: Both) -> None:

@@ -14,6 +14,7 @@ from actors.core.blueprint.lines import check_lines
 from actors.core.blueprint.nodes import Node, guess, listed
 from actors.core.blueprint.objects import check_objects
 from actors.core.blueprint.owners import check_conditions, check_values
+from actors.core.blueprint.requires import check_requires
 from actors.core.lenses import written_paths
 from actors.core.owners import may_change
 from actors.core.policy import DeletePolicy, FieldSpec, LeftBehind, Owner, StreamSpec
@@ -41,6 +42,7 @@ def check_streams(streams: Sequence[StreamSpec], node: Node, *, may_mark: bool) 
         check_values(stream, at)
         check_lines(stream, at)
         _check_names(stream, names, at)
+        check_requires(stream, streams, at)
     _check_circles(streams, node)
 
 

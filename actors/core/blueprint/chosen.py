@@ -54,6 +54,8 @@ def _without(stream: Any, off: set[Any]) -> Any:
     for entry in ("parents", "requires"):
         if isinstance(out.get(entry), list):
             out[entry] = [name for name in out[entry] if name not in off]
+        elif isinstance(out.get(entry), Mapping):
+            out[entry] = {name: one for name, one in out[entry].items() if name not in off}
     if isinstance(out.get("effects"), Mapping):
         out["effects"] = {name: _without(one, off) for name, one in out["effects"].items()}
     return _fewer_fields(out, off)

@@ -1,15 +1,17 @@
-"""What `once` and `stages` owe the other rules of their stream. Must not: read entries."""
+"""What `once`, `stages` and `imports` owe the other rules of their stream. Must not: read entries."""
 
 from __future__ import annotations
 
 from actors.core.blueprint.nodes import Node
 from actors.core.policy import DeletePolicy, StreamSpec
-from actors.core.stream_rules import Ineligible
+from actors.core.stream_rules import Imports, Ineligible
 from actors.core.types import SIDES, other
 
 
 def check_documents(stream: StreamSpec, at: Node) -> None:
     """Nothing may ask for a second write where one is all; and nothing is staged where nothing is made."""
+    if stream.imports is not Imports.ASK and not stream.stages:
+        at.fault("nothing is staged, so there is nothing to import; `stages` has to name a side", "imports")
     for side in SIDES:
         origin = other(side)
         if side in stream.stages and origin not in stream.creates:

@@ -17,10 +17,13 @@ from actors.core.blueprint.entries_rules import (
     CONTACT_FORM,
     CUSTOM,
     FIELD_RULES,
+    IMPORTS,
     ON_MERGE,
     OWNER_FORM,
     REFERENCE,
+    REQUIRES,
     SETTINGS,
+    SINCE,
 )
 from actors.core.blueprint.entries_when import DAY_S, DELIVERY
 from actors.core.blueprint.forms import (
@@ -202,6 +205,7 @@ GATE: Final = (
         example="on: edge",
         rows=("T7", "U2", "U25"),
     ),
+    *SINCE,
     Entry(
         "then",
         words(Ineligible),
@@ -273,14 +277,7 @@ STREAM: Final = (
         example="parents: [customers]",
         rows=("G12",),
     ),
-    Entry(
-        "requires",
-        Listing(Text()),
-        "streams of which at least one record has to be in step before anything is made in this one",
-        absent="none",
-        example="requires: [tills]",
-        rows=("S8",),
-    ),
+    REQUIRES,
     Entry(
         "match",
         Listing(Either((Text(), Listing(Text(), least=1)))),
@@ -336,11 +333,12 @@ STREAM: Final = (
     Entry(
         "stages",
         Listing(Words(SIDES)),
-        "the sides on which a record is made only when a person says so: it waits in the room `staged`",
+        "the sides on which a record is made only when `imports` says so: it waits in the room `staged`",
         absent="`[]`",
         example="stages: [b]",
         rows=("S10", "S11", "S18", "S19"),
     ),
+    IMPORTS,
     Entry(
         "effects",
         Named(Entries(EFFECT), NAME),

@@ -25,7 +25,7 @@ from actors.core.blueprint.forms import (
     each,
 )
 from actors.core.policy import FirstContact, ForeignEdit, Owner
-from actors.core.stream_rules import OnMerge
+from actors.core.stream_rules import Imports, OnMerge, Reactivation
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -99,6 +99,15 @@ FIELD_RULES: Final = (
         rows=("W16", "G2", "U7"),
     ),
     Entry(
+        "reactivation",
+        Words(tuple(member.value for member in Reactivation)),
+        "of a field that says whether a record is active: that it is so again, after `false`, is an edit like any other "
+        "(`follow`), or stays on its side (`ignore`): see [below](#active-again)",
+        absent="`follow`",
+        example="reactivation: ignore",
+        rows=("T12",),
+    ),
+    Entry(
         "constant",
         Scalar(),
         "in the place of one side's path: the other side shows this value on every bound record, and it is set again",
@@ -123,6 +132,59 @@ ON_MERGE: Final = Entry(
     "what becomes of it, each on a yes; see [below](#two-records-that-become-one)",
     absent="`ask`",
     example="on_merge: keep",
+)
+
+ACTIVATION: Final = "activation"
+SINCE: Final = (
+    Entry(
+        "since",
+        Either((Exactly(ACTIVATION), Text(r"\d{4}-\d{2}-\d{2}"))),
+        "with `on: edge`: a day; what took part before the initial load was complete goes as well if it is `dated` from "
+        "that day on. `activation`: it does not",
+        absent="`activation`",
+        example='since: "2026-01-01"',
+        rows=("T7",),
+    ),
+    Entry("dated", Text(), "the field that says of which day a record is", example="dated: date"),
+)
+ASSIGNED: Final = "assigned"
+REQUIRED: Final = (
+    Entry(
+        "which",
+        Words(("any", ASSIGNED)),
+        "`any`: one record of that stream is enough; `assigned`: all those that the record names, any where it names none",
+        absent="`any`",
+        example="which: assigned",
+        rows=("S8",),
+    ),
+    *(
+        Entry(
+            side,
+            Text(),
+            f"the native path on side {side} that names them: one, a list, or a text with commas, by what the first match "
+            "key of one field holds there",
+            example=f"{side}: TILLS",
+        )
+        for side in SIDES
+    ),
+)
+REQUIRES: Final = Entry(
+    "requires",
+    Either((Listing(Text()), Named(Entries(REQUIRED)))),
+    "streams of which at least one record has to be in step before anything is made in this one; or, by stream, [which "
+    "ones](#what-a-record-waits-for)",
+    absent="none",
+    example="requires: [tills]",
+    rows=("S8",),
+)
+IMPORTS: Final = Entry(
+    "imports",
+    Words(tuple(member.value for member in Imports)),
+    "when what is staged is made: when a person says so (`ask`), by itself in the run after the one that staged it "
+    "(`always`), or not at all (`never`): it stays staged, and an import is refused; see [Documents](#documents)",
+    absent="`ask`",
+    example="imports: always",
+    rows=("S11", "S19"),
 )
 
 # A field that is added: its entries are checked where the fields are.

@@ -6,14 +6,16 @@ Must not: compare it with the fields of the stream; that is `check_gates`, once 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 from actors.core.blueprint.entries import GATE
-from actors.core.blueprint.nodes import Node
+from actors.core.blueprint.entries_rules import ACTIVATION
+from actors.core.blueprint.nodes import Node, described, guess
 from actors.core.owners import may_change
 from actors.core.policy import StreamSpec
 from actors.core.stream_rules import Gate, GateKeys, GateOn, Ineligible
-from actors.core.types import SIDES, other
+from actors.core.types import SIDES, Side, other
 from actors.core.values import Value
 
 _CONDITIONS: Final = ("equals", "in", "set")
@@ -29,14 +31,27 @@ def read_gates(node: Node | None) -> Mapping[str, Gate]:
 
 def _gate(node: Node) -> Gate:
     entries = node.table(GATE)
-    path, on, then, keys = (entries.get(name) for name in ("path", "on", "then", "keys"))
+    path, on, then, keys, dated = (entries.get(name) for name in ("path", "on", "then", "keys", "dated"))
     return Gate(
         path=path.text() if path else "",
         values=_values(entries),
         on=on.choice(GateOn, GateOn.LEVEL) if on else GateOn.LEVEL,
         then=then.choice(Ineligible, Ineligible.KEEP) if then else Ineligible.KEEP,
         keys=keys.choice(GateKeys, GateKeys.HELD) if keys else GateKeys.HELD,
+        since=_day(entries.get("since")),
+        dated=dated.text() if dated else "",
     )
+
+
+def _day(node: Node | None) -> date | None:
+    """A day, None for `activation`."""
+    if node is None or node.value == ACTIVATION:
+        return None
+    try:
+        return date.fromisoformat(node.text())
+    except ValueError:
+        node.fault(f"{described(node.value)} is neither {ACTIVATION} nor a day, as in 2026-01-31")
+        return None
 
 
 def _values(entries: Node) -> tuple[Value, ...]:
@@ -64,6 +79,7 @@ def check_gates(stream: StreamSpec, at: Node) -> None:
     """What a gate owes the stream's marks and fields."""
     for side, gate in stream.gates.items():
         there = other("a" if side == "a" else "b")
+        _check_since(stream, gate, other(there), at)
         if gate.then is Ineligible.DEACTIVATE and not stream.mark.get(there):
             at.fault(
                 f"`mark: {{{there}: ...}}` is missing: which values say on {there} that a record no longer takes part",
@@ -85,3 +101,15 @@ def check_gates(stream: StreamSpec, at: Node) -> None:
                     side,
                     "path",
                 )
+
+
+def _check_since(stream: StreamSpec, gate: Gate, side: Side, at: Node) -> None:
+    """The day from which on what took part before goes as well is one that the side shows."""
+    if gate.since is not None and gate.on is not GateOn.EDGE:
+        at.fault("without `on: edge` everything goes, whenever it was", "gate", side, "since")
+    if gate.since is not None and not gate.dated:
+        at.fault("`dated` is missing: which field says of which day a record is", "gate", side)
+    shown = [spec.name for spec, _ in stream.shared(side)]
+    if gate.dated and gate.dated not in shown:
+        said = f'"{gate.dated}" is no field that side {side} shares{guess(gate.dated, shown)}'
+        at.fault(said, "gate", side, "dated")

@@ -26,6 +26,7 @@ from actors.core.blueprint.fields import check_name, read_fields
 from actors.core.blueprint.gates import read_gates
 from actors.core.blueprint.nodes import Node, described
 from actors.core.blueprint.objects import object_name, read_creates, read_deletes, read_objects, read_sides
+from actors.core.blueprint.requires import read_requires
 from actors.core.blueprint.rules import read_first_contact
 from actors.core.blueprint.when import When, read_delivery
 from actors.core.policy import (
@@ -38,7 +39,7 @@ from actors.core.policy import (
     LeftBehind,
     StreamSpec,
 )
-from actors.core.stream_rules import OnMerge
+from actors.core.stream_rules import Imports, OnMerge
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -63,12 +64,13 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
     kind, read, edit = node.get("kind"), node.get("complete_read"), node.get("delete_vs_edit")
     left, active = node.get("left_behind"), node.get("active")
     contact, contact_cases = read_first_contact(node.get("first_contact"))
-    merge = node.get("on_merge")
+    merge, imports = node.get("on_merge"), node.get("imports")
     on_merge = merge.choice(OnMerge, OnMerge.ASK) if merge else OnMerge.ASK
     if active is not None and not isinstance(active.value, bool):
         active.word(WORDS, "yes")
     creates, deletes = read_creates(node.get("creates")), read_deletes(node.get("deletes"))
     clash = _match(node.get("clash"))
+    requires, named = read_requires(node.get("requires"))
     newcomers = node.get("initial_creates")
     initial_creates = newcomers.choice(InitialCreates, InitialCreates.ON) if newcomers else InitialCreates.ON
     return StreamSpec(
@@ -82,9 +84,11 @@ def read_stream(name: str, entry: Node, when: When) -> StreamSpec:
         match=(*_match(node.get("match")), *clash),
         clashes=len(clash),
         parents=_texts(node.get("parents")),
-        requires=_texts(node.get("requires")),
+        requires=requires,
+        named=named,
         once=read_sides(node.get("once")),
         stages=read_sides(node.get("stages")),
+        imports=imports.choice(Imports, Imports.ASK) if imports else Imports.ASK,
         initial_load=read_creates(node.get("initial_load")),
         initial_creates=initial_creates,
         creates=creates,

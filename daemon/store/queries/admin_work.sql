@@ -120,6 +120,7 @@ with chosen as (
     update parked
     set decision = $4, decided_on = fingerprint, decided_by = $5, decided = $6
     where link = $1 and room = 'staged' and ($2 = '' or stream = $2) and ($3::bigint[] = '{}' or id = any ($3))
+      and stream <> all ($7::text[])
     returning id, stream, binding, side
 ), looks as (
     insert into inbox (link, stream, side, id, reason, attempts, not_before, since, seq)

@@ -60,7 +60,8 @@ class DocumentsServicer:
 
     def ImportDocuments(self, request, context):
         """Import documents as they are shown now: those that are named, or all. Each is made on the other side once, with its effects;
-        one that changed meanwhile is listed again. What a system refuses stays staged, with the reason.
+        one that changed meanwhile is listed again. What a system refuses stays staged, with the reason. Refused where the link's
+        rules let nothing be imported (IMPORTS_NEVER).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

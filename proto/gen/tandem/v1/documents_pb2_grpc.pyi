@@ -37,7 +37,8 @@ class DocumentsStub:
     """List the documents of a link that wait for a decision to import, oldest first."""
     ImportDocuments: _grpc.UnaryUnaryMultiCallable[_documents_pb2.ImportDocumentsRequest, _documents_pb2.ImportDocumentsResponse]
     """Import documents as they are shown now: those that are named, or all. Each is made on the other side once, with its effects;
-    one that changed meanwhile is listed again. What a system refuses stays staged, with the reason.
+    one that changed meanwhile is listed again. What a system refuses stays staged, with the reason. Refused where the link's
+    rules let nothing be imported (IMPORTS_NEVER).
     """
 
 @_typing.type_check_only
@@ -49,7 +50,8 @@ class DocumentsAsyncStub(DocumentsStub):
     """List the documents of a link that wait for a decision to import, oldest first."""
     ImportDocuments: _aio.UnaryUnaryMultiCallable[_documents_pb2.ImportDocumentsRequest, _documents_pb2.ImportDocumentsResponse]  # type: ignore[assignment]
     """Import documents as they are shown now: those that are named, or all. Each is made on the other side once, with its effects;
-    one that changed meanwhile is listed again. What a system refuses stays staged, with the reason.
+    one that changed meanwhile is listed again. What a system refuses stays staged, with the reason. Refused where the link's
+    rules let nothing be imported (IMPORTS_NEVER).
     """
 
 class DocumentsServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +72,8 @@ class DocumentsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_documents_pb2.ImportDocumentsResponse, _abc.Awaitable[_documents_pb2.ImportDocumentsResponse]]:
         """Import documents as they are shown now: those that are named, or all. Each is made on the other side once, with its effects;
-        one that changed meanwhile is listed again. What a system refuses stays staged, with the reason.
+        one that changed meanwhile is listed again. What a system refuses stays staged, with the reason. Refused where the link's
+        rules let nothing be imported (IMPORTS_NEVER).
         """
 
 def add_DocumentsServicer_to_server(servicer: DocumentsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
