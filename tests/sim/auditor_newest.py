@@ -195,10 +195,11 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 def was_kept_behind(timeline: Timeline, entry: Entry) -> bool:
     """Whether a record is what a daemon left in its old object, where a rule keeps that, or marked there: it stands for
-    nobody, also once the one in the new object is gone."""
+    nobody, also once the one in the new object is gone, or a backup has taken the mark away."""
     made = (one for one in timeline.about(timeline.ref(entry)) if not one.outside)
     was = (source_of(timeline, one) for one in made)
-    marked = timeline.stream.left == "mark" and (entry.after or {}).get(MARK) == "yes"
+    marks = ((one.after or {}).get(MARK) for one in timeline.record(entry))
+    marked = timeline.stream.left == "mark" and "yes" in marks
     kept = timeline.stream.left == "keep" or marked
     return kept and any(one is not None and one.id == entry.id for one in was)
 

@@ -99,6 +99,10 @@ def again(edited: bool) -> Story:
     return bound(told.counts("a", "created", 1).counts("b", "created", 2), "A1", "two:B3")
 
 
+def _unmarked(told: Story) -> Story:
+    return told.update("b", BACKUP, "one:B1", gone=None)
+
+
 def with_starts(told: Story, start: tuple[Side, str, Value]) -> Laws:
     first, *others = told.evidence.laws.streams
     return Laws((replace(first, starts=(start,)), *others))
@@ -338,6 +342,7 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
         lambda: parted("mark", sides="b"), "convergence"
     ),
     "what a move marked in the old object, and both others are deleted": (lambda: parted("mark", True), ""),
+    "what a move marked, and a backup took both back": (lambda: _unmarked(parted("mark", True, "")), ""),
     "what a move should have marked, and both others are deleted": (lambda: parted("mark"), "convergence"),
     "what a move left and people edited is not marked when it is put back": (lambda: again(True), ""),
     "what a move left is not marked when it is put back": (lambda: again(False), "convergence"),
