@@ -290,6 +290,8 @@ def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: Fie
     said that both stay as they are, or the initial load left them so: then it is settled, and whoever edits the field next
     on either side is carried. (Who puts back what stood there then edits nothing, until something is carried.)"""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
+    if stands_as_settled(evidence, timeline, entry, law):
+        return True
     if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
         return True
     return writer is not None and any(
@@ -309,6 +311,20 @@ def _stood(timeline: Timeline, entry: Entry, law: FieldLaw, at: float) -> bool:
         return False
     held = [one for one in timeline.record(entry) if one.at <= at]
     return bool(held) and (held[-1].after or {}).get(native) == (entry.before or {}).get(native)
+
+
+def stands_as_settled(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether a record shows once more what its system had made of our last write of a field, as the reply told: an old form
+    put it back, and that is no edit (until anything else of it is carried, to either side)."""
+    native = law.native(entry.side)
+    ours = (one for one in timeline.before(entry) if not one.outside and law.native(one.side) in one.sent)
+    last = next(ours, None)
+    return (
+        last is not None
+        and timeline.one_record(last, entry)
+        and evidence.was_answered(last)
+        and (last.after or {}).get(native) == (entry.before or {}).get(native)
+    )
 
 
 def left_by_the_load(
