@@ -261,9 +261,9 @@ def _parts(stream: StreamSpec, action: Action, after: Observation) -> tuple[str,
 
 
 def _with_parts(out: Settled, action: Action, after: Observation, parts: Sequence[str]) -> Settled:
-    """The part is a deviation of that side, and the base is what it was: none, of a new record, whatever was agreed on before
-    it was deleted; and what stood there, where nothing was agreed on yet, or just what was sent (an edit that is put back).
-    So the other side has changed, this one has not, and the next plan writes the whole list over the part."""
+    """The part is a deviation of that side, and the base is what it was: none, of a new record, whatever was agreed on
+    before it was deleted; and what stood there, where nothing was agreed on yet, or just what was sent (an edit that is put
+    back). So the other side has changed, this one has not, and the next plan writes the whole list over the part."""
     binding, there = out.binding, other(action.side)
     for name in parts:
         held, origin = binding.side(action.side), binding.side(there)
