@@ -24,6 +24,7 @@ from actors.core.plan import Context, plan_pair
 from actors.core.policy import FieldSpec, Owner, StreamSpec
 from actors.core.rows import Looks, RowShape, looks_for, record_of
 from actors.core.settle import settle
+from actors.core.stream_rules import Reactivation
 from actors.core.texts import reader, text_of
 from actors.core.types import (
     Action,
@@ -379,6 +380,8 @@ class Changes:
         at, to = spec.side(self._side), spec.side(self._there)
         assert at is not None and to is not None
         here, there = self._shapes[self._side], self._shapes[self._there]
+        if spec.reactivation is Reactivation.IGNORE:
+            return False
         if spec.owner_cases or spec.owner.value == self._there or here.kinds.get(at.paths[0]) not in _PLAIN:
             return False
         return rows_code.alike(at, to, here, there) and rows_code.is_text_lens(at.lens)

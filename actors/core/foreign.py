@@ -1,4 +1,5 @@
-"""Edits on the side that does not own a field, under `foreign_edit: report`: they stay there, and are written down. Pure.
+"""Edits that stay where they are, and are written down: on the side that does not own a field, under `foreign_edit: report`,
+and of what is active again on one side alone, under `reactivation: ignore`. Pure.
 
 (Under `put_back`, the usual rule, the owner's value is written again: that write is the report, and names the rule.)
 """
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.core.actions import id_on, note_line
+from actors.core.merge import NOT_FOLLOWED
 from actors.core.policy import StreamSpec
 from actors.core.types import Action, ActionState, Binding, Deviation, FieldDecision, Side, other
 
@@ -24,7 +26,8 @@ def left_alone(
     for name, (side, decision) in left.items():
         held = binding.side(side)
         assert held is not None
-        held = msgspec.structs.replace(held, dev={**held.dev, name: Deviation(decision.chosen, REPORTED)})
+        reason = NOT_FOLLOWED if decision.rule.endswith(NOT_FOLLOWED) else REPORTED
+        held = msgspec.structs.replace(held, dev={**held.dev, name: Deviation(decision.chosen, reason)})
         binding = binding.with_side(side, held)
         rule = decision.rule
         line = note_line(

@@ -15,11 +15,13 @@ from actors.core.merge_lines import merge_lines
 from actors.core.owners import NOTHING, contact_of, owner_of, owning_side
 from actors.core.places import mover
 from actors.core.policy import Choice, FieldSpec, FirstContact, ForeignEdit, Owner, StreamSpec
+from actors.core.stream_rules import Reactivation
 from actors.core.types import SIDES, Binding, FieldDecision, Observation, Side, other
 from actors.core.values import UNKNOWN, Fields, Seen, Value, as_list, fingerprint, is_empty, lines_of, same
 
 Verb = Literal["quiet", "adopt", "a", "b", "value", "ask", "leave", "unsaid"]
 DECIDED = "decided by a person"
+NOT_FOLLOWED = "not followed"
 CLASHES_MAX = 10  # so many are named
 # Rules of first contact by which a null is filled from the other side, and those by which one side's value stays.
 FILLS: Final = {FirstContact.FILL_EMPTY, FirstContact.FILLED_ELSE_A, FirstContact.FILLED_ELSE_B}
@@ -118,7 +120,8 @@ def merge(
             disputes.append(view.dispute(name, rule))
             continue
         if verb == "leave":
-            left.update({one.field: (view.foreign, one) for one in view.decisions(values, rule)})
+            side: Side = "a" if view.changed("a") else "b"
+            left.update({one.field: (side, one) for one in view.decisions(values, rule)})
             continue
         blind = contact_of(stream, view.raw)[1] if verb == "unsaid" else view.unseen(values)
         if blind:
@@ -197,11 +200,6 @@ class _View:
     def _half_seen(self, side: Side) -> bool:
         return any(n not in self.raw[side].fields for n in self.names)
 
-    @property
-    def foreign(self) -> Side:
-        """The side that does not own the unit (where one side does)."""
-        return "b" if self.owner is Owner.A else "a"
-
     def unseen(self, values: Fields) -> list[str]:
         """What would have to be overwritten unseen to make both sides show `values`."""
         return [
@@ -238,8 +236,18 @@ class _View:
             return self._owned(owner)
         if in_a != in_b:
             side: Side = "a" if in_a else "b"
+            if self._is_again(side):
+                return "leave", f"active again on {side}: {NOT_FOLLOWED}", self.values(side)
             return side, f"changed on {side}", self.values(side)
+        for side in SIDES if self.spec.reactivation is Reactivation.IGNORE else ():
+            if self.now[side][self.spec.name] is False:
+                return side, f"deactivated on {side}", self.values(side)
         return self._conflict()
+
+    def _is_again(self, side: Side) -> bool:
+        """Whether it is active there, and the other side, which is not, does not follow that."""
+        here, there = (self.now[one][self.spec.name] for one in (side, other(side)))
+        return self.spec.reactivation is Reactivation.IGNORE and there is False and here is not False
 
     def _owned(self, owner: Side) -> tuple[Verb, str, dict[str, Value]]:
         far = other(owner)

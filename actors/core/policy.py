@@ -13,7 +13,7 @@ import msgspec
 from actors.core.conditions import Condition
 from actors.core.schedule import Place, Schedule
 from actors.core.setup import SetupSpec
-from actors.core.stream_rules import Gate, Imports, OnMerge
+from actors.core.stream_rules import Gate, Imports, OnMerge, Reactivation
 from actors.core.types import SIDES, Side
 from actors.core.values import Value
 
@@ -208,6 +208,7 @@ class FieldSpec(msgspec.Struct, frozen=True):
     reference: str = ""  # the stream whose bindings translate this field
     owner_cases: tuple[OwnerCase, ...] = ()
     foreign_edit: ForeignEdit = ForeignEdit.PUT_BACK
+    reactivation: Reactivation = Reactivation.FOLLOW
     starts_with: Mapping[str, Mapping[str, Value]] = {}
     attachment: bool = False  # the value describes an attachment; its content crosses beside it
     lines: LinesSpec | None = None  # the value is a list of lines, part of the record

@@ -56,6 +56,13 @@ class Imports(enum.StrEnum):
     NEVER = "never"  # not at all: it stays staged, whatever anybody says
 
 
+class Reactivation(enum.StrEnum):
+    """What becomes of a field that was false on a side, and is so there no longer: it says whether a record is active."""
+
+    FOLLOW = "follow"  # an edit like any other
+    IGNORE = "ignore"  # it stays on that side: only a deactivation crosses
+
+
 class OnMerge(enum.StrEnum):
     """Gone on one side, and another bound record there has one of its keys: it may have been merged into that."""
 

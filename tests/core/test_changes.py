@@ -14,6 +14,7 @@ from actors.core.changes import Change, Changes, Standing, action_of, changes_fo
 from actors.core.lenses import Case, Chain, Same, Trim
 from actors.core.policy import FieldSide, FieldSpec, ForeignEdit, Owner, OwnerCase, StreamSpec
 from actors.core.rows import RowShape, is_plain
+from actors.core.stream_rules import Reactivation
 from actors.core.texts import line_of
 from actors.core.types import FieldDecision, Side
 from tests.core.pairs import one, stream
@@ -40,6 +41,8 @@ def cases(draw: st.DrawFn) -> tuple[StreamSpec, dict[Any, RowShape], Side, str, 
             "owner_cases": draw(st.sampled_from(((), (), ONCE_BOUND))),
             "foreign_edit": draw(st.sampled_from(ForeignEdit)),
         }
+        if rules["owner"] is Owner.BOTH and not rules["group"]:
+            rules["reactivation"] = draw(st.sampled_from(Reactivation))
         places = FieldSide((f"a{place}",), at), FieldSide((f"b{place}",), to)
         fields.append(FieldSpec(f"f{place}", *places, **rules))
         kinds["a"][f"a{place}"], kinds["b"][f"b{place}"] = kind_a, kind_b
@@ -117,6 +120,18 @@ def planned(spec: StreamSpec, shapes: dict[Any, RowShape], *now: str | None, **s
     stored, read = found.looks.stored([was, line], is_plain(f"{was}\n{line}"))
     at = msgspec.structs.replace(Standing(1, 4, "B7", stored.partition("\t")[2]), **said)
     return found.plan(line, read, at, NOW, BREAKER)
+
+
+@pytest.mark.parametrize("was, now, goes", [("false", "true", False), ("true", "false", True)])
+def test_what_is_active_again_on_one_side_alone_is_no_plain_change(was: str, now: str, goes: bool) -> None:
+    spec = stream(one("active", reactivation=Reactivation.IGNORE))
+    shapes: dict[Any, RowShape] = {side: RowShape("id", {"active": "boolean"}) for side in ("a", "b")}
+    found = changes_for(spec, "a", shapes)
+    assert found is not None
+    before, line = line_of(["7", was]), line_of(["7", now])
+    stored, read = found.looks.stored([before, line], is_plain(f"{before}\n{line}"))
+    change = found.plan(line, read, Standing(1, 4, "B7", stored.partition("\t")[2]), NOW, BREAKER)
+    assert [change.values] == [[now]] if goes and change is not None else change is None
 
 
 def test_a_plain_change_needs_no_rules(monkeypatch: pytest.MonkeyPatch) -> None:

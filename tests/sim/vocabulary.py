@@ -245,6 +245,10 @@ NOT_DRAWN: Mapping[str, str] = {
     ),
     "stream.delivery: nightly": "once a day: a seed lasts ten minutes; cron by the minute is drawn",
     "stream.triggers": "calls from systems: a hint by another way in (tests/daemon/test_webhooks.py)",
+    **dict.fromkeys(
+        ("field.reactivation: follow", "field.reactivation: ignore"),
+        "a word in the merge of one value (tests/core/test_reactivation.py, tests/actors/test_reactivation.py)",
+    ),
     "field.within": "a reference that waits; drawn without (tests/actors/test_several.py)",
     "field.lossy": "a declaration; the lossy lens that is drawn is a system that cuts (`rewrites`)",
     "lines.position": "a path within the line, by tables (tests/core/test_unit_lines.py)",

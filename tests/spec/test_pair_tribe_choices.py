@@ -1,4 +1,5 @@
-"""Tribe CRM <-> Winbooks: what a link may choose for its initial load (rows T3, T15), on a real daemon."""
+"""Tribe CRM <-> Winbooks: what a link may choose for its initial load and of who is active again
+(rows T3, T12, T15), on a real daemon."""
 
 from __future__ import annotations
 
@@ -72,3 +73,50 @@ async def test_t15_t18_who_is_both_overwrites_neither_third_party_with_the_other
     both.change("S1", "Supplier", **{"Address.PhoneNo": "5"})
     await belgian.quiet()
     await belgian.see(lambda: shown() == ["5", "5", "5"], "the new number everywhere")
+
+
+async def test_t12_where_the_setting_says_so_only_deactivating_follows_and_who_is_active_on_one_side_alone_is_no_conflict(
+    belgian: Pair, tribe_winbooks: Both
+) -> None:
+    both = tribe_winbooks
+    for number in ("1", "2"):
+        both.keeper.partner("Customer", f"C{number}", f"Firma {number}")
+    both.keeper.partner("Supplier", "S1", "Cave")
+    await linked(belgian, reactivation="ignore")
+    keys = {one["DebtorNumber"]: one["ID"] for one in both.relations(CUSTOMER)}
+    (cave,) = (one["ID"] for one in both.relations(SUPPLIER))
+
+    def active() -> dict[str, tuple[bool, bool]]:
+        """By number: in Tribe, in Winbooks."""
+        own = {**keys, "S1": cave}
+        there = {**both.partners(), **both.partners("Supplier")}
+        return {
+            number: (both.relation(key)["IsActive"] is not False, not there[number]["IsHidden"])
+            for number, key in own.items()
+        }
+
+    both.edit(keys["C1"], IsActive=False)
+    both.change("C2", IsHidden=True)
+    both.edit(cave, IsActive=False)
+    await belgian.quiet()
+    assert active() == dict.fromkeys(("C1", "C2", "S1"), (False, False))
+    both.edit(keys["C1"], IsActive=True)
+    both.change("C2", IsHidden=False)
+    both.change("S1", "Supplier", IsHidden=False)
+    await belgian.quiet()
+    apart = {"C1": (True, False), "C2": (False, True), "S1": (False, True)}
+    assert active() == apart and len(await belgian.told("active again on")) == 3
+    # Other edits go, and a complete read finds nothing that was not said.
+    both.change("C1", Name="Firma Een")
+    await belgian.backfill("customers")
+    assert both.relation(keys["C1"])["Name"] == "Firma Een"
+    assert active() == apart and len(await belgian.told("active again on")) == 3
+    assert not await belgian.parked("conflict")
+    # Activated on the other side, too, both say the same; and whoever deactivates is followed.
+    both.change("C1", IsHidden=False)
+    both.edit(keys["C2"], IsActive=True)
+    await belgian.quiet()
+    both.change("C1", IsHidden=True)
+    both.edit(keys["C2"], IsActive=False)
+    await belgian.quiet()
+    assert active() == {"C1": (False, False), "C2": (False, False), "S1": (False, True)}

@@ -25,7 +25,7 @@ from actors.core.blueprint.forms import (
     each,
 )
 from actors.core.policy import FirstContact, ForeignEdit, Owner
-from actors.core.stream_rules import Imports, OnMerge
+from actors.core.stream_rules import Imports, OnMerge, Reactivation
 from actors.core.types import SIDES
 
 SETTING_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -97,6 +97,15 @@ FIELD_RULES: Final = (
         absent="`put_back`",
         example="foreign_edit: report",
         rows=("W16", "G2", "U7"),
+    ),
+    Entry(
+        "reactivation",
+        Words(tuple(member.value for member in Reactivation)),
+        "of a field that says whether a record is active: that it is so again, after `false`, is an edit like any other "
+        "(`follow`), or stays on its side (`ignore`): see [below](#active-again)",
+        absent="`follow`",
+        example="reactivation: ignore",
+        rows=("T12",),
     ),
     Entry(
         "constant",

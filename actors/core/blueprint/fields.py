@@ -20,6 +20,7 @@ from actors.core.blueprint.nodes import Node, described, listed
 from actors.core.blueprint.rules import check_one_way, own_id, read_constant, read_owner, read_starts
 from actors.core.lenses_objects import ByObject, InObject
 from actors.core.policy import RECORD_OBJECT, Choice, FieldSide, FieldSpec, FirstContact, ForeignEdit, Owner
+from actors.core.stream_rules import Reactivation
 from actors.core.types import SIDES, Side, other
 
 _NAME: Final = re.compile(NAME, re.ASCII)
@@ -53,6 +54,7 @@ def _field(stream: str, name: str, entry: Node) -> FieldSpec:
     sides = {side: _side(f"{stream}.{name}", node, side) for side in SIDES}
     first_contact, group = node.get("first_contact"), node.get("group")
     reference, foreign, within = node.get("reference"), node.get("foreign_edit"), node.get("within")
+    again = node.get("reactivation")
     owner, cases = read_owner(node.get("owner"))
     owning, constant = read_constant(node)
     if owning is not None:
@@ -72,6 +74,7 @@ def _field(stream: str, name: str, entry: Node) -> FieldSpec:
         within={"a": tuple(item.text() for item in within.items())} if within else {},
         owner_cases=cases,
         foreign_edit=foreign.choice(ForeignEdit, ForeignEdit.PUT_BACK) if foreign else ForeignEdit.PUT_BACK,
+        reactivation=again.choice(Reactivation, Reactivation.FOLLOW) if again else Reactivation.FOLLOW,
     )
     spec = read_attachment(node, spec)
     lines = read_lines(

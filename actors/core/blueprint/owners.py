@@ -1,4 +1,5 @@
-"""What fields owe each other through their rules: the conditions of owners, required fields, values to begin with.
+"""What fields owe each other through their rules: the conditions of owners, required fields, values to begin with, what
+may be active on one side alone.
 
 Each check notes all it finds. Must not: read entries; by now everything is compiled.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from actors.core.blueprint.nodes import Node, guess
 from actors.core.conditions import Condition, Test
 from actors.core.policy import FieldSpec, Owner, StreamSpec
+from actors.core.stream_rules import Reactivation
 from actors.core.types import SIDES
 
 
@@ -67,9 +69,21 @@ def check_values(stream: StreamSpec, at: Node) -> None:
         where = ("fields", field.name)
         if field.required and field.owner is Owner.LOCAL:
             at.fault("a local field goes nowhere, so nothing waits for it", *where, "required")
+        if field.reactivation is Reactivation.IGNORE and not _is_single(field):
+            said = "only a single value that both sides may change can be active on one of them alone"
+            at.fault(said, *where, "reactivation")
         for side in SIDES:
             for path in field.starts_with.get(side, {}):
                 others = (one for one in stream.fields if one.name != field.name)
                 again = next((one.name for one in others if path in one.starts_with.get(side, {})), None)
                 if again:
                     at.fault(f'"{path}" begins with a value in {again} already', *where, "starts_with")
+
+
+def _is_single(field: FieldSpec) -> bool:
+    """Whether it is one value, decided by itself, that both sides may change."""
+    shared = (
+        field.owner is Owner.BOTH and not field.owner_cases and field.a is not None and field.b is not None
+    )
+    several = field.group or field.as_set or field.reference or field.attachment or field.lines is not None
+    return shared and not several and not field.on_create_only
