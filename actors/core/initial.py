@@ -43,11 +43,12 @@ def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: b
     """A newcomer that the initial load makes nobody from, or not without a yes; the very same where it may."""
     if loaded or half.state is not State.NEW:
         return half
-    if not stream.initial_load:  # of two that rest neither is new, and nobody would look whether they are one
-        return msgspec.structs.replace(half, note=_left_as(stream, seen)) if not half.note else half
-    if other(seen.side) not in stream.initial_load:
+    there = other(seen.side)
+    if there not in stream.initial_load and stream.initial_load and there in stream.creates:
         return _rests(stream, half, seen)
-    note = _NOTES.get(stream.initial_creates)
+    # Where the others rest too (by the load, or as nobody is made from there) neither of two is new, and nobody would look
+    # whether they are one.
+    note = _NOTES.get(stream.initial_creates) if there in stream.initial_load else LEFT
     note = _left_as(stream, seen) if note == LEFT else note
     return msgspec.structs.replace(half, note=note) if note and not half.note else half
 

@@ -458,3 +458,18 @@ def test_found_by_sim_who_is_edited_before_he_comes_to_rest_is_left_no_longer(ru
     for look in (first, in_part):  # what was not delivered tells nothing
         verdict = plan_new(spec, half, look, Context(now=NOW))
         assert is_held(verdict.binding) and not verdict.actions
+
+
+@MIRRORED
+@pytest.mark.parametrize("creates", [frozenset(SIDES), frozenset[Side]()])
+def test_found_by_sim_who_is_left_is_matched_first_where_nobody_is_made_of_the_others(
+    creates: frozenset[Side], here: Side
+) -> None:
+    """Of two that rest neither is new: the one that nobody is made of rested before the other one came (seed 518081)."""
+    spec = towards(here, FirstContact.ASK)
+    spec = msgspec.structs.replace(spec, creates=creates | {here})
+    look = seen(here, {"name": "Ada", "f": 1})
+    half = held_over(spec, half_binding(spec, look, 0), look, loaded=False)
+    assert half.state is (State.HELD_BACK if other(here) in creates else State.NEW)
+    verdict = plan_new(spec, half, look, Context(now=NOW)) if half.state is State.NEW else Verdict(half)
+    assert is_held(verdict.binding) and not verdict.actions

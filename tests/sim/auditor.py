@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
+from tests.sim.auditor_back import came_back
 from tests.sim.auditor_more import (
     bounded,
-    came_back,
     documents,
     forgotten,
     gates_hold,
