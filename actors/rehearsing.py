@@ -19,9 +19,10 @@ from actors.carry import Carrier
 from actors.comparing import Comparing
 from actors.conclude import Pair
 from actors.core.errors import Scope, TandemError
+from actors.core.gates import admitted
 from actors.core.guard import Passed, over_text
 from actors.core.policy import StreamSpec
-from actors.core.types import SIDES, Action, Op, Parked, Side
+from actors.core.types import SIDES, Action, Op, Parked, Presence, Side
 from actors.core.verdict import Verdict
 from actors.lines import parked_line
 from actors.messages import Options
@@ -80,8 +81,17 @@ class Rehearsing:
             await state.hold(KIND, stream.name, await self._summed(stream), ())
             await state.store.close_plan(state.lease, plan.id, REHEARSED)
 
+    def _gated(self, stream: StreamSpec, pair: Pair) -> Pair:
+        """A record without a partner as the gate of these rules lets it be."""
+        seen, half = pair.seen[0], pair.binding
+        if None not in (half.a, half.b) or seen.presence is not Presence.PRESENT:
+            return pair
+        now = admitted(stream, half, seen, half.note if half.key else None, stream.name in self._state.loaded)
+        return msgspec.structs.replace(pair, binding=now)
+
     async def _window(self, stream: StreamSpec, pairs: Sequence[Pair]) -> None:
         state = self._state
+        pairs = [self._gated(stream, pair) for pair in pairs]
         counts: Counter[tuple[Side, str]] = Counter()
         actions: list[Action] = []
         items: list[Action] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import anyio
@@ -253,7 +254,10 @@ class RunState:
         for hint in settlement.hints:
             self.may_be_due.add(hint.stream)
             self.hint_at = min(self.hint_at, hint.not_before)
-        return await self.store.settle(self.lease, settlement)
+        keys = await self.store.settle(self.lease, settlement)
+        for room, count in Counter(row.room for row in settlement.park).items():
+            self.telemetry.emit("record.parked", link=self.link, room=room.value, count=count)
+        return keys
 
     async def end(self, row: RunRow) -> None:
         """Close the run in the history, with what was still to be counted."""

@@ -96,7 +96,7 @@ async def _missing(state: RunState, name: str, side: Side, values: Sequence[Valu
     if key is None:
         return values
     wanted = needed.hashes(stream, side, values)
-    limit = SHARING_MAX * len(wanted)
-    found = await state.store.sharing(state.link, name, key[0], sorted(set(wanted.values())), limit)
-    there = {one.keys[key[0]] for one in found if one.state is State.SETTLED and one.a and one.b} - {0}
-    return [value for value, hash_ in wanted.items() if hash_ not in there]
+    asked = frozenset().union(*wanted.values())
+    found = await state.store.sharing(state.link, name, key[0], sorted(asked), SHARING_MAX * len(asked))
+    there = {one.keys[key[0]] for one in found if one.state is State.SETTLED and one.a and one.b}
+    return [value for value, hashes in wanted.items() if not hashes & there]

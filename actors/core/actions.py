@@ -122,7 +122,7 @@ _OF_STATE: Final = {
 _OF_ROOM: Final = {
     Room.QUARANTINE.value: "mend the record in its system, and it goes by itself; or retry it: quarantine retry-parked",
     Room.WAITING.value: "it goes by itself when what it waits for is there",
-    Room.STAGED.value: "import it, where its link does not do that by itself: documents import",
+    Room.STAGED.value: "import it, where its link leaves that to a person: documents import",
     Room.CONFLICT.value: "say whose value stays: conflicts resolve",
     Room.AMBIGUOUS.value: "say which record it is, or that it is none of them: ambiguous decide",
 }

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from decimal import Decimal
 from typing import Final
 
 from actors.core.policy import LensError, StreamSpec
@@ -14,6 +16,7 @@ from actors.core.types import Observation, Side
 from actors.core.values import UNKNOWN, BadValue, Line, Value, is_blank, key_hash
 
 _BETWEEN: Final = re.compile(r"[,;\s]+")  # a text may name several
+_DIGITS: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")  # what a number is written like
 
 
 def key_of(needed: StreamSpec) -> tuple[int, str] | None:
@@ -33,16 +36,28 @@ def named(path: str, seen: Observation) -> tuple[Value, ...] | None:
     return tuple(dict.fromkeys(one for one in items if not isinstance(one, Line) and not is_blank(one)))
 
 
-def hashes(needed: StreamSpec, side: Side, values: Iterable[Value]) -> Mapping[Value, int]:
-    """The hash by which the record that each value names is found; 0 for what no record can be called."""
+def hashes(needed: StreamSpec, side: Side, values: Iterable[Value]) -> Mapping[Value, frozenset[int]]:
+    """The hashes by which the record that each value names is found; none for what no record can be called.
+
+    A system may hold a number in one place as a text and in another one as a number, so either is meant by the other.
+    """
     key = key_of(needed)
     place = needed.field(key[1]).side(side) if key is not None else None
     if key is None or place is None:
-        return dict.fromkeys(values, 0)
-    out: dict[Value, int] = {}
+        return dict.fromkeys(values, frozenset())
+    out: dict[Value, frozenset[int]] = {}
     for value in values:
-        try:
-            out[value] = key_hash(key[0], [place.lens.get((value,))]) or 0
-        except (LensError, BadValue):
-            out[value] = 0
+        found: set[int] = set()
+        for one in _as_written(value):
+            with suppress(LensError, BadValue):
+                found.add(key_hash(key[0], [place.lens.get((one,))]) or 0)
+        out[value] = frozenset(found - {0})
     return out
+
+
+def _as_written(value: Value) -> tuple[Value, ...]:
+    if isinstance(value, str):
+        return (value, int(value)) if _DIGITS.fullmatch(value) else (value,)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return (value, f"{value:f}" if value != int(value) else str(int(value)))
+    return (value,)

@@ -9,7 +9,7 @@ import msgspec
 from actors.core import effects, initial, match, own_values, several, units
 from actors.core.actions import NEW_ON, action_for, note_line
 from actors.core.documents import never_imported, staged
-from actors.core.gates import admitted
+from actors.core.gates import admitted, is_held_back
 from actors.core.mapping import Shown, begun, shared, show_new
 from actors.core.merge import changed_fields
 from actors.core.owners import owner_of, owning_side
@@ -51,8 +51,8 @@ def plan_new(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context)
         return Verdict(half, park=(unclear,))  # it may be there, whatever this record was edited to since
     restore = RESTORE in half.note
     held_back = admitted(stream, half, seen, half.note, loaded=True)
-    if held_back != half:
-        # It no longer takes part; a person may have been shown it.
+    if held_back != half or is_held_back(half.note):
+        # It no longer takes part, or never did; a person may have been shown it.
         return Verdict(held_back, items=never_imported(stream, half, seen, ctx.parked))
     if not may_create(stream, seen) and not restore:
         reason = NOT_FROM_THERE.format(side=side)

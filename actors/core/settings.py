@@ -39,12 +39,17 @@ def overlaid(blueprint: object, settings: object, path: Path = ()) -> tuple[obje
     ours: set[Path] = set() if known else {path}
     for key, value in settings.items():
         below = (*path, key)
-        if value is None:
+        if value is None and not _is_value(below):
             merged.pop(key, None)
             continue
         merged[key], found = overlaid(merged.get(key), value, below)
         ours |= found
     return merged, frozenset(ours)
+
+
+def _is_value(path: Path) -> bool:
+    """Whether null says something there: a link whose setting has no value, as in `{active_field: {default: ~}}`."""
+    return len(path) == 3 and (path[0], path[2]) == ("settings", "default")
 
 
 def _paths(value: object, path: Path) -> Iterator[Path]:

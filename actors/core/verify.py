@@ -23,6 +23,7 @@ from actors.core.types import (
     Observation,
     Parked,
     Presence,
+    Room,
     Side,
     State,
 )
@@ -95,6 +96,10 @@ def _alone(
             return _of_rows(WHOLE, parked, verdict, "")
         rule = "gate" if gates.is_held_back(binding.note) or gates.SHUT in binding.note else _rule(binding)
         return Difference(WHOLE, ActionState.EXPLAINED, rule, binding.note or "a deletion is remembered")
+    waiting = [row for row in parked if row.room is Room.WAITING and not row.field]
+    if waiting and stream.requires and binding.state in UNSETTLED:
+        # What it waits for of another stream only a run asks.
+        return _of_rows(WHOLE, waiting, verdict, "")
     if verdict.actions:
         one = verdict.actions[0]
         return Difference(WHOLE, ActionState.PLANNED, one.rule, f"to be done: {one.op} on {one.side}")

@@ -78,7 +78,7 @@ ENDED: Mapping[str, int] = {
 }
 # What to do about it. Methods are named; help and errors spell them as commands.
 OUTCOME_HINTS: Mapping[str, str] = {
-    "partial": "ListRunItems says what did not go through; ListParked and ListConflicts, what waits",
+    "partial": "ListRunItems says what did not go through; ListParked (--room waiting, too) and ListConflicts, what waits",
     "failed": "GetRun says why, GetLink what the link needs",
     "cancelled": "nothing is lost: StartRun goes on from there",
     "awaiting_approval": "ListPlans shows the plan, ApprovePlan says yes to it",

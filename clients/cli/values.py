@@ -144,9 +144,17 @@ class Settings(Kind):
             self.fail(f"{value!r} is neither key=value nor @file", param, ctx)
         # A value of its own may be a file too: --settings private_key=@key.pem
         found = Value().convert(text, param, ctx)
+        if isinstance(found, str) and text.startswith("@") and not text.startswith("@@"):
+            found = _without_line_end(found)
         for name in reversed(key.split(".")):
             found = {name: found}
         return found
+
+
+def _without_line_end(text: str) -> str:
+    """What a file of one line says: editors and shells end it, and no password or token is meant to end so."""
+    line = text.removesuffix("\n").removesuffix("\r")
+    return text if "\n" in line else line
 
 
 class Entry(Kind):

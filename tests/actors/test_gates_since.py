@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import pytest
+
 from actors.core.policy import Owner, StreamSpec
 from actors.core.stream_rules import Gate, GateKeys, GateOn
 from actors.core.types import Hint, Side
 from actors.messages import CHANGED
+from actors.rehearsing import KIND
 from actors.root import RootActor
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
+from tests.actors.test_rehearsing import rehearsed
 
 NEW_YEAR = date(2026, 1, 1)
 DAYS = {"old": date(2025, 12, 31), "first": NEW_YEAR, "late": date(2026, 2, 3), "undated": None}
@@ -83,3 +87,27 @@ def test_a_daemon_that_is_killed_while_they_go_makes_each_once(
         return rig
 
     assert on(dying, body) == ["first", "late"]
+
+
+@MIRRORED
+@pytest.mark.parametrize(
+    "day, goes",
+    [
+        (None, []),
+        (date(2026, 3, 1), []),
+        (NEW_YEAR, ["first", "late"]),  # who is there already is matched by a run, not by a rehearsal
+        (DAYS["old"], ["first", "late", "old"]),
+    ],
+)
+def test_a_rehearsal_of_another_day_shows_just_those_that_would_go(
+    here: Side, there: Side, day: date | None, goes: list[str]
+) -> None:
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig))
+        await at_rest(rig, 60)
+        await rehearsed(rig, root, invoices(here, day))
+        plans = [plan for plan in rig.link().plans.values() if plan.kind == KIND]
+        shown = [one for plan in plans for one in await rig.store.held_actions(plan.id, 0, 10)]
+        return sorted(str(one.fields["name"]) for one in shown), rig.names(there)
+
+    assert on(lambda: rig_of(here, None), body) == (goes, ["late"])

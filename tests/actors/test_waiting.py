@@ -59,11 +59,18 @@ def test_a_new_child_goes_in_the_run_in_which_its_parent_comes(here: Side, there
         rig.edit(here, eve, phone="1")
         await until(lambda: rig.rows(there, ORDERS), timeout_s=WHEN)
         await at_rest(rig, 5)
-        return reasons, shown(rig, there) == {"O1": partner_of(rig, there, "Eve")}, rig.parked()
+        right = shown(rig, there) == {"O1": partner_of(rig, there, "Eve")}
+        return (
+            reasons,
+            right,
+            rig.parked(),
+            [(one["room"], one["count"]) for one in rig.said("record.parked")],
+        )
 
-    reasons, right, parked = on(rig_of, body)
+    reasons, right, parked, told = on(rig_of, body)
     assert "needs phone" in reasons and any("is not in step yet" in reason for reason in reasons)
     assert right and parked == []
+    assert told == [("waiting", 1), ("waiting", 1)]
 
 
 @MIRRORED

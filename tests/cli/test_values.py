@@ -135,6 +135,14 @@ def test_settings_nest_and_may_come_from_files(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "held, meant", [("secret\n", "secret"), ("secret\r\n", "secret"), ("a\nb\n", "a\nb\n"), (" x ", " x ")]
+)
+def test_a_secret_in_a_file_of_one_line_is_that_line(tmp_path: Path, held: str, meant: str) -> None:
+    (tmp_path / "token").write_bytes(held.encode())
+    assert convert(values.Settings(), f"token=@{tmp_path / 'token'}") == {"token": meant}
+
+
 @pytest.mark.parametrize("text", ["url", "=x", "a..b=1"])
 def test_what_is_no_setting(text: str) -> None:
     with pytest.raises(click.BadParameter, match="neither key=value nor @file"):

@@ -237,6 +237,13 @@ async def test_a_host_that_there_is_not() -> None:
     await client.aclose()
 
 
+async def test_a_token_with_a_line_end_is_named_and_never_shown(stand: Stand) -> None:
+    async with client_of(stand, auth=auth.bearer("secret-token\n")) as client:
+        error = await failure(client, LIST)
+    assert (error.kind, error.hint) == (Kind.CONFIG, "look for line ends in tokens and keys")
+    assert "secret-token" not in str(error)
+
+
 async def test_redirects_stay_with_the_host(stand: Stand) -> None:
     async def moves(request: web.Request) -> web.StreamResponse:
         if request.path == "/api/customers":

@@ -87,6 +87,25 @@ def test_a_setting_that_is_missing_has_its_default_or_is_named() -> None:
     compile_blueprint(document(), None, None)  # only checked: no link is there to have it
 
 
+def test_what_is_wrong_with_a_setting_s_value_or_for_want_of_one_names_the_setting() -> None:
+    data = document()
+    data["settings"] |= {
+        "imports": {"form": "text", "default": "soon"},
+        "tills": {"form": "text", "default": None},
+        "needs": {"form": "text", "default": "assigned"},
+        "gates": {"default": "x"},
+    }
+    stream = data["streams"]["customers"]
+    stream["imports"] = {"setting": "imports"}
+    stream["requires"] = {"customers": {"which": {"setting": "needs"}, "a": {"setting": "tills"}}}
+    with pytest.raises(BlueprintError) as refused:
+        compile_blueprint(data, None, SET)
+    said = {f.path: f.message for f in reversed(refused.value.faults)}
+    assert said["streams.customers.imports"].endswith("(the setting imports)")
+    assert said["streams.customers.requires.customers"].endswith("(nothing is said in the setting tills)")
+    assert any("no setting gates (did you mean gate?)" in f.message for f in refused.value.faults)
+
+
 def test_a_field_whose_path_is_not_set_is_left_out() -> None:
     data = document()
     data["settings"]["phone_path"]["default"] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -43,8 +44,21 @@ def test_who_is_named_is_found_by_the_first_key_of_one_field_as_its_side_writes_
     tills = stream(one("name"), number, match=(("name", "n"), ("n",), ("name",)))
     assert needed.key_of(tills) == (1, "n")
     level = match.keys(tills, {"name": "x", "n": 7})[1]
-    assert needed.hashes(tills, here, ("7", "no number")) == {"7": level, "no number": 0}
+    found = needed.hashes(tills, here, ("7", "no number"))
+    assert found == {"7": frozenset({level}), "no number": frozenset()}
     assert needed.key_of(stream(one("name"), match=(("name",),), clashes=1)) is None
+
+
+@pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize(
+    "said, held", [("1", 1), (1, "1"), (Decimal("1.000"), "1"), (Decimal("1.5"), "1.5"), ("1", "1"), (1, 1)]
+)
+def test_a_number_is_meant_whether_it_stands_there_as_a_text_or_as_a_number(
+    here: Side, said: Value, held: Value
+) -> None:
+    tills = stream(one("n"), match=(("n",),))
+    assert match.keys(tills, {"n": held})[0] in needed.hashes(tills, here, (said,))[said]
+    assert match.keys(tills, {"n": "01"})[0] not in needed.hashes(tills, here, (said,))[said]
 
 
 def with_requires(requires: Any, **customers: Any) -> LinkSpec:

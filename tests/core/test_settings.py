@@ -21,6 +21,11 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "a value": ({"a": 1, "b": 2}, {"b": 3}, {"a": 1, "b": 3}),
     "a value taken away": ({"a": 1, "b": 2}, {"b": None}, {"a": 1}),
     "a value taken away that is not there": ({"a": 1}, {"b": None}, {"a": 1}),
+    "a setting without a value": (
+        {"settings": {"x": {"form": "text", "default": "p"}}},
+        {"settings": {"x": {"default": None}}},
+        {"settings": {"x": {"form": "text", "default": None}}},
+    ),
     "something new": ({"a": 1}, {"b": {"c": None, "d": 1}}, {"a": 1, "b": {"d": 1}}),
     "below": ({"s": {"x": {"y": 1, "z": 2}}}, {"s": {"x": {"y": 5}}}, {"s": {"x": {"y": 5, "z": 2}}}),
     "a lens as a whole": (

@@ -209,3 +209,15 @@ def test_a_word_of_a_person_is_a_rule_too() -> None:
     )
     verdict = plan_pair(spec, binding, a, b, Context(now=NOW, parked=(decided,)))
     assert told(differences(spec, binding, {"a": a, "b": b}, verdict)) == [("f", PLANNED, f"{DECIDED}: a")]
+
+
+@MIRRORED
+def test_who_waits_for_a_record_of_another_stream_is_said_to_wait(here: Side) -> None:
+    spec = stream(one(), requires=("tills",))
+    alone = seen(here, {"f": "x"})
+    half = msgspec.structs.replace(half_binding(spec, alone, 0), key=1)
+    row = Parked("customers", Room.WAITING, 1, "tills 9 not in step yet")
+    verdict = plan_new(spec, half, alone, Context(now=NOW, parked=(row,)))
+    found = differences(spec, half, {here: alone}, verdict, (row,))
+    assert [(one.state, one.rule, one.reason) for one in found] == [(PARKED, "waiting", row.reason)]
+    assert told(differences(spec, half, {here: alone}, verdict)) == [(WHOLE, PLANNED, f"new on {here}")]

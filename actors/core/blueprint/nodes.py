@@ -57,12 +57,26 @@ class Faults:
     def __init__(self, positions: Positions) -> None:
         self._positions = positions
         self._found: set[Fault] = set()
+        self._settings: dict[Path, tuple[str, bool]] = {}
 
     def add(self, path: Path, message: str) -> None:
         """Note a fault at `path`, or at the nearest node above it that the text holds."""
         known = next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self._positions), None)
         line, column = self._positions[known] if known is not None else (1, 1)
-        self._found.add(Fault(line, column, dotted(path), message))
+        self._found.add(Fault(line, column, dotted(path), f"{message}{self._said_by(path, message)}"))
+
+    def comes_from(self, path: Path, setting: str, *, empty: bool) -> None:
+        """What stands at `path` is a setting's value: faults there, or for want of it, name the setting."""
+        self._settings[path] = (setting, empty)
+
+    def _said_by(self, path: Path, message: str) -> str:
+        above = (
+            self._settings[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._settings
+        )
+        if found := next(above, None):
+            return f" (the setting {found[0]})" if found[0] not in message else ""
+        lacking = sorted(name for at, (name, empty) in self._settings.items() if empty and at[:-1] == path)
+        return f" (nothing is said in the setting {', '.join(lacking)})" if lacking else ""
 
     def check(self) -> None:
         """Raise `BlueprintError` with all that was noted, if anything was."""

@@ -55,6 +55,10 @@ def read_settings(node: Node | None) -> tuple[SettingSpec, ...]:
     """The entry `settings` of a blueprint."""
     if node is None:
         return ()
+    asked = [name for name, entry in node.entries() if entry.get("form") is not None]
+    for name, entry in node.entries():
+        if name not in asked and isinstance(entry.value, Mapping) and "default" in entry.value:
+            entry.fault(f"the blueprint asks for no setting {name}{guess(name, asked)}")
     found = tuple(_setting(name, entry) for name, entry in node.entries())
     if len(found) > SETTINGS_MAX:
         node.fault(f"a blueprint has at most {SETTINGS_MAX} settings")
@@ -172,7 +176,10 @@ def _replaced(node: Node, found: Mapping[str, object]) -> object:
     if name is not None:
         if name not in found:
             node.fault(f'there is no setting "{name}"{guess(name, found)}; it is declared under `settings`')
-        return node.value if _is_read_later(node.path) else found.get(name)
+        if _is_read_later(node.path):
+            return node.value
+        node.faults.comes_from(node.path, name, empty=found.get(name) is None)
+        return found.get(name)
     if isinstance(node.value, Mapping):
         entries = {
             key: _replaced(below, found)

@@ -87,6 +87,11 @@ class Transport:
             ) from error
         except aiohttp.InvalidURL as error:
             raise self._misconfigured(request, "has an address that is none", error) from error
+        except ValueError as error:
+            # Of what is sent only a key or a token can hold that: it was pasted with the end of its line.
+            raise self._misconfigured(
+                request, "can't be sent what the settings say", error, "look for line ends in tokens and keys"
+            ) from error
         except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
             words = self._clean(str(error)) or type(error).__name__
             raise self._lost(request, told, f"can't be reached or broke off: {words}") from error
@@ -206,11 +211,11 @@ class Transport:
             hint="check the address in the settings",
         )
 
-    def _misconfigured(self, request: Request, words: str, error: Exception) -> HttpError:
+    def _misconfigured(
+        self, request: Request, words: str, error: Exception, hint: str = "check the address in the settings"
+    ) -> HttpError:
         return HttpError(
-            Kind.CONFIG,
-            f"can't {request.doing}: {self._name} {words}: {self._clean(str(error))}",
-            hint="check the address in the settings",
+            Kind.CONFIG, f"can't {request.doing}: {self._name} {words}: {self._clean(str(error))}", hint=hint
         )
 
 
