@@ -108,7 +108,8 @@ class People:
             return tuple(self._some_lines(self._luck.randint(0, 3)))
         if law.type == "bytes":
             return f"photo {self._count}".encode()
-        stream = next(one for one in self._laws.streams if law in one.fields)
+        # Two streams may have the very same rules for it, and other objects.
+        stream = next(one for one in self._laws.streams if any(own is law for own in one.fields))
         return self._luck.choice(stream.objects_on(law.many or "a"))
 
     def _some_lines(self, count: int) -> list[Line]:
