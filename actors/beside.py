@@ -43,8 +43,8 @@ async def alone(
 ) -> tuple[tuple[Binding, ...], tuple[int, ...], tuple[Hint, ...]]:
     """What stood beside records that were deleted, with their partners or without any, is a stranger now, or takes the place
     of one that is to be put back: the bindings, keys of half bindings to be dropped (those that took a place), and hints to
-    look at them all. `dropped`: of half bindings whose record is gone. Of those, and of `others`, something is settled by the
-    same transaction."""
+    look at them all. `dropped`: of half bindings whose record is gone. Of those, and of `others`, something is settled here
+    already."""
     side = stream.several
     if side is None:
         return tuple(bindings), (), ()
