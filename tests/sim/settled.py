@@ -229,10 +229,24 @@ def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
     held = [one for one in timeline.record(entry) if one.at < write.at]
     beside = same_side and bool(held) and not timeline.one_record(write, entry)
     if same_ref and not beside:
-        return True
+        return is_told(timeline, write, entry)
     if not held or (same_side and not same_ref):
         return False
     return not keys_differ(timeline.stream, held[-1], write)
+
+
+def is_told(timeline: Timeline, write: Entry, entry: Entry) -> bool:
+    """Whether a record that got another id since a daemon's write can be told as the one that it was: by a match key, or by
+    everything else."""
+    first, about = timeline.record(entry)[0], timeline.about(timeline.ref(entry))
+    then = [one for one in about if one.side == entry.side and one.at <= write.at and one.after is not None]
+    if first.at <= write.at or not then:
+        return True
+    was, now = then[-1].after or {}, first.after or {}
+    laws = timeline.stream.fields
+    edited = {law.name for law in laws if was.get(law.native(entry.side)) != now.get(law.native(entry.side))}
+    keys = timeline.stream.keys
+    return any(edited.isdisjoint(names) for names in keys) or edited <= {n for names in keys for n in names}
 
 
 def is_marked(timeline: Timeline, entry: Entry, end: Entry) -> bool:
