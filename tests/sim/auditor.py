@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
+from tests.sim.auditor_latest import goes_unasked, waits_for_its_own
 from tests.sim.auditor_more import (
     bounded,
     came_back,
@@ -318,7 +319,7 @@ def unseen_loss(
         return
     if met_anew(evidence, timeline, entry, law) or put_back(evidence, timeline, entry):
         return
-    if left_as_it_is(evidence, timeline, entry, law):
+    if left_as_it_is(evidence, timeline, entry, law) or goes_unasked(evidence, timeline, entry, law, value):
         return
     if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)
@@ -496,4 +497,5 @@ CHECKS: tuple[Check, ...] = (
     load_writes_where_it_may,
     merges_by_rule,
     on_command_only,
+    waits_for_its_own,
 )
