@@ -171,6 +171,8 @@ class ConnectionActor(Actor):
                     self._work = anyio.Event()
                 await self._work.wait()
                 continue
+            if ask.is_left:  # a run that was cut short: what it wanted is not sent in the next one
+                continue
             self._active += 1
             self.busy = True
             try:

@@ -134,7 +134,7 @@ class Windows:
         self.untold.forget(stream, seen)
         if binding is None:
             self._stranger(stream, window, seen, out)
-        elif self.too_early(stream, seen, binding):
+        elif self.too_early(stream, seen, binding) and not _rests(binding, seen):
             self.untold.keep(stream, binding, seen)
             out.later.append(self._look_again(stream, window, seen))
         elif binding.side(other(window.side)) is None:
@@ -372,6 +372,11 @@ def _pair(binding: Binding, seen: Observation, partner: Observation, attempts: i
     if seen.side == "a":
         return Pair(binding, a=seen, b=partner, attempts=attempts)
     return Pair(binding, a=partner, b=seen, attempts=attempts)
+
+
+def _rests(half: Binding, seen: Observation) -> bool:
+    """Whether nothing is made of a look, however fresh: the record is there, and waits for its document."""
+    return seen.presence is Presence.PRESENT and effects.waits(half)
 
 
 def _half_pair(half: Binding, seen: Observation) -> Pair:

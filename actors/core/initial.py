@@ -32,9 +32,8 @@ HELD = "initial load: only here so far"
 ASKED = "initial load: made on a yes"
 LEFT = "initial load: left"
 _NOTES: Final = {InitialCreates.PLAN: ASKED, InitialCreates.OFF: LEFT}
-UNREAD = (
-    "*unread* "  # a field that could not be read when its record was left: a fingerprint of what stood there
-)
+# A field that could not be read when its record was left, or refers to another record: a fingerprint of what stood there.
+UNREAD = "*unread* "
 KEPT = "initial load"  # the reason of a deviation
 # The note of a pair, alone, or after what is noted of it while one of its records is gone:
 MET = "initial load: met, and not settled in every field"
@@ -44,11 +43,12 @@ def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: b
     """A newcomer that the initial load makes nobody from, or not without a yes; the very same where it may."""
     if loaded or half.state is not State.NEW:
         return half
-    if not stream.initial_load:  # of two that rest neither is new, and nobody would look whether they are one
-        return msgspec.structs.replace(half, note=_left_as(stream, seen)) if not half.note else half
-    if other(seen.side) not in stream.initial_load:
+    there = other(seen.side)
+    if there not in stream.initial_load and stream.initial_load and there in stream.creates:
         return _rests(stream, half, seen)
-    note = _NOTES.get(stream.initial_creates)
+    # Where the others rest too (by the load, or as nobody is made from there) neither of two is new, and nobody would look
+    # whether they are one.
+    note = _NOTES.get(stream.initial_creates) if there in stream.initial_load else LEFT
     note = _left_as(stream, seen) if note == LEFT else note
     return msgspec.structs.replace(half, note=note) if note and not half.note else half
 
@@ -82,7 +82,12 @@ def leaves(stream: StreamSpec) -> bool:
 
 
 def _rests(stream: StreamSpec, half: Binding, seen: Observation) -> Binding:
-    unread = {f"{UNREAD}{name}": one for name, one in _prints(stream, seen) if name not in seen.fields}
+    unread = {
+        f"{UNREAD}{name}": one
+        for name, one in _prints(stream, seen)
+        if name not in seen.fields
+        or stream.field(name).reference  # it may be unreadable for its target's sake
+    }
     return msgspec.structs.replace(half, state=State.HELD_BACK, note=HELD, base={**seen.fields, **unread})
 
 
@@ -104,8 +109,16 @@ def has_changed(stream: StreamSpec, half: Binding, seen: Observation) -> bool:
     was = settled_on(half, seen.side)
     if any(not same(was[name], value) for name, value in seen.fields.items() if name in was):
         return True
-    unread = any(name.startswith(UNREAD) for name in was)
-    return unread and any(was.get(f"{UNREAD}{name}", one) != one for name, one in _prints(stream, seen))
+    odd = seen.problem or any(name.startswith(UNREAD) for name in was)
+    return bool(odd) and any(_is_another(was, seen, name, one) for name, one in _prints(stream, seen))
+
+
+def _is_another(was: Fields, seen: Observation, name: str, print_: str) -> bool:
+    """Whether a field that can't be read now, or could not be then, holds something else."""
+    if name in was and name in seen.fields:
+        return False  # compared already
+    known = was.get(f"{UNREAD}{name}")
+    return known != print_ if known is not None else name in was
 
 
 def matched_anew(half: Binding) -> Binding:

@@ -261,21 +261,22 @@ def _parts(stream: StreamSpec, action: Action, after: Observation) -> tuple[str,
 
 
 def _with_parts(out: Settled, action: Action, after: Observation, parts: Sequence[str]) -> Settled:
-    """The base stays what it was (none, of a new record, whatever was agreed on before it was deleted) and the part is a
-    deviation of that side: so the other one has changed, this one has not, and the next plan writes the whole list over the
-    part."""
+    """The part is a deviation of that side, and the base is what it was: none, of a new record, whatever was agreed on
+    before it was deleted; and what stood there, where nothing was agreed on yet, or just what was sent (an edit that is put
+    back). So the other side has changed, this one has not, and the next plan writes the whole list over the part."""
     binding, there = out.binding, other(action.side)
     for name in parts:
         held, origin = binding.side(action.side), binding.side(there)
         assert held is not None
         dev = {**held.dev, name: Deviation(after.fields[name], CUT)}
         binding = binding.with_side(action.side, msgspec.structs.replace(held, dev=dev))
-        base = {name: (), **binding.base}
-        if action.op is Op.CREATE and origin is not None:
-            base[name] = ()
+        if origin is not None:
             devs = {n: stands for n, stands in origin.dev.items() if n != name}
             binding = binding.with_side(there, msgspec.structs.replace(origin, dev=devs))
-        binding = msgspec.structs.replace(binding, base=base)
+        was = binding.base.get(name, UNKNOWN)
+        if action.op is Op.CREATE or was is UNKNOWN or same(was, action.fields[name]):
+            was = () if action.op is Op.CREATE else action.before.get(name, ())
+        binding = msgspec.structs.replace(binding, base={**binding.base, name: was})
     return msgspec.structs.replace(out, binding=binding, cut=tuple(parts))
 
 

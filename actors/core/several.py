@@ -280,9 +280,10 @@ def _edited(
 
 def stands_in_both(stream: StreamSpec, side: Side, bound: Binding, new: Binding) -> bool:
     """Whether a new record is one that is bound, though that is there still: it stands in a later object as well, and the
-    later one counts."""
+    later one counts. (Also of two that have not met yet: what the one in the earlier object is told there would be undone
+    by the other one.)"""
     was = bound.side(side)
-    if was is None or new.side(side) is None or bound.state is not State.SETTLED:
+    if was is None or new.side(side) is None or bound.state not in (State.SETTLED, State.MATCHED):
         return False
     return 0 <= place_of(stream, bound) < place_of(stream, new)
 

@@ -19,10 +19,11 @@ class MailboxClosed(Exception):
 
 
 class Ask(Generic[T]):
-    """A question with room for one answer. The answer may be an exception."""
+    """A question with room for one answer. The answer may be an exception. `is_left`: nobody waits for it any more."""
 
     def __init__(self, message: Any) -> None:
         self.message = message
+        self.is_left = False
         self._done = anyio.Event()
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -80,7 +81,10 @@ class Mailbox:
         ask: Ask[Any] = Ask(message)
         self._asks.append(ask)
         self._wake.set()
-        return await ask.wait()
+        try:
+            return await ask.wait()
+        finally:
+            ask.is_left = True
 
     async def receive(self) -> str | Ask[Any]:
         """The next poke (its key) or ask; waits for one. Raises `MailboxClosed` when closed and empty."""

@@ -416,6 +416,24 @@ def test_a_write_that_waited_too_long_for_a_slot_never_leaves() -> None:
     assert on_account(body, concurrency=1) == ([], [Kind.TRANSIENT])
 
 
+def test_found_by_sim_a_write_that_nobody_waits_for_any_more_never_leaves() -> None:
+    """The run that asked for it was cut short while it waited for its turn."""
+
+    async def body(rig: Rig, actor: ConnectionActor) -> Any:
+        rig.on["a", "read"] = takes(8)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(actor.mailbox.ask, read("other"))
+            await anyio.sleep(0.1)
+            with anyio.move_on_after(1):
+                await actor.mailbox.ask(late_write(rig, 60.0))
+        await anyio.sleep(20)
+        left = rig.asked("a", "write")
+        await actor.mailbox.ask(late_write(rig, 60.0))
+        return left, len(rig.asked("a", "write"))
+
+    assert on_account(body, concurrency=1) == ([], 1)
+
+
 def test_a_write_that_waited_too_long_for_a_token_never_leaves() -> None:
     async def body(rig: Rig, actor: ConnectionActor) -> Any:
         await actor.mailbox.ask(read())

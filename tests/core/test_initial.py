@@ -12,7 +12,7 @@ from actors.core.gates import admitted, is_held_back
 from actors.core.guard import BUDGET_EXEMPT_WHILE_LOADING, Ledger, guard, over_text
 from actors.core.initial import HELD, KEPT, MET, has_changed, held_over, is_held, let_go, met
 from actors.core.lenses import MapValues
-from actors.core.mapping import observe
+from actors.core.mapping import Refs, observe
 from actors.core.plan import Context, Verdict, half_binding, plan_new, plan_pair
 from actors.core.policy import (
     INITIAL_CREATES,
@@ -423,6 +423,25 @@ def test_found_by_sim_who_can_not_be_read_when_he_is_left_goes_once_that_very_fi
 
 
 @MIRRORED
+def test_found_by_sim_who_is_left_goes_also_once_he_is_edited_to_what_can_not_be_read(here: Side) -> None:
+    """An order was left, and then said to be another customer's, who is not in step: it rested for good (seed 514178)."""
+    lens = MapValues((("x", "y"),))
+    of = one("of", reference="customers")
+    spec = stream(
+        one("name"), one("f", a=lens, b=lens), of, match=(("name",),), initial_load=frozenset({here})
+    )
+
+    def look(known: tuple[str, ...] = ("c1",), **native: Value) -> Observation:
+        refs = Refs({("customers", here, id): number for number, id in enumerate(known, 1)})
+        shows = {"name": "Ada", "f": "x", "of": "c1", **native}
+        return observe(spec, here, Record("A1", shows), 0.0, refs)
+
+    half = held_over(spec, half_binding(spec, look(), 0), look(), loaded=False)
+    shows = [has_changed(spec, half, seen) for seen in (look(), look(known=()), look(of="c2"), look(f="odd"))]
+    assert is_held(half) and shows == [False, False, True, True]
+
+
+@MIRRORED
 @pytest.mark.parametrize("rule", ["off", "neither side"])
 def test_found_by_sim_who_is_edited_before_he_comes_to_rest_is_left_no_longer(rule: str, here: Side) -> None:
     """Somebody who may be he could not be told until long after the load; he was edited meanwhile (seed 500779)."""
@@ -439,3 +458,18 @@ def test_found_by_sim_who_is_edited_before_he_comes_to_rest_is_left_no_longer(ru
     for look in (first, in_part):  # what was not delivered tells nothing
         verdict = plan_new(spec, half, look, Context(now=NOW))
         assert is_held(verdict.binding) and not verdict.actions
+
+
+@MIRRORED
+@pytest.mark.parametrize("creates", [frozenset(SIDES), frozenset[Side]()])
+def test_found_by_sim_who_is_left_is_matched_first_where_nobody_is_made_of_the_others(
+    creates: frozenset[Side], here: Side
+) -> None:
+    """Of two that rest neither is new: the one that nobody is made of rested before the other one came (seed 518081)."""
+    spec = towards(here, FirstContact.ASK)
+    spec = msgspec.structs.replace(spec, creates=creates | {here})
+    look = seen(here, {"name": "Ada", "f": 1})
+    half = held_over(spec, half_binding(spec, look, 0), look, loaded=False)
+    assert half.state is (State.HELD_BACK if other(here) in creates else State.NEW)
+    verdict = plan_new(spec, half, look, Context(now=NOW)) if half.state is State.NEW else Verdict(half)
+    assert is_held(verdict.binding) and not verdict.actions

@@ -247,6 +247,11 @@ def test_who_stands_in_both_counts_where_the_later_object_is(many: Side) -> None
     spec = accounts(many)
     new = {where: _half(many, f"{where}:5") for where in KINDS.values()}
     assert stands_in_both(spec, many, bound(many), new["clients"])
+    # Found by the simulation (seed 514864): two met, and what the first contact had decided was undone by the later one.
+    meets = msgspec.structs.replace(bound(many), state=State.MATCHED, base={})
+    assert stands_in_both(spec, many, meets, new["clients"])
+    tombstone = msgspec.structs.replace(bound(many), state=State.TOMBSTONE)
+    assert not stands_in_both(spec, many, tombstone, new["clients"])
     assert not stands_in_both(spec, many, bound(many, "clients"), new["prospects"])
     assert not stands_in_both(spec, many, bound(many), new["prospects"])
 

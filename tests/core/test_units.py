@@ -268,6 +268,44 @@ def test_what_was_cut_is_completed_over_what_stands(
 
 
 @pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize("wanted, stands", [((), (A, B)), ((), (B,)), ((C,), (A, B, C))])
+def test_what_was_cut_at_first_contact_is_completed_too(
+    here: Side, wanted: tuple[Line, ...], stands: tuple[Line, ...]
+) -> None:
+    """Two meet, and the lines of one of them, none perhaps, are written over those of the other one (seed 520091)."""
+    there = other(here)
+    action = msgspec.structs.replace(
+        sent(here, Op.UPDATE, (A, B), wanted), native={"items": wanted, "number": "1"}
+    )
+    seen_native = {**action.seen_native, "number": None}
+    action = msgspec.structs.replace(action, seen_native=seen_native, fields={**action.fields, "number": "1"})
+    after = shown(there, stands)
+    out = settle(PLAIN, bound({}), action, after, now=NOW, by_reply=False, in_steps=True)
+    mine = shown(here, wanted)
+    a, b = (mine, after) if here == "a" else (after, mine)
+    (fill,) = plan_pair(PLAIN, out.binding, a, b, CTX).actions
+    assert (fill.side, fill.op, fill.fields) == (there, Op.UPDATE, {"items": wanted})
+
+
+@pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize("stands", [(A, B), (B, C), (B,)])
+def test_what_was_cut_while_an_edit_was_put_back_is_completed_too(
+    here: Side, stands: tuple[Line, ...]
+) -> None:
+    """Agreed on is what was sent already: that alone is no reason to send the rest of it."""
+    there = other(here)
+    pair = bound({"number": "1", "items": (C,)})
+    after = shown(there, stands)
+    out = settle(
+        PLAIN, pair, sent(here, Op.UPDATE, (A, B), (C,)), after, now=NOW, by_reply=False, in_steps=True
+    )
+    mine = shown(here, (C,))
+    a, b = (mine, after) if here == "a" else (after, mine)
+    verdict = plan_pair(PLAIN, out.binding, a, b, CTX)
+    assert [(one.side, one.fields) for one in verdict.actions] == [(there, {"items": (C,)})]
+
+
+@pytest.mark.parametrize("here", SIDES)
 @pytest.mark.parametrize("shows", [(A, B), (A, C)])
 def test_what_was_cut_while_it_was_put_back_is_completed_too(here: Side, shows: tuple[Line, ...]) -> None:
     """Its lines had been settled before it was deleted (seed 314297); its own side may have shown others for a reason."""

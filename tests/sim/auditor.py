@@ -9,10 +9,9 @@ import math
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
-from tests.sim.auditor_latest import goes_unasked, waits_for_its_own
+from tests.sim.auditor_back import came_back
 from tests.sim.auditor_more import (
     bounded,
-    came_back,
     documents,
     forgotten,
     gates_hold,
@@ -319,7 +318,7 @@ def unseen_loss(
         return
     if met_anew(evidence, timeline, entry, law) or put_back(evidence, timeline, entry):
         return
-    if left_as_it_is(evidence, timeline, entry, law) or goes_unasked(evidence, timeline, entry, law, value):
+    if left_as_it_is(evidence, timeline, entry, law):
         return
     if law.conflict == "ask":
         yield Violation("ask", f"{entry.who} overwrote {what}; it was to ask, and nobody answered", entry.at)
@@ -497,5 +496,4 @@ CHECKS: tuple[Check, ...] = (
     load_writes_where_it_may,
     merges_by_rule,
     on_command_only,
-    waits_for_its_own,
 )

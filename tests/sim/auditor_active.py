@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.sim.auditor import met_anew, tell, was_decided
-from tests.sim.auditor_latest import written_down_once
+from tests.sim.auditor_latest import waits_for_its_own, written_down_once
 from tests.sim.evidence import Evidence, Violation
 from tests.sim.timeline import Timeline
 
 
-def active(evidence: Evidence) -> list[Violation]:
-    """What must hold at any moment of what is active."""
+def safety_latest(evidence: Evidence) -> list[Violation]:
+    """What must hold at every moment under the rules of rules_latest.py, beside what auditor.py says."""
     found: list[Violation] = []
     for stream in evidence.laws.streams:
-        found.extend(made_active(evidence, Timeline(evidence, stream)))
+        timeline = Timeline(evidence, stream)
+        found.extend(made_active(evidence, timeline))
+        found.extend(waits_for_its_own(evidence, timeline))
     return [*found, *written_down_once(evidence)]
 
 

@@ -1,7 +1,7 @@
 """The auditor on what only stays where it is: records that are active again on one side, what is imported by itself or
 records that wait for those they name, and gates since a day.
 
-`auditor_active.py` judges by it who was made active. Must not: import auditor.py.
+`auditor_active.py` runs these checks, and judges who was made active. Must not: import auditor.py.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ IN_STEP = "not in step yet"  # so ends what a record waits for that is not there
 # ------------------------------------------------------------------------------------------- active on one side
 
 
-def goes_unasked(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, value: Value) -> bool:
+def goes_unasked(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
     """Whether nobody need be asked about a value that is written over: a deactivation always goes, and what was active again
     on one side alone was written down, and is no edit any more."""
     if not law.ignores:
         return False
     if (entry.after or {}).get(law.native(entry.side)) is False:
         return True
-    ids = timeline.ids(timeline.ref(entry))[entry.side]
+    ids, value = (
+        timeline.ids(timeline.ref(entry))[entry.side],
+        (entry.before or {}).get(law.native(entry.side)),
+    )
     return any(
         (one.stream, one.side, one.field, one.value) == (entry.stream, entry.side, law.name, value)
         and one.id in ids

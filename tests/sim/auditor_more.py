@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
-from tests.sim.auditor_latest import imported_by_itself, is_of_the_day, was_of_the_day
-from tests.sim.auditor_newest import place_of, source_of
+from tests.sim.auditor_latest import goes_unasked, imported_by_itself, is_of_the_day, was_of_the_day
+from tests.sim.auditor_newest import place_of, source_of, was_known
 from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
@@ -101,9 +101,9 @@ def starts_as_told(evidence: Evidence, timeline: Timeline) -> Iterator[Violation
             continue
         was = source_of(timeline, entry)
         past = timeline.record(was) if was is not None else ()
-        gone = any(
-            one.op == "delete" and one.at < entry.at for one in past
-        )  # then nobody can tell: moved, or new
+        # Where it is gone by then nobody can tell, moved or new; nor where nobody need have seen it yet.
+        gone = any(one.op == "delete" and one.at < entry.at for one in past)
+        gone = gone or (was is not None and not was_known(timeline, was, entry))
         for side, name, value in timeline.stream.starts:
             held = {(one.after or {}).get(name) for one in past if one.op != "delete"}
             begins = {value} if was is None or gone else set()
@@ -263,53 +263,6 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
             yield Violation("staged", text, entry.at)
 
 
-# ------------------------------------------------------------------------------------------------ what comes back
-
-
-def came_back(
-    evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, value: Value
-) -> set[Value]:
-    """What a system made of our values, where nobody can know that it did: in a write that it never answered (it is taken
-    for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands) or whose partner
-    none had (then that one counts as deleted), and in any before the daemon's own state was set back. `value` is also what
-    had come back before in such a way: by then both sides have it.
-    """
-    there = [past for past in timeline.before(entry) if past.side != entry.side]
-    found = {
-        (past.after or {}).get(law.native(past.side))
-        for past in there
-        if not (past.outside or evidence.was_answered(past))
-        or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
-        or any(past.at < at < entry.at for at in evidence.set_back)
-        or takes_part_anew(timeline, past, entry)
-        or lost_its_partner(evidence, timeline, past, entry)
-    }
-    told = (past for past in there if not past.outside and past.sent.get(law.native(past.side)) == value)
-    if value not in found and any(value in came_back(evidence, timeline, one, law, value) for one in told):
-        found.add(value)
-    return found
-
-
-def lost_its_partner(evidence: Evidence, timeline: Timeline, past: Entry, entry: Entry) -> bool:
-    """Whether no look showed a partner of the written record for a while after that: then it was new, as it stood."""
-    return any(
-        evidence.was_hidden(entry.side, past.stream, id, entry.asked, since=past.at)
-        for id in timeline.ids(timeline.ref(past))[entry.side]
-    )
-
-
-def takes_part_anew(timeline: Timeline, past: Entry, entry: Entry) -> bool:
-    """Whether the record of which a new one is made had lost its partner, and was let in by its gate once more: it is new,
-    as it stands."""
-    gate = timeline.stream.gate(past.side)
-    return (
-        gate is not None
-        and entry.op == "create"
-        and any(one.side == entry.side and one.op == "delete" for one in timeline.before(entry))
-        and any(not gate.lets(one.after) for one in timeline.record(past))
-    )
-
-
 # ------------------------------------------------------------------------------------- what may be written over
 
 
@@ -349,6 +302,10 @@ def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: Fie
     said that both stay as they are, or the initial load left them so: then it is settled, and whoever edits the field next
     on either side is carried. (Who puts back what stood there then edits nothing, until something is carried.)"""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
+    if stands_as_settled(evidence, timeline, entry, law):
+        return True
+    if goes_unasked(evidence, timeline, entry, law):
+        return True
     if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
         return True
     return writer is not None and any(
@@ -368,6 +325,20 @@ def _stood(timeline: Timeline, entry: Entry, law: FieldLaw, at: float) -> bool:
         return False
     held = [one for one in timeline.record(entry) if one.at <= at]
     return bool(held) and (held[-1].after or {}).get(native) == (entry.before or {}).get(native)
+
+
+def stands_as_settled(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw) -> bool:
+    """Whether a record shows once more what its system had made of our last write of a field, as the reply told: an old form
+    put it back, and that is no edit (until anything else of it is carried, to either side)."""
+    native = law.native(entry.side)
+    ours = (one for one in timeline.before(entry) if not one.outside and law.native(one.side) in one.sent)
+    last = next(ours, None)
+    return (
+        last is not None
+        and timeline.one_record(last, entry)
+        and evidence.was_answered(last)
+        and (last.after or {}).get(native) == (entry.before or {}).get(native)
+    )
 
 
 def left_by_the_load(
@@ -397,9 +368,12 @@ def left_by_the_load(
 
 
 def bounded(evidence: Evidence) -> Iterator[Violation]:
-    """The inbox never holds more than the records there are; one live plan per stream and kind."""
-    records = {(entry.side, entry.stream, entry.id) for entry in evidence.entries}
-    limit = len(records) + 2 * len(evidence.laws.streams)
+    """The inbox never holds more than the records there are, each once for every stream that it is looked at in (a document
+    also in that of its effect); one live plan per stream and kind."""
+    records = {(entry.side, entry.stream, entry.id) for entry in (*evidence.entries, *evidence.effects)}
+    effects = {law.name: law.effect for law in evidence.laws.streams if law.effect}
+    records |= {(side, effects[stream], id) for side, stream, id in records if stream in effects}
+    limit = len(records) + 2 * (len(evidence.laws.streams) + len(effects))
     if evidence.store.inbox > limit:
         yield Violation("bounded", f"{evidence.store.inbox} hints for {len(records)} records")
     live = evidence.store.live_plans

@@ -184,7 +184,7 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 if not one.outside and (was := source_of(timeline, one)) is not None and was.id == entry.id
             ]
             sure = bool(made) and evidence.was_answered(made[-1])  # else somebody else may have made it
-            sure = sure and _was_known(timeline, entry, made[-1])
+            sure = sure and was_known(timeline, entry, made[-1])
             sure = sure and not (stream.left == "mark" and (entry.after or {}).get(MARK) == "yes")
             # Who touched it since it was left was asked about it, also if the one in the new object was put back after that.
             if sure and not parked & set(there) and not _touched_since(timeline, entry, made[0]):
@@ -195,15 +195,16 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 def was_kept_behind(timeline: Timeline, entry: Entry) -> bool:
     """Whether a record is what a daemon left in its old object, where a rule keeps that, or marked there: it stands for
-    nobody, also once the one in the new object is gone."""
+    nobody, also once the one in the new object is gone, or a backup has taken the mark away."""
     made = (one for one in timeline.about(timeline.ref(entry)) if not one.outside)
     was = (source_of(timeline, one) for one in made)
-    marked = timeline.stream.left == "mark" and (entry.after or {}).get(MARK) == "yes"
+    marks = ((one.after or {}).get(MARK) for one in timeline.record(entry))
+    marked = timeline.stream.left == "mark" and "yes" in marks
     kept = timeline.stream.left == "keep" or marked
     return kept and any(one is not None and one.id == entry.id for one in was)
 
 
-def _was_known(timeline: Timeline, entry: Entry, made: Entry) -> bool:
+def was_known(timeline: Timeline, entry: Entry, made: Entry) -> bool:
     """Whether who was made in another object must have been made of that record: it had stood there for long, or something
     was written of it, or of its partner, since it was there. Else a look may have left it out (and its partner is made), or
     it had not come to the place where it was looked for (and who seems gone is put back)."""

@@ -14,7 +14,7 @@ from actors.messages import Options, Ports
 from actors.root import RootActor
 from tests.sim import loop
 from tests.sim.auditor import safety
-from tests.sim.auditor_active import active
+from tests.sim.auditor_active import safety_latest
 from tests.sim.capacity import capacity_1
 from tests.sim.evidence import Violation
 from tests.sim.mishaps import JUMPS_S, befall
@@ -62,7 +62,7 @@ def played(scenario: Scenario, daemon: Daemon) -> Outcome:
         outcome.violations = [
             *world.fallen,
             *safety(outcome.evidence),
-            *active(outcome.evidence),
+            *safety_latest(outcome.evidence),
         ]
         if not world.fallen:
             outcome.violations += liveness(outcome.evidence)

@@ -76,6 +76,15 @@ def beside(after_s: float, wrote: str = "") -> Story:
     return bound(told.counts("b", "created", 1), "A1", "two:B2")
 
 
+def begun_beside(after_s: float) -> Story:
+    """Likewise; what is made there begins as the rules say."""
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
+    told.evidence.laws = with_starts(told, ("b", "begun", "first"))
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
+    told.create("a", PERSON, "A1", ref="r1", email="e1", name="n2", place="two").wait(after_s)
+    return told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n2", begun="first", **{OBJECT: "two"})
+
+
 def parted(left: str, marked: bool = False, sides: str = "ab") -> Story:
     """A record that a daemon moved, by a rule for what it leaves behind; then it is deleted on both sides (or one), and a
     deletion on a is to be undone."""
@@ -97,6 +106,10 @@ def again(edited: bool) -> Story:
         "b", "d1", "two:B3", ref="r1", email="e1", name="n1", **{OBJECT: "two"}
     )
     return bound(told.counts("a", "created", 1).counts("b", "created", 2), "A1", "two:B3")
+
+
+def _unmarked(told: Story) -> Story:
+    return told.update("b", BACKUP, "one:B1", gone=None)
 
 
 def with_starts(told: Story, start: tuple[Side, str, Value]) -> Laws:
@@ -240,6 +253,8 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     ),
     "moved with what somebody had put there": (lambda: placed(was="mine", now="mine"), ""),
     "moved, and begun once more": (lambda: placed(was="mine", now="first"), "starts with"),
+    "made beside what nobody need have seen yet": (lambda: begun_beside(9), ""),
+    "made beside what was there for long": (lambda: begun_beside(500), "starts with"),
     "moved without what it held": (lambda: placed(was="mine"), "starts with"),
     "deleted, and made in another object": (lambda: placed(was="mine", now="first", gone=True), ""),
     "a clash key makes no pair": (lambda: bound(clash(), "A2", "B1"), "clash"),
@@ -338,6 +353,7 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
         lambda: parted("mark", sides="b"), "convergence"
     ),
     "what a move marked in the old object, and both others are deleted": (lambda: parted("mark", True), ""),
+    "what a move marked, and a backup took both back": (lambda: _unmarked(parted("mark", True, "")), ""),
     "what a move should have marked, and both others are deleted": (lambda: parted("mark"), "convergence"),
     "what a move left and people edited is not marked when it is put back": (lambda: again(True), ""),
     "what a move left is not marked when it is put back": (lambda: again(False), "convergence"),
@@ -401,3 +417,12 @@ def test_what_goes_along_when_a_record_is_moved_was_not_agreed_on_with_anybody(
         told.update("a", PERSON, "A1", website="w2")
     told.create("b", "d1", "two:B2", ref="r1", email="e1", website="w1", **{OBJECT: "two"})
     assert found(told.update("a", "d1", "A1", website="w1").names("website", "w2")) == invariants
+
+
+def test_a_document_may_be_to_be_looked_at_once_more_for_what_it_is_told_of_with() -> None:
+    """One of a, one that was made of it in b, and its movement: A1 and B1 twice; two streams in all, and articles."""
+    told = document(("B1", 1))
+    streams = len(told.evidence.laws.streams) + 1
+    for hints, invariants in ((5 + 2 * streams, set[str]()), (6 + 2 * streams, {"bounded"})):
+        told.evidence.store.inbox = hints
+        assert found(told) == invariants

@@ -340,3 +340,26 @@ def test_that_a_write_was_found_done_by_a_look_is_known_though_the_protocol_was_
     assert found(told) == {"no invention"}
     told.evidence.lost_looks.add(("customers", "b", "B1"))
     assert found(told) == set()
+
+
+@pytest.mark.parametrize(
+    "answered, carried, back, invariants",
+    [
+        (True, False, "long", set()),
+        (True, False, "n3", {"ask"}),
+        (False, False, "long", {"ask"}),
+        (True, True, "long", {"ask"}),
+    ],
+)
+def test_who_puts_back_what_a_system_had_made_of_our_value_edits_nothing(
+    answered: bool, carried: bool, back: str, invariants: set[str]
+) -> None:
+    """B1 shows its short form of A1's name. Somebody edits it, saves an old form, and A1's name is carried over that."""
+    told = story().create("a", PERSON, "A1", ref="r1", email="e1", name="n0")
+    told.create("b", "d1", "B1", ref="r1", email="e1", name="n0").update("a", PERSON, "A1", name="long name")
+    told.rewritten("b", "d1", "B1", "name", "long name", "long")
+    told = told if answered else told.unanswered()
+    told.update("b", PERSON, "B1", name="n2").names("name", "n0", "n2", "n3", "long")
+    told = told.update("a", "d1", "A1", name="n2") if carried else told
+    told.update("b", PERSON, "B1", name=back).update("a", PERSON, "A1", name="n4")
+    assert found(told.update("b", "d1", "B1", name="n4")) == invariants

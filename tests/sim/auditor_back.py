@@ -1,0 +1,52 @@
+"""The auditor on what comes back: what a system made of our values, where nobody can know that it did."""
+
+from __future__ import annotations
+
+from actors.core.values import Value
+from tests.sim.evidence import Entry, Evidence
+from tests.sim.laws import FieldLaw
+from tests.sim.timeline import Timeline
+
+
+def came_back(
+    evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, value: Value
+) -> set[Value]:
+    """What a system made of our values, where nobody can know that it did: in a write that it never answered (it is taken
+    for somebody's edit), in a record that no look had shown for a while (deleted, and new as it stands) or whose partner
+    none had (then that one counts as deleted), and in any before the daemon's own state was set back. `value` is also what
+    had come back before in such a way: by then both sides have it.
+    """
+    there = [past for past in timeline.before(entry) if past.side != entry.side]
+    found = {
+        (past.after or {}).get(law.native(past.side))
+        for past in there
+        if not (past.outside or evidence.was_answered(past))
+        or evidence.was_hidden(past.side, past.stream, past.id, entry.asked)
+        or any(past.at < at < entry.at for at in evidence.set_back)
+        or takes_part_anew(timeline, past, entry)
+        or lost_its_partner(evidence, timeline, past, entry)
+    }
+    told = (past for past in there if not past.outside and past.sent.get(law.native(past.side)) == value)
+    if value not in found and any(value in came_back(evidence, timeline, one, law, value) for one in told):
+        found.add(value)
+    return found
+
+
+def lost_its_partner(evidence: Evidence, timeline: Timeline, past: Entry, entry: Entry) -> bool:
+    """Whether no look showed a partner of the written record for a while after that: then it was new, as it stood."""
+    return any(
+        evidence.was_hidden(entry.side, past.stream, id, entry.asked, since=past.at)
+        for id in timeline.ids(timeline.ref(past))[entry.side]
+    )
+
+
+def takes_part_anew(timeline: Timeline, past: Entry, entry: Entry) -> bool:
+    """Whether the record of which a new one is made had lost its partner, and was let in by its gate once more: it is new,
+    as it stands."""
+    gate = timeline.stream.gate(past.side)
+    return (
+        gate is not None
+        and entry.op == "create"
+        and any(one.side == entry.side and one.op == "delete" for one in timeline.before(entry))
+        and any(not gate.lets(one.after) for one in timeline.record(past))
+    )
