@@ -45,6 +45,11 @@ def test_people_write_what_lines_add_up_to_as_their_side_writes_numbers() -> Non
     assert play(draw(504427)).violations == []
 
 
+def test_people_put_a_record_into_an_object_of_its_own_stream() -> None:
+    """Two streams with several objects each, by the same rules: the simulation itself fell over (seed 522496)."""
+    assert play(draw(522496)).violations == []
+
+
 @pytest.mark.parametrize("peril", PERILS)
 def test_every_peril_is_drawn_and_survived(peril: str) -> None:
     """Each one at least twice, whatever the seeds of the test above drew."""
