@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
 from tests.sim.auditor_latest import goes_unasked, imported_by_itself, is_of_the_day, was_of_the_day
-from tests.sim.auditor_newest import place_of, source_of, was_known
+from tests.sim.auditor_newest import moved_from, place_of, source_of, was_known
 from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
@@ -419,6 +419,8 @@ def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         origin = other(entry.side)
         if entry.outside or entry.op != "delete" or origin not in evidence.plain:
             continue
+        if moved_from(timeline, entry) is not None:
+            continue  # what a move of our own left in the old object
         ref = timeline.given_ref(entry)  # who was made one with it by hand is not who it was
         past = [
             one
