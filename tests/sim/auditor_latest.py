@@ -112,7 +112,8 @@ def written_down_once(evidence: Evidence) -> Iterator[Violation]:
 
 
 def imported_by_itself(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
-    """Whether the rule says that what is staged is made, and it was staged, in another run than the one that made it."""
+    """Whether the rule says that what is staged is made, and it was staged, in another run than the one that made it; and
+    was not refused since, which is tried again on a person's word only."""
     if timeline.stream.imports != "always":
         return False
     if evidence.set_back:
@@ -124,7 +125,8 @@ def imported_by_itself(evidence: Evidence, timeline: Timeline, entry: Entry) -> 
 
     intended = past(evidence.intended, until)
     staged = past(evidence.staged, intended[-1].at) if intended else []
-    return bool(staged) and staged[-1].run != intended[-1].run
+    refused = bool(staged) and staged[-1].reason.startswith(FAILED)
+    return bool(staged) and not refused and staged[-1].run != intended[-1].run
 
 
 def imported_in_the_end(evidence: Evidence) -> Iterator[Violation]:

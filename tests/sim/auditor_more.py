@@ -232,7 +232,10 @@ def completes(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
 
 
 def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Violation]:
-    if told_to_restore(evidence, timeline, entry) or source_of(timeline, entry) is not None:
+    was_there = any(one.side == entry.side for one in timeline.before(entry))
+    if was_there and told_to_restore(evidence, timeline, entry):
+        return
+    if source_of(timeline, entry) is not None:
         return
     ids, origin = timeline.ids(timeline.ref(entry)), other(entry.side)
     words = [

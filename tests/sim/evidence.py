@@ -112,12 +112,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Staged:
-    """A run put a record into the room `staged`, or was about to make one of it. `id`: where it stands already."""
+    """A run put a record into the room `staged`, and why, or was about to make one of it. `id`: where it stands already."""
 
     at: float
     run: str
     stream: str
     id: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -157,9 +157,16 @@ def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scen
     drawn = _newest(drawn, frozenset(rules) - last - since - latest)
     laws = with_last(drawn.laws, source(seed, "last rules"), last)
     laws = with_since(laws, source(seed, "rules since"), since)
-    return _told_plainly(
-        _searched(replace(drawn, laws=with_latest(laws, source(seed, "latest rules"), latest)))
-    )
+    laws = with_latest(laws, source(seed, "latest rules"), latest)
+    return _refusing(_told_plainly(_searched(replace(drawn, laws=laws))))
+
+
+def _refusing(drawn: Scenario) -> Scenario:
+    """The same world; where what is staged is made by itself, but tried once, that is refused now and then in most."""
+    sides = {s for law in drawn.laws.streams if law.imports == "always" for s in law.stages}
+    chance = source(drawn.seed, "refusals").choice([0.0, 0.3, 0.6])
+    more = {s: msgspec.structs.replace(drawn.faults[s], refuse=chance) for s in sides if chance}
+    return replace(drawn, faults={**drawn.faults, **more}) if more else drawn
 
 
 def _told_plainly(drawn: Scenario) -> Scenario:

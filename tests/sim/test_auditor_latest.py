@@ -52,13 +52,15 @@ def met(rule: str) -> Story:
 # --------------------------------------------------------------------------------------------------- imports
 
 
-def imported(rule: str, staged: str = "", by: str = "r2", word: bool = False) -> Story:
-    """A document of a that a daemon made in b, in run `by`; `staged`: the runs that had staged it."""
+def imported(rule: str, staged: str = "", by: str = "r2", word: bool = False, refused: str = "") -> Story:
+    """A document of a that a daemon made in b, in run `by`; `staged`: the runs that had staged it, `refused`: the one
+    of them to which b had said no."""
     told = story(stages=frozenset({"b"}), imports=rule)
     told.create("a", PERSON, "A1", ref="r1", email="e1", name="n1")
     told = told.decides("A1", "", "import") if word else told
     for run in staged.split():
-        told.evidence.staged.append(Staged(told.wait(1).at, run, "customers", "A1"))
+        reason = "import failed: no" if run == refused else "staged: imported on b after the run"
+        told.evidence.staged.append(Staged(told.wait(1).at, run, "customers", "A1", reason))
     told.evidence.intended.append(Staged(told.wait(1).at, by, "customers", "A1"))
     told.wait(1).create("b", "d1", "B1", ref="r1", email="e1", name="n1").counts("b", "created", 1)
     return told
@@ -158,6 +160,9 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "imported by itself after the run that staged it": (lambda: imported("always", "r1"), ""),
     "imported by itself in the run that staged it": (lambda: imported("always", "r2"), "staged"),
     "imported by itself in the run that staged it anew": (lambda: imported("always", "r1 r2"), "staged"),
+    "imported by itself though it was refused": (lambda: imported("always", "r0 r1", refused="r1"), "staged"),
+    "refused, changed, and imported by itself": (lambda: imported("always", "r0 r1", refused="r0"), ""),
+    "refused, and imported on a word": (lambda: imported("always", "r0 r1", word=True, refused="r1"), ""),
     "imported by itself and never staged": (lambda: imported("always"), "staged"),
     "imported by itself where a person is asked": (lambda: imported("ask", "r1"), "staged"),
     "imported on a word though it never is": (lambda: imported("never", "r1", word=True), "imports"),

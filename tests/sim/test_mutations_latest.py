@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors import waiting
+from actors import conclude, waiting
 from actors.core import documents, foreign, gates, merge, plan
 from actors.core.policy import StreamSpec
 from actors.core.stream_rules import Imports, Reactivation
@@ -43,6 +43,10 @@ async def all_of_them(state: Any, name: Any, side: Any, values: Sequence[Any]) -
     return values
 
 
+def again(stream: StreamSpec, row: Parked, *, just_staged: bool = False) -> bool:
+    return stream.imports is Imports.ALWAYS and not just_staged
+
+
 FAULTS: dict[str, tuple[str, Any, str, Any, set[str]]] = {
     "who is active again is so everywhere": (
         "reactivation", merge._View, "_is_again", always(False), {"active again"}
@@ -56,6 +60,7 @@ FAULTS: dict[str, tuple[str, Any, str, Any, set[str]]] = {
     "nothing is imported by itself": ("imports", documents, "decided", on_a_word, {"imports"}),
     "what is never imported is": ("imports", documents, "decided", always(True), {"imports"}),
     "it is imported in the run that stages it": ("imports", documents, "decided", at_once, {"staged"}),
+    "what was refused is imported by itself once more": ("imports", (documents, conclude), "decided", again, {"staged"}),
     "who is named is not waited for": ("assigned", waiting, "_missing", answers(()), {"requires"}),
     "who is named is waited for for ever": ("assigned", waiting, "_missing", all_of_them, {"requires"}),
     "the day is not looked at": ("since", gates, "goes_all_the_same", always(True), {"gate"}),
@@ -66,7 +71,8 @@ FAULTS: dict[str, tuple[str, Any, str, Any, set[str]]] = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_of_a_latest_rule_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rule, place, attribute, planted, expected = FAULTS[name]
-    monkeypatch.setattr(place, attribute, planted)
+    for one in place if isinstance(place, tuple) else (place,):
+        monkeypatch.setattr(one, attribute, planted)
     for seed in range(SEEDS):
         if {found.invariant for found in play(draw(seed, rules={rule})).violations} & expected:
             return

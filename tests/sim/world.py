@@ -296,7 +296,7 @@ class World:
                 self.evidence.left += [(anyio.current_time(), d) for d in found if d.reason == KEPT]
                 self.evidence.alone += [(loop.now(), d) for d in found if d.reason == NOT_FOLLOWED]
                 self.evidence.staged += [
-                    Staged(loop.now(), part.run, row.stream, row.record)
+                    Staged(loop.now(), part.run, row.stream, row.record, row.reason)
                     for row in part.park
                     if row.room is Room.STAGED
                 ]
