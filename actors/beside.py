@@ -35,11 +35,16 @@ async def led(state: RunState, stream: StreamSpec, ids: Mapping[str, str]) -> tu
 
 
 async def alone(
-    state: RunState, stream: StreamSpec, bindings: Sequence[Binding], dropped: Collection[int]
+    state: RunState,
+    stream: StreamSpec,
+    bindings: Sequence[Binding],
+    dropped: Collection[int],
+    others: Sequence[Binding],
 ) -> tuple[tuple[Binding, ...], tuple[int, ...], tuple[Hint, ...]]:
     """What stood beside records that were deleted, with their partners or without any, is a stranger now, or takes the place
     of one that is to be put back: the bindings, keys of half bindings to be dropped (those that took a place), and hints to
-    look at them all. `dropped`: of half bindings whose record is gone."""
+    look at them all. `dropped`: of half bindings whose record is gone. Of those, and of `others`, something is settled here
+    already."""
     side = stream.several
     if side is None:
         return tuple(bindings), (), ()
@@ -47,8 +52,10 @@ async def alone(
     gone = {held.id for one in found if (held := one.side(side)) is not None}
     ended = {one.key: held.id for one in bindings if (held := _ended(one, side)) is not None}
     halves: dict[str, list[Binding]] = {}
+    concluded = {*dropped, *(one.key for one in (*bindings, *others))}
     for half, record in await standing(state, stream, gone.union(ended.values())):
-        halves.setdefault(record, []).append(half)
+        if half.key not in concluded:
+            halves.setdefault(record, []).append(half)
     out, taken = list[Binding](), set[int]()
     for one in bindings:
         first = next(iter(halves.get(ended.get(one.key, ""), ())), None)

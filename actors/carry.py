@@ -439,7 +439,7 @@ class Carrier:
         state = self._state
         bindings = tuple(revised(b) for b in done.bindings.values() if b.key not in done.dropped)
         bindings += await led(state, stream, left(stream, done.new))
-        bindings, dropped, hints = await alone(state, stream, bindings, done.dropped)
+        bindings, dropped, hints = await alone(state, stream, bindings, done.dropped, extra.bindings)
         await state.settle(
             Settlement(
                 run=state.run,

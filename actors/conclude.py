@@ -293,12 +293,13 @@ class Conclusions:
 
     def _refused(self, stream: StreamSpec, action: Action, result: WriteResult, done: Done) -> None:
         done.closed.append(Closed(action.id, ActionState.REFUSED, error=result.error))
-        was_staged = action.op is Op.CREATE and action.side in stream.stages
-        row = not_imported(stream, action, result.error) if was_staged else quarantined(action, result.error)
+        carried = _carried(stream, action, done)
+        imported = any(room is Room.STAGED for room, _ in carried)  # not what is put back, or moves
+        row = not_imported(stream, action, result.error) if imported else quarantined(action, result.error)
         done.park.append(row)
         done.unpark.extend(
             (action.binding, *place)
-            for place in _carried(stream, action, done)
+            for place in carried
             if place[0] is not Room.AMBIGUOUS or action.op is not Op.CREATE
         )
         done.add(action.side, "failed")

@@ -22,6 +22,7 @@ from actors.core.types import POKED, SIDES, Action, Hint, Observation, Outcome, 
 from actors.delivery import SCHEDULED
 from actors.early import Early, Seen, look_up
 from actors.inflow import Inflow
+from actors.instead import put_back_instead
 from actors.looking import Looking
 from actors.messages import Options
 from actors.newcomers import CLAIMED_AGAIN_S, Newcomers
@@ -158,6 +159,7 @@ class Run:
             at_rest = True
             for _ in range(self._options.rounds_max):
                 if look and looked:
+                    await put_back_instead(self._state, stream)
                     at_rest = await self._newcomers.settle(stream)
                 await self._spooled(stream)
                 if not await self._hints(stream):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.core.documents import FAILED, ONCE
-from actors.core.policy import Owner, StreamSpec
+from actors.core.policy import DeletePolicy, Owner, StreamSpec
 from actors.core.stream_rules import Gate, GateOn
 from actors.core.types import ActionState, Outcome, Parked, Room, Side
 from actors.ports import Find, RunRow
@@ -138,6 +138,34 @@ def test_an_import_that_fails_stays_staged_with_the_reason_and_goes_when_it_is_i
         return rooms, reason.startswith(FAILED)
 
     assert on(lambda: rig_with(receipts(here, there)), body) == ([Room.STAGED], True)
+
+
+@MIRRORED
+def test_found_by_sim_what_is_to_be_put_back_where_documents_are_staged_and_is_refused_is_not_asked_for_again(
+    here: Side, there: Side
+) -> None:
+    """It is nobody's import: it goes to quarantine, and on a person's word, as anywhere."""
+    deletes = {here: DeletePolicy.IGNORE, there: DeletePolicy.RESTORE}
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.create(here, "R1")
+        await until(lambda: staged(rig))
+        bring_in(rig, staged(rig)[0])
+        await until(lambda: rig.names(there) == ["R1"] and not rig.parked())
+        rig.systems[there].faults = Faults(refuse=1.0)
+        (made,) = rig.rows(there)
+        rig.systems[there].delete(CUSTOMERS, made, "person")
+        await until(lambda: rig.parked())
+        asked, rooms = writes(rig, there), [row.room for row in rig.parked()]
+        await at_rest(rig, 300)
+        again = writes(rig, there) - asked
+        rig.systems[there].faults = Faults()
+        (row,) = rig.parked()
+        rig.store.decide("l", row.id, row.fingerprint, {"choose": "retry"})
+        await until(lambda: rig.names(there) == ["R1"] and not rig.parked())
+        return rooms, again
+
+    assert on(lambda: rig_with(receipts(here, there, deletes=deletes)), body) == ([Room.QUARANTINE], 0)
 
 
 @MIRRORED

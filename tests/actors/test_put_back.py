@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import pytest
 
 from actors.core.policy import DeletePolicy
 from actors.core.types import Side, State
@@ -43,3 +44,37 @@ def test_found_by_sim_what_waits_to_be_put_back_and_is_hidden_meanwhile_is_put_b
         deletes=by_side(there, DeletePolicy.RESTORE, DeletePolicy.IGNORE),
     )
     assert on(lambda: Rig(spec, find=(Find.FULL,)), body) == (({}, []), [("Ada", "2")])
+
+
+@MIRRORED
+@pytest.mark.parametrize("find", [Find.FEED, Find.MODIFIED, Find.FULL])
+@pytest.mark.parametrize("gap_s", [0.0, 120.0])
+def test_found_by_sim_who_gets_another_id_before_he_is_put_back_is_put_back_all_the_same(
+    gap_s: float, find: Find, here: Side, there: Side
+) -> None:
+    """He was a newcomer, and the blueprint lets nobody be made of those (seed 523962). `gap_s`: so long he is gone."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        made = rig.create(there, "Ada", "1")
+        await until(lambda: [one.state for one in rig.bindings()] == [State.SETTLED])
+        (mine,) = rig.rows(here)
+        rig.edit(here, mine, phone=None)
+        await until(lambda: bool(rig.parked()))
+        rig.systems[there].delete(CUSTOMERS, made, "person")
+        await until(lambda: [one.state for one in rig.bindings()] == [State.NEW], 600)
+        rig.systems[here].delete(CUSTOMERS, mine, "person")
+        await anyio.sleep(gap_s)
+        again = rig.create(here, "Ada", None)
+        await anyio.sleep(300)
+        rig.edit(here, again, phone="2")
+        await anyio.sleep(300)
+        states = [one.state for one in rig.bindings()]
+        return states, [(row["name"], row["phone"]) for row in rig.rows(there).values()], rig.parked()
+
+    spec = customers(
+        fields=(field("name"), field("phone", required=True)),
+        creates=frozenset({there}),
+        deletes=by_side(there, DeletePolicy.RESTORE, DeletePolicy.IGNORE),
+        complete_read_s=60.0,
+    )
+    assert on(lambda: Rig(spec, find=(find,), poll_s=20.0), body) == ([State.SETTLED], [("Ada", "2")], [])

@@ -276,6 +276,33 @@ def test_who_stood_beside_a_newcomer_that_is_gone_is_a_newcomer_himself(
 
 @MIRRORED
 @FINDS
+def test_found_by_sim_who_stood_beside_goes_with_the_record_where_both_are_gone_at_once(
+    here: Side, there: Side, find: Find
+) -> None:
+    """What was concluded of the one, and of the other one for it, were two settlements of one half binding, and neither was
+    ever stored (seed 522472)."""
+
+    async def main() -> Any:
+        rig = rig_with(accounts(here, complete_read_s=60.0), find)
+        async with rig.daemon():
+            client = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+            await until(lambda: len(settled(rig)) == 1)
+            prospect = rig.systems[there].create(PROSPECTS, {"name": "Ada", "phone": "1"}, "person")
+            await until(lambda: "stands beside" in str(rig.bindings()))
+            await at_rest(rig)
+        (mine,) = rig.rows(here)
+        rig.systems[here].delete("customers", mine, "person")
+        for object_name, id in ((CLIENTS, client), (PROSPECTS, prospect)):
+            rig.systems[there].delete(object_name, id, "person")
+        async with rig.daemon("d2"):
+            await at_rest(rig)
+        return [run.error for run in rig.runs() if run.error], "stands beside" in str(rig.bindings())
+
+    assert loop.run(main) == ([], False)
+
+
+@MIRRORED
+@FINDS
 def test_found_by_sim_who_moves_before_he_is_put_back_is_put_back_where_he_is_now(
     here: Side, there: Side, find: Find
 ) -> None:

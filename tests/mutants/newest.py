@@ -69,8 +69,8 @@ NEWEST = (
         19,
         "who stood beside a record that was deleted on both sides stays there, and nobody hears of him",
         "actors/beside.py",
-        "    halves = [half for half, _ in await standing(state, stream, gone)]",
-        "    halves = list[Binding]()",
+        "    free = [half for those in halves.values() for half in those]",
+        "    free = list[Binding]()",
         (
             f"{FOUND}test_found_by_sim_who_stood_beside_a_record_that_was_deleted_on_both_sides_is_told_to_a_person",
         ),

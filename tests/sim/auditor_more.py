@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
-from tests.sim.auditor_newest import place_of, source_of, was_known
+from tests.sim.auditor_latest import goes_unasked, imported_by_itself, is_of_the_day, was_of_the_day
+from tests.sim.auditor_newest import moved_from, place_of, source_of, was_known
 from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
@@ -49,6 +50,8 @@ def may_write(evidence: Evidence, timeline: Timeline, entry: Entry, native: str)
     held = {(one.after or {}).get(native) for one in past if one.side == entry.side}
     if native == MEMO:
         return entry.op == "create" and entry.side in stream.own & stream.restores and value in held
+    if (entry.side, native) in stream.assigned:
+        return source_of(timeline, entry) is not None and value in held  # it moved, with all that it held
     starts = {(side, name): told for side, name, told in stream.starts}
     if entry.op == "create" and (entry.side, native) in starts:
         own = entry.side in stream.restores or source_of(timeline, entry) is not None
@@ -132,6 +135,8 @@ def made_of_nobody(
     if not any(gate.lets(one.after) for one in past):
         yield Violation("gate", f"{entry.who} made {entry.id} of a record that was shut out", entry.at)
     elif gate.on == "edge" and side in evidence.plain and not any(set_anew(gate, one, 0.0) for one in past):
+        if was_of_the_day(timeline, gate, past):
+            return
         text = f"{entry.who} made {entry.id} of a record that took part before the link was there"
         yield Violation("gate", text, entry.at)
 
@@ -181,7 +186,9 @@ def takes_part(timeline: Timeline, entry: Entry) -> bool:
     gate = timeline.stream.gate(entry.side)
     if gate is None:
         return True
-    return gate.lets(entry.after) and (gate.on == "level" or surely_anew(timeline, entry, gate))
+    if gate.on == "level" or is_of_the_day(timeline, gate, entry):
+        return gate.lets(entry.after)
+    return gate.lets(entry.after) and surely_anew(timeline, entry, gate)
 
 
 def surely_anew(timeline: Timeline, entry: Entry, gate: GateLaw) -> bool:
@@ -225,7 +232,10 @@ def completes(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
 
 
 def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Violation]:
-    if told_to_restore(evidence, timeline, entry) or source_of(timeline, entry) is not None:
+    was_there = any(one.side == entry.side for one in timeline.before(entry))
+    if was_there and told_to_restore(evidence, timeline, entry):
+        return
+    if source_of(timeline, entry) is not None:
         return
     ids, origin = timeline.ids(timeline.ref(entry)), other(entry.side)
     words = [
@@ -233,6 +243,11 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
         for one in evidence.decisions
         if one.choose in IMPORTED and one.at <= entry.asked + MOMENT_S and one.ids.get(origin) in ids[origin]
     ]
+    if timeline.stream.imports == "never":
+        yield Violation("imports", f"{entry.who} made {entry.id}, which is never imported", entry.at)
+        return
+    if imported_by_itself(evidence, timeline, entry):
+        words.append(entry.asked)
     if not words:
         yield Violation("staged", f"{entry.who} made {entry.id}, and nobody had said so", entry.at)
         return
@@ -291,6 +306,8 @@ def left_as_it_is(evidence: Evidence, timeline: Timeline, entry: Entry, law: Fie
     on either side is carried. (Who puts back what stood there then edits nothing, until something is carried.)"""
     writer, ids = timeline.writer(entry, law.native(entry.side)), timeline.ids(timeline.ref(entry))
     if stands_as_settled(evidence, timeline, entry, law):
+        return True
+    if goes_unasked(evidence, timeline, entry, law):
         return True
     if writer is not None and left_by_the_load(evidence, timeline, entry, law, writer):
         return True
@@ -402,6 +419,8 @@ def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         origin = other(entry.side)
         if entry.outside or entry.op != "delete" or origin not in evidence.plain:
             continue
+        if moved_from(timeline, entry) is not None:
+            continue  # what a move of our own left in the old object
         ref = timeline.given_ref(entry)  # who was made one with it by hand is not who it was
         past = [
             one

@@ -36,7 +36,7 @@ from actors.core.policy import (
     StreamSpec,
     Sum,
 )
-from actors.core.stream_rules import Gate, GateOn, Ineligible, OnMerge
+from actors.core.stream_rules import Gate, GateOn, Imports, Ineligible, OnMerge, Reactivation
 from actors.core.values import Value
 from tests.sim.laws import (
     CELLS,
@@ -94,11 +94,21 @@ def stream(law: StreamLaw, budgets: dict[str, Budget]) -> StreamSpec:
         delete_vs_edit=DeleteEdit(law.delete_vs_edit),
         mark={side: {MARK: "yes"} for side in SIDES if is_marked_on(law, side)},
         gates={
-            side: Gate(one.path, one.values, GateOn(one.on), Ineligible(one.then)) for side, one in law.gates
+            side: Gate(
+                one.path,
+                one.values,
+                GateOn(one.on),
+                Ineligible(one.then),
+                since=one.since,
+                dated=one.dated,
+            )
+            for side, one in law.gates
         },
         once=law.once,
         stages=law.stages,
         requires=law.requires,
+        named={law.requires[0]: dict(law.assigned)} if law.assigned else {},
+        imports=Imports(law.imports),
         first_contact=FirstContact(law.first_contact),
         budgets=plenty | budgets | ({MERGES: Budget(0, 0.0, free=0)} if law.on_merge == "follow" else {}),
         complete_read_s=75.0,
@@ -259,4 +269,5 @@ def field(law: FieldLaw, adds_up: bool = False, ref: str = "") -> FieldSpec:
         reference=law.reference,
         attachment=law.type == "bytes",
         lines=lines(law, adds_up),
+        reactivation=Reactivation("ignore" if law.ignores else "follow"),
     )

@@ -111,6 +111,17 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Staged:
+    """A run put a record into the room `staged`, and why, or was about to make one of it. `id`: where it stands already."""
+
+    at: float
+    run: str
+    stream: str
+    id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Hidden:
     """A record that rights or a filter kept from the daemon for a while: from lists, or (`by_id`) from every look."""
 
@@ -139,7 +150,8 @@ class StoreView:
     what) -> count, over all runs; `found`: of these, writes that were found done by a look, as no reply to them was
     ever put down; `looked_up`: (stream, side, id) of their records; `made`: of all records that were made under an id
     that it has; `given_up`: how many writes of a record the store says did not take place; `unsure`: writes of which
-    nobody knows whether they took place; `overdue`: hints that nobody works on.
+    nobody knows whether they took place; `overdue`: hints that nobody works on; `again`: how often it was written
+    down that a record is active again on one side alone.
     """
 
     pairs: set[tuple[str, str, str]] = field(default_factory=set)
@@ -158,6 +170,7 @@ class StoreView:
     live_plans: list[tuple[str, str]] = field(default_factory=list)
     inbox: int = 0
     overdue: int = 0
+    again: Counter[tuple[str, Side, str]] = field(default_factory=Counter)
 
     def both_ids(self, entry: Entry) -> list[tuple[Side, str]]:
         """The record of an entry, and its partners."""
@@ -179,7 +192,8 @@ class Evidence:
     of the link was set back, at the times `set_back`.
 
     `turned_back`: when a clock was turned back, and by how many seconds: what goes by it comes so much later;
-    `left`: what the store said that the initial load left where it is, and when;
+    `left`: what the store said that the initial load left where it is, and when; `alone`: likewise, what was active again on
+    one side alone; `staged`: what was put into the room `staged`; `intended`: what records were to be made of;
     `jumps`: when the clock by which leases are counted jumped; `loaded`: since when the initial load of a stream was last
     complete; `effects`: what was told of documents once more, by object; `commanded`: when a run was under way that somebody
     asked for; `approved`: (stream, kind of budget) -> how many writes people said yes to; `crashes`: actors that fell over
@@ -209,6 +223,9 @@ class Evidence:
     store: StoreView = field(default_factory=StoreView)
     loaded: dict[str, float] = field(default_factory=dict)
     left: list[tuple[float, Deviation]] = field(default_factory=list)
+    alone: list[tuple[float, Deviation]] = field(default_factory=list)
+    staged: list[Staged] = field(default_factory=list)
+    intended: list[Staged] = field(default_factory=list)
     effects: list[Entry] = field(default_factory=list)
     commanded: list[Span] = field(default_factory=list)
     approved: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -20,6 +21,7 @@ SIDES: tuple[Side, Side] = ("a", "b")
 MARK = "gone"  # the native field in which a record is marked as deleted on the other side
 MEMO = "memo"  # a native field that is shared with nobody
 DASH = "-"
+SINCE = date(2026, 1, 1)  # the day from on which a gate lets through what took part before
 # A value map: what side b calls each word. It has no entry for every fourth one; "c8" stands for none of the words.
 CODES: Mapping[str, str] = {f"co{n}": f"c{n}" for n in range(3000)}
 MEANT: Mapping[str, str] = {code: word for word, code in CODES.items()}
@@ -53,7 +55,7 @@ class FieldLaw:
     `once_bound`: the owner is so only once the record is bound: what the other side made is told to it as it is.
     `when`: "filled" or "not": the owner is so under a condition that holds of every record, once its reference is known;
     `unless` would be otherwise. `first_contact`: where it is not the stream's. `reports`: an edit on the side that does not
-    own it is reported and left.
+    own it is reported and left. `ignores`: it says whether a record is active, and that it is so again stays on its side.
     """
 
     name: str
@@ -73,6 +75,7 @@ class FieldLaw:
     reports: bool = False
     when: str = ""
     unless: Owner = "both"
+    ignores: bool = False
 
     def native(self, side: Side) -> str:
         """The field's name in the system of `side`."""
@@ -134,16 +137,24 @@ def cell_on(side: Side, name: str) -> str:
 @dataclass(frozen=True)
 class GateLaw:
     """Which records of one side take part: those whose native field `path` holds one of `values`. `on`, `then`: the words
-    of a blueprint."""
+    of a blueprint. `since`: on an edge, who took part before goes as well if the field `dated` shows that day or a later
+    one."""
 
     path: str
     values: tuple[Value, ...]
     on: str = "level"
     then: str = "keep"
+    since: date | None = None
+    dated: str = ""
 
     def lets(self, held: Mapping[str, Value] | None) -> bool:
         """Whether a record with these native values takes part."""
         return held is not None and held.get(self.path) in self.values
+
+    def is_of_the_day(self, value: Value) -> bool:
+        """Whether who shows this value goes though it took part before."""
+        dated = isinstance(value, date) and not isinstance(value, datetime)
+        return self.since is not None and dated and value >= self.since  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -187,6 +198,8 @@ class StreamLaw:
     we make is told of once more. `command`: sides that are delivered to on a command only; `by_minute`: by cron, once a
     minute. `adds_up`: the amounts of the lines in `items` are the record's `sum`.
     `initial_creates`: what becomes of newcomers of the initial load. `load_at_once`: that waits for no schedule.
+    `imports`: when what is staged is made (`ask`, `always`, `never`). `assigned`: the native field of a side that names
+    which records of the required stream have to be pairs before one is made.
     """
 
     name: str
@@ -220,6 +233,8 @@ class StreamLaw:
     adds_up: bool = False
     initial_creates: str = "on"
     load_at_once: bool = False
+    imports: str = "ask"
+    assigned: tuple[tuple[Side, str], ...] = ()
 
     @property
     def several(self) -> Side | None:
@@ -237,6 +252,11 @@ class StreamLaw:
         every = self.match or ((self.key,),)
         return every[: len(every) - self.clashes]
 
+    @property
+    def names(self) -> str:
+        """The field by which others name a record of this stream: the first match key of one field."""
+        return next(names[0] for names in self.keys if len(names) == 1)
+
     def objects_on(self, side: Side) -> tuple[str, ...]:
         """The names of the objects that hold these records on a side."""
         return dict(self.objects).get(side, (self.name,))
@@ -251,6 +271,7 @@ class StreamLaw:
         more = [law.path for at, law in self.gates if at == side]
         more += [name for at, name, _ in self.starts if at == side]
         more += [law.name for law in self.derived if law.shown == side]
+        more += [path for at, path in self.assigned if at == side]
         return {**shared, MEMO: "text", MARK: "text", **dict.fromkeys(more, "text")}
 
     def find(self, name: str) -> FieldLaw | None:

@@ -11,6 +11,7 @@ import anyio
 from actors.core.types import Outcome, Parked, Room
 from actors.ports import RunRow
 from tests.fakes.store import MemoryStore
+from tests.sim.auditor_latest import FAILED
 from tests.sim.evidence import Decision, Span
 from tests.sim.view import ids_of
 
@@ -36,6 +37,9 @@ class Operator:
         self._listed: Counter[tuple[int, str]] = Counter()
         self._paused_at: float | None = None
         self.tells_apart = False  # whether he looks into what is ambiguous
+        self.leaves: frozenset[str] = (
+            frozenset()
+        )  # streams of which he imports what was refused, and nothing else
         self.approved: Counter[tuple[str, str]] = Counter()
 
     async def work(self, during_s: float) -> None:
@@ -129,7 +133,7 @@ class Operator:
         if row.room is Room.CONFLICT:
             return self._luck.choice(["a", "b"])
         if row.room is Room.STAGED:
-            return "import"
+            return "" if row.stream in self.leaves and not row.reason.startswith(FAILED) else "import"
         if row.room is Room.AMBIGUOUS and self.tells_apart:
             return "different"
         return "retry" if row.room in (Room.QUARANTINE, Room.WAITING) else ""

@@ -108,7 +108,8 @@ class People:
             return tuple(self._some_lines(self._luck.randint(0, 3)))
         if law.type == "bytes":
             return f"photo {self._count}".encode()
-        stream = next(one for one in self._laws.streams if law in one.fields)
+        # Two streams may have the very same rules for it, and other objects.
+        stream = next(one for one in self._laws.streams if any(own is law for own in one.fields))
         return self._luck.choice(stream.objects_on(law.many or "a"))
 
     def _some_lines(self, count: int) -> list[Line]:
@@ -173,9 +174,14 @@ class People:
 
     def _create(self, stream: StreamLaw, side: Side, values: dict[str, Value]) -> None:
         native = {**self._native(stream, side, values), MEMO: f"memo {self._count}"}
+        native |= self._beside(stream, side)
         if (gate := stream.gate(side)) is not None:
             native[gate.path] = self._luck.choice([*gate.values, *gate.values, OUT])
         objects.create(self._systems[side], stream, side, native, PERSON)
+
+    def _beside(self, stream: StreamLaw, side: Side) -> dict[str, Value]:
+        """What else a new record holds that is shared with nobody."""
+        return {}
 
     def _change(self, stream: StreamLaw, side: Side, id: str, laws: list[FieldLaw]) -> None:
         values = {law.name: self._value(law) for law in laws}

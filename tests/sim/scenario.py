@@ -20,6 +20,8 @@ from tests.sim.perils import draw_perils
 from tests.sim.rules import draw_laws, scheduled
 from tests.sim.rules_last import RULES as LAST
 from tests.sim.rules_last import last_of, with_last
+from tests.sim.rules_latest import RULES as LATEST
+from tests.sim.rules_latest import latest_of, with_latest
 from tests.sim.rules_more import names_of, with_more
 from tests.sim.rules_newest import draw_budgets, newest_of, with_newest
 from tests.sim.rules_since import RULES as SINCE
@@ -72,6 +74,7 @@ class Scenario:
                 | newest_of(self.laws)
                 | last_of(self.laws)
                 | since_of(self.laws)
+                | latest_of(self.laws)
             )
         )
 
@@ -128,7 +131,7 @@ def shape(law: StreamLaw, side: Side, rewrites: Mapping[str, str]) -> ObjectShap
 
 def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scenario:
     """The world of a seed; `also`: perils that it has in any case; `rules`: those of rules_newest.py,
-    rules_last.py and rules_since.py that it has."""
+    rules_last.py, rules_since.py and rules_latest.py that it has."""
     luck = source(seed, "scenario")
     perils = draw_perils(source(seed, "perils")) | frozenset(also)
     nasty = luck.choice([0.0, 0.3, 1.0])
@@ -150,10 +153,31 @@ def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scen
         dying_calls=tuple(luck.randint(1, 1500) for _ in range(luck.choice([0, 0, 1, 4]))),
         freezes=draw_freezes(luck, "two owners" in perils),
     )
-    last, since = frozenset(rules) & LAST.keys(), frozenset(rules) & SINCE.keys()
-    drawn = _newest(drawn, frozenset(rules) - last - since)
+    last, since, latest = (frozenset(rules) & one.keys() for one in (LAST, SINCE, LATEST))
+    drawn = _newest(drawn, frozenset(rules) - last - since - latest)
     laws = with_last(drawn.laws, source(seed, "last rules"), last)
-    return _searched(replace(drawn, laws=with_since(laws, source(seed, "rules since"), since)))
+    laws = with_since(laws, source(seed, "rules since"), since)
+    laws = with_latest(laws, source(seed, "latest rules"), latest)
+    return _refusing(_told_plainly(_searched(replace(drawn, laws=laws))))
+
+
+def _refusing(drawn: Scenario) -> Scenario:
+    """The same world; where what is staged is made by itself, but tried once, that is refused now and then in most."""
+    sides = {s for law in drawn.laws.streams if law.imports == "always" for s in law.stages}
+    chance = source(drawn.seed, "refusals").choice([0.0, 0.3, 0.6])
+    more = {s: msgspec.structs.replace(drawn.faults[s], refuse=chance) for s in sides if chance}
+    return replace(drawn, faults={**drawn.faults, **more}) if more else drawn
+
+
+def _told_plainly(drawn: Scenario) -> Scenario:
+    """The same world; where a day says who goes, his side mostly shows and tells all at once: else nobody can say that
+    a record was seen before the initial load was complete."""
+    sides = {s for law in drawn.laws.streams for s, gate in law.gates if gate.since is not None}
+    if not sides or source(drawn.seed, "told plainly").random() > 2 / 3:
+        return drawn
+    declared = {s: msgspec.structs.replace(drawn.declarations[s], read_lag_s=0.0) for s in sides}
+    faults = {s: msgspec.structs.replace(drawn.faults[s], **dict.fromkeys(UNTOLD, 0.0)) for s in sides}
+    return replace(drawn, declarations={**drawn.declarations, **declared}, faults={**drawn.faults, **faults})
 
 
 def _searched(drawn: Scenario) -> Scenario:

@@ -8,6 +8,7 @@ from functools import partial
 
 from actors.core.values import Value
 from tests.sim.auditor import tell
+from tests.sim.auditor_latest import imported_in_the_end, is_active_alone, missed, waits_for_nobody
 from tests.sim.auditor_more import (
     derived_agree,
     ever_shut,
@@ -36,7 +37,15 @@ def liveness(evidence: Evidence) -> list[Violation]:
         found.extend(convergence(evidence, timeline))
         found.extend(truth_of_counts(evidence, timeline))
         found.extend(nobody_left(evidence, timeline))
-    return [*found, *effects_all(evidence), *quiet(evidence), *termination(evidence), *rest(evidence)]
+        found.extend(waits_for_nobody(evidence, timeline))
+    return [
+        *found,
+        *effects_all(evidence),
+        *imported_in_the_end(evidence),
+        *quiet(evidence),
+        *termination(evidence),
+        *rest(evidence),
+    ]
 
 
 def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
@@ -62,6 +71,7 @@ def convergence(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 yield from gates_at_the_end(evidence, timeline, both)
             if not nothing_passes(timeline, both):
                 yield from agreement(evidence, timeline, a, b)
+                yield from missed_at_the_end(evidence, timeline, both) if known else ()
                 is_listed = partial(is_parked, evidence, timeline.stream, {"a": {a.id}, "b": {b.id}})
                 yield from derived_agree(evidence, timeline, both, is_listed) if known else ()
         else:
@@ -101,6 +111,13 @@ def agreement(evidence: Evidence, timeline: Timeline, a: Entry, b: Entry) -> Ite
         yield Violation("convergence", text, max(a.at, b.at))
 
 
+def missed_at_the_end(evidence: Evidence, timeline: Timeline, pair: dict[Side, Entry]) -> Iterator[Violation]:
+    """Deactivations that never came, but where a room holds them."""
+    for law in (one for one in timeline.stream.fields if one.ignores):
+        if not is_parked(evidence, timeline.stream, {side: {one.id} for side, one in pair.items()}, law.name):
+            yield from missed(evidence, timeline, law, pair)
+
+
 def in_order(law: FieldLaw, value: Value) -> Value:
     """A value that can be compared: of a list the order says nothing, and null is an empty one."""
     return tuple(sorted(map(str, items_of(value)))) if law.type == "list" else value
@@ -118,8 +135,9 @@ def deviates(
             if in_order(law, said.value) != held[side]:
                 continue
             loaded = said.reason == LOADED and side not in timeline.stream.initial_load
+            alone = is_active_alone(law, said.reason, held[side], held[other(side)])
             reported = said.reason == REPORTED and law.reports and law.owner == other(side)
-            if said.reason not in REASONS and not loaded and not reported:
+            if said.reason not in REASONS and not loaded and not reported and not alone:
                 continue
             if said.reason != "rewritten" or was_rewritten(timeline, last[side], law, held):
                 return True
@@ -229,10 +247,24 @@ def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
     held = [one for one in timeline.record(entry) if one.at < write.at]
     beside = same_side and bool(held) and not timeline.one_record(write, entry)
     if same_ref and not beside:
-        return True
+        return is_told(timeline, write, entry)
     if not held or (same_side and not same_ref):
         return False
     return not keys_differ(timeline.stream, held[-1], write)
+
+
+def is_told(timeline: Timeline, write: Entry, entry: Entry) -> bool:
+    """Whether a record that got another id since a daemon's write can be told as the one that it was: by a match key, or by
+    everything else."""
+    first, about = timeline.record(entry)[0], timeline.about(timeline.ref(entry))
+    then = [one for one in about if one.side == entry.side and one.at <= write.at and one.after is not None]
+    if first.at <= write.at or not then:
+        return True
+    was, now = then[-1].after or {}, first.after or {}
+    laws = timeline.stream.fields
+    edited = {law.name for law in laws if was.get(law.native(entry.side)) != now.get(law.native(entry.side))}
+    keys = timeline.stream.keys
+    return any(edited.isdisjoint(names) for names in keys) or edited <= {n for names in keys for n in names}
 
 
 def is_marked(timeline: Timeline, entry: Entry, end: Entry) -> bool:

@@ -14,6 +14,7 @@ from actors.messages import Options, Ports
 from actors.root import RootActor
 from tests.sim import loop
 from tests.sim.auditor import safety
+from tests.sim.auditor_active import safety_latest
 from tests.sim.capacity import capacity_1
 from tests.sim.evidence import Violation
 from tests.sim.mishaps import JUMPS_S, befall
@@ -58,7 +59,11 @@ def played(scenario: Scenario, daemon: Daemon) -> Outcome:
             world.fallen.append(Violation("the daemon fell over", repr(error), anyio.current_time()))
         outcome.rounds = world.rounds
         outcome.evidence = world.judged()
-        outcome.violations = [*world.fallen, *safety(outcome.evidence)]
+        outcome.violations = [
+            *world.fallen,
+            *safety(outcome.evidence),
+            *safety_latest(outcome.evidence),
+        ]
         if not world.fallen:
             outcome.violations += liveness(outcome.evidence)
 

@@ -422,6 +422,7 @@ def test_what_other_rules_say_is_held(name: str) -> None:
 
 
 ONLY_B: frozenset[Side] = frozenset({"b"})
+ONLY_A: frozenset[Side] = frozenset({"a"})
 
 
 @pytest.mark.parametrize("write_first, invariants", [(True, set()), (False, {"convergence"})])
@@ -443,3 +444,22 @@ def test_who_takes_over_a_key_takes_over_a_partner_only_if_somebody_saw_it(
 def test_a_deletion_that_is_to_be_marked_and_is_not_is_named() -> None:
     story = ruled(marks=MARKS_A).update("a", "d1", "A1", tags=("x", "y")).delete("a", PERSON, "A1")
     assert "convergence" in found_at_the_end(story.ends())
+
+
+@pytest.mark.parametrize(
+    "edited, invariants",
+    [
+        ({"email": "e9"}, {"convergence"}),
+        ({"name": "n9"}, {"convergence"}),
+        ({"email": "e9", "name": "n9"}, set()),
+    ],
+)
+def test_who_gets_another_id_is_the_same_record_if_its_key_or_all_the_rest_says_so(
+    edited: dict[str, str], invariants: set[str]
+) -> None:
+    """B1 gets another id, edited in the same breath; then A1 is deleted, which is to be undone; B makes nobody."""
+    story = ruled(creates=ONLY_A, restores=ONLY_A, first_contact="a").update("b", "d1", "B1", name="n1")
+    story.counts("b", "updated", 1).wait(10.0)
+    held = {"ref": "r1", "email": "e1", "name": "n1"} | edited
+    story.delete("b", PERSON, "B1").create("b", PERSON, "B2", tags=("x", "y"), **held)
+    assert found_at_the_end(story.delete("a", PERSON, "A1").ends()) == invariants

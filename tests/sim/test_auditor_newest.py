@@ -108,6 +108,19 @@ def again(edited: bool) -> Story:
     return bound(told.counts("a", "created", 1).counts("b", "created", 2), "A1", "two:B3")
 
 
+def _renamed() -> Story:
+    """A1 gets another id, and is said to belong into b's second object: the record is moved there."""
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),), removes="a")
+    told.evidence.plain = frozenset({"a", "b"})
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", **{OBJECT: "one"})
+    told.create("a", "d1", "A1", ref="r1", email="e1", place="one").delete("a", PERSON, "A1")
+    told.at -= 1.0
+    told.create("a", PERSON, "A2", ref="r1", email="e1", place="one").wait(500.0)
+    told.update("a", PERSON, "A2", place="two").wait(50.0)
+    told.create("b", "d1", "two:B2", ref="r1", email="e1", **{OBJECT: "two"})
+    return told.delete("b", "d1", "one:B1")
+
+
 def _unmarked(told: Story) -> Story:
     return told.update("b", BACKUP, "one:B1", gone=None)
 
@@ -233,6 +246,7 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "an imported order that was cut before its lines": (lambda: imported(False), ""),
     "an imported order without its lines": (lambda: imported(True), "staged"),
     "what a move left is removed": (lambda: placed().delete("b", "d1", "one:B1"), ""),
+    "what a move left is removed though its partner got another id before": (lambda: _renamed(), ""),
     "what a move left is removed though it was to stay": (
         lambda: placed("keep").delete("b", "d1", "one:B1"), "left behind"
     ),

@@ -363,3 +363,10 @@ def test_who_puts_back_what_a_system_had_made_of_our_value_edits_nothing(
     told = told.update("a", "d1", "A1", name="n2") if carried else told
     told.update("b", PERSON, "B1", name=back).update("a", PERSON, "A1", name="n4")
     assert found(told.update("b", "d1", "B1", name="n4")) == invariants
+
+
+@pytest.mark.parametrize("field, invariants", [("*outcome*", set()), ("name", {"no duplicates"})])
+def test_what_was_not_answered_is_made_once_more_on_a_persons_word(field: str, invariants: set[str]) -> None:
+    """He was asked to look whether it is there, and says: once more."""
+    told = made(story()).unanswered().wait(500.0).decides("A1", field, "retry").wait(1.0)
+    assert found(told.create("b", "d1", "B2", ref="r1", email="e1", name="n1")) == invariants

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from actors.core.merge import NOT_FOLLOWED
 from actors.core.types import Action, ActionState, Binding, Op, Parked
 from actors.core.values import Value
 from tests.fakes.store_link import LIVE_PLANS, LinkState
@@ -51,6 +52,7 @@ def view(
         open_actions=sum(action.state is ActionState.SENT for action in actions),
         live_plans=[(row.stream, row.kind) for row in link.plans.values() if row.state in LIVE_PLANS],
         inbox=len(link.inbox),
+        again=Counter((a.stream, a.side, a.target) for a in actions if a.rule.endswith(NOT_FOLLOWED)),
         overdue=sum(
             h.attempts > TRIES_MAX or h.not_before < now - OVERDUE_S
             for h in link.inbox.values()

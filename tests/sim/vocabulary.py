@@ -134,6 +134,13 @@ DRAWN: Mapping[str, Sign] = {
     "stream.mark": of_stream(lambda one: one.mark),
     **{f"stream.once: {s}": of_stream(lambda one, s=s: s in one.once) for s in SIDES},  # type: ignore[misc]
     **{f"stream.stages: {s}": of_stream(lambda one, s=s: s in one.stages) for s in SIDES},  # type: ignore[misc]
+    **{
+        f"stream.imports: {word}": of_stream(lambda one, w=word: one.stages and one.imports.value == w)  # type: ignore[misc]
+        for word in ("ask", "always", "never")
+    },
+    "required.which: any": of_stream(lambda one: any(name not in one.named for name in one.requires)),
+    "required.which: assigned": of_stream(lambda one: one.named),
+    **{f"required.{s}": of_stream(lambda one, s=s: any(s in at for at in one.named.values())) for s in SIDES},  # type: ignore[misc]
     "stream.effects": of_stream(lambda one: one.effects),
     "stream.gate": of_stream(lambda one: one.gates),
     **worded("stream.first_contact", FIRST_CONTACTS, of_stream),
@@ -155,6 +162,7 @@ DRAWN: Mapping[str, Sign] = {
     "field.set": of_field(lambda one: one.as_set),
     "field.reference": of_field(lambda one: one.reference),
     "field.attachment": of_field(lambda one: one.attachment),
+    **worded("field.reactivation", ("follow", "ignore"), of_field),
     **worded("field.foreign_edit", ("put_back", "report"), of_field),
     "field.constant": of_lens(Constant),
     "field.starts_with": of_field(lambda one: one.starts_with),
@@ -167,6 +175,10 @@ DRAWN: Mapping[str, Sign] = {
     "gate.in": of_gate(lambda one: len(getattr(one, "values", ())) > 1),
     **worded("gate.on", ("level", "edge"), of_gate),
     **worded("gate.then", ("keep", "put_back", "deactivate", "detach"), of_gate),
+    "gate.since: activation": of_gate(
+        lambda one: getattr(one, "on", "") == "edge" and getattr(one, "since", 0) is None
+    ),
+    "gate.dated": of_gate(lambda one: getattr(one, "dated", "")),
     "gate.keys: held": of_stream(lambda one: one.gates),
     "budget.count": of_stream(lambda one: any(budget.count < 100 for budget in one.budgets.values())),
     "budget.free": of_stream(lambda one: any(budget.free < 20 for budget in one.budgets.values())),
@@ -235,28 +247,12 @@ NOT_DRAWN: Mapping[str, str] = {
         (f"stream.active: {word}" for word in ("yes", "on", "no", "off")),
         "a stream that is off is not in the rules (tests/core/test_blueprint_chosen.py, tests/spec/test_switching.py)",
     ),
-    **dict.fromkeys(
-        (f"stream.imports: {word}" for word in ("ask", "always", "never")),
-        "who says yes to what `stages` draws: a person there (tests/actors/test_imports.py)",
-    ),
-    **dict.fromkeys(
-        ("required.which: any", "required.which: assigned", "required.a", "required.b"),
-        "which of the records that `requires` waits for (tests/core/test_needed.py, tests/actors/test_waiting.py)",
-    ),
     "stream.delivery: nightly": "once a day: a seed lasts ten minutes; cron by the minute is drawn",
     "stream.triggers": "calls from systems: a hint by another way in (tests/daemon/test_webhooks.py)",
-    **dict.fromkeys(
-        ("field.reactivation: follow", "field.reactivation: ignore"),
-        "a word in the merge of one value (tests/core/test_reactivation.py, tests/actors/test_reactivation.py)",
-    ),
     "field.within": "a reference that waits; drawn without (tests/actors/test_several.py)",
     "field.lossy": "a declaration; the lossy lens that is drawn is a system that cuts (`rewrites`)",
     "lines.position": "a path within the line, by tables (tests/core/test_unit_lines.py)",
     "lines.tolerance": "a number in one comparison (tests/core/test_units.py)",
-    **dict.fromkeys(
-        ("gate.since: activation", "gate.dated"),
-        "which of what was so before `edge` holds (tests/actors/test_gates_since.py)",
-    ),
     "gate.set": "another question of one value (tests/core/test_blueprint_rules.py)",
     "gate.keys: free": "roles: two streams over the same objects (tests/actors/test_gates_keys.py)",
     "budget.percent": "the larger of the two counts, by tables (tests/core/test_guard.py)",

@@ -11,8 +11,9 @@ from typing import Any
 import anyio
 
 from actors.core.initial import KEPT
+from actors.core.merge import NOT_FOLLOWED
 from actors.core.policy import LinkSpec
-from actors.core.types import Parked
+from actors.core.types import Op, Parked, Room
 from actors.core.values import Value
 from actors.ports import (
     ConnectionRow,
@@ -31,12 +32,12 @@ from tests.fakes.store_link import LinkState
 from tests.sim import loop
 from tests.sim.automation import Automation
 from tests.sim.blueprint import blueprint
-from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Violation
+from tests.sim.evidence import Answer, Commit, Entry, Evidence, Named, Span, Staged, Violation
 from tests.sim.laws import SIDES, FieldLaw, Side
 from tests.sim.life import Dead, Life, SimClock, SimTelemetry, connector_port, store_port
 from tests.sim.objects import known_as, told
 from tests.sim.operator import LINK, Operator
-from tests.sim.people_newest import BusyPeople
+from tests.sim.people_latest import LatestPeople
 from tests.sim.scenario import CALM, HONEST, Scenario
 from tests.sim.timeline import Timeline
 from tests.sim.view import deviations, ids_of, view
@@ -77,9 +78,10 @@ class World:
         self.store_skew_s = 0.0  # how far the database's own clock is off
         self.turned_back_s = 0.0  # by how much clocks were turned back, all jumps together
         self.inner = MemoryStore(SimClock(f"{scenario.seed}/store", lambda: self.store_skew_s))
-        self.people = BusyPeople(scenario.laws, self.systems, scenario.luck("people"), scenario.perils)
+        self.people = LatestPeople(scenario.laws, self.systems, scenario.luck("people"), scenario.perils)
         self.operator = Operator(self.inner, scenario.luck("operator"), self.note)
         self.operator.tells_apart = any(law.clashes or law.objects for law in scenario.laws.streams)
+        self.operator.leaves = frozenset(law.name for law in scenario.laws.streams if law.imports == "always")
         self.lives: list[Life] = []
         self.skews = {f"d{number + 1}": 0.0 for number in range(scenario.daemons)}
         self.strangers: dict[Side, MemorySystem] = {}
@@ -251,6 +253,7 @@ class World:
             "run.ended",
         ):  # of a run whose lease was lost no end is told: the next one shows it
             self._obeyed(who)
+            self._unheard(who)  # what it heard and did not settle until then it never does
         if action == "run.started" and fields.get("cause") == "command":
             self._commanded[who] = loop.now()
 
@@ -279,6 +282,10 @@ class World:
         for stream in loaded - self._loaded:
             self.evidence.loaded[stream] = loop.now()
         self._loaded = loaded
+        if method == "intend":
+            run, actions = rest[:2]
+            made = [Staged(loop.now(), run, one.stream, one.origin) for one in actions if one.op is Op.CREATE]
+            self.evidence.intended += made
         for part in rest:
             if isinstance(part, RunRow) and part.mode == "plan":
                 self._note_dry(part.id, method)
@@ -287,6 +294,12 @@ class World:
                 self.evidence.answers += self._heard.pop(lease.owner, [])
                 found = list(deviations(part.bindings))
                 self.evidence.left += [(anyio.current_time(), d) for d in found if d.reason == KEPT]
+                self.evidence.alone += [(loop.now(), d) for d in found if d.reason == NOT_FOLLOWED]
+                self.evidence.staged += [
+                    Staged(loop.now(), part.run, row.stream, row.record, row.reason)
+                    for row in part.park
+                    if row.room is Room.STAGED
+                ]
                 self._differed += [
                     Named(d.stream, d.field, self._referred(d.stream, d.field, d.value))
                     for d in found
