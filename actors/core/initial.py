@@ -25,7 +25,7 @@ import msgspec
 from actors.core.merge import DECIDED, Merged, settled_on
 from actors.core.policy import InitialCreates, StreamSpec
 from actors.core.types import SIDES, Binding, Observation, Side, State, other
-from actors.core.values import Fields, Value, fingerprint, same
+from actors.core.values import Fields, Value, as_list, fingerprint, same
 
 HELD = "initial load: only here so far"
 # Of newcomers that are matched first, like any other:
@@ -64,11 +64,12 @@ def left(stream: StreamSpec, half: Binding, seen: Observation) -> Binding | None
 
 
 def _left_as(stream: StreamSpec, seen: Observation) -> str:
-    """The note of a newcomer that is to be left: with what it showed, where all of it was delivered."""
+    """The note of a newcomer that is to be left: with what stood in it, where all of that was delivered (what is meant by it
+    may be known later only, as by a reference)."""
     prints = dict(_prints(stream, seen))
     if len(prints) < len(stream.shared(seen.side)):
         return LEFT
-    return f"{LEFT} {fingerprint([seen.fields.get(name, one) for name, one in prints.items()])}"
+    return f"{LEFT} {fingerprint(list(prints.items()))}"
 
 
 def not_settled(half: Binding) -> str:
@@ -95,7 +96,9 @@ def _prints(stream: StreamSpec, seen: Observation) -> Iterator[tuple[str, str]]:
     """Fingerprints of what was delivered of each shared field, whether it can be read or not."""
     for spec, place in stream.shared(seen.side):
         if all(path in seen.native for path in place.paths):
-            yield spec.name, fingerprint([seen.native[path] for path in place.paths])
+            held = (seen.native[path] for path in place.paths)
+            sets = (as_list(one) if spec.as_set and isinstance(one, tuple) else one for one in held)
+            yield spec.name, fingerprint(list(sets))
 
 
 def is_held(half: Binding) -> bool:

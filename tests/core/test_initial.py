@@ -454,6 +454,10 @@ def test_found_by_sim_who_is_edited_before_he_comes_to_rest_is_left_no_longer(ru
     later = seen(here, {"name": "Ada", "f": 2})
     (action,) = plan_new(spec, half, later, Context(now=NOW)).actions
     assert (action.side, action.op, action.fields["f"]) == (other(here), Op.CREATE, 2)
+    # Of what could not be read at first, as a customer who was not in step, nothing was edited when it can be by now.
+    unread = msgspec.structs.replace(first, fields={"name": "Ada"}, problem="odd")
+    odd = held_over(spec, half_binding(spec, unread, 0), unread, loaded=False)
+    assert is_held(plan_new(spec, odd, first, Context(now=NOW)).binding)
     in_part = msgspec.structs.replace(later, fields={"name": "Ada"}, native={})
     for look in (first, in_part):  # what was not delivered tells nothing
         verdict = plan_new(spec, half, look, Context(now=NOW))

@@ -15,11 +15,12 @@ import pytest
 
 from actors.core.policy import LinkSpec
 from actors.core.types import Op
-from actors.ports import ConnectionRow, Write
+from actors.ports import ConnectionRow, RunRow, Settlement, Write
 from tests.sim import loop, runner
 from tests.sim.blueprint import blueprint
 from tests.sim.evidence import Answer, Entry
 from tests.sim.life import Dead
+from tests.sim.operator import LINK
 from tests.sim.perils import GAPS, PERILS
 from tests.sim.runner import figures, report
 from tests.sim.scenario import draw
@@ -117,6 +118,30 @@ def test_what_a_daemon_heard_and_did_not_live_to_put_down_counts_as_not_answered
     lived = simulate(3).evidence
     assert lived is not None
     assert all(lived.was_answered(entry) for entry in lived.entries if not entry.outside)
+
+
+@pytest.mark.parametrize("ended, answers", [(False, 1), (True, 0)])
+def test_what_a_run_heard_and_did_not_settle_is_settled_by_no_other(ended: bool, answers: int) -> None:
+    """The store was away when somebody was looked up for the settlement: the run ends, and the next one settles others."""
+
+    async def main() -> list[Answer]:
+        world = World(draw(3))
+
+        async def daemon(ports: dict[str, Any], owner: str) -> None:
+            lease = await ports["store"].take_lease(LINK, owner, 60.0)
+            side = await ports["connect"](ConnectionRow("b", "tenant", "b", "memory"))
+            await side.write("customers", [Write(Op.CREATE, native={"ref_b": "ref-1"})], ())
+            if ended:
+                ports["telemetry"].emit("run.ended")
+            await ports["store"].begin_run(lease, RunRow("r", LINK))
+            await ports["store"].settle(lease, Settlement(run="r"))
+            raise Dead
+
+        world.end_faults()
+        await world.live(daemon, "d1.1")
+        return world.evidence.answers
+
+    assert len(loop.run(main)) == answers
 
 
 def test_a_failing_seed_is_told_with_its_story() -> None:

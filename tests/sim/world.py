@@ -253,6 +253,7 @@ class World:
             "run.ended",
         ):  # of a run whose lease was lost no end is told: the next one shows it
             self._obeyed(who)
+            self._unheard(who)  # what it heard and did not settle until then it never does
         if action == "run.started" and fields.get("cause") == "command":
             self._commanded[who] = loop.now()
 
