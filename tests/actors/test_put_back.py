@@ -7,12 +7,34 @@ from typing import Any
 import anyio
 import pytest
 
-from actors.core.policy import DeletePolicy
+from actors.core.policy import DeletePolicy, StreamSpec
 from actors.core.types import Side, State
 from actors.ports import Find
 from actors.root import RootActor
 from tests.actors.odds import MIRRORED, by_side
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, on, until
+
+
+def put_back_on(there: Side, **more: Any) -> StreamSpec:
+    """Rules by which what is deleted on one side is put back there, and nobody is made of newcomers of that side."""
+    return customers(
+        fields=(field("name"), field("phone", required=True)),
+        creates=frozenset({there}),
+        deletes=by_side(there, DeletePolicy.RESTORE, DeletePolicy.IGNORE),
+        **more,
+    )
+
+
+async def waits_to_be_put_back(rig: Rig, here: Side, there: Side) -> str:
+    """Somebody who was deleted there, and lacks here what he needs to be put back; his id here."""
+    made = rig.create(there, "Ada", "1")
+    await until(lambda: [one.state for one in rig.bindings()] == [State.SETTLED])
+    (mine,) = rig.rows(here)
+    rig.edit(here, mine, phone=None)
+    await until(lambda: bool(rig.parked()))
+    rig.systems[there].delete(CUSTOMERS, made, "person")
+    await until(lambda: [one.state for one in rig.bindings()] == [State.NEW], 600)
+    return mine
 
 
 @MIRRORED
@@ -22,13 +44,7 @@ def test_found_by_sim_what_waits_to_be_put_back_and_is_hidden_meanwhile_is_put_b
     """It was forgotten, and stood alone for good where the blueprint lets nobody be made of newcomers (seed 204437)."""
 
     async def body(rig: Rig, root: RootActor) -> Any:
-        made = rig.create(there, "Ada", "1")
-        await until(lambda: [one.state for one in rig.bindings()] == [State.SETTLED])
-        (mine,) = rig.rows(here)
-        rig.edit(here, mine, phone=None)
-        await until(lambda: bool(rig.parked()))
-        rig.systems[there].delete(CUSTOMERS, made, "person")
-        await until(lambda: [one.state for one in rig.bindings()] == [State.NEW], 600)
+        mine = await waits_to_be_put_back(rig, here, there)
         rig.systems[here].hide(CUSTOMERS, mine, by_id=True)
         await until(lambda: [one.state for one in rig.bindings()] != [State.NEW], 600)
         await anyio.sleep(300)
@@ -38,11 +54,7 @@ def test_found_by_sim_what_waits_to_be_put_back_and_is_hidden_meanwhile_is_put_b
         await until(lambda: [one.state for one in rig.bindings()] == [State.SETTLED], 600)
         return gone, [(row["name"], row["phone"]) for row in rig.rows(there).values()]
 
-    spec = customers(
-        fields=(field("name"), field("phone", required=True)),
-        creates=frozenset({there}),
-        deletes=by_side(there, DeletePolicy.RESTORE, DeletePolicy.IGNORE),
-    )
+    spec = put_back_on(there)
     assert on(lambda: Rig(spec, find=(Find.FULL,)), body) == (({}, []), [("Ada", "2")])
 
 
@@ -55,13 +67,7 @@ def test_found_by_sim_who_gets_another_id_before_he_is_put_back_is_put_back_all_
     """He was a newcomer, and the blueprint lets nobody be made of those (seed 523962). `gap_s`: so long he is gone."""
 
     async def body(rig: Rig, root: RootActor) -> Any:
-        made = rig.create(there, "Ada", "1")
-        await until(lambda: [one.state for one in rig.bindings()] == [State.SETTLED])
-        (mine,) = rig.rows(here)
-        rig.edit(here, mine, phone=None)
-        await until(lambda: bool(rig.parked()))
-        rig.systems[there].delete(CUSTOMERS, made, "person")
-        await until(lambda: [one.state for one in rig.bindings()] == [State.NEW], 600)
+        mine = await waits_to_be_put_back(rig, here, there)
         rig.systems[here].delete(CUSTOMERS, mine, "person")
         await anyio.sleep(gap_s)
         again = rig.create(here, "Ada", None)
@@ -71,10 +77,5 @@ def test_found_by_sim_who_gets_another_id_before_he_is_put_back_is_put_back_all_
         states = [one.state for one in rig.bindings()]
         return states, [(row["name"], row["phone"]) for row in rig.rows(there).values()], rig.parked()
 
-    spec = customers(
-        fields=(field("name"), field("phone", required=True)),
-        creates=frozenset({there}),
-        deletes=by_side(there, DeletePolicy.RESTORE, DeletePolicy.IGNORE),
-        complete_read_s=60.0,
-    )
+    spec = put_back_on(there, complete_read_s=60.0)
     assert on(lambda: Rig(spec, find=(find,), poll_s=20.0), body) == ([State.SETTLED], [("Ada", "2")], [])
