@@ -403,10 +403,11 @@ def effects_all(evidence: Evidence) -> Iterator[Violation]:
         (side,) = law.stages
         timeline = Timeline(evidence, law)
         told = {(e.after or {}).get("sale") for e in evidence.effects if e.stream == law.effect}
+        # It waits itself, or its document does: found by a look, and not in step yet.
         waits = {
             id
             for row in evidence.store.parked
-            if row.stream == f"{law.name}_moves"
+            if row.stream == f"{law.name}_moves" or (row.stream == law.name and row.room == "waiting")
             for id in row.ids.values()
         }
         ended = {(e.side, e.id) for e in timeline.entries if e.op == "delete"}

@@ -11,7 +11,7 @@ import pytest
 
 from actors.core.policy import Budget
 from actors.core.values import Value, line_of
-from tests.sim.evidence import BACKUP, PERSON, Deviation, Entry, Span, Violation
+from tests.sim.evidence import BACKUP, PERSON, Deviation, Entry, ParkedRow, Span, Violation
 from tests.sim.laws import CUSTOMER_FIELDS, OBJECT, FieldLaw, Laws, Side
 from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import made, story
@@ -175,6 +175,14 @@ def document(*effects: tuple[str, float]) -> Story:
         Entry(told.at + at, told.at + at, "b", "moves", f"M{n}", "create", "d1", {}, None, {"sale": sale})
         for n, (sale, at) in enumerate(effects)
     ]
+    return told
+
+
+def listed(told: Story, room: str) -> Story:
+    """The pair of a document stands in a waiting room in the end."""
+    told.evidence.store.parked.append(
+        ParkedRow("customers", room, {"a": "A1", "b": "B1"}, "", "no entry for it")
+    )
     return told
 
 
@@ -351,6 +359,8 @@ def taken_over(rule: str, key: str) -> Story:
 ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "every document is told of": (lambda: document(("B1", 1)), ""),
     "a document was never told of": (document, "effects"),
+    "a document waits itself, and was not told of yet": (lambda: listed(document(), "waiting"), ""),
+    "a document that was never told of is refused": (lambda: listed(document(), "quarantine"), "effects"),
     "a document that was told of is put back under another id": (lambda: _put_back(document(("B1", 1))), ""),
     "a document that was never told of is put back under another id": (lambda: _put_back(document()), "effects"),
     "what a move left is still there": (
