@@ -15,9 +15,8 @@ from actors.core.types import SIDES, ActionState, Binding, Hint, Room, Side, Sta
 from actors.core.verdict import RESTORE
 from actors.keygroups import is_listed
 from actors.ports import Settlement
+from actors.sharing import sharing
 from actors.state import RunState
-
-PAGE = 1000
 
 
 async def put_back_instead(state: RunState, stream: StreamSpec) -> None:
@@ -32,12 +31,7 @@ async def put_back_instead(state: RunState, stream: StreamSpec) -> None:
         for one in waiting if stream.binds_by(level) else ():
             if key := match.keys(stream, settled_on(one, _side(one)))[level]:
                 wanted.setdefault(key, []).append(one)
-        members: dict[int, list[Binding]] = {}
-        for half in (
-            await state.store.sharing(state.link, stream.name, level, sorted(wanted), PAGE) if wanted else ()
-        ):
-            members.setdefault(half.keys[level], []).append(half)
-        for key, those in members.items():
+        for key, those in (await sharing(state, stream, level, wanted)).items():
             if len(those) == len(wanted[key]) == 1 and _may_be(wanted[key][0], those[0]):
                 waiting.remove(wanted[key][0])
                 await _goes_on(state, stream, wanted[key][0], those[0])

@@ -21,6 +21,7 @@ from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, ActionState, Binding, Hint, Presence, Side, State
 from actors.keygroups import is_waiting
 from actors.ports import KeyGroup, Settlement
+from actors.sharing import sharing
 from actors.state import RunState
 from actors.untold import not_stored
 
@@ -59,10 +60,8 @@ class Moves:
         found: dict[int, Binding] = {}
         for level in range(len(stream.match)):
             gone = {key: self.sides[one.key] for one in self.known.values() if (key := one.keys[level])}
-            hashes = sorted(gone) if stream.binds_by(level) else ()
-            for half in (
-                await state.store.sharing(state.link, stream.name, level, hashes, PAGE) if hashes else ()
-            ):
+            members = await sharing(state, stream, level, gone if stream.binds_by(level) else ())
+            for half in (one for those in members.values() for one in those):
                 if initial.is_held(half) and half.side(gone[half.keys[level]]) is not None:
                     found[half.key] = initial.matched_anew(half)
         if found:
@@ -138,10 +137,7 @@ class Moves:
         gone = await self._shown_by_partners(stream)
         sure: dict[int, Binding] = {}
         for level in {level for level, _ in gone}:
-            hashes = sorted(key for at, key in gone if at == level)
-            members: dict[int, list[Binding]] = {}
-            for one in await state.store.sharing(state.link, stream.name, level, hashes, PAGE):
-                members.setdefault(one.keys[level], []).append(one)
+            members = await sharing(state, stream, level, [key for at, key in gone if at == level])
             for key, those in members.items():
                 lost, (first, *rest) = gone[level, key], those
                 is_new = first.state is State.NEW and first.key not in spoken_for

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from actors.core import match
 from actors.core.policy import StreamSpec
-from actors.core.types import Binding, Observation, Presence, Side, State, other
+from actors.core.types import SIDES, Binding, Observation, Presence, Side, State, other
 from actors.core.verdict import newcomer_state
 
 UNKNOWN_KEY = 0  # a key was not delivered: it may be anybody
@@ -51,13 +51,17 @@ class Untold:
 
     def without(self, stream: StreamSpec, pairs: Sequence[N]) -> list[N]:
         """Those newcomers beside whom nobody may stand already."""
-        return [pair for pair in pairs if not self._may_be_there(stream, pair)]
+        keys = {side: self._shown(stream, side) for side in SIDES}
+        return [pair for pair in pairs if not _may_be(pair, keys["b" if pair.a is not None else "a"])]
 
-    def _may_be_there(self, stream: StreamSpec, pair: Newcomer) -> bool:
-        there: Side = "b" if pair.a is not None else "a"
-        at = stream.name, there
-        keys = self._now.get(at, set()).union(*self._kept.get(at, {}).values())
-        return bool(keys) and (UNKNOWN_KEY in keys or any(key in keys for key in pair.binding.keys))
+    def _shown(self, stream: StreamSpec, side: Side) -> set[int]:
+        at = stream.name, side
+        return self._now.get(at, set()).union(*self._kept.get(at, {}).values())
+
+
+def _may_be(pair: Newcomer, keys: set[int]) -> bool:
+    """Whether somebody on the other side, who shows these keys, may be that very record."""
+    return bool(keys) and (UNKNOWN_KEY in keys or any(key in keys for key in pair.binding.keys))
 
 
 def keep(kept: Shown, stream: StreamSpec, binding: Binding, seen: Observation) -> None:

@@ -49,8 +49,9 @@ def held_over(stream: StreamSpec, half: Binding, seen: Observation, *, loaded: b
     # Where the others rest too (by the load, or as nobody is made from there) neither of two is new, and nobody would look
     # whether they are one.
     note = _NOTES.get(stream.initial_creates) if there in stream.initial_load else LEFT
-    note = _left_as(stream, seen) if note == LEFT else note
-    return msgspec.structs.replace(half, note=note) if note and not half.note else half
+    if not note or half.note:
+        return half
+    return msgspec.structs.replace(half, note=_left_as(stream, seen) if note == LEFT else note)
 
 
 def left(stream: StreamSpec, half: Binding, seen: Observation) -> Binding | None:

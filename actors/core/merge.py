@@ -105,10 +105,7 @@ def merge(
     for name, members in stream.units_with(touched):
         view = _View(stream, binding, members, a, b)
         if members[0].owner_cases:
-            decided = {**agreed, **writes["a"], **writes["b"]}
-            view.owner = owner_of(members[0], binding.base, bound=True, decided=decided, shown=view.now)
-            if listed.get(name) == view.fingerprint and view.changed("a") and view.changed("b"):
-                view.owner = Owner.BOTH  # listed before the rule turned: it is a person's still (G8)
+            view.turn(binding, {**agreed, **writes["a"], **writes["b"]}, listed.get(name))
         if members[0] is stream.object_field:
             view.owner = mover(stream, view.owner, view.now)
         if not view.known or view.owner is None:
@@ -193,6 +190,12 @@ class _View:
         self.known = all(v is not UNKNOWN for s in SIDES for v in self.now[s].values())
         self.met = all(v is not UNKNOWN for s in SIDES for v in self.was[s].values())
         self.owner: Owner | None = self.spec.owner  # of this record; None: nobody can say yet
+
+    def turn(self, binding: Binding, decided: Fields, listed: str | None) -> None:
+        """Whose it is in this record, by conditions on what it is to hold. `listed`: as what it waits for a person."""
+        self.owner = owner_of(self.spec, binding.base, bound=True, decided=decided, shown=self.now)
+        if listed and self.changed("a") and self.changed("b") and listed == self.fingerprint:
+            self.owner = Owner.BOTH  # listed before the rule turned: it is a person's still (G8)
 
     def _now(self, side: Side, name: str) -> Seen:
         return self.raw[side].fields.get(name, self.was[side][name])

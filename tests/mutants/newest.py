@@ -87,8 +87,8 @@ NEWEST = (
         9,
         "who shows a key that is not stored yet is no reason to make nobody with it",
         "actors/untold.py",
-        "        return bool(keys) and (UNKNOWN_KEY in keys or",
-        "        return False and (UNKNOWN_KEY in keys or",
+        "    return bool(keys) and (UNKNOWN_KEY in keys or",
+        "    return False and (UNKNOWN_KEY in keys or",
         ("tests/actors/test_untold.py",),
     ),
     Mutant(

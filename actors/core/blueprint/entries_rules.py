@@ -148,10 +148,11 @@ SINCE: Final = (
     Entry("dated", Text(), "the field that says of which day a record is", example="dated: date"),
 )
 ASSIGNED: Final = "assigned"
+WHICH: Final = Words(("any", ASSIGNED))
 REQUIRED: Final = (
     Entry(
         "which",
-        Words(("any", ASSIGNED)),
+        WHICH,
         "`any`: one record of that stream is enough; `assigned`: all those that the record names, any where it names none",
         absent="`any`",
         example="which: assigned",

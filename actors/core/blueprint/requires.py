@@ -6,15 +6,12 @@ Must not: read records; what is said here is asked in needed.py and actors/waiti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-from actors.core.blueprint.entries_rules import ASSIGNED, REQUIRED
+from actors.core.blueprint.entries_rules import ASSIGNED, REQUIRED, WHICH
 from actors.core.blueprint.nodes import Node
 from actors.core.needed import key_of
 from actors.core.policy import StreamSpec
 from actors.core.types import SIDES, Side
-
-_WORDS: Final = ("any", ASSIGNED)
 
 # Stream -> side -> the native path by which a record there names those that it needs.
 Named = Mapping[str, Mapping[Side, str]]
@@ -30,7 +27,7 @@ def read_requires(node: Node | None) -> tuple[tuple[str, ...], Named]:
     for name, entry in node.entries():
         entries = entry.table(REQUIRED)
         which = entries.get("which")
-        if which is None or which.word(_WORDS, "any") != ASSIGNED:
+        if which is None or which.word(WHICH.words, "any") != ASSIGNED:
             continue
         paths: dict[Side, str] = {side: at.text() for side in SIDES if (at := entries.get(side)) is not None}
         if not paths:
