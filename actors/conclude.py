@@ -285,6 +285,9 @@ class Conclusions:
         self._state.memory.has_gone(action)
         if result.status is WriteStatus.GONE:  # somebody else had deleted it: not our doing
             return
+        if shown_already(action):  # nothing was sent
+            done.add(action.side, "unchanged")
+            return
         done.add(action.side, COUNTER[action.op])
         if action.op is Op.CREATE:
             self._state.memory.arrives(action.stream)

@@ -7,12 +7,15 @@ from typing import Any
 
 import anyio
 
+from actors.core.lenses import Same
+from actors.core.lenses_text import ListText
+from actors.core.policy import FieldSide, FieldSpec
 from actors.core.types import SIDES, Room, Side
 from actors.ports import Find
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
 from tests.actors.odds import MIRRORED
-from tests.actors.rig import Rig, customers, loaded, on, until
+from tests.actors.rig import Rig, customers, field, loaded, on, until
 from tests.actors.test_gates import gated
 
 
@@ -70,3 +73,25 @@ def test_a_write_of_which_nobody_knows_what_became_has_failed() -> None:
 
     declared: dict[str, Any] = {"draws_ids": False, "tag": False, "find_by_field": False}
     assert on(partial(Rig, customers(match=()), **declared), body) == {"a": 0, "b": 1}
+
+
+def test_found_by_sim_what_a_side_shows_already_is_not_counted_as_updated_there() -> None:
+    """Both took items off a list, b all of them: a is told of that, b has nothing to be sent (seed 604132)."""
+    listed = FieldSpec(
+        "tags", FieldSide(("tags",), Same()), FieldSide(("phone",), ListText(";")), as_set=True
+    )
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.create("a", "Ada", tags=("x", "y"))
+        await until(lambda: rig.names("b") == ["Ada"] and loaded(rig))
+        await anyio.sleep(60)
+        rig.edit("a", next(iter(rig.rows("a"))), tags=("x",))
+        rig.edit("b", next(iter(rig.rows("b"))), phone=None)
+        await until(lambda: next(iter(rig.rows("a").values()))["tags"] == ())
+        await anyio.sleep(60)
+        return counted(rig, "created"), counted(rig, "updated")
+
+    def rig() -> Rig:
+        return Rig(customers(fields=(field("name"), listed)), types={"tags": "list"}, poll_s=30.0)
+
+    assert on(rig, body) == ({"a": 0, "b": 1}, {"a": 1, "b": 0})

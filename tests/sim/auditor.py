@@ -30,16 +30,13 @@ from tests.sim.auditor_newest import (
     clashes_bind_nobody,
     clashes_make_nobody,
     effects_once,
-    left_behind,
     lines_hold,
     load_writes_where_it_may,
     merges_by_rule,
-    moved_from,
     on_command_only,
-    place_of,
-    source_of,
     within_budgets,
 )
+from tests.sim.auditor_several import counts_elsewhere, left_behind, moved_from, place_of, source_of
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
 from tests.sim.laws import FieldLaw, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
@@ -336,6 +333,8 @@ def fresh_eyes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 continue
             if evidence.store.is_of_another(last, entry):
                 continue  # who moved a record may leave two under one reference
+            if counts_elsewhere(timeline, last, entry):
+                continue
             if (last.after or {}).get(law.native(last.side)) == (entry.before or {}).get(native):
                 text = f"{entry.who} undid {law.name}, on which both sides agreed: {tell(entry)}"
                 yield Violation("fresh eyes", text, entry.at)

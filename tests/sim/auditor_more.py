@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from actors.core.values import Value
 from tests.sim.auditor_latest import goes_unasked, imported_by_itself, is_of_the_day, was_of_the_day
-from tests.sim.auditor_newest import moved_from, place_of, source_of, was_known
+from tests.sim.auditor_several import moved_from, place_of, source_of, was_known
 from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline

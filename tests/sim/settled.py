@@ -16,7 +16,8 @@ from tests.sim.auditor_more import (
     nothing_passes,
     takes_part,
 )
-from tests.sim.auditor_newest import effects_all, nobody_left, was_held_over, was_kept_behind
+from tests.sim.auditor_newest import effects_all, was_held_over
+from tests.sim.auditor_several import nobody_left, was_kept_behind
 from tests.sim.evidence import AUTOMATION, Entry, Evidence, ParkedRow, Violation
 from tests.sim.laws import MARK, SIDES, FieldLaw, Side, StreamLaw, items_of, other
 from tests.sim.operator import REST_S

@@ -76,6 +76,22 @@ def beside(after_s: float, wrote: str = "") -> Story:
     return bound(told.counts("b", "created", 1), "A1", "two:B2")
 
 
+def two_stand_elsewhere(told: Story) -> Story:
+    """Likewise; another one stands in the second object too, of which people said that it is not the same."""
+    return told.create("b", PERSON, "two:B3", ref="r1", email="e1", name="n1", **{OBJECT: "two"})
+
+
+def made_too_early(later: bool) -> Story:
+    """People made a record in a, and in b's second object (or nowhere in b); a daemon saw the one of a alone, and made it
+    in the first one; then it writes what stands in b to a."""
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
+    told.create("a", PERSON, "A1", ref="r1", email="e1", name="n1", place="one")
+    if later:
+        told.create("b", PERSON, "two:B1", ref="r1", email="e1", name="n2", **{OBJECT: "two"})
+    told.create("b", "d1", "one:B2", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
+    return told.update("a", "d1", "A1", name="n2")
+
+
 def begun_beside(after_s: float) -> Story:
     """Likewise; what is made there begins as the rules say."""
     told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
@@ -371,6 +387,9 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "what nobody knew of is still there, and another one was made one with it": (lambda: beside(9, "A2"), ""),
     "what was written to is still there beside what was made": (lambda: beside(9, "A1"), "convergence"),
     "what was there for long is still there": (lambda: beside(500), "convergence"),
+    "what was there for long is still there, and more than one stands elsewhere": (
+        lambda: two_stand_elsewhere(beside(500)), ""
+    ),
     "what a move kept in the old object, and both others are deleted": (lambda: parted("keep"), ""),
     "what a move kept in the old object, and the one in the new one is deleted": (lambda: parted("keep", sides="b"), ""),
     "what a move should have marked, and the one in the new one is deleted": (
@@ -450,3 +469,8 @@ def test_a_document_may_be_to_be_looked_at_once_more_for_what_it_is_told_of_with
     for hints, invariants in ((5 + 2 * streams, set[str]()), (6 + 2 * streams, {"bounded"})):
         told.evidence.store.inbox = hints
         assert found(told) == invariants
+
+
+@pytest.mark.parametrize("later, invariants", [(True, set()), (False, {"fresh eyes"})])
+def test_where_a_record_stands_in_two_objects_the_later_one_counts(later: bool, invariants: set[str]) -> None:
+    assert {"fresh eyes"} & found(made_too_early(later)) == invariants

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.core.types import Action, ActionState, Op
+from actors.core.types import Action, ActionState, Binding, Held, Hint, Op, Parked, Room, State
 from actors.ports import LinkRow
 from tests.fakes.store_link import LinkState, Numbers
 from tests.sim.scenario import draw
@@ -22,3 +22,16 @@ def test_lists_leave_records_out_where_they_are_drawn_to_and_where_a_side_is_set
     assert set(draw(2).patchy) == {"b"}
     assert not draw(6).patchy
     assert draw(6, also=["rollback"]).patchy == {"a", "b"}
+
+
+def test_who_is_referred_to_is_looked_at_until_nobody_does_and_is_not_overdue() -> None:
+    link = LinkState(LinkRow("sim", "", "", "", "", ""), Numbers())
+    link.bindings = {1: Binding("customers", 1, State.SETTLED, a=Held("A1"), b=Held("B1"))}
+    link.inbox = {("customers", "a", "A1"): Hint("customers", "a", "A1", attempts=10)}
+
+    def overdue(room: Room, field: str) -> int:
+        link.parked = {(1, room, field): Parked("customers", room, 1, "", field=field)}
+        return view(link, (), 0.0, lambda stream, field, value: value).overdue
+
+    assert (overdue(Room.WAITING, "*delete*"), overdue(Room.WAITING, "*sums*")) == (0, 0)
+    assert (overdue(Room.WAITING, ""), overdue(Room.CONFLICT, "*delete*")) == (1, 1)

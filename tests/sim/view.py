@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from actors.core.merge import NOT_FOLLOWED
-from actors.core.types import Action, ActionState, Binding, Op, Parked
+from actors.core.types import Action, ActionState, Binding, Op, Parked, Room
 from actors.core.values import Value
 from tests.fakes.store_link import LIVE_PLANS, LinkState
 from tests.sim.evidence import Deviation, Named, ParkedRow, StoreView
@@ -19,6 +19,7 @@ FOUND = "no reply came"  # so begins what the protocol says of a write that was 
 OVERDUE_S = 60.0
 # A look that came within a read lag of a take-over, one more that came within one of what it showed, and one for what waits.
 TRIES_MAX = 3
+LOOKED_AT = ((Room.WAITING, "*sums*"), (Room.WAITING, "*delete*"))
 NEVER_SURE = (ActionState.UNKNOWN, ActionState.UNCONFIRMED, ActionState.SENT, ActionState.DROPPED)
 
 
@@ -56,15 +57,15 @@ def view(
         overdue=sum(
             h.attempts > TRIES_MAX or h.not_before < now - OVERDUE_S
             for h in link.inbox.values()
-            if h.id not in unagreed(link)
+            if h.id not in looked_at(link)
         ),
     )
 
 
-def unagreed(link: LinkState) -> set[str]:
-    """Records whose sums do not agree: they are looked at now and then, until they do."""
-    waiting = (ids_of(link, row.binding) for row in link.parked.values() if row.field == "*sums*")
-    return {id for ids in waiting for id in ids.values()}
+def looked_at(link: LinkState) -> set[str]:
+    """Records that are looked at now and then, until their sums agree, or nobody refers to them any more."""
+    rows = (row for row in link.parked.values() if (row.room, row.field) in LOOKED_AT)
+    return {id for row in rows for id in ids_of(link, row.binding).values()}
 
 
 def deviations(bindings: Iterable[Binding]) -> Iterable[Deviation]:
