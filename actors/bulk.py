@@ -242,7 +242,12 @@ class Bulk:
         work = joined(state.run, done, planned.cursor)
         state.memory.bound += 1
         state.memory.arrives(self._stream.name)
-        intent = await state.store.load(state.lease, work, rows, intent)
+        try:
+            intent = await state.store.load(state.lease, work, rows, intent)
+        except TandemError as error:
+            if error.kind is Kind.BUG:  # refused whole: what was to go along with it is not stored
+                self._done = [*done, *self._done]
+            raise
         self._committed(done)
         state.open[intent.id] = intent
         return Sent(planned, intent, until)
@@ -275,7 +280,8 @@ class Bulk:
                 state.unknown_outcome = error.kind is Kind.UNKNOWN
                 raise
             self.refused = True
-            self._done.append(await self._undone(sent, error))
+            undone = await self._undone(sent, error)
+            self._done.append(undone)  # another step may have taken the list meanwhile
             return
         state.telemetry.emit(
             "write.done",
@@ -285,7 +291,8 @@ class Bulk:
             count=len(made.targets),
             duration_s=state.clock.monotonic() - began,
         )
-        self._done.append(await self._closed(sent, block, stored))
+        closed = await self._closed(sent, block, stored)
+        self._done.append(closed)  # another step may have taken the list meanwhile
 
     async def _closed(self, sent: Sent, block: str, stored: str) -> Settlement:
         """Made as they were sent, but for those that say otherwise: each of these is settled by the rules."""

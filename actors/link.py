@@ -119,8 +119,9 @@ class LinkActor(Actor):
         self._changed = self._changed or key == CHANGED
         self.again = self._letting_go and not self._stop  # too late for this life
         try:
-            if self._run is not None:
-                self._cancel |= await self._must_stop()
+            if (ran := self._run) is not None:
+                stop = await self._must_stop()
+                self._cancel |= stop and ran is self._run
         except TandemError:
             pass  # the next safe point asks again
         except LeaseLost as lost:

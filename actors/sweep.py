@@ -182,7 +182,8 @@ class Sweep:
             self._unchanged[window.digest] = lines.digest
         self.unchanged += count - len(changed)
         if window.unsaid:
-            self._met += await self._known_of(window.unsaid)
+            known = await self._known_of(window.unsaid)
+            self._met += known
             changed += window.unsaid
         self._state.telemetry.emit(
             "look.done",

@@ -223,7 +223,8 @@ class _Object:
         self._say("modified", "works", f"changes can be asked for; {len(page.records)} of the last moments")
 
     async def _more(self, connector: Probed) -> None:
-        self._found.extend(await connector.probe_object(self._name, self._records))
+        found = await connector.probe_object(self._name, self._records)
+        self._found.extend(found)
 
 
 def _different(listed: Record, looked: Record) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 
 import pytest
 
@@ -152,6 +153,52 @@ def test_every_test_asserts_something() -> None:
         if name.rsplit(".", 1)[-1].startswith("test_") and not asserts_something(node)
     ]
     assert not found, f"tests that can't fail: {found}"
+
+
+def test_nothing_is_added_to_what_was_read_before_an_await() -> None:
+    """`self.found.append(await ...)` and `self.count += await ...` read the attribute first: whatever another task has put
+    there meanwhile is lost, or gets nothing (found by sim, seed 704900)."""
+    found = [
+        f"{module.path}:{line}"
+        for module in repository.modules()
+        if module.is_product and not module.path.startswith("clients/emulators/")
+        for line in added_across_an_await(module.tree)
+    ]
+    assert not found, "await into a name first: " + ", ".join(found)
+
+
+def added_across_an_await(tree: ast.AST) -> list[int]:
+    """Lines in which something that is awaited is added to an attribute."""
+
+    def awaits(nodes: Iterable[ast.AST]) -> bool:
+        return any(isinstance(child, ast.Await) for node in nodes for child in ast.walk(node))
+
+    def adds(node: ast.AST) -> bool:
+        if isinstance(node, ast.AugAssign):
+            return not isinstance(node.target, ast.Name) and awaits([node.value])
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            return False
+        is_added = node.func.attr in ("append", "extend", "add")
+        return is_added and isinstance(node.func.value, ast.Attribute) and awaits(node.args)
+
+    return [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.expr) and adds(node)]
+
+
+@pytest.mark.parametrize(
+    "source, found",
+    [
+        ("self.a.append(await b())", True),
+        ("self.a += await b()", True),
+        ("self.a[0] |= 1 + await b()", True),
+        ("a.append(await b())", False),
+        ("a += await b()", False),
+        ("self.a = await b()", False),
+        ("self.a.append(b)", False),
+    ],
+)
+def test_what_is_added_across_an_await_is_found(source: str, found: bool) -> None:
+    tree = ast.parse(f"async def f():\n    {source}")
+    assert bool(added_across_an_await(tree)) == found
 
 
 @pytest.mark.parametrize(
