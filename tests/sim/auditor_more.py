@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from actors.core.values import Value
 from tests.sim.auditor_latest import goes_unasked, imported_by_itself, is_of_the_day, was_of_the_day
 from tests.sim.auditor_several import moved_from, place_of, source_of, was_known
-from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
+from tests.sim.evidence import MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import MARK, MEMO, SIDES, FieldLaw, GateLaw, Side, other
 from tests.sim.timeline import Timeline
 
@@ -289,11 +289,11 @@ def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
 
 
 def taken_back(evidence: Evidence, timeline: Timeline, write: Entry, law: FieldLaw) -> bool:
-    """Whether a backup took back what a daemon had written, where no reply told it, before anybody need have looked: it need
-    not have been settled (and where nothing is written over, nobody is asked for it)."""
+    """Whether a backup, or an old form that a person saved, took back what a daemon had written, where no reply told it,
+    before anybody need have looked: it need not have been settled (and where nothing is written over, nobody is asked)."""
     native = law.native(write.side)
     return write.side in evidence.blind and any(
-        one.who == BACKUP
+        one.outside
         and write.at < one.at <= write.at + evidence.laws.race_s
         and (one.after or {}).get(native) == (write.before or {}).get(native)
         for one in timeline.record(write)
@@ -348,8 +348,8 @@ def left_by_the_load(
     evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw, writer: Entry
 ) -> bool:
     """Whether the other side, which the initial load does not write to, was left as it was beside the value of `writer` (or
-    beside the same one, which he put back before another one was carried), and somebody edited it since (under whichever
-    id; it may have moved while this was written)."""
+    beside the same one, which he put back before another one was carried), and somebody edited it since, or since the look
+    that this was left by (under whichever id; it may have moved while this was written)."""
     value = (entry.before or {}).get(law.native(entry.side))
     unit = [one for one in timeline.stream.fields if one is law or (law.group and one.group == law.group)]
     there = {one.native(other(entry.side)) for one in unit}  # who edits one of a group gives all of it
@@ -357,14 +357,14 @@ def left_by_the_load(
     edit = next((one for one in past if not there.isdisjoint(one.changed())), None)
     if edit is None or not edit.outside or edit.side in timeline.stream.initial_load:
         return False
-    ids = timeline.ids(timeline.ref(entry))[edit.side]
+    ids, was = timeline.ids(timeline.ref(entry))[edit.side], (edit.before or {}).get(law.native(edit.side))
     carried = [
         one.at for one in timeline.before(entry) if not one.outside and not there.isdisjoint(one.changed())
     ]
     return any(
         (one.stream, one.side, one.field, one.of) == (edit.stream, edit.side, law.name, value)
         and one.id in ids
-        and at < edit.at
+        and (at < edit.at or one.value == was)
         and (writer.at <= at or not any(at < one <= writer.at for one in carried))
         for at, one in evidence.left
     )
@@ -428,9 +428,9 @@ def moved_stays(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             if one.side == origin and one.at < entry.asked and timeline.given_ref(one) == ref
         ]
         ends = {one.at for one in past if one.op == "delete"}
-        here = {one.id for one in past if one.op == "create" and one.at in ends} - {
-            one.id for one in past if one.op == "delete"
-        }
+        others = {one.id for one in past if one.op == "delete"}
+        others |= {said.ids.get(origin, "") for said in evidence.decisions if said.choose == "different"}
+        here = {one.id for one in past if one.op == "create" and one.at in ends} - others
         if here:
             text = f"{entry.who} deleted {entry.id}, whose partner is {', '.join(sorted(here))} by now"
             yield Violation("moved", text, entry.at)

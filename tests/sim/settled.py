@@ -224,11 +224,13 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
     that may make none."""
     if any(end.at < at for at in evidence.set_back):
         return False  # nobody knows it any more
-    first = timeline.record(entry)[0]
-    stood = min(end.at - one.at for one in (first, timeline.record(end)[0]))
+    since = max(timeline.record(one)[0].at for one in (entry, end))
+    stood = end.at - since
     paused = sum(span.ended - span.began + REST_S for span in evidence.pauses if span.began - REST_S < end.at)
     loaded = evidence.loaded.get(timeline.stream.name, 0.0) <= end.at
-    long = loaded and stood - paused > evidence.laws.race_s
+    mine, theirs = (_states(timeline, one, since, end.at) for one in (entry, end))
+    met = any(not keys_differ(timeline.stream, one, another) for one in mine for another in theirs)
+    long = loaded and met and stood - paused > evidence.laws.race_s
     about = timeline.about(timeline.ref(entry))
     return long or any(
         not one.outside
@@ -238,6 +240,13 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
         and pairs(timeline, one, entry)
         for one in about
     )
+
+
+def _states(timeline: Timeline, entry: Entry, since: float, until: float) -> list[Entry]:
+    """What a record was between two times."""
+    past = [one for one in timeline.record(entry) if one.at < until]
+    before = [one for one in past if one.at <= since]
+    return [*before[-1:], *past[len(before) :]]
 
 
 def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
@@ -255,16 +264,22 @@ def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
 
 
 def is_told(timeline: Timeline, write: Entry, entry: Entry) -> bool:
-    """Whether a record that got another id since a daemon's write can be told as the one that it was: by a match key, or by
-    everything else."""
+    """Whether a record that got another id since a daemon's write can be told as the one that it was, then and at last: by a
+    match key, or by everything else."""
     first, about = timeline.record(entry)[0], timeline.about(timeline.ref(entry))
-    then = [one for one in about if one.side == entry.side and one.at <= write.at and one.after is not None]
+    past = [one for one in about if one.side == entry.side and one.at < first.at and one.after is not None]
+    then = [one for one in past if one.at <= write.at]
     if first.at <= write.at or not then:
         return True
-    was, now = then[-1].after or {}, first.after or {}
-    laws = timeline.stream.fields
-    edited = {law.name for law in laws if was.get(law.native(entry.side)) != now.get(law.native(entry.side))}
-    keys = timeline.stream.keys
+    return all(_is_same(timeline.stream, was, first) for was in (then[-1], past[-1]))
+
+
+def _is_same(stream: StreamLaw, was: Entry, now: Entry) -> bool:
+    """Whether two of one side have a match key in common, or all the rest."""
+    natives = {law.name: law.native(now.side) for law in stream.fields}
+    held, holds = was.after or {}, now.after or {}
+    edited = {name for name, native in natives.items() if held.get(native) != holds.get(native)}
+    keys = stream.keys
     return any(edited.isdisjoint(names) for names in keys) or edited <= {n for names in keys for n in names}
 
 

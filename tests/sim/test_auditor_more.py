@@ -110,6 +110,9 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "somebody else's memo is put back": (lambda: _restored("yours"), "ownership"),
     "another id, and it stays": (lambda: _moved(), ""),
     "another id, and its partner is deleted": (lambda: _moved().delete("b", "d1", "B1"), "moved"),
+    "another id, its partner is deleted, and a person had said that the two are not the same": (
+        lambda: _moved().decides("A2", "", "different").delete("b", "d1", "B1"), ""
+    ),
     "deleted on a person's word": (
         lambda: made(story())
         .delete("b", PERSON, "B1")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.sim.evidence import BACKUP, MOMENT_S, PERSON, Deviation
-from tests.sim.laws import Side
+from tests.sim.laws import Laws, Side
 from tests.sim.test_auditor import Story, found, found_at_the_end, ruled
 from tests.sim.test_auditor_more import made, story
 
@@ -199,16 +200,27 @@ def test_a_daemon_may_forget_that_it_deleted_the_partner_of_what_no_look_showed(
 def test_what_the_initial_load_left_apart_is_settled_and_the_next_edit_goes_over(
     of: str | None, after: bool
 ) -> None:
-    """B's remark wins. A, which the load does not write to, holds none; somebody enters one, after the load or before."""
+    """B's remark wins. A, which the load does not write to, holds none; somebody enters one, after the load or before it
+    looked."""
     told = (
         ruled(initial_load=ONLY_B).update("b", PERSON, "B1", remark="b's").names("remark", "b's").wait(10.0)
     )
     left = told.at + (-5.0 if after else 5.0)
     told.update("a", PERSON, "A1", remark="a's").wait(50.0)
     if of is not None:
-        stands = Deviation("customers", "a", "A1", "remark", None, "initial load", of)
+        stands = Deviation("customers", "a", "A1", "remark", None if after else "a's", "initial load", of)
         told.evidence.left.append((left, stands))
     assert found(told.update("b", "d1", "B1", remark="a's")) == (set() if after and of == "b's" else {"rule"})
+
+
+def test_what_was_entered_between_the_look_of_the_initial_load_and_what_it_wrote_down_goes_over() -> None:
+    told = (
+        ruled(initial_load=ONLY_B).update("b", PERSON, "B1", remark="b's").names("remark", "b's").wait(10.0)
+    )
+    told.update("a", PERSON, "A1", remark="a's")
+    stands = Deviation("customers", "a", "A1", "remark", None, "initial load", "b's")
+    told.evidence.left.append((told.at, stands))
+    assert found(told.wait(50.0).update("b", "d1", "B1", remark="a's")) == set()
 
 
 @pytest.mark.parametrize("carried", [False, True])
@@ -257,17 +269,18 @@ def test_what_a_system_made_of_our_value_is_nobodys_under_another_id_either(
     assert found(told.update("b", "d1", "B2", name="n1")) == invariants
 
 
+@pytest.mark.parametrize("who", [BACKUP, PERSON])
 @pytest.mark.parametrize(
     "blind, after_s, invariants", [(True, 5.0, set()), (False, 5.0, {"rule"}), (True, 500.0, {"rule"})]
 )
-def test_what_a_backup_took_back_before_anybody_looked_was_never_settled(
-    blind: bool, after_s: float, invariants: set[str]
+def test_what_was_taken_back_before_anybody_looked_was_never_settled(
+    blind: bool, after_s: float, invariants: set[str], who: str
 ) -> None:
-    """Two meet, and B's empty remark is filled. A backup empties it, somebody edits both, B's is emptied by an old form."""
+    """Two meet, and B's empty remark is filled. A backup, or an old form, empties it, somebody edits both, B's is emptied by an old form."""
     told = story(first_contact="fill_empty").create("a", PERSON, "A1", ref="r1", email="e1", remark="x")
     told.create("b", PERSON, "B1", ref="r1", email="e1").update("b", "d1", "B1", remark="x")
     told.evidence.blind = ONLY_B if blind else frozenset()
-    told.wait(after_s).update("b", BACKUP, "B1", remark=None).update("a", PERSON, "A1", remark="y")
+    told.wait(after_s).update("b", who, "B1", remark=None).update("a", PERSON, "A1", remark="y")
     told.update("b", PERSON, "B1", remark="z", phone="p1").update("b", PERSON, "B1", remark=None)
     assert found(told.update("b", "d1", "B1", remark="y")) == invariants
 
@@ -370,3 +383,21 @@ def test_what_was_not_answered_is_made_once_more_on_a_persons_word(field: str, i
     """He was asked to look whether it is there, and says: once more."""
     told = made(story()).unanswered().wait(500.0).decides("A1", field, "retry").wait(1.0)
     assert found(told.create("b", "d1", "B2", ref="r1", email="e1", name="n1")) == invariants
+
+
+@pytest.mark.parametrize("key, invariants", [("e2", set()), ("e1", {"convergence"})])
+def test_what_a_backup_brought_back_is_the_partner_of_nobody_who_has_another_key_by_then(
+    key: str, invariants: set[str]
+) -> None:
+    """B1 got another id and, with A1, another key, or not; then b is set back to what was before. Nobody makes any."""
+    told = Story(restores="a")
+    first, *others = told.evidence.laws.streams
+    told.evidence.laws = Laws((replace(first, creates=frozenset(), match=(("email",),)), *others))
+    for side, id in (("a", "A1"), ("b", "B1")):
+        told.create("a" if side == "a" else "b", PERSON, id, ref="r1", email="e1", name="n1")
+    told.update("a", PERSON, "A1", name="n2").update("b", "d1", "B1", name="n2").delete("b", PERSON, "B1")
+    told.create("b", PERSON, "B2", ref="r1", email="e1", name="n2", phone="p1")
+    told.update("a", PERSON, "A1", email=key).update("b", "d1", "B2", email=key)
+    told.create("b", BACKUP, "B1", ref="r1", email="e1", name="n2").delete("b", BACKUP, "B2")
+    told.counts("b", "updated", 2).wait(2000.0).delete("a", PERSON, "A1")
+    assert found_at_the_end(told.ends()) == invariants
