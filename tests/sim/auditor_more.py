@@ -224,11 +224,13 @@ def documents(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 
 def completes(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
-    """Whether a write adds nothing but lines to a record whose making may have been cut between two of its steps."""
+    """Whether a write adds nothing but lines (and what a gate goes by) to a record whose making may have been cut between
+    two of its steps."""
     law, made = timeline.stream.units, timeline.record(entry)[0]
     if law is None or made.outside or evidence.was_answered(made):
         return False
-    return {*entry.changed()} == {law.native(entry.side)}
+    changed = {name for name in entry.changed() if timeline.stream.law(entry.side, name) is not None}
+    return changed == {law.native(entry.side)}
 
 
 def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Violation]:

@@ -235,6 +235,7 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
     return long or any(
         not one.outside
         and one.at < end.at
+        and one.op != "delete"  # whose partner was gone then
         and (one.op != "create" or evidence.is_known(one))
         and not any(one.at < at < end.at for at in evidence.set_back)  # forgotten since
         and pairs(timeline, one, entry)
@@ -255,12 +256,23 @@ def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
     same_ref = timeline.given_ref(write) == timeline.given_ref(entry)
     same_side = write.side == entry.side
     held = [one for one in timeline.record(entry) if one.at < write.at]
-    beside = same_side and bool(held) and not timeline.one_record(write, entry)
+    alone = timeline.one_record(write, entry) if same_side else not _has_another(timeline, write, entry)
+    beside = bool(held) and not alone
     if same_ref and not beside:
         return is_told(timeline, write, entry)
     if not held or (same_side and not same_ref):
         return False
     return not keys_differ(timeline.stream, held[-1], write)
+
+
+def _has_another(timeline: Timeline, write: Entry, entry: Entry) -> bool:
+    """Whether another record of the entry's side stood there with the same reference when a daemon wrote to the other side:
+    it may have had that from there."""
+    newest: dict[str, Entry] = {}
+    for one in timeline.before(write):
+        if one.side == entry.side and timeline.given_ref(one) == timeline.given_ref(entry):
+            newest.setdefault(one.id, one)
+    return any(one.op != "delete" and not timeline.one_record(one, entry) for one in newest.values())
 
 
 def is_told(timeline: Timeline, write: Entry, entry: Entry) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from actors.core.values import Value, line_of
 from tests.sim.evidence import BACKUP, MOMENT_S, PERSON, Deviation
-from tests.sim.laws import Laws, Side
+from tests.sim.laws import CUSTOMER_FIELDS, FieldLaw, Laws, Side
 from tests.sim.test_auditor import Story, found, found_at_the_end, ruled
 from tests.sim.test_auditor_more import made, story
 
@@ -276,7 +278,8 @@ def test_what_a_system_made_of_our_value_is_nobodys_under_another_id_either(
 def test_what_was_taken_back_before_anybody_looked_was_never_settled(
     blind: bool, after_s: float, invariants: set[str], who: str
 ) -> None:
-    """Two meet, and B's empty remark is filled. A backup, or an old form, empties it, somebody edits both, B's is emptied by an old form."""
+    """Two meet, and B's empty remark is filled. A backup, or an old form, empties it, somebody edits both, B's is emptied
+    once more."""
     told = story(first_contact="fill_empty").create("a", PERSON, "A1", ref="r1", email="e1", remark="x")
     told.create("b", PERSON, "B1", ref="r1", email="e1").update("b", "d1", "B1", remark="x")
     told.evidence.blind = ONLY_B if blind else frozenset()
@@ -296,6 +299,34 @@ def test_who_stands_beside_a_record_that_a_daemon_made_had_no_partner_for_that(
     told.create("a", "d1", "A2", ref="r1", email="e2").counts("a", "created", 1)
     told.delete("a", PERSON, "A2").delete("b", PERSON, "B1")
     assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("email, invariants", [("e1", {"convergence"}), ("e2", set())])
+def test_what_a_daemon_writes_beside_a_record_says_only_that_who_has_its_key_was_its_partner(
+    email: str, invariants: set[str]
+) -> None:
+    """B1 is a person's, and B2 was made of A1; A1 goes, and is to be put back only if it was B1's (nobody else makes it)."""
+    told = story("", "a", creates=ONLY_A).create("b", PERSON, "B1", ref="r1", email="e1")
+    told.create("a", PERSON, "A1", ref="r1", email=email).create("b", "d1", "B2", ref="r1", email="e2")
+    told.update("b", PERSON, "B2", name="n2").update("a", "d1", "A1", name="n2").counts("b", "created", 1)
+    told.counts("a", "updated", 1).delete("b", PERSON, "B2").delete("a", PERSON, "A1")
+    assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("cut, more, invariants", [
+    (True, {}, set()), (True, {"kind": "in"}, set()), (False, {}, {"once"}), (True, {"name": "n2"}, {"once"}),
+])  # fmt: skip
+def test_a_document_that_was_cut_is_completed_by_its_lines_and_what_a_gate_goes_by(
+    cut: bool, more: dict[str, Value], invariants: set[str]
+) -> None:
+    fields = (*CUSTOMER_FIELDS, FieldLaw("items", type="lines"))
+    one, two = (line_of({"article": f"ar{n}", "amount": Decimal(n)}) for n in (1, 2))
+    told = story(fields=fields, once=ONLY_B).create(
+        "a", PERSON, "A1", ref="r1", email="e1", name="n2", items=(one, two)
+    )
+    told.create("b", "d1", "B1", ref="r1", email="e1", items=(one,))
+    told = told.unanswered() if cut else told
+    assert {"once"} & found(told.update("b", "d1", "B1", items=(one, two), **more)) == invariants
 
 
 @pytest.mark.parametrize("by_id, key, invariants", [
