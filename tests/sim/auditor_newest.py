@@ -265,11 +265,11 @@ def effects_once(evidence: Evidence) -> Iterator[Violation]:
         timeline = Timeline(evidence, law)
         begun = [e for e in timeline.entries if e.op == "create" and e.side == side]
         made = {e.id: e for e in begun if not e.outside}
-        # One that was given another id since is the same document.
-        refs = {timeline.given_ref(e) for e in made.values()}
-        ended = {timeline.given_ref(e) for e in timeline.entries if e.op == "delete" and e.side == side}
+        # One that was given another id since is the same document, and one that people made one with it.
+        refs = {timeline.ref(e) for e in made.values()}
+        ended = {timeline.ref(e) for e in timeline.entries if e.op == "delete" and e.side == side}
         # (One that a backup brings back under its own id was made when we made it.)
-        made = {e.id: e for e in begun if e.outside and timeline.given_ref(e) in refs & ended} | made
+        made = {e.id: e for e in begun if e.outside and timeline.ref(e) in refs & ended} | made
         told: Counter[Value] = Counter()
         for entry in evidence.effects:
             if entry.stream != law.effect or entry.op != "create":

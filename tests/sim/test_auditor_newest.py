@@ -207,6 +207,12 @@ def _moved_on(told: Story, id: str = "B9", who: str = PERSON) -> Story:
     return told.delete("b", PERSON, "B1").wait(9).create("b", who, id, ref="r1", email="e1", name="n1")
 
 
+def _made_one(told: Story) -> Story:
+    """People make the document one with another one of theirs, which takes over its key."""
+    told.create("b", PERSON, "B9", ref="r9", email="e9", name="n9")
+    return told.update("b", PERSON, "B9", email="e1").delete("b", PERSON, "B1")
+
+
 def _put_back(told: Story) -> Story:
     """A backup takes the document away, and a person has it put back."""
     told.delete("b", BACKUP, "B1").decides("A1", "*delete*", "restore")
@@ -316,6 +322,7 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "told of twice": (lambda: document(("B1", 1), ("B1", 2)), "effects"),
     "told of what was given another id since": (lambda: _moved_on(document(("B9", 12))), ""),
     "told of what a backup brought back after that": (lambda: _moved_on(document(("B1", 1)), "B1", BACKUP), ""),
+    "told of what people made one with it": (lambda: _made_one(document(("B9", 12))), ""),
     "told of before a backup made it": (lambda: _moved_on(document(("B9", 1)), "B9", BACKUP), "effects"),
     "told of what we did not make": (lambda: document(("B1", 1), ("B9", 2)), "effects"),
     "written on command": (lambda: commanded((1000, 1010)), ""),
