@@ -188,8 +188,9 @@ class Recovery:
         self, stream: StreamSpec, access: Access, action: Action, found: _Found
     ) -> _Resolved | None:
         """What is to be settled for one intent, None while it must stay open."""
-        readable = [one for one in found.seen if not one.problem]
         by_key = not action.target and not (access.declaration.tag and action.tag)
+        # What is known to be it settles what can be read of it; the rest is told of as that of any record.
+        readable = [one for one in found.seen if not (by_key and one.problem)]
         declared = access.declaration
         verdict = resolve(
             action,
@@ -198,7 +199,7 @@ class Recovery:
             sure_after=action.deadline + declared.vendor_tail_s + declared.read_lag_s,
             decisive=found.is_decisive and len(readable) == len(found.seen),
         )
-        half_seen = any(unseen(stream, action, one) for one in readable)
+        half_seen = any(not one.problem and unseen(stream, action, one) for one in readable)
         if verdict == "wait" or (
             verdict == "done" and half_seen and found.asked < action.deadline + HALF_SEEN_S
         ):

@@ -9,13 +9,15 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
+from actors.core.lenses import MapValues, Same
+from actors.core.policy import FieldSide, FieldSpec
 from actors.core.types import ActionState, Record, Room
 from actors.core.values import Value
 from actors.recover import HOLDERS_MAX
 from actors.root import RootActor
 from clients.connectors.systems.memory import MemoryConnector
-from clients.connectors.systems.memory_system import Faults
-from tests.actors.rig import Rig, customers, loaded, on, until
+from clients.connectors.systems.memory_system import Faults, ObjectShape
+from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
 
 DECLARED: dict[str, Any] = {"draws_ids": False, "tag": False, "find_by_field": True}
 OTHERS = HOLDERS_MAX + 5
@@ -100,3 +102,37 @@ def test_a_stranger_that_hides_a_field_of_the_key_is_not_taken_for_ours() -> Non
         return rig
 
     assert on(hiding, body) == ([], "2", ["outcome unknown"])
+
+
+def test_found_by_sim_what_is_there_and_can_not_be_read_settles_what_can() -> None:
+    """The reply to a create is its id alone, B keeps one letter of the name, and before anybody looks a person gives the
+    record a kind that the value map does not know (seed 711696): nobody is asked what became of it; only the kind waits."""
+    kinds = FieldSpec("kind", FieldSide(("kind",), Same()), FieldSide(("kind",), MapValues((("x", "y"),))))
+    reads: list[int] = []
+
+    def made() -> Rig:
+        rig = Rig(customers(fields=(field("name"), field("phone"), kinds)), poll_s=5.0, reply="id")
+        shape = rig.systems["b"].objects[CUSTOMERS]
+        rig.systems["b"].objects[CUSTOMERS] = ObjectShape(
+            shape.fields, shape.key, rewrites={"name": "truncate:1"}
+        )
+
+        async def edited() -> None:
+            for id in rig.rows("b"):
+                if not reads:
+                    reads.append(1)
+                    rig.edit("b", id, kind="odd")
+
+        rig.on["b", "read"] = edited
+        return rig
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig))
+        rig.create("a", "Ada", kind="y")
+        await until(lambda: bool(reads))
+        await anyio.sleep(600)
+        waiting = {(row.room, row.reason) for row in rig.parked()}
+        return rig.names("a"), rig.names("b"), waiting
+
+    said = 'field kind: the value map has no entry for "odd"'
+    assert on(made, body) == (["Ada"], ["A"], {(Room.WAITING, said)})
