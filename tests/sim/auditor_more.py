@@ -273,8 +273,9 @@ def staged(evidence: Evidence, timeline: Timeline, entry: Entry) -> Iterator[Vio
 
 def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
     """Whether outside hands (a backup, an old form) had put back the whole record as it was before our last write, where no
-    reply to that had said all, before anybody need have looked: as if it had not been accepted. It is made once more. (What
-    is told to new records only is settled nowhere: nobody can know what it was.)"""
+    reply to that had said all, before anybody need have looked: as if it had not been accepted. It is made once more (also
+    if it was edited since: nothing was settled that this could be an edit of). What is told to new records only is settled
+    nowhere: nobody can know what it was."""
     natives = [law.native(entry.side) for law in timeline.stream.fields if not law.on_create_only]
 
     def shared(held: Mapping[str, Value] | None) -> list[Value]:
@@ -286,8 +287,9 @@ def put_back(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
     if entry.side not in evidence.blind or not ours:
         return False
     again = any(shared(one.before) == shared(ours[-1].before) for one in ours[:-1])
-    in_time = past[last].at - ours[-1].at <= evidence.laws.race_s
-    return in_time and not again and shared(past[last].after) == shared(ours[-1].before)
+    back = next(one for one in past if one.outside and one.at > ours[-1].at)
+    in_time = back.at - ours[-1].at <= evidence.laws.race_s
+    return in_time and not again and shared(back.after) == shared(ours[-1].before)
 
 
 def taken_back(evidence: Evidence, timeline: Timeline, write: Entry, law: FieldLaw) -> bool:

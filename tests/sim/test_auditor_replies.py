@@ -27,9 +27,10 @@ def _met(blind: bool = True, **more: str) -> Story:
     return told.update("b", PERSON, "B1", **more) if more else told
 
 
-def _set_back(told: Story, *, after_s: float = 10.0, again_s: float = 60.0) -> Story:
-    """B is set back to before that, and the daemon writes the same once more."""
+def _set_back(told: Story, *, after_s: float = 10.0, again_s: float = 60.0, **edited: str) -> Story:
+    """B is set back to before that (and edited then), and the daemon writes the same once more."""
     told.wait(after_s).update("b", BACKUP, "B1", name="n2").wait(again_s)
+    told = told.update("b", PERSON, "B1", **edited).names("name", "n5") if edited else told
     return told.update("b", "d1", "B1", name="n1")
 
 
@@ -37,6 +38,8 @@ PUT_BACK: dict[str, tuple[Callable[[], Story], set[str]]] = {
     "as if it had not been accepted": (lambda: _set_back(_met()), set()),
     "the reply had told": (lambda: _set_back(_met(blind=False)), {"ask"}),
     "somebody edits another field meanwhile": (lambda: _set_back(_met(phone="p1")), {"ask"}),
+    "somebody edits another field since": (lambda: _set_back(_met(), phone="p1"), set()),
+    "somebody edits it since": (lambda: _set_back(_met(), name="n5"), set()),
     "long after it could be looked at": (lambda: _set_back(_met(), after_s=500.0), {"ask"}),
     "it waits long to be written once more": (lambda: _set_back(_met(), again_s=500.0), set()),
     "and once more": (lambda: _set_back(_set_back(_met())), {"ask"}),
