@@ -25,13 +25,17 @@ async def standing(state: RunState, stream: StreamSpec, lost: Collection[str]) -
     return [(half, stands_beside(half)) for half in halves]
 
 
-async def led(state: RunState, stream: StreamSpec, ids: Mapping[str, str]) -> tuple[Binding, ...]:
-    """What stands beside records that have another id now (`ids`: old -> new): it stands beside those."""
+async def led(
+    state: RunState, stream: StreamSpec, ids: Mapping[str, str], dropped: Collection[int] = ()
+) -> tuple[Binding, ...]:
+    """What stands beside records that have another id now (`ids`: old -> new): it stands beside those. `dropped`: keys of
+    half bindings that go, since theirs are those very records."""
     if not ids:
         return ()
     notes = {f"{BESIDE}{old}": f"{BESIDE}{new}" for old, new in ids.items()}
     halves = await state.store.noted(state.link, stream.name, list(notes))
-    return tuple(replace(half, note=notes[half.note], rev=half.rev + 1) for half in halves)
+    stay = (half for half in halves if half.key not in dropped)
+    return tuple(replace(half, note=notes[half.note], rev=half.rev + 1) for half in stay)
 
 
 async def alone(

@@ -438,7 +438,7 @@ class Carrier:
         """All that was done, and what goes with it, in one transaction."""
         state = self._state
         bindings = tuple(revised(b) for b in done.bindings.values() if b.key not in done.dropped)
-        bindings += await led(state, stream, left(stream, done.new))
+        bindings += await led(state, stream, left(stream, done.new), done.dropped)
         bindings, dropped, hints = await alone(state, stream, bindings, done.dropped, extra.bindings)
         await state.settle(
             Settlement(

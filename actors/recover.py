@@ -341,7 +341,7 @@ class Recovery:
             was = id_on(binding, action.side)
             left = (
                 several.left_behind(stream, binding, action, record),
-                *await led(state, stream, {was: record}),
+                *await led(state, stream, {was: record}, drop),
             )
             hints.append(Hint(stream.name, action.side, was, "left behind"))
         settlement = Settlement(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors.core.errors import Kind, Scope, TandemError
 from actors.core.policy import DeletePolicy, LeftBehind, ObjectRules, StreamSpec
 from actors.core.types import OPEN_STATES, SIDES, Op, Room, Side
 from actors.ports import Find, Page
@@ -14,7 +15,7 @@ from actors.root import RootActor
 from actors.several import scanned
 from clients.connectors.systems.memory_system import Faults
 from tests.actors.odds import MIRRORED, at_rest
-from tests.actors.rig import Rig, field, on, until
+from tests.actors.rig import Rig, fails, field, on, until
 from tests.actors.test_several import BOTH, CLIENTS, FINDS, PROSPECTS, accounts, pair, rig_with, shown
 from tests.actors.test_several import _settled as settled
 from tests.sim import loop
@@ -150,6 +151,36 @@ def test_who_stands_beside_is_the_record_also_where_we_moved_the_other_one_since
         )
 
     assert on(lambda: rig_with(accounts(here, left_behind=left)), body) == (True, True, 1)
+
+
+@MIRRORED
+def test_found_by_sim_a_move_without_a_reply_that_was_met_as_a_stranger_comes_to_its_end(
+    here: Side, there: Side
+) -> None:
+    """A client becomes a prospect again by a create that is not answered, and can't be looked up for a while. It is seen,
+    and taken for one who stands beside the client: no run came to an end after that (seed 713869)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: len(settled(rig)) == 1)
+        away = TandemError(Kind.TRANSIENT, "no answer", scope=Scope.STREAM)
+        rig.systems[there].faults = Faults(lose_reply=1.0)
+        rig.on[there, "find_tagged"] = fails(away)
+        (mine,) = rig.rows(here)
+        rig.edit(here, mine, kind=PROSPECTS)
+        await until(lambda: bool(rig.rows(there, PROSPECTS)))
+        rig.systems[there].faults = Faults()
+        await until(lambda: len(rig.bindings()) == 2)
+        await at_rest(rig, 60)
+        del rig.on[there, "find_tagged"]
+        await at_rest(rig, 300)
+        states = {one.state for one in rig.actions()}
+        return shown(rig, there, PROSPECTS), shown(rig, there, CLIENTS), states & OPEN_STATES
+
+    def rig_of() -> Rig:
+        return Rig(accounts(here), find=(Find.FEED,), poll_s=20.0, draws_ids=False)
+
+    assert on(rig_of, body) == ([("Ada", "1")], [], set())
 
 
 @MIRRORED
