@@ -16,6 +16,7 @@ from tests.sim.timeline import Timeline
 
 # So long a look at a record may be old when it is made: a slow look, a write within its deadline, a tail and its lag.
 LOOKED_S = 90.0
+ACCEPTED = "accepted"  # by a person: it stays as it is there
 ALONE = "not followed"  # active again on one side only
 FAILED = "import failed"  # so begins what a room says of a document that was tried
 IN_STEP = "not in step yet"  # so ends what a record waits for that is not there
@@ -56,6 +57,8 @@ def missed(
         end = _seen_end(evidence, timeline, law, last)
         if not law.ignores or end is None or _is_named(evidence, law, last):
             continue
+        if _is_named(evidence, law, there, ACCEPTED):
+            continue
         native = law.native(there.side)
         shown = (there.after or {}).get(native)
         later = [e for e in timeline.record(there) if native in e.changed() and e.at >= end.asked]
@@ -66,10 +69,12 @@ def missed(
             yield Violation("convergence", text, end.at)
 
 
-def _is_named(evidence: Evidence, law: FieldLaw, last: Entry) -> bool:
-    """Whether the store says that a side holds something else there than what was agreed: it came with a reply of ours."""
+def _is_named(evidence: Evidence, law: FieldLaw, last: Entry, reason: str = "") -> bool:
+    """Whether the store says (for that reason) that a side holds something else there than what was agreed: it came with a
+    reply of ours, or a person said so."""
     return any(
         (one.stream, one.side, one.id, one.field) == (last.stream, last.side, last.id, law.name)
+        and reason in ("", one.reason)
         for one in evidence.store.deviations
     )
 

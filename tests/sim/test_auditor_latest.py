@@ -37,6 +37,12 @@ def alone(told: Story, value: Value = True, times: int = 1) -> Story:
     return told
 
 
+def accepted(told: Story) -> Story:
+    """A person said that a stays active."""
+    told.evidence.store.deviations.append(Deviation("customers", "a", "A1", "active", True, "accepted", False))
+    return told
+
+
 def activated_in_a(conflict: str = "newest_else_a") -> Story:
     return switched(False, conflict).update("a", PERSON, "A1", active=True)
 
@@ -202,6 +208,12 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "a deactivation that never came to who was activated before it": (
         lambda: alone(switched().update("a", PERSON, "A1", active=None).update("b", PERSON, "B1", active=False), None),
         "convergence",
+    ),
+    "a deactivation that a person said stays where it is": (
+        lambda: accepted(switched().update("b", PERSON, "B1", active=False)), ""
+    ),
+    "a deactivation that nobody said anything about": (
+        lambda: switched().update("b", PERSON, "B1", active=False), "convergence"
     ),
     "activated after the other side had been deactivated": (
         lambda: alone(switched().update("b", PERSON, "B1", active=False).update("a", PERSON, "A1", active=None), None), ""
