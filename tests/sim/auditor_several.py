@@ -82,6 +82,7 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
                 one
                 for one in timeline.about(ref)
                 if not one.outside and (was := source_of(timeline, one)) is not None and was.id == entry.id
+                if timeline.given_ref(one) == timeline.given_ref(entry)  # else people made the two one since
             ]
             sure = bool(made) and evidence.was_answered(made[-1])  # else somebody else may have made it
             sure = sure and was_known(timeline, entry, made[-1])

@@ -39,7 +39,9 @@ def alone(told: Story, value: Value = True, times: int = 1) -> Story:
 
 def accepted(told: Story) -> Story:
     """A person said that a stays active."""
-    told.evidence.store.deviations.append(Deviation("customers", "a", "A1", "active", True, "accepted", False))
+    told.evidence.store.deviations.append(
+        Deviation("customers", "a", "A1", "active", True, "accepted", False)
+    )
     return told
 
 

@@ -76,6 +76,19 @@ def beside(after_s: float, wrote: str = "") -> Story:
     return bound(told.counts("b", "created", 1), "A1", "two:B2")
 
 
+def made_one_since() -> Story:
+    """Two records of b, made of two of a, in another object each; then people make the two of a one."""
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
+    for n, place in (("1", "one"), ("2", "two")):
+        told.create("a", PERSON, f"A{n}", ref=f"r{n}", email=f"e{n}", name=f"n{n}", place=place)
+    for n, place in (("1", "one"), ("2", "two")):
+        told.create("b", "d1", f"{place}:B{n}", ref=f"r{n}", email=f"e{n}", name=f"n{n}", **{OBJECT: place})
+    told.delete("a", PERSON, "A1").update("a", PERSON, "A2", email="e1").update(
+        "b", "d1", "two:B2", email="e1"
+    )
+    return bound(told.counts("b", "created", 2).counts("b", "updated", 1), "A2", "two:B2")
+
+
 def two_stand_elsewhere(told: Story) -> Story:
     """Likewise; another one stands in the second object too, of which people said that it is not the same."""
     return told.create("b", PERSON, "two:B3", ref="r1", email="e1", name="n1", **{OBJECT: "two"})
@@ -394,6 +407,7 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "what nobody knew of is still there, and another one was made one with it": (lambda: beside(9, "A2"), ""),
     "what was written to is still there beside what was made": (lambda: beside(9, "A1"), "convergence"),
     "what was there for long is still there": (lambda: beside(500), "convergence"),
+    "what people made one with a record of another object is still there": (made_one_since, ""),
     "what was there for long is still there, and more than one stands elsewhere": (
         lambda: two_stand_elsewhere(beside(500)), ""
     ),
