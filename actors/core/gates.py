@@ -68,7 +68,7 @@ def admitted(stream: StreamSpec, half: Binding, seen: Observation, note: str | N
         return _held_back(stream, half, seen, f"{SHUT}; {kept}" if kept else SHUT)
     was_before = note.startswith(BEFORE) if note is not None else gate.on is GateOn.EDGE and not loaded
     if was_before and not goes_all_the_same(gate, seen):
-        return _held_back(stream, half, seen, BEFORE)
+        return _held_back(stream, half, seen, _said_before(gate, seen))
     if note is not None and is_held_back(note):
         state, keys = newcomer_state(stream, seen), match.keys(stream, seen.fields)
         return msgspec.structs.replace(half, state=state, note=initial.not_settled(half), keys=keys)
@@ -82,6 +82,15 @@ def goes_all_the_same(gate: Gate, seen: Observation) -> bool:
     if gate.since is None or not isinstance(day, date):
         return False
     return (day.date() if isinstance(day, datetime) else day) >= gate.since
+
+
+def _said_before(gate: Gate, seen: Observation) -> str:
+    """Why a record rests that took part before; where a day lets others go all the same, what it shows of that."""
+    if gate.since is None:
+        return BEFORE
+    day = seen.fields.get(gate.dated, UNKNOWN)
+    shown = f"{gate.dated} is {day.isoformat()}" if isinstance(day, date) else f"{gate.dated} shows no day"
+    return f"{BEFORE}; {shown}, and it goes from {gate.since.isoformat()} on"
 
 
 def is_held_back(note: str) -> bool:

@@ -73,6 +73,9 @@ def test_the_edge_is_the_day_itself(here: Side, day: Value, goes: bool) -> None:
     for note in (None, BEFORE):  # at the load, and whenever it is looked at after
         out = admitted(spec, half, seen, note, note is not None)
         assert (out.state is State.NEW, out.note.startswith(BEFORE)) == (goes, not goes)
+        assert goes or (
+            "from 2026-01-01 on" in out.note and ("no day" in out.note) == (not isinstance(day, date))
+        )
     left_out = Observation(here, "1", 0.0, native={"kind": "Sent"})
     assert admitted(spec, half, left_out, None, False).note.startswith(BEFORE)
     # Who only begins to take part later goes, whatever day it shows.
