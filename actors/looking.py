@@ -58,6 +58,8 @@ class Looking:
     async def look(self, stream: StreamSpec) -> bool:
         """Look at both sides. True when both looks came to their end."""
         begun: list[Side] = []
+        over = {side for side in SIDES if self._find(stream, side) is Find.FEED}
+        self._windows.over[stream.name] = set() if self._state.dry else over
         for side in SIDES:
             if await self._begin(stream, side):
                 begun.append(side)
@@ -71,6 +73,8 @@ class Looking:
                 await self._poll(stream, side)
             if not await self._complete_read(stream, side):
                 await self._note_look(stream, side)
+            if not self._state.dry:
+                self._windows.over[stream.name].add(side)
         return True
 
     def may_ask(self, stream: StreamSpec, side: Side) -> bool:

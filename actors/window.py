@@ -18,7 +18,19 @@ from actors.core.newcomer import is_to_be_put_back, may_now, seen_again
 from actors.core.plan import RESTORE, Context, differs, fresh, half_binding, newcomer_state
 from actors.core.policy import StreamSpec
 from actors.core.rooms import unsure
-from actors.core.types import Action, Binding, Hint, Observation, Parked, Presence, Room, Side, State, other
+from actors.core.types import (
+    SIDES,
+    Action,
+    Binding,
+    Hint,
+    Observation,
+    Parked,
+    Presence,
+    Room,
+    Side,
+    State,
+    other,
+)
 from actors.ports import Counters, Cursor, Known
 from actors.state import RunState
 from actors.untold import Untold
@@ -59,6 +71,9 @@ class Windows:
         self.stirred: set[str] = set()  # streams whose unbound records changed in this run
         # By stream, bindings of which a record was found gone after the look for who is new: it may be one of those.
         self.late: dict[str, set[int]] = {}
+        self.over: dict[
+            str, set[Side]
+        ] = {}  # by stream, the sides on which that look is over, or that have none
         self.untold = Untold({} if state.dry else state.memory.untold)
 
     async def take(self, stream: StreamSpec, window: Window) -> None:
@@ -72,8 +87,8 @@ class Windows:
         gone = {pair.binding.key for pair in pairs if _is_gone(pair)}
         if sorted_.strangers or sorted_.gone or gone:
             self.stirred.add(stream.name)
-        if window.late:
-            self.late.setdefault(stream.name, set()).update(gone)
+        over = SIDES if window.late else self.over.get(stream.name, ())
+        self.late.setdefault(stream.name, set()).update(p.binding.key for p in pairs if _is_gone(p, over))
         extra = Extra(
             bindings=tuple(sorted_.strangers),
             acks=window.acks,
@@ -383,8 +398,8 @@ def _half_pair(half: Binding, seen: Observation) -> Pair:
     return Pair(half, a=seen) if seen.side == "a" else Pair(half, b=seen)
 
 
-def _is_gone(pair: Pair) -> bool:
-    return any(seen.presence is Presence.DELETED for seen in pair.seen)
+def _is_gone(pair: Pair, on: Collection[Side] = SIDES) -> bool:
+    return any(seen.presence is Presence.DELETED and seen.side in on for seen in pair.seen)
 
 
 def kept_note(half: Binding) -> str:

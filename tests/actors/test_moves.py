@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from actors.core.policy import DeletePolicy, Owner, StreamSpec
+from actors.core.policy import DeleteEdit, DeletePolicy, Owner, StreamSpec
 from actors.core.types import Op, Room, Side, State
 from actors.ports import Find, RunRow
 from actors.root import RootActor
@@ -185,3 +185,33 @@ def test_redteam_19_a_record_that_moves_just_before_its_first_contact_is_met_whe
         return rig
 
     assert on(made, body) == (1, 1, [State.SETTLED], [])
+
+
+@MIRRORED
+def test_found_by_sim_who_moves_behind_the_look_at_his_side_is_not_deleted(here: Side, there: Side) -> None:
+    """His partner is edited, so that he is found gone while the other side is looked at; what is new on his own side was
+    asked for before that (seed 717946)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create(here, "Ada", "1", number="K1", town="x")
+        await until(lambda: rig.names(there) == ["Ada"] and loaded(rig) and not rig.link().inbox)
+        await at_rest(rig)
+        (partner,) = rig.rows(there)
+        armed = [True]
+
+        async def moves() -> None:
+            if armed:
+                armed.clear()
+                renamed(rig, here, id)
+                rig.edit(there, partner, phone="9")
+
+        rig.on["b", "changes"] = moves
+        await until(lambda: field_of(rig.rows(here), "phone") == ["9"])
+        await at_rest(rig)
+        return list(rig.rows(there)) == [partner], len(rig.rows(here)), told(rig, "moved"), rig.parked()
+
+    def rig_of() -> Rig:
+        spec = numbered(here, DeletePolicy.REMOVE, delete_vs_edit=DeleteEdit.REMOVE)
+        return Rig(spec, find=(Find.MODIFIED,), poll_s=20.0, precondition="reread", find_by_field=False)
+
+    assert on(rig_of, body) == (True, 1, 1, [])
