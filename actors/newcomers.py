@@ -372,7 +372,8 @@ class Newcomers:
             if self._windows.too_early(stream, a, binding) or self._windows.too_early(stream, b, binding):
                 self._left = True
                 continue
-            if not concludes and (a.presence, b.presence) != (Presence.PRESENT, Presence.PRESENT):
+            is_odd = a.problem or b.problem  # it waits in its room, and holds up nobody
+            if not concludes and not is_odd and {a.presence, b.presence} != {Presence.PRESENT}:
                 self._left = True
             pairs.append(Pair(binding, a=a, b=b))
         await self._carrier.carry(stream, pairs, totals_known=totals_known, concludes=concludes)

@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from actors.core.initial import MET
-from actors.core.policy import FieldSpec, FirstContact, Owner, StreamSpec
+from actors.core.lenses import MapValues, Same
+from actors.core.policy import FieldSide, FieldSpec, FirstContact, Owner, StreamSpec
 from actors.core.schedule import COMMAND
 from actors.core.types import Op, Room, Side, State
 from actors.ports import Find
@@ -309,3 +310,34 @@ def test_found_by_sim_who_gets_another_id_while_all_is_loaded_is_not_left_as_a_n
     # The load is not complete while anything waits for its schedule.
     rig_of = lambda: rig_with(towards(here, delivery={there: COMMAND}), find=find)  # noqa: E731
     assert on(rig_of, body) == (False, True, [(State.SETTLED, "")])
+
+
+@MIRRORED
+def test_found_by_sim_who_is_gone_and_whose_partner_can_not_be_read_does_not_hold_up_the_load(
+    here: Side, there: Side
+) -> None:
+    """Ada is known on both sides, with a kind that the value map lacks there; here she is deleted before the two meet. Her
+    load never came to its end, and with it nothing that waited for a schedule went (seed 718095)."""
+    mapped = FieldSide(("kind",), MapValues((("x", "y"),)))
+    plain = FieldSide(("kind",), Same())
+    sides = (plain, mapped) if there == "b" else (mapped, plain)
+    fields = (field("name"), field("phone"), FieldSpec("kind", *sides))
+
+    def rig_of() -> Rig:
+        rig = rig_with(customers(fields=fields), find=Find.MODIFIED)
+        ada = rig.create(here, "Ada", kind="y")
+        rig.create(there, "Ada", kind="odd")
+
+        async def deleted() -> None:
+            if ada in rig.rows(here):
+                rig.systems[here].delete(CUSTOMERS, ada, "person")
+
+        rig.on[here, "read"] = deleted
+        return rig
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig), timeout_s=600)
+        return [(row.room, row.reason) for row in rig.parked()], rig.names(there)
+
+    said = 'field kind: the value map has no entry for "odd"'
+    assert on(rig_of, body) == ([(Room.WAITING, said)], ["Ada"])
