@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from actors.core.values import Value
+from tests.sim.auditor_several import source_of
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, ParkedRow, Staged, Violation
 from tests.sim.laws import FieldLaw, GateLaw, Side, StreamLaw, other
 from tests.sim.timeline import Timeline
@@ -135,10 +136,13 @@ def imported_by_itself(evidence: Evidence, timeline: Timeline, entry: Entry) -> 
 
 
 def imported_in_the_end(evidence: Evidence) -> Iterator[Violation]:
-    """Where what is staged is made by itself, only what was refused is left in the room."""
+    """Where what is staged is made by itself, only what was refused is left, and what a person is asked about."""
+    unclear = {(row.stream, *row.ids.items()) for row in evidence.store.parked if row.room == "ambiguous"}
     for row in evidence.store.parked:
         law = evidence.laws.by_name.get(row.stream)
         if law is None or law.imports != "always" or row.room != "staged":
+            continue
+        if (row.stream, *row.ids.items()) in unclear:
             continue
         if not row.reason.startswith(FAILED):
             yield Violation("imports", f"{row.stream} {dict(row.ids)} is never imported: {row.reason}")
@@ -160,6 +164,8 @@ def waits_for_its_own(evidence: Evidence, timeline: Timeline) -> Iterator[Violat
         for entry in timeline.entries:
             if entry.outside or entry.op != "create" or entry.side == side:
                 continue
+            if source_of(timeline, entry) is not None:
+                continue  # moved, not made
             shown = _shown(timeline, entry, side, path)
             late = [[one for one in names if not _was_pair(needed, side, one, entry)] for names in shown]
             if late and all(late):

@@ -192,10 +192,11 @@ def takes_part(timeline: Timeline, entry: Entry) -> bool:
 
 
 def surely_anew(timeline: Timeline, entry: Entry, gate: GateLaw) -> bool:
-    """Whether a record was made, or let in after it had been shut out for long enough to be seen, once all was loaded (and
-    remembered: what was seen before the daemon's own state was set back need not be)."""
+    """Whether a record was made, or let in after it had been shut out (or gone, under this id) for long enough to be seen,
+    once all was loaded (and remembered: what was seen before the daemon's own state was set back need not be)."""
     loaded = timeline.evidence.loaded.get(timeline.stream.name, 0.0)
-    since: float | None = None
+    past = (one for one in timeline.before(timeline.record(entry)[0]) if one.op == "delete")
+    since = next((one.at for one in past if (one.side, one.id) == (entry.side, entry.id)), None)
     for one in timeline.record(entry):
         forgotten = max((at for at in timeline.evidence.set_back if at <= one.at), default=-math.inf)
         seen_s = timeline.evidence.laws.race_s

@@ -13,7 +13,7 @@ import pytest
 from actors.core.values import Value
 from tests.sim.auditor_active import safety_latest
 from tests.sim.evidence import PERSON, Deviation, ParkedRow, Staged
-from tests.sim.laws import CUSTOMER_FIELDS, SINCE, FieldLaw, GateLaw, Laws, StreamLaw
+from tests.sim.laws import CUSTOMER_FIELDS, OBJECT, SINCE, FieldLaw, GateLaw, Laws, StreamLaw
 from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import pairs, story
 
@@ -81,6 +81,12 @@ def in_the_room(rule: str, reason: str) -> Story:
     return told
 
 
+def unclear(told: Story) -> Story:
+    """A person is asked which record A1 is."""
+    told.evidence.store.parked.append(ParkedRow("customers", "ambiguous", {"a": "A1"}, "", "several records"))
+    return told
+
+
 # ---------------------------------------------------------------------------------------------- who is named
 
 
@@ -110,6 +116,18 @@ def with_names(law: StreamLaw) -> StreamLaw:
 
 def article(told: Story) -> Story:
     return told.create("b", "d1", "T1", stream="articles", sku="s1")
+
+
+def moved_on(told: Story) -> Story:
+    """A daemon moves the article to another object of b, though one that it names by now is not in step."""
+    first, second = told.evidence.laws.streams
+    place = FieldLaw("place", type="place", many="b")
+    law = replace(second, fields=(*second.fields, place), objects=(("b", ("one", "two")),))
+    told.evidence.laws = Laws((first, law))
+    told.update("a", PERSON, "S1", "articles", place="one")
+    told.create("b", "d1", "one:T1", stream="articles", sku="s1", **{OBJECT: "one"})
+    told.update("a", PERSON, "S1", "articles", needs="e9", place="two").wait(200)
+    return told.create("b", "d1", "two:T2", stream="articles", sku="s1", **{OBJECT: "two"})
 
 
 # ------------------------------------------------------------------------------------------------ since a day
@@ -182,6 +200,7 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "made as it named nobody but just now": (
         lambda: article(named("e2", in_step="1").update("a", PERSON, "S1", "articles", needs="e1")), ""
     ),
+    "moved though it names another one for long": (lambda: moved_on(named("e1")), ""),
     "made though it names another one for long": (
         lambda: article(named("e1", in_step="1").update("a", PERSON, "S1", "articles", needs="e2").wait(200)), "requires"
     ),
@@ -222,6 +241,9 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     ),
     "left in the room though it is imported by itself": (
         lambda: in_the_room("always", "staged: imported on b after the run"), "imports"
+    ),
+    "left in the room though it is imported by itself, and a person is asked who it is": (
+        lambda: unclear(in_the_room("always", "staged: imported on b after the run")), ""
     ),
     "left in the room, as it was refused": (lambda: in_the_room("always", "import failed: no"), ""),
     "left in the room, as nobody imports it": (lambda: in_the_room("never", "staged: never imported on b"), ""),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.evidence import PERSON, ParkedRow
+from tests.sim.evidence import BACKUP, PERSON, ParkedRow
 from tests.sim.laws import MARK, DerivedLaw, GateLaw, Laws
 from tests.sim.test_auditor import Story, found, found_at_the_end
 
@@ -201,6 +201,8 @@ AT_THE_END: dict[str, tuple[Callable[[], Story], str]] = {
     ),
     "shut for long and anew, on an edge": (lambda: _opened_anew(), "convergence"),
     "shut for no longer than it may go unseen, and anew, on an edge": (lambda: _opened_anew(shut_s=100.0), ""),
+    "gone for long and there again, on an edge": (lambda: _back_again(300.0), "convergence"),
+    "gone for no longer than it may go unseen, and there again, on an edge": (lambda: _back_again(100.0), ""),
     "shut, forgotten, and anew, on an edge": (lambda: _opened_anew(forgotten_s=20.0), ""),
     "shut, forgotten long ago, and anew, on an edge": (lambda: _opened_anew(forgotten_s=200.0), "convergence"),
     "nothing passes, and they differ": (lambda: pairs(shut_out(gated("detach"), 1)), ""),
@@ -228,6 +230,13 @@ def _opened_anew(forgotten_s: float = 0.0, shut_s: float = 300.0) -> Story:
     told.update("a", PERSON, "A1", **SHUT).wait(shut_s)
     told.evidence.set_back += [told.at - forgotten_s] if forgotten_s else []
     return told.update("a", PERSON, "A1", **OPEN)
+
+
+def _back_again(gone_s: float) -> Story:
+    """A record that took part when all was loaded, was gone for so long, and is brought back by a backup."""
+    told = _loaded(gated(on="edge").create("a", PERSON, "A1", ref="r1", email="e1", **OPEN), 1001.0)
+    told.delete("a", PERSON, "A1").wait(gone_s)
+    return told.create("a", BACKUP, "A1", ref="r1", email="e1", **OPEN)
 
 
 def _old_name(listed: str = "") -> Story:
