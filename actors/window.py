@@ -22,6 +22,7 @@ from actors.core.types import (
     SIDES,
     Action,
     Binding,
+    Held,
     Hint,
     Observation,
     Parked,
@@ -408,10 +409,21 @@ def kept_note(half: Binding) -> str:
 
 
 def matched(a: Binding, b: Binding) -> Binding:
-    """Two half bindings found to be the same record: one binding, to be settled by first contact."""
-    held_a, held_b, a = a.a, b.b, initial.met(a)
+    """Two half bindings found to be the same record: one binding, to be settled by first contact. Where each was to be put
+    back beside another partner, nothing that was agreed on with those says anything of the two."""
+    held_a, held_b, both = a.a, b.b, a.base and b.base
     assert held_a is not None and held_b is not None
+    a = initial.met(a)
+    if both:
+        a = msgspec.structs.replace(a, base={}, a=_of_its_own(held_a))
+        held_b = _of_its_own(held_b)
     return msgspec.structs.replace(a, b=held_b, state=State.MATCHED, note="", rev=a.rev + 1)
+
+
+def _of_its_own(held: Held) -> Held:
+    """A record without what it showed otherwise than was agreed on; what is remembered of the side itself stays."""
+    own = {name: dev for name, dev in held.dev.items() if name.startswith("*")}
+    return msgspec.structs.replace(held, dev=own)
 
 
 def ids(bindings: Iterable[Binding], side: Side) -> list[str]:

@@ -8,9 +8,11 @@ import anyio
 import pytest
 
 from actors.core.policy import DeletePolicy, StreamSpec
-from actors.core.types import Side, State
+from actors.core.types import Binding, Deviation, Held, Side, State
+from actors.core.verdict import RESTORE
 from actors.ports import Find
 from actors.root import RootActor
+from actors.window import matched
 from tests.actors.odds import MIRRORED, by_side
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, on, until
 
@@ -79,3 +81,18 @@ def test_found_by_sim_who_gets_another_id_before_he_is_put_back_is_put_back_all_
 
     spec = put_back_on(there, complete_read_s=60.0)
     assert on(lambda: Rig(spec, find=(find,), poll_s=20.0), body) == ([State.SETTLED], [("Ada", "2")], [])
+
+
+@pytest.mark.parametrize("theirs", [{}, {"name": "Eve"}])
+def test_found_by_sim_two_that_were_each_to_be_put_back_meet_as_if_nothing_had_been_agreed_on(
+    theirs: dict[str, Any],
+) -> None:
+    """What was agreed on with other partners says nothing of these two: B's rewriting of another value counted as settled,
+    and the two stayed apart (seed 724173). Beside a newcomer it is the record itself that is back."""
+    own = {"*local* memo": Deviation("mine", "local")}
+    dev = {"name": Deviation("Ev", "rewritten"), **own}
+    mine = Binding("customers", 1, State.NEW, a=Held("A1", dev=own), base={"name": "Ada"}, note=RESTORE)
+    other = Binding("customers", 2, State.NEW, b=Held("B1", dev=dev if theirs else own), base=theirs)
+    met = matched(mine, other)
+    assert met.state is State.MATCHED and met.a is not None and met.b is not None
+    assert (met.base, met.a.dev, met.b.dev) == ({} if theirs else {"name": "Ada"}, own, own)

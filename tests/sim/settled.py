@@ -231,13 +231,16 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
     mine, theirs = (_states(timeline, one, since, end.at) for one in (entry, end))
     met = any(not keys_differ(timeline.stream, one, another) for one in mine for another in theirs)
     long = loaded and met and stood - paused > evidence.laws.race_s
-    about = timeline.about(timeline.ref(entry))
+    about, born = timeline.about(timeline.ref(entry)), timeline.record(entry)[0].at
+    # What a daemon itself had removed, and a backup brought back, is nobody's partner any more.
+    removed = [one.at for one in about if one.op == "delete" and not one.outside and one.side == entry.side]
     return long or any(
         not one.outside
         and one.at < end.at
         and one.op != "delete"  # whose partner was gone then
         and (one.op != "create" or evidence.is_known(one))
         and not any(one.at < at < end.at for at in evidence.set_back)  # forgotten since
+        and not any(one.at < at < born for at in removed)
         and pairs(timeline, one, entry)
         for one in about
     )

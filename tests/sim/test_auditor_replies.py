@@ -435,3 +435,17 @@ def test_what_a_backup_brought_back_is_the_partner_of_nobody_who_has_another_key
     told.create("b", BACKUP, "B1", ref="r1", email="e1", name="n2").delete("b", BACKUP, "B2")
     told.counts("b", "updated", 2).wait(2000.0).delete("a", PERSON, "A1")
     assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize("removed, invariants", [(True, set()), (False, {"convergence"})])
+def test_what_a_daemon_had_removed_and_a_backup_brought_back_is_nobodys_partner(
+    removed: bool, invariants: set[str]
+) -> None:
+    """A1 is out of sight, so that B1 goes; a backup brings it back (or nothing of that), and A1 is deleted."""
+    told = story("a", "", creates=ONLY_A).create("a", PERSON, "A1", ref="r1", email="e1")
+    told.create("b", "d1", "B1", ref="r1", email="e1").wait(50.0)
+    if removed:
+        told.delete("b", "d1", "B1").wait(20.0).create("b", BACKUP, "B1", ref="r1", email="e1")
+        told.counts("b", "deleted", 1)
+    told.counts("b", "created", 1).wait(20.0).delete("a", PERSON, "A1")
+    assert found_at_the_end(told.ends()) == invariants
