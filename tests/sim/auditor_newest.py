@@ -195,7 +195,10 @@ def was_held_over(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
     loaded = evidence.loaded.get(stream.name, float("inf")) + MOMENT_S  # one moment, by two clocks
     # Somebody may have edited it between the look at it and the end of the load.
     its = [one for one in timeline.about(timeline.ref(entry)) if (one.side, one.id) == (entry.side, entry.id)]
-    early = [one for one in its if one.outside and one.at <= loaded]
+    forgotten = max(
+        evidence.set_back, default=0.0
+    )  # what a daemon made before that is a stranger to it, like any other
+    early = [one for one in its if one.at <= loaded and (one.outside or one.at < forgotten)]
     late = [one for one in its if one.outside and one.at > loaded]
     # (What a look did not deliver at the load tells nothing, should it be edited later.)
     shown = entry.side not in evidence.drops

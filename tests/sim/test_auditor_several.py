@@ -1,0 +1,27 @@
+"""The auditor on records of a side with several objects: told by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.evidence import PERSON
+from tests.sim.laws import CUSTOMER_FIELDS, OBJECT
+from tests.sim.test_auditor import Story, found
+from tests.sim.test_auditor_more import story
+from tests.sim.test_auditor_newest import PLACE
+
+
+def made_too_early(later: bool) -> Story:
+    """People made a record in a, and in b's second object (or nowhere in b); a daemon saw the one of a alone, and made it
+    in the first one; then it writes what stands in b to a."""
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
+    told.create("a", PERSON, "A1", ref="r1", email="e1", name="n1", place="one")
+    if later:
+        told.create("b", PERSON, "two:B1", ref="r1", email="e1", name="n2", **{OBJECT: "two"})
+    told.create("b", "d1", "one:B2", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
+    return told.update("a", "d1", "A1", name="n2")
+
+
+@pytest.mark.parametrize("later, invariants", [(True, set()), (False, {"fresh eyes"})])
+def test_where_a_record_stands_in_two_objects_the_later_one_counts(later: bool, invariants: set[str]) -> None:
+    assert {"fresh eyes"} & found(made_too_early(later)) == invariants
