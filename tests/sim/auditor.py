@@ -261,7 +261,12 @@ def unseen_loss(
     what = f"{law.name}={value!r} of a person: {tell(entry)}"
     if value is not None and not is_named(evidence, timeline.stream, law, value):
         yield Violation("no silent loss", f"{entry.who} overwrote {what}; no record names it", entry.at)
-    if entry.op == "delete" or law.owner != "both" or was_decided(evidence, timeline, entry, law):
+    if (
+        entry.op == "delete"
+        or law.owner != "both"
+        or law.turns
+        or was_decided(evidence, timeline, entry, law)
+    ):
         return
     if Named(timeline.stream.name, law.name, value) in evidence.store.differed:
         return

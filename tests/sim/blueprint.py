@@ -241,6 +241,9 @@ def deletion(law: StreamLaw, side: Side) -> DeletePolicy:
 
 def owners(law: FieldLaw, ref: str) -> tuple[Owner, tuple[OwnerCase, ...]]:
     """Who owns a field: in any case, and in the cases that go before that. `ref`: the field that every record has filled."""
+    if law.turns:
+        turned = Condition(law.turns, Test.IS, (True,))
+        return Owner(law.unless), (OwnerCase(Owner(law.then), when=(turned,)),)
     if law.when:
         asks = Condition(ref, Test.FILLED) if law.when == "filled" else Condition(ref, Test.NOT, ("nobody",))
         return Owner(law.unless), (OwnerCase(Owner(law.owner), when=(asks,), once_bound=law.once_bound),)

@@ -56,6 +56,7 @@ class FieldLaw:
     `when`: "filled" or "not": the owner is so under a condition that holds of every record, once its reference is known;
     `unless` would be otherwise. `first_contact`: where it is not the stream's. `reports`: an edit on the side that does not
     own it is reported and left. `ignores`: it says whether a record is active, and that it is so again stays on its side.
+    `turns`: the field that says whether `then` is the owner, or `unless`.
     """
 
     name: str
@@ -76,6 +77,8 @@ class FieldLaw:
     when: str = ""
     unless: Owner = "both"
     ignores: bool = False
+    turns: str = ""
+    then: Owner = "both"
 
     def native(self, side: Side) -> str:
         """The field's name in the system of `side`."""

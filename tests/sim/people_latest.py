@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from actors.core.values import Value
-from tests.sim.laws import SIDES, SINCE, FieldLaw, Side, StreamLaw
+from tests.sim.laws import SIDES, SINCE, FieldLaw, Side, StreamLaw, other
 from tests.sim.people_newest import BusyPeople
 
 
@@ -20,6 +20,7 @@ class LatestPeople(BusyPeople):
             (self._switch, 14 if any(one.ignores for law in laws for one in law.fields) else 0),
             (self._switch_pair, 7 if any(one.ignores for one in laws[0].fields) else 0),
             (self._name_others, 5 if any(law.assigned for law in laws) else 0),
+            (self._hand_over, 60 if any(one.turns for law in laws for one in law.fields) else 0),
         ]
 
     def _value(self, law: FieldLaw) -> Value:
@@ -53,6 +54,26 @@ class LatestPeople(BusyPeople):
         if (pair := self._pair()) is not None:
             for side in SIDES:
                 self._turn(stream, side, pair[side])
+
+    # -- whose it is --------------------------------------------------------------------------------------------
+
+    def _hand_over(self) -> None:
+        """Somebody marks a record, or takes the mark away, and somebody edits what has another owner by that."""
+        stream = self._luck.choice([law for law in self._laws.streams if any(f.turns for f in law.fields)])
+        side = self._luck.choice(SIDES)
+        if (id := self._some(stream, side)) is None:
+            return
+        owned = [one for one in stream.fields if one.turns]
+        marked = stream.named(owned[0].turns)
+        edits = [marked, self._luck.choice(owned)]
+        self._change(stream, side, id, self._luck.sample(edits, self._luck.randint(1, 2)))
+        if (
+            stream is self._laws.streams[0]
+            and self._luck.random() < 0.5
+            and (pair := self._pair()) is not None
+        ):
+            self._change(stream, side, pair[side], [marked])
+            self._change(stream, other(side), pair[other(side)], [self._luck.choice(owned)])
 
     # -- what is named ------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from tests.sim.rules_more import names_of, with_more
 from tests.sim.rules_newest import draw_budgets, newest_of, with_newest
 from tests.sim.rules_since import RULES as SINCE
 from tests.sim.rules_since import since_of, with_since
+from tests.sim.rules_turning import turning_of, with_turning
 
 HONEST = Faults(delay_s=0.2)
 EFFECT = ObjectShape(
@@ -75,6 +76,7 @@ class Scenario:
                 | last_of(self.laws)
                 | since_of(self.laws)
                 | latest_of(self.laws)
+                | turning_of(self.laws)
             )
         )
 
@@ -131,7 +133,7 @@ def shape(law: StreamLaw, side: Side, rewrites: Mapping[str, str]) -> ObjectShap
 
 def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scenario:
     """The world of a seed; `also`: perils that it has in any case; `rules`: those of rules_newest.py,
-    rules_last.py, rules_since.py and rules_latest.py that it has."""
+    rules_last.py, rules_since.py, rules_latest.py and rules_turning.py that it has."""
     luck = source(seed, "scenario")
     perils = draw_perils(source(seed, "perils")) | frozenset(also)
     nasty = luck.choice([0.0, 0.3, 1.0])
@@ -154,10 +156,11 @@ def draw(seed: int, also: Iterable[str] = (), rules: Iterable[str] = ()) -> Scen
         freezes=draw_freezes(luck, "two owners" in perils),
     )
     last, since, latest = (frozenset(rules) & one.keys() for one in (LAST, SINCE, LATEST))
-    drawn = _newest(drawn, frozenset(rules) - last - since - latest)
+    drawn = _newest(drawn, frozenset(rules) - last - since - latest - {"turning"})
     laws = with_last(drawn.laws, source(seed, "last rules"), last)
     laws = with_since(laws, source(seed, "rules since"), since)
     laws = with_latest(laws, source(seed, "latest rules"), latest)
+    laws = with_turning(laws, source(seed, "turning rules"), frozenset(rules) & {"turning"})
     return _refusing(_told_plainly(_searched(replace(drawn, laws=laws))))
 
 

@@ -188,14 +188,16 @@ class Timeline:
     def written_by_persons(self, entry: Entry, field_name: str) -> set[Value]:
         """Every value of a shared field that people gave records with this reference, before `entry`, as stored.
 
-        Of an owned field also what the owner's side held, as nobody but people can have changed it.
+        Of an owned field also what the owner's side held, as nobody but people can have changed it; where the owner turns,
+        that it held nothing.
         """
         law = next(law for law in self.stream.fields if law.name == field_name)
         found: set[Value] = set()
         for one in self.before(entry):
             native = law.native(one.side)
-            if one.after is not None and one.side == law.owner:
-                found.add(one.after.get(native))
+            value = (one.after or {}).get(native)
+            if one.after is not None and (one.side == law.owner or (law.turns and value is None)):
+                found.add(value)
             if one.outside and one.after is not None and (native in one.sent or one.op == "create"):
                 found.add(one.after.get(native))
         return found
