@@ -268,18 +268,20 @@ class Recovery:
     async def _nobodys(
         self, stream: StreamSpec, action: Action, seen: Sequence[Observation]
     ) -> list[Observation]:
-        """Those that belong to nobody."""
+        """Those that belong to nobody, and that no other intent is about to make somebody's."""
         if action.side == stream.several:  # it was to be made in one of several objects
             there = written_in(stream, action.side, "", action.native)
             seen = [one for one in seen if parted(stream, action.side, one.id)[0] == there]
         ids = [one.id for one in seen]
         bound = await self._state.store.bindings(self._state.link, stream.name, action.side, ids)
         taken = {b.side(action.side).id for b in bound if b.side(other(action.side))}  # type: ignore[union-attr]
+        others = (one for one in self._state.open.values() if one.id != action.id)
+        taken |= {one.target for one in others if (one.stream, one.side) == (action.stream, action.side)}
         return [one for one in seen if one.id not in taken]
 
     async def _renamed(self, stream: StreamSpec, access: Access, action: Action) -> list[Observation]:
         """Its key is not to be found: perhaps somebody changed the key of the very record that we made. The one record
-        of nobody's that holds everything else that was sent (all but one, where somebody edited that too) is it."""
+        of nobody's that holds everything else that was sent is it (all of it: who shares a part is somebody else)."""
         keys = {
             path for names in stream.match for name in names for path in _paths(stream, name, action.side)
         }
@@ -287,16 +289,10 @@ class Recovery:
         told = {p: v for p, v in action.native.items() if p not in keys and v is not None and not is_lines(v)}
         if len(told) < 2:
             return []  # too little to tell it by
-        for path, value in list(told.items())[:2]:
-            found = await self._nobodys(stream, action, await access.holding(stream, path, value))
-            alike = [
-                one
-                for one in found
-                if sum(same(one.native.get(p, UNKNOWN), v) for p, v in told.items()) >= len(told) - 1
-            ]
-            if alike:
-                return alike if len(alike) == 1 else []
-        return []
+        path, value = next(iter(told.items()))
+        found = await self._nobodys(stream, action, await access.holding(stream, path, value))
+        alike = [one for one in found if all(same(one.native.get(p, UNKNOWN), v) for p, v in told.items())]
+        return alike if len(alike) == 1 else []
 
     async def _done(
         self, stream: StreamSpec, action: Action, binding: Binding, seen: Observation | None

@@ -9,9 +9,10 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
+from actors.core.errors import Kind, Scope, TandemError
 from actors.core.lenses import MapValues, Same
 from actors.core.policy import FieldSide, FieldSpec
-from actors.core.types import ActionState, Record, Room
+from actors.core.types import OPEN_STATES, ActionState, Record, Room
 from actors.core.values import Value
 from actors.recover import HOLDERS_MAX
 from actors.root import RootActor
@@ -136,3 +137,55 @@ def test_found_by_sim_what_is_there_and_can_not_be_read_settles_what_can() -> No
 
     said = 'field kind: the value map has no entry for "odd"'
     assert on(made, body) == (["Ada"], ["A"], {(Room.WAITING, said)})
+
+
+@pytest.mark.parametrize("town", ["x", "y"])
+def test_found_by_sim_who_shares_a_part_of_what_was_sent_is_not_taken_for_it(town: str) -> None:
+    """Ada never arrived. Bob is a stranger on B, with her phone, and her town or another one: he was taken for her as soon
+    as he had half of what was sent, and the two became one record (seed 729314). Who has all of it may be her, renamed."""
+    spec = customers(
+        fields=(field("name"), field("phone"), field("town")), match=(("name",),), creates=frozenset({"a"})
+    )
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        rig.create("b", "Bob", "1", town=town)
+        await until(lambda: loaded(rig))
+        rig.systems["b"].faults = Faults(lose_request=1.0)
+        rig.create("a", "Ada", "1", town="x")
+        await until(lambda: any(action.side == "b" for action in rig.actions()))
+        await anyio.sleep(1)
+        rig.systems["b"].faults = Faults()
+        await anyio.sleep(600)
+        return rig.names("a"), rig.names("b")
+
+    met = on(lambda: Rig(spec, poll_s=5.0, **DECLARED), body)
+    assert met == ((["Ada"], ["Ada", "Bob"]) if town == "y" else (["Ada"], ["Ada"]))
+
+
+def test_found_by_sim_what_another_intent_is_about_to_make_somebodys_is_not_taken_for_it() -> None:
+    """Ada never arrived, and Bob did, with the same phone and town; the reply to Bob is his id alone, and nobody can look at
+    him until long after (seed 729314)."""
+    spec = customers(fields=(field("name"), field("phone"), field("town")), match=(("name",),))
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        await until(lambda: loaded(rig))
+        away = [True]
+
+        async def first_is_lost() -> None:
+            rig.systems["b"].faults = Faults(lose_request=0.0 if rig.asked("b", "write")[1:] else 1.0)
+
+        async def no_answer() -> None:
+            if away:
+                raise TandemError(Kind.TRANSIENT, "no answer", scope=Scope.STREAM)
+
+        rig.on |= {("b", "write"): first_is_lost, ("b", "read"): no_answer}
+        rig.create("a", "Ada", "1", town="x")
+        rig.create("a", "Bob", "1", town="x")
+        await until(lambda: rig.names("b") == ["Bob"])
+        await anyio.sleep(60)
+        away.clear()
+        await anyio.sleep(600)
+        return rig.names("a"), rig.names("b"), {one.state for one in rig.actions()} & OPEN_STATES
+
+    declared = DECLARED | {"reply": "id", "batch_max": 1, "concurrency": 1}
+    assert on(lambda: Rig(spec, poll_s=5.0, **declared), body) == (["Ada", "Bob"], ["Ada", "Bob"], set())
