@@ -8,10 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from actors.access import Sides
 from actors.core.actions import id_on
 from actors.core.newcomer import is_to_be_put_back
+from actors.core.plan import fresh
 from actors.core.policy import StreamSpec
-from actors.core.several import BESIDE, moved_to, stands_beside
+from actors.core.several import BESIDE, is_left, moved_to, stands_beside
 from actors.core.types import Binding, Held, Hint, Presence, Side, State
 from actors.state import RunState
 
@@ -23,6 +25,22 @@ async def standing(state: RunState, stream: StreamSpec, lost: Collection[str]) -
         await state.store.noted(state.link, stream.name, [f"{BESIDE}{id}" for id in lost]) if lost else ()
     )
     return [(half, stands_beside(half)) for half in halves]
+
+
+async def astray(
+    state: RunState, sides: Sides, stream: StreamSpec, halves: Iterable[Binding]
+) -> dict[int, bool | None]:
+    """Of what our moves left behind, those of which the record that we made in the other object is not there (any more: a
+    backup, or a person): what was left may be all there is of it. None: a look may not show it yet."""
+    side = stream.several
+    moved = {half.key: moved_to(half) for half in halves if is_left(half)} if side is not None else {}
+    if side is None or not moved:
+        return {}
+    lag_s, name = sides[side].declaration.read_lag_s, stream.object(side)
+    seen = await sides[side].look(stream, list(dict.fromkeys(moved.values())))
+    gone = {one.id: one for one in seen if one.presence is not Presence.PRESENT}
+    surely = {id: fresh(one, state.memory.last(name, side, id), lag_s) for id, one in gone.items()}
+    return {key: surely[record] or None for key, record in moved.items() if record in gone}
 
 
 async def led(

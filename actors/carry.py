@@ -17,7 +17,7 @@ import msgspec
 from actors import effects
 from actors.access import Sides, target_refs
 from actors.attached import brings, with_content
-from actors.beside import alone, led, left
+from actors.beside import alone, astray, led, left
 from actors.conclude import Conclusions, Done, Pair
 from actors.core.errors import Kind, Scope, TandemError
 from actors.core.guard import budgeted, guard, over_text, records_asked
@@ -130,6 +130,7 @@ class Carrier:
             await let_go_needed(state, stream, [s for p in pairs for s in p.seen if s.problem])
         reused = self.reused()
         merges = await merged(state, self._sides, stream, pairs)
+        lost = await astray(state, self._sides, stream, (pair.binding for pair in pairs))
         for pair in pairs:
             if pair.verdict is not None:
                 verdicts.append(pair.verdict)
@@ -148,6 +149,7 @@ class Carrier:
                 just_staged=pair.binding.key in state.staged,
                 loading=stream.name not in state.loaded,
                 reused=reused,
+                astray=lost.get(pair.binding.key, False),
             )
             verdict = self.plan_one(stream, pair, ctx)
             self._note_gone(stream, pair, verdict)

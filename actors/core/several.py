@@ -219,6 +219,10 @@ def plan_left(stream: StreamSpec, half: Binding, seen: Observation, ctx: Context
     if seen.presence is not Presence.PRESENT:
         return Verdict(half, drop=True)
     record = half.note.removeprefix(LEFT)
+    if ctx.astray is None:
+        return Verdict(half, again_s=UNSEEN_AGAIN_S)
+    if ctx.astray:  # this may be all there is of the record
+        return Verdict(in_state(half, State.TOMBSTONE, f"{BESIDE}{record}"))
     was = {n.removeprefix(PREFIX): d.value for n, d in held.dev.items() if n.startswith(PREFIX)}
     if any(path not in seen.native for path in was):
         return Verdict(half, again_s=UNSEEN_AGAIN_S)

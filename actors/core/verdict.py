@@ -27,6 +27,7 @@ class Context(msgspec.Struct, frozen=True):
     `just_staged`: this very run has staged it.
     `loading`: the stream's initial load is not complete.
     `reused`: sides that may give the id of a record that was deleted to another one.
+    `astray`: of what a move of ours left behind, whether the record in the other object is gone; None: not to be seen yet.
     """
 
     now: float
@@ -40,6 +41,7 @@ class Context(msgspec.Struct, frozen=True):
     just_staged: bool = False
     loading: bool = False
     reused: frozenset[Side] = frozenset()
+    astray: bool | None = False
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -285,6 +285,31 @@ def test_who_stands_in_both_is_what_the_later_one_says(here: Side, there: Side) 
     assert on(lambda: rig_with(accounts(here)), body) == (1, [], 1)
 
 
+@MIRRORED
+@pytest.mark.parametrize("left", [LeftBehind.REMOVE, LeftBehind.MARK])
+def test_found_by_sim_what_was_left_stays_where_the_one_in_the_new_object_is_gone_again(
+    here: Side, there: Side, left: LeftBehind
+) -> None:
+    """Ada is moved; before her old record goes, a backup takes the new one away: the old one would have been removed, or
+    marked, all the same, and nothing of her was left there (seed 728805)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, prospect = await pair(rig, here, there)
+
+        async def restored() -> None:
+            for client in rig.rows(there, CLIENTS):
+                rig.systems[there].delete(CLIENTS, client, "backup")
+
+        rig.on[there, "read"] = restored
+        rig.edit(here, mine, kind=CLIENTS)
+        await until(lambda: any(one.side == there and one.op is Op.CREATE for one in rig.actions()))
+        await until(lambda: rig.rows(here)[mine]["kind"] == PROSPECTS, timeout_s=600)
+        await at_rest(rig)
+        return list(rig.rows(there, PROSPECTS)) == [prospect], rig.rows(there, PROSPECTS)[prospect]["marked"]
+
+    assert on(lambda: rig_with(accounts(here, left_behind=left)), body) == (True, None)
+
+
 def _is_empty(rig: Rig, side: Side, name: str) -> bool:
     return not rig.rows(side, name)
 
