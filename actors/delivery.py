@@ -133,8 +133,10 @@ def _of_both_sides(actions: Sequence[Action]) -> dict[int, set[int]]:
 
 
 def _decided(stream: StreamSpec, action: Action) -> bool:
-    """Whether it makes, or completes, what a person decided to import: that waits for no schedule."""
-    return action.side in stream.stages and (action.op is Op.CREATE or action.side in stream.once)
+    """Whether it makes, or completes, what a person decided to import: that waits for no schedule. (Who moves to another
+    object was imported before.)"""
+    imports = action.op is Op.CREATE and not action.seen_native
+    return action.side in stream.stages and (imports or action.side in stream.once)
 
 
 def delivered(cursors: Iterable[Cursor]) -> dict[Place, float]:

@@ -381,6 +381,18 @@ def test_a_command_and_a_plan_know_no_schedule(cause: str, mode: str) -> None:
     assert one[0].state is ActionState.PLANNED
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_found_by_sim_who_moves_to_another_object_waits_for_the_schedule_though_imports_do_not(
+    moved: bool,
+) -> None:
+    """What a person decided to import is made at once; who stands there already, and is made in another object, was imported
+    before (seed 733238)."""
+    stream = towards("b", COMMAND, stages=frozenset({"b"}))
+    stands = {"name": "Ada"} if moved else {}
+    one = [Action(CUSTOMERS, "b", Op.CREATE, 1, fields={"name": "Ada"}, seen_native=stands)]
+    assert gate(stream).sift(stream, one) == (([], one) if moved else (one, []))
+
+
 def test_a_direction_whose_time_comes_while_a_run_is_under_way_is_open_from_then_on() -> None:
     stream = towards("b")
     one = [action("b", 1, "name")]

@@ -87,16 +87,24 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             sure = bool(made) and evidence.was_answered(made[-1])  # else somebody else may have made it
             sure = sure and was_known(timeline, entry, made[-1])
             # Where more than one stand elsewhere nobody can say which was made of it: a person may have said it is none.
-            sure = (
-                sure
-                and sum(place_of(timeline, one) != place_of(timeline, entry) for one in there.values()) < 2
-            )
+            elsewhere = sum(place_of(timeline, one) != place_of(timeline, entry) for one in there.values())
+            sure = sure and elsewhere < 2
+            sure = sure and not _stood_beside(timeline, entry, made[-1])
             sure = sure and not (stream.left == "mark" and (entry.after or {}).get(MARK) == "yes")
             # Who touched it since it was left was asked about it, also if the one in the new object was put back after that.
             if sure and not parked & set(there) and not _touched_since(timeline, entry, made[0]):
                 yield Violation(
                     "convergence", f"{entry.id} is left where {made[-1].id} was moved from", entry.at
                 )
+
+
+def _stood_beside(timeline: Timeline, entry: Entry, made: Entry) -> bool:
+    """Whether another one stood there, too, when a daemon made one in another object: it may have been made of that."""
+    newest: dict[str, Entry] = {}
+    for one in timeline.before(made):
+        if one.side == made.side and one.id != entry.id:
+            newest.setdefault(one.id, one)
+    return any(one.op != "delete" and (one.after or {}).get(MARK) != "yes" for one in newest.values())
 
 
 def was_kept_behind(timeline: Timeline, entry: Entry) -> bool:

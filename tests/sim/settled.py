@@ -304,10 +304,11 @@ def is_marked(timeline: Timeline, entry: Entry, end: Entry) -> bool:
 
 
 def was_told_to_keep(evidence: Evidence, timeline: Timeline, ref: Value) -> bool:
-    """Whether a person, asked about a deletion, said to leave the other record where it is."""
+    """Whether a person, asked about a deletion or about what a move had left, said to leave the record where it is."""
     ids = timeline.ids(ref)
     return any(
-        one.choose == "keep" and any(id in ids[side] for side, id in one.ids.items())
+        (one.choose == "keep" or (one.field == "*left behind*" and one.choose in one.ids))
+        and any(id in ids[side] for side, id in one.ids.items())
         for one in evidence.decisions
     )
 

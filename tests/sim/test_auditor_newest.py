@@ -61,9 +61,10 @@ def placed(left: str = "remove", was: str = "", now: str = "", gone: bool = Fals
     return told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n1", **{OBJECT: "two"}, **begins)
 
 
-def beside(after_s: float, wrote: str = "") -> Story:
+def beside(after_s: float, wrote: str = "", stood: bool = False) -> Story:
     """A record that a daemon made in b's second object, some time after people had made it in a, and in b's first one.
-    `wrote`: which other record of a it wrote to before; A2 is made one with A1 by hand."""
+    `wrote`: which other record of a it wrote to before; A2 is made one with A1 by hand. `stood`: another one of people's
+    stood in the second object then."""
     told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),))
     told.create("b", PERSON, "one:B1", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
     told.create("a", PERSON, "A1", ref="r1", email="e1", name="n2", place="two").wait(after_s)
@@ -72,7 +73,10 @@ def beside(after_s: float, wrote: str = "") -> Story:
         told.update("a", "d1", wrote, name="n1").counts("a", "updated", 1)
         told.update("a", PERSON, "A1", email="e2", name="n2").delete("a", PERSON, "A2")
         told.update("a", PERSON, "A1", email="e1")
+    if stood:
+        told.create("b", PERSON, "two:B9", ref="r1", email="e1", name="n9", **{OBJECT: "two"})
     told.create("b", "d1", "two:B2", ref="r1", email="e1", name="n2", **{OBJECT: "two"})
+    told = told.delete("b", PERSON, "two:B9") if stood else told
     return bound(told.counts("b", "created", 1), "A1", "two:B2")
 
 
@@ -407,6 +411,9 @@ ENDS: dict[str, tuple[Callable[[], Story], str]] = {
     "what people made one with a record of another object is still there": (made_one_since, ""),
     "what was there for long is still there, and more than one stands elsewhere": (
         lambda: two_stand_elsewhere(beside(500)), ""
+    ),
+    "what was there for long is still there, and another one stood elsewhere when one was made": (
+        lambda: beside(500, stood=True), ""
     ),
     "what a move kept in the old object, and both others are deleted": (lambda: parted("keep"), ""),
     "what a move kept in the old object, and the one in the new one is deleted": (lambda: parted("keep", sides="b"), ""),
