@@ -25,6 +25,8 @@ def came_back(
         or any(past.at < at < entry.at for at in evidence.set_back)
         or takes_part_anew(timeline, past, entry)
         or lost_its_partner(evidence, timeline, past, entry)
+        or timeline.given_ref(past)
+        != timeline.given_ref(entry)  # people made the two one: what stands there is theirs
     }
     told = (past for past in there if not past.outside and past.sent.get(law.native(past.side)) == value)
     if value not in found and any(value in came_back(evidence, timeline, one, law, value) for one in told):

@@ -8,7 +8,7 @@ from functools import partial
 
 from actors.core.values import Value
 from tests.sim.auditor import tell
-from tests.sim.auditor_latest import imported_in_the_end, is_active_alone, missed, waits_for_nobody
+from tests.sim.auditor_latest import LOOKED_S, imported_in_the_end, is_active_alone, missed, waits_for_nobody
 from tests.sim.auditor_more import (
     derived_agree,
     ever_shut,
@@ -230,7 +230,10 @@ def were_a_pair(evidence: Evidence, timeline: Timeline, entry: Entry, end: Entry
     loaded = evidence.loaded.get(timeline.stream.name, 0.0) <= end.at
     mine, theirs = (_states(timeline, one, since, end.at) for one in (entry, end))
     met = any(not keys_differ(timeline.stream, one, another) for one in mine for another in theirs)
-    long = loaded and met and stood - paused > evidence.laws.race_s
+    hidden = any(  # a person was told that its key is not delivered
+        one.field == "*unseen*" and one.ids.get(entry.side) == entry.id for one in evidence.decisions
+    )
+    long = loaded and met and not hidden and stood - paused > evidence.laws.race_s
     about, born = timeline.about(timeline.ref(entry)), timeline.record(entry)[0].at
     # What a daemon itself had removed, and a backup brought back, is nobody's partner any more.
     removed = [one.at for one in about if one.op == "delete" and not one.outside and one.side == entry.side]
@@ -261,11 +264,26 @@ def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
     held = [one for one in timeline.record(entry) if one.at < write.at]
     alone = timeline.one_record(write, entry) if same_side else not _has_another(timeline, write, entry)
     beside = bool(held) and not alone
+    if not same_side and _came_after(timeline, write, entry):
+        return False
     if same_ref and not beside:
         return is_told(timeline, write, entry)
     if not held or (same_side and not same_ref):
         return False
     return not keys_differ(timeline.stream, held[-1], write)
+
+
+def _came_after(timeline: Timeline, write: Entry, entry: Entry) -> bool:
+    """Whether a record came to stand where another one of its reference had just ended when a daemon wrote to the other
+    side: that was told of by a look at the one before."""
+    first = timeline.record(entry)[0]
+    return any(
+        one.op == "delete"
+        and one.side == entry.side
+        and write.asked - LOOKED_S <= one.at <= first.at <= write.at
+        for one in timeline.before(write)
+        if timeline.given_ref(one) == timeline.given_ref(entry)
+    )
 
 
 def _has_another(timeline: Timeline, write: Entry, entry: Entry) -> bool:
