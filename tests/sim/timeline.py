@@ -189,15 +189,14 @@ class Timeline:
         """Every value of a shared field that people gave records with this reference, before `entry`, as stored.
 
         Of an owned field also what the owner's side held, as nobody but people can have changed it; where the owner turns,
-        that it held nothing.
+        either side's.
         """
         law = next(law for law in self.stream.fields if law.name == field_name)
         found: set[Value] = set()
         for one in self.before(entry):
             native = law.native(one.side)
-            value = (one.after or {}).get(native)
-            if one.after is not None and (one.side == law.owner or (law.turns and value is None)):
-                found.add(value)
+            if one.after is not None and (one.side == law.owner or law.turns):
+                found.add(one.after.get(native))
             if one.outside and one.after is not None and (native in one.sent or one.op == "create"):
                 found.add(one.after.get(native))
         return found
