@@ -21,6 +21,7 @@ from actors.core.types import SIDES, Action, ActionState, Hint, Op, Outcome, Par
 from actors.delivery import SCHEDULED, Gate
 from actors.ports import Cursor, Find, RunRow
 from actors.root import RootActor
+from clients.connectors.systems.memory_system import Faults
 from tests.actors.rig import CUSTOMERS, Rig, customers, fails, loaded, on, takes, until, writes
 from tests.sim import loop
 
@@ -343,6 +344,35 @@ def test_a_yes_to_a_plan_waits_for_no_schedule() -> None:
         await until(lambda: phone(rig, "b") == ["2"] * 4, timeout_s=60)
 
     on(lambda: Rig(towards("b", budgets=budgets), poll_s=5.0), body)
+
+
+@pytest.mark.parametrize("late", SIDES)
+def test_a_schedule_begins_though_a_stream_never_comes_to_rest(late: Side) -> None:
+    """Of a record that was made on the other side nobody can say whether it is there, from the first run on: it counted from
+    the next run, again and again, and nothing that waited for it went (found beside seed 718095)."""
+    early = other(late)
+
+    async def body(rig: Rig, root: RootActor) -> None:
+        rig.systems[early].faults = Faults(lose_reply=1.0)
+        away = TandemError(Kind.TRANSIENT, "no answer", scope=Scope.STREAM)
+        rig.on |= {(early, "find_tagged"): fails(away)}
+        await until(lambda: any(one.op is Op.CREATE for one in rig.actions()), timeout_s=60)
+        await until(lambda: len(rig.names(early)) == 2)
+        rig.systems[early].faults = Faults()
+        bob = next(id for id, row in rig.rows(early).items() if row["name"] == "Bob")
+        rig.edit(early, bob, phone="9")
+        await until(
+            lambda: [r["phone"] for r in rig.rows(late).values() if r["name"] == "Bob"] == ["9"], 2 * 3600.0
+        )
+
+    def rig() -> Rig:
+        made = Rig(towards(late), find=(Find.MODIFIED,), poll_s=20.0, draws_ids=False)
+        made.create(late, "Ada")
+        for side in SIDES:
+            made.create(side, "Bob")
+        return made
+
+    on(rig, body)
 
 
 # ------------------------------------------------------------------------------------------------ the gate alone
