@@ -14,7 +14,7 @@ import msgspec
 from actors import effects
 from actors.access import Access, Sides
 from actors.beside import led
-from actors.core import several
+from actors.core import initial, several
 from actors.core.actions import id_on
 from actors.core.errors import Kind, TandemError
 from actors.core.guard import spend
@@ -301,6 +301,7 @@ class Recovery:
         alone, in_steps = both_written(action), self._sides[action.side].declaration.lines == "steps"
         now = state.clock.now()
         touched = seen is not None and touched_since(stream, binding, action, seen)
+        binding = initial.meeting(stream, binding, loading=stream.name not in state.loaded)
         out = settle(
             stream,
             binding,

@@ -145,6 +145,13 @@ def is_met(pair: Binding) -> bool:
     return MET in pair.note
 
 
+def meeting(stream: StreamSpec, pair: Binding, *, loading: bool) -> Binding:
+    """A pair that meets in an initial load that does not write everywhere, and of which something becomes known before what
+    was decided about it is stored: noted, so that the rest of it is settled likewise."""
+    meets = loading and pair.state is State.MATCHED and stream.initial_load != frozenset(SIDES)
+    return msgspec.structs.replace(pair, note=MET) if meets and not is_met(pair) else pair
+
+
 def noted(pair: Binding, note: str) -> str:
     """The note of a pair of which one record is gone, or gone no longer: what is open of it stays open, should both be there
     again."""

@@ -115,7 +115,8 @@ def plan_pair(stream: StreamSpec, binding: Binding, a: Observation, b: Observati
         return Verdict(tombstone(presence_of(binding, a, b), "deleted on both sides"))
     gone, left = (a, b) if a.presence is not Presence.PRESENT else (b, a)
     if not ctx.concludes and _unexplained(binding, gone):
-        return Verdict(in_state(presence_of(binding, a, b), State.GONE, initial.noted(binding, "")))
+        met = initial.meeting(stream, binding, loading=ctx.loading)
+        return Verdict(in_state(presence_of(binding, a, b), State.GONE, initial.noted(met, "")))
     return plan_gone(stream, binding, gone, left, ctx)
 
 

@@ -188,6 +188,36 @@ def test_a_crash_anywhere_writes_nothing_there_and_loses_nobody(
 
 
 @MIRRORED
+def test_found_by_sim_the_rest_of_a_pair_is_left_too_where_a_crash_cut_its_first_contact_short(
+    here: Side, there: Side
+) -> None:
+    """Ada's phone is the other side's, and is written here; her town is this side's, and would be written there. By the time
+    the first write was looked up, nobody knew any more that the two had met in the load (seed 750128)."""
+    fields = (field("name"), field("phone", owner=Owner(there)), field("town", owner=Owner(here)))
+
+    async def main() -> Any:
+        rig = Rig(towards(here, fields=fields), poll_s=20.0)
+        rig.create(here, "Ada", "1", town="x")
+        rig.create(there, "Ada", "9", town="y")
+
+        async def step(name: str) -> None:
+            if name == "settle" and rig.asked(here, "write"):  # it was done, and nobody put that down
+                raise RuntimeError("killed")
+
+        rig.store.step = step
+        async with rig.daemon():
+            await anyio.sleep(5)
+        rig.store.step = None
+        async with rig.daemon("d2"):
+            await until(lambda: loaded(rig), timeout_s=600)
+            await at_rest(rig)
+        (mine,), (theirs,) = rig.rows(here).values(), rig.rows(there).values()
+        return mine["phone"], theirs["town"], made_by_us(rig, there)
+
+    assert loop.run(main) == ("9", "y", [])
+
+
+@MIRRORED
 @pytest.mark.parametrize("writes_there", [False, True])
 def test_in_bulk_it_goes_in_the_one_direction_alone(here: Side, there: Side, writes_there: bool) -> None:
     def before_anybody_looked() -> Rig:

@@ -262,6 +262,22 @@ def test_what_is_open_of_a_pair_that_met_is_left_also_where_a_record_was_gone_fo
 
 
 @MIRRORED
+@pytest.mark.parametrize("loading", [True, False])
+def test_found_by_sim_two_that_are_about_to_meet_are_noted_where_one_is_gone_for_a_moment(
+    here: Side, loading: bool
+) -> None:
+    """Back after that, they met as if it were no load, and a side was written to that the load does not name (750823)."""
+    there, spec = other(here), towards(here, FirstContact(here))
+    ends = {there: Presence.DELETED, here: Presence.PRESENT}
+    looks = [seen(side, {"name": "Ada", "f": 1}, presence=ends[side]) for side in SIDES]
+    ctx = Context(now=NOW, concludes=False, loading=loading)
+    gone = plan_pair(spec, bound({}, state=State.MATCHED), looks[0], looks[1], ctx).binding
+    assert (gone.state, gone.note) == (State.GONE, MET if loading else "")
+    back = planned(spec, gone, here, 2, loading=loading)
+    assert [action.side for action in back.actions] == ([] if loading else [there])
+
+
+@MIRRORED
 def test_an_edit_of_what_is_settled_goes_though_the_rest_of_the_pair_is_not(here: Side) -> None:
     there = other(here)
     spec = towards(here, FirstContact.ASK)
