@@ -237,14 +237,15 @@ def _on_its_way(
     stream: StreamSpec, binding: Binding, action: Action, after: Observation, out: Settled
 ) -> Settled:
     """Attachments that a new record was made without, since they were not delivered: nothing is what was sent of them, and
-    no value of the new record that could win where the two are compared for the first time. They stay open."""
+    no value of the new record that could win where the two are compared for the first time (also where the reply left them
+    out). They stay open."""
     if action.op is not Op.CREATE or binding.side(action.side) is not None:
         return out
     told, known = stream.kept_on(action.side), {*action.fields, *out.binding.base}
     late = [
         spec.name
         for spec in stream.attached
-        if spec.name in told and spec.name not in known and after.fields.get(spec.name, UNKNOWN) is None
+        if spec.name in told and spec.name not in known and after.fields.get(spec.name) is None
         if owning_side(owner_of(spec, action.fields, bound=False)) != action.side
     ]
     base = {**out.binding.base, **dict.fromkeys(late)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -67,15 +69,17 @@ def test_a_record_is_not_put_back_without_what_it_needs() -> None:
 
 
 @pytest.mark.parametrize("rule", FirstContact)
+@pytest.mark.parametrize("reply", [{"f": "x", "image": None}, {"f": "x"}])
 def test_an_image_that_came_late_is_not_taken_away_for_the_record_was_made_without_it(
-    rule: FirstContact,
+    rule: FirstContact, reply: dict[str, Any]
 ) -> None:
-    """A's image was not delivered when B's record was made. Seed 510217: B's rule at first contact took it from A."""
+    """A's image was not delivered when B's record was made. Seed 510217 (and 756184, where the reply left it out as well):
+    B's rule at first contact took it from A."""
     spec = stream(one("f"), one("image", attachment=True), first_contact=rule)
     half = msgspec.structs.replace(bound({}, state=State.NEW), b=None)
     (action,) = plan_new(spec, half, seen("a", {"f": "x"}), Context(NOW)).actions
-    out = settle(spec, half, action, seen("b", {"f": "x", "image": None}), now=NOW, by_reply=True)
-    assert out.open == ("image",)
+    out = settle(spec, half, action, seen("b", reply), now=NOW, by_reply=True)
+    assert out.open == tuple(reply)[1:]
     there, here = seen("a", {"f": "x", "image": "of a"}), seen("b", {"f": "x", "image": None})
     (write,) = plan_pair(spec, out.binding, there, here, Context(NOW)).actions
     assert (write.side, dict(write.fields)) == ("b", {"image": "of a"})
