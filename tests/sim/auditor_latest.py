@@ -124,7 +124,12 @@ def imported_by_itself(evidence: Evidence, timeline: Timeline, entry: Entry) -> 
         return False
     if evidence.set_back:
         return True  # nobody knows what was staged
-    ids, until = timeline.ids(timeline.ref(entry))[other(entry.side)], entry.asked + MOMENT_S
+    ref, until = (
+        timeline.given_ref(entry),
+        entry.asked + MOMENT_S,
+    )  # others may have been made one with it since
+    about = (one for one in timeline.about(timeline.ref(entry)) if timeline.given_ref(one) == ref)
+    ids = {one.id for one in about if one.side == other(entry.side)}
 
     def past(rows: list[Staged], until: float) -> list[Staged]:
         return [one for one in rows if one.stream == entry.stream and one.id in ids and one.at <= until]

@@ -75,6 +75,11 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         return
     parked = {id for row in (*evidence.store.parked, *evidence.store.held) for id in row.ids.values()}
     bound = {id for _, *ids in evidence.store.pairs for id in ids}  # it is another record
+    bound |= {  # or a person said that it stays where it is
+        one.ids[stream.several]
+        for one in evidence.decisions
+        if one.field == "*left behind*" and one.choose == stream.several in one.ids
+    }
     for ref in timeline.refs():
         there = timeline.live(ref)[stream.several]
         for entry in (one for one in there.values() if one.id not in bound):

@@ -74,6 +74,16 @@ def imported(rule: str, staged: str = "", by: str = "r2", word: bool = False, re
     return told
 
 
+def beside_one_that_was_staged_at_once() -> Story:
+    """Likewise; another document was staged in the very run that made this one, and people make the two one after that."""
+    told = imported("always", "r1")
+    told.evidence.staged.append(
+        Staged(told.at - 2.5, "r2", "customers", "A2", "staged: imported on b after the run")
+    )
+    told.create("a", PERSON, "A2", ref="r2", email="e2", name="n2")
+    return told.update("a", PERSON, "A2", email="e1")
+
+
 def in_the_room(rule: str, reason: str) -> Story:
     """A document of a that is left in the room."""
     told = story(stages=frozenset({"b"}), imports=rule).create("a", PERSON, "A1", ref="r1", email="e1")
@@ -189,6 +199,7 @@ SAFE: dict[str, tuple[Callable[[], Story], str]] = {
     "imported by itself though it was refused": (lambda: imported("always", "r0 r1", refused="r1"), "staged"),
     "refused, changed, and imported by itself": (lambda: imported("always", "r0 r1", refused="r0"), ""),
     "refused, and imported on a word": (lambda: imported("always", "r0 r1", word=True, refused="r1"), ""),
+    "imported by itself, and made one with another one since": (beside_one_that_was_staged_at_once, ""),
     "imported by itself and never staged": (lambda: imported("always"), "staged"),
     "imported by itself where a person is asked": (lambda: imported("ask", "r1"), "staged"),
     "imported on a word though it never is": (lambda: imported("never", "r1", word=True), "imports"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.evidence import PERSON
+from tests.sim.evidence import PERSON, Decision
 from tests.sim.laws import CUSTOMER_FIELDS, OBJECT
-from tests.sim.test_auditor import Story, found
+from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import story
-from tests.sim.test_auditor_newest import PLACE
+from tests.sim.test_auditor_newest import PLACE, bound, placed
 
 
 def made_too_early(later: bool) -> Story:
@@ -25,3 +25,10 @@ def made_too_early(later: bool) -> Story:
 @pytest.mark.parametrize("later, invariants", [(True, set()), (False, {"fresh eyes"})])
 def test_where_a_record_stands_in_two_objects_the_later_one_counts(later: bool, invariants: set[str]) -> None:
     assert {"fresh eyes"} & found(made_too_early(later)) == invariants
+
+
+@pytest.mark.parametrize("word, invariants", [("b", set()), ("a", {"convergence"})])
+def test_what_a_move_left_stays_where_a_person_said_so(word: str, invariants: set[str]) -> None:
+    told = bound(placed().counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2")
+    told.evidence.decisions.append(Decision(told.at, "customers", {"b": "one:B1"}, "*left behind*", word))
+    assert found_at_the_end(told.ends()) == invariants
