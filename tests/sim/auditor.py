@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
-from tests.sim.auditor_back import came_back
+from tests.sim.auditor_back import came_back, looks_undone
 from tests.sim.auditor_doubles import Live, called, is_another, may_be_unseen
 from tests.sim.auditor_more import (
     bounded,
@@ -296,7 +296,7 @@ def met_anew(evidence: Evidence, timeline: Timeline, entry: Entry, law: FieldLaw
         and law.native(one.side) in one.sent
         and evidence.was_answered(one)
         and not went_along(timeline, one, law)
-        and not (fills and taken_back(evidence, timeline, one, law))
+        and not (taken_back(evidence, timeline, one, law) and (fills or looks_undone(timeline, one, law)))
         for one in past
         if one.side != entry.side or timeline.one_record(one, entry)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.core.values import Value
 from tests.sim.evidence import Entry, Evidence
-from tests.sim.laws import FieldLaw
+from tests.sim.laws import FieldLaw, other
 from tests.sim.timeline import Timeline
 
 
@@ -39,6 +39,25 @@ def lost_its_partner(evidence: Evidence, timeline: Timeline, past: Entry, entry:
     return any(
         evidence.was_hidden(entry.side, past.stream, id, entry.asked, since=past.at)
         for id in timeline.ids(timeline.ref(past))[entry.side]
+    )
+
+
+def looks_undone(timeline: Timeline, write: Entry, law: FieldLaw) -> bool:
+    """Whether what outside hands took back may look as if it had not been accepted: it was written for the first time, and
+    no field on which both sides had agreed tells that somebody has saved the record since."""
+    native = law.native(write.side)
+    before = (one for one in timeline.record(write) if one.at < write.at and not one.outside)
+    if any(native in one.sent for one in before):
+        return False
+    partner = next((one for one in timeline.before(write) if one.side != write.side), None)
+    held, there = write.after or {}, (partner.after if partner is not None else None) or {}
+    since = [one for one in timeline.record(write) if one.outside and one.at > write.at]
+    return not any(
+        field.native(write.side) in one.changed()
+        and field.native(write.side) not in write.sent
+        and held.get(field.native(write.side)) == there.get(field.native(other(write.side)))
+        for one in since[:1]
+        for field in timeline.stream.fields
     )
 
 
