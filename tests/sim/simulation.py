@@ -131,7 +131,8 @@ async def in_calm(world: World) -> None:
     world.operator.ask_for_run("sync")
     # What a daemon put off by a clock that was set back since is due as much later; so is a lease that nobody holds.
     jumps = {"clock jumps", "database clock jumps"} & world.scenario.perils
-    enough_s = STILL_S + max(world.turned_back_s, max(JUMPS_S) if jumps else 0.0)
+    apart_s = max(world.skews.values(), default=0.0) - min(world.skews.values(), default=0.0)
+    enough_s = STILL_S + max(world.turned_back_s, apart_s, max(JUMPS_S) if jumps else 0.0)
     ends, still, rounds = anyio.current_time() + CALM_MAX_S + world.turned_back_s, 0.0, 0
     while still < enough_s and anyio.current_time() < ends:
         before = world.movements()
