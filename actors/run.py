@@ -182,9 +182,8 @@ class Run:
                 and not state.waits_for(stream)
             ):
                 await self._at_rest(stream, whole=len(state.errors) == errors)
-            elif (
-                look and looked and not state.dry
-            ):  # a schedule counts from the first look on, whatever is left to be done
+            elif look and looked and not state.dry:
+                # A schedule counts from the first look on, whatever is left to be done.
                 await self._looking.delivered(stream, all_gone=False)
         except TandemError as error:
             state.cut_short(error)

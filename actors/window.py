@@ -72,9 +72,8 @@ class Windows:
         self.stirred: set[str] = set()  # streams whose unbound records changed in this run
         # By stream, bindings of which a record was found gone after the look for who is new: it may be one of those.
         self.late: dict[str, set[int]] = {}
-        self.over: dict[
-            str, set[Side]
-        ] = {}  # by stream, the sides on which that look is over, or that have none
+        # By stream, the sides on which that look is over, or that have none.
+        self.over: dict[str, set[Side]] = {}
         self.untold = Untold({} if state.dry else state.memory.untold)
 
     async def take(self, stream: StreamSpec, window: Window) -> None:
@@ -411,10 +410,10 @@ def kept_note(half: Binding) -> str:
 def matched(a: Binding, b: Binding) -> Binding:
     """Two half bindings found to be the same record: one binding, to be settled by first contact. Where each was to be put
     back beside another partner, nothing that was agreed on with those says anything of the two."""
-    held_a, held_b, both = a.a, b.b, a.base and b.base
+    a, b = initial.met(a), initial.met(b)
+    held_a, held_b = a.a, b.b
     assert held_a is not None and held_b is not None
-    a = initial.met(a)
-    if both:
+    if a.base and b.base:
         a = msgspec.structs.replace(a, base={}, a=_of_its_own(held_a))
         held_b = _of_its_own(held_b)
     return msgspec.structs.replace(a, b=held_b, state=State.MATCHED, note="", rev=a.rev + 1)

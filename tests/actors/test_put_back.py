@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
+from actors.core.initial import HELD
 from actors.core.policy import DeletePolicy, StreamSpec
 from actors.core.types import Binding, Deviation, Held, Side, State
 from actors.core.verdict import RESTORE
@@ -81,6 +82,14 @@ def test_found_by_sim_who_gets_another_id_before_he_is_put_back_is_put_back_all_
 
     spec = put_back_on(there, complete_read_s=60.0)
     assert on(lambda: Rig(spec, find=(find,), poll_s=20.0), body) == ([State.SETTLED], [("Ada", "2")], [])
+
+
+def test_who_was_left_by_the_load_has_agreed_on_nothing_and_takes_nothing_from_who_is_to_be_put_back() -> (
+    None
+):
+    mine = Binding("customers", 1, State.NEW, a=Held("A1"), base={"name": "Ada"}, note=RESTORE)
+    left = Binding("customers", 2, State.HELD_BACK, b=Held("B1"), base={"name": "Eve"}, note=HELD)
+    assert matched(mine, left).base == {"name": "Ada"}
 
 
 @pytest.mark.parametrize("theirs", [{}, {"name": "Eve"}])
