@@ -403,8 +403,10 @@ def _is_gone(pair: Pair, on: Collection[Side] = SIDES) -> bool:
 
 
 def kept_note(half: Binding) -> str:
-    """What stays noted when it starts anew: that it is to be put back, or waits for a yes; of a pair, what is open."""
-    return next((note for note in KEPT_NOTES if note in half.note), "")
+    """What stays noted when it starts anew: that it is to be put back, waits for a yes, or is left, with what stood in it
+    then; of a pair, what is open."""
+    kept = next((note for note in KEPT_NOTES if note in half.note), "")
+    return initial.not_settled(half) if kept == initial.LEFT else kept
 
 
 def matched(a: Binding, b: Binding) -> Binding:

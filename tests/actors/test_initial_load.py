@@ -11,9 +11,10 @@ from actors.core.initial import MET
 from actors.core.lenses import MapValues, Same
 from actors.core.policy import FieldSide, FieldSpec, FirstContact, Owner, StreamSpec
 from actors.core.schedule import COMMAND
-from actors.core.types import Op, Room, Side, State
+from actors.core.types import Binding, Held, Op, Room, Side, State
 from actors.ports import Find
 from actors.root import RootActor
+from actors.window import kept_note
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, dies
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
 from tests.sim import loop
@@ -371,3 +372,12 @@ def test_found_by_sim_who_is_gone_and_whose_partner_can_not_be_read_does_not_hol
 
     said = 'field kind: the value map has no entry for "odd"'
     assert on(rig_of, body) == ([(Room.WAITING, said)], ["Ada"])
+
+
+@pytest.mark.parametrize(
+    "note", ["initial load: left 98ed9f", "initial load: left", "initial load: made on a yes", ""]
+)
+def test_found_by_sim_who_is_left_and_unclear_is_still_left_with_what_stood_in_it_then(note: str) -> None:
+    """Whoever was listed as unclear, and matched anew, rested with what he had been edited to meanwhile (seed 768926)."""
+    half = Binding("customers", 1, State.HELD_BACK, a=Held("A1"), note=f"ambiguous {note}".strip())
+    assert kept_note(half) == note

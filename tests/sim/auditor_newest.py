@@ -161,7 +161,7 @@ def load_writes_where_it_may(evidence: Evidence, timeline: Timeline) -> Iterator
         return
     loaded = evidence.loaded.get(stream.name, float("inf"))
     for entry in timeline.entries:
-        left = entry.op == "create" and stream.initial_creates == "off"
+        left = entry.op == "create" and stream.initial_creates == "off" and source_of(timeline, entry) is None
         if entry.outside or (entry.side in stream.initial_load and not left) or entry.asked >= loaded:
             continue
         ids = timeline.ids(timeline.ref(entry))
