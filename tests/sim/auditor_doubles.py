@@ -44,17 +44,20 @@ def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:
 
 
 def may_be_unseen(evidence: Evidence, there: list[Entry], entry: Entry) -> bool:
-    """Whether all that is there was made outside so shortly before that nobody need have seen it yet (or was known, and the
-    state was set back so shortly before, where lists leave records out now and then), or was hidden: from lists where
-    nobody knew it, from every look where a daemon had made it, has its id, and lost no state since."""
+    """Whether all that is there was made so shortly before that nobody need have seen it yet: outside, or by a daemon whose
+    state was set back since, where a look may come late (or was known, and the state was set back so shortly before,
+    where lists leave records out now and then); or was hidden: from lists where nobody knew it, from every look where a
+    daemon had made it, has its id, and lost no state since."""
 
     def known(one: Entry) -> bool:
         lost = any(one.at < at < entry.at for at in evidence.set_back)
         return not one.outside and evidence.has_id(one) and not lost
 
     def unknown_since(one: Entry) -> float:
-        lost = [at for at in evidence.set_back if one.at < at < entry.at and one.side in evidence.patchy]
-        return max([*lost, one.at if one.outside else -math.inf])
+        lost = [at for at in evidence.set_back if one.at < at < entry.at]
+        missed = lost if one.side in evidence.patchy else []
+        as_new = one.outside or (lost and one.side not in evidence.plain)
+        return max([*missed, one.at if as_new else -math.inf])
 
     return all(
         evidence.is_soon(unknown_since(one), entry.asked)

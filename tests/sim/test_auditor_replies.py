@@ -152,6 +152,21 @@ def test_what_was_known_before_the_state_was_set_back_is_missed_for_no_longer_th
     assert found(known.create("b", "d1", "B2", ref="r1", email="e1")) == {"no duplicates"}
 
 
+@pytest.mark.parametrize(
+    "ago_s, plain, invariants",
+    [(20.0, False, set()), (20.0, True, {"no duplicates"}), (500.0, False, {"no duplicates"})],
+)
+def test_what_was_made_just_before_its_making_was_forgotten_is_missed_like_a_new_record_where_looks_come_late(
+    ago_s: float, plain: bool, invariants: set[str]
+) -> None:
+    told = (
+        story().create("a", PERSON, "A1", ref="r1", email="e1").create("b", "d1", "B1", ref="r1", email="e1")
+    )
+    told.wait(5.0).evidence.set_back.append(told.at)
+    told.evidence.plain = ONLY_B if plain else frozenset()
+    assert found(told.wait(ago_s).create("b", "d2", "B2", ref="r1", email="e1")) == invariants
+
+
 @pytest.mark.parametrize("whose, invariants", [("r1", {"moved"}), ("r2", set())])
 def test_who_was_merged_by_hand_with_a_record_that_moves_is_not_that_record(
     whose: str, invariants: set[str]
