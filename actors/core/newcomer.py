@@ -189,7 +189,11 @@ def _with_edits(stream: StreamSpec, half: Binding, held: Held, seen: Observation
     own = {
         name
         for name, value in seen.fields.items()
-        if name not in held.dev or not same(held.dev[name].value, value) or name not in values
+        if name not in held.dev
+        or not same(held.dev[name].value, value)
+        or name not in values
+        # What was written in part only was agreed on by nobody: what stands there is all that is left of it.
+        or units.is_begun(half, seen.side, name)
     }
     fresh.extend(name for names in units.added_up(stream) if own & names for name in names)
     moved = {stream.field(name).unit for name in fresh}

@@ -9,7 +9,7 @@ import pytest
 
 from actors.core.lenses import Scale
 from actors.core.mapping import observe
-from actors.core.plan import Context, plan_new, plan_pair
+from actors.core.plan import RESTORE, Context, plan_new, plan_pair
 from actors.core.policy import Choice, FieldSpec, LinesSpec, Owner, StreamSpec
 from actors.core.settle import resolve, settle
 from actors.core.types import (
@@ -322,6 +322,28 @@ def test_what_was_cut_while_it_was_put_back_is_completed_too(here: Side, shows: 
     a, b = (mine, after) if here == "a" else (after, mine)
     (fill,) = plan_pair(PLAIN, out.binding, a, b, CTX).actions
     assert (fill.side, fill.op, fill.fields) == (there, Op.UPDATE, {"items": shows})
+
+
+@pytest.mark.parametrize("here", SIDES)
+@pytest.mark.parametrize("agreed", [(), (C,)])
+def test_found_by_sim_what_is_put_back_from_what_was_cut_holds_the_part_that_is_left(
+    here: Side, agreed: tuple[Line, ...]
+) -> None:
+    """Its lines had been written in part when the other record was deleted (seed 778522): it was put back with what had been
+    agreed on, none of a new record, and the part stayed beside it for good."""
+    held = Held(id=f"{here.upper()}1", dev={"items": Deviation((A,), CUT)})
+    left = half(here).with_side(here, held)
+    left = msgspec.structs.replace(left, note=RESTORE, base={"number": "1", "items": agreed})
+    mine = shown(here, (A,))
+    (action,) = plan_new(PLAIN, left, mine, CTX).actions
+    assert (action.op, action.fields["items"]) == (Op.CREATE, (A,))
+    after = shown(other(here), (A,))
+    out = settle(PLAIN, left, action, after, now=NOW, by_reply=True, in_steps=True, origin=mine)
+    a, b = (mine, after) if here == "a" else (after, mine)
+    verdict = plan_pair(PLAIN, out.binding, a, b, CTX)
+    assert (verdict.actions, verdict.park) == ((), ())
+    final = verdict.binding
+    assert (final.base["items"], final.a and final.a.dev, final.b and final.b.dev) == ((A,), {}, {})
 
 
 @pytest.mark.parametrize("here", SIDES)
