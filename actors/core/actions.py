@@ -8,7 +8,7 @@ from typing import Final
 from actors.core.mapping import Shown
 from actors.core.policy import StreamSpec
 from actors.core.types import Action, ActionState, Binding, FieldDecision, Observation, Op, Room, Side, other
-from actors.core.values import Value, fingerprint
+from actors.core.values import Value, fingerprint, is_empty
 
 NEW_ON: Final = "new on {side}"  # the rule by which a record is made
 
@@ -76,12 +76,9 @@ def _kinds(op: Op, fields: Mapping[str, Value], before: Mapping[str, Value]) -> 
         return ("creates",)
     if op in (Op.DELETE, Op.MARK):
         return ("deletes",)
-    kinds = []
-    if any(fields[n] is not None for n in fields if before.get(n) is not None):
-        kinds.append("overwrites")
-    if any(fields[n] is None for n in fields if before.get(n) is not None):
-        kinds.append("clears")
-    return tuple(kinds)
+    written_over = [fields[n] for n in fields if not is_empty(before.get(n))]
+    kinds = {"clears" if is_empty(value) else "overwrites" for value in written_over}
+    return tuple(sorted(kinds, reverse=True))
 
 
 def note_line(

@@ -238,6 +238,26 @@ def test_nothing_is_deleted_while_a_field_of_it_is_not_delivered() -> None:
     assert [action.op for action in whole.actions] == [Op.DELETE]
 
 
+@pytest.mark.parametrize(
+    "was, now, kinds",
+    [
+        (("x",), (), ("clears",)),
+        (("x",), ("x", "y"), ("overwrites",)),
+        ((), ("x",), ()),
+        (None, ("x",), ()),
+        ("", "x", ("overwrites",)),  # a blank text is a text
+        ("x", "", ("overwrites",)),
+    ],
+)
+def test_a_list_that_turns_empty_is_cleared_and_an_empty_one_is_not_overwritten(
+    was: Value, now: Value, kinds: tuple[str, ...]
+) -> None:
+    """The emptied lists of seed 780378 counted as overwritten, of which a link may do a lot."""
+    looks = seen("a", {"tags": now}), seen("b", {"tags": was})
+    (action,) = plan_pair(stream(one("tags")), bound({"tags": was}), *looks, Context(NOW)).actions
+    assert action.kinds == kinds
+
+
 def test_an_update_carries_what_it_replaces_and_what_it_was_seen_on() -> None:
     spec = stream(one("f"), one("g"))
     looks = seen("a", {"f": "new", "g": None}), seen("b", {"f": "old", "g": "G"}, version="7")

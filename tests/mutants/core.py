@@ -97,8 +97,8 @@ CORE = (
         29,
         "what a side that was set back would overwrite spends no budget",
         "actors/core/actions.py",
-        '        kinds.append("overwrites")\n',
-        "        pass\n",
+        "return tuple(sorted(kinds, reverse=True))",
+        'return tuple(kinds - {"overwrites"})',
         (
             "tests/actors/test_replaced.py::test_redteam_29_what_a_side_that_was_set_back_would_overwrite_waits_for_a_yes",
         ),
@@ -179,8 +179,8 @@ CORE = (
         6,
         "values that turn empty have no budget of their own",
         "actors/core/actions.py",
-        'kinds.append("clears")',
-        'kinds.append("overwrites")',
+        '"clears" if is_empty(value) else "overwrites"',
+        '"overwrites"',
         (f"{TOLD}test_redteam_06_a_field_that_is_not_delivered_any_more_empties_nothing",),
     ),
     Mutant(
