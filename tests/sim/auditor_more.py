@@ -45,16 +45,16 @@ def may_write(evidence: Evidence, timeline: Timeline, entry: Entry, native: str)
         return is_marked(timeline, entry)
     for law in stream.derived:
         if (law.shown, law.name) == (entry.side, native):
-            there = [one for one in past if one.side != entry.side and one.after is not None]
-            return any(law.means(one.id, one.after or {}) == value for one in there)
+            return any(law.means(e.id, e.after) == value for e in past if e.side != entry.side and e.after)
     held = {(one.after or {}).get(native) for one in past if one.side == entry.side}
+    moved = source_of(timeline, entry) is not None  # with all that it held
+    own = entry.op == "create" and (moved or entry.side in stream.restores)
     if native == MEMO:
-        return entry.op == "create" and entry.side in stream.own & stream.restores and value in held
+        return own and entry.side in stream.own and value in held
     if (entry.side, native) in stream.assigned:
-        return source_of(timeline, entry) is not None and value in held  # it moved, with all that it held
+        return moved and value in held
     starts = {(side, name): told for side, name, told in stream.starts}
     if entry.op == "create" and (entry.side, native) in starts:
-        own = entry.side in stream.restores or source_of(timeline, entry) is not None
         return (own and value in held) or starts[entry.side, native] == value
     gate = stream.gate(entry.side)
     puts_back = gate is not None and gate.then == "put_back" and native == gate.path

@@ -32,3 +32,14 @@ def test_what_a_move_left_stays_where_a_person_said_so(word: str, invariants: se
     told = bound(placed().counts("a", "created", 1).counts("b", "created", 1), "A1", "two:B2")
     told.evidence.decisions.append(Decision(told.at, "customers", {"b": "one:B1"}, "*left behind*", word))
     assert found_at_the_end(told.ends()) == invariants
+
+
+@pytest.mark.parametrize(
+    "own, memo, invariants", [("b", "m1", set()), ("b", "m2", {"ownership"}), ("", "m1", {"ownership"})]
+)
+def test_a_record_moves_with_what_is_its_sides_own(own: str, memo: str, invariants: set[str]) -> None:
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),), own=frozenset(own))
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", memo="m1", **{OBJECT: "one"})
+    told.create("a", PERSON, "A1", ref="r1", email="e1", place="two")
+    told.create("b", "d1", "two:B2", ref="r1", email="e1", memo=memo, **{OBJECT: "two"})
+    assert {"ownership"} & found(told) == invariants
