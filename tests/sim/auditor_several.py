@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from actors.core.values import Value
+from tests.sim.auditor_doubles import is_another
 from tests.sim.evidence import Entry, Evidence, Violation
 from tests.sim.laws import MARK, other
 from tests.sim.timeline import Timeline
 
 
 def source_of(timeline: Timeline, entry: Entry) -> Entry | None:
-    """Of a create in one of several objects, what its record last was in another one: it was moved from there."""
-    if entry.op != "create" or entry.side != timeline.stream.several:
+    """Of a create in one of several objects, what its record last was in another one: it was moved from there, unless a
+    person had said that it is another one."""
+    if entry.op != "create" or entry.side != timeline.stream.several or _told_apart(timeline, entry):
         return None
     for one in timeline.before(entry):
         if (
@@ -22,6 +24,12 @@ def source_of(timeline: Timeline, entry: Entry) -> Entry | None:
         ):
             return one
     return None
+
+
+def _told_apart(timeline: Timeline, entry: Entry) -> bool:
+    ids = timeline.ids(timeline.ref(entry))
+    said = (one for one in timeline.evidence.decisions if one.choose == "different" and one.at <= entry.at)
+    return any(id in ids[side] for one in said for side, id in one.ids.items())
 
 
 def place_of(timeline: Timeline, entry: Entry) -> Value:
@@ -95,6 +103,7 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
             elsewhere = sum(place_of(timeline, one) != place_of(timeline, entry) for one in there.values())
             sure = sure and elsewhere < 2
             sure = sure and not _stood_beside(timeline, entry, made[-1])
+            sure = sure and not _never_met(timeline, entry, made[-1])
             sure = sure and not (stream.left == "mark" and (entry.after or {}).get(MARK) == "yes")
             # Who touched it since it was left was asked about it, also if the one in the new object was put back after that.
             if sure and not parked & set(there) and not _touched_since(timeline, entry, made[0]):
@@ -110,6 +119,13 @@ def _stood_beside(timeline: Timeline, entry: Entry, made: Entry) -> bool:
         if one.side == made.side and one.id != entry.id:
             newest.setdefault(one.id, one)
     return any(one.op != "delete" and (one.after or {}).get(MARK) != "yes" for one in newest.values())
+
+
+def _never_met(timeline: Timeline, entry: Entry, made: Entry) -> bool:
+    """Whether a person gave it another key before anybody wrote of it: who is made under the old one is made anew."""
+    born = timeline.record(entry)[0]
+    written = any(not one.outside for one in timeline.before(made) if one.at >= born.at)
+    return not written and is_another(timeline, born, made)
 
 
 def was_kept_behind(timeline: Timeline, entry: Entry) -> bool:

@@ -258,7 +258,8 @@ def _states(timeline: Timeline, entry: Entry, since: float, until: float) -> lis
 
 def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
     """Whether a daemon's write says that the entry's record had a partner: of another record that people made one with
-    it later, or that stood beside it on its side, only what was written while the two shared a match key."""
+    it later, or that stood beside it on its side, only what was written while the two shared a match key; who is made beside
+    it before anybody need have seen it has a partner of its own."""
     same_ref = timeline.given_ref(write) == timeline.given_ref(entry)
     same_side = write.side == entry.side
     held = [one for one in timeline.record(entry) if one.at < write.at]
@@ -269,6 +270,8 @@ def pairs(timeline: Timeline, write: Entry, entry: Entry) -> bool:
     if same_ref and not beside:
         return is_told(timeline, write, entry)
     if not held or (same_side and not same_ref):
+        return False
+    if same_side and write.op == "create" and timeline.evidence.is_soon(held[0].at, write.asked):
         return False
     return not keys_differ(timeline.stream, held[-1], write)
 

@@ -87,3 +87,21 @@ def test_what_stands_in_a_record_that_people_made_one_with_another_is_theirs(
     told.create("b", "d1", "B2", ref=one, email="e2").rewritten("b", "d1", "B2", "name", "long name", "long")
     told.update("b", PERSON, "B2", email="e1").update("a", PERSON, "A2", email="e1")
     assert {"no invention"} & found(told.update("a", "d1", "A1", name="long")) == invariants
+
+
+@pytest.mark.parametrize(
+    "beside, after_s, invariants",
+    [(True, 10.0, set()), (True, 160.0, {"convergence"}), (False, 10.0, {"convergence"})],
+)
+def test_who_was_made_beside_a_record_that_had_just_come_says_nothing_of_a_partner_of_that(
+    beside: bool, after_s: float, invariants: set[str]
+) -> None:
+    """A1 is a person's, B1 another one's or a daemon's partner of it; A2 may have been made of B1. B1 goes, and A2."""
+    told = story("", "b", creates="b").create("a", PERSON, "A1", ref="r1", email="e1")
+    told.create("b", PERSON, "B1", ref="r1", email="e1", name="n1").wait(after_s)
+    if beside:
+        told.create("a", "d1", "A2", ref="r1", email="e1", name="n1").counts("a", "created", 1)
+        told.delete("a", PERSON, "A2")
+    else:
+        told.update("a", "d1", "A1", name="n1").counts("a", "updated", 1)
+    assert found_at_the_end(told.delete("b", PERSON, "B1").ends()) == invariants

@@ -326,7 +326,7 @@ def test_who_stands_beside_a_record_that_a_daemon_made_had_no_partner_for_that(
     deletes both: A1 goes with them only if it has B1's address."""
     told = story(removes="b", creates=ONLY_B, match=(("ref", "email"),))
     told.create("a", PERSON, "A1", ref="r1", email=email).create("b", PERSON, "B1", ref="r1", email="e2")
-    told.create("a", "d1", "A2", ref="r1", email="e2").counts("a", "created", 1)
+    told.wait(160.0).create("a", "d1", "A2", ref="r1", email="e2").counts("a", "created", 1)
     told.delete("a", PERSON, "A2").delete("b", PERSON, "B1")
     assert found_at_the_end(told.ends()) == invariants
 

@@ -8,7 +8,7 @@ from tests.sim.evidence import PERSON, Decision
 from tests.sim.laws import CUSTOMER_FIELDS, OBJECT
 from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import story
-from tests.sim.test_auditor_newest import PLACE, bound, placed
+from tests.sim.test_auditor_newest import PLACE, bound, placed, with_starts
 
 
 def made_too_early(later: bool) -> Story:
@@ -43,3 +43,29 @@ def test_a_record_moves_with_what_is_its_sides_own(own: str, memo: str, invarian
     told.create("a", PERSON, "A1", ref="r1", email="e1", place="two")
     told.create("b", "d1", "two:B2", ref="r1", email="e1", memo=memo, **{OBJECT: "two"})
     assert {"ownership"} & found(told) == invariants
+
+
+@pytest.mark.parametrize("word, invariants", [("different", set()), ("same", {"starts with"})])
+def test_who_was_told_apart_is_made_anew_and_not_moved(word: str, invariants: set[str]) -> None:
+    told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),), left="keep")
+    told.evidence.laws = with_starts(told, ("b", "begun", "first"))
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", begun="mine", **{OBJECT: "one"})
+    told.create("a", PERSON, "A1", ref="r1", email="e1", place="two").wait(500.0).decides("A1", "", word)
+    told.create("b", "d1", "two:B2", ref="r1", email="e1", begun="first", **{OBJECT: "two"})
+    assert {"starts with"} & found(told) == invariants
+
+
+@pytest.mark.parametrize("edited, invariants", [(True, set()), (False, {"convergence"})])
+def test_who_got_another_key_before_anybody_wrote_of_it_was_not_moved(
+    edited: bool, invariants: set[str]
+) -> None:
+    told = story(
+        fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),), match=(("ref", "email"),)
+    )
+    told.create("a", PERSON, "A1", ref="r1", email="e1", place="two")
+    told.create("b", PERSON, "one:B1", ref="r1", email="e1", **{OBJECT: "one"}).wait(500.0)
+    if edited:
+        told.update("b", PERSON, "one:B1", email="e2")
+    told.create("b", "d1", "two:B2", ref="r1", email="e1", **{OBJECT: "two"})
+    told.counts("b", "created", 1)
+    assert found_at_the_end(bound(told, "A1", "two:B2").ends()) == invariants
