@@ -13,18 +13,17 @@ from actors.core.actions import id_on
 from actors.core.newcomer import is_to_be_put_back
 from actors.core.plan import fresh
 from actors.core.policy import StreamSpec
-from actors.core.several import BESIDE, is_left, moved_to, stands_beside
+from actors.core.several import BESIDE, LEFT, is_back, is_left, moved_to
 from actors.core.types import Binding, Held, Hint, Presence, Side, State
 from actors.state import RunState
 
 
 async def standing(state: RunState, stream: StreamSpec, lost: Collection[str]) -> list[tuple[Binding, str]]:
-    """What stood beside records that are gone, each with the one of `lost`: a stranger, when it is looked at next. What our
-    own move kept in the old object is none of them."""
-    halves = (
-        await state.store.noted(state.link, stream.name, [f"{BESIDE}{id}" for id in lost]) if lost else ()
-    )
-    return [(half, stands_beside(half)) for half in halves]
+    """What stood beside records that are gone, each with the one of `lost`: a stranger, when it is looked at next. So is
+    what our own move left in the old object, unless it is removed, or about to be; but not what a rule keeps there."""
+    notes = [f"{said}{id}" for said in (BESIDE, LEFT) for id in lost]
+    halves = await state.store.noted(state.link, stream.name, notes) if notes else ()
+    return [(half, moved_to(half)) for half in halves if not (is_back(half) or state.is_open(half.key))]
 
 
 async def astray(

@@ -88,7 +88,11 @@ class Windows:
         if sorted_.strangers or sorted_.gone or gone:
             self.stirred.add(stream.name)
         over = SIDES if window.late else self.over.get(stream.name, ())
-        self.late.setdefault(stream.name, set()).update(p.binding.key for p in pairs if _is_gone(p, over))
+        self.late.setdefault(
+            stream.name, set()
+        ).update(  # who was gone before that look is not there again by another id
+            p.binding.key for p in pairs if p.binding.state is not State.GONE and _is_gone(p, over)
+        )
         extra = Extra(
             bindings=tuple(sorted_.strangers),
             acks=window.acks,

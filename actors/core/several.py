@@ -199,11 +199,6 @@ def is_left(half: Binding) -> bool:
     return half.note.startswith(LEFT)
 
 
-def stands_beside(half: Binding) -> str:
-    """The record beside which this one stands in another object; "" where it stands beside none."""
-    return half.note.removeprefix(BESIDE) if half.note.startswith(BESIDE) else ""
-
-
 def is_back(half: Binding) -> bool:
     """Whether it stands for what was removed after its record had moved: whatever is seen under that id now is new."""
     held = half.a or half.b

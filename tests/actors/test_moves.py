@@ -11,6 +11,7 @@ from actors.core.policy import DeleteEdit, DeletePolicy, Owner, StreamSpec
 from actors.core.types import Op, Room, Side, State
 from actors.ports import Find, RunRow
 from actors.root import RootActor
+from clients.connectors.systems.memory import MemoryConnector
 from tests.actors.odds import CRASHES, MIRRORED, at_rest, by_side, dies, field_of, told
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, loaded, on, until
 from tests.sim import loop
@@ -215,3 +216,36 @@ def test_found_by_sim_who_moves_behind_the_look_at_his_side_is_not_deleted(here:
         return Rig(spec, find=(Find.MODIFIED,), poll_s=20.0, precondition="reread", find_by_field=False)
 
     assert on(rig_of, body) == (True, 1, 1, [])
+
+
+@MIRRORED
+@pytest.mark.parametrize("word", list(DeleteEdit))
+def test_who_is_deleted_while_his_partner_is_edited_is_concluded_where_each_look_is_a_whole_one(
+    here: Side, there: Side, word: DeleteEdit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system that can't say whether anything changed shows the edited partner in every look, and so asks for him each
+    time: he was taken for just gone by each of them, waited for the next one, and the link looked again every second."""
+
+    async def none(self: MemoryConnector, object_name: str) -> str:
+        return ""
+
+    monkeypatch.setattr(MemoryConnector, "look_token", none)
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        id = rig.create(here, "Ada", "1", number="K1", town="x")
+        await until(lambda: rig.names(there) == ["Ada"] and loaded(rig) and not rig.link().inbox)
+        await at_rest(rig)
+        (partner,) = rig.rows(there)
+        rig.systems[here].delete(CUSTOMERS, id, "person")
+        rig.edit(there, partner, phone="9")
+        await anyio.sleep(200)
+        looks = len(rig.asked("b", "scan"))
+        await anyio.sleep(600)
+        looks = len(rig.asked("b", "scan")) - looks
+        return rig.bindings()[0].state is not State.GONE, looks < 60
+
+    def rig_of() -> Rig:
+        spec = numbered(here, DeletePolicy.REMOVE, delete_vs_edit=word)
+        return Rig(spec, find=(Find.FULL,), poll_s=20.0)
+
+    assert on(rig_of, body) == (True, True)

@@ -359,3 +359,35 @@ def test_found_by_sim_who_moves_before_he_is_put_back_is_put_back_where_he_is_no
 
     spec = made_from(here, there, DeletePolicy.RESTORE)
     assert on(lambda: rig_with(spec, find), body) == ([("Ada", PROSPECTS)], 1)
+
+
+@MIRRORED
+@pytest.mark.parametrize("edited", [False, True])
+def test_what_a_move_left_and_a_person_edited_is_the_record_again_where_the_new_one_is_gone(
+    here: Side, there: Side, edited: bool
+) -> None:
+    """Ada is moved, and somebody edits her old record meanwhile, so that it is listed; then the new one is deleted, and
+    that is concluded before anybody has said what becomes of the old one. It stood there, bound to nobody, for good."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, prospect = await pair(rig, here, there)
+
+        async def edits() -> None:
+            if rig.rows(there, CLIENTS) and rig.rows(there, PROSPECTS)[prospect]["phone"] == "1":
+                rig.systems[there].edit(PROSPECTS, prospect, {"phone": "9"}, "person")
+
+        rig.on[there, "read"] = edits
+        rig.edit(here, mine, kind=CLIENTS)
+        await until(lambda: rig.parked())
+        await at_rest(rig)
+        (client,) = rig.rows(there, CLIENTS)
+        rig.systems[there].delete(CLIENTS, client, "person")
+        await at_rest(rig)
+        if edited:
+            rig.systems[there].edit(PROSPECTS, prospect, {"phone": "11"}, "person")
+            await at_rest(rig)
+        (row,) = rig.rows(here).values()
+        return list(rig.rows(there, PROSPECTS)), row["kind"], row["phone"], row["marked"], rig.parked()
+
+    found = on(lambda: rig_with(accounts(here)), body)
+    assert found[0] and found[1:] == (PROSPECTS, "11" if edited else "9", None, [])

@@ -61,8 +61,8 @@ NEWEST = (
         19,
         "who stood beside a record that is gone stays there, and it counts as deleted",
         "actors/beside.py",
-        "return [(half, stands_beside(half)) for half in halves]",
-        "return [(half, stands_beside(half)) for half in halves if False]",
+        "return [(half, moved_to(half)) for half in halves if not",
+        "return [(half, moved_to(half)) for half in halves if False and not",
         (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
     ),
     Mutant(

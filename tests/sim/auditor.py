@@ -36,7 +36,14 @@ from tests.sim.auditor_newest import (
     on_command_only,
     within_budgets,
 )
-from tests.sim.auditor_several import counts_elsewhere, left_behind, moved_from, place_of, source_of
+from tests.sim.auditor_several import (
+    counts_elsewhere,
+    left_behind,
+    moved_from,
+    place_of,
+    source_of,
+    was_kept_behind,
+)
 from tests.sim.evidence import MOMENT_S, Entry, Evidence, Named, Violation
 from tests.sim.laws import FieldLaw, StreamLaw, items_of, other
 from tests.sim.timeline import Timeline
@@ -75,7 +82,7 @@ def no_duplicates(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]
             # Moved: who stands in the same object is the same, unless nobody knows which of several counts.
             several = len({one.id for one in there.values()}) > 1
             here = [one for one in same if place_of(timeline, one) == place_of(timeline, entry)]
-            same = [] if several else here
+            same = [] if several else [one for one in here if not was_kept_behind(timeline, one)]
         if (
             made
             and not was_told(evidence, timeline, entry, "different")

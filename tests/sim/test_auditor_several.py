@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sim.evidence import PERSON, Decision
-from tests.sim.laws import CUSTOMER_FIELDS, OBJECT
+from tests.sim.laws import CUSTOMER_FIELDS, MARK, OBJECT
 from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import story
 from tests.sim.test_auditor_newest import PLACE, bound, placed, with_starts
@@ -69,3 +69,16 @@ def test_who_got_another_key_before_anybody_wrote_of_it_was_not_moved(
     told.create("b", "d1", "two:B2", ref="r1", email="e1", **{OBJECT: "two"})
     told.counts("b", "created", 1)
     assert found_at_the_end(bound(told, "A1", "two:B2").ends()) == invariants
+
+
+@pytest.mark.parametrize("left, invariants", [("mark", set()), ("remove", {"no duplicates"})])
+def test_what_is_put_back_beside_what_a_move_left_marked_is_no_double(
+    left: str, invariants: set[str]
+) -> None:
+    """B1 was moved to B2, which is deleted, and put back where B1 stands."""
+    told = placed(left)
+    if left == "mark":
+        told.update("b", "d1", "one:B1", **{MARK: "yes"})
+    told.delete("b", PERSON, "two:B2").update("a", PERSON, "A1", place="one").wait(500.0)
+    told.create("b", "d1", "one:B3", ref="r1", email="e1", name="n1", **{OBJECT: "one"})
+    assert {"no duplicates"} & found(told) == invariants
