@@ -45,13 +45,13 @@ async def astray(
 async def led(
     state: RunState, stream: StreamSpec, ids: Mapping[str, str], dropped: Collection[int] = ()
 ) -> tuple[Binding, ...]:
-    """What stands beside records that have another id now (`ids`: old -> new): it stands beside those. `dropped`: keys of
-    half bindings that go, since theirs are those very records."""
+    """What stands beside records that have another id now (`ids`: old -> new), or was left by a move to them: it is told by
+    the new one. `dropped`: keys of half bindings that go, since theirs are those very records."""
     if not ids:
         return ()
-    notes = {f"{BESIDE}{old}": f"{BESIDE}{new}" for old, new in ids.items()}
+    notes = {f"{said}{old}": f"{said}{new}" for said in (BESIDE, LEFT) for old, new in ids.items()}
     halves = await state.store.noted(state.link, stream.name, list(notes))
-    stay = (half for half in halves if half.key not in dropped)
+    stay = (half for half in halves if not (half.key in dropped or is_back(half) or state.is_open(half.key)))
     return tuple(replace(half, note=notes[half.note], rev=half.rev + 1) for half in stay)
 
 

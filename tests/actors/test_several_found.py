@@ -391,3 +391,39 @@ def test_what_a_move_left_and_a_person_edited_is_the_record_again_where_the_new_
 
     found = on(lambda: rig_with(accounts(here)), body)
     assert found[0] and found[1:] == (PROSPECTS, "11" if edited else "9", None, [])
+
+
+@MIRRORED
+def test_what_a_move_left_goes_though_a_person_moved_the_new_one_on(here: Side, there: Side) -> None:
+    """A client becomes a prospect again, and her old record is edited meanwhile, so that it waits for a word; then people
+    enter her as a client anew, and remove the prospect. The old record was taken for all that is left of her (seed 900173
+    with several objects)."""
+
+    async def body(rig: Rig, root: RootActor) -> Any:
+        mine, _ = await pair(rig, here, there)
+        rig.edit(here, mine, kind=CLIENTS)
+        await until(lambda: not rig.rows(there, PROSPECTS))
+        await at_rest(rig)
+        (old,) = rig.rows(there, CLIENTS)
+
+        async def edits() -> None:
+            if rig.rows(there, PROSPECTS) and rig.rows(there, CLIENTS)[old]["phone"] == "1":
+                rig.systems[there].edit(CLIENTS, old, {"phone": "9"}, "person")
+
+        rig.on[there, "read"] = edits
+        rig.edit(here, mine, kind=PROSPECTS)
+        await until(lambda: rig.parked())
+        await at_rest(rig)
+        del rig.on[there, "read"]
+        new = rig.systems[there].create(CLIENTS, {"name": "Ada", "phone": "1"}, "person")
+        await until(lambda: rig.rows(here)[mine]["kind"] == CLIENTS)
+        for prospect in list(rig.rows(there, PROSPECTS)):
+            rig.systems[there].delete(PROSPECTS, prospect, "person")
+        await at_rest(rig)
+        (row,) = rig.parked()
+        rig.store.decide("l", row.id, row.fingerprint, {"choose": here})
+        await until(lambda: old not in rig.rows(there, CLIENTS))
+        await at_rest(rig)
+        return list(rig.rows(there, CLIENTS)) == [new], len(rig.rows(here)), rig.parked()
+
+    assert on(lambda: rig_with(accounts(here)), body) == (True, 1, [])

@@ -95,8 +95,8 @@ NEWEST = (
         19,
         "who stands beside a record that gets another id is not known beside that",
         "actors/beside.py",
-        'notes = {f"{BESIDE}{old}": f"{BESIDE}{new}" for old, new in ids.items()}',
-        'notes = {f"{BESIDE}{old}": f"{BESIDE}{old}" for old, new in ids.items()}',
+        'notes = {f"{said}{old}": f"{said}{new}" for said in (BESIDE, LEFT) for old, new in ids.items()}',
+        'notes = {f"{said}{old}": f"{said}{old}" for said in (BESIDE, LEFT) for old, new in ids.items()}',
         (
             f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_whichever_id_the_other_one_had_last",
             f"{FOUND}test_who_stands_beside_is_the_record_also_where_we_moved_the_other_one_since",
