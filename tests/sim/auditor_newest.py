@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from actors.core.policy import MERGES
-from actors.core.values import Scalar, Value, lines_of
+from actors.core.values import Scalar, Value, is_empty, lines_of
 from tests.sim.auditor_several import moved_from, source_of
 from tests.sim.evidence import BACKUP, MOMENT_S, Entry, Evidence, Violation
 from tests.sim.laws import CELLS, FieldLaw, Side, other
@@ -381,7 +381,8 @@ def _kinds(timeline: Timeline, entry: Entry) -> Iterator[str]:
         return
     changed = [name for name in entry.changed() if law.law(entry.side, name) is not None]
     before, after = entry.before or {}, entry.after or {}
-    if any(before.get(name) is not None and after.get(name) is not None for name in changed):
+    held = [name for name in changed if not is_empty(before.get(name))]
+    if any(not is_empty(after.get(name)) for name in held):
         yield "overwrites"
-    if any(before.get(name) is not None and after.get(name) is None for name in changed):
+    if any(is_empty(after.get(name)) for name in held):
         yield "clears"
