@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from actors.core.policy import Budget
 from tests.sim.evidence import BACKUP, PERSON, Decision
-from tests.sim.laws import Laws, Side
+from tests.sim.laws import CUSTOMER_FIELDS, FieldLaw, Laws, Side
 from tests.sim.test_auditor import Story, found, found_at_the_end
 from tests.sim.test_auditor_more import story
 
@@ -105,3 +106,15 @@ def test_who_was_made_beside_a_record_that_had_just_come_says_nothing_of_a_partn
     else:
         told.update("a", "d1", "A1", name="n1").counts("a", "updated", 1)
     assert found_at_the_end(told.delete("b", PERSON, "B1").ends()) == invariants
+
+
+@pytest.mark.parametrize("was, invariants", [((), set()), (("x",), {"budgets"})])
+def test_nothing_of_a_list_that_was_empty_is_cleared(was: tuple[str, ...], invariants: set[str]) -> None:
+    """B1's list turns to null (seed 287)."""
+    told = story(fields=(*CUSTOMER_FIELDS, FieldLaw("tags", type="list")))
+    told.evidence.loaded["customers"] = 0.0
+    told.evidence.budgets = {"clears": Budget(0, 0.0, 0)}
+    told.create("b", PERSON, "B1", ref="r1", email="e1", tags=was).create(
+        "a", PERSON, "A1", ref="r1", email="e1"
+    )
+    assert {"budgets"} & found(told.wait(100.0).update("b", "d1", "B1", tags=None)) == invariants
