@@ -21,9 +21,7 @@ from actors.state import RunState
 async def standing(state: RunState, stream: StreamSpec, lost: Collection[str]) -> list[tuple[Binding, str]]:
     """What stood beside records that are gone, each with the one of `lost`: a stranger, when it is looked at next. So is
     what our own move left in the old object, unless it is removed, or about to be; but not what a rule keeps there."""
-    notes = [f"{said}{id}" for said in (BESIDE, LEFT) for id in lost]
-    halves = await state.store.noted(state.link, stream.name, notes) if notes else ()
-    return [(half, moved_to(half)) for half in halves if not (is_back(half) or state.is_open(half.key))]
+    return [(half, moved_to(half)) for half in await _noted(state, stream, lost)]
 
 
 async def astray(
@@ -47,12 +45,20 @@ async def led(
 ) -> tuple[Binding, ...]:
     """What stands beside records that have another id now (`ids`: old -> new), or was left by a move to them: it is told by
     the new one. `dropped`: keys of half bindings that go, since theirs are those very records."""
-    if not ids:
-        return ()
-    notes = {f"{said}{old}": f"{said}{new}" for said in (BESIDE, LEFT) for old, new in ids.items()}
-    halves = await state.store.noted(state.link, stream.name, list(notes))
-    stay = (half for half in halves if not (half.key in dropped or is_back(half) or state.is_open(half.key)))
-    return tuple(replace(half, note=notes[half.note], rev=half.rev + 1) for half in stay)
+    stay = [half for half in await _noted(state, stream, ids) if half.key not in dropped]
+    return tuple(replace(half, note=_led(half, ids), rev=half.rev + 1) for half in stay)
+
+
+def _led(half: Binding, ids: Mapping[str, str]) -> str:
+    record = moved_to(half)
+    return f"{half.note.removesuffix(record)}{ids[record]}"
+
+
+async def _noted(state: RunState, stream: StreamSpec, ids: Collection[str]) -> list[Binding]:
+    """What stands beside these records, or was left by a move to them and is not removed, nor about to be."""
+    notes = [f"{said}{id}" for said in (BESIDE, LEFT) for id in ids]
+    halves = await state.store.noted(state.link, stream.name, notes) if notes else ()
+    return [half for half in halves if not (is_back(half) or state.is_open(half.key))]
 
 
 async def alone(

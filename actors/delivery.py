@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from actors.core.errors import TandemError
 from actors.core.policy import LinkSpec, StreamSpec
 from actors.core.schedule import NEVER, Delivery, Place, deliveries, next_delivery
-from actors.core.several import RULE
+from actors.core.several import RULE, was_move
 from actors.core.types import Action, Hint, Op, Side, other
 from actors.messages import Ports
 from actors.ports import Clock, Cursor, RunRow, Turn
@@ -135,7 +135,7 @@ def _of_both_sides(actions: Sequence[Action]) -> dict[int, set[int]]:
 def _decided(stream: StreamSpec, action: Action) -> bool:
     """Whether it makes, or completes, what a person decided to import: that waits for no schedule. (Who moves to another
     object was imported before.)"""
-    imports = action.op is Op.CREATE and not action.seen_native
+    imports = action.op is Op.CREATE and not was_move(stream, action)
     return action.side in stream.stages and (imports or action.side in stream.once)
 
 

@@ -173,18 +173,11 @@ class Run:
             state.left_for_later |= looked and not at_rest
             # A stranger met by a hint is created only after both sides were looked at, their feeds drained: that comes next.
             self._looks_next |= not look and stream.name in self._windows.stirred
-            if (
-                look
-                and looked
-                and at_rest
-                and not state.dry
-                and state.trouble is None
-                and not state.waits_for(stream)
-            ):
-                await self._at_rest(stream, whole=len(state.errors) == errors)
-            elif look and looked and not state.dry:
-                # A schedule counts from the first look on, whatever is left to be done.
-                await self._looking.delivered(stream, all_gone=False)
+            if look and looked and not state.dry:
+                if at_rest and state.trouble is None and not state.waits_for(stream):
+                    await self._at_rest(stream, whole=len(state.errors) == errors)
+                else:  # a schedule counts from the first look on, whatever is left to be done
+                    await self._looking.delivered(stream, all_gone=False)
         except TandemError as error:
             state.cut_short(error)
             if error.scope in (Scope.CONNECTION, Scope.LINK):

@@ -88,11 +88,10 @@ class Windows:
         if sorted_.strangers or sorted_.gone or gone:
             self.stirred.add(stream.name)
         over = SIDES if window.late else self.over.get(stream.name, ())
-        self.late.setdefault(
-            stream.name, set()
-        ).update(  # who was gone before that look is not there again by another id
-            p.binding.key for p in pairs if p.binding.state is not State.GONE and _is_gone(p, over)
-        )
+        # Who was gone before that look began was looked for under another id by it.
+        news = (pair for pair in pairs if pair.binding.state is not State.GONE)
+        late = {pair.binding.key for pair in news if _is_gone(pair, over)}
+        self.late.setdefault(stream.name, set()).update(late)
         extra = Extra(
             bindings=tuple(sorted_.strangers),
             acks=window.acks,

@@ -23,6 +23,7 @@ from actors.ports import Cursor, Find, RunRow
 from actors.root import RootActor
 from clients.connectors.systems.memory_system import Faults
 from tests.actors.rig import CUSTOMERS, Rig, customers, fails, loaded, on, takes, until, writes
+from tests.actors.test_several import CLIENTS, PROSPECTS, accounts
 from tests.sim import loop
 
 HOURLY = schedule.every("every 1h", 3600.0, 0.0)
@@ -352,7 +353,11 @@ def test_a_schedule_begins_though_a_stream_never_comes_to_rest(late: Side) -> No
     the next run, again and again, and nothing that waited for it went (found beside seed 718095)."""
     early = other(late)
 
-    async def body(rig: Rig, root: RootActor) -> None:
+    def phone_of_bob(rig: Rig) -> str:
+        (phone,) = (row["phone"] for row in rig.rows(late).values() if row["name"] == "Bob")
+        return str(phone)
+
+    async def body(rig: Rig, root: RootActor) -> str:
         rig.systems[early].faults = Faults(lose_reply=1.0)
         away = TandemError(Kind.TRANSIENT, "no answer", scope=Scope.STREAM)
         rig.on |= {(early, "find_tagged"): fails(away)}
@@ -361,9 +366,8 @@ def test_a_schedule_begins_though_a_stream_never_comes_to_rest(late: Side) -> No
         rig.systems[early].faults = Faults()
         bob = next(id for id, row in rig.rows(early).items() if row["name"] == "Bob")
         rig.edit(early, bob, phone="9")
-        await until(
-            lambda: [r["phone"] for r in rig.rows(late).values() if r["name"] == "Bob"] == ["9"], 2 * 3600.0
-        )
+        await until(lambda: phone_of_bob(rig) == "9", 2 * 3600.0)
+        return phone_of_bob(rig)
 
     def rig() -> Rig:
         made = Rig(towards(late), find=(Find.MODIFIED,), poll_s=20.0, draws_ids=False)
@@ -372,7 +376,7 @@ def test_a_schedule_begins_though_a_stream_never_comes_to_rest(late: Side) -> No
             made.create(side, "Bob")
         return made
 
-    on(rig, body)
+    assert on(rig, body) == "9"
 
 
 # ------------------------------------------------------------------------------------------------ the gate alone
@@ -417,9 +421,9 @@ def test_found_by_sim_who_moves_to_another_object_waits_for_the_schedule_though_
 ) -> None:
     """What a person decided to import is made at once; who stands there already, and is made in another object, was imported
     before (seed 733238)."""
-    stream = towards("b", COMMAND, stages=frozenset({"b"}))
-    stands = {"name": "Ada"} if moved else {}
-    one = [Action(CUSTOMERS, "b", Op.CREATE, 1, fields={"name": "Ada"}, seen_native=stands)]
+    stream = accounts("a", delivery={"b": COMMAND}, stages=frozenset({"b"}))
+    before = {"kind": PROSPECTS} if moved else {}
+    one = [Action(CUSTOMERS, "b", Op.CREATE, 1, fields={"kind": CLIENTS}, before=before)]
     assert gate(stream).sift(stream, one) == (([], one) if moved else (one, []))
 
 

@@ -61,8 +61,8 @@ NEWEST = (
         19,
         "who stood beside a record that is gone stays there, and it counts as deleted",
         "actors/beside.py",
-        "return [(half, moved_to(half)) for half in halves if not",
-        "return [(half, moved_to(half)) for half in halves if False and not",
+        "return [(half, moved_to(half)) for half in await _noted(state, stream, lost)]",
+        "return [(half, moved_to(half)) for half in await _noted(state, stream, lost) if False]",
         (f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_once_the_other_one_is_gone",),
     ),
     Mutant(
@@ -95,8 +95,8 @@ NEWEST = (
         19,
         "who stands beside a record that gets another id is not known beside that",
         "actors/beside.py",
-        'notes = {f"{said}{old}": f"{said}{new}" for said in (BESIDE, LEFT) for old, new in ids.items()}',
-        'notes = {f"{said}{old}": f"{said}{old}" for said in (BESIDE, LEFT) for old, new in ids.items()}',
+        'return f"{half.note.removesuffix(record)}{ids[record]}"',
+        "return half.note",
         (
             f"{FOUND}test_found_by_sim_who_stands_beside_is_the_record_whichever_id_the_other_one_had_last",
             f"{FOUND}test_who_stands_beside_is_the_record_also_where_we_moved_the_other_one_since",
