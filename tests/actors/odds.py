@@ -49,3 +49,13 @@ def told(rig: Rig, rule: str) -> int:
 def field_of(rows: Mapping[str, Mapping[str, Any]], name: str) -> list[Any]:
     """One field of all records, in order."""
     return sorted(row[name] for row in rows.values())
+
+
+def edited_behind(rig: Rig, side: Side, old: str, id: str, new: str) -> None:
+    """Somebody edits what our move from one object to another leaves behind, once, before it is removed."""
+
+    async def edited() -> None:
+        if rig.rows(side, new) and rig.rows(side, old)[id]["phone"] == "1":
+            rig.systems[side].edit(old, id, {"phone": "9"}, "person")
+
+    rig.on[side, "read"] = edited

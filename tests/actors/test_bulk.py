@@ -188,16 +188,18 @@ def test_found_by_sim_what_was_answered_before_a_load_was_cut_short_is_settled_a
     assert rewritten == (names(7), {"rewritten"}, [], 0)
 
 
+async def as_answered(rig: Rig, root: RootActor) -> Any:
+    """Whom a shows, and what b is known to show otherwise, once all is loaded and has rested."""
+    await until(lambda: loaded(rig) and not rig.link().inbox, timeout_s=600)
+    await anyio.sleep(200)
+    reasons = {d.reason for b in rig.bindings() if b.b for d in b.b.dev.values()}
+    return rig.names("a"), reasons, rig.parked(), writes(rig)
+
+
 def test_found_by_sim_what_was_answered_while_the_next_window_was_bound_is_settled_as_it_was_answered() -> (
     None
 ):
     """What the system made of a window is read from the store while the next one is stored (seed 704900)."""
-
-    async def body(rig: Rig, root: RootActor) -> Any:
-        await until(lambda: loaded(rig) and not rig.link().inbox, timeout_s=600)
-        await anyio.sleep(200)
-        reasons = {d.reason for b in rig.bindings() if b.b for d in b.b.dev.values()}
-        return rig.names("a"), reasons, rig.parked(), writes(rig)
 
     def slowly() -> Rig:
         made = shortening(rig(customers(match=())))
@@ -210,18 +212,12 @@ def test_found_by_sim_what_was_answered_while_the_next_window_was_bound_is_settl
         made.store.bindings = late  # type: ignore[assignment, method-assign]
         return made
 
-    assert on(slowly, body, rows_window=2) == (names(7), {"rewritten"}, [], 0)
+    assert on(slowly, as_answered, rows_window=2) == (names(7), {"rewritten"}, [], 0)
 
 
 def test_what_was_answered_before_a_window_was_refused_by_the_store_is_settled_as_it_was_answered() -> None:
     """Somebody of it is known already, and what the window before was answered goes along with it: that is not stored, and
     is settled with the next one."""
-
-    async def body(rig: Rig, root: RootActor) -> Any:
-        await until(lambda: loaded(rig) and not rig.link().inbox, timeout_s=600)
-        await anyio.sleep(200)
-        reasons = {d.reason for b in rig.bindings() if b.b for d in b.b.dev.values()}
-        return rig.names("a"), reasons, rig.parked(), writes(rig)
 
     def refusing() -> Rig:
         made = shortening(rig(customers(match=())))
@@ -237,7 +233,7 @@ def test_what_was_answered_before_a_window_was_refused_by_the_store_is_settled_a
         made.store.load = once_refused  # type: ignore[assignment, method-assign]
         return made
 
-    assert on(refusing, body, rows_window=2) == (names(7), {"rewritten"}, [], 0)
+    assert on(refusing, as_answered, rows_window=2) == (names(7), {"rewritten"}, [], 0)
 
 
 def test_found_by_sim_what_a_load_without_a_reply_shows_otherwise_is_nobodys_edit() -> None:

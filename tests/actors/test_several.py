@@ -29,7 +29,7 @@ from actors.core.schedule import COMMAND
 from actors.core.types import SIDES, ActionState, Op, Outcome, Room, Side, State
 from actors.ports import Find, RunRow
 from actors.root import RootActor
-from tests.actors.odds import CRASHES, MIRRORED, at_rest, by_side, dies
+from tests.actors.odds import CRASHES, MIRRORED, at_rest, by_side, dies, edited_behind
 from tests.actors.rig import CUSTOMERS, Rig, customers, field, on, until
 from tests.actors.test_verifying import verified
 from tests.sim import loop
@@ -474,11 +474,7 @@ def test_what_is_left_behind_waits_for_its_schedule_and_is_not_forgotten(here: S
         await until(lambda: len(_settled(rig)) == 1)
         await command(1)
 
-        async def edited() -> None:
-            if rig.rows(there, CLIENTS) and rig.rows(there, PROSPECTS)[id]["phone"] == "1":
-                rig.systems[there].edit(PROSPECTS, id, {"phone": "9"}, "person")
-
-        rig.on[there, "read"] = edited
+        edited_behind(rig, there, PROSPECTS, id, CLIENTS)
         rig.edit(here, next(iter(rig.rows(here))), kind=CLIENTS)
         await command(2)
         await until(lambda: rig.parked())

@@ -14,7 +14,7 @@ from actors.ports import Find, Page
 from actors.root import RootActor
 from actors.several import scanned
 from clients.connectors.systems.memory_system import Faults
-from tests.actors.odds import MIRRORED, at_rest
+from tests.actors.odds import MIRRORED, at_rest, edited_behind
 from tests.actors.rig import Rig, fails, field, on, until
 from tests.actors.test_several import BOTH, CLIENTS, FINDS, PROSPECTS, accounts, pair, rig_with, shown
 from tests.actors.test_several import _settled as settled
@@ -371,12 +371,7 @@ def test_what_a_move_left_and_a_person_edited_is_the_record_again_where_the_new_
 
     async def body(rig: Rig, root: RootActor) -> Any:
         mine, prospect = await pair(rig, here, there)
-
-        async def edits() -> None:
-            if rig.rows(there, CLIENTS) and rig.rows(there, PROSPECTS)[prospect]["phone"] == "1":
-                rig.systems[there].edit(PROSPECTS, prospect, {"phone": "9"}, "person")
-
-        rig.on[there, "read"] = edits
+        edited_behind(rig, there, PROSPECTS, prospect, CLIENTS)
         rig.edit(here, mine, kind=CLIENTS)
         await until(lambda: rig.parked())
         await at_rest(rig)
@@ -405,12 +400,7 @@ def test_what_a_move_left_goes_though_a_person_moved_the_new_one_on(here: Side, 
         await until(lambda: not rig.rows(there, PROSPECTS))
         await at_rest(rig)
         (old,) = rig.rows(there, CLIENTS)
-
-        async def edits() -> None:
-            if rig.rows(there, PROSPECTS) and rig.rows(there, CLIENTS)[old]["phone"] == "1":
-                rig.systems[there].edit(CLIENTS, old, {"phone": "9"}, "person")
-
-        rig.on[there, "read"] = edits
+        edited_behind(rig, there, CLIENTS, old, PROSPECTS)
         rig.edit(here, mine, kind=PROSPECTS)
         await until(lambda: rig.parked())
         await at_rest(rig)

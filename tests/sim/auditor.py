@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from actors.core.values import Value
 from tests.sim.auditor_back import came_back, looks_undone
-from tests.sim.auditor_doubles import Live, called, is_another, may_be_unseen
+from tests.sim.auditor_doubles import Live, called, is_another, may_be_unseen, was_told
 from tests.sim.auditor_more import (
     bounded,
     documents,
@@ -150,20 +150,6 @@ def deletes(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
         ):
             text = f"{entry.who} deleted, nobody had deleted its partner: {tell(entry)}"
             yield Violation("deletes", text, entry.at)
-
-
-def was_told(
-    evidence: Evidence, timeline: Timeline, entry: Entry, word: str, field: str | None = None
-) -> bool:
-    """Whether a person had said that word of a record of this reference (of that field)."""
-    ids = timeline.ids(timeline.ref(entry))
-    return any(
-        one.choose == word
-        and field in (None, one.field)
-        and one.at <= entry.asked + MOMENT_S
-        and any(i in ids[s] for s, i in one.ids.items())
-        for one in evidence.decisions
-    )
 
 
 def truth_of_values(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:

@@ -16,7 +16,7 @@ def came_back(
     none had (then that one counts as deleted), and in any before the daemon's own state was set back. `value` is also what
     had come back before in such a way: by then both sides have it.
     """
-    there = [past for past in timeline.before(entry) if past.side != entry.side]
+    ref, there = timeline.given_ref(entry), [one for one in timeline.before(entry) if one.side != entry.side]
     found = {
         (past.after or {}).get(law.native(past.side))
         for past in there
@@ -25,8 +25,7 @@ def came_back(
         or any(past.at < at < entry.at for at in evidence.set_back)
         or takes_part_anew(timeline, past, entry)
         or lost_its_partner(evidence, timeline, past, entry)
-        or timeline.given_ref(past)
-        != timeline.given_ref(entry)  # people made the two one: what stands there is theirs
+        or timeline.given_ref(past) != ref  # people made the two one: what stands there is theirs
     }
     told = (past for past in there if not past.outside and past.sent.get(law.native(past.side)) == value)
     if value not in found and any(value in came_back(evidence, timeline, one, law, value) for one in told):

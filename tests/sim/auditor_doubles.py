@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from actors.core.values import Value
-from tests.sim.evidence import Entry, Evidence
+from tests.sim.evidence import MOMENT_S, Entry, Evidence
 from tests.sim.laws import Side, other
 from tests.sim.timeline import Timeline
 
@@ -18,6 +18,20 @@ def called(timeline: Timeline, live: Live, side: Side, ref: Value, until: Entry)
     others = (one for (at, _), those in live.items() if at == side for one in those.values())
     renamed = {one.id for one in others if (timeline.held(one, until) or {}).get(native) == ref}
     return {*live.get((side, ref), ()), *renamed}
+
+
+def was_told(
+    evidence: Evidence, timeline: Timeline, entry: Entry, word: str, field: str | None = None
+) -> bool:
+    """Whether a person had said that word of a record of this reference (of that field)."""
+    ids = timeline.ids(timeline.ref(entry))
+    return any(
+        one.choose == word
+        and field in (None, one.field)
+        and one.at <= entry.asked + MOMENT_S
+        and any(i in ids[s] for s, i in one.ids.items())
+        for one in evidence.decisions
+    )
 
 
 def is_another(timeline: Timeline, one: Entry, new: Entry) -> bool:

@@ -124,10 +124,8 @@ def imported_by_itself(evidence: Evidence, timeline: Timeline, entry: Entry) -> 
         return False
     if evidence.set_back:
         return True  # nobody knows what was staged
-    ref, until = (
-        timeline.given_ref(entry),
-        entry.asked + MOMENT_S,
-    )  # others may have been made one with it since
+    ref, until = timeline.given_ref(entry), entry.asked + MOMENT_S
+    # Others may have been made one with it since.
     about = (one for one in timeline.about(timeline.ref(entry)) if timeline.given_ref(one) == ref)
     ids = {one.id for one in about if one.side == other(entry.side)}
 

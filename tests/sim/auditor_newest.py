@@ -195,9 +195,8 @@ def was_held_over(evidence: Evidence, timeline: Timeline, entry: Entry) -> bool:
     loaded = evidence.loaded.get(stream.name, float("inf")) + MOMENT_S  # one moment, by two clocks
     # Somebody may have edited it between the look at it and the end of the load.
     its = [one for one in timeline.about(timeline.ref(entry)) if (one.side, one.id) == (entry.side, entry.id)]
-    forgotten = max(
-        evidence.set_back, default=0.0
-    )  # what a daemon made before that is a stranger to it, like any other
+    # What a daemon made before its state was set back is a stranger to it, like any other.
+    forgotten = max(evidence.set_back, default=0.0)
     early = [one for one in its if one.at <= loaded and (one.outside or one.at < forgotten)]
     late = [one for one in its if one.outside and one.at > loaded]
     # (What a look did not deliver at the load tells nothing, should it be edited later.)

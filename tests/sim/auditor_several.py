@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from actors.core.values import Value
-from tests.sim.auditor_doubles import is_another
+from tests.sim.auditor_doubles import is_another, was_told
 from tests.sim.evidence import Entry, Evidence, Violation
 from tests.sim.laws import MARK, other
 from tests.sim.timeline import Timeline
@@ -14,7 +14,9 @@ from tests.sim.timeline import Timeline
 def source_of(timeline: Timeline, entry: Entry) -> Entry | None:
     """Of a create in one of several objects, what its record last was in another one: it was moved from there, unless a
     person had said that it is another one."""
-    if entry.op != "create" or entry.side != timeline.stream.several or _told_apart(timeline, entry):
+    if entry.op != "create" or entry.side != timeline.stream.several:
+        return None
+    if was_told(timeline.evidence, timeline, entry, "different"):
         return None
     for one in timeline.before(entry):
         if (
@@ -24,12 +26,6 @@ def source_of(timeline: Timeline, entry: Entry) -> Entry | None:
         ):
             return one
     return None
-
-
-def _told_apart(timeline: Timeline, entry: Entry) -> bool:
-    ids = timeline.ids(timeline.ref(entry))
-    said = (one for one in timeline.evidence.decisions if one.choose == "different" and one.at <= entry.at)
-    return any(id in ids[side] for one in said for side, id in one.ids.items())
 
 
 def place_of(timeline: Timeline, entry: Entry) -> Value:
@@ -114,11 +110,8 @@ def nobody_left(evidence: Evidence, timeline: Timeline) -> Iterator[Violation]:
 
 def _stood_beside(timeline: Timeline, entry: Entry, made: Entry) -> bool:
     """Whether another one stood there, too, when a daemon made one in another object: it may have been made of that."""
-    newest: dict[str, Entry] = {}
-    for one in timeline.before(made):
-        if one.side == made.side and one.id != entry.id:
-            newest.setdefault(one.id, one)
-    return any(one.op != "delete" and (one.after or {}).get(MARK) != "yes" for one in newest.values())
+    others = (one for one in timeline.standing(made.side, made) if one.id != entry.id)
+    return any((one.after or {}).get(MARK) != "yes" for one in others)
 
 
 def _never_met(timeline: Timeline, entry: Entry, made: Entry) -> bool:
@@ -157,13 +150,9 @@ def counts_elsewhere(timeline: Timeline, last: Entry, entry: Entry) -> bool:
     counts, and not the one of which `last` tells, which a daemon may have made before any look had shown the other."""
     if last.side != timeline.stream.several:
         return False
-    newest: dict[str, Entry] = {}
-    for one in timeline.before(entry):
-        if one.side == last.side:
-            newest.setdefault(one.id, one)
     names = timeline.stream.objects_on(last.side)
     later = names[names.index(str(place_of(timeline, last))) + 1 :]
     return any(
-        one.op != "delete" and place_of(timeline, one) in later and timeline.record(one)[0].outside
-        for one in newest.values()
+        place_of(timeline, one) in later and timeline.record(one)[0].outside
+        for one in timeline.standing(last.side, entry)
     )

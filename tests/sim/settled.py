@@ -292,11 +292,8 @@ def _came_after(timeline: Timeline, write: Entry, entry: Entry) -> bool:
 def _has_another(timeline: Timeline, write: Entry, entry: Entry) -> bool:
     """Whether another record of the entry's side stood there with the same reference when a daemon wrote to the other side:
     it may have had that from there."""
-    newest: dict[str, Entry] = {}
-    for one in timeline.before(write):
-        if one.side == entry.side and timeline.given_ref(one) == timeline.given_ref(entry):
-            newest.setdefault(one.id, one)
-    return any(one.op != "delete" and not timeline.one_record(one, entry) for one in newest.values())
+    stood, ref = timeline.standing(entry.side, write), timeline.given_ref(entry)
+    return any(timeline.given_ref(one) == ref and not timeline.one_record(one, entry) for one in stood)
 
 
 def is_told(timeline: Timeline, write: Entry, entry: Entry) -> bool:

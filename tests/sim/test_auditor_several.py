@@ -50,7 +50,9 @@ def test_who_was_told_apart_is_made_anew_and_not_moved(word: str, invariants: se
     told = story(fields=(*CUSTOMER_FIELDS, PLACE), objects=(("b", ("one", "two")),), left="keep")
     told.evidence.laws = with_starts(told, ("b", "begun", "first"))
     told.create("b", PERSON, "one:B1", ref="r1", email="e1", begun="mine", **{OBJECT: "one"})
-    told.create("a", PERSON, "A1", ref="r1", email="e1", place="two").wait(500.0).decides("A1", "", word)
+    told.create("a", PERSON, "A1", ref="r1", email="e1", place="two").wait(500.0).decides(
+        "A1", "", word
+    ).wait(10.0)
     told.create("b", "d1", "two:B2", ref="r1", email="e1", begun="first", **{OBJECT: "two"})
     assert {"starts with"} & found(told) == invariants
 

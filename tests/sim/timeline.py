@@ -128,6 +128,14 @@ class Timeline:
         at = next(n for n, one in enumerate(about) if one is entry)
         return reversed(about[:at])
 
+    def standing(self, side: Side, until: Entry) -> list[Entry]:
+        """Records of a side, about the same reference, that were there when `until` took effect: the last entry of each."""
+        last: dict[str, Entry] = {}
+        for one in self.before(until):
+            if one.side == side:
+                last.setdefault(one.id, one)
+        return [one for one in last.values() if one.op != "delete"]
+
     def writer(self, entry: Entry, native: str) -> Entry | None:
         """Who gave a field the value that `entry` found there."""
         for one in self.before(entry):
